@@ -1,0 +1,34 @@
+/** What every module is given. */
+import type { Authenticator } from './auth.ts'
+import type { Calls } from './calls.ts'
+import type { Console } from './console.ts'
+import type { Devices } from './devices.ts'
+import type { Endpoints } from './endpoints.ts'
+import type { Hints } from './hints.ts'
+import type { Log } from './log.ts'
+import type { Mailboxes } from './mailboxes.ts'
+import type { Metrics } from './metrics.ts'
+import type { OptionValues } from './options.ts'
+import type { Presences } from './presence.ts'
+import type { Contacts } from './registrar.ts'
+import type { generalOptions } from './settings.ts'
+import type { Sip } from './sip/contract.ts'
+import type { Store } from './store.ts'
+
+export interface Core {
+  /** `[general]` of lamplighter.conf; `general.compat` is 'rfc' or 'asterisk'. Read it when it is used: a reload replaces it. */
+  readonly general: OptionValues<typeof generalOptions>
+  readonly log: Log
+  readonly console: Console
+  readonly metrics: Metrics
+  readonly store: Store
+  readonly sip: Sip
+  readonly endpoints: Endpoints
+  readonly auth: Authenticator
+  readonly contacts: Contacts
+  readonly devices: Devices
+  readonly calls: Calls
+  readonly hints: Hints
+  readonly presences: Presences
+  readonly mailboxes: Mailboxes
+}

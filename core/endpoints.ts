@@ -1,0 +1,293 @@
+/** The objects of pjsip.conf that Lamplighter uses, their options, and who is asked for them. */
+import { choice, custom, integer, list, type OptionValues, options, secret, text, yesno } from './options.ts'
+import type { Undo } from './scope.ts'
+
+export const endpointOptions = options({
+  allow_subscribe: yesno(true, 'Whether this endpoint may subscribe.'),
+  sub_min_expiry: integer(0, 'The shortest subscription this endpoint may ask for.', { unit: 'seconds' }),
+  context: text(
+    'default',
+    'Dialplan context of the endpoint; hints are looked up here where subscribe_context is empty.',
+  ),
+  subscribe_context: text('', 'Dialplan context in which the hints of its subscriptions are looked up.'),
+  aors: list([], 'The AORs of this endpoint.'),
+  auth: list([], 'The auth sections it must answer a challenge with; without any it is not challenged.'),
+  identify_by: list(
+    ['username', 'ip'],
+    'How a request is matched to this endpoint, in order: username, auth_username, ip, header.',
+  ),
+  mailboxes: list([], 'Mailboxes whose state its contacts get without having asked.'),
+  aggregate_mwi: yesno(true, 'One unsolicited NOTIFY with the sum of all mailboxes, not one each.'),
+  mwi_subscribe_replaces_unsolicited: yesno(
+    false,
+    'A SUBSCRIBE for message-summary ends the unsolicited NOTIFYs for the same mailboxes.',
+  ),
+  mwi_from_user: text('', 'User part of From in unsolicited NOTIFYs.'),
+  voicemail_extension: text('', 'Extension for Message-Account in unsolicited NOTIFYs.'),
+  incoming_mwi_mailbox: text('', 'Mailbox that a provider reports on with unsolicited NOTIFYs.'),
+  notify_early_inuse_ringing: yesno(false, 'Show a second call that rings as early, not as confirmed.'),
+  device_state_busy_at: integer(0, "Calls at which Asterisk shows the endpoint busy; Asterisk's own states carry it.", {
+    unit: 'calls',
+  }),
+  rewrite_contact: yesno(false, 'Send to the address a request came from, not to what its Contact says.'),
+  force_rport: yesno(true, 'Answer to the port a request came from even where its Via has no rport.'),
+  callerid: text('', 'Name and number shown for this endpoint: "Alice" <100>.'),
+  from_user: text('', 'User part of From in requests to this endpoint.'),
+  from_domain: text('', 'Host part of From in requests to this endpoint.'),
+  transport: text('', 'Transport that requests to this endpoint start from where there is no flow.'),
+  outbound_proxy: text('', 'Where requests to this endpoint are sent first.'),
+  deny: list([], 'Addresses that may not act as this endpoint.'),
+  permit: list([], 'Addresses that may, in spite of deny.'),
+  acl: list([], 'ACL sections that hold for this endpoint.'),
+  contact_deny: list([], 'Addresses that its Contacts may not have.'),
+  contact_permit: list([], 'Addresses that its Contacts may have, in spite of contact_deny.'),
+  subscription_limit: integer(0, 'The most subscriptions this endpoint may have at once; 0 is no limit.'),
+  hide_callers: choice(
+    ['default', 'no', 'name', 'yes'],
+    'default',
+    'As hide_callers in lamplighter.conf, for what this endpoint sees.',
+  ),
+  single_dialog: choice(
+    ['default', 'no', 'yes'],
+    'default',
+    'As single_dialog in lamplighter.conf, for what this endpoint sees.',
+  ),
+})
+
+export const aorOptions = options({
+  mailboxes: list([], 'Mailboxes that a SUBSCRIBE to this AOR shows.'),
+  voicemail_extension: text('', 'Extension for Message-Account in solicited NOTIFYs.'),
+  contact: list([], 'Permanent contacts.', 'SIP URIs'),
+  max_contacts: integer(0, 'The most contacts that may be registered; 0 forbids registering.'),
+  remove_existing: yesno(false, 'A new registration over max_contacts replaces the oldest instead of being refused.'),
+  remove_unavailable: yesno(false, 'With remove_existing off: unreachable contacts make room.'),
+  default_expiration: integer(3600, 'Expiry of a registration that asks for none.', { unit: 'seconds' }),
+  minimum_expiration: integer(60, 'The shortest registration; less is refused with 423.', { unit: 'seconds' }),
+  maximum_expiration: integer(7200, 'The longest registration; more is cut.', { unit: 'seconds' }),
+  support_path: yesno(false, 'Whether Path (RFC 3327) is kept and used.'),
+  qualify_frequency: integer(0, 'Seconds between OPTIONS to each contact; read, and left to Asterisk.', {
+    unit: 'seconds',
+  }),
+})
+
+export const authOptions = options({
+  auth_type: choice(
+    ['userpass', 'md5', 'digest'],
+    'userpass',
+    'Whether the secret is a password, an MD5 hash, or hashes by algorithm.',
+  ),
+  username: text('', 'User name of the digest; the name of the section when empty.'),
+  password: secret('The password.'),
+  md5_cred: secret('MD5 of user:realm:password.'),
+  password_digest: { ...list([], 'ALGORITHM:hash of user:realm:password, one or more.'), secret: true },
+  realm: text('', 'Realm of the challenge; the global default_realm when empty.'),
+  nonce_lifetime: integer(32, 'Seconds a nonce is good for.', { unit: 'seconds', min: 1 }),
+  supported_algorithms_uas: list(
+    [],
+    'Digest algorithms offered, best first: MD5, SHA-256; the global default when empty.',
+  ),
+})
+
+export const aclOptions = options({
+  deny: list([], 'Addresses that are refused.', 'address/mask'),
+  permit: list([], 'Addresses that are not, in spite of deny.', 'address/mask'),
+  contact_deny: list([], 'Addresses that a Contact may not have.', 'address/mask'),
+  contact_permit: list([], 'Addresses that a Contact may have, in spite of contact_deny.', 'address/mask'),
+  acl: list([], 'Named ACLs that hold as well.'),
+  contact_acl: list([], 'Named ACLs for Contacts.'),
+})
+
+export const identifyOptions = options({
+  endpoint: text('', 'The endpoint that requests from these addresses are from.'),
+  match: list([], 'Addresses, networks or host names.'),
+  match_header: text('', 'A header and its value: `X-Phone: lobby`; a value between slashes is a regular expression.'),
+  srv_lookups: yesno(true, 'Look up SRV records of host names in match.'),
+})
+
+export const globalOptions = options({
+  user_agent: text('Lamplighter', 'Text of the Server and User-Agent headers.'),
+  default_realm: text('asterisk', 'Realm of challenges where the auth section has none.'),
+  default_voicemail_extension: text('', 'Extension for Message-Account where neither AOR nor endpoint has one.'),
+  endpoint_identifier_order: list(['ip', 'username', 'anonymous'], 'In which order requests are matched to endpoints.'),
+  ignore_uri_user_options: yesno(false, 'Cut the user part of a Request-URI at the first semicolon.'),
+  keep_alive_interval: integer(90, 'Seconds between two keep-alives on TCP and TLS; 0 sends none.', {
+    unit: 'seconds',
+  }),
+  max_forwards: integer(70, 'Max-Forwards of requests.', { min: 1, max: 255 }),
+  mwi_disable_initial_unsolicited: yesno(
+    false,
+    'Send no unsolicited NOTIFYs at start, only on changes and registrations.',
+  ),
+  mwi_tps_queue_high: integer(500, 'Queued unsolicited NOTIFYs at which a warning is logged.'),
+  mwi_tps_queue_low: custom(
+    -1,
+    '-1',
+    'a whole number, or -1 for 90 % of mwi_tps_queue_high',
+    readInteger,
+    'Queued unsolicited NOTIFYs at which it is taken back.',
+  ),
+  default_auth_algorithms_uas: list(
+    ['MD5'],
+    'Digest algorithms offered where the auth section names none, best first: MD5, SHA-256.',
+  ),
+  unidentified_request_count: integer(
+    5,
+    'Unidentified requests from one address, in unidentified_request_period, that are logged as an attack.',
+  ),
+  unidentified_request_period: integer(5, 'The period for it.', { unit: 'seconds' }),
+  request_limit: integer(0, 'The most requests a second from one address; 0 is no limit.', {
+    unit: 'requests a second',
+  }),
+  endpoint_request_limit: integer(0, 'The most requests a second of one endpoint; 0 is no limit.', {
+    unit: 'requests a second',
+  }),
+  debug: text('no', 'SIP trace at start: yes, no, or an address.'),
+})
+
+export const systemOptions = options({
+  timer_t1: integer(500, 'Round trip estimate T1 (RFC 3261 17.1.1.1).', { unit: 'milliseconds', min: 10 }),
+  timer_b: integer(32000, 'Time after which a request without answer is given up.', { unit: 'milliseconds', min: 100 }),
+  compact_headers: yesno(false, 'Write compact header names.'),
+  disable_tcp_switch: yesno(false, 'Keep requests over 1300 bytes on UDP (RFC 3261 18.1.1 moves them to TCP).'),
+  disable_rport: yesno(false, 'Put no rport in our own Via.'),
+})
+
+export const transportOptions = options({
+  protocol: choice(['udp', 'tcp', 'tls'], 'udp', 'The protocol of this transport.'),
+  bind: text('0.0.0.0', 'Address and port to listen on: 0.0.0.0:5060, [::]:5061. Port 0 takes any free one.'),
+  external_signaling_address: text('', 'Address that peers outside local_net are told to reach us at.'),
+  external_signaling_port: integer(0, 'Port for the same; 0 is the bound one.', { max: 65535 }),
+  local_net: list([], 'Networks that are told the bound address.', 'address/mask'),
+  cert_file: text('', 'PEM certificate (tls).', 'a path'),
+  priv_key_file: text('', 'PEM private key (tls).', 'a path'),
+  ca_list_file: text('', 'PEM certificates of trusted authorities (tls).', 'a path'),
+  verify_client: yesno(false, 'Ask connecting peers for a certificate and check it (tls).'),
+  verify_server: yesno(false, 'Check the certificate of a peer we connect to (tls).'),
+  method: text('', 'Lowest TLS version: tlsv1_2 or tlsv1_3 (tls).'),
+  allow_reload: yesno(false, 'Apply changes of this section on reload; otherwise they wait for a restart.'),
+  tos: text('', "Type of service; read, and left to the system's firewall rules."),
+  max_connections: integer(10000, 'The most connections open at once (tcp, tls).', { min: 1 }),
+})
+
+export interface Endpoint extends OptionValues<typeof endpointOptions> {
+  readonly id: string
+  /** The context hints are looked up in: subscribe_context, else context. */
+  readonly hintContext: string
+}
+export interface Aor extends OptionValues<typeof aorOptions> {
+  readonly id: string
+}
+export interface Auth extends OptionValues<typeof authOptions> {
+  readonly id: string
+}
+export interface Acl extends OptionValues<typeof aclOptions> {
+  readonly id: string
+}
+export interface Identify extends OptionValues<typeof identifyOptions> {
+  readonly id: string
+}
+export interface TransportConfig extends OptionValues<typeof transportOptions> {
+  readonly id: string
+  readonly file: string
+  readonly line: number
+}
+export type Globals = OptionValues<typeof globalOptions>
+export type System = OptionValues<typeof systemOptions>
+
+function readInteger(value: string): number {
+  if (!/^-?[0-9]{1,9}$/.test(value)) throw new Error('expected a whole number')
+  return Number(value)
+}
+
+/** Everything one reading of the files gave. A reload makes a new one; nothing changes in place. */
+export interface PjsipConfig {
+  readonly endpoints: ReadonlyMap<string, Endpoint>
+  readonly aors: ReadonlyMap<string, Aor>
+  readonly auths: ReadonlyMap<string, Auth>
+  readonly acls: ReadonlyMap<string, Acl>
+  readonly identifies: readonly Identify[]
+  readonly global: Globals
+  readonly system: System
+  readonly transports: readonly TransportConfig[]
+}
+
+/** Who knows objects that are not in our files: an Asterisk server through its dynamic configuration. Never rejects. */
+export interface EndpointSource {
+  readonly name: string
+  endpoint(id: string): Promise<Endpoint | undefined>
+  aor(id: string): Promise<Aor | undefined>
+  auth(id: string): Promise<Auth | undefined>
+}
+
+/** The one place that is asked for pjsip objects: files first, then the sources in order. */
+export class Endpoints {
+  #files: PjsipConfig
+  readonly #sources: EndpointSource[] = []
+  readonly #listeners = new Set<() => void>()
+
+  constructor(files: PjsipConfig) {
+    this.#files = files
+  }
+
+  get global(): Globals {
+    return this.#files.global
+  }
+
+  get system(): System {
+    return this.#files.system
+  }
+
+  /** What the files say. */
+  get files(): PjsipConfig {
+    return this.#files
+  }
+
+  replace(files: PjsipConfig): void {
+    this.#files = files
+    this.changed()
+  }
+
+  /** Tells everyone who keeps something derived from endpoints and AORs to look again. */
+  changed(): void {
+    for (const listener of this.#listeners) listener()
+  }
+
+  onChange(listener: () => void): Undo {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
+  }
+
+  addSource(source: EndpointSource): Undo {
+    this.#sources.push(source)
+    return () => {
+      const at = this.#sources.indexOf(source)
+      if (at >= 0) this.#sources.splice(at, 1)
+    }
+  }
+
+  endpoint(id: string): Endpoint | undefined | Promise<Endpoint | undefined> {
+    return this.#files.endpoints.get(id) ?? this.#ask((source) => source.endpoint(id))
+  }
+
+  aor(id: string): Aor | undefined | Promise<Aor | undefined> {
+    return this.#files.aors.get(id) ?? this.#ask((source) => source.aor(id))
+  }
+
+  auth(id: string): Auth | undefined | Promise<Auth | undefined> {
+    return this.#files.auths.get(id) ?? this.#ask((source) => source.auth(id))
+  }
+
+  /** undefined at once where no source could know more: the packet path stays free of promises. */
+  #ask<T>(question: (source: EndpointSource) => Promise<T | undefined>): undefined | Promise<T | undefined> {
+    if (this.#sources.length === 0) return undefined
+    return (async () => {
+      for (const source of this.#sources) {
+        const answer = await question(source)
+        if (answer !== undefined) return answer
+      }
+      return undefined
+    })()
+  }
+}

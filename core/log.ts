@@ -1,0 +1,107 @@
+/** The log: Asterisk's look, a level per category (a category is a module's name), sinks that can be swapped. */
+import type { Undo } from './scope.ts'
+
+export const LEVELS = ['error', 'warning', 'notice', 'verbose', 'debug'] as const
+export type Level = (typeof LEVELS)[number]
+
+export function isLevel(text: string): text is Level {
+  return (LEVELS as readonly string[]).includes(text)
+}
+
+export interface Logger {
+  readonly category: string
+  error(message: string): void
+  warning(message: string): void
+  notice(message: string): void
+  verbose(message: string): void
+  debug(message: () => string): void
+  enabled(level: Level): boolean
+}
+
+export interface LogLine {
+  readonly time: Date
+  readonly level: Level
+  readonly category: string
+  readonly message: string
+}
+export type LogSink = (line: LogLine) => void
+
+export function formatLogLine({ time, level, category, message }: LogLine): string {
+  const pad = (n: number): string => String(n).padStart(2, '0')
+  const stamp =
+    `${time.getFullYear()}-${pad(time.getMonth() + 1)}-${pad(time.getDate())} ` +
+    `${pad(time.getHours())}:${pad(time.getMinutes())}:${pad(time.getSeconds())}`
+  return `[${stamp}] ${level.toUpperCase()}[${category}]: ${oneLine(message)}`
+}
+
+/** What a peer sent may end up in a message: it must not forge a second line or move a terminal's cursor. */
+function oneLine(message: string): string {
+  // eslint-disable-next-line no-control-regex
+  return message.replace(
+    /[\x00-\x08\x0a-\x1f\x7f\u0080-\u009f]/g,
+    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
+}
+
+export class Log {
+  #level: Level
+  readonly #levels = new Map<string, Level>()
+  readonly #sinks = new Set<LogSink>()
+  readonly #loggers = new Map<string, Logger>()
+
+  constructor(level: Level = 'notice') {
+    this.#level = level
+  }
+
+  addSink(sink: LogSink): Undo {
+    this.#sinks.add(sink)
+    return () => {
+      this.#sinks.delete(sink)
+    }
+  }
+
+  /** `logger set level LEVEL [category]`; without a category it is the level of all that have none of their own. */
+  setLevel(level: Level, category?: string): void {
+    if (category === undefined) this.#level = level
+    else this.#levels.set(category, level)
+  }
+
+  levelOf(category: string): Level {
+    return this.#levels.get(category) ?? this.#level
+  }
+
+  get categories(): string[] {
+    return [...this.#loggers.keys()].sort()
+  }
+
+  logger(category: string): Logger {
+    let logger = this.#loggers.get(category)
+    if (!logger) this.#loggers.set(category, (logger = this.#make(category)))
+    return logger
+  }
+
+  #make(category: string): Logger {
+    const enabled = (level: Level): boolean => LEVELS.indexOf(level) <= LEVELS.indexOf(this.levelOf(category))
+    const write = (level: Level, message: string): void => {
+      if (!enabled(level)) return
+      const line = { time: new Date(), level, category, message }
+      for (const sink of this.#sinks) sink(line)
+    }
+    return {
+      category,
+      enabled,
+      error: (m) => write('error', m),
+      warning: (m) => write('warning', m),
+      notice: (m) => write('notice', m),
+      verbose: (m) => write('verbose', m),
+      debug: (m) => {
+        if (enabled('debug')) write('debug', m())
+      },
+    }
+  }
+}
+
+/** The text of whatever was thrown. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

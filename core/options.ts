@@ -1,0 +1,188 @@
+/**
+ * Options are declared once: how the text is read, what holds without it, and one sentence for the administrator.
+ *
+ *     const endpointOptions = options({ allow_subscribe: yesno(true, 'Whether this endpoint may subscribe.') })
+ *     const endpoint = readSection(section, endpointOptions, problems)   // { allow_subscribe: boolean }
+ */
+import type { ConfigSection, Place } from './config.ts'
+
+/** What an operator did wrong: `file:line: what is wrong, what is expected`. */
+export class ConfigError extends Error {
+  readonly place: Place | undefined
+
+  constructor(message: string, place?: Place) {
+    super(place ? `${place.file}:${place.line}: ${message}` : message)
+    this.name = 'ConfigError'
+    this.place = place
+  }
+}
+
+/** Reads one value; throws an Error that says what is expected. */
+export type Reader<T> = (text: string) => T
+
+export interface Option<T> {
+  readonly read: Reader<T>
+  readonly default: T
+  /** The default as an administrator would write it; empty where there is none. */
+  readonly defaultText: string
+  /** One sentence: what the option does. */
+  readonly doc: string
+  /** What a value looks like: `yes or no`, `seconds`. */
+  readonly expects: string
+  /** Set where every line of the name counts, not only the last one: gets the texts of all lines. */
+  readonly many?: (texts: readonly string[]) => T
+  /** Never shown on the console or in the log. */
+  readonly secret?: boolean
+}
+export type OptionSet = Readonly<Record<string, Option<unknown>>>
+export type OptionValues<S extends OptionSet> = { readonly [K in keyof S]: S[K] extends Option<infer T> ? T : never }
+
+export const options = <S extends OptionSet>(set: S): S => set
+
+const YES = new Set(['yes', 'true', 'y', 't', '1', 'on'])
+const NO = new Set(['no', 'false', 'n', 'f', '0', 'off'])
+
+export const yesno = (byDefault: boolean, doc: string): Option<boolean> => ({
+  default: byDefault,
+  defaultText: byDefault ? 'yes' : 'no',
+  doc,
+  expects: 'yes or no',
+  read: (text) => {
+    const word = text.toLowerCase()
+    if (YES.has(word)) return true
+    if (NO.has(word)) return false
+    throw new Error('expected yes or no')
+  },
+})
+
+export const integer = (
+  byDefault: number,
+  doc: string,
+  {
+    min = 0,
+    max = Number.MAX_SAFE_INTEGER,
+    unit = 'a whole number',
+  }: { min?: number; max?: number; unit?: string } = {},
+): Option<number> => ({
+  default: byDefault,
+  defaultText: String(byDefault),
+  doc,
+  expects: unit,
+  read: (text) => {
+    const value = /^-?[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN
+    if (Number.isNaN(value) || value < min || value > max) {
+      const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
+      throw new Error(`expected ${unit} ${range}`)
+    }
+    return value
+  },
+})
+
+export const text = (byDefault: string, doc: string, expects = 'text'): Option<string> => ({
+  default: byDefault,
+  defaultText: byDefault,
+  doc,
+  expects,
+  read: (value) => value,
+})
+
+export const secret = (doc: string): Option<string> => ({ ...text('', doc), secret: true })
+
+export const choice = <const C extends readonly string[]>(
+  choices: C,
+  byDefault: C[number],
+  doc: string,
+): Option<C[number]> => ({
+  default: byDefault,
+  defaultText: byDefault,
+  doc,
+  expects: choices.join(' or '),
+  read: (value) => {
+    const found = choices.find((c) => c === value.toLowerCase())
+    if (found === undefined) throw new Error(`expected ${choices.join(' or ')}`)
+    return found
+  },
+})
+
+const splitCommas = (value: string): string[] =>
+  value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+
+/** A comma list; several lines of the name add up. */
+export const list = (
+  byDefault: readonly string[],
+  doc: string,
+  expects = 'names with commas between them',
+): Option<readonly string[]> => ({
+  default: byDefault,
+  defaultText: byDefault.join(','),
+  doc,
+  expects,
+  read: splitCommas,
+  many: (texts) => texts.flatMap(splitCommas),
+})
+
+/** An option of one's own making. */
+export const custom = <T>(
+  byDefault: T,
+  defaultText: string,
+  expects: string,
+  read: Reader<T>,
+  doc: string,
+): Option<T> => ({ default: byDefault, defaultText, expects, read, doc })
+
+/** The values of a set where nothing is configured. */
+export function defaultsOf<S extends OptionSet>(set: S): OptionValues<S> {
+  return Object.fromEntries(Object.entries(set).map(([name, option]) => [name, option.default])) as OptionValues<S>
+}
+
+export interface ReadSettings {
+  /** `error`: a name outside the set is a problem (our own files); `ignore`: it is somebody else's (Asterisk's files). Default `error`. */
+  readonly unknown?: 'error' | 'ignore'
+}
+
+/**
+ * Reads a section by its declared options. What is wrong is pushed to `problems`, one ConfigError per line, and the
+ * default stands in for it. `type` is never an unknown name. Names compare without case, as Asterisk's do.
+ */
+export function readSection<S extends OptionSet>(
+  section: ConfigSection | undefined,
+  set: S,
+  problems: ConfigError[],
+  { unknown = 'error' }: ReadSettings = {},
+): OptionValues<S> {
+  const values: Record<string, unknown> = { ...defaultsOf(set) }
+  const byName = new Map(Object.entries(set).map(([name, option]) => [name.toLowerCase(), { name, option }]))
+  const gathered = new Map<string, string[]>()
+  for (const entry of section?.entries ?? []) {
+    const known = byName.get(entry.key.toLowerCase())
+    if (!known) {
+      if (unknown === 'error' && entry.key.toLowerCase() !== 'type') {
+        problems.push(
+          new ConfigError(
+            `unknown option '${entry.key}' in [${section?.name}], expected one of: ${Object.keys(set).join(', ')}`,
+            entry,
+          ),
+        )
+      }
+      continue
+    }
+    try {
+      if (known.option.many) {
+        const texts = gathered.get(known.name) ?? []
+        texts.push(entry.value)
+        gathered.set(known.name, texts)
+        values[known.name] = known.option.many(texts)
+      } else {
+        values[known.name] = known.option.read(entry.value)
+      }
+    } catch (error) {
+      const shown = known.option.secret ? '(hidden)' : `'${entry.value}'`
+      const why = error instanceof Error ? error.message : String(error)
+      problems.push(new ConfigError(`${entry.key} = ${shown} is not valid, ${why}`, entry))
+    }
+  }
+  return values as OptionValues<S>
+}

@@ -1,0 +1,193 @@
+/**
+ * What the rest of the house may ask of SIP. Messages as bytes, transports, transactions and dialogs live in this
+ * folder only; everybody else sees these interfaces.
+ */
+import type { Undo } from '../scope.ts'
+import type { NameAddr, SipUri } from './uri.ts'
+
+export type Protocol = 'UDP' | 'TCP' | 'TLS'
+
+export interface Address {
+  readonly address: string
+  readonly port: number
+}
+
+/**
+ * The way a message came and the way back: a UDP socket of ours and the peer's address and port, or one connection.
+ * Two UDP messages with the same socket and source have equal `id`s.
+ */
+export interface Flow {
+  /** Stable while the flow lives: `udp:transport-name:192.0.2.7:5060`, `tcp:transport-name:17`. */
+  readonly id: string
+  readonly protocol: Protocol
+  /** Name of the `type=transport` section. */
+  readonly transport: string
+  readonly local: Address
+  readonly remote: Address
+  /** False once a connection is closed. Always true for UDP. */
+  readonly open: boolean
+  /** Called once when the connection closes; never for UDP. */
+  onClose(listener: () => void): Undo
+}
+
+export type HeaderLine = readonly [name: string, value: string]
+
+/** A parsed message. Parsing is lazy: nothing is looked at until it is asked for. Names are case-insensitive and compact forms are known. */
+interface SipMessage {
+  /** The first value of a header, folded lines joined and trimmed. For list headers the first element. */
+  header(name: string): string | undefined
+  /** All values, in order. For headers whose grammar is a comma list (Via, Route, Record-Route, Contact, Accept, Supported, Require, Allow, Allow-Events, Path …) split at commas outside quotes and angle brackets. */
+  headers(name: string): readonly string[]
+  readonly from: NameAddr
+  readonly to: NameAddr
+  readonly callId: string
+  readonly cseq: { readonly number: number; readonly method: string }
+  readonly body: Buffer
+  /** The whole message as it was received, for the trace. */
+  readonly raw: Buffer
+}
+
+export interface SipRequest extends SipMessage {
+  readonly kind: 'request'
+  readonly method: string
+  /** The Request-URI as it was sent, and parsed; `uri` is undefined for a scheme other than sip and sips. */
+  readonly requestUri: string
+  readonly uri: SipUri | undefined
+  /** Contact values parsed; `*` is the empty list with `contactIsStar`. */
+  readonly contacts: readonly NameAddr[]
+  readonly contactIsStar: boolean
+}
+
+export interface SipResponse extends SipMessage {
+  readonly kind: 'response'
+  readonly status: number
+  readonly reason: string
+}
+
+/** An answer that is not the happy one. Reason phrases default to the RFC's. */
+export interface Refusal {
+  readonly status: number
+  readonly reason?: string
+  readonly headers?: readonly HeaderLine[]
+}
+
+export interface Answer extends Refusal {
+  readonly body?: string | Buffer
+  readonly contentType?: string
+  /** The dialog this answer belongs to: adds its To tag and Contact (RFC 3261 12.1.1). */
+  readonly dialog?: Dialog
+}
+
+/** A request that waits for its answer. Retransmissions are answered below, from the stored bytes (RFC 3261 17.2.2). */
+export interface ServerTransaction {
+  readonly request: SipRequest
+  readonly flow: Flow
+  /** Where it came from (RFC 3261 18.2.1, RFC 3581). */
+  readonly source: Address
+  /** A second final answer is ignored. Via, From, To (with a tag), Call-ID, CSeq, Server and Content-Length are added. */
+  answer(answer: Answer): void
+  readonly answered: boolean
+}
+
+/** How a request ended: an answer, nothing within timer F, or no way to send it. */
+export type Outcome =
+  | { readonly kind: 'response'; readonly response: SipResponse }
+  | { readonly kind: 'timeout' }
+  | { readonly kind: 'unreachable'; readonly reason: string }
+
+/** Final answers only. */
+export type OutcomeHandler = (outcome: Outcome) => void
+
+export interface RequestBody {
+  readonly contentType: string
+  readonly content: string | Buffer
+}
+
+/** What a dialog needs to live on after a restart. */
+export interface DialogRecord {
+  readonly callId: string
+  readonly localTag: string
+  readonly remoteTag: string
+  /** With display names and parameters, without the tag. */
+  readonly localUri: string
+  readonly remoteUri: string
+  readonly remoteTarget: string
+  readonly routeSet: readonly string[]
+  /** The number of the last request sent. */
+  readonly localCseq: number
+  readonly remoteCseq: number
+  readonly secure: boolean
+  /** Name of the transport section, protocol and remote address of the flow the dialog was made on. */
+  readonly transport: string
+  readonly protocol: Protocol
+  readonly remote: Address
+  /** Requests go to the remote address of the flow (rewrite_contact), not to what the Contact says. */
+  readonly followFlow: boolean
+}
+
+/** A dialog as the answering side sees it (RFC 3261 12). */
+export interface Dialog {
+  /** `callId;localTag;remoteTag` */
+  readonly id: string
+  readonly callId: string
+  readonly localTag: string
+  readonly remoteTag: string
+  readonly localUri: string
+  readonly remoteUri: string
+  readonly remoteTarget: string
+  /** CSeq of the last request sent in this dialog. */
+  readonly localCseq: number
+  /** The flow requests go out on; undefined after a restart for a connection that has not come back. */
+  readonly flow: Flow | undefined
+  /** False where nothing can be sent: the flow was a connection (behind NAT, or one that was followed) that is gone. */
+  readonly reachable: boolean
+  /** Called when the connection the dialog lives on closes. */
+  onFlowLost(listener: () => void): Undo
+  /** RFC 3261 12.2.2: a CSeq that is not higher is refused with 500; otherwise target, flow and remote CSeq are taken over. */
+  accept(tx: ServerTransaction): Refusal | undefined
+  /** RFC 3261 12.2.1. Digest challenges are not answered here. A body over 1300 bytes on UDP goes over a TCP flow of the same peer where one is open. */
+  request(method: string, headers: readonly HeaderLine[], body: RequestBody | undefined, done: OutcomeHandler): void
+  /** Raises the number of the next request, never lowers it. */
+  skipCseqTo(number: number): void
+  record(): DialogRecord
+  /** Forgets it; later requests for it are answered 481. */
+  dispose(): void
+}
+
+export interface DialogSettings {
+  /** endpoint `rewrite_contact`: requests go to where the SUBSCRIBE came from. Connections are always followed. */
+  readonly followFlow: boolean
+}
+
+export interface OutOfDialogRequest {
+  readonly method: string
+  readonly requestUri: string
+  /** Header values with URI; a From tag is added. */
+  readonly from: string
+  readonly to: string
+  readonly headers?: readonly HeaderLine[]
+  readonly routes?: readonly string[]
+  readonly body?: RequestBody
+  /** Sent on this flow where given and open; otherwise the Request-URI (or first route) is resolved (RFC 3263). */
+  readonly flow?: Flow
+}
+
+export interface Sip {
+  /** Who answers a method. One handler a method; methods without one are answered 405 with Allow (known methods) or 501. */
+  handle(method: string, handler: (tx: ServerTransaction) => void | Promise<void>): Undo
+  /** Methods in Allow, in the order they were registered. */
+  readonly methods: readonly string[]
+  /** Extra header lines for the answers to OPTIONS and for 405/489, read when needed: Accept, Allow-Events, Supported. */
+  advertise(lines: () => readonly HeaderLine[]): Undo
+  /** Makes the dialog of a request that will be answered 2xx (RFC 3261 12.1.1) and enters it in the table. Throws if the request has no usable Contact. */
+  createDialog(tx: ServerTransaction, settings: DialogSettings): Dialog
+  restoreDialog(record: DialogRecord): Dialog
+  findDialog(request: SipRequest): Dialog | undefined
+  request(request: OutOfDialogRequest, done: OutcomeHandler): void
+  /** An open TCP or TLS flow from this address, if there is one. */
+  findFlow(remote: Address, protocol?: Protocol): Flow | undefined
+  /** A Contact URI of ours as a peer on this flow reaches us, with external addresses where they apply: `<sip:192.0.2.1:5060>`. */
+  contactFor(flow: Flow, user?: string): string
+  /** SIP trace for `pjsip set logger`; `host` limits it to one peer. */
+  trace(sink: ((text: string) => void) | undefined, host?: string): void
+}
