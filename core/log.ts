@@ -36,7 +36,6 @@ export function formatLogLine({ time, level, category, message }: LogLine): stri
 
 /** What a peer sent may end up in a message: it must not forge a second line or move a terminal's cursor. */
 function oneLine(message: string): string {
-  // eslint-disable-next-line no-control-regex
   return message.replace(
     /[\x00-\x08\x0a-\x1f\x7f\u0080-\u009f]/g,
     (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
