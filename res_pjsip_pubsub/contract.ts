@@ -20,7 +20,8 @@ export interface Watcher {
   /** From URI of the SUBSCRIBE, without parameters. */
   readonly uri: string
   readonly userAgent: string
-  readonly request: SipRequest
+  /** Undefined when a subscription is put back after a restart, or when its package was loaded again. */
+  readonly request: SipRequest | undefined
 }
 
 export interface EventPackage<State> {
@@ -136,7 +137,10 @@ export interface BodySupplement<State, Doc> {
 export type SubscriptionEvent = 'established' | 'refreshed' | 'terminated'
 
 export interface Pubsub {
-  /** Registers an event package. Its undoing ends the package's subscriptions with `deactivated`. A second one for an event throws. */
+  /**
+   * Registers an event package; a second one for an event throws. After its undoing the package's subscriptions wait
+   * for it to come back, and end with `deactivated` when it stays away for `unload_grace` (pubsub.conf).
+   */
   eventPackage<State>(definition: EventPackage<State>): Undo
   bodyGenerator<State, Doc>(generator: BodyGenerator<State, Doc>): Undo
   bodySupplement<State, Doc>(supplement: BodySupplement<State, Doc>): Undo
