@@ -109,7 +109,7 @@ class SqliteStore implements Store {
     if (this.#tables.has(definition.name)) throw new Error(`table ${definition.name} is declared twice`)
     // The maps below are shared by tables of all row types; each Table handed out only lets its own rows in.
     const table: AnyTable = {
-      definition: definition as unknown as AnyTable['definition'],
+      definition,
       waiting: new Map(),
       created: false,
     }

@@ -1,0 +1,256 @@
+/**
+ * The module loader: finds `res_*` modules, loads them in the order of their dependencies, and can unload, load and
+ * reload each while the rest goes on.
+ *
+ * A module that throws declines: the half it registered is undone, and whatever requires it is declined with it, by
+ * name. Only `require =` in modules.conf makes that fatal.
+ */
+import { readdirSync } from 'node:fs'
+import type { Core } from './core.ts'
+import { reasonOf } from './log.ts'
+import type { ModuleContext, ModuleDefinition } from './module.ts'
+import { ConfigError, type OptionSet, type OptionValues } from './options.ts'
+import { Scope } from './scope.ts'
+
+/** modules.conf, as data. */
+export interface ModulesPlan {
+  readonly autoload: boolean
+  readonly preload: readonly string[]
+  readonly load: readonly string[]
+  readonly noload: readonly string[]
+  readonly require: readonly string[]
+}
+
+export type ModuleStatus = 'Running' | 'Not Running' | 'Declined'
+
+export interface ModuleInfo {
+  readonly name: string
+  readonly description: string
+  readonly status: ModuleStatus
+  readonly requires: readonly string[]
+  /** Running modules that require this one. */
+  readonly usedBy: readonly string[]
+  /** Why it declined. */
+  readonly why: string
+}
+
+interface Slot {
+  readonly definition: ModuleDefinition
+  status: ModuleStatus
+  why: string
+  scope: Scope | undefined
+  context: ModuleContext | undefined
+  api: unknown
+}
+
+export type ReadOptions = <S extends OptionSet>(file: string, section: string, set: S) => OptionValues<S>
+
+export class Loader {
+  readonly #core: Core
+  readonly #readOptions: ReadOptions
+  readonly #slots = new Map<string, Slot>()
+  /** One change of modules at a time. */
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(core: Core, readOptions: ReadOptions) {
+    this.#core = core
+    this.#readOptions = readOptions
+  }
+
+  add(definition: ModuleDefinition): void {
+    if (this.#slots.has(definition.name)) throw new Error(`module ${definition.name} is there twice`)
+    this.#slots.set(definition.name, {
+      definition,
+      status: 'Not Running',
+      why: '',
+      scope: undefined,
+      context: undefined,
+      api: undefined,
+    })
+  }
+
+  /** Loads what modules.conf asks for. Throws only where a required module declined or does not exist. */
+  async start(plan: ModulesPlan): Promise<void> {
+    const log = this.#core.log.logger('loader')
+    for (const name of [...plan.preload, ...plan.load, ...plan.require]) {
+      if (!this.#slots.has(name) && !plan.require.includes(name))
+        log.warning(`modules.conf: there is no module ${name}`)
+    }
+    const wanted = [...plan.preload, ...plan.require, ...plan.load, ...(plan.autoload ? this.#slots.keys() : [])]
+    const refused = new Set(plan.noload)
+    for (const name of new Set(wanted))
+      if (!refused.has(name) && this.#slots.has(name)) await this.#bringUp(name, refused, false)
+    this.#reportDeclined()
+    for (const name of plan.require) {
+      const slot = this.#slots.get(name)
+      if (slot?.status !== 'Running')
+        throw new ConfigError(
+          `modules.conf requires ${name}, which is not running: ${slot ? slot.why : 'there is no such module'}`,
+        )
+    }
+  }
+
+  list(): ModuleInfo[] {
+    return [...this.#slots.values()]
+      .map((slot) => ({
+        name: slot.definition.name,
+        description: slot.definition.description,
+        status: slot.status,
+        requires: slot.definition.requires ?? [],
+        usedBy: this.#dependents(slot.definition.name).map((d) => d.definition.name),
+        why: slot.why,
+      }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  /** Loads a module and what it requires. Throws with the reason where it declines. */
+  load(name: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const slot = this.#slot(name)
+      if (slot.status === 'Running') throw new Error(`${name} is loaded already`)
+      await this.#bringUp(name, new Set(), true)
+      if (this.#slot(name).status !== 'Running') throw new Error(`${name} declined: ${slot.why}`)
+    })
+  }
+
+  /** Unloads a module, first those that require it. Returns their names, in the order they went. */
+  unload(name: string): Promise<string[]> {
+    return this.#inTurn(() => this.#takeDown(this.#slot(name)))
+  }
+
+  /** Unloads it with its dependents and loads all of them again. */
+  restart(name: string): Promise<string[]> {
+    return this.#inTurn(async () => {
+      const names = await this.#takeDown(this.#slot(name))
+      for (const each of [...names].reverse()) await this.#bringUp(each, new Set(), true)
+      return names
+    })
+  }
+
+  /** New options for one module or all. A module that finds fault keeps its old ones; all faults are thrown together. */
+  reload(name?: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const faults: unknown[] = []
+      const slots = name === undefined ? [...this.#slots.values()] : [this.#slot(name)]
+      for (const { status, definition, context, api } of slots) {
+        if (status !== 'Running' || !context) continue
+        try {
+          await definition.reload?.(context, api)
+        } catch (error) {
+          faults.push(error)
+        }
+      }
+      if (faults.length > 0) throw new Error(faults.map(reasonOf).join('\n'))
+    })
+  }
+
+  /** Unloads all, dependents before what they require. */
+  async stop(): Promise<void> {
+    await this.#inTurn(async () => {
+      for (const slot of [...this.#slots.values()].reverse()) if (slot.status === 'Running') await this.#takeDown(slot)
+    })
+  }
+
+  /** The API of a running module. */
+  api(name: string): unknown {
+    return this.#slots.get(name)?.api
+  }
+
+  #slot(name: string): Slot {
+    const slot = this.#slots.get(name)
+    if (!slot) throw new Error(`there is no module ${name}`)
+    return slot
+  }
+
+  #dependents(name: string): Slot[] {
+    return [...this.#slots.values()].filter(
+      (s) => s.status === 'Running' && (s.definition.requires ?? []).some((r) => r === name),
+    )
+  }
+
+  async #bringUp(name: string, refused: ReadonlySet<string>, again: boolean): Promise<boolean> {
+    const slot = this.#slots.get(name)
+    if (!slot || refused.has(name)) return false
+    if (slot.status === 'Running') return true
+    if (slot.status === 'Declined' && !again) return false
+    const lacking: string[] = []
+    for (const required of slot.definition.requires ?? [])
+      if (!(await this.#bringUp(required, refused, again))) lacking.push(required)
+    if (lacking.length > 0) return this.#decline(slot, `it requires ${lacking.join(' and ')}, which is not running`)
+    const scope = new Scope()
+    const core = this.#core
+    const context: ModuleContext = { core, log: core.log.logger(name), own: scope.own, options: this.#readOptions }
+    const needs = Object.fromEntries(
+      (slot.definition.requires ?? []).map((required) => [required, this.#slots.get(required)?.api]),
+    )
+    try {
+      slot.api = await slot.definition.load(context, needs as never)
+    } catch (error) {
+      await scope
+        .close()
+        .catch((undoing: unknown) => core.log.logger('loader').error(`undoing ${name}: ${reasonOf(undoing)}`))
+      return this.#decline(slot, reasonOf(error))
+    }
+    Object.assign(slot, { status: 'Running', why: '', scope, context })
+    return true
+  }
+
+  #decline(slot: Slot, why: string): false {
+    Object.assign(slot, { status: 'Declined', why })
+    return false
+  }
+
+  #reportDeclined(): void {
+    for (const slot of this.#slots.values()) {
+      if (slot.status === 'Declined')
+        this.#core.log.logger('loader').error(`${slot.definition.name} declined to load: ${slot.why}`)
+    }
+  }
+
+  async #takeDown(slot: Slot): Promise<string[]> {
+    if (slot.status !== 'Running') throw new Error(`${slot.definition.name} is not loaded`)
+    const gone: string[] = []
+    for (const dependent of this.#dependents(slot.definition.name)) {
+      if (dependent.status === 'Running') gone.push(...(await this.#takeDown(dependent)))
+    }
+    const { scope } = slot
+    Object.assign(slot, { status: 'Not Running', why: '', scope: undefined, context: undefined, api: undefined })
+    try {
+      await scope?.close()
+    } catch (error) {
+      this.#core.log.logger('loader').error(`unloading ${slot.definition.name}: ${reasonOf(error)}`)
+    }
+    return [...gone, slot.definition.name]
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#turn.then(work)
+    this.#turn = next.catch(() => undefined)
+    return next
+  }
+}
+
+/** All modules beside us: files `res_*` in folders `res_*` next to `core`, in the order of their names. */
+export async function findModules(): Promise<ModuleDefinition[]> {
+  const root = new URL('../', import.meta.url)
+  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+  const definitions: ModuleDefinition[] = []
+  for (const folder of readdirSync(root)
+    .filter((name) => name.startsWith('res_'))
+    .sort()) {
+    for (const file of readdirSync(new URL(`${folder}/`, root)).sort()) {
+      const name = file.slice(0, -extension.length)
+      if (!file.startsWith('res_') || !file.endsWith(extension)) continue
+      const loaded: unknown = await import(new URL(`${folder}/${file}`, root).href)
+      definitions.push(definitionIn(loaded, name))
+    }
+  }
+  return definitions
+}
+
+function definitionIn(loaded: unknown, name: string): ModuleDefinition {
+  const definition = typeof loaded === 'object' && loaded !== null && 'default' in loaded ? loaded.default : undefined
+  const isOne = typeof definition === 'object' && definition !== null && 'name' in definition && 'load' in definition
+  if (!isOne || definition.name !== name) throw new Error(`${name} is no module of that name`)
+  return definition as unknown as ModuleDefinition
+}

@@ -1,0 +1,118 @@
+import { expect } from 'chai'
+import type { Core } from '../../core/core.ts'
+import { findModules, Loader } from '../../core/loader.ts'
+import { Log } from '../../core/log.ts'
+import { defineModule, type ModuleDefinition } from '../../core/module.ts'
+import { defaultsOf } from '../../core/options.ts'
+
+const plan = { autoload: true, preload: [], load: [], noload: [], require: [] }
+
+describe('module loader', () => {
+  let happened: string[]
+  let logged: string[]
+
+  const loaderOf = (...definitions: ModuleDefinition[]): Loader => {
+    const log = new Log()
+    log.addSink((line) => logged.push(line.message))
+    // Modules here use nothing of the core but the log.
+    const loader = new Loader({ log } as unknown as Core, (_file, _section, set) => defaultsOf(set))
+    for (const definition of definitions) loader.add(definition)
+    return loader
+  }
+  const recording = (
+    name: `res_${string}`,
+    requires: `res_${string}`[] = [],
+    fault?: () => string | undefined,
+  ): ModuleDefinition =>
+    defineModule({
+      name,
+      description: name,
+      requires,
+      load({ own }) {
+        own(() => {
+          happened.push(`- ${name}`)
+        })
+        const why = fault?.()
+        if (why) throw new Error(why)
+        happened.push(`+ ${name}`)
+        return { name }
+      },
+      reload() {
+        happened.push(`~ ${name}`)
+      },
+    })
+
+  beforeEach(() => {
+    happened = []
+    logged = []
+  })
+
+  it('loads what a module requires before it, whatever the order of the files, and hands over its API', async () => {
+    let given: unknown
+    const needy = defineModule({
+      name: 'res_a',
+      description: '',
+      requires: ['res_z'],
+      load: (_context, needs) => {
+        given = needs
+      },
+    })
+    await loaderOf(needy, recording('res_z')).start(plan)
+    expect(given).to.deep.equal({ res_z: { name: 'res_z' } })
+  })
+
+  it('declines a module that throws, undoes its half, and declines its dependents by name', async () => {
+    const loader = loaderOf(
+      recording('res_a', ['res_b']),
+      recording('res_b', [], () => 'the sky fell'),
+      recording('res_c'),
+    )
+    await loader.start(plan)
+    expect(happened).to.deep.equal(['- res_b', '+ res_c'])
+    expect(logged).to.deep.equal([
+      'res_a declined to load: it requires res_b, which is not running',
+      'res_b declined to load: the sky fell',
+    ])
+  })
+
+  it('fails to start only where a required module is not running', async () => {
+    const faulty = recording('res_b', [], () => 'the sky fell')
+    let refusal = ''
+    await loaderOf(faulty)
+      .start({ ...plan, require: ['res_b'] })
+      .catch((error: Error) => (refusal = error.message))
+    expect(refusal).to.equal('modules.conf requires res_b, which is not running: the sky fell')
+  })
+
+  it('leaves out noload, and what needs it', async () => {
+    const loader = loaderOf(recording('res_a', ['res_b']), recording('res_b'), recording('res_c'))
+    await loader.start({ ...plan, noload: ['res_b'] })
+    expect(happened).to.deep.equal(['+ res_c'])
+  })
+
+  it('unloads dependents first, and brings all of them back', async () => {
+    const loader = loaderOf(
+      recording('res_core'),
+      recording('res_body', ['res_core']),
+      recording('res_user', ['res_body']),
+    )
+    await loader.start(plan)
+    happened = []
+    expect(await loader.restart('res_core')).to.deep.equal(['res_user', 'res_body', 'res_core'])
+    expect(happened).to.deep.equal(['- res_user', '- res_body', '- res_core', '+ res_core', '+ res_body', '+ res_user'])
+    expect(loader.list().every((m) => m.status === 'Running')).to.equal(true)
+  })
+
+  it('loads a declined module once its reason is gone', async () => {
+    let fault: string | undefined = 'not yet'
+    const loader = loaderOf(recording('res_a', [], () => fault))
+    await loader.start(plan)
+    fault = undefined
+    await loader.load('res_a')
+    expect(loader.list()[0]?.status).to.equal('Running')
+  })
+
+  it('finds modules whose file, name and default export are one word', async () => {
+    for (const definition of await findModules()) expect(definition.name).to.match(/^res_[a-z_]+$/)
+  })
+})
