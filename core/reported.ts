@@ -41,7 +41,7 @@ export interface Need {
 export class Reported<T> {
   readonly #items = new Map<string, Item<T>>()
   readonly #changeListeners = new Set<(name: string, state: T) => void>()
-  readonly #reportListeners = new Set<(name: string, origin: string, state: T | undefined) => void>()
+  readonly #reportListeners = new Set<(name: string, origin: string, report: Report<T> | undefined) => void>()
   readonly #readers = new Set<Reader>()
   readonly #aggregate: (reports: readonly Report<T>[], name: string) => T
   readonly #equal: (a: T, b: T) => boolean
@@ -75,26 +75,27 @@ export class Reported<T> {
 
   /** An origin's opinion; undefined takes it back. */
   set(origin: string, name: string, state: T | undefined): void {
+    this.#report(name, origin, state === undefined ? undefined : { origin, state, since: this.#now() })
+  }
+
+  /** Puts back an opinion that was stored, with its age, where the origin has not spoken since. */
+  restore(name: string, report: Report<T>): void {
+    if (!this.#items.get(name.toLowerCase())?.reports.has(report.origin)) this.#report(name, report.origin, report)
+  }
+
+  #report(name: string, origin: string, report: Report<T> | undefined): void {
     const before = this.#items.get(name.toLowerCase())?.reports.get(origin)
-    if (state === undefined ? !before : before && this.#equal(before.state, state)) return
+    if (report ? before && this.#equal(before.state, report.state) : !before) return
     const item = this.#item(name)
-    if (state === undefined) item.reports.delete(origin)
-    else item.reports.set(origin, { origin, state, since: this.#now() })
-    for (const listener of this.#reportListeners) listener(item.name, origin, state)
+    if (report) item.reports.set(origin, report)
+    else item.reports.delete(origin)
+    for (const listener of this.#reportListeners) listener(item.name, origin, report)
     const now = this.#aggregate([...item.reports.values()], item.name)
     if (!this.#equal(now, item.state)) {
       item.state = now
       for (const listener of this.#changeListeners) listener(item.name, now)
     }
     this.#sweep(item)
-  }
-
-  /** Puts back an opinion that was stored, with its age, where the origin has not spoken since. */
-  restore(name: string, report: Report<T>): void {
-    const item = this.#item(name)
-    if (item.reports.has(report.origin)) return
-    this.set(report.origin, name, report.state)
-    item.reports.set(report.origin, report)
   }
 
   namesOf(origin: string): string[] {
@@ -114,7 +115,7 @@ export class Reported<T> {
   }
 
   /** Single opinions as they change. For the store and for publishers. */
-  onReport(listener: (name: string, origin: string, state: T | undefined) => void): Undo {
+  onReport(listener: (name: string, origin: string, report: Report<T> | undefined) => void): Undo {
     this.#reportListeners.add(listener)
     return () => {
       this.#reportListeners.delete(listener)
