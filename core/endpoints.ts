@@ -1,6 +1,37 @@
 /** The objects of pjsip.conf that Lamplighter uses, their options, and who is asked for them. */
-import { choice, custom, integer, list, type OptionValues, options, secret, text, yesno } from './options.ts'
+import { type AclRule, readAclRules } from './acl.ts'
+import { DIGEST_ALGORITHMS, type DigestAlgorithm, readAlgorithms } from './digest.ts'
+import {
+  choice,
+  custom,
+  integer,
+  list,
+  type Option,
+  type OptionValues,
+  options,
+  secret,
+  text,
+  yesno,
+} from './options.ts'
 import type { Undo } from './scope.ts'
+
+/** deny and permit lines hold in the order in which they are written, across both names: the last that matches wins. */
+const aclRules = (allow: boolean, doc: string): Option<readonly AclRule[]> => ({
+  default: [],
+  defaultText: '',
+  doc,
+  expects: 'address, address/bits or address/mask',
+  read: (value) => readAclRules(allow, [value], [0]),
+  many: (texts, positions) => readAclRules(allow, texts, positions),
+})
+
+const algorithms = (byDefault: readonly DigestAlgorithm[], doc: string): Option<readonly DigestAlgorithm[]> => ({
+  default: byDefault,
+  defaultText: byDefault.join(','),
+  doc,
+  expects: `${DIGEST_ALGORITHMS.join(', ')}, with commas between them`,
+  read: readAlgorithms,
+})
 
 export const endpointOptions = options({
   allow_subscribe: yesno(true, 'Whether this endpoint may subscribe.'),
@@ -36,11 +67,12 @@ export const endpointOptions = options({
   from_domain: text('', 'Host part of From in requests to this endpoint.'),
   transport: text('', 'Transport that requests to this endpoint start from where there is no flow.'),
   outbound_proxy: text('', 'Where requests to this endpoint are sent first.'),
-  deny: list([], 'Addresses that may not act as this endpoint.'),
-  permit: list([], 'Addresses that may, in spite of deny.'),
+  deny: aclRules(false, 'Addresses that may not act as this endpoint.'),
+  permit: aclRules(true, 'Addresses that may, in spite of deny.'),
   acl: list([], 'ACL sections that hold for this endpoint.'),
-  contact_deny: list([], 'Addresses that its Contacts may not have.'),
-  contact_permit: list([], 'Addresses that its Contacts may have, in spite of contact_deny.'),
+  contact_deny: aclRules(false, 'Addresses that its Contacts may not have.'),
+  contact_permit: aclRules(true, 'Addresses that its Contacts may have, in spite of contact_deny.'),
+  contact_acl: list([], 'ACL sections that hold for its Contacts.'),
   subscription_limit: integer(0, 'The most subscriptions this endpoint may have at once; 0 is no limit.'),
   hide_callers: choice(
     ['default', 'no', 'name', 'yes'],
@@ -82,17 +114,14 @@ export const authOptions = options({
   password_digest: { ...list([], 'ALGORITHM:hash of user:realm:password, one or more.'), secret: true },
   realm: text('', 'Realm of the challenge; the global default_realm when empty.'),
   nonce_lifetime: integer(32, 'Seconds a nonce is good for.', { unit: 'seconds', min: 1 }),
-  supported_algorithms_uas: list(
-    [],
-    'Digest algorithms offered, best first: MD5, SHA-256; the global default when empty.',
-  ),
+  supported_algorithms_uas: algorithms([], 'Digest algorithms offered, best first; the global default when empty.'),
 })
 
 export const aclOptions = options({
-  deny: list([], 'Addresses that are refused.', 'address/mask'),
-  permit: list([], 'Addresses that are not, in spite of deny.', 'address/mask'),
-  contact_deny: list([], 'Addresses that a Contact may not have.', 'address/mask'),
-  contact_permit: list([], 'Addresses that a Contact may have, in spite of contact_deny.', 'address/mask'),
+  deny: aclRules(false, 'Addresses that are refused.'),
+  permit: aclRules(true, 'Addresses that are not, in spite of deny.'),
+  contact_deny: aclRules(false, 'Addresses that a Contact may not have.'),
+  contact_permit: aclRules(true, 'Addresses that a Contact may have, in spite of contact_deny.'),
   acl: list([], 'Named ACLs that hold as well.'),
   contact_acl: list([], 'Named ACLs for Contacts.'),
 })
@@ -126,9 +155,9 @@ export const globalOptions = options({
     readInteger,
     'Queued unsolicited NOTIFYs at which it is taken back.',
   ),
-  default_auth_algorithms_uas: list(
+  default_auth_algorithms_uas: algorithms(
     ['MD5'],
-    'Digest algorithms offered where the auth section names none, best first: MD5, SHA-256.',
+    'Digest algorithms offered where the auth section names none, best first.',
   ),
   unidentified_request_count: integer(
     5,
@@ -204,7 +233,10 @@ export interface PjsipConfig {
   readonly endpoints: ReadonlyMap<string, Endpoint>
   readonly aors: ReadonlyMap<string, Aor>
   readonly auths: ReadonlyMap<string, Auth>
+  /** `type=acl` sections hold for every request. */
   readonly acls: ReadonlyMap<string, Acl>
+  /** Sections of acl.conf, which hold where `acl` or `contact_acl` names them. */
+  readonly namedAcls?: ReadonlyMap<string, Acl>
   readonly identifies: readonly Identify[]
   readonly global: Globals
   readonly system: System

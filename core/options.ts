@@ -29,8 +29,11 @@ export interface Option<T> {
   readonly doc: string
   /** What a value looks like: `yes or no`, `seconds`. */
   readonly expects: string
-  /** Set where every line of the name counts, not only the last one: gets the texts of all lines. */
-  readonly many?: (texts: readonly string[]) => T
+  /**
+   * Set where every line of the name counts, not only the last one: gets the texts of all lines, and for options whose
+   * order matters across names (deny and permit) the place of each line in its section.
+   */
+  readonly many?: (texts: readonly string[], positions: readonly number[]) => T
   /** Never shown on the console or in the log. */
   readonly secret?: boolean
 }
@@ -155,8 +158,8 @@ export function readSection<S extends OptionSet>(
 ): OptionValues<S> {
   const values: Record<string, unknown> = { ...defaultsOf(set) }
   const byName = new Map(Object.entries(set).map(([name, option]) => [name.toLowerCase(), { name, option }]))
-  const gathered = new Map<string, string[]>()
-  for (const entry of section?.entries ?? []) {
+  const gathered = new Map<string, { texts: string[]; positions: number[] }>()
+  for (const [position, entry] of (section?.entries ?? []).entries()) {
     const known = byName.get(entry.key.toLowerCase())
     if (!known) {
       if (unknown === 'error' && entry.key.toLowerCase() !== 'type') {
@@ -171,10 +174,11 @@ export function readSection<S extends OptionSet>(
     }
     try {
       if (known.option.many) {
-        const texts = gathered.get(known.name) ?? []
-        texts.push(entry.value)
-        gathered.set(known.name, texts)
-        values[known.name] = known.option.many(texts)
+        const lines = gathered.get(known.name) ?? { texts: [], positions: [] }
+        lines.texts.push(entry.value)
+        lines.positions.push(position)
+        gathered.set(known.name, lines)
+        values[known.name] = known.option.many(lines.texts, lines.positions)
       } else {
         values[known.name] = known.option.read(entry.value)
       }

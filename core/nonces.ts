@@ -1,0 +1,113 @@
+/**
+ * Nonces that cost no memory before they were answered well: time, a random part, and an HMAC that only we can make.
+ * After a good answer its nonce count is remembered until the nonce is too old, in a bounded table.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+
+/** Nonces whose counts are remembered. The oldest go first, and are then as good as expired. */
+const CAPACITY = 50_000
+/** How far behind the highest count seen one may arrive, for requests that overtook each other. */
+const WINDOW = 32
+const MAC_LENGTH = 22
+
+interface Used {
+  readonly expires: number
+  readonly made: number
+  highest: number
+  /** Bit n: the count `highest - n` was seen. */
+  seen: number
+}
+
+export interface NonceSettings {
+  readonly secret?: Buffer
+  /** Epoch milliseconds. */
+  readonly now?: () => number
+  readonly capacity?: number
+}
+
+export class Nonces {
+  readonly #secret: Buffer
+  readonly #now: () => number
+  readonly #capacity: number
+  readonly #used = new Map<string, Used>()
+  /** Everything made up to here may have been used and forgotten. */
+  #forgottenUntil = Number.NEGATIVE_INFINITY
+
+  constructor({ secret = randomBytes(32), now = Date.now, capacity = CAPACITY }: NonceSettings = {}) {
+    this.#secret = secret
+    this.#now = now
+    this.#capacity = capacity
+  }
+
+  get remembered(): number {
+    return this.#used.size
+  }
+
+  /** A nonce for one realm and one address: nobody else can use it. */
+  make(realm: string, address: string): string {
+    const head = `${this.#now().toString(36)}.${randomBytes(9).toString('base64url')}`
+    return `${head}.${this.#mac(head, realm, address)}`
+  }
+
+  /** Whether we made it, for them, not longer ago than this. */
+  fresh(nonce: string, realm: string, address: string, lifetimeSeconds: number): boolean {
+    const end = nonce.length - MAC_LENGTH - 1
+    if (end < 1 || nonce[end] !== '.') return false
+    const head = nonce.slice(0, end)
+    const mac = Buffer.from(this.#mac(head, realm, address))
+    const given = Buffer.from(nonce.slice(end + 1))
+    if (given.length !== mac.length || !timingSafeEqual(mac, given)) return false
+    const age = this.#now() - madeAt(nonce)
+    return age >= 0 && age <= lifetimeSeconds * 1000
+  }
+
+  /**
+   * Enters that a fresh nonce was answered well with this count; false where it had been before. Without a count
+   * (RFC 2069) a nonce is good once.
+   */
+  use(nonce: string, count: number | undefined, lifetimeSeconds: number): boolean {
+    const used = this.#used.get(nonce)
+    if (used) return count !== undefined && used.highest !== Number.POSITIVE_INFINITY && advance(used, count)
+    const made = madeAt(nonce)
+    if (made <= this.#forgottenUntil) return false
+    this.#makeRoom()
+    this.#used.set(nonce, {
+      expires: made + lifetimeSeconds * 1000,
+      made,
+      highest: count ?? Number.POSITIVE_INFINITY,
+      seen: 1,
+    })
+    return true
+  }
+
+  #makeRoom(): void {
+    const now = this.#now()
+    for (const [nonce, used] of this.#used) {
+      if (used.expires >= now && this.#used.size < this.#capacity) return
+      this.#used.delete(nonce)
+      if (used.expires >= now) this.#forgottenUntil = Math.max(this.#forgottenUntil, used.made)
+    }
+  }
+
+  #mac(head: string, realm: string, address: string): string {
+    return createHmac('sha256', this.#secret)
+      .update(`${head}\n${address}\n${realm}`)
+      .digest('base64url')
+      .slice(0, MAC_LENGTH)
+  }
+}
+
+const madeAt = (nonce: string): number => Number.parseInt(nonce.slice(0, nonce.indexOf('.')), 36)
+
+function advance(used: Used, count: number): boolean {
+  const ahead = count - used.highest
+  if (ahead > 0) {
+    used.seen = ahead >= WINDOW ? 1 : (used.seen << ahead) | 1
+    used.highest = count
+    return true
+  }
+  const bit = 1 << -ahead
+  if (-ahead >= WINDOW || (used.seen & bit) !== 0) return false
+  used.seen |= bit
+  return true
+}
