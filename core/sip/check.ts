@@ -1,0 +1,178 @@
+/** What a message must have before anybody deals with it (RFC 3261 8.1.1, 8.2, 18.3, 20). */
+import type { Refusal, SipRequest, SipResponse } from './contract.ts'
+import { parseDigits } from './grammar.ts'
+import { topVia } from './message.ts'
+import { schemeOf } from './parse-uri.ts'
+import { parseOptionTags } from './values.ts'
+
+export interface CheckSettings {
+  /** Option tags we understand in Require; the others are answered 420. */
+  readonly supported: readonly string[]
+}
+
+/** Methods of the RFCs: without a handler they are 405, any other is 501 (RFC 3261 8.2.1, 21.5.2). */
+export const KNOWN_METHODS: ReadonlySet<string> = new Set([
+  'ACK',
+  'BYE',
+  'CANCEL',
+  'INFO',
+  'INVITE',
+  'MESSAGE',
+  'NOTIFY',
+  'OPTIONS',
+  'PRACK',
+  'PUBLISH',
+  'REFER',
+  'REGISTER',
+  'SUBSCRIBE',
+  'UPDATE',
+])
+
+type Step = (request: SipRequest, settings: CheckSettings) => Refusal | undefined
+
+const STEPS: readonly Step[] = [
+  viaIsThere,
+  eachOnce,
+  addressesAreReadable,
+  callIdIsThere,
+  cseqFits,
+  maxForwardsIsANumber,
+  contentLengthFits,
+  requestUriIsReadable,
+  methodIsKnown,
+  contactIsUsable,
+  requirementsAreSupported,
+]
+
+/** Why a request is not handed up; undefined where nothing speaks against it. An ACK is never answered, whatever comes out. */
+export function checkRequest(request: SipRequest, settings: CheckSettings): Refusal | undefined {
+  for (const step of STEPS) {
+    const refusal = step(request, settings)
+    if (refusal) return refusal
+  }
+  return undefined
+}
+
+/** What is wrong with a response, which is then dropped; undefined where nothing is. */
+export function checkResponse(response: SipResponse): string | undefined {
+  if (!topVia(response)) return 'Via'
+  for (const name of SINGLE) if (response.headers(name).length > 1) return name
+  if (response.from.uriText === '') return 'From'
+  if (response.to.uriText === '') return 'To'
+  if (response.callId === '') return 'Call-ID'
+  if (response.cseq.number < 0) return 'CSeq'
+  return contentLengthProblem(response) && 'Content-Length'
+}
+
+const bad = (reason: string): Refusal => ({ status: 400, reason })
+/** Headers of which there is one at most, and on which everything hangs. */
+const SINGLE = ['From', 'To', 'Call-ID', 'CSeq', 'Max-Forwards', 'Content-Length'] as const
+/** Headers a subscription depends on; elsewhere a second one is somebody else's matter. */
+const SINGLE_IN_EVENTS = ['Event', 'Expires', 'Content-Type', 'Suppress-If-Match', 'SIP-If-Match'] as const
+const EVENT_METHODS: ReadonlySet<string> = new Set(['SUBSCRIBE', 'PUBLISH', 'NOTIFY'])
+
+function viaIsThere(request: SipRequest): Refusal | undefined {
+  if (topVia(request)) return undefined
+  return bad(request.header('Via') === undefined ? 'Missing Via' : 'Malformed Via')
+}
+
+function eachOnce(request: SipRequest): Refusal | undefined {
+  for (const name of SINGLE) if (request.headers(name).length > 1) return bad(`Duplicate ${name}`)
+  if (!EVENT_METHODS.has(request.method)) return undefined
+  for (const name of SINGLE_IN_EVENTS) if (request.headers(name).length > 1) return bad(`Duplicate ${name}`)
+  return undefined
+}
+
+/** A From without a tag is of RFC 2543, and is taken (RFC 3261 8.2.6.2, 12.1.1). */
+function addressesAreReadable(request: SipRequest): Refusal | undefined {
+  if (request.from.uriText === '') return bad(missingOrMalformed(request, 'From'))
+  if (request.to.uriText === '') return bad(missingOrMalformed(request, 'To'))
+  return undefined
+}
+
+function callIdIsThere(request: SipRequest): Refusal | undefined {
+  return isCallId(request.callId) ? undefined : bad(missingOrMalformed(request, 'Call-ID'))
+}
+
+function cseqFits(request: SipRequest): Refusal | undefined {
+  const { number, method } = request.cseq
+  if (number < 0) return bad(missingOrMalformed(request, 'CSeq'))
+  return method === request.method ? undefined : bad('CSeq Method Mismatch')
+}
+
+/** Whatever it counts, here it ends: only a proxy refuses 0 (RFC 3261 16.3; 11 for OPTIONS). Elements of RFC 2543 send none. */
+function maxForwardsIsANumber(request: SipRequest): Refusal | undefined {
+  const value = request.header('Max-Forwards')
+  return value === undefined || parseDigits(value, 255) !== undefined ? undefined : bad('Malformed Max-Forwards')
+}
+
+function contentLengthFits(request: SipRequest): Refusal | undefined {
+  const problem = contentLengthProblem(request)
+  return problem === undefined ? undefined : bad(problem)
+}
+
+/** RFC 3261 18.3: a datagram that ends before its body does is refused; one that goes on is cut. */
+function contentLengthProblem(message: SipRequest | SipResponse): string | undefined {
+  const value = message.header('Content-Length')
+  if (value === undefined) return undefined
+  const length = parseDigits(value, 0xffffffff)
+  if (length === undefined) return 'Malformed Content-Length'
+  return message.body.length < length ? 'Content-Length Beyond Message' : undefined
+}
+
+function requestUriIsReadable(request: SipRequest): Refusal | undefined {
+  const scheme = schemeOf(request.requestUri)
+  if (scheme === undefined) return bad('Malformed Request-URI')
+  if (scheme !== 'sip' && scheme !== 'sips') {
+    return hasSpace(request.requestUri) ? bad('Malformed Request-URI') : { status: 416 }
+  }
+  // RFC 3261 19.1.1, table 1: headers have no place in a Request-URI
+  return request.uri && request.uri.headers === '' ? undefined : bad('Malformed Request-URI')
+}
+
+function methodIsKnown(request: SipRequest): Refusal | undefined {
+  return KNOWN_METHODS.has(request.method) ? undefined : { status: 501 }
+}
+
+function contactIsUsable(request: SipRequest): Refusal | undefined {
+  const rule = CONTACT_RULES[request.method]
+  if (!rule) return undefined
+  const values = request.headers('Contact')
+  if (values.length === 0) return rule === 'one' && request.to.tag === undefined ? bad('Missing Contact') : undefined
+  if (request.contactIsStar) return rule === 'any' && values.length === 1 ? undefined : bad('Malformed Contact')
+  if (request.contacts.length < values.length) return bad('Malformed Contact')
+  return rule === 'one' && values.length > 1 ? bad('Duplicate Contact') : undefined
+}
+
+/** `one`: where requests of the dialog go (RFC 3261 8.1.1.8); within a dialog it may stay what it was. */
+const CONTACT_RULES: Readonly<Record<string, 'one' | 'any'>> = {
+  SUBSCRIBE: 'one',
+  REFER: 'one',
+  INVITE: 'one',
+  REGISTER: 'any',
+}
+
+/** RFC 3261 8.2.2.3. In CANCEL and ACK it is ignored, and Proxy-Require is none of our business. */
+function requirementsAreSupported(request: SipRequest, { supported }: CheckSettings): Refusal | undefined {
+  const required = request.headers('Require')
+  if (required.length === 0 || request.method === 'CANCEL' || request.method === 'ACK') return undefined
+  const unsupported = parseOptionTags(required).filter((tag) => !supported.includes(tag))
+  return unsupported.length === 0 ? undefined : { status: 420, headers: [['Unsupported', unsupported.join(', ')]] }
+}
+
+function missingOrMalformed(request: SipRequest, name: string): string {
+  return `${request.header(name) === undefined ? 'Missing' : 'Malformed'} ${name}`
+}
+
+function hasSpace(text: string): boolean {
+  return text.includes(' ') || text.includes('\t')
+}
+
+/** callid = word [ "@" word ]: no white space, no controls. */
+function isCallId(text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code <= 0x20 || code === 0x7f) return false
+  }
+  return text !== ''
+}

@@ -1,0 +1,198 @@
+/**
+ * The basic rules of RFC 3261 25.1 by hand: tokens, quoted strings, white space, parameters, comma lists. Everything
+ * looks at each character at most a fixed number of times. Lines are unfolded before they come here, so white space is
+ * SP and HT only.
+ */
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const SEMICOLON = 0x3b
+const EQUALS = 0x3d
+const COMMA = 0x2c
+const LESS = 0x3c
+const GREATER = 0x3e
+
+const TOKEN = classOf("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.!%*_+`'~")
+const HEX = classOf('0123456789abcdefABCDEF')
+/** What ends a parameter value that is not quoted. */
+const VALUE_END = classOf(' \t;,"<>')
+
+const NO_PARAMS: ReadonlyMap<string, string> = new Map()
+
+export function isToken(text: string): boolean {
+  return text !== '' && endOfToken(text, 0) === text.length
+}
+
+/** Index after the token that begins at `from`; `from` itself where there is none. */
+export function endOfToken(text: string, from: number): number {
+  let at = from
+  while (at < text.length && TOKEN[text.charCodeAt(at)] === 1) at++
+  return at
+}
+
+export function skipSpace(text: string, from: number): number {
+  let at = from
+  while (at < text.length && isSpace(text.charCodeAt(at))) at++
+  return at
+}
+
+/** Without SP, HT, CR and LF at both ends. `String.trim` would also take A0, which is half of a UTF-8 letter. */
+export function trimSpace(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isBlank(text.charCodeAt(start))) start++
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
+  return start === 0 && end === text.length ? text : text.slice(start, end)
+}
+
+const isBlank = (code: number): boolean => code === 0x20 || code === 0x09 || code === 0x0d || code === 0x0a
+
+export const isSpace = (code: number): boolean => code === 0x20 || code === 0x09
+
+/** Only decimal digits, up to 10 of them, not over `max`; undefined otherwise. */
+export function parseDigits(text: string, max: number): number | undefined {
+  if (text === '' || text.length > 10) return undefined
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code < 0x30 || code > 0x39) return undefined
+  }
+  const value = Number(text)
+  return value > max ? undefined : value
+}
+
+/** Index after the closing quote of the quoted-string that begins at `from`; -1 where it is not closed. */
+export function endOfQuoted(text: string, from: number): number {
+  for (let at = from + 1; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) return at + 1
+    if (code === BACKSLASH) at++
+  }
+  return -1
+}
+
+/** The content of a quoted-string between `from` (its opening quote) and `to` (after its closing quote), unescaped. */
+export function unquote(text: string, from = 0, to = text.length): string {
+  const inner = text.slice(from + 1, to - 1)
+  if (!inner.includes('\\')) return inner
+  let plain = ''
+  let start = 0
+  for (let at = inner.indexOf('\\'); at !== -1; at = inner.indexOf('\\', at + 2)) {
+    plain += inner.slice(start, at)
+    start = at + 1
+  }
+  return plain + inner.slice(start)
+}
+
+/** A quoted-string that says `text`. */
+export function quote(text: string): string {
+  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
+}
+
+/**
+ * `;name=value;name` from `from` to the end of `text`. Names in lower case, values unquoted; a name without a value is
+ * the empty string. Undefined where it is malformed or a name comes twice (RFC 3261 7.3.1).
+ */
+export function parseParams(text: string, from = 0): ReadonlyMap<string, string> | undefined {
+  let at = skipSpace(text, from)
+  if (at === text.length) return NO_PARAMS
+  const params = new Map<string, string>()
+  while (at < text.length) {
+    if (text.charCodeAt(at) !== SEMICOLON) return undefined
+    at = readParam(text, skipSpace(text, at + 1), params)
+    if (at === -1) return undefined
+  }
+  return params
+}
+
+/** Reads `name[=value]` at `at` into `params`; the index of what follows, or -1 where it is malformed. */
+export function readParam(text: string, at: number, params: Map<string, string>): number {
+  const nameEnd = endOfToken(text, at)
+  if (nameEnd === at) return -1
+  const name = text.slice(at, nameEnd).toLowerCase()
+  let next = skipSpace(text, nameEnd)
+  let value = ''
+  if (text.charCodeAt(next) === EQUALS) {
+    const start = skipSpace(text, next + 1)
+    if (text.charCodeAt(start) === QUOTE) {
+      next = endOfQuoted(text, start)
+      if (next === -1) return -1
+      value = unquote(text, start, next)
+    } else {
+      next = start
+      while (next < text.length && VALUE_END[text.charCodeAt(next)] !== 1) next++
+      value = text.slice(start, next)
+    }
+    next = skipSpace(text, next)
+  }
+  if (params.has(name)) return -1
+  params.set(name, value)
+  return next
+}
+
+/** The elements of a comma list, trimmed; commas in quotes and angle brackets do not count. Empty elements are kept. */
+export function splitList(text: string): string[] {
+  if (!text.includes(',')) return [trimSpace(text)]
+  const elements: string[] = []
+  let start = 0
+  let inBrackets = false
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === COMMA && !inBrackets) {
+      elements.push(trimSpace(text.slice(start, at)))
+      start = at + 1
+    } else if (code === QUOTE && !inBrackets) {
+      const end = endOfQuoted(text, at)
+      if (end === -1) break
+      at = end - 1
+    } else if (code === LESS) {
+      inBrackets = true
+    } else if (code === GREATER) {
+      inBrackets = false
+    }
+  }
+  elements.push(trimSpace(text.slice(start)))
+  return elements
+}
+
+/** Whether every `%` begins an escape (RFC 3261 25.1). */
+export function isEscapedWell(text: string): boolean {
+  for (let at = text.indexOf('%'); at !== -1; at = text.indexOf('%', at + 1)) {
+    if (HEX[text.charCodeAt(at + 1)] !== 1 || HEX[text.charCodeAt(at + 2)] !== 1) return false
+  }
+  return true
+}
+
+/** Percent escapes resolved, as UTF-8. Takes only what `isEscapedWell`. */
+export function unescape(text: string): string {
+  if (!text.includes('%')) return text
+  const bytes: string[] = []
+  let start = 0
+  for (let at = text.indexOf('%'); at !== -1; at = text.indexOf('%', start)) {
+    bytes.push(toWire(text.slice(start, at)), String.fromCharCode(Number.parseInt(text.slice(at + 1, at + 3), 16)))
+    start = at + 3
+  }
+  bytes.push(toWire(text.slice(start)))
+  return fromWire(bytes.join(''))
+}
+
+/** Text as one character per UTF-8 byte, the form in which messages are put together. */
+export function toWire(text: string): string {
+  return isAscii(text) ? text : Buffer.from(text, 'utf8').toString('latin1')
+}
+
+/** The inverse of `toWire`; what is not UTF-8 becomes U+FFFD. */
+export function fromWire(bytes: string): string {
+  return isAscii(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString('utf8')
+}
+
+// One look at each character: there is nothing to backtrack to.
+const NOT_ASCII = /[^\0-\x7f]/
+function isAscii(text: string): boolean {
+  return !NOT_ASCII.test(text)
+}
+
+function classOf(characters: string): Uint8Array {
+  const members = new Uint8Array(256)
+  for (let at = 0; at < characters.length; at++) members[characters.charCodeAt(at)] = 1
+  return members
+}

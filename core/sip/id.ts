@@ -1,0 +1,40 @@
+/** Identifiers nobody can guess: 128 random bits each, cut from a pool so that one costs well under a microsecond. */
+import { randomFillSync } from 'node:crypto'
+
+const ID_BYTES = 16
+const pool = Buffer.allocUnsafe(ID_BYTES * 512)
+let used = pool.length
+
+/** Begins every branch of RFC 3261 (8.1.1.7). */
+export const BRANCH_COOKIE = 'z9hG4bK'
+
+/** 32 hexadecimal digits. */
+export function randomId(): string {
+  if (used === pool.length) {
+    randomFillSync(pool)
+    used = 0
+  }
+  const id = pool.toString('hex', used, used + ID_BYTES)
+  used += ID_BYTES
+  return id
+}
+
+/** A tag for From or To (RFC 3261 19.3). */
+export const newTag = randomId
+
+/** A Call-ID; it needs no host, being unique without one. */
+export const newCallId = randomId
+
+export const newBranch = (): string => BRANCH_COOKIE + randomId()
+
+/**
+ * Whether a branch identifies its transaction by itself. The bare cookie, or none, is treated as of RFC 2543
+ * (RFC 3261 17.2.3, RFC 4475 3.2).
+ */
+export function isRfc3261Branch(branch: string | undefined): branch is string {
+  return (
+    branch !== undefined &&
+    branch.length > BRANCH_COOKIE.length &&
+    branch.slice(0, BRANCH_COOKIE.length).toLowerCase() === 'z9hg4bk'
+  )
+}
