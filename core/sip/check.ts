@@ -1,7 +1,7 @@
 /** What a message must have before anybody deals with it (RFC 3261 8.1.1, 8.2, 18.3, 20). */
 import type { Refusal, SipRequest, SipResponse } from './contract.ts'
 import { parseDigits } from './grammar.ts'
-import { topVia } from './message.ts'
+import { lineCount, topVia } from './message.ts'
 import { schemeOf } from './parse-uri.ts'
 import { parseOptionTags } from './values.ts'
 
@@ -56,7 +56,7 @@ export function checkRequest(request: SipRequest, settings: CheckSettings): Refu
 /** What is wrong with a response, which is then dropped; undefined where nothing is. */
 export function checkResponse(response: SipResponse): string | undefined {
   if (!topVia(response)) return 'Via'
-  for (const name of SINGLE) if (response.headers(name).length > 1) return name
+  for (const name of SINGLE) if (lineCount(response, name.toLowerCase()) > 1) return name
   if (response.from.uriText === '') return 'From'
   if (response.to.uriText === '') return 'To'
   if (response.callId === '') return 'Call-ID'
@@ -77,9 +77,9 @@ function viaIsThere(request: SipRequest): Refusal | undefined {
 }
 
 function eachOnce(request: SipRequest): Refusal | undefined {
-  for (const name of SINGLE) if (request.headers(name).length > 1) return bad(`Duplicate ${name}`)
+  for (const name of SINGLE) if (lineCount(request, name.toLowerCase()) > 1) return bad(`Duplicate ${name}`)
   if (!EVENT_METHODS.has(request.method)) return undefined
-  for (const name of SINGLE_IN_EVENTS) if (request.headers(name).length > 1) return bad(`Duplicate ${name}`)
+  for (const name of SINGLE_IN_EVENTS) if (lineCount(request, name.toLowerCase()) > 1) return bad(`Duplicate ${name}`)
   return undefined
 }
 

@@ -49,15 +49,17 @@ const isBlank = (code: number): boolean => code === 0x20 || code === 0x09 || cod
 
 export const isSpace = (code: number): boolean => code === 0x20 || code === 0x09
 
-/** Only decimal digits, up to 10 of them, not over `max`; undefined otherwise. */
+/** Only decimal digits, with any number of zeros before, not over `max`; undefined otherwise. */
 export function parseDigits(text: string, max: number): number | undefined {
-  if (text === '' || text.length > 10) return undefined
+  if (text === '') return undefined
+  let value = 0
   for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code < 0x30 || code > 0x39) return undefined
+    const digit = text.charCodeAt(at) - 0x30
+    if (digit < 0 || digit > 9) return undefined
+    value = value * 10 + digit
+    if (value > max) return undefined
   }
-  const value = Number(text)
-  return value > max ? undefined : value
+  return value
 }
 
 /** Index after the closing quote of the quoted-string that begins at `from`; -1 where it is not closed. */

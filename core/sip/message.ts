@@ -42,7 +42,8 @@ export function parseMessage(
   if (lineEnd - start > limits.maxLine) return failure('start line too long', 513)
   const startLine = text.slice(start, lineEnd)
   const lines = indexLines(text, newline + 1, limits)
-  if (startLine.startsWith('SIP/') || startLine.startsWith('sip/')) return readResponse(startLine, bytes, text, lines)
+  // A method is a token and has no slash.
+  if (startLine.slice(0, 4).toUpperCase() === 'SIP/') return readResponse(startLine, bytes, text, lines)
   return readRequest(startLine, bytes, text, lines, limits)
 }
 
@@ -56,6 +57,11 @@ export function topVia(message: SipRequest | SipResponse): Via | undefined {
 /** The lines of a header as they were received: unfolded, one character per byte, comma lists not taken apart. */
 export function wireLines(message: SipRequest | SipResponse, key: string): readonly string[] {
   return message instanceof ParsedMessage ? message.lines(key) : message.headers(key).map(toWire)
+}
+
+/** How many values of a header there are; for comma lists, how many lines. */
+export function lineCount(message: SipRequest | SipResponse, key: string): number {
+  return message instanceof ParsedMessage ? message.count(key) : message.headers(key).length
 }
 
 const CR = 13
@@ -191,10 +197,8 @@ class ParsedMessage {
 
   header(name: string): string | undefined {
     const key = headerKey(name)
-    const at = this.#lines.keys.indexOf(key)
-    if (at === -1) return undefined
-    const line = fromWire(this.#value(at))
-    return isListHeader(key) ? splitList(line)[0] : line
+    const line = this.#first(key)
+    return line !== undefined && isListHeader(key) ? splitList(line)[0] : line
   }
 
   headers(name: string): readonly string[] {
@@ -210,22 +214,28 @@ class ParsedMessage {
     return found
   }
 
+  count(key: string): number {
+    let count = 0
+    for (const known of this.#lines.keys) if (known === key) count++
+    return count
+  }
+
   get from(): NameAddr {
-    this.#from ??= parseNameAddr(this.header('from') ?? '') ?? NO_ADDRESS
+    this.#from ??= parseNameAddr(this.#first('from') ?? '') ?? NO_ADDRESS
     return this.#from
   }
 
   get to(): NameAddr {
-    this.#to ??= parseNameAddr(this.header('to') ?? '') ?? NO_ADDRESS
+    this.#to ??= parseNameAddr(this.#first('to') ?? '') ?? NO_ADDRESS
     return this.#to
   }
 
   get callId(): string {
-    return this.header('call-id') ?? ''
+    return this.#first('call-id') ?? ''
   }
 
   get cseq(): { readonly number: number; readonly method: string } {
-    this.#cseq ??= parseCseq(this.header('cseq') ?? '')
+    this.#cseq ??= parseCseq(this.#first('cseq') ?? '')
     return this.#cseq
   }
 
@@ -240,8 +250,13 @@ class ParsedMessage {
   /** RFC 3261 18.3: what is beyond Content-Length is not of the message; without one the datagram is. */
   get body(): Buffer {
     const start = this.#lines.bodyStart
-    const length = parseDigits(this.header('content-length') ?? '', 0xffffffff)
+    const length = parseDigits(this.#first('content-length') ?? '', 0xffffffff)
     return this.raw.subarray(start, length === undefined ? undefined : start + length)
+  }
+
+  #first(key: string): string | undefined {
+    const at = this.#lines.keys.indexOf(key)
+    return at === -1 ? undefined : fromWire(this.#value(at))
   }
 
   #value(at: number): string {
@@ -270,6 +285,7 @@ class ParsedRequest extends ParsedMessage implements SipRequest {
   readonly requestUri: string
   #uri: SipUri | undefined
   #contacts: readonly NameAddr[] | undefined
+  #contactValues: readonly string[] | undefined
 
   constructor(bytes: Buffer, text: string, lines: Lines, method: string, requestUri: string) {
     super(bytes, text, lines)
@@ -283,12 +299,17 @@ class ParsedRequest extends ParsedMessage implements SipRequest {
   }
 
   get contacts(): readonly NameAddr[] {
-    this.#contacts ??= this.headers('contact').flatMap((value) => parseNameAddr(value) ?? [])
+    this.#contacts ??= this.contactValues.flatMap((value) => parseNameAddr(value) ?? [])
     return this.#contacts
   }
 
   get contactIsStar(): boolean {
-    return this.headers('contact').includes('*')
+    return this.contactValues.includes('*')
+  }
+
+  get contactValues(): readonly string[] {
+    this.#contactValues ??= this.headers('contact')
+    return this.#contactValues
   }
 }
 
