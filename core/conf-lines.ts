@@ -1,0 +1,72 @@
+/**
+ * The lines of a .conf file without their comments: `; to the end of the line`, `;-- over lines --;` (nested ones too),
+ * and `\;` for a semicolon that is meant. One pass, linear in the length of the text.
+ */
+
+export interface ConfLine {
+  /** Trimmed; never empty. */
+  readonly text: string
+  /** From 1. */
+  readonly number: number
+}
+
+export interface ConfLines {
+  readonly lines: readonly ConfLine[]
+  /** The line of a `;--` that is never closed. */
+  readonly unterminated: number | undefined
+}
+
+/** As deep as Asterisk goes. */
+const DEEPEST_COMMENT = 128
+
+export function confLines(text: string): ConfLines {
+  const lines: ConfLine[] = []
+  /** The lines at which the block comments began that are open now. */
+  const open: number[] = []
+  let number = 0
+  for (const line of eachLine(text)) {
+    number++
+    const rest = withoutComments(line, number, open).trim()
+    if (rest !== '') lines.push({ text: rest, number })
+  }
+  return { lines, unterminated: open.at(-1) }
+}
+
+function* eachLine(text: string): Generator<string> {
+  let from = text.startsWith('\uFEFF') ? 1 : 0
+  while (from < text.length) {
+    const end = text.indexOf('\n', from)
+    yield text.slice(from, end < 0 ? text.length : end)
+    if (end < 0) return
+    from = end + 1
+  }
+}
+
+/** What of a line is no comment. Opens and closes block comments in `open`. */
+function withoutComments(line: string, number: number, open: number[]): string {
+  let kept = ''
+  /** Where the text begins that has not been kept yet, and where the search goes on. */
+  let from = 0
+  let search = 0
+  for (let at = line.indexOf(';'); at >= 0; at = line.indexOf(';', search)) {
+    if (at > search && line[at - 1] === '\\') {
+      if (open.length === 0) kept += line.slice(from, at - 1)
+      from = at
+      search = at + 1
+    } else if (line.startsWith('--', at + 1) && line[at + 3] !== '-' && open.length < DEEPEST_COMMENT) {
+      if (open.length === 0) kept += line.slice(from, at)
+      open.push(number)
+      search = at + 3
+    } else if (open.length > 0) {
+      // The dashes of `;--` itself close nothing: `;--;` is an opening.
+      if (at >= search + 2 && line[at - 1] === '-' && line[at - 2] === '-') {
+        open.pop()
+        if (open.length === 0) from = at + 1
+      }
+      search = at + 1
+    } else {
+      return kept + line.slice(from, at)
+    }
+  }
+  return open.length > 0 ? kept : kept + line.slice(from)
+}
