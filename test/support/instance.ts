@@ -1,0 +1,100 @@
+/** A Lamplighter of its own process, with a configuration directory made for one test. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { until } from './tools.ts'
+
+const CLI = fileURLToPath(new URL('../../core/cli.ts', import.meta.url))
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: string | null
+}
+
+export class Instance {
+  readonly directory: string
+  #child: ChildProcess | undefined
+  #ended: Promise<Ended> | undefined
+  stdout = ''
+  stderr = ''
+
+  /** File names and their texts. */
+  constructor(files: Readonly<Record<string, string>>) {
+    this.directory = mkdtempSync(join(tmpdir(), 'lamplighter-'))
+    this.write(files)
+  }
+
+  write(files: Readonly<Record<string, string>>): void {
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(this.directory, name)), { recursive: true })
+      writeFileSync(join(this.directory, name), text)
+    }
+  }
+
+  /** Resolves when it is ready; rejects with what it printed when it ends instead. */
+  async start(...args: string[]): Promise<void> {
+    this.stdout = ''
+    this.stderr = ''
+    const child = spawn(process.execPath, ['--import', 'tsx', CLI, '-C', this.directory, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.#child = child
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (this.stdout += text))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (this.stderr += text))
+    let over = false
+    this.#ended = new Promise((resolve) => {
+      child.on('close', (code, signal) => {
+        over = true
+        resolve({ code, signal })
+      })
+    })
+    await until('ready line', () => over || this.stdout.includes('Lamplighter ready'), 20000)
+    if (over) throw new Error(`it ended instead of starting:\n${this.stdout}${this.stderr}`)
+  }
+
+  /** `udp:127.0.0.1:43210` of the ready line, as host and port. */
+  address(protocol: 'udp' | 'tcp' | 'tls' = 'udp'): { host: string; port: number } {
+    const found = new RegExp(`${protocol}:(\\S+):(\\d+)`).exec(this.stdout)
+    if (!found) throw new Error(`it does not listen on ${protocol}: ${this.stdout}`)
+    return { host: found[1] ?? '', port: Number(found[2]) }
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0
+  }
+
+  /** Sends a signal and waits for the end. */
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<Ended> {
+    this.#child?.kill(signal)
+    return (await this.#ended) ?? { code: null, signal: null }
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal)
+  }
+
+  /** `lamplighter -C DIR -rx command` as another process, for what its exit code and streams are worth. */
+  async command(line: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
+    return run('-C', this.directory, '-rx', line)
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#child && this.#child.exitCode === null && this.#child.signalCode === null) await this.end('SIGKILL')
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+/** Runs the command line to its end. */
+export async function run(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, ['--import', 'tsx', CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  const code = await new Promise<number | null>((resolve) => {
+    child.on('close', resolve)
+  })
+  return { code, stdout, stderr }
+}

@@ -1,0 +1,29 @@
+/** Programs from outside that some tests need. Where one is missing the test says so and skips; in CI that is a failure. */
+import { spawnSync } from 'node:child_process'
+import type { Context } from 'mocha'
+
+export function needTool(test: Context, tool: string): void {
+  if (spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0) return
+  if (process.env['CI']) throw new Error(`${tool} is not installed, and in CI nothing may skip`)
+  console.error(
+    `      skipped: ${tool} is not installed (node .ci/prepare.mjs test installs it from Debian's packages)`,
+  )
+  test.skip()
+}
+
+/** Waits until `holds` returns something, and fails with `what` when it does not in time. */
+export async function until<T>(
+  what: string,
+  holds: () => T | undefined | false | null | Promise<T | undefined | false | null>,
+  milliseconds = 5000,
+): Promise<T> {
+  const deadline = Date.now() + milliseconds
+  for (;;) {
+    const value = await holds()
+    if (value !== undefined && value !== false && value !== null) return value
+    if (Date.now() > deadline) throw new Error(`within ${milliseconds} ms there was no ${what}`)
+    await new Promise((resolve) => {
+      setTimeout(resolve, 10)
+    })
+  }
+}
