@@ -134,6 +134,15 @@ export class Reported<T> {
     return [...this.#items.values()].filter((i) => i.needed > 0).map((i) => i.name)
   }
 
+  isNeeded(name: string): boolean {
+    return (this.#items.get(name.toLowerCase())?.needed ?? 0) > 0
+  }
+
+  /** An origin's opinion, if it has one. */
+  reportOf(origin: string, name: string): Report<T> | undefined {
+    return this.#items.get(name.toLowerCase())?.reports.get(origin)
+  }
+
   /** Says that somebody depends on this state. */
   need(name: string): Need {
     const item = this.#item(name)
