@@ -1,0 +1,139 @@
+/**
+ * Dialog information (RFC 4235): application/dialog-info+xml. The version number is put in for each NOTIFY by the
+ * pubsub core.
+ *
+ * Asterisk's form is one dialog with the caller while it rings; the RFC's form has a dialog for each call, with the
+ * other party for as long as it lasts.
+ */
+import type { Party } from '../core/calls.ts'
+import type { Core } from '../core/core.ts'
+import { EXTENSION, type ExtensionState } from '../core/hints.ts'
+import { defineModule } from '../core/module.ts'
+import { cutForEscaping, element, printXml, XML_DECLARATION, type XmlElement } from '../core/xml.ts'
+import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
+import { dialogsOf, oldestRinging, type ShownDialog } from './dialogs.ts'
+import { extensionStateKind } from './kind.ts'
+import { STATE_WORDS } from './mapping.ts'
+import { escapeUser, hostOf, schemeOf } from './uri-text.ts'
+
+const DIALOG_INFO = 'urn:ietf:params:xml:ns:dialog-info'
+/** Nothing before the version varies. */
+const VERSION_AT = `${XML_DECLARATION}<dialog-info xmlns="${DIALOG_INFO}" version="`.length
+
+export default defineModule({
+  name: 'res_pjsip_dialog_info_body_generator',
+  description: 'Extension state dialog info generator: application/dialog-info+xml',
+  requires: ['res_pjsip_pubsub'],
+  load({ core, own }, { res_pjsip_pubsub: pubsub }) {
+    own(pubsub.bodyGenerator(dialogInfo(core)))
+  },
+})
+
+interface View {
+  readonly asterisk: boolean
+  /** The other party is left out, or its name. */
+  readonly hide: 'no' | 'name' | 'yes'
+  readonly single: boolean
+  readonly earlyInUse: boolean
+}
+
+function viewOf({ general }: Pick<Core, 'general'>, { endpoint }: Addressing): View {
+  return {
+    asterisk: general.compat === 'asterisk',
+    hide: endpoint.hide_callers === 'default' ? general.hide_callers : endpoint.hide_callers,
+    single: endpoint.single_dialog === 'default' ? general.single_dialog : endpoint.single_dialog === 'yes',
+    earlyInUse: endpoint.notify_early_inuse_ringing,
+  }
+}
+
+export function dialogInfo(core: Pick<Core, 'general'>): BodyGenerator<ExtensionState, XmlElement> {
+  return {
+    type: 'application/dialog-info+xml',
+    kind: extensionStateKind,
+    share: (to) => JSON.stringify([viewOf(core, to), to.resource, to.localUri]),
+    generate(state, to) {
+      const view = viewOf(core, to)
+      const entity = view.asterisk ? cutForEscaping(to.localUri) : to.localUri
+      const dialogs = view.asterisk
+        ? [asteriskDialog(state, to.resource, entity, view)]
+        : dialogsOf(state, to.resource, view).map((dialog) => dialogElement(dialog, state, entity, view))
+      return element('dialog-info', { xmlns: DIALOG_INFO, version: '', state: 'full', entity }, dialogs)
+    },
+    print: (document) => ({ text: printXml(document), versionAt: VERSION_AT }),
+  }
+}
+
+/** Children in the order of RFC 4235's schema: state, local, remote. */
+function dialogElement(dialog: ShownDialog, { name }: ExtensionState, entity: string, { hide }: View): XmlElement {
+  const { id, callId, localTag, remoteTag, direction, local, remote } = dialog
+  const root = element('dialog', {
+    id,
+    'call-id': callId,
+    'local-tag': localTag,
+    'remote-tag': remoteTag,
+    direction,
+  })
+  root.children.push(element('state', {}, dialog.state))
+  if (dialog.state === 'terminated') return root
+  const display = name || (local && !local.restricted ? local.name : '')
+  root.children.push(
+    element('local', {}, [
+      element('identity', { display: display || undefined }, entity),
+      element('target', { uri: entity }, dialog.held ? [notRendering()] : []),
+    ]),
+  )
+  const other = remote && hide !== 'yes' ? identityOf(remote, entity) : undefined
+  if (other) root.children.push(party('remote', other.uri, hide === 'name' ? '' : other.display))
+  return root
+}
+
+/** RFC 4235 4.4: a party on hold renders nothing. */
+function notRendering(): XmlElement {
+  return element('param', { pname: '+sip.rendering', pvalue: 'no' })
+}
+
+/** undefined where nothing is known. */
+function identityOf({ number, name, restricted }: Party, entity: string): { uri: string; display: string } | undefined {
+  // RFC 3323 4.1.1.3
+  if (restricted) return { uri: 'sip:anonymous@anonymous.invalid', display: 'Anonymous' }
+  if (number !== '') return { uri: `${schemeOf(entity)}:${escapeUser(number)}@${hostOf(entity)}`, display: name }
+  if (name !== '') return { uri: 'sip:unknown@unknown.invalid', display: name }
+  return undefined
+}
+
+function party(tag: 'local' | 'remote', uri: string, display: string, target = uri): XmlElement {
+  return element(tag, {}, [
+    element('identity', { display: display || undefined }, uri),
+    element('target', { uri: target }),
+  ])
+}
+
+function asteriskDialog(state: ExtensionState, exten: string, entity: string, { hide, earlyInUse }: View): XmlElement {
+  const early = state.state === EXTENSION.RINGINUSE && earlyInUse
+  const word = early ? 'early' : STATE_WORDS[state.state].dialog
+  const root = element('dialog', { id: exten, direction: word === 'early' ? 'recipient' : undefined })
+  if (word === 'early') {
+    const call = oldestRinging(state)
+    if (call && hide !== 'yes') {
+      const { uri, display } = asteriskIdentity(call.remote, entity, 'invalid')
+      root.children.push(party('remote', uri, hide === 'name' ? '' : display))
+    }
+    const { uri, display } = call ? asteriskIdentity(call.local, entity, '') : { uri: '', display: '' }
+    root.children.push(party('local', uri || entity, display, entity))
+  }
+  root.children.push(element('state', {}, word))
+  if (state.state === EXTENSION.ONHOLD)
+    root.children.push(element('local', {}, [element('target', { uri: entity }, [notRendering()])]))
+  return root
+}
+
+/** The number goes into the URI as it is, and `nobody` stands where there is none; empty for no identity then. */
+function asteriskIdentity(
+  { number, name, restricted }: Party,
+  entity: string,
+  nobody: string,
+): { uri: string; display: string } {
+  if (restricted) return { uri: 'sip:anonymous@anonymous.invalid', display: 'anonymous' }
+  const user = number || nobody
+  return { uri: user === '' ? '' : cutForEscaping(`sip:${user}@${hostOf(entity)}`), display: cutForEscaping(name) }
+}

@@ -1,0 +1,62 @@
+/**
+ * Presence documents (RFC 3863): application/pidf+xml.
+ *
+ * Asterisk's form has its note before the tuple, a tuple id that need not be an xs:ID, and the watcher's own URI as
+ * the contact. The RFC's form is valid by the schema and names the watched URI, so all watchers share one text.
+ */
+import type { Core } from '../core/core.ts'
+import type { ExtensionState } from '../core/hints.ts'
+import { defineModule } from '../core/module.ts'
+import { cutForEscaping, element, printXml, type XmlElement } from '../core/xml.ts'
+import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
+import { extensionStateKind } from './kind.ts'
+import { availabilityOf, STATE_WORDS, xmlId } from './mapping.ts'
+
+const PIDF = 'urn:ietf:params:xml:ns:pidf'
+
+export default defineModule({
+  name: 'res_pjsip_pidf_body_generator',
+  description: 'Extension state PIDF generator: application/pidf+xml',
+  requires: ['res_pjsip_pubsub'],
+  load({ core, own }, { res_pjsip_pubsub: pubsub }) {
+    own(pubsub.bodyGenerator(pidf(core)))
+  },
+})
+
+export function pidf(core: Pick<Core, 'general'>): BodyGenerator<ExtensionState, XmlElement> {
+  return {
+    type: 'application/pidf+xml',
+    kind: extensionStateKind,
+    share: ({ resource, localUri, remoteUri }) =>
+      JSON.stringify(
+        core.general.compat === 'asterisk'
+          ? ['asterisk', resource, localUri, remoteUri]
+          : [core.general.language, resource, localUri],
+      ),
+    generate: (state, to) =>
+      core.general.compat === 'asterisk' ? asteriskForm(state, to) : rfcForm(state, to, core.general.language),
+    print: (document) => ({ text: printXml(document) }),
+  }
+}
+
+function rfcForm(state: ExtensionState, { resource, localUri }: Addressing, language: string): XmlElement {
+  const { basic, note } = availabilityOf(state)
+  return element('presence', { entity: localUri, xmlns: PIDF }, [
+    element('tuple', { id: xmlId('t', resource) }, [
+      element('status', {}, [element('basic', {}, basic)]),
+      element('contact', { priority: '1' }, localUri),
+    ]),
+    element('note', { 'xml:lang': language }, note),
+  ])
+}
+
+function asteriskForm({ state }: ExtensionState, { resource, localUri, remoteUri }: Addressing): XmlElement {
+  const { basic, note } = STATE_WORDS[state]
+  return element('presence', { entity: cutForEscaping(localUri), xmlns: PIDF }, [
+    element('note', {}, note),
+    element('tuple', { id: cutForEscaping(resource) }, [
+      element('status', {}, [element('basic', {}, basic)]),
+      element('contact', { priority: '1' }, cutForEscaping(remoteUri)),
+    ]),
+  ])
+}

@@ -1,0 +1,57 @@
+/**
+ * Adds the person of a presence document (RFC 4479) with its activities (RFC 4480). Asterisk tells on-the-phone only;
+ * the RFC's form tells do-not-disturb, away and the rest of the hint's presence state as well, to every phone.
+ */
+import type { Core } from '../core/core.ts'
+import type { ExtensionState } from '../core/hints.ts'
+import { defineModule } from '../core/module.ts'
+import { element, type XmlElement } from '../core/xml.ts'
+import type { BodySupplement } from '../res_pjsip_pubsub/contract.ts'
+import { extensionStateKind } from './kind.ts'
+import { availabilityOf, STATE_WORDS, xmlId } from './mapping.ts'
+
+const DATA_MODEL = 'urn:ietf:params:xml:ns:pidf:data-model'
+const RPID = 'urn:ietf:params:xml:ns:pidf:rpid'
+
+export default defineModule({
+  name: 'res_pjsip_pidf_eyebeam_body_supplement',
+  description: 'PIDF person and activities (RPID), first read by Eyebeam',
+  requires: ['res_pjsip_pubsub'],
+  load({ core, own }, { res_pjsip_pubsub: pubsub }) {
+    own(pubsub.bodySupplement(eyebeam(core)))
+  },
+})
+
+export function eyebeam(core: Pick<Core, 'general'>): BodySupplement<ExtensionState, XmlElement> {
+  return {
+    type: 'application/pidf+xml',
+    kind: extensionStateKind,
+    share: ({ resource }) =>
+      core.general.compat === 'asterisk' ? 'asterisk' : JSON.stringify([core.general.language, resource]),
+    supplement(document, state, { resource }) {
+      document.attributes.set('xmlns:dm', DATA_MODEL)
+      document.attributes.set('xmlns:rpid', RPID)
+      document.children.push(
+        core.general.compat === 'asterisk' ? asteriskPerson(state) : person(state, resource, core.general.language),
+      )
+    },
+  }
+}
+
+function person(state: ExtensionState, resource: string, language: string): XmlElement {
+  const { activities, personNote } = availabilityOf(state)
+  const parts = activitiesOf(activities)
+  if (personNote !== '') parts.push(element('dm:note', { 'xml:lang': language }, personNote))
+  return element('dm:person', { id: xmlId('p', resource) }, parts)
+}
+
+function asteriskPerson({ state }: ExtensionState): XmlElement {
+  const { activity } = STATE_WORDS[state]
+  return element('dm:person', {}, activitiesOf(activity === '' ? [] : [activity]))
+}
+
+function activitiesOf(names: readonly string[]): XmlElement[] {
+  if (names.length === 0) return []
+  const told = names.map((name) => element(`rpid:${name}`))
+  return [element('rpid:activities', {}, told)]
+}
