@@ -6,7 +6,7 @@ import { schemeOf } from './parse-uri.ts'
 import { parseOptionTags } from './values.ts'
 
 export interface CheckSettings {
-  /** Option tags we understand in Require; the others are answered 420. */
+  /** Option tags we understand in Require, in lower case; the others are answered 420. */
   readonly supported: readonly string[]
 }
 
@@ -141,14 +141,15 @@ function contactIsUsable(request: SipRequest): Refusal | undefined {
   if (values.length === 0) return rule === 'one' && request.to.tag === undefined ? bad('Missing Contact') : undefined
   if (request.contactIsStar) return rule === 'any' && values.length === 1 ? undefined : bad('Malformed Contact')
   if (request.contacts.length < values.length) return bad('Malformed Contact')
-  return rule === 'one' && values.length > 1 ? bad('Duplicate Contact') : undefined
+  if (rule === 'any') return undefined
+  if (values.length > 1) return bad('Duplicate Contact')
+  return request.contacts[0]?.uri ? undefined : bad('Contact Is No SIP URI')
 }
 
 /** `one`: where requests of the dialog go (RFC 3261 8.1.1.8); within a dialog it may stay what it was. */
 const CONTACT_RULES: Readonly<Record<string, 'one' | 'any'>> = {
   SUBSCRIBE: 'one',
   REFER: 'one',
-  INVITE: 'one',
   REGISTER: 'any',
 }
 
@@ -156,7 +157,7 @@ const CONTACT_RULES: Readonly<Record<string, 'one' | 'any'>> = {
 function requirementsAreSupported(request: SipRequest, { supported }: CheckSettings): Refusal | undefined {
   const required = request.headers('Require')
   if (required.length === 0 || request.method === 'CANCEL' || request.method === 'ACK') return undefined
-  const unsupported = parseOptionTags(required).filter((tag) => !supported.includes(tag))
+  const unsupported = parseOptionTags(required).filter((tag) => !supported.includes(tag.toLowerCase()))
   return unsupported.length === 0 ? undefined : { status: 420, headers: [['Unsupported', unsupported.join(', ')]] }
 }
 

@@ -126,10 +126,7 @@ export function parseAuthParams(text: string, from = 0): ReadonlyMap<string, str
   return params
 }
 
-/** Option tags of Require, Supported and the like: tokens, in lower case. */
+/** Option tags of Require, Supported and the like, as written; they compare without case. */
 export function parseOptionTags(values: readonly string[]): string[] {
-  return values
-    .flatMap(splitList)
-    .filter(isToken)
-    .map((tag) => tag.toLowerCase())
+  return values.flatMap(splitList).filter(isToken)
 }

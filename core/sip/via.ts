@@ -18,11 +18,11 @@ export interface Via {
 
 /** Undefined where it is malformed. */
 export function parseVia(text: string): Via | undefined {
-  // sent-protocol = "SIP" SLASH "2.0" SLASH transport
+  // sent-protocol = protocol-name SLASH protocol-version SLASH transport; what the start line says decides the version
   const name = part(text, 0)
   const version = name && slashPart(text, name.end)
   const transport = version && slashPart(text, version.end)
-  if (!transport || name.text.toUpperCase() !== 'SIP' || version.text !== '2.0') return undefined
+  if (!transport) return undefined
   const sentByStart = skipSpace(text, transport.end)
   if (sentByStart === transport.end) return undefined
   let paramsAt = text.indexOf(';', sentByStart)
