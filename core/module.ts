@@ -32,7 +32,7 @@ export interface ModuleContext {
   /** Undone when the module is unloaded, last first. */
   readonly own: <U extends Undo>(undo: U) => U
   /** Reads `[section]` of one of our own files by declared options; throws ConfigError. `file` is `pubsub.conf`, say. */
-  options<S extends OptionSet>(file: string, section: string, set: S): OptionValues<S>
+  readonly options: <S extends OptionSet>(file: string, section: string, set: S) => OptionValues<S>
 }
 
 export interface ModuleDefinition<R extends readonly ModuleName[] = readonly ModuleName[], A = unknown> {

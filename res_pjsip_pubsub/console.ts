@@ -1,0 +1,148 @@
+/** Console commands: who watches what, in Asterisk's formats (res_pjsip_pubsub.c), and a hand on one subscription. */
+import { CommandError, type ConsoleCommand, type ConsoleOutput } from '../core/console.ts'
+import type { TerminationReason } from './contract.ts'
+import type { NotifierSubscription } from './subscription.ts'
+import type { Subscriptions } from './subscriptions.ts'
+
+const REASONS = [
+  'deactivated',
+  'probation',
+  'rejected',
+  'timeout',
+  'giveup',
+  'noresource',
+  'invariant',
+] as const satisfies readonly TerminationReason[]
+
+const SHOW_HEADER = `Endpoint: <Endpoint/Caller-ID.............................................>
+Resource: <Resource/Event.................................................>
+  Expiry: <Expiry>  <Call-id..............................................>
+===========================================================================
+`
+
+export function commands(subscriptions: Subscriptions): ConsoleCommand[] {
+  return [
+    {
+      words: 'pjsip show subscriptions inbound',
+      args: '[like <regular expression>]',
+      help: 'Shows who watches what.',
+      complete: (place) => (place === 0 ? ['like'] : []),
+      run: (args, out) => {
+        out.print(SHOW_HEADER)
+        const shown = matching(subscriptions, args)
+        for (const subscription of shown) out.print(`${block(subscription)}\n`)
+        out.print(`${shown.length} active subscriptions`)
+      },
+    },
+    {
+      words: 'pjsip list subscriptions inbound',
+      args: '[like <regular expression>]',
+      help: 'Lists who watches what, a line each.',
+      complete: (place) => (place === 0 ? ['like'] : []),
+      run: (args, out) => {
+        out.print(line('Endpoint/CLI', 'Resource/Event', 'Expiry', 'Call-id'))
+        const shown = matching(subscriptions, args)
+        for (const one of shown) out.print(line(who(one), what(one), String(one.secondsLeft), one.dialog.callId))
+        out.print(`\n${shown.length} active subscriptions`)
+      },
+    },
+    {
+      words: 'pjsip show subscription inbound',
+      args: '<call-id>',
+      help: 'Shows all that is known of a subscription.',
+      complete: (place) => (place === 0 ? [...subscriptions].map((one) => one.dialog.callId) : []),
+      run: (args, out) => details(theOne(subscriptions, args[0]), out),
+    },
+    {
+      words: 'pubsub notify',
+      args: '<id or call-id>',
+      help: 'Sends a NOTIFY with the state now.',
+      complete: (place) => (place === 0 ? [...subscriptions].map((one) => one.id) : []),
+      run: (args, out) => {
+        const subscription = theOne(subscriptions, args[0])
+        subscription.notify()
+        out.print(`A NOTIFY for ${what(subscription)} goes to ${who(subscription)}.`)
+      },
+    },
+    {
+      words: 'pubsub terminate',
+      args: '<id or call-id> [reason]',
+      help: 'Ends a subscription with a final NOTIFY; the reason is deactivated where none is given, at which phones subscribe anew.',
+      complete: (place) => (place === 0 ? [...subscriptions].map((one) => one.id) : place === 1 ? REASONS : []),
+      run: (args, out) => {
+        const subscription = theOne(subscriptions, args[0])
+        const wanted = args[1] ?? 'deactivated'
+        const reason = REASONS.find((one) => one === wanted)
+        if (!reason) throw new CommandError(`${wanted} is no reason, expected one of: ${REASONS.join(', ')}`)
+        subscription.terminate(reason)
+        out.print(`The subscription of ${who(subscription)} to ${what(subscription)} ends.`)
+      },
+    },
+  ]
+}
+
+function theOne(subscriptions: Subscriptions, name: string | undefined): NotifierSubscription {
+  if (name === undefined) throw new CommandError('which subscription? Give its id or its Call-ID')
+  const found = subscriptions.find(name)
+  if (!found) throw new CommandError(`there is no subscription ${name}`)
+  return found
+}
+
+/** `like` compares with the text as it is shown. */
+function matching(subscriptions: Subscriptions, [like, ...pattern]: readonly string[]): NotifierSubscription[] {
+  const all = [...subscriptions]
+  if (like === undefined) return all
+  if (like.toLowerCase() !== 'like' || pattern.length === 0)
+    throw new CommandError('expected: like <regular expression>')
+  let expression: RegExp
+  try {
+    expression = new RegExp(pattern.join(' '))
+  } catch (error) {
+    throw new CommandError(error instanceof Error ? error.message : String(error))
+  }
+  return all.filter((subscription) => expression.test(block(subscription)))
+}
+
+function block(subscription: NotifierSubscription): string {
+  const expiry = String(subscription.secondsLeft).padStart(8)
+  return (
+    `Endpoint: ${who(subscription)}\nResource: ${what(subscription)}\n` +
+    `  Expiry: ${expiry}  ${subscription.dialog.callId}`
+  )
+}
+
+function line(endpoint: string, resource: string, expiry: string, callId: string): string {
+  const column = (text: string): string => text.slice(0, 30).padEnd(30)
+  return `${column(endpoint)} ${column(resource)} ${expiry.padStart(6)} ${callId}`
+}
+
+const who = ({ endpoint }: NotifierSubscription): string => `${endpoint.id}/${endpoint.callerid || '<none>'}`
+const what = ({ resource, event }: NotifierSubscription): string => `${resource}/${event}`
+
+function details(subscription: NotifierSubscription, out: ConsoleOutput): void {
+  const { dialog } = subscription
+  const shown: readonly (readonly [string, string | number])[] = [
+    ['Id', subscription.id],
+    ['Endpoint', subscription.endpoint.id],
+    ['CallerId', subscription.endpoint.callerid],
+    ['Resource', subscription.resource],
+    ['Event', subscription.eventId === '' ? subscription.event : `${subscription.event};id=${subscription.eventId}`],
+    ['ContentType', subscription.contentType],
+    ['State', subscription.phase],
+    ['Expiry', subscription.secondsLeft],
+    ['Watcher', subscription.watcher],
+    ['UserAgent', subscription.userAgent],
+    ['Contact', dialog.remoteTarget],
+    ['Flow', dialog.flow?.id ?? '<none>'],
+    ['CallId', dialog.callId],
+    ['LocalTag', dialog.localTag],
+    ['RemoteTag', dialog.remoteTag],
+    ['CSeq', dialog.localCseq],
+    ['Version', subscription.version],
+    ['Notify', subscription.deliveryState],
+    ['FailedNotifies', subscription.failures],
+  ]
+  out.print(`${'ParameterName'.padEnd(15)}: ParameterValue`)
+  out.print('='.repeat(60))
+  for (const [name, value] of shown) out.print(`${name.padEnd(15)}: ${value}`)
+}

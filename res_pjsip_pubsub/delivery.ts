@@ -1,0 +1,181 @@
+/**
+ * The NOTIFYs of one subscription: one in flight at a time, and the newest state wins.
+ *
+ *     idle ──want──▶ queued ──turn──▶ flying ──2xx──▶ idle, or queued where something was wanted meanwhile
+ *                      ▲  │ │           │
+ *                      │  │ └unchanged─▶ idle
+ *                      │  └no way──▶ stalled ──want, wake──▶ queued
+ *                      └──due── pausing ◀──failed──┘
+ *     any ──close──▶ closed
+ *
+ * What is sent is made when its turn comes, so whatever changed before is in it.
+ */
+import type { Counter } from '../core/metrics.ts'
+import type { Outcome, OutcomeHandler } from '../core/sip/contract.ts'
+import type { Verdict } from './failure-rule.ts'
+import type { NotifyQueue, Turn } from './notify-queue.ts'
+
+export type DeliveryState = 'idle' | 'queued' | 'flying' | 'pausing' | 'stalled' | 'closed'
+
+/** How much a NOTIFY is wanted. Changed: if the body differs from the last. Forced: whatever it is. Final: the last one. */
+export const WANT = { nothing: 0, changed: 1, forced: 2, final: 3 } as const
+export type Want = (typeof WANT)[keyof typeof WANT]
+
+export interface DeliveryCounters {
+  readonly sent: Counter
+  readonly answered: Counter
+  readonly failed: Counter
+  readonly retried: Counter
+  readonly coalesced: Counter
+  readonly suppressed: Counter
+}
+
+/** Whose NOTIFYs they are. `Message` is what is sent, and remembered until it is answered. */
+export interface Carrier<Message> {
+  /** Whether there is a way to the watcher now. */
+  readonly reachable: boolean
+  /** Milliseconds that a mere change has to wait still; 0 for none. */
+  holdBack(): number
+  /** The newest state. Undefined where nothing has to be sent. */
+  compose(want: Want): Message | undefined
+  transmit(message: Message, done: OutcomeHandler): void
+  /** `failures`: in a row, before this one. */
+  judge(outcome: Outcome, failures: number): Verdict
+  landed(message: Message, outcome: Outcome, verdict: Verdict): void
+  /** `resumeAt` changed: arm the timer. */
+  paused(): void
+  /** Nothing more will be sent: the final one was, or it makes no sense any more. */
+  over(why: string): void
+}
+
+export class Delivery<Message> implements Turn {
+  #state: DeliveryState = 'idle'
+  #want: Want = WANT.nothing
+  #failures = 0
+  #resumeIn = 0
+  readonly #carrier: Carrier<Message>
+  readonly #queue: NotifyQueue
+  readonly #counters: DeliveryCounters
+
+  constructor(carrier: Carrier<Message>, queue: NotifyQueue, counters: DeliveryCounters) {
+    this.#carrier = carrier
+    this.#queue = queue
+    this.#counters = counters
+  }
+
+  get state(): DeliveryState {
+    return this.#state
+  }
+
+  get wanted(): Want {
+    return this.#want
+  }
+
+  /** Failures in a row. */
+  get failures(): number {
+    return this.#failures
+  }
+
+  /** Milliseconds of the pause it is in. */
+  get pause(): number {
+    return this.#resumeIn
+  }
+
+  want(want: Want): void {
+    if (this.#state === 'closed') return
+    if (this.#want > WANT.nothing && want === WANT.changed) this.#counters.coalesced.add()
+    if (want > this.#want) this.#want = want
+    // A watcher that asks is there: no reason to wait out the pause after a failure. A mere change waits.
+    const waits = this.#state === 'pausing' && want === WANT.changed
+    if (!waits && this.#state !== 'flying') this.#enqueue()
+  }
+
+  /** There may be a way to the watcher again. */
+  wake(): void {
+    if (this.#state === 'stalled' || (this.#state === 'pausing' && this.#failures > 0)) this.#enqueue()
+  }
+
+  /** The pause is over. */
+  due(): void {
+    if (this.#state === 'pausing') this.#enqueue()
+  }
+
+  close(): void {
+    this.#enter('closed')
+    this.#want = WANT.nothing
+  }
+
+  turn(): void {
+    if (this.#state !== 'queued') return
+    if (!this.#carrier.reachable) return this.#noWay()
+    const holdBack = this.#want === WANT.changed ? this.#carrier.holdBack() : 0
+    if (holdBack > 0) return this.#rest(holdBack)
+    const want = this.#want
+    this.#want = WANT.nothing
+    const message = this.#carrier.compose(want)
+    if (message === undefined) {
+      this.#counters.suppressed.add()
+      this.#enter('idle')
+      if (want === WANT.final) this.#end('nothing to send')
+      return
+    }
+    this.#enter('flying')
+    this.#counters.sent.add()
+    if (this.#failures > 0) this.#counters.retried.add()
+    this.#carrier.transmit(message, (outcome) => this.#landed(message, want, outcome))
+  }
+
+  #landed(message: Message, want: Want, outcome: Outcome): void {
+    if (this.#state !== 'flying') return
+    const verdict = this.#carrier.judge(outcome, this.#failures)
+    this.#counters[verdict.kind === 'delivered' ? 'answered' : 'failed'].add()
+    this.#carrier.landed(message, outcome, verdict)
+    // Whoever was told of it may have closed it.
+    if (this.#state !== 'flying') return
+    if (want === WANT.final) return this.#end('the final NOTIFY is over')
+    if (verdict.kind === 'ended') return this.#end(verdict.why)
+    if (verdict.kind === 'retry') return this.#failed(outcome, verdict.pause)
+    this.#failures = 0
+    if (this.#want > WANT.nothing) this.#enqueue()
+    else this.#enter('idle')
+  }
+
+  #failed(outcome: Outcome, pause: number): void {
+    this.#failures++
+    // The watcher may have got it or not, so the next one is sent even where its body is the same.
+    if (this.#want < WANT.forced) this.#want = WANT.forced
+    if (this.#want === WANT.final) {
+      if (outcome.kind === 'timeout') return this.#end('no answer')
+      return this.#enqueue()
+    }
+    this.#rest(pause)
+  }
+
+  #noWay(): void {
+    if (this.#want === WANT.final) return this.#end('no way to the watcher')
+    this.#enter('stalled')
+  }
+
+  #rest(milliseconds: number): void {
+    this.#resumeIn = milliseconds
+    this.#enter('pausing')
+    this.#carrier.paused()
+  }
+
+  #enqueue(): void {
+    if (this.#state === 'queued') return
+    this.#enter('queued')
+    this.#queue.push(this)
+  }
+
+  #end(why: string): void {
+    this.close()
+    this.#carrier.over(why)
+  }
+
+  /** The only writer of the state. Nothing comes back from closed. */
+  #enter(state: DeliveryState): void {
+    if (this.#state !== 'closed') this.#state = state
+    if (state !== 'pausing') this.#resumeIn = 0
+  }
+}

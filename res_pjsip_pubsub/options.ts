@@ -1,0 +1,60 @@
+/** `[general]` of pubsub.conf. */
+import { integer, type OptionValues, options, yesno } from '../core/options.ts'
+
+export const pubsubOptions = options({
+  min_expires: integer(
+    0,
+    'The shortest subscription anybody may ask for; an endpoint with a longer sub_min_expiry has its own.',
+    { max: 3600, unit: 'seconds' },
+  ),
+  max_expires: integer(3600, 'The longest subscription that is granted; who asks for more gets this.', {
+    min: 60,
+    max: 86400,
+    unit: 'seconds',
+  }),
+  max_subscriptions: integer(0, 'The most subscriptions at once, over all endpoints; 0 is no limit.', {
+    unit: 'subscriptions',
+  }),
+  replace_same_contact: yesno(
+    true,
+    'A phone that subscribes anew to what it watches already (same endpoint, event, extension and contact, or +sip.instance) replaces its old subscription, as after a reboot.',
+  ),
+  notify_retries: integer(
+    10,
+    'How often in a row a NOTIFY without a good answer is sent again, always with the newest state, before the subscription is given up; 0 tries until it expires.',
+    { max: 1000, unit: 'attempts' },
+  ),
+  notify_retry_interval: integer(
+    2000,
+    'The pause before the first of these attempts; it doubles with each, up to notify_retry_max.',
+    { min: 10, max: 600000, unit: 'milliseconds' },
+  ),
+  notify_retry_max: integer(60000, 'The longest such pause.', { min: 10, max: 3600000, unit: 'milliseconds' }),
+  notify_interval: integer(
+    0,
+    'The shortest time between two NOTIFYs of one subscription; changes meanwhile become one NOTIFY with the last state.',
+    { max: 60000, unit: 'milliseconds' },
+  ),
+  retry_after: integer(10, 'Retry-After of a refusal that will not last: no Asterisk server can say the state now.', {
+    min: 1,
+    max: 3600,
+    unit: 'seconds',
+  }),
+  restore_spread: integer(
+    5,
+    'After a start the NOTIFYs to all restored subscriptions are spread over up to this time; a hundred and less take a second at most.',
+    { max: 3600, unit: 'seconds' },
+  ),
+  restore_patience: integer(
+    60,
+    'How long a restored subscription waits for its endpoint, extension or module before it is ended.',
+    { max: 86400, unit: 'seconds' },
+  ),
+  unload_grace: integer(
+    2,
+    'How long the subscriptions of an unloaded module wait for it to be loaded again before they end as deactivated.',
+    { min: 1, max: 3600, unit: 'seconds' },
+  ),
+})
+
+export type PubsubSettings = OptionValues<typeof pubsubOptions>

@@ -1,0 +1,273 @@
+/** The pubsub core: what a loaded res_pjsip_pubsub is made of, and the API it gives to packages (contract.ts). */
+import type { Core } from '../core/core.ts'
+import type { Endpoint } from '../core/endpoints.ts'
+import type { Logger } from '../core/log.ts'
+import type { Undo } from '../core/scope.ts'
+import type { HeaderLine, Outcome, ServerTransaction } from '../core/sip/contract.ts'
+import { TimerWheel } from '../core/sip/timer-wheel.ts'
+import { Bodies } from './bodies.ts'
+import type {
+  BodyGenerator,
+  BodySupplement,
+  EventPackage,
+  Pubsub,
+  Subscription,
+  SubscriptionEvent,
+} from './contract.ts'
+import { WANT } from './delivery.ts'
+import type { Verdict } from './failure-rule.ts'
+import { deliveryCounters, eventGauge } from './metrics.ts'
+import { type NotifierServices, subscribe } from './notifier.ts'
+import { NotifyQueue } from './notify-queue.ts'
+import type { PubsubSettings } from './options.ts'
+import { Persistence } from './persistence.ts'
+import { resubscribe } from './refresh.ts'
+import { listHeader } from './refusals.ts'
+import { Registry } from './registry.ts'
+import { Restorer } from './restore.ts'
+import { Reviver } from './reviver.ts'
+import type { NotifierSubscription } from './subscription.ts'
+import { Subscriptions } from './subscriptions.ts'
+
+export class PubsubCore implements Pubsub {
+  readonly subscriptions: Subscriptions
+  readonly #core: Core
+  readonly #log: Logger
+  #settings: PubsubSettings
+  readonly #registry: Registry
+  readonly #bodies: Bodies
+  readonly #queue = new NotifyQueue()
+  readonly #timers = new TimerWheel()
+  readonly #reviver: Reviver
+  readonly #services: NotifierServices
+  readonly #persistence: Persistence
+  #notifyHeaders: readonly HeaderLine[] | undefined
+  #closing = false
+
+  /** Puts stored subscriptions back into their dialogs before it resolves. `own` gets the undoings. */
+  static async start(
+    core: Core,
+    log: Logger,
+    settings: PubsubSettings,
+    own: (undo: Undo) => unknown,
+  ): Promise<PubsubCore> {
+    const subscriptions = new Subscriptions()
+    const persistence = await Persistence.open(core.store, subscriptions)
+    const pubsub = new PubsubCore(core, log, settings, subscriptions, persistence)
+    own(() => pubsub.#close())
+    const restorer = new Restorer({
+      sip: core.sip,
+      endpoints: core.endpoints,
+      persistence,
+      subscriptions,
+      services: pubsub.#services,
+      log,
+      restored: (subscription) => pubsub.#reviver.add(subscription, pubsub.#settings.restore_patience, WANT.forced),
+    })
+    own(() => restorer.stop())
+    await restorer.run()
+    own(core.endpoints.onChange(() => pubsub.#endpointsChanged()))
+    own(core.contacts.onChange((aor, added) => added?.flow && pubsub.#wake(aor)))
+    own(core.sip.handle('SUBSCRIBE', (tx) => pubsub.#received(tx)))
+    own(core.sip.advertise(() => pubsub.#advertised()))
+    return pubsub
+  }
+
+  private constructor(
+    core: Core,
+    log: Logger,
+    settings: PubsubSettings,
+    subscriptions: Subscriptions,
+    persistence: Persistence,
+  ) {
+    this.#core = core
+    this.#log = log
+    this.#settings = settings
+    this.subscriptions = subscriptions
+    this.#persistence = persistence
+    this.#registry = new Registry({
+      packageAdded: () => this.#registered(),
+      packageRemoved: (event) => this.#packageRemoved(event),
+      bodiesChanged: (type) => this.#bodiesChanged(type),
+    })
+    this.#bodies = new Bodies(this.#registry)
+    this.#services = this.#makeServices()
+    this.#reviver = new Reviver(this.#services)
+  }
+
+  get events(): readonly string[] {
+    return this.#registry.events
+  }
+
+  eventPackage<State>(definition: EventPackage<State>): Undo {
+    const undo = this.#registry.addPackage(definition)
+    const undoGauge = eventGauge(this.#core.metrics, definition.event, this.subscriptions)
+    return () => {
+      void undo()
+      void undoGauge()
+    }
+  }
+
+  bodyGenerator<State, Doc>(generator: BodyGenerator<State, Doc>): Undo {
+    return this.#registry.addGenerator(generator)
+  }
+
+  bodySupplement<State, Doc>(supplement: BodySupplement<State, Doc>): Undo {
+    return this.#registry.addSupplement(supplement)
+  }
+
+  onSubscription(listener: (what: SubscriptionEvent, subscription: Subscription) => void): Undo {
+    return this.subscriptions.onSubscription(listener)
+  }
+
+  notifyHeaders(): readonly HeaderLine[] {
+    this.#notifyHeaders ??= [
+      ...listHeader('Allow-Events', this.#registry.events),
+      ...listHeader(
+        'User-Agent',
+        [this.#core.endpoints.global.user_agent].filter((text) => text !== ''),
+      ),
+    ]
+    return this.#notifyHeaders
+  }
+
+  /** New options; bodies may look different under them. */
+  reload(settings: PubsubSettings): void {
+    this.#settings = settings
+    this.#notifyHeaders = undefined
+    this.#bodies.forget()
+    for (const subscription of this.subscriptions) subscription.bodiesChanged()
+  }
+
+  #received(tx: ServerTransaction): void | Promise<void> {
+    const endpoint = this.#core.auth.identify(tx)
+    if (endpoint instanceof Promise) return endpoint.then((later) => this.#identified(tx, later))
+    this.#identified(tx, endpoint)
+  }
+
+  #identified(tx: ServerTransaction, endpoint: Endpoint | undefined): void {
+    if (!endpoint) return
+    if (tx.request.to.tag === undefined) subscribe(tx, endpoint, this.#services)
+    else resubscribe(tx, endpoint, this.#services)
+  }
+
+  #advertised(): HeaderLine[] {
+    return [...listHeader('Accept', this.#registry.types), ...listHeader('Allow-Events', this.#registry.events)]
+  }
+
+  #makeServices(): NotifierServices {
+    return {
+      settings: () => this.#settings,
+      compat: () => this.#core.general.compat,
+      now: Date.now,
+      random: Math.random,
+      timers: this.#timers,
+      queue: this.#queue,
+      counters: deliveryCounters(this.#core.metrics),
+      log: this.#log,
+      sip: this.#core.sip,
+      registry: this.#registry,
+      subscriptions: this.subscriptions,
+      ignoreUriUserOptions: () => this.#core.endpoints.global.ignore_uri_user_options,
+      bodyOf: (state, subscription) => this.#bodyOf(state, subscription),
+      notifyHeaders: () => this.notifyHeaders(),
+      keep: (subscription) => this.#persistence.keep(subscription),
+      renewed: (subscription) => {
+        this.#persistence.write(subscription)
+        this.subscriptions.tell('refreshed', subscription)
+      },
+      lost: (subscription) => this.#reviver.add(subscription, this.#settings.unload_grace, WANT.changed),
+      notifyAnswered: (subscription, outcome, verdict) => this.#answered(subscription, outcome, verdict),
+      timedOut: (subscription) => this.#packageOf(subscription)?.subscriptionTimeout?.(subscription),
+      ended: (subscription, why) => this.#ended(subscription, why),
+    }
+  }
+
+  #packageOf(subscription: NotifierSubscription): EventPackage<unknown> | undefined {
+    return this.#registry.package(subscription.event)
+  }
+
+  #bodyOf(state: unknown, subscription: NotifierSubscription): ReturnType<Bodies['body']> {
+    const of = this.#packageOf(subscription)
+    return of && this.#bodies.body(state, of.kind, subscription.contentType, subscription)
+  }
+
+  #answered(subscription: NotifierSubscription, outcome: Outcome, verdict: Verdict): void {
+    if (verdict.kind === 'ended')
+      this.#log.notice(`NOTIFY of ${label(subscription)}: ${verdict.why}; the subscription is over`)
+    else if (verdict.kind === 'retry')
+      this.#log.verbose(`NOTIFY of ${label(subscription)} failed; again in ${verdict.pause} ms`)
+    this.#packageOf(subscription)?.notifyResponse?.(subscription, outcome)
+  }
+
+  #ended(subscription: NotifierSubscription, why: string): void {
+    this.#log.debug(() => `subscription ${label(subscription)} is over: ${why}`)
+    this.subscriptions.remove(subscription)
+    this.#reviver.delete(subscription)
+    if (!this.#closing) this.#persistence.forget(subscription.dialog.id)
+    subscription.dialog.dispose()
+    this.#packageOf(subscription)?.subscriptionShutdown?.(subscription)
+    this.subscriptions.tell('terminated', subscription)
+  }
+
+  // Registrations.
+
+  #registered(): void {
+    this.#notifyHeaders = undefined
+    this.#reviver.registered()
+  }
+
+  #packageRemoved(event: string): void {
+    this.#notifyHeaders = undefined
+    for (const subscription of this.subscriptions) if (subscription.event === event) subscription.lost()
+  }
+
+  #bodiesChanged(type: string): void {
+    this.#bodies.forget()
+    this.#reviver.registered()
+    for (const subscription of this.subscriptions) {
+      if (subscription.contentType !== type) continue
+      const of = this.#packageOf(subscription)
+      if (of && this.#registry.generator(type, of.kind)) subscription.bodiesChanged()
+      else subscription.lost()
+    }
+  }
+
+  // Configuration and flows.
+
+  /** An endpoint that is gone keeps its subscriptions until they expire; it cannot refresh them. */
+  #endpointsChanged(): void {
+    this.#notifyHeaders = undefined
+    const { endpoints } = this.#core.endpoints.files
+    for (const subscription of this.subscriptions) {
+      const now = endpoints.get(subscription.endpoint.id)
+      if (!now || now === subscription.endpoint) continue
+      const moved = now.hintContext !== subscription.endpoint.hintContext
+      subscription.endpointChanged(now)
+      if (!now.allow_subscribe) subscription.terminate('rejected')
+      else if (moved) subscription.lost()
+    }
+  }
+
+  /** A phone came back on a connection: what could not be sent may find its way now. */
+  #wake(aor: string): void {
+    for (const [id, endpoint] of this.#core.endpoints.files.endpoints) {
+      if (!endpoint.aors.includes(aor)) continue
+      for (const subscription of this.subscriptions.ofEndpoint(id)) subscription.wake()
+    }
+  }
+
+  /** Nothing is sent: the subscriptions stay in the store, and go on when this is loaded again. */
+  async #close(): Promise<void> {
+    this.#closing = true
+    this.#reviver.stop()
+    this.#queue.stop()
+    await this.#persistence.close(this.subscriptions)
+    for (const subscription of [...this.subscriptions]) subscription.drop('res_pjsip_pubsub is unloaded')
+    this.#timers.stop()
+  }
+}
+
+function label({ event, resource, endpoint }: NotifierSubscription): string {
+  return `${event} of ${resource} for ${endpoint.id}`
+}

@@ -1,0 +1,104 @@
+/**
+ * What has been registered: event packages, body generators and supplements. Generators and supplements belong to a
+ * kind of state, and only those of a package's kind can be chosen for it.
+ */
+import type { Undo } from '../core/scope.ts'
+import { chooseType } from './accept.ts'
+import type { BodyGenerator, BodySupplement, EventPackage, Kind } from './contract.ts'
+
+/** Told after each registration and its undoing. */
+export interface RegistryListener {
+  packageAdded(event: string): void
+  packageRemoved(event: string): void
+  /** A generator or supplement of this type came or went. */
+  bodiesChanged(type: string): void
+}
+
+export class Registry {
+  readonly #packages = new Map<string, EventPackage<unknown>>()
+  /** `type\0kind` → generator */
+  readonly #generators = new Map<string, BodyGenerator<unknown>>()
+  readonly #supplements = new Map<string, BodySupplement<unknown, unknown>[]>()
+  readonly #listener: RegistryListener
+
+  constructor(listener: RegistryListener) {
+    this.#listener = listener
+  }
+
+  /** In the order of registration. */
+  get events(): readonly string[] {
+    return [...this.#packages.keys()]
+  }
+
+  /** All body types that can be made, in the order of registration: Accept. */
+  get types(): readonly string[] {
+    return [...new Set([...this.#generators.values()].map((generator) => generator.type))]
+  }
+
+  package(event: string): EventPackage<unknown> | undefined {
+    return this.#packages.get(event)
+  }
+
+  generator(type: string, kind: Kind<unknown>): BodyGenerator<unknown> | undefined {
+    return this.#generators.get(keyOf(type, kind))
+  }
+
+  supplements(type: string, kind: Kind<unknown>): readonly BodySupplement<unknown, unknown>[] {
+    return this.#supplements.get(keyOf(type, kind)) ?? []
+  }
+
+  /** The body type for what a watcher accepts; `listedOrder`: the first it lists, whatever its q. */
+  choose(of: EventPackage<unknown>, accept: readonly string[] | undefined, listedOrder: boolean): string | undefined {
+    const offer = {
+      preferred: of.accept,
+      has: (type: string) => this.#generators.has(keyOf(type, of.kind)),
+      all: () => this.typesOf(of),
+    }
+    return chooseType(accept, offer, listedOrder)
+  }
+
+  typesOf(of: EventPackage<unknown>): string[] {
+    return [...this.#generators.values()].filter((g) => g.kind.name === of.kind.name).map((g) => g.type)
+  }
+
+  addPackage(definition: EventPackage<unknown>): Undo {
+    const { event } = definition
+    if (this.#packages.has(event)) throw new Error(`event ${event} has a package already`)
+    this.#packages.set(event, definition)
+    this.#listener.packageAdded(event)
+    return () => {
+      if (this.#packages.get(event) !== definition) return
+      this.#packages.delete(event)
+      this.#listener.packageRemoved(event)
+    }
+  }
+
+  addGenerator(generator: BodyGenerator<unknown>): Undo {
+    const key = keyOf(generator.type, generator.kind)
+    if (this.#generators.has(key))
+      throw new Error(`${generator.type} for ${generator.kind.name} has a generator already`)
+    this.#generators.set(key, generator)
+    this.#listener.bodiesChanged(generator.type)
+    return () => {
+      if (this.#generators.get(key) !== generator) return
+      this.#generators.delete(key)
+      this.#listener.bodiesChanged(generator.type)
+    }
+  }
+
+  addSupplement(supplement: BodySupplement<unknown, unknown>): Undo {
+    const key = keyOf(supplement.type, supplement.kind)
+    this.#supplements.set(key, [...(this.#supplements.get(key) ?? []), supplement])
+    this.#listener.bodiesChanged(supplement.type)
+    return () => {
+      const rest = (this.#supplements.get(key) ?? []).filter((one) => one !== supplement)
+      if (rest.length > 0) this.#supplements.set(key, rest)
+      else this.#supplements.delete(key)
+      this.#listener.bodiesChanged(supplement.type)
+    }
+  }
+}
+
+function keyOf(type: string, kind: Kind<unknown>): string {
+  return `${type}\0${kind.name}`
+}

@@ -1,0 +1,142 @@
+/**
+ * Subscriptions that wait for their state: restored ones, and those whose package or generator is away. Each is looked
+ * up again until it is found or its time is over.
+ *
+ * Lookups are spread, as each ends in a NOTIFY, and begin a moment after the last registration, so that a package is
+ * there with all of its generators and supplements.
+ */
+import { type Logger, reasonOf } from '../core/log.ts'
+import type { Found, TerminationReason } from './contract.ts'
+import type { Want } from './delivery.ts'
+import { isWatchable } from './notifier.ts'
+import type { PubsubSettings } from './options.ts'
+import type { Registry } from './registry.ts'
+import type { NotifierSubscription } from './subscription.ts'
+
+/** Milliseconds. */
+const SETTLE = 100
+const TICK = 10
+const AGAIN = 1000
+
+interface Patience {
+  /** Epoch milliseconds; after that it ends. */
+  until: number
+  want: Want
+}
+
+interface ReviverServices {
+  readonly registry: Registry
+  readonly settings: () => PubsubSettings
+  readonly now: () => number
+  readonly log: Logger
+}
+
+export class Reviver {
+  readonly #services: ReviverServices
+  readonly #patience = new Map<NotifierSubscription, Patience>()
+  #line: NotifierSubscription[] = []
+  #next = 0
+  #perTick = 1
+  #timer: NodeJS.Timeout | undefined
+  #stopped = false
+
+  constructor(services: ReviverServices) {
+    this.#services = services
+  }
+
+  get size(): number {
+    return this.#patience.size
+  }
+
+  /** `want`: forced where the watcher is to hear from us in any case, changed where only news is sent. */
+  add(subscription: NotifierSubscription, seconds: number, want: Want): void {
+    if (this.#stopped) return
+    this.#patience.set(subscription, { until: this.#services.now() + seconds * 1000, want })
+    if (!this.#timer) this.#after(SETTLE)
+  }
+
+  delete(subscription: NotifierSubscription): void {
+    this.#patience.delete(subscription)
+  }
+
+  /** Something was registered: all are looked up again, soon. */
+  registered(): void {
+    if (this.#patience.size > 0 && !this.#stopped) this.#after(SETTLE)
+  }
+
+  stop(): void {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    this.#patience.clear()
+    this.#line = []
+  }
+
+  #after(milliseconds: number): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#begin(), milliseconds)
+    this.#timer.unref()
+  }
+
+  /** A round over all that wait now. */
+  #begin(): void {
+    this.#line = [...this.#patience.keys()]
+    this.#next = 0
+    const ticks = Math.max(1, Math.min((this.#services.settings().restore_spread * 1000) / TICK, this.#line.length))
+    this.#perTick = Math.ceil(this.#line.length / ticks)
+    this.#tick()
+  }
+
+  #tick(): void {
+    this.#timer = undefined
+    for (let n = 0; n < this.#perTick && this.#next < this.#line.length; n++) {
+      const subscription = this.#line[this.#next++]
+      if (subscription) this.#lookUp(subscription)
+    }
+    if (this.#stopped) return
+    if (this.#next < this.#line.length) {
+      this.#timer = setTimeout(() => this.#tick(), TICK)
+      this.#timer.unref()
+      return
+    }
+    this.#line = []
+    if (this.#patience.size > 0 && !this.#timer) this.#after(AGAIN)
+  }
+
+  #lookUp(subscription: NotifierSubscription): void {
+    const { registry, log } = this.#services
+    const { event, resource, contentType, endpoint, watcher: uri, userAgent } = subscription
+    if (subscription.phase !== 'waiting') return this.delete(subscription)
+    const of = registry.package(event)
+    if (!of || !registry.generator(contentType, of.kind)) return this.#notYet(subscription, 'deactivated')
+    const found = of.find(resource, { endpoint, uri, userAgent, request: undefined })
+    if (!(found instanceof Promise)) return this.#concluded(subscription, found)
+    found.then(
+      (later) => this.#concluded(subscription, later),
+      (error: unknown) => {
+        log.error(`${event} of ${resource}: ${reasonOf(error)}`)
+        this.#notYet(subscription, 'noresource')
+      },
+    )
+  }
+
+  #concluded(subscription: NotifierSubscription, found: Found<unknown>): void {
+    const patience = this.#patience.get(subscription)
+    if (!patience || subscription.phase !== 'waiting') return
+    if (found === undefined) return this.#notYet(subscription, 'noresource')
+    if (found === 'unavailable') return this.#notYet(subscription, 'probation')
+    if (!isWatchable(found)) return this.#notYet(subscription, found.status === 403 ? 'rejected' : 'noresource')
+    this.delete(subscription)
+    subscription.found(found, patience.want)
+  }
+
+  #notYet(subscription: NotifierSubscription, reason: TerminationReason): void {
+    const { now, settings, log } = this.#services
+    const patience = this.#patience.get(subscription)
+    if (!patience || now() < patience.until) return
+    this.delete(subscription)
+    log.notice(
+      `${subscription.event} of ${subscription.resource} for ${subscription.endpoint.id} cannot be shown any more: ${reason}`,
+    )
+    subscription.terminate(reason, reason === 'probation' ? settings().retry_after : undefined)
+  }
+}

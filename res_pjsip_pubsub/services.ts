@@ -1,0 +1,40 @@
+/** What a subscription is given by the pubsub core. */
+import type { Logger } from '../core/log.ts'
+import type { HeaderLine, Outcome } from '../core/sip/contract.ts'
+import type { Timed } from '../core/sip/timer-wheel.ts'
+import type { Body } from './bodies.ts'
+import type { DeliveryCounters } from './delivery.ts'
+import type { Verdict } from './failure-rule.ts'
+import type { NotifyQueue } from './notify-queue.ts'
+import type { PubsubSettings } from './options.ts'
+import type { NotifierSubscription } from './subscription.ts'
+
+/** One timer an object, in milliseconds. */
+export interface Timers {
+  arm(timed: Timed, milliseconds: number): void
+  cancel(timed: Timed): void
+}
+
+export interface Services {
+  readonly settings: () => PubsubSettings
+  readonly compat: () => 'rfc' | 'asterisk'
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  /** From 0 to 1. */
+  readonly random: () => number
+  readonly timers: Timers
+  readonly queue: NotifyQueue
+  readonly counters: DeliveryCounters
+  readonly log: Logger
+  /** Undefined where nothing can make it now. */
+  readonly bodyOf: (state: unknown, subscription: NotifierSubscription) => Body | undefined
+  readonly notifyHeaders: () => readonly HeaderLine[]
+  /** Something the store holds of it changed: CSeq and version went up, or it ends. */
+  readonly keep: (subscription: NotifierSubscription) => void
+  /** What it watches is away. */
+  readonly lost: (subscription: NotifierSubscription) => void
+  readonly notifyAnswered: (subscription: NotifierSubscription, outcome: Outcome, verdict: Verdict) => void
+  /** It expired; the final NOTIFY comes next. */
+  readonly timedOut: (subscription: NotifierSubscription) => void
+  readonly ended: (subscription: NotifierSubscription, why: string) => void
+}

@@ -1,0 +1,355 @@
+/**
+ * One subscription, in the role of the notifier (RFC 6665 4.2).
+ *
+ *     waiting ◀──lost──┐            waiting: nothing is known of its state; restored, or its package is away
+ *        └────found──▶ active       active: watches its state, each change becomes a NOTIFY
+ *     waiting, active ──end──▶ ending      ending: the final NOTIFY is on its way
+ *     any ──drop──▶ ended           ended: nothing is sent or kept any more
+ */
+import type { Endpoint } from '../core/endpoints.ts'
+import { reasonOf } from '../core/log.ts'
+import type { Undo } from '../core/scope.ts'
+import type { Dialog, HeaderLine, Outcome, OutcomeHandler, RequestBody } from '../core/sip/contract.ts'
+import { Timed } from '../core/sip/timer-wheel.ts'
+import type { Watchable } from '../core/watch.ts'
+import type { Body } from './bodies.ts'
+import type { Addressing, Subscription, TerminationReason } from './contract.ts'
+import { DatastoreMap } from './datastores.ts'
+import { type Carrier, Delivery, WANT, type Want } from './delivery.ts'
+import { judge, type Verdict } from './failure-rule.ts'
+import type { Services } from './services.ts'
+
+export type Phase = 'waiting' | 'active' | 'ending' | 'ended'
+type Happening = 'found' | 'lost' | 'end' | 'drop'
+
+const NEXT: Readonly<Record<Phase, Partial<Readonly<Record<Happening, Phase>>>>> = {
+  waiting: { found: 'active', end: 'ending', drop: 'ended' },
+  active: { lost: 'waiting', end: 'ending', drop: 'ended' },
+  ending: { drop: 'ended' },
+  ended: {},
+}
+
+/** What the contract calls these phases. */
+const SHOWN = { waiting: 'pending', active: 'active', ending: 'terminated', ended: 'terminated' } as const
+
+/** What a subscription is made of, new or restored. */
+export interface SubscriptionFacts {
+  readonly id: string
+  readonly event: string
+  readonly eventId: string
+  readonly resource: string
+  readonly endpoint: Endpoint
+  readonly watcher: string
+  readonly userAgent: string
+  readonly contentType: string
+  readonly localUri: string
+  /** What tells one phone of an endpoint from another: where a new subscription has the same, it replaces this one. */
+  readonly contactKey: string
+  readonly dialog: Dialog
+  /** Epoch milliseconds. */
+  readonly expires: number
+  /** Number of the next body. */
+  readonly version: number
+}
+
+interface Notification {
+  readonly headers: HeaderLine[]
+  readonly request: RequestBody | undefined
+  readonly body: Body | undefined
+}
+
+export class NotifierSubscription extends Timed implements Subscription, Carrier<Notification>, Addressing {
+  readonly id: string
+  readonly event: string
+  readonly eventId: string
+  readonly resource: string
+  readonly watcher: string
+  readonly userAgent: string
+  readonly contentType: string
+  readonly localUri: string
+  readonly contactKey: string
+  readonly dialog: Dialog
+  readonly datastores = new DatastoreMap()
+  /** The highest CSeq that the store knows to be used; the keeper of the store writes it. */
+  reservedCseq = 0
+  #endpoint: Endpoint
+  #phase: Phase = 'waiting'
+  #expires: number
+  #version: number
+  #state: { readonly value: unknown } | undefined
+  #unwatch: Undo | undefined
+  #unheed: Undo | undefined
+  #delivered: Body | undefined
+  #lastSent = 0
+  #resumeAt = Number.POSITIVE_INFINITY
+  #condition: string | undefined
+  #termination: { readonly reason: TerminationReason; readonly retryAfter: number | undefined } | undefined
+  readonly #delivery: Delivery<Notification>
+  readonly #services: Services
+
+  constructor(facts: SubscriptionFacts, services: Services) {
+    super()
+    this.id = facts.id
+    this.event = facts.event
+    this.eventId = facts.eventId
+    this.resource = facts.resource
+    this.watcher = facts.watcher
+    this.userAgent = facts.userAgent
+    this.contentType = facts.contentType
+    this.localUri = facts.localUri
+    this.contactKey = facts.contactKey
+    this.dialog = facts.dialog
+    this.#endpoint = facts.endpoint
+    this.#expires = facts.expires
+    this.#version = facts.version
+    this.#services = services
+    this.#delivery = new Delivery(this, services.queue, services.counters)
+    this.#unheed = this.dialog.onFlowLost(() => this.#flowLost())
+    this.#arm()
+  }
+
+  get endpoint(): Endpoint {
+    return this.#endpoint
+  }
+
+  get expires(): number {
+    return this.#expires
+  }
+
+  get phase(): Phase {
+    return this.#phase
+  }
+
+  get state(): 'active' | 'pending' | 'terminated' {
+    return SHOWN[this.#phase]
+  }
+
+  get remoteUri(): string {
+    return this.watcher
+  }
+
+  /** Number of the next body; never goes back. */
+  get version(): number {
+    return this.#version
+  }
+
+  get deliveryState(): string {
+    return this.#delivery.state
+  }
+
+  get failures(): number {
+    return this.#delivery.failures
+  }
+
+  /** Whole seconds left, for Subscription-State and the console. */
+  get secondsLeft(): number {
+    return Math.max(0, Math.ceil((this.#expires - this.#services.now()) / 1000))
+  }
+
+  // What happens to it.
+
+  /**
+   * Watches this state from now on. `want`: whether the first NOTIFY goes out in any case. It carries no body where
+   * `condition`, a Suppress-If-Match, says that the watcher has the state (RFC 5839 6.2).
+   */
+  found(source: Watchable<unknown>, want: Want, condition?: string): void {
+    if (!this.#happen('found')) return
+    this.#condition = condition
+    let first: Want = want
+    const unwatch = source.watch({
+      value: (value) => {
+        this.#state = { value }
+        this.#delivery.want(first)
+        first = WANT.changed
+      },
+      end: (reason) => (reason === 'deactivated' ? this.lost() : this.terminate(reason)),
+    })
+    // The state may have ended, and this with it, before watch came back.
+    if (this.phase === 'active') this.#unwatch = unwatch
+    else void unwatch()
+  }
+
+  /** A fetch (RFC 6665 4.4.3): the state now in one NOTIFY, which is the last. */
+  fetched(source: Watchable<unknown>, condition?: string): void {
+    void source.watch({ value: (value) => void (this.#state = { value }) })()
+    this.#condition = condition
+    this.terminate('timeout')
+  }
+
+  /** What it watches is away and may come back. */
+  lost(): void {
+    if (!this.#happen('lost')) return
+    this.#stopWatching()
+    this.#services.lost(this)
+  }
+
+  /** RFC 6665 4.2.1.1. The NOTIFY that follows is left out where the watcher has the state already (RFC 5839 6.3). */
+  refreshed(expires: number, endpoint: Endpoint, { silent = false }: { silent?: boolean } = {}): void {
+    this.#expires = expires
+    this.#endpoint = endpoint
+    this.#arm()
+    if (!silent) this.#delivery.want(WANT.forced)
+    else this.#delivery.wake()
+  }
+
+  /** The endpoint's options were read again. */
+  endpointChanged(endpoint: Endpoint): void {
+    this.#endpoint = endpoint
+    if (this.#phase === 'active') this.#delivery.want(WANT.changed)
+  }
+
+  /** Its bodies may look different now. */
+  bodiesChanged(): void {
+    if (this.#phase === 'active') this.#delivery.want(WANT.changed)
+  }
+
+  notify(): void {
+    this.#delivery.want(WANT.forced)
+  }
+
+  /** There may be a way to the phone again. */
+  wake(): void {
+    this.#delivery.wake()
+  }
+
+  terminate(reason: TerminationReason, retryAfter?: number): void {
+    if (!this.#happen('end')) return
+    this.#termination = { reason, retryAfter }
+    this.#stopWatching()
+    this.#services.keep(this)
+    this.#arm()
+    this.#delivery.want(WANT.final)
+  }
+
+  /** Ends it without a word to the watcher. */
+  drop(why: string): void {
+    this.over(why)
+  }
+
+  /** The entity-tag of the state now, where there is one. */
+  entityTag(): string | undefined {
+    return this.#body()?.entityTag
+  }
+
+  /** Whether the watcher has this state: `*`, or the entity-tag of the state now (RFC 5839 6.2). */
+  matches(condition: string | undefined): boolean {
+    if (condition === undefined || condition === '') return false
+    const tag = this.entityTag()
+    return tag !== undefined && (condition === '*' || condition === tag)
+  }
+
+  override fire(): void {
+    const now = this.#services.now()
+    if (now >= this.#resumeAt) {
+      this.#resumeAt = Number.POSITIVE_INFINITY
+      this.#delivery.due()
+    }
+    if (now >= this.#expires && this.#phase !== 'ending') {
+      this.#services.timedOut(this)
+      this.terminate('timeout')
+    }
+    this.#arm()
+  }
+
+  // What its deliveries need.
+
+  get reachable(): boolean {
+    return this.dialog.reachable
+  }
+
+  holdBack(): number {
+    return this.#lastSent + this.#services.settings().notify_interval - this.#services.now()
+  }
+
+  compose(want: Want): Notification | undefined {
+    const body = this.#body()
+    if (want === WANT.changed && (!body || body.text === this.#delivered?.text)) return undefined
+    const carried = this.matches(this.#condition) ? undefined : body
+    this.#condition = undefined
+    const headers: HeaderLine[] = [
+      ['Event', this.eventId === '' ? this.event : `${this.event};id=${this.eventId}`],
+      ['Subscription-State', this.#subscriptionState()],
+      ...this.#services.notifyHeaders(),
+    ]
+    if (body && this.#services.compat() === 'rfc') headers.push(['SIP-ETag', body.entityTag])
+    const request = carried && { contentType: carried.type, content: carried.withVersion(this.#version++) }
+    return { headers, request, body }
+  }
+
+  transmit({ headers, request }: Notification, done: OutcomeHandler): void {
+    this.#lastSent = this.#services.now()
+    this.dialog.request('NOTIFY', headers, request, done)
+    this.#services.keep(this)
+  }
+
+  judge(outcome: Outcome, failures: number): Verdict {
+    const { settings, compat, random } = this.#services
+    return judge(outcome, failures, settings(), compat(), random())
+  }
+
+  landed({ body }: Notification, outcome: Outcome, verdict: Verdict): void {
+    this.#delivered = verdict.kind === 'delivered' || verdict.kind === 'kept' ? body : undefined
+    this.#services.notifyAnswered(this, outcome, verdict)
+  }
+
+  paused(): void {
+    this.#resumeAt = this.#services.now() + this.#delivery.pause
+    this.#arm()
+  }
+
+  over(why: string): void {
+    if (!this.#happen('drop')) return
+    this.#stopWatching()
+    void this.#unheed?.()
+    this.#delivery.close()
+    this.#services.timers.cancel(this)
+    this.#services.ended(this, why)
+    this.datastores.clear()
+  }
+
+  // How it does that.
+
+  /** The only writer of the phase. False where this cannot happen now. */
+  #happen(happening: Happening): boolean {
+    const next = NEXT[this.#phase][happening]
+    if (next === undefined) return false
+    this.#phase = next
+    return true
+  }
+
+  #stopWatching(): void {
+    const unwatch = this.#unwatch
+    this.#unwatch = undefined
+    void unwatch?.()
+  }
+
+  #flowLost(): void {
+    if (this.#services.compat() === 'asterisk') this.over('its connection is closed')
+  }
+
+  #body(): Body | undefined {
+    if (!this.#state) return undefined
+    try {
+      return this.#services.bodyOf(this.#state.value, this)
+    } catch (error) {
+      this.#services.log.error(`no ${this.contentType} body for ${this.event} of ${this.resource}: ${reasonOf(error)}`)
+      return undefined
+    }
+  }
+
+  /** RFC 6665 4.1.3; Asterisk gives no reason. */
+  #subscriptionState(): string {
+    if (!this.#termination) return `active;expires=${this.secondsLeft}`
+    if (this.#services.compat() === 'asterisk') return 'terminated'
+    const { reason, retryAfter } = this.#termination
+    return `terminated;reason=${reason}${retryAfter === undefined ? '' : `;retry-after=${retryAfter}`}`
+  }
+
+  /** The one timer: the end of a pause, or of the subscription. */
+  #arm(): void {
+    if (this.#phase === 'ended') return
+    const at = this.#phase === 'ending' ? this.#resumeAt : Math.min(this.#expires, this.#resumeAt)
+    if (at === Number.POSITIVE_INFINITY) this.#services.timers.cancel(this)
+    else this.#services.timers.arm(this, Math.max(0, at - this.#services.now()))
+  }
+}

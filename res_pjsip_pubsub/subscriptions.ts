@@ -1,0 +1,90 @@
+/** All subscriptions there are, and the ways to find one. */
+import type { Undo } from '../core/scope.ts'
+import type { SubscriptionEvent } from './contract.ts'
+import type { Services } from './services.ts'
+import { NotifierSubscription, type SubscriptionFacts } from './subscription.ts'
+
+type Listener = (what: SubscriptionEvent, subscription: NotifierSubscription) => void
+
+export class Subscriptions implements Iterable<NotifierSubscription> {
+  readonly #byId = new Map<string, NotifierSubscription>()
+  /** A dialog has one usage with us. */
+  readonly #byDialog = new Map<string, NotifierSubscription>()
+  readonly #byEndpoint = new Map<string, Set<NotifierSubscription>>()
+  readonly #byPhone = new Map<string, NotifierSubscription>()
+  readonly #listeners = new Set<Listener>()
+  #made = 0
+
+  get size(): number {
+    return this.#byId.size
+  }
+
+  [Symbol.iterator](): IterableIterator<NotifierSubscription> {
+    return this.#byId.values()
+  }
+
+  add(facts: Omit<SubscriptionFacts, 'id'>, services: Services): NotifierSubscription {
+    const subscription = new NotifierSubscription({ ...facts, id: String(++this.#made) }, services)
+    const endpoint = facts.endpoint.id
+    this.#byId.set(subscription.id, subscription)
+    this.#byDialog.set(facts.dialog.id, subscription)
+    this.#byPhone.set(phoneKey(facts), subscription)
+    const others = this.#byEndpoint.get(endpoint)
+    if (others) others.add(subscription)
+    else this.#byEndpoint.set(endpoint, new Set([subscription]))
+    return subscription
+  }
+
+  remove(subscription: NotifierSubscription): void {
+    const endpoint = subscription.endpoint.id
+    this.#byId.delete(subscription.id)
+    if (this.#byDialog.get(subscription.dialog.id) === subscription) this.#byDialog.delete(subscription.dialog.id)
+    const key = phoneKey(subscription)
+    if (this.#byPhone.get(key) === subscription) this.#byPhone.delete(key)
+    const others = this.#byEndpoint.get(endpoint)
+    others?.delete(subscription)
+    if (others?.size === 0) this.#byEndpoint.delete(endpoint)
+  }
+
+  /** RFC 6665 4.2.1.2: by dialog, event type and `id`. */
+  inDialog(dialogId: string, event: string, eventId: string): NotifierSubscription | undefined {
+    const found = this.#byDialog.get(dialogId)
+    return found?.event === event && found.eventId === eventId ? found : undefined
+  }
+
+  /** What the same phone has for the same thing already. */
+  ofPhone(facts: PhoneFacts): NotifierSubscription | undefined {
+    return this.#byPhone.get(phoneKey(facts))
+  }
+
+  ofEndpoint(endpoint: string): ReadonlySet<NotifierSubscription> {
+    return this.#byEndpoint.get(endpoint) ?? NONE
+  }
+
+  /** By its id, or by the Call-ID of its dialog. */
+  find(name: string): NotifierSubscription | undefined {
+    const byId = this.#byId.get(name)
+    if (byId) return byId
+    for (const subscription of this) if (subscription.dialog.callId === name) return subscription
+    return undefined
+  }
+
+  onSubscription(listener: Listener): Undo {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
+  }
+
+  tell(what: SubscriptionEvent, subscription: NotifierSubscription): void {
+    for (const listener of this.#listeners) listener(what, subscription)
+  }
+}
+
+const NONE: ReadonlySet<NotifierSubscription> = new Set()
+
+type PhoneFacts = Pick<SubscriptionFacts, 'endpoint' | 'resource' | 'event' | 'eventId' | 'contactKey'>
+
+function phoneKey({ endpoint, resource, event, eventId, contactKey }: PhoneFacts): string {
+  return `${endpoint.id}\0${event}\0${eventId}\0${resource}\0${contactKey}`
+}
