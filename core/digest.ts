@@ -1,5 +1,7 @@
 /** Digest authentication as data and arithmetic (RFC 7616, RFC 8760; RFC 2617 and RFC 2069 for phones that are older). */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { quote } from './sip/grammar.ts'
+import { parseAuthValue } from './sip/values.ts'
 
 export const DIGEST_ALGORITHMS = ['MD5', 'SHA-256', 'SHA-512-256'] as const
 export type DigestAlgorithm = (typeof DIGEST_ALGORITHMS)[number]
@@ -83,57 +85,11 @@ export function sameDigest(algorithm: DigestAlgorithm, expected: string, given: 
   return timingSafeEqual(a, b) && given.length === length && expected.length === length
 }
 
-/**
- * The parameters of a Digest challenge or of Digest credentials, names in lower case and values unquoted. undefined
- * for another scheme and for what does not follow the grammar; a parameter given twice is an error too. Linear in time.
- */
+/** The parameters of a Digest challenge or of Digest credentials, names in lower case and values unquoted; undefined for anything else. */
 export function parseDigest(header: string): ReadonlyMap<string, string> | undefined {
-  if (header.slice(0, 6).toLowerCase() !== 'digest' || !isSpace(header[6])) return undefined
-  const params = new Map<string, string>()
-  let at = 6
-  for (;;) {
-    while (isSpace(header[at]) || header[at] === ',') at++
-    if (at >= header.length) return params.size > 0 ? params : undefined
-    const equals = header.indexOf('=', at)
-    if (equals < 0) return undefined
-    const name = header.slice(at, equals).trim().toLowerCase()
-    if (name === '' || /[\s,"]/.test(name) || params.has(name)) return undefined
-    at = equals + 1
-    while (isSpace(header[at])) at++
-    const value = header[at] === '"' ? quoted(header, at) : token(header, at)
-    if (!value) return undefined
-    params.set(name, value.text)
-    at = value.end
-    while (isSpace(header[at])) at++
-    if (at < header.length && header[at] !== ',') return undefined
-  }
+  const value = parseAuthValue(header)
+  return value?.scheme === 'digest' && value.params.size > 0 ? value.params : undefined
 }
-
-interface Value {
-  readonly text: string
-  /** Offset behind it. */
-  readonly end: number
-}
-
-function quoted(header: string, start: number): Value | undefined {
-  let text = ''
-  for (let at = start + 1; at < header.length; at++) {
-    if (header[at] === '"') return { text, end: at + 1 }
-    if (header[at] === '\\') at++
-    text += header[at] ?? ''
-  }
-  return undefined
-}
-
-function token(header: string, start: number): Value {
-  const comma = header.indexOf(',', start)
-  const end = comma < 0 ? header.length : comma
-  return { text: header.slice(start, end).trimEnd(), end }
-}
-
-const isSpace = (c: string | undefined): boolean => c === ' ' || c === '\t'
-
-const quote = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`
 
 export interface Challenge {
   readonly realm: string
