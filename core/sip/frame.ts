@@ -8,7 +8,7 @@ import { PARSE_LIMITS } from './message.ts'
 
 export type Frame =
   | { readonly kind: 'message'; readonly bytes: Buffer }
-  /** CRLF CRLF: wants CRLF back. */
+  /** CRLF CRLF: wants CRLF back. Several in one chunk are one. */
   | { readonly kind: 'ping' }
   /** The stream cannot be read on and is to be closed. `head` has the start line and header lines, where they were read, to answer with `status`. */
   | { readonly kind: 'error'; readonly why: string; readonly status: number; readonly head: Buffer | undefined }
@@ -31,6 +31,8 @@ export class StreamFramer {
   #needed: number | undefined
   /** Line ends since the last message or ping. */
   #lineEnds = 0
+  /** Whether this chunk had a ping. */
+  #pinged = false
   #broken = false
 
   constructor({ maxBytes }: FrameLimits = PARSE_LIMITS) {
@@ -46,6 +48,7 @@ export class StreamFramer {
   push(chunk: Buffer): Frame[] {
     const frames: Frame[] = []
     if (this.#broken) return frames
+    this.#pinged = false
     const fresh = this.#length === 0
     const bytes = fresh ? chunk : this.#append(chunk)
     let at = 0
@@ -74,7 +77,8 @@ export class StreamFramer {
       at += bytes[at] === LF ? 1 : 2
       this.#lineEnds++
       if (this.#lineEnds === 2) {
-        frames.push({ kind: 'ping' })
+        if (!this.#pinged) frames.push({ kind: 'ping' })
+        this.#pinged = true
         this.#lineEnds = 0
       }
     }
@@ -148,7 +152,8 @@ export class StreamFramer {
       this.#length = 0
     } else if (this.#length === 0) {
       this.#append(bytes.subarray(at))
-    } else {
+    } else if (at > 0) {
+      // No more than the last chunk: before it there was no complete message.
       this.#pending.copyWithin(0, at, bytes.length)
       this.#length = rest
     }
