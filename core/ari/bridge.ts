@@ -1,0 +1,421 @@
+/**
+ * The bridge to one Asterisk server.
+ *
+ * A connection comes up: subscribe first, then read whatever is needed, so that nothing falls between. It serves until it
+ * goes down; then lamps keep their last state for stale_after seconds, and the supervisor tries again. Only what differs
+ * from what was believed reaches the state model, and so the phones.
+ */
+import type { Place } from '../config.ts'
+import type { Core } from '../core.ts'
+import type { Logger } from '../log.ts'
+import { ConfigError, type OptionValues } from '../options.ts'
+import { Scope } from '../scope.ts'
+import type { serverOptions } from '../settings.ts'
+import { baseOf } from './address.ts'
+import { CallTracker } from './call-tracker.ts'
+import { checkUp } from './checkup.ts'
+import { Complaints } from './complaints.ts'
+import { DeviceReader } from './device-reader.ts'
+import { AriEndpointSource } from './endpoint-source.ts'
+import { AriHintSource } from './hint-source.ts'
+import { MailboxReader } from './mailbox-reader.ts'
+import { PresenceReader } from './presence-reader.ts'
+import { Probe } from './probe.ts'
+import type { AriEvent, AsteriskInfo } from './protocol.ts'
+import { type Reconciliation, reconcile } from './reconcile.ts'
+import { Repeating } from './repeating.ts'
+import { subscribe } from './subscribe.ts'
+import { type LinkSettings, Supervisor } from './supervisor.ts'
+import type { LinkEnd } from './worker-link.ts'
+
+export type ServerOptions = OptionValues<typeof serverOptions>
+
+export interface BridgeSettings {
+  readonly server: { readonly name: string; readonly options: ServerOptions; readonly place?: Place }
+  readonly core: Pick<Core, 'devices' | 'mailboxes' | 'presences' | 'calls' | 'hints' | 'endpoints' | 'metrics'>
+  readonly log: Logger
+  /** Hints come from files: this Asterisk is not asked for them. */
+  readonly hintsFromFiles: boolean
+  /** Endpoints, AORs and auths come from files: this Asterisk is not asked for them. */
+  readonly endpointsFromFiles: boolean
+}
+
+/** `reading`: connected, and everything is being read; `serving`: what we show is what Asterisk says; `stale`: away for longer than stale_after. */
+export type BridgeState = 'connecting' | 'reading' | 'serving' | 'away' | 'stale' | 'closed'
+
+export interface BridgeStatus {
+  readonly name: string
+  readonly url: string
+  readonly app: string
+  readonly state: BridgeState
+  /** Since when it is in this state. */
+  readonly since: Date
+  readonly asterisk: AsteriskInfo | undefined
+  /** Why it is away, and when it tries again. */
+  readonly reason: string
+  readonly retryAt: Date | undefined
+  readonly connects: number
+  readonly events: number
+  readonly timeouts: number
+  readonly repaired: number
+  readonly devices: number
+  readonly mailboxes: number
+  readonly presences: number
+  readonly calls: number
+  readonly hints: number
+  readonly lastReconciliation: Reconciliation | undefined
+  /** What is to be changed in Asterisk, if anything. */
+  readonly complaints: readonly string[]
+}
+
+export interface Bridge {
+  readonly name: string
+  /** Resolves when the first attempt to connect has ended: everything needed was read, or the reason was logged. */
+  readonly settled: Promise<void>
+  status(): BridgeStatus
+  /** Compares and repairs now. Throws where Asterisk is away. */
+  reconcile(): Promise<Reconciliation>
+  /** Reads the hints in use again: `dialplan reload`. Returns what changed; nothing where hints come from files. */
+  rereadHints(): Promise<readonly string[]>
+  /** Throws a ConfigError, and changes nothing, where an option is not valid. Reconnects only where it must. */
+  reload(options: ServerOptions, place?: Place): Promise<void>
+  /** `forget`: the server is configured no more, and its states go with it. Without it they stay, for the store. */
+  close(how?: { readonly forget?: boolean }): Promise<void>
+}
+
+/** Throws a ConfigError where the options are not valid. Returns at once; the connection comes when it comes. */
+export function startBridge(settings: BridgeSettings): Bridge {
+  return new AriBridge(settings)
+}
+
+class AriBridge implements Bridge {
+  readonly name: string
+  readonly settled: Promise<void>
+  readonly #core: BridgeSettings['core']
+  readonly #log: Logger
+  readonly #scope = new Scope()
+  readonly #link: Supervisor
+  readonly #complaints: Complaints
+  readonly #probe: Probe
+  readonly #devices: DeviceReader
+  readonly #mailboxes: MailboxReader
+  readonly #presences: PresenceReader
+  readonly #calls: CallTracker
+  readonly #hints: AriHintSource | undefined
+  readonly #objects: AriEndpointSource | undefined
+  readonly #loops: readonly Repeating[]
+  readonly #counters
+  #options: ServerOptions
+  #state: BridgeState = 'connecting'
+  #since = new Date()
+  #asterisk: AsteriskInfo | undefined
+  #reason = ''
+  #retryAt: Date | undefined
+  #staleTimer: NodeJS.Timeout | undefined
+  #lastReconciliation: Reconciliation | undefined
+  #reconciling: Promise<Reconciliation> | undefined
+  #settle: () => void = () => undefined
+
+  constructor({ server, core, log, hintsFromFiles, endpointsFromFiles }: BridgeSettings) {
+    const { name, options } = server
+    this.name = name
+    this.#core = core
+    this.#log = log
+    this.#options = options
+    this.settled = new Promise((resolve) => {
+      this.#settle = resolve
+    })
+    const counter = (what: string): ReturnType<typeof core.metrics.counter> =>
+      core.metrics.counter(`ari.${name}.${what}`)
+    this.#counters = {
+      connects: counter('connects'),
+      events: counter('events'),
+      timeouts: counter('timeouts'),
+      repaired: counter('repaired'),
+    }
+    this.#complaints = new Complaints(name, log)
+    this.#link = new Supervisor(
+      name,
+      linkSettings(options, server.place),
+      {
+        up: (info) => void this.#up(info),
+        event: (event) => this.#event(event),
+        timedOut: () => this.#counters.timeouts.add(),
+        down: (end, pause) => this.#down(end, pause),
+      },
+      log,
+    )
+    const limit = (): number => this.#options.request_timeout
+    const link = this.#link
+    const complaints = this.#complaints
+    const probe = new Probe(link, { name, app: options.app }, complaints, log)
+    this.#probe = probe
+    this.#devices = new DeviceReader(name, core.devices, link, probe, limit)
+    this.#mailboxes = new MailboxReader(name, core.mailboxes, link, probe, complaints, limit)
+    this.#presences = new PresenceReader(name, core.presences, link, probe, complaints, limit)
+    this.#calls = new CallTracker(name, core.calls, core.devices, link)
+    this.#hints = hintsFromFiles
+      ? undefined
+      : new AriHintSource(
+          name,
+          core.hints,
+          { link, probe, complaints, log },
+          { unknownTtl: () => this.#options.unknown_hint_ttl, contexts: () => this.#options.contexts },
+        )
+    this.#objects = endpointsFromFiles ? undefined : new AriEndpointSource(name, link, complaints, log)
+    this.#loops = [
+      new Repeating(
+        () => this.#options.mailbox_interval,
+        () => this.#mailboxes.refresh(core.mailboxes.needed()),
+      ),
+      new Repeating(
+        () => this.#options.presence_interval,
+        () => this.#presences.refresh(core.presences.needed()),
+      ),
+      new Repeating(
+        () => this.#options.hint_interval,
+        () => this.#hints?.reread() ?? Promise.resolve(),
+      ),
+      new Repeating(
+        () => this.#options.reconcile_interval,
+        () => this.#reconcile(),
+      ),
+    ]
+    this.#register()
+    this.#armStaleTimer()
+    this.#link.start()
+  }
+
+  status(): BridgeStatus {
+    const { devices, mailboxes, presences } = this.#core
+    return {
+      name: this.name,
+      url: this.#options.url,
+      app: this.#options.app,
+      state: this.#state,
+      since: this.#since,
+      asterisk: this.#asterisk,
+      reason: this.#reason,
+      retryAt: this.#retryAt,
+      connects: this.#counters.connects.value,
+      events: this.#counters.events.value,
+      timeouts: this.#counters.timeouts.value,
+      repaired: this.#counters.repaired.value,
+      devices: devices.namesOf(this.name).length,
+      mailboxes: mailboxes.namesOf(this.name).length,
+      presences: presences.namesOf(this.name).length,
+      calls: this.#calls.size,
+      hints: this.#hints?.remembered ?? 0,
+      lastReconciliation: this.#lastReconciliation,
+      complaints: this.#complaints.open,
+    }
+  }
+
+  async reconcile(): Promise<Reconciliation> {
+    if (this.#state !== 'serving') throw new Error(`${this.name} is ${this.#state}: ${this.#reason || 'not read yet'}`)
+    return this.#reconcile()
+  }
+
+  async rereadHints(): Promise<readonly string[]> {
+    this.#objects?.refresh()
+    return this.#link.connected ? ((await this.#hints?.reread()) ?? []) : []
+  }
+
+  async reload(options: ServerOptions, place?: Place): Promise<void> {
+    const settings = linkSettings(options, place)
+    const before = this.#options
+    if (options.app !== before.app) {
+      throw new ConfigError(`app of ${this.name} cannot change on reload: it needs a restart`, place)
+    }
+    this.#options = options
+    const other =
+      options.url !== before.url || options.username !== before.username || options.password !== before.password
+    if (other) await this.#link.restart('the configuration changed', settings)
+    else this.#link.configure(settings)
+    if (this.#state === 'serving') for (const loop of this.#loops) loop.start()
+  }
+
+  async close({ forget = false }: { readonly forget?: boolean } = {}): Promise<void> {
+    if (this.#state === 'closed') return
+    this.#become('closed')
+    this.#settle()
+    clearTimeout(this.#staleTimer)
+    for (const loop of this.#loops) loop.stop()
+    await Promise.race([this.#probe.close(), new Promise((resolve) => setTimeout(resolve, 300).unref())])
+    await this.#link.close()
+    await this.#scope.close()
+    if (!forget) return
+    this.#calls.drop()
+    for (const states of [this.#core.devices, this.#core.mailboxes, this.#core.presences]) states.dropOrigin(this.name)
+  }
+
+  #register(): void {
+    const { devices, mailboxes, presences, hints, endpoints } = this.#core
+    this.#scope.own(
+      devices.addReader({
+        origin: this.name,
+        read: (device) => {
+          this.#calls.needed(device)
+          return this.#devices.read(device)
+        },
+      }),
+    )
+    this.#scope.own(mailboxes.addReader(this.#mailboxes))
+    this.#scope.own(presences.addReader(this.#presences))
+    if (this.#hints) this.#scope.own(hints.addSource(this.#hints))
+    if (this.#objects) this.#scope.own(endpoints.addSource(this.#objects))
+  }
+
+  async #up(info: AsteriskInfo): Promise<void> {
+    const before = this.#asterisk
+    this.#asterisk = info
+    this.#become('reading')
+    this.#counters.connects.add()
+    const restarted = before && before.startupTime !== info.startupTime ? ', which has restarted' : ''
+    this.#log.notice(`${this.name}: connected to Asterisk ${info.version} at ${this.#options.url}${restarted}`)
+    const connects = this.#counters.connects.value
+    const current = (): boolean => this.#state === 'reading' && connects === this.#counters.connects.value
+    this.#complaints.settle('connection')
+    await this.#probe.cleanUp()
+    const server = { name: this.name, app: this.#options.app }
+    if (!(await subscribe(this.#link, server, this.#complaints, this.#log))) {
+      if (current()) await this.#link.restart('the events could not be subscribed to')
+      return
+    }
+    const { externalMailboxes } = await checkUp(this.#link, this.#complaints)
+    this.#mailboxes.external = externalMailboxes
+    if (current()) await this.#readAll()
+    if (!current()) return
+    clearTimeout(this.#staleTimer)
+    this.#staleTimer = undefined
+    this.#reason = ''
+    this.#become('serving')
+    for (const loop of this.#loops) loop.start()
+    this.#settle()
+  }
+
+  /** Everything somebody needs is read; what nobody needs any more is forgotten, for no event will have told its end. */
+  async #readAll(): Promise<void> {
+    const { devices, mailboxes, presences } = this.#core
+    for (const states of [devices, mailboxes, presences]) {
+      for (const name of states.namesOf(this.name)) {
+        if (!states.isNeeded(name)) states.set(this.name, name, undefined)
+      }
+    }
+    this.#objects?.refresh()
+    const [device, mailbox, presence, calls] = await Promise.all([
+      this.#devices.refresh(devices.needed()),
+      this.#mailboxes.refresh(mailboxes.needed()),
+      this.#presences.refresh(presences.needed()),
+      this.#calls.refresh(),
+      this.#hints?.reread(),
+    ])
+    this.#hints?.changed()
+    this.#log.verbose(
+      `${this.name}: read; ${device} devices, ${mailbox} mailboxes, ${presence} presence states and ${calls.length} calls ` +
+        'were other than believed',
+    )
+  }
+
+  #event(event: AriEvent): void {
+    this.#counters.events.add()
+    switch (event.type) {
+      case 'device':
+        this.#devices.event(event.name, event.state)
+        return this.#mailboxes.event(event.name)
+      case 'channel':
+      case 'channel-gone':
+      case 'dial':
+        return this.#calls.event(event)
+      case 'replaced':
+        return undefined
+    }
+  }
+
+  #down(end: LinkEnd, pause: number): void {
+    if (this.#state === 'closed') return
+    this.#probe.forget()
+    for (const loop of this.#loops) loop.stop()
+    this.#reason = end.reason
+    this.#retryAt = new Date(Date.now() + pause)
+    const wasConnected = this.#state === 'serving' || this.#state === 'reading'
+    if (this.#state !== 'stale') this.#become('away')
+    if (wasConnected) {
+      this.#log.warning(
+        `${this.name}: the connection to Asterisk is lost (${end.reason}); lamps keep their state for ` +
+          `${this.#options.stale_after} s`,
+      )
+      this.#armStaleTimer()
+    }
+    if (end.cause !== 'lost') this.#complaints.connection(end, this.#options.url, this.#options.username)
+    this.#settle()
+  }
+
+  #armStaleTimer(): void {
+    this.#staleTimer ??= setTimeout(() => {
+      this.#staleTimer = undefined
+      // It is back, and what it says is about to be known; should it go again, the time begins anew.
+      if (this.#state === 'reading') return
+      this.#become('stale')
+      this.#calls.drop()
+      this.#core.devices.expireOrigin(this.name)
+      this.#log.warning(
+        `${this.name}: Asterisk has been away for ${this.#options.stale_after} s; its devices are unavailable`,
+      )
+    }, this.#options.stale_after * 1000)
+    this.#staleTimer.unref()
+  }
+
+  /** One at a time: who asks during a run gets that run's result. */
+  #reconcile(): Promise<Reconciliation> {
+    this.#reconciling ??= this.#reconcileNow().finally(() => {
+      this.#reconciling = undefined
+    })
+    return this.#reconciling
+  }
+
+  async #reconcileNow(): Promise<Reconciliation> {
+    const { devices, mailboxes, presences } = this.#core
+    const result = await reconcile(
+      this.name,
+      [{ compare: () => this.#devices.compare(devices.needed()) }, this.#calls],
+      this.#log,
+    )
+    // Nothing tells of these but reading them: that they changed since the last time is no drift.
+    await Promise.all([
+      this.#mailboxes.refresh(mailboxes.needed()),
+      this.#presences.refresh(presences.needed()),
+      this.#hints?.reread(),
+    ])
+    this.#counters.repaired.add(result.repaired.length)
+    this.#lastReconciliation = result
+    return result
+  }
+
+  #become(state: BridgeState): void {
+    if (this.#state === state) return
+    this.#state = state
+    this.#since = new Date()
+    if (state !== 'away' && state !== 'stale') this.#retryAt = undefined
+  }
+}
+
+function linkSettings(options: ServerOptions, place?: Place): LinkSettings {
+  if (options.app === '' || !/^[A-Za-z0-9_.-]+$/.test(options.app)) {
+    throw new ConfigError(
+      `app = '${options.app}' is not valid, expected letters, digits, dots, dashes and underscores`,
+      place,
+    )
+  }
+  return {
+    worker: {
+      base: baseOf(options.url, place),
+      username: options.username,
+      password: options.password,
+      app: options.app,
+      requestTimeout: options.request_timeout,
+    },
+    pingInterval: options.ping_interval * 1000,
+    reconnectMax: options.reconnect_max * 1000,
+  }
+}

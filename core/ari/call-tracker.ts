@@ -1,0 +1,259 @@
+/**
+ * Calls of one Asterisk, from its channel events. A channel that no event told of (Asterisk ran before us) is learned
+ * from `GET /channels`; every event carries the whole channel, so one that was missed does no harm.
+ */
+import type { Call, Calls, Party } from '../calls.ts'
+import type { Devices } from '../devices.ts'
+import { deviceOf, dialledNumber, directionOf, isLeg, stateOf } from './channel-call.ts'
+import { type Reading, readOnChannel } from './channel-variables.ts'
+import type { Difference } from './difference.ts'
+import { list, readChannel } from './events.ts'
+import { CONNECTED_PRESENTATION, SIP_LEG } from './functions.ts'
+import type { AriEvent, Channel } from './protocol.ts'
+import type { AriLink } from './supervisor.ts'
+
+interface Leg {
+  channel: Channel
+  readonly device: string
+  readonly direction: Call['direction']
+  /** What was dialled, as long as nobody has answered. */
+  readonly dialled: string
+  rings: boolean
+  held: boolean
+  /** The channel on the other end of a Dial. */
+  peer: string | undefined
+  /**
+   * Whether the other party may be shown. Channels show it in any case, so it is asked for; until Asterisk has answered
+   * nobody is shown.
+   */
+  presentation: 'unknown' | 'allowed' | 'restricted'
+  sip: Call['sip']
+  /** Something is to be asked for, or being asked for. */
+  stale: boolean
+  asking: boolean
+}
+
+type ChannelEvent = Extract<AriEvent, { type: 'channel' | 'channel-gone' | 'dial' }>
+
+export class CallTracker {
+  readonly #origin: string
+  readonly #calls: Calls
+  readonly #devices: Devices
+  readonly #link: AriLink
+  readonly #legs = new Map<string, Leg>()
+  /** Channels that events told of while `GET /channels` was under way: the events are right. */
+  #told: Set<string> | undefined
+
+  constructor(origin: string, calls: Calls, devices: Devices, link: AriLink) {
+    this.#origin = origin
+    this.#calls = calls
+    this.#devices = devices
+    this.#link = link
+  }
+
+  get size(): number {
+    return this.#legs.size
+  }
+
+  event(event: ChannelEvent): void {
+    if (event.type === 'channel') {
+      this.#told?.add(event.channel.id)
+      this.#see(event.channel)
+      if (event.change === 'hold' || event.change === 'unhold') this.#hold(event.channel.id, event.change === 'hold')
+    } else if (event.type === 'channel-gone') {
+      this.#told?.add(event.channel.id)
+      this.#gone(event.channel.id)
+    } else {
+      this.#dial(event)
+    }
+  }
+
+  /** Takes over what Asterisk shows. Returns what was other than believed. */
+  async refresh(): Promise<Difference[]> {
+    const differences = await this.compare()
+    for (const { repair } of differences) repair()
+    return differences
+  }
+
+  /** Calls that began or ended without an event. */
+  async compare(): Promise<Difference[]> {
+    const told = new Set<string>()
+    this.#told = told
+    const answer = await this.#link.request('channels.list', {})
+    if (this.#told === told) this.#told = undefined
+    if (answer.kind !== 'ok') return []
+    const channels = list(answer.body).flatMap((raw) => readChannel(raw) ?? [])
+    const listed = new Map(channels.map((channel) => [channel.id, channel]))
+    const differences: Difference[] = []
+    for (const [id, leg] of this.#legs) {
+      if (listed.has(id) || told.has(id)) continue
+      differences.push({
+        what: `call ${leg.channel.name}`,
+        believed: leg.channel.state,
+        found: 'over',
+        repair: () => this.#gone(id),
+      })
+    }
+    for (const channel of channels) {
+      const known = this.#legs.get(channel.id)
+      if (told.has(channel.id) || !isLeg(channel)) continue
+      if (known?.channel.state === channel.state && sameParty(known.channel, channel)) continue
+      differences.push({
+        what: `call ${channel.name}`,
+        believed: known?.channel.state ?? 'not known',
+        found: channel.state,
+        repair: () => this.#see(channel),
+      })
+    }
+    return differences
+  }
+
+  /** Somebody looks at this device now: what is asked for only then is asked for. */
+  needed(device: string): void {
+    for (const leg of this.#legs.values()) {
+      if (leg.device.toLowerCase() === device.toLowerCase()) this.#askIfStale(leg)
+    }
+  }
+
+  /** Asterisk has been away for too long to say that anything is going on there. */
+  drop(): void {
+    this.#legs.clear()
+    this.#calls.keepOnly(this.#origin, new Set())
+  }
+
+  #see(channel: Channel): void {
+    if (!isLeg(channel)) return
+    const known = this.#legs.get(channel.id)
+    const device = deviceOf(channel.name)
+    // A masquerade gives a channel another name.
+    if (known && known.device !== device) this.#gone(channel.id)
+    let leg = this.#legs.get(channel.id)
+    if (!leg) {
+      const direction = directionOf(channel)
+      leg = {
+        channel,
+        device,
+        direction,
+        dialled: direction === 'initiator' ? dialledNumber(channel) : '',
+        rings: false,
+        held: false,
+        peer: undefined,
+        presentation: 'unknown',
+        sip: undefined,
+        stale: true,
+        asking: false,
+      }
+      this.#legs.set(channel.id, leg)
+    }
+    const before = leg.channel
+    leg.channel = channel
+    if (!sameParty(before, channel)) {
+      leg.presentation = 'unknown'
+      leg.stale = true
+    }
+    // The phone's tag is known from its first answer on.
+    if (before.state !== channel.state && leg.sip?.remoteTag === '') leg.stale = true
+    if (this.#devices.isNeeded(device)) this.#askIfStale(leg)
+    this.#publish(leg)
+  }
+
+  #gone(id: string): void {
+    const leg = this.#legs.get(id)
+    if (!leg) return
+    this.#legs.delete(id)
+    const peer = leg.peer === undefined ? undefined : this.#legs.get(leg.peer)
+    if (peer?.held) {
+      peer.held = false
+      this.#publish(peer)
+    }
+    this.#calls.end(this.#origin, leg.device, id)
+  }
+
+  /** The one that pressed hold, and the one that is held. */
+  #hold(id: string, held: boolean): void {
+    const leg = this.#legs.get(id)
+    const peer = leg?.peer === undefined ? undefined : this.#legs.get(leg.peer)
+    for (const one of [leg, peer]) {
+      if (!one || one.held === held) continue
+      one.held = held
+      this.#publish(one)
+    }
+  }
+
+  #dial({ status, caller, peer }: Extract<ChannelEvent, { type: 'dial' }>): void {
+    for (const channel of [caller, peer]) {
+      if (!channel) continue
+      this.#told?.add(channel.id)
+      this.#see(channel)
+    }
+    const dialling = caller && this.#legs.get(caller.id)
+    const dialled = this.#legs.get(peer.id)
+    if (!dialling || !dialled) return
+    dialled.peer = dialling.channel.id
+    // Several may be dialled at once; the one that answers is the other end.
+    if (dialling.peer === undefined || status === 'ANSWER') dialling.peer = peer.id
+    if (status === 'RINGING' || status === 'PROGRESS') dialling.rings = true
+    this.#publish(dialling)
+  }
+
+  #askIfStale(leg: Leg): void {
+    if (leg.stale && !leg.asking) void this.#ask(leg)
+  }
+
+  /** On the call's own channel, as well as may be: where Asterisk knows no such function the call is shown without. */
+  async #ask(leg: Leg): Promise<void> {
+    leg.asking = true
+    while (leg.stale && this.#legs.get(leg.channel.id) === leg) {
+      leg.stale = false
+      const isPjsip = leg.device.slice(0, 6).toUpperCase() === 'PJSIP/'
+      const sip = isPjsip && !leg.sip?.remoteTag ? [SIP_LEG.callId, SIP_LEG.localTag, SIP_LEG.remoteTag] : []
+      const readings = await readOnChannel(this.#link, leg.channel.id, [CONNECTED_PRESENTATION, ...sip])
+      if (readings !== 'no channel') this.#take(leg, readings)
+    }
+    leg.asking = false
+    if (this.#legs.get(leg.channel.id) === leg) this.#publish(leg)
+  }
+
+  #take(leg: Leg, [presentation, callId, localTag, remoteTag]: readonly Reading[]): void {
+    // Somebody else may be on the other end by now: the loop asks again.
+    if (!leg.stale && presentation && presentation.kind !== 'unasked') {
+      const restricted = presentation.kind === 'value' && presentation.value.startsWith('prohib')
+      leg.presentation = restricted ? 'restricted' : 'allowed'
+    }
+    const value = (reading: Reading | undefined): string => (reading?.kind === 'value' ? reading.value : '')
+    if (value(callId) === '') return
+    leg.sip = { callId: value(callId), localTag: value(localTag), remoteTag: value(remoteTag) }
+  }
+
+  #publish(leg: Leg): void {
+    const { channel } = leg
+    const call: Call = {
+      origin: this.#origin,
+      id: channel.id,
+      device: leg.device,
+      direction: leg.direction,
+      state: stateOf(channel, leg.rings),
+      held: leg.held,
+      local: { ...channel.caller, restricted: false },
+      remote: remoteOf(leg),
+      since: channel.created,
+      ...(leg.sip && { sip: leg.sip }),
+    }
+    const before = this.#calls.of(leg.device).find(({ origin, id }) => origin === call.origin && id === call.id)
+    if (before && JSON.stringify(before) === JSON.stringify(call)) return
+    this.#calls.set(call)
+  }
+}
+
+function sameParty({ connected: a }: Channel, { connected: b }: Channel): boolean {
+  return a.number === b.number && a.name === b.name
+}
+
+const NOBODY: Party = { number: '', name: '', restricted: false }
+
+function remoteOf({ presentation, channel, dialled }: Leg): Party {
+  if (presentation === 'restricted') return { ...channel.connected, restricted: true }
+  if (presentation !== 'allowed') return dialled ? { ...NOBODY, number: dialled } : NOBODY
+  const { number, name } = channel.connected
+  return { number: number || dialled, name, restricted: false }
+}

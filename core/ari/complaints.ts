@@ -1,0 +1,75 @@
+/** What is wrong on Asterisk's side: each thing is said once, with what to change there, and taken back once. */
+import type { Logger } from '../log.ts'
+import type { ConnectFailure } from './protocol.ts'
+
+export class Complaints {
+  readonly #server: string
+  readonly #log: Logger
+  /** key → what was said */
+  readonly #open = new Map<string, string>()
+
+  constructor(server: string, log: Logger) {
+    this.#server = server
+    this.#log = log
+  }
+
+  /** What holds now, for the console. */
+  get open(): readonly string[] {
+    return [...this.#open.values()]
+  }
+
+  say(key: string, message: string, level: 'error' | 'warning' = 'warning'): void {
+    if (this.#open.get(key) === message) return
+    this.#open.set(key, message)
+    this.#log[level](`${this.#server}: ${message}`)
+  }
+
+  /** It is right again. */
+  settle(key: string, message?: string): void {
+    if (!this.#open.delete(key) || message === undefined) return
+    this.#log.notice(`${this.#server}: ${message}`)
+  }
+
+  connection(failure: ConnectFailure, base: string, username: string): void {
+    switch (failure.cause) {
+      case 'credentials':
+        return this.say(
+          'connection',
+          `Asterisk at ${base} refuses the ARI user '${username}' (401): put [${username || 'lamplighter'}] with ` +
+            'type = user, read_only = no and the same password in its ari.conf, run `module reload res_ari.so` there, ' +
+            'and compare username and password in lamplighter.conf',
+          'error',
+        )
+      case 'not-ari':
+        return this.say(
+          'connection',
+          `${base} answers, but not as ARI does (${failure.reason}): check url in lamplighter.conf, enabled = yes in ` +
+            "Asterisk's ari.conf, its http.conf (prefix), and that res_ari.so and res_ari_asterisk.so are loaded",
+          'error',
+        )
+      case 'unreachable':
+        return this.say(
+          'connection',
+          `cannot reach Asterisk at ${base} (${failure.reason}); trying on. If it runs, check enabled = yes, bindaddr ` +
+            'and bindport in its http.conf, and url in lamplighter.conf',
+        )
+    }
+  }
+
+  probe(status: number, message: string): void {
+    if (status === 403) {
+      return this.say(
+        'probe',
+        'the ARI user is read-only, so hints, message counts and presence states cannot be read: set read_only = no ' +
+          'for it in ari.conf and run `module reload res_ari.so`',
+        'error',
+      )
+    }
+    const hint =
+      status === 404 ? 'load res_ari_channels.so and res_stasis.so (modules.conf)' : 'see the log of that Asterisk'
+    this.say(
+      'probe',
+      `no channel can be created to read hints, message counts and presence states (${status} ${message}): ${hint}`,
+    )
+  }
+}

@@ -1,0 +1,98 @@
+/** Device states of one Asterisk: told by events, read when somebody needs one, and read again after a reconnect. */
+import type { DeviceState, Devices } from '../devices.ts'
+import type { Reader } from '../reported.ts'
+import { Asked } from './asked.ts'
+import { canReadMany } from './channel-variables.ts'
+import type { Difference } from './difference.ts'
+import { readDevice } from './events.ts'
+import { deviceStateOf, type Expression } from './functions.ts'
+import { Gathered } from './gathered.ts'
+import { PROBE_DEVICE, type Probe } from './probe.ts'
+import type { AriLink } from './supervisor.ts'
+
+/** From so many on, one probe channel is cheaper than a request each. */
+const MANY = 16
+
+export class DeviceReader implements Reader {
+  readonly origin: string
+  readonly #devices: Devices
+  readonly #link: AriLink
+  readonly #probe: Probe
+  readonly #asked = new Asked()
+  readonly #gathered: Gathered
+
+  constructor(origin: string, devices: Devices, link: AriLink, probe: Probe, limit: () => number) {
+    this.origin = origin
+    this.#devices = devices
+    this.#link = link
+    this.#probe = probe
+    this.#gathered = new Gathered((names) => this.refresh(names), limit)
+  }
+
+  read(name: string): Promise<void> {
+    return this.#link.connected ? this.#gathered.read(name) : Promise.resolve()
+  }
+
+  event(name: string, state: DeviceState): void {
+    // Halves of Local channels, our probe's among them, come and go with every call; nobody's lamp shows them.
+    if (isLocal(name) && !this.#devices.isNeeded(name)) return
+    this.#asked.told(name)
+    this.#devices.set(this.origin, name, state)
+  }
+
+  /** Reads them and takes over what is said. Returns how many were other than believed. */
+  async refresh(names: readonly string[]): Promise<number> {
+    const differences = await this.compare(names)
+    for (const { repair } of differences) repair()
+    return differences.length
+  }
+
+  /** What Asterisk says differently. Devices that an event told of meanwhile are left out. */
+  async compare(names: readonly string[]): Promise<Difference[]> {
+    const states = new Map<string, DeviceState>()
+    const valid = await this.#asked.during(names, () => this.#ask(names, states))
+    const differences: Difference[] = []
+    for (const name of names) {
+      const found = states.get(name)
+      const believed = this.#devices.reportOf(this.origin, name)?.state
+      if (found === undefined || found === believed || !valid.has(name)) continue
+      differences.push({
+        what: name,
+        believed: believed ?? 'not known',
+        found,
+        repair: () => this.#devices.set(this.origin, name, found),
+      })
+    }
+    return differences
+  }
+
+  async #ask(names: readonly string[], states: Map<string, DeviceState>): Promise<void> {
+    const together: { name: string; expression: Expression }[] = []
+    const single: string[] = []
+    const many = names.length >= MANY && canReadMany(this.#link)
+    for (const name of names) {
+      const expression = many ? deviceStateOf(name) : undefined
+      if (expression) together.push({ name, expression })
+      else single.push(name)
+    }
+    const set = (name: string, raw: unknown): void => {
+      const device = readDevice(raw)
+      if (device) states.set(name, device.state)
+    }
+    const readings = together.length > 0 ? this.#probe.read(together.map(({ expression }) => expression)) : []
+    await Promise.all(
+      single.map(async (deviceName) => {
+        const answer = await this.#link.request('deviceStates.get', { deviceName })
+        if (answer.kind === 'ok') set(deviceName, answer.body)
+      }),
+    )
+    for (const [at, reading] of (await readings).entries()) {
+      const name = together[at]?.name
+      if (name !== undefined && reading.kind === 'value') set(name, { name, state: reading.value })
+    }
+  }
+}
+
+function isLocal(device: string): boolean {
+  return device.startsWith('Local/') || device === PROBE_DEVICE
+}

@@ -1,0 +1,9 @@
+/** Something we believed that Asterisk says otherwise. Texts are for the log. */
+export interface Difference {
+  /** `PJSIP/100`, `mailbox 100@default` … */
+  readonly what: string
+  readonly believed: string
+  readonly found: string
+  /** Takes Asterisk's word. */
+  readonly repair: () => void
+}

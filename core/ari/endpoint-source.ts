@@ -1,0 +1,136 @@
+/** Endpoints, AORs and auths of one Asterisk, read one at a time from its dynamic configuration when they are needed. */
+import type { ConfigSection } from '../config.ts'
+import {
+  type Aor,
+  type Auth,
+  aorOptions,
+  authOptions,
+  type Endpoint,
+  type EndpointSource,
+  endpointOptions,
+} from '../endpoints.ts'
+import type { Logger } from '../log.ts'
+import { type ConfigError, type OptionSet, type OptionValues, readSection } from '../options.ts'
+import type { Complaints } from './complaints.ts'
+import { list, record, text } from './events.ts'
+import { isPlain } from './functions.ts'
+import type { AriLink } from './supervisor.ts'
+
+/** Milliseconds an object is believed without asking again. */
+const FOUND_TTL = 60_000
+/** The same for one that does not exist: anybody can ask for any name. */
+const UNKNOWN_TTL = 15_000
+const MOST_REMEMBERED = 20_000
+
+interface Remembered {
+  readonly section: ConfigSection | undefined
+  /** Epoch milliseconds. */
+  readonly at: number
+}
+
+export class AriEndpointSource implements EndpointSource {
+  readonly name: string
+  readonly #link: AriLink
+  readonly #complaints: Complaints
+  readonly #log: Logger
+  readonly #remembered = new Map<string, Remembered>()
+  readonly #asking = new Map<string, Promise<ConfigSection | undefined>>()
+
+  constructor(name: string, link: AriLink, complaints: Complaints, log: Logger) {
+    this.name = name
+    this.#link = link
+    this.#complaints = complaints
+    this.#log = log
+  }
+
+  async endpoint(id: string): Promise<Endpoint | undefined> {
+    const values = await this.#object('endpoint', id, endpointOptions)
+    return values && { ...values, id, hintContext: values.subscribe_context || values.context }
+  }
+
+  async aor(id: string): Promise<Aor | undefined> {
+    const values = await this.#object('aor', id, aorOptions)
+    return values && { ...values, id }
+  }
+
+  async auth(id: string): Promise<Auth | undefined> {
+    const values = await this.#object('auth', id, authOptions)
+    return values && { ...values, id }
+  }
+
+  /** Everything is asked anew, but what was known stands while Asterisk does not answer. */
+  refresh(): void {
+    for (const [key, { section }] of this.#remembered) {
+      if (section) this.#remembered.set(key, { section, at: 0 })
+      else this.#remembered.delete(key)
+    }
+  }
+
+  async #object<S extends OptionSet>(type: string, id: string, set: S): Promise<OptionValues<S> | undefined> {
+    // `.` and `..` are path segments of their own.
+    if (!isPlain(id) || /^\.+$/.test(id)) return undefined
+    const section = await this.#section(type, id)
+    if (!section) return undefined
+    const problems: ConfigError[] = []
+    const values = readSection(section, set, problems, { unknown: 'ignore' })
+    for (const { message } of problems) this.#log.debug(() => `${this.name}: ${message}`)
+    return values
+  }
+
+  #section(type: string, id: string): ConfigSection | undefined | Promise<ConfigSection | undefined> {
+    const key = `${type}/${id}`
+    const known = this.#remembered.get(key)
+    if (known && Date.now() - known.at < (known.section ? FOUND_TTL : UNKNOWN_TTL)) return known.section
+    let asking = this.#asking.get(key)
+    if (!asking) {
+      asking = this.#ask(type, id, known?.section)
+      this.#asking.set(key, asking)
+      void asking.finally(() => this.#asking.delete(key))
+    }
+    return asking
+  }
+
+  async #ask(type: string, id: string, known: ConfigSection | undefined): Promise<ConfigSection | undefined> {
+    if (!this.#link.connected) return known
+    const answer = await this.#link.request('asterisk.getObject', {
+      configClass: 'res_pjsip',
+      objectType: type,
+      id,
+    })
+    if (answer.kind === 'unreachable') return known
+    if (answer.kind === 'refused' && !/not found/i.test(answer.message)) {
+      this.#complaints.say(
+        'objects',
+        `Asterisk does not show its pjsip objects (${answer.status} ${answer.message}): load res_ari_asterisk.so and ` +
+          'res_pjsip.so (modules.conf), or give Lamplighter the files (asterisk_config in lamplighter.conf)',
+      )
+      return known
+    }
+    const section = answer.kind === 'ok' ? this.#sectionOf(type, id, answer.body) : undefined
+    this.#remember(`${type}/${id}`, section)
+    return section
+  }
+
+  /** An endpoint that does not say whether it has an auth must never pass for one without. */
+  #sectionOf(type: string, id: string, body: unknown): ConfigSection | undefined {
+    const place = { file: `${this.name}:${type}/${id}`, line: 1 }
+    const entries = list(body).map((raw) => {
+      const { attribute, value } = record(raw)
+      return { ...place, key: text(attribute), value: text(value), arrow: false }
+    })
+    if (type === 'endpoint' && !entries.some(({ key }) => key === 'auth')) {
+      this.#log.warning(`${this.name}: endpoint ${id} is not shown with its auth and cannot be used`)
+      return undefined
+    }
+    // Asterisk writes what is not set as an empty value, or as an unknown caller; ours then is the default.
+    return { ...place, name: id, entries: entries.filter(({ value }) => value !== '' && value !== '<unknown>') }
+  }
+
+  #remember(key: string, section: ConfigSection | undefined): void {
+    this.#remembered.delete(key)
+    this.#remembered.set(key, { section, at: Date.now() })
+    if (this.#remembered.size <= MOST_REMEMBERED) return
+    const [oldest] = this.#remembered.keys()
+    if (oldest !== undefined) this.#remembered.delete(oldest)
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * Hints of one Asterisk, read through its probe channel: found when somebody asks for the first time, remembered, and read
+ * again at an interval. ARI tells nothing of an edited dialplan.
+ */
+import type { HintDefinition, HintSource, Hints } from '../hints.ts'
+import type { Logger } from '../log.ts'
+import type { Undo } from '../scope.ts'
+import type { Complaints } from './complaints.ts'
+import { hintOf } from './functions.ts'
+import { readHint } from './hint-text.ts'
+import type { Probe } from './probe.ts'
+import type { AriLink } from './supervisor.ts'
+
+/** Answers kept; phones could ask for any number of extensions that do not exist. */
+const MOST_REMEMBERED = 20_000
+
+interface Key {
+  readonly context: string
+  readonly exten: string
+}
+
+interface Remembered extends Key {
+  readonly answer: HintDefinition | undefined
+  /** Epoch milliseconds. */
+  readonly at: number
+}
+
+export interface HintSourceSettings {
+  /** Seconds. */
+  readonly unknownTtl: () => number
+  readonly contexts: () => readonly string[]
+}
+
+export class AriHintSource implements HintSource {
+  readonly name: string
+  readonly #hints: Pick<Hints, 'list'>
+  readonly #link: AriLink
+  readonly #probe: Probe
+  readonly #complaints: Complaints
+  readonly #log: Logger
+  readonly #settings: HintSourceSettings
+  readonly #remembered = new Map<string, Remembered>()
+  readonly #asking = new Map<string, Promise<HintDefinition | 'unreachable' | undefined>>()
+  readonly #listeners = new Set<() => void>()
+
+  constructor(
+    name: string,
+    hints: Pick<Hints, 'list'>,
+    parts: { link: AriLink; probe: Probe; complaints: Complaints; log: Logger },
+    settings: HintSourceSettings,
+  ) {
+    this.name = name
+    this.#hints = hints
+    this.#link = parts.link
+    this.#probe = parts.probe
+    this.#complaints = parts.complaints
+    this.#log = parts.log
+    this.#settings = settings
+  }
+
+  get remembered(): number {
+    return this.#remembered.size
+  }
+
+  async lookup(context: string, exten: string): Promise<HintDefinition | 'unreachable' | undefined> {
+    const contexts = this.#settings.contexts()
+    if ((contexts.length > 0 && !contexts.includes(context)) || !hintOf(context, exten)) return undefined
+    const key = keyOf({ context, exten })
+    const known = this.#remembered.get(key)
+    if (known && (known.answer || Date.now() - known.at < this.#settings.unknownTtl() * 1000)) return known.answer
+    let asking = this.#asking.get(key)
+    if (!asking) {
+      asking = this.#ask([{ context, exten }]).then((answers) => answers[0])
+      this.#asking.set(key, asking)
+      void asking.finally(() => this.#asking.delete(key))
+    }
+    return asking
+  }
+
+  onChange(listener: () => void): Undo {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
+  }
+
+  /** All answers may be different: extensions without a hint are forgotten, those in use are read again. Returns what changed. */
+  async reread(): Promise<string[]> {
+    const inUse = new Map(this.#hints.list().map((hint): [string, Key] => [keyOf(hint), hint]))
+    const before = new Map<string, HintDefinition | undefined>()
+    for (const [key, { answer }] of this.#remembered) {
+      if (answer && inUse.has(key)) before.set(key, answer)
+      else this.#remembered.delete(key)
+    }
+    const keys = [...inUse.values()].filter(({ context, exten }) => hintOf(context, exten) !== undefined)
+    const answers = await this.#ask(keys)
+    const changed: string[] = []
+    for (const [at, key] of keys.entries()) {
+      const answer = answers[at]
+      if (answer === 'unreachable') continue
+      const was = before.get(keyOf(key))
+      if (shown(was) === shown(answer)) continue
+      // Known from another source, or before this one was there: not a change of this dialplan.
+      if (was) this.#log.notice(`${this.name}: hint ${key.exten}@${key.context} was ${shown(was)}, is ${shown(answer)}`)
+      changed.push(`hint ${key.exten}@${key.context}`)
+    }
+    if (changed.length > 0) this.changed()
+    return changed
+  }
+
+  /** Tells everyone to look again: what could not be said before may be said now. */
+  changed(): void {
+    for (const listener of this.#listeners) listener()
+  }
+
+  async #ask(keys: readonly Key[]): Promise<(HintDefinition | 'unreachable' | undefined)[]> {
+    const known = (key: Key): HintDefinition | 'unreachable' =>
+      this.#remembered.get(keyOf(key))?.answer ?? 'unreachable'
+    if (!this.#link.connected) return keys.map(known)
+    const asked = keys.map((key) => ({ key, functions: hintOf(key.context, key.exten) }))
+    const texts = await this.#probe.read(asked.flatMap(({ functions }) => (functions ? [functions.text] : [])))
+    const found = asked.filter((_, at) => texts[at]?.kind === 'value')
+    const names = await this.#probe.read(found.flatMap(({ functions }) => (functions ? [functions.name] : [])))
+    const nameOf = new Map(found.map(({ key }, at) => [key, names[at]]))
+    return keys.map((key, at) => {
+      const text = texts[at]
+      if (!text || text.kind === 'unasked') return known(key)
+      const name = nameOf.get(key)
+      const answer =
+        text.kind === 'value' && text.value !== ''
+          ? this.#definition(key, text.value, name?.kind === 'value' ? name.value : '')
+          : undefined
+      this.#remember(key, answer)
+      return answer
+    })
+  }
+
+  #definition({ context, exten }: Key, written: string, name: string): HintDefinition {
+    const { devices, presence, unknown } = readHint(written, context, exten)
+    for (const part of unknown) {
+      this.#complaints.say(
+        `hint ${part}`,
+        `hint ${exten}@${context} names ${part}, whose variables only the dialplan knows; that part is left out. Read the ` +
+          'hints from files (asterisk_config in lamplighter.conf) or write the hint without them',
+      )
+    }
+    return { context, exten, devices, presence, name, source: this.name }
+  }
+
+  #remember(key: Key, answer: HintDefinition | undefined): void {
+    const name = keyOf(key)
+    this.#remembered.delete(name)
+    this.#remembered.set(name, { ...key, answer, at: Date.now() })
+    if (this.#remembered.size <= MOST_REMEMBERED) return
+    const [oldest] = this.#remembered.keys()
+    if (oldest !== undefined) this.#remembered.delete(oldest)
+  }
+}
+
+const keyOf = ({ context, exten }: Key): string => `${exten}@${context}`
+
+function shown(definition: HintDefinition | undefined): string {
+  if (!definition) return 'not there'
+  const presence = definition.presence.length > 0 ? `,${definition.presence.join('&')}` : ''
+  return `${definition.devices.join('&')}${presence}${definition.name ? ` (${definition.name})` : ''}`
+}

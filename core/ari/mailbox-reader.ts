@@ -1,0 +1,145 @@
+/**
+ * Message counts. ARI tells of them only that there are some or none (`MWI:` device states), so the counts are read: when
+ * such a state changes, when somebody needs a mailbox, and at an interval.
+ */
+import { type MailboxCounts, type Mailboxes, mailboxName, sameCounts } from '../mailboxes.ts'
+import type { Reader } from '../reported.ts'
+import type { Complaints } from './complaints.ts'
+import type { Difference } from './difference.ts'
+import { list, record, text } from './events.ts'
+import { mailboxOf } from './functions.ts'
+import { Gathered } from './gathered.ts'
+import type { Probe } from './probe.ts'
+import type { AriLink } from './supervisor.ts'
+
+/** `gone`: Asterisk has no such mailbox, which is no opinion. */
+type Found = MailboxCounts | 'gone'
+
+export class MailboxReader implements Reader {
+  readonly origin: string
+  readonly #mailboxes: Mailboxes
+  readonly #link: AriLink
+  readonly #probe: Probe
+  readonly #complaints: Complaints
+  readonly #gathered: Gathered
+  /** Mailboxes live in Asterisk's own list (res_mwi_external), which is one request for all. */
+  #external = false
+
+  constructor(
+    origin: string,
+    mailboxes: Mailboxes,
+    link: AriLink,
+    probe: Probe,
+    complaints: Complaints,
+    limit: () => number,
+  ) {
+    this.origin = origin
+    this.#mailboxes = mailboxes
+    this.#link = link
+    this.#probe = probe
+    this.#complaints = complaints
+    this.#gathered = new Gathered((names) => this.refresh(names), limit)
+  }
+
+  set external(external: boolean) {
+    this.#external = external
+  }
+
+  read(name: string): Promise<void> {
+    return this.#link.connected ? this.#gathered.read(name) : Promise.resolve()
+  }
+
+  /** A device state changed; `MWI:100@default` says that the mailbox did. */
+  event(device: string): void {
+    if (device.slice(0, 4).toLowerCase() !== 'mwi:') return
+    const mailbox = mailboxName(device.slice(4))
+    if (this.#mailboxes.isNeeded(mailbox)) void this.read(mailbox)
+  }
+
+  /** Reads them and takes over what is said. Returns how many were other than believed. */
+  async refresh(names: readonly string[]): Promise<number> {
+    const differences = await this.compare(names)
+    for (const { repair } of differences) repair()
+    return differences.length
+  }
+
+  async compare(names: readonly string[]): Promise<Difference[]> {
+    if (names.length === 0) return []
+    const counts = this.#external ? await this.#readList(names) : await this.#readCounts(names)
+    const differences: Difference[] = []
+    for (const [name, found] of counts) {
+      const believed = this.#mailboxes.reportOf(this.origin, name)?.state
+      const state = found === 'gone' ? undefined : found
+      if (believed === state || (believed && state && sameCounts(believed, state))) continue
+      differences.push({
+        what: `mailbox ${name}`,
+        believed: shown(believed),
+        found: shown(state),
+        repair: () => this.#mailboxes.set(this.origin, name, state),
+      })
+    }
+    return differences
+  }
+
+  async #readList(names: readonly string[]): Promise<Map<string, Found>> {
+    const found = new Map<string, Found>()
+    const answer = await this.#link.request('mailboxes.list', {})
+    if (answer.kind !== 'ok') return found
+    const listed = new Map(
+      list(answer.body).map((raw) => {
+        const box = record(raw)
+        return [text(box.name).toLowerCase(), countsOf(box.new_messages, box.old_messages)]
+      }),
+    )
+    for (const name of names) found.set(name, listed.get(name.toLowerCase()) ?? 'gone')
+    return found
+  }
+
+  async #readCounts(names: readonly string[]): Promise<Map<string, Found>> {
+    const found = new Map<string, Found>()
+    const asked = names.flatMap((name) => {
+      const functions = mailboxOf(name)
+      return functions ? [{ name, functions }] : []
+    })
+    const readings = await this.#probe.read(asked.flatMap(({ functions }) => [functions.unread, functions.old]))
+    const empty: typeof asked = []
+    for (const [at, { name, functions }] of asked.entries()) {
+      const [unread, old] = [readings[2 * at], readings[2 * at + 1]]
+      if (unread?.kind === 'none') {
+        this.#complaints.say(
+          'vmcount',
+          'Asterisk cannot say how many messages a mailbox has: load func_vmcount.so, and app_voicemail.so or ' +
+            'res_mwi_external.so (modules.conf)',
+        )
+      }
+      if (unread?.kind !== 'value' || old?.kind !== 'value') continue
+      this.#complaints.settle('vmcount')
+      const counts = countsOf(Number(unread.value), Number(old.value))
+      found.set(name, counts)
+      // A mailbox that does not exist counts 0 and 0 as well; another server's may be the one that does.
+      if (counts.newMessages === 0 && counts.oldMessages === 0 && !this.#hasOpinion(name))
+        empty.push({ name, functions })
+    }
+    if (empty.length > 0) {
+      const exist = await this.#probe.read(empty.map(({ functions }) => functions.exists))
+      for (const [at, { name }] of empty.entries()) {
+        const reading = exist[at]
+        if (reading?.kind === 'value' && reading.value === '0') found.set(name, 'gone')
+      }
+    }
+    return found
+  }
+
+  #hasOpinion(name: string): boolean {
+    return this.#mailboxes.reportOf(this.origin, name) !== undefined
+  }
+}
+
+function countsOf(unread: unknown, old: unknown): MailboxCounts {
+  const count = (raw: unknown): number => (typeof raw === 'number' && raw > 0 ? Math.floor(raw) : 0)
+  return { newMessages: count(unread), oldMessages: count(old) }
+}
+
+function shown(counts: MailboxCounts | undefined): string {
+  return counts ? `${counts.newMessages} new and ${counts.oldMessages} old` : 'not known'
+}

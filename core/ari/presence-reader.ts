@@ -1,0 +1,83 @@
+/** Presence states. ARI tells nothing of them, so they are read: when somebody needs one, and at an interval. */
+import { isPresenceName, type PresenceState, type Presences, samePresence } from '../presence.ts'
+import type { Reader } from '../reported.ts'
+import type { Complaints } from './complaints.ts'
+import type { Difference } from './difference.ts'
+import { presenceOf } from './functions.ts'
+import { Gathered } from './gathered.ts'
+import type { Probe } from './probe.ts'
+import type { AriLink } from './supervisor.ts'
+
+export class PresenceReader implements Reader {
+  readonly origin: string
+  readonly #presences: Presences
+  readonly #link: AriLink
+  readonly #probe: Probe
+  readonly #complaints: Complaints
+  readonly #gathered: Gathered
+
+  constructor(
+    origin: string,
+    presences: Presences,
+    link: AriLink,
+    probe: Probe,
+    complaints: Complaints,
+    limit: () => number,
+  ) {
+    this.origin = origin
+    this.#presences = presences
+    this.#link = link
+    this.#probe = probe
+    this.#complaints = complaints
+    this.#gathered = new Gathered((names) => this.refresh(names), limit)
+  }
+
+  read(name: string): Promise<void> {
+    return this.#link.connected ? this.#gathered.read(name) : Promise.resolve()
+  }
+
+  /** Reads them and takes over what is said. Returns how many were other than believed. */
+  async refresh(names: readonly string[]): Promise<number> {
+    const differences = await this.compare(names)
+    for (const { repair } of differences) repair()
+    return differences.length
+  }
+
+  async compare(names: readonly string[]): Promise<Difference[]> {
+    const asked = names.flatMap((name) => {
+      const functions = presenceOf(name)
+      return functions ? [{ name, functions }] : []
+    })
+    const readings = await this.#probe.read(asked.flatMap(({ functions: f }) => [f.value, f.subtype, f.message]))
+    const differences: Difference[] = []
+    for (const [at, { name }] of asked.entries()) {
+      const [value, subtype, message] = readings.slice(3 * at, 3 * at + 3)
+      if (value?.kind === 'none') {
+        this.#complaints.say(
+          'presence',
+          `Asterisk cannot say the presence state ${name}: load func_presencestate.so (modules.conf), or correct the hint`,
+        )
+      }
+      if (value?.kind !== 'value' || !isPresenceName(value.value)) continue
+      this.#complaints.settle('presence')
+      const found: PresenceState = {
+        state: value.value,
+        subtype: subtype?.kind === 'value' ? subtype.value : '',
+        message: message?.kind === 'value' ? message.value : '',
+      }
+      const believed = this.#presences.reportOf(this.origin, name)?.state
+      if (believed && samePresence(believed, found)) continue
+      differences.push({
+        what: name,
+        believed: believed ? shown(believed) : 'not known',
+        found: shown(found),
+        repair: () => this.#presences.set(this.origin, name, found),
+      })
+    }
+    return differences
+  }
+}
+
+function shown({ state, subtype, message }: PresenceState): string {
+  return [state, subtype, message].filter((part) => part !== '').join(',')
+}

@@ -1,0 +1,45 @@
+/** Comparing what we believe with what Asterisk says. What differs is repaired, logged and counted. */
+import type { Logger } from '../log.ts'
+import type { Difference } from './difference.ts'
+
+export interface Comparison {
+  /** What differs now. Never rejects. */
+  compare(): Promise<readonly Difference[]>
+}
+
+/** An event that is on its way while we ask looks like a difference; it has arrived after this long. */
+const SETTLE_MS = 300
+
+export interface Reconciliation {
+  readonly at: Date
+  readonly repaired: readonly { readonly what: string; readonly believed: string; readonly found: string }[]
+}
+
+/**
+ * What differs in two readings with a moment between them is drift: an event was lost, or never sent. `compare` of the
+ * second reading leaves out whatever an event told meanwhile.
+ */
+export async function reconcile(
+  server: string,
+  comparisons: readonly Comparison[],
+  log: Logger,
+  settle: number = SETTLE_MS,
+): Promise<Reconciliation> {
+  const first = await compareAll(comparisons)
+  if (first.length === 0) return { at: new Date(), repaired: [] }
+  const suspects = new Set(first.map(signature))
+  await new Promise((resolve) => setTimeout(resolve, settle))
+  const drifted = (await compareAll(comparisons)).filter((difference) => suspects.has(signature(difference)))
+  for (const { what, believed, found, repair } of drifted) {
+    repair()
+    log.notice(`${server}: ${what} was believed ${believed}, Asterisk says ${found}; repaired`)
+  }
+  return { at: new Date(), repaired: drifted.map(({ what, believed, found }) => ({ what, believed, found })) }
+}
+
+async function compareAll(comparisons: readonly Comparison[]): Promise<Difference[]> {
+  const found = await Promise.all(comparisons.map((comparison) => comparison.compare()))
+  return found.flat()
+}
+
+const signature = ({ what, believed, found }: Difference): string => `${what}\n${believed}\n${found}`

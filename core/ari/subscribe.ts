@@ -1,0 +1,66 @@
+/** Asking Asterisk for the events we live on, after each connect: an application that still existed keeps its old ways. */
+import type { Logger } from '../log.ts'
+import type { Complaints } from './complaints.ts'
+import { list, record, WANTED_EVENTS } from './events.ts'
+import type { AriLink } from './supervisor.ts'
+
+const ALL_DEVICES = '__AST_DEVICE_STATE_ALL_TOPIC'
+const ALL_CHANNELS = '__AST_CHANNEL_ALL_TOPIC'
+
+/** Returns whether device states come now; without them the connection is no use. */
+export async function subscribe(
+  link: AriLink,
+  server: { readonly name: string; readonly app: string },
+  complaints: Complaints,
+  log: Logger,
+): Promise<boolean> {
+  const applicationName = server.app
+  const devices = await link.request('applications.subscribe', { applicationName, eventSource: 'deviceState:' })
+  if (devices.kind === 'unreachable') return false
+  if (devices.kind === 'refused') {
+    complaints.say(
+      'subscription',
+      `Asterisk refuses to tell its device states (${devices.status} ${devices.message}): ` +
+        (devices.status === 403
+          ? 'set read_only = no for the ARI user in ari.conf and run `module reload res_ari.so`'
+          : 'load res_stasis_device_state.so and res_ari_applications.so (modules.conf)'),
+      'error',
+    )
+  } else {
+    complaints.settle('subscription', 'device states are told now')
+  }
+  const app = record(devices.kind === 'ok' ? devices.body : undefined)
+  if (devices.kind === 'ok' && !list(app.device_names).includes(ALL_DEVICES)) {
+    log.debug(() => `${server.name}: the application lists no ${ALL_DEVICES}`)
+  }
+  await subscribeToChannels(link, server, app.channel_ids, log)
+  await filterEvents(link, server, log)
+  return true
+}
+
+/** `subscribeAll` of the connect does it, where the application did not exist before; Asterisk ignores it silently where it did. */
+async function subscribeToChannels(
+  link: AriLink,
+  { name, app }: { readonly name: string; readonly app: string },
+  channelIds: unknown,
+  log: Logger,
+): Promise<void> {
+  if (list(channelIds).includes(ALL_CHANNELS)) return
+  for (const eventSource of ['channel:', 'endpoint:PJSIP']) {
+    const answer = await link.request('applications.subscribe', { applicationName: app, eventSource })
+    const told = answer.kind === 'ok' ? record(answer.body) : {}
+    if (list(told.channel_ids).includes(ALL_CHANNELS) || list(told.endpoint_ids).length > 0) return
+  }
+  log.warning(`${name}: Asterisk does not tell its calls; lamps follow device states, without the caller's name`)
+}
+
+/** Only saves work: what we do not want is ignored here anyhow. */
+async function filterEvents(
+  link: AriLink,
+  { name, app }: { readonly name: string; readonly app: string },
+  log: Logger,
+): Promise<void> {
+  const body = JSON.stringify({ allowed: WANTED_EVENTS.map((type) => ({ type })) })
+  const answer = await link.request('applications.filter', { applicationName: app, body })
+  if (answer.kind === 'refused') log.debug(() => `${name}: no event filter: ${answer.status} ${answer.message}`)
+}

@@ -1,0 +1,194 @@
+/**
+ * `ari-client`, made fit for a server: the only file that imports it.
+ *
+ * Left alone it ends its process on an event type it does not know, on a bad frame and on a 401; never settles a request
+ * whose connection was reset or is silent; knows neither URL prefixes nor https (it believes the `basePath` of the
+ * api-docs, which is always http); and swallows the status of refused requests. What is replaced is replaced from
+ * outside, at the few methods named in ari-client-types.d.ts. It keeps its credentials in a global, so this file is
+ * loaded once a worker thread.
+ */
+import { createRequire } from 'node:module'
+import ariClient, { type Client } from 'ari-client'
+import { reasonOf } from '../log.ts'
+import { record, text } from './events.ts'
+import type { AriAnswer, Operation, Parameters, WorkerStart } from './protocol.ts'
+
+type Swagger = typeof import('swagger-client')
+
+export interface ClientObserver {
+  /** One decoded event, of any type the api-docs know. */
+  event(event: unknown): void
+  /** A frame that is no such event. */
+  unread(what: string): void
+  pong(): void
+  /** Once. The connection is gone, or could not be made. */
+  lost(reason: string): void
+}
+
+export interface TamedClient {
+  readonly operations: readonly Operation[]
+  /** Never rejects. */
+  request(operation: Operation, parameters: Parameters): Promise<AriAnswer>
+  ping(): void
+}
+
+/** Loads the api-docs and opens the event socket. Rejects where either fails. */
+export async function connectTamed(start: WorkerStart, observer: ClientObserver): Promise<TamedClient> {
+  tameSwagger(start)
+  const client = await ariClient.connect(start.base, start.username, start.password)
+  client._connection.host = start.base.slice(start.base.indexOf('//') + 2)
+  await openSocket(client, start.app, observer)
+  return {
+    operations: Object.entries(client._swagger.apis).flatMap(([resource, { operations }]) =>
+      Object.keys(operations).map((operation): Operation => `${resource}.${operation}`),
+    ),
+    request: (operation, parameters) => request(client, operation, parameters),
+    ping: () => client.ping(),
+  }
+}
+
+function openSocket(client: Client, app: string, observer: ClientObserver): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let open = false
+    client.on('*', (event: unknown) => observer.event(event))
+    client.on('pong', () => observer.pong())
+    client.on('WebSocketConnected', () => {
+      open = true
+      guardFrames(client, observer)
+      resolve()
+    })
+    // It would try again by itself, ten times and then never more. One try is one worker's life.
+    client.on('WebSocketReconnecting', (error: unknown) => {
+      const reason = error === undefined ? 'the event socket was closed' : reasonOf(error)
+      if (open) observer.lost(reason)
+      else reject(new Error(reason))
+    })
+    client.start(encodeURIComponent(app), true).then(undefined, reject)
+  })
+}
+
+/** Its own listener throws on every frame it cannot read. */
+function guardFrames(client: Client, observer: ClientObserver): void {
+  const socket = client._ws
+  const [read] = socket?.listeners('message') ?? []
+  if (!socket || !read) return
+  socket.removeAllListeners('message')
+  socket.on('message', (frame) => {
+    try {
+      Reflect.apply(read, socket, [frame])
+    } catch {
+      observer.unread(nameOfFrame(textOf(frame)))
+    }
+  })
+}
+
+function nameOfFrame(frame: string): string {
+  try {
+    return `event of unknown type '${text(record(JSON.parse(frame)).type).slice(0, 60)}'`
+  } catch {
+    return 'frame that is not JSON'
+  }
+}
+
+function request(client: Client, operation: Operation, parameters: Parameters): Promise<AriAnswer> {
+  const [resource = '', name = ''] = operation.split('.')
+  const run = client._swagger.apis[resource]?.[name]
+  return new Promise((resolve) => {
+    if (typeof run !== 'function') {
+      resolve({ kind: 'refused', status: 404, message: `this Asterisk has no operation ${operation}` })
+      return
+    }
+    const succeeded = (response: unknown): void => resolve(readSuccess(record(response).data))
+    const failed = (response: unknown): void => resolve(readFailure(record(response)))
+    try {
+      // A copy: the swagger client deletes what it has used.
+      Reflect.apply(run, undefined, [{ ...parameters }, succeeded, failed])
+    } catch (error) {
+      resolve({ kind: 'refused', status: 400, message: reasonOf(error) })
+    }
+  })
+}
+
+function textOf(data: unknown): string {
+  return Buffer.isBuffer(data) ? data.toString() : text(data)
+}
+
+function readSuccess(data: unknown): AriAnswer {
+  const body = textOf(data)
+  try {
+    return { kind: 'ok', body: body === '' ? undefined : JSON.parse(body) }
+  } catch {
+    return { kind: 'unreachable', reason: 'the answer is not JSON' }
+  }
+}
+
+function readFailure(response: Readonly<Record<string, unknown>>): AriAnswer {
+  const status = typeof response.status === 'number' ? response.status : 0
+  const data = textOf(response.data)
+  if (status === 0) return { kind: 'unreachable', reason: data || 'the connection was lost' }
+  return { kind: 'refused', status, message: messageIn(data) }
+}
+
+/** `{"message":"…"}` and `{"error":"…"}` are ARI's two ways. */
+function messageIn(data: string): string {
+  try {
+    const body = record(JSON.parse(data))
+    return text(body.message) || text(body.error) || data.slice(0, 200)
+  } catch {
+    return data.slice(0, 200)
+  }
+}
+
+function tameSwagger({ base, requestTimeout }: WorkerStart): void {
+  const swagger = loadSwagger()
+  const basePath = `${base}/ari`
+  // Its log writes to the terminal and keeps everything for ever.
+  Object.assign(globalThis, { log: () => undefined })
+
+  const api = swagger.SwaggerApi.prototype
+  const { build, buildFrom1_1Spec } = api
+  api.build = function () {
+    this.url = `${basePath}/api-docs/resources.json`
+    return build.call(this)
+  }
+  api.buildFrom1_1Spec = function (spec) {
+    return buildFrom1_1Spec.call(this, { ...spec, basePath })
+  }
+  api.fail = function (reason) {
+    this.failure(new Error(String(reason)))
+  }
+  const resource = swagger.SwaggerResource.prototype
+  const { addApiDeclaration } = resource
+  resource.addApiDeclaration = function (spec) {
+    return addApiDeclaration.call(this, { ...spec, basePath })
+  }
+
+  const http = swagger.ShredHttpClient.prototype
+  const { execute } = http
+  http.execute = function (job) {
+    const failed = job.on.error
+    job.timeout = requestTimeout
+    const { emitter } = execute.call(this, job)
+    emitter.on('request_error', (error: unknown) => failed({ status: 0, data: reasonOf(error) }))
+    emitter.on('timeout', () => failed({ status: 0, data: `no answer within ${requestTimeout} ms` }))
+    // Bodies that are not the JSON they claim to be throw in its listeners.
+    for (const name of ['error', 'response', 'redirect', '307']) {
+      for (const listener of emitter.listeners(name)) {
+        emitter.off(name, listener as () => void)
+        emitter.on(name, (...values: unknown[]) => {
+          try {
+            Reflect.apply(listener, emitter, values)
+          } catch {
+            failed({ status: 0, data: 'the answer is not JSON' })
+          }
+        })
+      }
+    }
+    return { emitter }
+  }
+}
+
+function loadSwagger(): Swagger {
+  const fromAriClient = createRequire(createRequire(import.meta.url).resolve('ari-client'))
+  return fromAriClient('swagger-client') as Swagger
+}

@@ -1,0 +1,198 @@
+/** One life of the worker thread, seen from the main thread: its requests, its pings, and its one end. */
+import { Worker } from 'node:worker_threads'
+import { reasonOf } from '../log.ts'
+import type {
+  AriAnswer,
+  AriEvent,
+  AsteriskInfo,
+  ConnectFailure,
+  FromWorker,
+  Operation,
+  Parameters,
+  ToWorker,
+  WorkerStart,
+} from './protocol.ts'
+
+/** Requests under way at once; more wait here. Asterisk serves 100 HTTP sessions by default. */
+const MOST_IN_FLIGHT = 16
+/** The worker has its own time-out for each request; this much later it is not answering at all. */
+const WORKER_GRACE_MS = 500
+/** Time to load the client and its 13 api-docs, on top of the time-outs of the requests. */
+const START_LIMIT_MS = 15_000
+/** So many requests in a row without any answer: the link is dead, whatever its sockets say. */
+const MOST_TIMEOUTS = 3
+/** A leak in there must end the worker, not the server. */
+const WORKER_HEAP_MB = 256
+
+export type LinkEnd = ConnectFailure | { readonly cause: 'lost'; readonly reason: string }
+
+export interface WorkerLinkObserver {
+  connected(info: AsteriskInfo): void
+  events(events: readonly AriEvent[]): void
+  unread(what: string): void
+  /** What the worker wrote to stdout or stderr. */
+  output(text: string): void
+  timedOut(operation: Operation): void
+  /** Once, and nothing after it. */
+  ended(end: LinkEnd): void
+}
+
+interface Pending {
+  readonly operation: Operation
+  readonly parameters: Parameters
+  readonly resolve: (answer: AriAnswer) => void
+  timer?: NodeJS.Timeout
+}
+
+export class WorkerLink {
+  readonly #worker: Worker
+  readonly #observer: WorkerLinkObserver
+  readonly #timeout: number
+  readonly #pingInterval: number
+  #operations: ReadonlySet<Operation> = new Set()
+  readonly #queue: Pending[] = []
+  readonly #inFlight = new Map<number, Pending>()
+  #nextId = 1
+  #timeouts = 0
+  #startTimer: NodeJS.Timeout | undefined
+  #pingTimer: NodeJS.Timeout | undefined
+  #pongTimer: NodeJS.Timeout | undefined
+  #ended = false
+
+  /** `pingInterval` in milliseconds. */
+  constructor(start: WorkerStart, pingInterval: number, observer: WorkerLinkObserver) {
+    this.#observer = observer
+    this.#timeout = start.requestTimeout
+    this.#pingInterval = pingInterval
+    this.#worker = spawn(start)
+    this.#worker.on('message', (message: FromWorker) => this.#receive(message))
+    this.#worker.on('error', (error) => this.#end({ cause: 'lost', reason: `the worker failed: ${reasonOf(error)}` }))
+    this.#worker.on('exit', (code) => this.#end({ cause: 'lost', reason: `the worker ended (${code})` }))
+    for (const stream of [this.#worker.stdout, this.#worker.stderr]) {
+      stream.on('data', (chunk: Buffer) => observer.output(chunk.toString().trimEnd()))
+    }
+    this.#startTimer = setTimeout(
+      () => this.#end({ cause: 'unreachable', reason: 'connecting took too long' }),
+      START_LIMIT_MS + 2 * this.#timeout,
+    )
+    this.#startTimer.unref()
+  }
+
+  has(operation: Operation): boolean {
+    return this.#operations.has(operation)
+  }
+
+  request(operation: Operation, parameters: Parameters): Promise<AriAnswer> {
+    if (this.#ended) return Promise.resolve({ kind: 'unreachable', reason: 'the connection is gone' })
+    return new Promise((resolve) => {
+      this.#queue.push({ operation, parameters, resolve })
+      this.#pump()
+    })
+  }
+
+  /** Ends the link on purpose; `ended` is called all the same. */
+  async close(reason: string): Promise<void> {
+    this.#end({ cause: 'lost', reason })
+    await this.#worker.terminate()
+  }
+
+  #pump(): void {
+    while (this.#inFlight.size < MOST_IN_FLIGHT) {
+      const next = this.#queue.shift()
+      if (!next) return
+      const id = this.#nextId++
+      this.#inFlight.set(id, next)
+      next.timer = setTimeout(() => {
+        this.#settle(id, { kind: 'unreachable', reason: `no answer within ${this.#timeout} ms` })
+      }, this.#timeout + WORKER_GRACE_MS)
+      next.timer.unref()
+      this.#post({ kind: 'request', id, operation: next.operation, parameters: next.parameters })
+    }
+  }
+
+  #receive(message: FromWorker): void {
+    if (this.#ended) return
+    switch (message.kind) {
+      case 'connected':
+        clearTimeout(this.#startTimer)
+        this.#operations = new Set(message.operations)
+        this.#schedulePing()
+        return this.#observer.connected(message.info)
+      case 'events':
+        return this.#observer.events(message.events)
+      case 'answer':
+        return this.#settle(message.id, message.answer)
+      case 'pong':
+        clearTimeout(this.#pongTimer)
+        return this.#schedulePing()
+      case 'unread':
+        return this.#observer.unread(message.what)
+      case 'failed':
+        return this.#end(message.failure)
+      case 'lost':
+        return this.#end({ cause: 'lost', reason: message.reason })
+    }
+  }
+
+  #settle(id: number, answer: AriAnswer): void {
+    const pending = this.#inFlight.get(id)
+    if (!pending) return
+    this.#inFlight.delete(id)
+    clearTimeout(pending.timer)
+    pending.resolve(answer)
+    if (answer.kind === 'unreachable') {
+      this.#observer.timedOut(pending.operation)
+      if (++this.#timeouts >= MOST_TIMEOUTS) {
+        this.#end({ cause: 'lost', reason: `${MOST_TIMEOUTS} requests in a row went without an answer` })
+      }
+    } else {
+      this.#timeouts = 0
+    }
+    this.#pump()
+  }
+
+  #schedulePing(): void {
+    clearTimeout(this.#pingTimer)
+    this.#pingTimer = setTimeout(() => {
+      this.#post({ kind: 'ping' })
+      this.#pongTimer = setTimeout(() => {
+        this.#end({ cause: 'lost', reason: `no pong within ${this.#timeout} ms` })
+      }, this.#timeout)
+      this.#pongTimer.unref()
+    }, this.#pingInterval)
+    this.#pingTimer.unref()
+  }
+
+  #post(message: ToWorker): void {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker thread's port, not a window's
+    this.#worker.postMessage(message)
+  }
+
+  #end(end: LinkEnd): void {
+    if (this.#ended) return
+    this.#ended = true
+    clearTimeout(this.#startTimer)
+    clearTimeout(this.#pingTimer)
+    clearTimeout(this.#pongTimer)
+    void this.#worker.terminate()
+    const unanswered = [...this.#inFlight.values(), ...this.#queue.splice(0)]
+    this.#inFlight.clear()
+    for (const { resolve, timer } of unanswered) {
+      clearTimeout(timer)
+      resolve({ kind: 'unreachable', reason: end.reason })
+    }
+    this.#observer.ended(end)
+  }
+}
+
+/** The worker's file is beside this one and has its extension: `.ts` under tsx, `.js` when built. */
+function spawn(start: WorkerStart): Worker {
+  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+  return new Worker(new URL(`./worker${extension}`, import.meta.url), {
+    name: 'ari',
+    workerData: start,
+    stdout: true,
+    stderr: true,
+    resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB },
+  })
+}
