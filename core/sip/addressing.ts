@@ -1,0 +1,114 @@
+/** Which address of ours a peer is told: the one the system would send from, or the external one of the transport. */
+import { createSocket } from 'node:dgram'
+import ipaddr from 'ipaddr.js'
+import type { TransportConfig } from '../endpoints.ts'
+import { ConfigError } from '../options.ts'
+import type { Address } from './contract.ts'
+import type { Wire } from './transport.ts'
+
+/** host and port as they are written in Via and Contact; IPv6 without brackets. */
+export interface OwnAddress {
+  readonly host: string
+  readonly port: number
+}
+
+type Network = readonly [ipaddr.IPv4 | ipaddr.IPv6, number]
+
+const KEEP = 60_000
+const CACHE_SIZE = 4096
+
+export class Addressing {
+  readonly #sources = new Map<string, { readonly address: string; readonly until: number }>()
+  readonly #networks = new WeakMap<TransportConfig, readonly Network[]>()
+  readonly #now: () => number
+
+  constructor(now: () => number = Date.now) {
+    this.#now = now
+  }
+
+  /** How the peer of this wire reaches us. */
+  ownAddress(wire: Wire): OwnAddress {
+    const { config, local } = wire.carrier
+    if (config.external_signaling_address !== '' && !this.#isLocal(config, wire.remote.address)) {
+      return { host: config.external_signaling_address, port: config.external_signaling_port || local.port }
+    }
+    // The port of a connection we opened is not one that anybody could connect to.
+    return { host: this.#concrete(wire), port: local.port }
+  }
+
+  /** Outside every `local_net`; without any, everybody is outside. */
+  #isLocal(config: TransportConfig, address: string): boolean {
+    let networks = this.#networks.get(config)
+    if (!networks) this.#networks.set(config, (networks = localNetworks(config)))
+    if (networks.length === 0) return false
+    const peer = ipaddr.process(withoutZone(address))
+    return networks.some((network) => peer.kind() === network[0].kind() && peer.match([network[0], network[1]]))
+  }
+
+  #concrete(wire: Wire): string {
+    if (!isWildcard(wire.local.address)) return wire.local.address
+    const known = this.#sources.get(wire.remote.address)
+    if (known && known.until > this.#now()) return known.address
+    const address = sourceAddress(wire.remote, wire.carrier.family) ?? wire.local.address
+    const oldest = this.#sources.keys().next()
+    if (this.#sources.size >= CACHE_SIZE && !oldest.done) this.#sources.delete(oldest.value)
+    this.#sources.set(wire.remote.address, { address, until: this.#now() + KEEP })
+    return address
+  }
+}
+
+export function isWildcard(address: string): boolean {
+  return address === '0.0.0.0' || address === '::'
+}
+
+/** Reads `local_net`: `10.0.0.0/8`, `192.168.0.0/255.255.0.0`, `192.0.2.1`. Throws ConfigError. */
+export function localNetworks(config: TransportConfig): readonly Network[] {
+  return config.local_net.map((text) => {
+    const network = networkOf(text)
+    if (network) return network
+    throw new ConfigError(
+      `local_net = '${text}' in [${config.id}] is not valid, expected a network, as in 192.168.0.0/16`,
+      config,
+    )
+  })
+}
+
+function networkOf(text: string): Network | undefined {
+  const [base = '', mask] = text.split('/', 2)
+  if (!ipaddr.isValid(base)) return undefined
+  const address = ipaddr.parse(base)
+  const widest = address.kind() === 'ipv4' ? 32 : 128
+  if (mask === undefined) return [address, widest]
+  const length = /^[0-9]{1,3}$/.test(mask)
+    ? Number(mask)
+    : ipaddr.isValid(mask)
+      ? ipaddr.parse(mask).prefixLengthFromSubnetMask()
+      : null
+  return length === null || length > widest ? undefined : [address, length]
+}
+
+function withoutZone(address: string): string {
+  const zone = address.indexOf('%')
+  return zone < 0 ? address : address.slice(0, zone)
+}
+
+/**
+ * The address the system sends from to reach a peer. Connecting a UDP socket sends nothing and, with a numeric address,
+ * is done when connect returns; where it cannot be done there is no route.
+ */
+function sourceAddress(remote: Address, family: 4 | 6): string | undefined {
+  const probe = createSocket({
+    type: family === 6 ? 'udp6' : 'udp4',
+    lookup: (address, _options, done) => done(null, address, family),
+  })
+  probe.on('error', () => undefined)
+  try {
+    probe.connect(remote.port, remote.address)
+    const { address } = probe.address()
+    return isWildcard(address) ? undefined : address
+  } catch {
+    return undefined
+  } finally {
+    probe.close()
+  }
+}

@@ -1,0 +1,50 @@
+/** The certificate files of a TLS transport, read and checked. */
+import { readFileSync } from 'node:fs'
+import { createSecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls'
+import type { TransportConfig } from '../endpoints.ts'
+import { reasonOf } from '../log.ts'
+import { ConfigError } from '../options.ts'
+
+const VERSIONS: ReadonlyMap<string, SecureVersion> = new Map([
+  ['', 'TLSv1.2'],
+  ['default', 'TLSv1.2'],
+  ['unspecified', 'TLSv1.2'],
+  ['tlsv1_2', 'TLSv1.2'],
+  ['tlsv1_3', 'TLSv1.3'],
+])
+
+/** Throws ConfigError where a file cannot be read or is not what it should be. */
+export function readCertificates(config: TransportConfig): SecureContextOptions {
+  const minVersion = VERSIONS.get(config.method.toLowerCase())
+  if (minVersion === undefined) {
+    throw new ConfigError(
+      `method = '${config.method}' in [${config.id}] is not valid, expected tlsv1_2 or tlsv1_3`,
+      config,
+    )
+  }
+  if (config.cert_file === '') {
+    throw new ConfigError(`[${config.id}] has protocol=tls and needs cert_file (and priv_key_file)`, config)
+  }
+  const cert = read('cert_file', config.cert_file, config)
+  const options: SecureContextOptions = {
+    cert,
+    // Asterisk, too, looks for the key in the certificate's file where none is named.
+    key: config.priv_key_file === '' ? cert : read('priv_key_file', config.priv_key_file, config),
+    ca: config.ca_list_file === '' ? undefined : read('ca_list_file', config.ca_list_file, config),
+    minVersion,
+  }
+  try {
+    createSecureContext(options)
+  } catch (error) {
+    throw new ConfigError(`the certificate or key of [${config.id}] cannot be used: ${reasonOf(error)}`, config)
+  }
+  return options
+}
+
+function read(option: string, path: string, config: TransportConfig): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    throw new ConfigError(`${option} of [${config.id}] cannot be read: ${reasonOf(error)}`, config)
+  }
+}

@@ -1,0 +1,187 @@
+/** One TCP or TLS connection: bytes to messages, keep-alives both ways, and its end. */
+import type { Socket } from 'node:net'
+import type { Undo } from '../scope.ts'
+import type { Address } from './contract.ts'
+import { StreamFramer } from './frame.ts'
+import type { StreamTransport } from './stream.ts'
+import { Timed } from './timer-wheel.ts'
+import type { SendFailed, Wire } from './transport.ts'
+import type { SipUri } from './uri.ts'
+
+const PING = Buffer.from('\r\n\r\n')
+const PONG = Buffer.from('\r\n')
+/** Milliseconds between two looks at a connection: whether it has said anything, whether a message got stuck half way. */
+const LOOK = 30_000
+/** Bytes a peer may leave unread before it is given up. */
+const MOST_UNSENT = 1024 * 1024
+
+/** A phone has a few accounts; a proxy has no end of contacts, and is not known by them. */
+const MOST_CONTACTS = 8
+
+export class Connection extends Timed implements Wire {
+  readonly reliable = true
+  readonly id: string
+  readonly carrier: StreamTransport
+  readonly local: Address
+  readonly remote: Address
+  readonly #socket: Socket
+  readonly #framer = new StreamFramer()
+  readonly #listeners = new Set<() => void>()
+  readonly #outgoing: boolean
+  readonly #contacts = new Set<string>()
+  #open = true
+  #messages = 0
+  /** Messages received when one was found half way. */
+  #stuckAfter = -1
+  #nextPing: number
+  #why = ''
+
+  constructor(carrier: StreamTransport, number: number, socket: Socket, remote: Address, outgoing: boolean) {
+    super()
+    this.carrier = carrier
+    this.id = `${carrier.protocol.toLowerCase()}:${carrier.config.id}:${number}`
+    this.#socket = socket
+    this.#outgoing = outgoing
+    this.remote = remote
+    this.local = { address: socket.localAddress ?? carrier.local.address, port: carrier.local.port }
+    this.#nextPing = performance.now() + this.#pingInterval
+    socket.setNoDelay(true)
+    socket.setKeepAlive(true, 60_000)
+    socket.on('data', (chunk) => this.#data(chunk))
+    socket.on('error', (error) => this.end(error.message))
+    socket.on('end', () => this.end('the peer closed it'))
+    socket.on('close', () => this.#closed())
+    this.#look()
+  }
+
+  get protocol(): 'TCP' | 'TLS' {
+    return this.carrier.protocol
+  }
+
+  get transport(): string {
+    return this.carrier.config.id
+  }
+
+  get open(): boolean {
+    return this.#open
+  }
+
+  /** Why it ended; empty while it has not. */
+  get why(): string {
+    return this.#why
+  }
+
+  onClose(listener: () => void): Undo {
+    if (!this.#open) {
+      const soon = setImmediate(listener)
+      return () => clearImmediate(soon)
+    }
+    // A wrapper, so that one function may listen twice.
+    const entry = (): void => listener()
+    this.#listeners.add(entry)
+    return () => {
+      this.#listeners.delete(entry)
+    }
+  }
+
+  send(bytes: Buffer, failed?: SendFailed): void {
+    if (!this.#open) {
+      if (failed) process.nextTick(failed, `the connection is closed: ${this.#why}`)
+      return
+    }
+    this.carrier.trace.sent(bytes, this.protocol, this.remote)
+    this.#socket.write(bytes, failed && ((error) => error && failed(error.message)))
+    if (this.#socket.writableLength > MOST_UNSENT) this.end('the peer does not read')
+  }
+
+  /** Remembers whose connection this is, by the Contact they give. */
+  noteContact(contact: SipUri): void {
+    if (this.#contacts.size < MOST_CONTACTS) this.#contacts.add(nameOf(contact))
+  }
+
+  isOf(contact: SipUri): boolean {
+    return this.#contacts.has(nameOf(contact))
+  }
+
+  get unnamed(): boolean {
+    return this.#contacts.size === 0
+  }
+
+  /** What is written already is sent, and it is over. */
+  end(why: string): void {
+    if (!this.#open) return
+    this.#open = false
+    this.#why = why
+    if (this.#socket.writableLength > 0 && this.#socket.writableLength <= MOST_UNSENT) this.#socket.destroySoon()
+    else this.#socket.destroy()
+    // The listeners are called when the socket says so: never from within a send.
+  }
+
+  /** At once, whatever is still to be sent. */
+  destroy(): void {
+    this.end('the server stops')
+    this.#socket.destroy()
+  }
+
+  /** The look every now and then. */
+  fire(): void {
+    if (!this.#open) {
+      // Somebody who was to get the last bytes does not take them.
+      this.#socket.destroy()
+      return
+    }
+    if (this.#messages === 0 && !this.#outgoing) return this.end('it never said anything')
+    if (this.#framer.partial && this.#stuckAfter === this.#messages)
+      return this.end('a message did not become complete')
+    this.#stuckAfter = this.#framer.partial ? this.#messages : -1
+    if (this.#pingInterval > 0 && performance.now() >= this.#nextPing) {
+      this.#nextPing = performance.now() + this.#pingInterval
+      this.#socket.write(PING)
+    }
+    this.#look()
+  }
+
+  get #pingInterval(): number {
+    return this.carrier.keepAliveInterval
+  }
+
+  #look(): void {
+    this.carrier.wheel.arm(this, this.#pingInterval > 0 ? Math.min(LOOK, this.#pingInterval) : LOOK)
+  }
+
+  #data(chunk: Buffer): void {
+    for (const frame of this.#framer.push(chunk)) {
+      if (!this.#open) return
+      switch (frame.kind) {
+        case 'message':
+          this.#messages++
+          this.carrier.received(frame.bytes, this)
+          break
+        case 'ping':
+          this.#socket.write(PONG)
+          break
+        case 'error':
+          this.carrier.broken(frame.status, frame.why, frame.head, this)
+          this.end(`what it sent cannot be read: ${frame.why}`)
+          break
+      }
+    }
+  }
+
+  #closed(): void {
+    if (this.#open) {
+      this.#open = false
+      this.#why = 'it was closed'
+    }
+    this.carrier.wheel.cancel(this)
+    this.carrier.forget(this)
+    const listeners = [...this.#listeners]
+    this.#listeners.clear()
+    for (const listener of listeners) listener()
+  }
+}
+
+/** Port and parameters differ between a phone's UDP and TCP Contacts. */
+function nameOf(contact: SipUri): string {
+  return `${contact.user}@${contact.host}`
+}

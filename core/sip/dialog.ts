@@ -1,0 +1,270 @@
+/** A dialog of the answering side (RFC 3261 12.1.1, 12.2): where its requests go, and what numbers they have. */
+import type { Undo } from '../scope.ts'
+import type {
+  Address,
+  Dialog,
+  DialogRecord,
+  HeaderLine,
+  OutcomeHandler,
+  Protocol,
+  Refusal,
+  RequestBody,
+  ServerTransaction,
+} from './contract.ts'
+import { type Draft, failSoon, type Outgoing } from './outgoing.ts'
+import { parseNameAddr, parseUri } from './parse-uri.ts'
+import { type Routing, routingOf } from './routing.ts'
+import { RequestTemplate } from './serialize.ts'
+import { type Wire, wireOf } from './transport.ts'
+import type { Transports } from './transports.ts'
+import type { SipUri } from './uri.ts'
+import type { ViaParts } from './via.ts'
+
+export interface DialogContext {
+  readonly transports: Transports
+  readonly outgoing: Outgoing
+  /** Our Contact as the peer of this wire is told it. */
+  readonly contactFor: (wire: Wire, user: string, secure: boolean) => string
+}
+
+/** The header block of a method's requests on one kind of wire. */
+interface Prepared {
+  readonly method: string
+  readonly via: ViaParts
+  readonly template: RequestTemplate
+}
+
+export class SipDialog implements Dialog {
+  readonly id: string
+  readonly #context: DialogContext
+  readonly #record: DialogRecord
+  readonly #forget: (dialog: SipDialog) => void
+  readonly #lostListeners = new Set<() => void>()
+  #remoteTarget: string
+  #localCseq: number
+  #remoteCseq: number
+  /** The flow the last request came by; undefined while a connection is gone. */
+  #wire: Wire | undefined
+  #unwatch: Undo | undefined
+  /** What is remembered of the flow while it is gone. */
+  #way: { readonly transport: string; readonly protocol: Protocol; readonly remote: Address }
+  #routing: Routing | undefined
+  #prepared: Prepared | undefined
+  #disposed = false
+
+  constructor(context: DialogContext, record: DialogRecord, forget: (dialog: SipDialog) => void) {
+    this.#context = context
+    this.#record = record
+    this.#forget = forget
+    this.id = dialogId(record.callId, record.localTag, record.remoteTag)
+    this.#remoteTarget = record.remoteTarget
+    this.#localCseq = record.localCseq
+    this.#remoteCseq = record.remoteCseq
+    this.#way = record
+  }
+
+  get callId(): string {
+    return this.#record.callId
+  }
+
+  get localTag(): string {
+    return this.#record.localTag
+  }
+
+  get remoteTag(): string {
+    return this.#record.remoteTag
+  }
+
+  get localUri(): string {
+    return this.#record.localUri
+  }
+
+  get remoteUri(): string {
+    return this.#record.remoteUri
+  }
+
+  get remoteTarget(): string {
+    return this.#remoteTarget
+  }
+
+  get localCseq(): number {
+    return this.#localCseq
+  }
+
+  get flow(): Wire | undefined {
+    if (!this.#wire && !this.#disposed) {
+      const { transport, protocol, remote } = this.#way
+      const { transports } = this.#context
+      // A connection from the same address and port can only be the one that was there before we were started again.
+      const back =
+        protocol === 'UDP'
+          ? transports.wireTo('UDP', remote, { preferred: transport })
+          : transports.findConnection(remote, protocol)
+      if (back) this.take(back)
+    }
+    return this.#wire
+  }
+
+  get reachable(): boolean {
+    return this.flow !== undefined || this.#canConnect
+  }
+
+  onFlowLost(listener: () => void): Undo {
+    const entry = (): void => listener()
+    this.#lostListeners.add(entry)
+    return () => {
+      this.#lostListeners.delete(entry)
+    }
+  }
+
+  accept({ request, flow }: ServerTransaction): Refusal | undefined {
+    const { number } = request.cseq
+    if (number <= this.#remoteCseq) return { status: 500, reason: 'CSeq Not Higher Than Before' }
+    this.#remoteCseq = number
+    const [contact] = request.contacts
+    if (contact?.uri && contact.uriText !== this.#remoteTarget) {
+      this.#remoteTarget = detached(contact.uriText)
+      this.#routing = undefined
+      this.#prepared = undefined
+    }
+    this.take(wireOf(flow))
+    return undefined
+  }
+
+  /** The flow that requests came by is the one that requests go by, as long as it is there. */
+  take(wire: Wire): void {
+    if (this.#wire === wire) return
+    void this.#unwatch?.()
+    this.#wire = wire
+    this.#way = { transport: wire.transport, protocol: wire.protocol, remote: wire.remote }
+    this.#unwatch = wire.reliable && !this.#disposed ? wire.onClose(() => this.#lost(wire)) : undefined
+  }
+
+  request(method: string, headers: readonly HeaderLine[], body: RequestBody | undefined, done: OutcomeHandler): void {
+    const draft = new DialogRequest(this, method, ++this.#localCseq, headers, body)
+    const { outgoing } = this.#context
+    const wire = this.flow
+    const { nextHop } = this.routing
+    if (wire && (wire.reliable || this.#record.followFlow))
+      outgoing.send(draft, wire, parseUri(this.#remoteTarget), done)
+    else if (nextHop && (wire || this.#canConnect)) outgoing.sendTo(draft, nextHop, this.#way.transport, done)
+    else failSoon(done, 'the connection is gone')
+  }
+
+  skipCseqTo(number: number): void {
+    this.#localCseq = Math.max(this.#localCseq, number - 1)
+  }
+
+  record(): DialogRecord {
+    return {
+      ...this.#record,
+      remoteTarget: this.#remoteTarget,
+      localCseq: this.#localCseq,
+      remoteCseq: this.#remoteCseq,
+      ...this.#way,
+    }
+  }
+
+  dispose(): void {
+    if (this.#disposed) return
+    this.#disposed = true
+    void this.#unwatch?.()
+    this.#unwatch = undefined
+    this.#lostListeners.clear()
+    this.#forget(this)
+  }
+
+  /** Our Contact in answers and requests on this wire. */
+  contactOn(wire: Wire): string {
+    const user = parseNameAddr(this.localUri)?.uri?.user ?? ''
+    return this.#context.contactFor(wire, user, this.#record.secure)
+  }
+
+  get routing(): Routing {
+    this.#routing ??= routingOf(this.#remoteTarget, this.#record.routeSet)
+    return this.#routing
+  }
+
+  template(method: string, wire: Wire): RequestTemplate {
+    const via = this.#context.outgoing.viaFor(wire)
+    const prepared = this.#prepared
+    if (prepared && prepared.method === method && sameVia(prepared.via, via)) return prepared.template
+    const { requestUri, routes } = this.routing
+    const { maxForwards, compact } = this.#context.outgoing
+    const template = new RequestTemplate({
+      method,
+      requestUri,
+      via,
+      maxForwards,
+      from: `${this.localUri};tag=${this.localTag}`,
+      to: this.remoteTag === '' ? this.remoteUri : `${this.remoteUri};tag=${this.remoteTag}`,
+      callId: this.callId,
+      contact: this.contactOn(wire),
+      routes,
+      compact,
+    })
+    this.#prepared = { method, via, template }
+    return template
+  }
+
+  /** Whether a new connection may be opened in place of one that is gone: to a proxy, or to a phone that is not behind NAT. */
+  get #canConnect(): boolean {
+    if (this.#record.followFlow) return false
+    const { nextHop } = this.routing
+    if (!nextHop || this.#record.routeSet.length > 0) return nextHop !== undefined
+    return nextHop.host === this.#way.remote.address && listens(nextHop, this.#way.remote)
+  }
+
+  #lost(wire: Wire): void {
+    if (this.#wire !== wire) return
+    this.#wire = undefined
+    this.#unwatch = undefined
+    for (const listener of this.#lostListeners) listener()
+  }
+}
+
+class DialogRequest implements Draft {
+  readonly method: string
+  readonly #dialog: SipDialog
+  readonly #cseq: number
+  readonly #headers: readonly HeaderLine[]
+  readonly #body: RequestBody | undefined
+
+  constructor(
+    dialog: SipDialog,
+    method: string,
+    cseq: number,
+    headers: readonly HeaderLine[],
+    body: RequestBody | undefined,
+  ) {
+    this.#dialog = dialog
+    this.method = method
+    this.#cseq = cseq
+    this.#headers = headers
+    this.#body = body
+  }
+
+  write(wire: Wire, branch: string): Buffer {
+    return this.#dialog
+      .template(this.method, wire)
+      .write({ branch, cseq: this.#cseq, headers: this.#headers, body: this.#body })
+  }
+}
+
+/** A Contact with the port the connection came from names the connection, not a port that anybody listens on. */
+function listens(contact: SipUri, remote: Address): boolean {
+  return contact.port !== remote.port
+}
+
+function sameVia(a: ViaParts, b: ViaParts): boolean {
+  return a.host === b.host && a.port === b.port && a.protocol === b.protocol && a.rport === b.rport
+}
+
+export function dialogId(callId: string, localTag: string, remoteTag: string): string {
+  return `${callId};${localTag};${remoteTag}`
+}
+
+/** A copy that does not keep the message it was cut from in memory. */
+export function detached(text: string): string {
+  return Buffer.from(text, 'utf8').toString('utf8')
+}

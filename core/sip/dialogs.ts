@@ -1,0 +1,63 @@
+/** The table of dialogs: made from a request, made again from a record, found for a request. */
+import type { DialogRecord, DialogSettings, ServerTransaction, SipRequest } from './contract.ts'
+import { type DialogContext, detached, dialogId, SipDialog } from './dialog.ts'
+import { newTag } from './id.ts'
+import { printNameAddr } from './parse-uri.ts'
+import { wireOf } from './transport.ts'
+import type { NameAddr } from './uri.ts'
+
+export class Dialogs {
+  readonly #context: DialogContext
+  readonly #dialogs = new Map<string, SipDialog>()
+
+  constructor(context: DialogContext) {
+    this.#context = context
+  }
+
+  get size(): number {
+    return this.#dialogs.size
+  }
+
+  /** RFC 3261 12.1.1. Throws where there is no usable Contact. */
+  create({ request, flow }: ServerTransaction, { followFlow }: DialogSettings): SipDialog {
+    const wire = wireOf(flow)
+    const [contact] = request.contacts
+    if (!contact?.uri) throw new Error(`${request.method} ${request.callId} has no Contact to make a dialog with`)
+    const record: DialogRecord = {
+      callId: detached(request.callId),
+      localTag: newTag(),
+      remoteTag: detached(request.from.tag ?? ''),
+      localUri: withoutTag(request.to),
+      remoteUri: withoutTag(request.from),
+      remoteTarget: detached(contact.uriText),
+      routeSet: request.headers('Record-Route').map(detached),
+      localCseq: 0,
+      remoteCseq: request.cseq.number,
+      secure: wire.protocol === 'TLS' && request.uri?.scheme === 'sips',
+      transport: wire.transport,
+      protocol: wire.protocol,
+      remote: wire.remote,
+      followFlow,
+    }
+    const dialog = this.restore(record)
+    dialog.take(wire)
+    return dialog
+  }
+
+  /** A dialog that is there already is replaced: the newer record knows better. */
+  restore(record: DialogRecord): SipDialog {
+    const dialog = new SipDialog(this.#context, record, (ended) => {
+      if (this.#dialogs.get(ended.id) === ended) this.#dialogs.delete(ended.id)
+    })
+    this.#dialogs.set(dialog.id, dialog)
+    return dialog
+  }
+
+  find({ callId, to, from }: SipRequest): SipDialog | undefined {
+    return to.tag === undefined ? undefined : this.#dialogs.get(dialogId(callId, to.tag, from.tag ?? ''))
+  }
+}
+
+function withoutTag({ display, uriText, params }: NameAddr): string {
+  return detached(printNameAddr({ display, uri: uriText, params: [...params].filter(([name]) => name !== 'tag') }))
+}

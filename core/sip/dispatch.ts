@@ -1,0 +1,234 @@
+/** What is done with a message that came in: answers to their transactions, requests to their handlers. */
+import { type Logger, reasonOf } from '../log.ts'
+import type { Counter, Metrics } from '../metrics.ts'
+import type { Undo } from '../scope.ts'
+import { type CheckSettings, checkRequest, checkResponse, KNOWN_METHODS } from './check.ts'
+import type { ClientTransactions } from './client-transaction.ts'
+import { Connection } from './connection.ts'
+import type { Address, Flow, HeaderLine, Refusal, ServerTransaction, SipRequest, SipResponse } from './contract.ts'
+import { parseMessage, topVia } from './message.ts'
+import { parseNameAddr } from './parse-uri.ts'
+import { incomingRequest, type Responder } from './respond.ts'
+import { type IncomingRequest, type ServerTransactions, transactionKey } from './server-transaction.ts'
+import type { Receiver, Wire } from './transport.ts'
+import { parseOptionTags } from './values.ts'
+
+export type RequestHandler = (tx: ServerTransaction) => void | Promise<void>
+
+export interface DispatchContext {
+  readonly servers: ServerTransactions
+  readonly clients: ClientTransactions
+  readonly responder: Responder
+  readonly hasDialog: (request: SipRequest) => boolean
+  readonly forceRport: (request: SipRequest) => boolean
+  readonly beforeRequest: (request: SipRequest, source: Address, flow: Flow) => 'accept' | 'drop' | Refusal
+  readonly paused: boolean
+  readonly log: Logger
+  readonly metrics: Metrics
+}
+
+/** Messages that wait while nobody is there yet to handle them. */
+const MOST_WAITING = 2000
+/** Methods of INVITE's transaction and CANCEL's own rules: no handler can have them. */
+const RESERVED: ReadonlySet<string> = new Set(['INVITE', 'ACK', 'CANCEL'])
+
+export class Dispatcher implements Receiver {
+  readonly #context: DispatchContext
+  readonly #handlers = new Map<string, RequestHandler>()
+  readonly #advertised = new Set<() => readonly HeaderLine[]>()
+  readonly #waiting: { readonly bytes: Buffer; readonly wire: Wire }[] = []
+  readonly #requests: Counter
+  readonly #responses: Counter
+  readonly #malformed: Counter
+  readonly #refused: Counter
+  readonly #checks: CheckSettings
+  #paused: boolean
+
+  constructor(context: DispatchContext) {
+    const { metrics } = context
+    this.#context = context
+    this.#paused = context.paused
+    this.#requests = metrics.counter('sip.requests.received')
+    this.#responses = metrics.counter('sip.responses.received')
+    this.#malformed = metrics.counter('sip.messages.malformed')
+    this.#refused = metrics.counter('sip.requests.refused')
+    const supported = (): string[] => this.#supported
+    this.#checks = {
+      get supported() {
+        return supported()
+      },
+    }
+    this.#handlers.set('OPTIONS', (tx) => tx.answer({ status: 200, headers: [this.#allow, ...this.#lines] }))
+  }
+
+  get methods(): readonly string[] {
+    return [...this.#handlers.keys()]
+  }
+
+  handle(method: string, handler: RequestHandler): Undo {
+    if (RESERVED.has(method)) throw new Error(`${method} cannot be handled`)
+    if (this.#handlers.has(method)) throw new Error(`${method} has a handler already`)
+    this.#handlers.set(method, handler)
+    return () => {
+      if (this.#handlers.get(method) === handler) this.#handlers.delete(method)
+    }
+  }
+
+  advertise(lines: () => readonly HeaderLine[]): Undo {
+    const entry = (): readonly HeaderLine[] => lines()
+    this.#advertised.add(entry)
+    return () => {
+      this.#advertised.delete(entry)
+    }
+  }
+
+  start(): void {
+    this.#paused = false
+    for (const { bytes, wire } of this.#waiting.splice(0)) this.received(bytes, wire)
+  }
+
+  received(bytes: Buffer, wire: Wire): void {
+    if (this.#paused) {
+      if (this.#waiting.length < MOST_WAITING) this.#waiting.push({ bytes, wire })
+      return
+    }
+    try {
+      this.#receive(bytes, wire)
+    } catch (error) {
+      this.#failed('a message', wire, error)
+    }
+  }
+
+  broken(status: number, why: string, head: Buffer | undefined, wire: Wire): void {
+    this.#malformed.add()
+    this.#context.log.debug(() => `${wire.id} from ${wire.remote.address} sent what cannot be read: ${why}`)
+    if (!head || this.#paused) return
+    try {
+      const message = parseMessage(head)
+      const request = message.kind === 'failure' ? message.answerable : message
+      if (request?.kind === 'request') this.#refuseUnread(request, wire, { status, reason: why })
+    } catch (error) {
+      this.#failed('half a message', wire, error)
+    }
+  }
+
+  #receive(bytes: Buffer, wire: Wire): void {
+    const message = parseMessage(bytes)
+    switch (message.kind) {
+      case 'failure':
+        this.#malformed.add()
+        this.#context.log.debug(() => `dropped what came from ${wire.remote.address}: ${message.why}`)
+        if (message.answerable) {
+          this.#refuseUnread(message.answerable, wire, { status: message.status, reason: message.why })
+        }
+        return
+      case 'response':
+        return this.#receiveResponse(message)
+      case 'request':
+        return this.#receiveRequest(message, wire)
+    }
+  }
+
+  #receiveResponse(response: SipResponse): void {
+    this.#responses.add()
+    const via = topVia(response)
+    if (!via || checkResponse(response) !== undefined) return this.#malformed.add()
+    this.#context.clients.receive(response, via)
+  }
+
+  #receiveRequest(request: SipRequest, wire: Wire): void {
+    this.#requests.add()
+    const via = topVia(request)
+    const { servers, forceRport, beforeRequest } = this.#context
+    if (!via || request.method === 'ACK') return
+    const incoming = incomingRequest(request, via, wire, forceRport(request))
+    const problem = checkRequest(request, this.#checks) ?? recordRouteProblem(request)
+    if (problem) return this.#refuse(incoming, problem)
+    if (request.method === 'CANCEL') return this.#cancel(incoming)
+    const key = transactionKey(request, via, wire.remote)
+    if (servers.absorb(key)) return
+    const may = beforeRequest(request, wire.remote, wire)
+    if (may === 'drop') return this.#refused.add()
+    if (may !== 'accept') return this.#refuse(incoming, may)
+    const handler = this.#handlers.get(request.method)
+    if (!handler) return this.#refuse(incoming, this.#unhandled(request))
+    if (wire instanceof Connection) noteContact(request, wire)
+    this.#run(handler, servers.begin(key, incoming))
+  }
+
+  #run(handler: RequestHandler, tx: ServerTransaction): void {
+    const failed = (error: unknown): void => {
+      this.#failed(tx.request.method, tx.flow, error)
+      tx.answer({ status: 500 })
+    }
+    try {
+      const running = handler(tx)
+      if (running) running.catch(failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  /** RFC 3261 9.2: it changes nothing for a request other than INVITE, and we have none of those. */
+  #cancel(incoming: IncomingRequest): void {
+    const { request, via, wire } = incoming
+    const known = this.methods.some((method) =>
+      this.#context.servers.has(transactionKey(request, via, wire.remote, method)),
+    )
+    this.#context.responder.stateless(incoming, { status: known ? 200 : 481 })
+  }
+
+  /** RFC 3261 8.2.1, 12.2.2, 21.5.2. */
+  #unhandled(request: SipRequest): Refusal {
+    if (!KNOWN_METHODS.has(request.method)) return { status: 501 }
+    if (request.to.tag !== undefined && !this.#context.hasDialog(request)) return { status: 481 }
+    return this.#notAllowed
+  }
+
+  get #notAllowed(): Refusal {
+    return { status: 405, headers: [this.#allow, ...this.#lines] }
+  }
+
+  get #allow(): HeaderLine {
+    return ['Allow', this.methods.join(', ')]
+  }
+
+  get #lines(): HeaderLine[] {
+    return [...this.#advertised].flatMap((lines) => lines())
+  }
+
+  /** Option tags we said we support are those that may be required. */
+  get #supported(): string[] {
+    return parseOptionTags(this.#lines.filter(([name]) => name.toLowerCase() === 'supported').map(([, value]) => value))
+  }
+
+  #refuse(incoming: IncomingRequest, refusal: Refusal): void {
+    this.#refused.add()
+    this.#context.log.debug(
+      () =>
+        `${incoming.request.method} from ${incoming.source.address} refused: ${refusal.status} ${refusal.reason ?? ''}`,
+    )
+    this.#context.responder.stateless(incoming, refusal)
+  }
+
+  #refuseUnread(request: SipRequest, wire: Wire, refusal: Refusal): void {
+    const via = topVia(request)
+    if (via && request.method !== 'ACK') this.#refuse(incomingRequest(request, via, wire, false), refusal)
+  }
+
+  #failed(what: string, flow: Flow, error: unknown): void {
+    const trace = error instanceof Error ? (error.stack ?? error.message) : reasonOf(error)
+    this.#context.log.error(`${what} from ${flow.remote.address} could not be handled: ${trace}`)
+  }
+}
+
+/** It becomes the route of a dialog's requests, so it must be one (RFC 3261 12.1.1). */
+function recordRouteProblem(request: SipRequest): Refusal | undefined {
+  const fine = request.headers('Record-Route').every((route) => parseNameAddr(route)?.uri !== undefined)
+  return fine ? undefined : { status: 400, reason: 'Malformed Record-Route' }
+}
+
+function noteContact(request: SipRequest, connection: Connection): void {
+  const contact = request.contacts[0]?.uri
+  if (contact) connection.noteContact(contact)
+}

@@ -1,0 +1,101 @@
+/** The way of a request out: which wire, which Via, the next address where one fails (RFC 3263 4.3), TCP where it is too big. */
+import type { Globals, System } from '../endpoints.ts'
+import type { Addressing } from './addressing.ts'
+import { type ClientTransactions, sentByOf } from './client-transaction.ts'
+import type { Outcome, OutcomeHandler } from './contract.ts'
+import { newBranch } from './id.ts'
+import type { Resolver, Target } from './resolve.ts'
+import type { Wire } from './transport.ts'
+import type { Transports } from './transports.ts'
+import type { SipUri } from './uri.ts'
+import type { ViaParts } from './via.ts'
+
+/** A request that can be written for whatever wire it goes out on. */
+export interface Draft {
+  readonly method: string
+  write(wire: Wire, branch: string): Buffer
+}
+
+export interface OutgoingContext {
+  readonly transactions: ClientTransactions
+  readonly transports: Transports
+  readonly resolver: Resolver
+  readonly addressing: Addressing
+  readonly system: () => System
+  readonly global: () => Globals
+}
+
+/** RFC 3261 18.1.1: over this size a request goes over a transport with congestion control. */
+const MOST_ON_UDP = 1300
+
+export class Outgoing {
+  readonly #context: OutgoingContext
+
+  constructor(context: OutgoingContext) {
+    this.#context = context
+  }
+
+  get maxForwards(): number {
+    return this.#context.global().max_forwards
+  }
+
+  get compact(): boolean {
+    return this.#context.system().compact_headers
+  }
+
+  viaFor(wire: Wire): ViaParts {
+    const { host, port } = this.#context.addressing.ownAddress(wire)
+    return { protocol: wire.protocol, host, port, rport: !this.#context.system().disable_rport }
+  }
+
+  /** `peer` is the Contact of who gets it: it tells which connection of the same address is theirs. */
+  send(draft: Draft, wire: Wire, peer: SipUri | undefined, done: OutcomeHandler): void {
+    const branch = newBranch()
+    const bytes = draft.write(wire, branch)
+    if (bytes.length > MOST_ON_UDP && !wire.reliable && !this.#context.system().disable_tcp_switch) {
+      const connection = this.#context.transports.connectionOf(wire.remote.address, peer)
+      if (connection) return this.#transmit(draft.method, branch, draft.write(connection, branch), connection, done)
+    }
+    this.#transmit(draft.method, branch, bytes, wire, done)
+  }
+
+  /** Resolves the URI and tries its addresses in turn. */
+  sendTo(draft: Draft, uri: SipUri, preferred: string | undefined, done: OutcomeHandler): void {
+    const targets = this.#context.resolver.resolve(uri)
+    if (targets instanceof Promise) void targets.then((found) => this.#try(draft, uri, found, preferred, done))
+    else this.#try(draft, uri, targets, preferred, done)
+  }
+
+  #try(
+    draft: Draft,
+    uri: SipUri,
+    targets: readonly Target[],
+    preferred: string | undefined,
+    done: OutcomeHandler,
+  ): void {
+    const [target, ...others] = targets
+    const wire = target && this.#context.transports.wireTo(target.protocol, target, { preferred, name: uri.host })
+    if (!target || !wire) return failSoon(done, `there is no address to send to for ${uri.text}`)
+    if (others.length === 0) return this.send(draft, wire, uri, done)
+    this.send(draft, wire, uri, (outcome) => {
+      if (isFailure(outcome)) this.#try(draft, uri, others, preferred, done)
+      else done(outcome)
+    })
+  }
+
+  #transmit(method: string, branch: string, bytes: Buffer, wire: Wire, done: OutcomeHandler): void {
+    const { host, port } = this.#context.addressing.ownAddress(wire)
+    const sentBy = sentByOf({ host, port, protocol: wire.protocol })
+    this.#context.transactions.send({ method, branch, sentBy, bytes, wire }, done)
+  }
+}
+
+/** RFC 3263 4.3. */
+function isFailure(outcome: Outcome): boolean {
+  return outcome.kind !== 'response' || outcome.response.status === 503
+}
+
+/** Never from within the call that sends. */
+export function failSoon(done: OutcomeHandler, reason: string): void {
+  setImmediate(done, { kind: 'unreachable', reason })
+}

@@ -1,0 +1,67 @@
+/** Answers as bytes, and the way they go. */
+import { createHash, randomBytes } from 'node:crypto'
+import type { Globals, System } from '../endpoints.ts'
+import type { Address, Answer, SipRequest } from './contract.ts'
+import { SipDialog } from './dialog.ts'
+import { newTag } from './id.ts'
+import { writeResponse } from './serialize.ts'
+import { answerWire, type IncomingRequest } from './server-transaction.ts'
+import { DEFAULT_PORT, type Wire } from './transport.ts'
+import type { Via } from './via.ts'
+
+export interface ResponderContext {
+  readonly system: () => System
+  readonly global: () => Globals
+  readonly contactFor: (wire: Wire) => string
+}
+
+export class Responder {
+  readonly #context: ResponderContext
+  readonly #secret = randomBytes(16)
+
+  constructor(context: ResponderContext) {
+    this.#context = context
+  }
+
+  write(incoming: IncomingRequest, answer: Answer, toTag?: string): Buffer {
+    const { request, source, forceRport, wire } = incoming
+    const { dialog, headers = [] } = answer
+    const own = dialog instanceof SipDialog && answer.status < 300 ? dialog : undefined
+    return writeResponse({
+      request,
+      status: answer.status,
+      reason: answer.reason,
+      toTag: dialog?.localTag ?? toTag ?? newTag(),
+      headers: own ? [['Contact', own.contactOn(wire)], ...headers] : headers,
+      body: answer.body,
+      contentType: answer.contentType,
+      source,
+      forceRport,
+      recordRoute: own !== undefined,
+      server: this.#context.global().user_agent,
+      compact: this.#context.system().compact_headers,
+    })
+  }
+
+  /** RFC 3261 8.2.7: nothing is kept, so a retransmission must get the same tag by itself. */
+  stateless(incoming: IncomingRequest, answer: Answer): void {
+    const { request, via } = incoming
+    const tag = createHash('sha1')
+      .update(this.#secret)
+      .update(`${via.branch ?? via.text}|${request.callId}|${request.from.tag ?? ''}`)
+      .digest('hex')
+      .slice(0, 32)
+    answerWire(incoming).send(this.write(incoming, answer, tag))
+  }
+}
+
+/**
+ * RFC 3261 18.2.1 and 18.2.2, RFC 3581 4: to the source address, and to the source port where that was asked for. A
+ * `maddr` is for multicast, which nobody reaches us by, and is not followed to addresses of a stranger's choice.
+ */
+export function incomingRequest(request: SipRequest, via: Via, wire: Wire, forced: boolean): IncomingRequest {
+  const source: Address = wire.remote
+  const toSource = forced || via.params.has('rport')
+  const port = toSource && !wire.reliable ? source.port : (via.port ?? DEFAULT_PORT[wire.protocol])
+  return { request, via, wire, source, replyTo: { address: source.address, port }, forceRport: forced }
+}

@@ -1,0 +1,29 @@
+/** Where a request goes: Request-URI, Route headers and next hop from a target and its routes (RFC 3261 12.2.1.1). */
+import { parseNameAddr, parseUri } from './parse-uri.ts'
+import type { SipUri } from './uri.ts'
+
+export interface Routing {
+  readonly requestUri: string
+  /** Values of Route, topmost first. */
+  readonly routes: readonly string[]
+  /** undefined where it is no sip URI. */
+  readonly nextHop: SipUri | undefined
+}
+
+export function routingOf(target: string, routes: readonly string[]): Routing {
+  const [first, ...others] = routes
+  if (first === undefined) return { requestUri: target, routes: [], nextHop: parseUri(target) }
+  const firstUri = parseNameAddr(first)?.uri
+  if (!firstUri || firstUri.params.has('lr')) return { requestUri: target, routes, nextHop: firstUri }
+  // A strict router: it finds itself in the Request-URI, and the target at the end of the route.
+  return {
+    requestUri: withoutHeaders(firstUri),
+    routes: [...others, `<${target}>`],
+    nextHop: firstUri,
+  }
+}
+
+/** RFC 3261 19.1.1, table 1: no headers in a Request-URI. */
+export function withoutHeaders(uri: SipUri): string {
+  return uri.headers === '' && !uri.text.endsWith('?') ? uri.text : uri.text.slice(0, uri.text.indexOf('?'))
+}

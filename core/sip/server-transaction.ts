@@ -1,0 +1,179 @@
+/**
+ * The server side of a request that is not INVITE (RFC 3261 17.2.2):
+ *
+ *     trying ─answer→ completed ─J→ terminated
+ *
+ * A transaction that waits for its answer holds the request. Once it is answered over UDP nothing is kept but its key,
+ * the bytes of the answer and where they went, for retransmissions; over TCP and TLS nothing at all (J is zero there).
+ */
+import type { Logger } from '../log.ts'
+import type { Counter, Metrics } from '../metrics.ts'
+import type { Address, Answer, ServerTransaction, SipRequest } from './contract.ts'
+import { isRfc3261Branch } from './id.ts'
+import { Timed, type TimerWheel } from './timer-wheel.ts'
+import type { Timers } from './timers.ts'
+import type { Wire } from './transport.ts'
+import type { Via } from './via.ts'
+
+/** Puts an answer into bytes. */
+export type AnswerWriter = (transaction: RequestTransaction, answer: Answer) => Buffer
+
+export interface IncomingRequest {
+  readonly request: SipRequest
+  readonly via: Via
+  readonly wire: Wire
+  readonly source: Address
+  /** Where the answer goes (RFC 3261 18.2.2, RFC 3581 4). */
+  readonly replyTo: Address
+  /** The answer's Via says the source port although it was not asked for. */
+  readonly forceRport: boolean
+}
+
+export class ServerTransactions {
+  readonly log: Logger
+  readonly write: AnswerWriter
+  readonly #wheel: TimerWheel
+  readonly #timers: () => Timers
+  readonly #open = new Map<string, RequestTransaction | AnsweredRequest>()
+  readonly #retransmissions: Counter
+  readonly #unanswered: Counter
+
+  constructor(wheel: TimerWheel, timers: () => Timers, write: AnswerWriter, log: Logger, metrics: Metrics) {
+    this.#wheel = wheel
+    this.#timers = timers
+    this.write = write
+    this.log = log
+    this.#retransmissions = metrics.counter('sip.retransmissions.received')
+    this.#unanswered = metrics.counter('sip.requests.unanswered')
+  }
+
+  get size(): number {
+    return this.#open.size
+  }
+
+  /** True where the request was seen before, and has been answered again or waits for its answer. */
+  absorb(key: string): boolean {
+    const known = this.#open.get(key)
+    if (!known) return false
+    this.#retransmissions.add()
+    if (known instanceof AnsweredRequest) known.repeat()
+    return true
+  }
+
+  has(key: string): boolean {
+    return this.#open.has(key)
+  }
+
+  begin(key: string, incoming: IncomingRequest): RequestTransaction {
+    const transaction = new RequestTransaction(this, key, incoming)
+    this.#open.set(key, transaction)
+    // By then the peer has given up (its timer F), and an answer would only confuse it (RFC 4320 4.2).
+    this.#wheel.arm(transaction, this.#timers().j)
+    return transaction
+  }
+
+  complete(key: string, transaction: RequestTransaction, bytes: Buffer, wire: Wire): void {
+    this.#wheel.cancel(transaction)
+    if (wire.reliable) {
+      this.#open.delete(key)
+      return
+    }
+    const answered = new AnsweredRequest(this, key, bytes, wire)
+    this.#open.set(key, answered)
+    this.#wheel.arm(answered, this.#timers().j)
+  }
+
+  expire(key: string): void {
+    this.#unanswered.add()
+    this.#open.delete(key)
+  }
+
+  forget(key: string): void {
+    this.#open.delete(key)
+  }
+}
+
+type State = 'trying' | 'completed' | 'terminated'
+
+export class RequestTransaction extends Timed implements ServerTransaction {
+  readonly request: SipRequest
+  readonly source: Address
+  readonly incoming: IncomingRequest
+  readonly #owner: ServerTransactions
+  readonly #key: string
+  #state: State = 'trying'
+
+  constructor(owner: ServerTransactions, key: string, incoming: IncomingRequest) {
+    super()
+    this.#owner = owner
+    this.#key = key
+    this.incoming = incoming
+    this.request = incoming.request
+    this.source = incoming.source
+  }
+
+  get flow(): Wire {
+    return this.incoming.wire
+  }
+
+  get answered(): boolean {
+    return this.#state === 'completed'
+  }
+
+  answer(answer: Answer): void {
+    if (this.#state !== 'trying') return
+    const bytes = this.#owner.write(this, answer)
+    this.#state = 'completed'
+    const wire = answerWire(this.incoming)
+    this.#owner.complete(this.#key, this, bytes, wire)
+    wire.send(bytes)
+  }
+
+  fire(): void {
+    this.#state = 'terminated'
+    this.#owner.log.warning(
+      `${this.request.method} from ${this.source.address} was not answered in time; it is forgotten now`,
+    )
+    this.#owner.expire(this.#key)
+  }
+}
+
+class AnsweredRequest extends Timed {
+  readonly #owner: ServerTransactions
+  readonly #key: string
+  readonly #bytes: Buffer
+  readonly #wire: Wire
+
+  constructor(owner: ServerTransactions, key: string, bytes: Buffer, wire: Wire) {
+    super()
+    this.#owner = owner
+    this.#key = key
+    this.#bytes = bytes
+    this.#wire = wire
+  }
+
+  repeat(): void {
+    this.#wire.send(this.#bytes)
+  }
+
+  fire(): void {
+    this.#owner.forget(this.#key)
+  }
+}
+
+/** RFC 3261 18.2.2: the connection the request came by; if that is gone, a new one to where its Via says. */
+export function answerWire({ wire, replyTo }: Pick<IncomingRequest, 'wire' | 'replyTo'>): Wire {
+  if (wire.reliable && wire.open) return wire
+  return wire.carrier.wireTo(replyTo)
+}
+
+/**
+ * RFC 3261 17.2.3, and its rule for RFC 2543 peers. The source address is part of it, so that two phones with one
+ * private address and equally poor random numbers, behind two NATs, are not taken for each other.
+ */
+export function transactionKey(request: SipRequest, via: Via, source: Address, method = request.method): string {
+  const { branch } = via
+  if (isRfc3261Branch(branch)) return `${branch}|${via.host}:${via.port ?? ''}|${method}|${source.address}`
+  const { from, to, cseq } = request
+  return [request.requestUri, to.tag ?? '', from.tag ?? '', request.callId, cseq.number, method, via.text].join('|')
+}

@@ -1,0 +1,228 @@
+/**
+ * The SIP stack: transports, transactions and dialogs under the one interface that the house uses (contract.ts).
+ *
+ * The way of a request: parse → check → ACK and CANCEL → seen before? → may it? (`beforeRequest`) → its handler.
+ * Whatever is refused before it gets to a handler is answered without keeping anything (RFC 3261 8.2.7).
+ */
+import type { Globals, System, TransportConfig } from '../endpoints.ts'
+import type { Logger } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Undo } from '../scope.ts'
+import { Addressing } from './addressing.ts'
+import { ClientTransactions } from './client-transaction.ts'
+import type {
+  Address,
+  Answer,
+  Dialog,
+  DialogRecord,
+  DialogSettings,
+  Flow,
+  HeaderLine,
+  OutcomeHandler,
+  OutOfDialogRequest,
+  Protocol,
+  Refusal,
+  ServerTransaction,
+  Sip,
+  SipRequest,
+} from './contract.ts'
+import { Dialogs } from './dialogs.ts'
+import { Dispatcher } from './dispatch.ts'
+import { sendOutOfDialog } from './out-of-dialog.ts'
+import { Outgoing } from './outgoing.ts'
+import { escapeUser, printHostPort } from './parse-uri.ts'
+import { type NameServer, Resolver } from './resolve.ts'
+import { Responder } from './respond.ts'
+import { type RequestTransaction, ServerTransactions } from './server-transaction.ts'
+import { TimerWheel } from './timer-wheel.ts'
+import { type Timers, timersOf } from './timers.ts'
+import { Trace } from './trace.ts'
+import { type Wire, wireOf } from './transport.ts'
+import { type Listening, Transports } from './transports.ts'
+
+export type { Listening } from './transports.ts'
+
+export interface StackSettings {
+  readonly transports: readonly TransportConfig[]
+  readonly system: System
+  readonly global: () => Globals
+  readonly log: Logger
+  readonly metrics: Metrics
+  /** Whether the answer goes to the source port although the Via did not ask for it (endpoint `force_rport`). */
+  readonly forceRport?: (request: SipRequest) => boolean
+  /** Asked once for each new request that would get to a handler. A Refusal is sent, and nothing is kept of it. */
+  readonly beforeRequest?: (request: SipRequest, source: Address, flow: Flow) => 'accept' | 'drop' | Refusal
+  /** Nothing is handed up before `start()` is called; what comes meanwhile waits. */
+  readonly paused?: boolean
+  /** Other times than the RFC's. */
+  readonly timers?: Partial<Timers>
+  /** Who is asked for names; the system's name servers without it. */
+  readonly names?: NameServer
+}
+
+export interface Stack extends Sip {
+  /** Where we listen, ports as they really are. */
+  readonly listening: readonly Listening[]
+  start(): void
+  /** Takes over changed transport and system sections. Throws ConfigError before anything is changed. */
+  reload(transports: readonly TransportConfig[], system: System): Promise<void>
+  /** Requests in flight end as unreachable, connections are closed. */
+  close(): Promise<void>
+}
+
+/** Opens all transports; throws ConfigError with the section's place where one cannot be opened. */
+export async function createStack(settings: StackSettings): Promise<Stack> {
+  const stack = new SipStack(settings)
+  await stack.open()
+  return stack
+}
+
+class SipStack implements Stack {
+  readonly #settings: StackSettings
+  readonly #wheel = new TimerWheel()
+  readonly #trace = new Trace()
+  readonly #addressing = new Addressing()
+  readonly #transports: Transports
+  readonly #clients: ClientTransactions
+  readonly #outgoing: Outgoing
+  readonly #dialogs: Dialogs
+  readonly #dispatcher: Dispatcher
+  readonly #unmeter: Undo[]
+  #system: System
+  #timers: Timers
+
+  constructor(settings: StackSettings) {
+    const { log, metrics, global } = settings
+    this.#settings = settings
+    this.#system = settings.system
+    this.#timers = { ...timersOf(settings.system), ...settings.timers }
+    const timers = (): Timers => this.#timers
+    const system = (): System => this.#system
+    this.#clients = new ClientTransactions(this.#wheel, timers, log, metrics)
+    const responder = new Responder({
+      system,
+      global,
+      contactFor: (wire) => this.contactFor(wire),
+    })
+    const servers = new ServerTransactions(
+      this.#wheel,
+      timers,
+      (transaction: RequestTransaction, answer: Answer) => responder.write(transaction.incoming, answer),
+      log,
+      metrics,
+    )
+    this.#dispatcher = new Dispatcher({
+      servers,
+      clients: this.#clients,
+      responder,
+      hasDialog: (request) => this.#dialogs.find(request) !== undefined,
+      forceRport: settings.forceRport ?? (() => false),
+      beforeRequest: settings.beforeRequest ?? (() => 'accept'),
+      paused: settings.paused ?? false,
+      log,
+      metrics,
+    })
+    this.#transports = new Transports({
+      receiver: this.#dispatcher,
+      wheel: this.#wheel,
+      trace: this.#trace,
+      log,
+      metrics,
+      global,
+    })
+    this.#outgoing = new Outgoing({
+      transactions: this.#clients,
+      transports: this.#transports,
+      resolver: new Resolver({
+        offers: (protocol, family) => this.#transports.offers(protocol, family),
+        names: settings.names,
+      }),
+      addressing: this.#addressing,
+      system,
+      global,
+    })
+    this.#dialogs = new Dialogs({
+      transports: this.#transports,
+      outgoing: this.#outgoing,
+      contactFor: (wire, user, secure) => this.#contact(wire, user, secure),
+    })
+    this.#unmeter = [
+      metrics.gauge('sip.dialogs', () => this.#dialogs.size),
+      metrics.gauge('sip.transactions.client', () => this.#clients.size),
+      metrics.gauge('sip.transactions.server', () => servers.size),
+    ]
+  }
+
+  open(): Promise<void> {
+    return this.#transports.open(this.#settings.transports)
+  }
+
+  start(): void {
+    this.#dispatcher.start()
+  }
+
+  get listening(): readonly Listening[] {
+    return this.#transports.listening
+  }
+
+  async reload(transports: readonly TransportConfig[], system: System): Promise<void> {
+    await this.#transports.reload(transports)
+    this.#system = system
+    this.#timers = { ...timersOf(system), ...this.#settings.timers }
+  }
+
+  async close(): Promise<void> {
+    for (const undo of this.#unmeter) void undo()
+    this.#clients.abandon('the server stops')
+    this.#wheel.stop()
+    await this.#transports.close()
+  }
+
+  get methods(): readonly string[] {
+    return this.#dispatcher.methods
+  }
+
+  handle(method: string, handler: (tx: ServerTransaction) => void | Promise<void>): Undo {
+    return this.#dispatcher.handle(method, handler)
+  }
+
+  advertise(lines: () => readonly HeaderLine[]): Undo {
+    return this.#dispatcher.advertise(lines)
+  }
+
+  createDialog(tx: ServerTransaction, settings: DialogSettings): Dialog {
+    return this.#dialogs.create(tx, settings)
+  }
+
+  restoreDialog(record: DialogRecord): Dialog {
+    return this.#dialogs.restore(record)
+  }
+
+  findDialog(request: SipRequest): Dialog | undefined {
+    return this.#dialogs.find(request)
+  }
+
+  request(request: OutOfDialogRequest, done: OutcomeHandler): void {
+    sendOutOfDialog(request, this.#outgoing, (wire) => this.contactFor(wire), done)
+  }
+
+  findFlow(remote: Address, protocol?: Protocol): Flow | undefined {
+    return this.#transports.findConnection(remote, protocol)
+  }
+
+  contactFor(flow: Flow, user = ''): string {
+    return this.#contact(wireOf(flow), user, false)
+  }
+
+  trace(sink: ((text: string) => void) | undefined, host?: string): void {
+    this.#trace.set(sink, host)
+  }
+
+  #contact(wire: Wire, user: string, secure: boolean): string {
+    const { host, port } = this.#addressing.ownAddress(wire)
+    const at = `${user === '' ? '' : `${escapeUser(user)}@`}${printHostPort(host, port)}`
+    // RFC 3261 12.1.1: sips where the request came by sips
+    if (secure) return `<sips:${at}>`
+    return wire.protocol === 'UDP' ? `<sip:${at}>` : `<sip:${at};transport=${wire.protocol.toLowerCase()}>`
+  }
+}

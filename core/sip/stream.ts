@@ -1,0 +1,204 @@
+/** A TCP or TLS transport: a listener and its connections, accepted and made. */
+import { connect as connectTcp, createServer as createTcpServer, isIP, type Server, type Socket } from 'node:net'
+import { connect as connectTls, createServer as createTlsServer, Server as TlsServer } from 'node:tls'
+import type { TransportConfig } from '../endpoints.ts'
+import type { Logger } from '../log.ts'
+import type { Counter } from '../metrics.ts'
+import type { Undo } from '../scope.ts'
+import { readCertificates } from './certificates.ts'
+import { Connection } from './connection.ts'
+import type { Address } from './contract.ts'
+import type { TimerWheel } from './timer-wheel.ts'
+import type { Trace } from './trace.ts'
+import { bindAddress, hostPort, listenError, type Transport, type TransportContext } from './transport.ts'
+
+/** Milliseconds for a TCP connection or TLS handshake, in either direction. */
+const CONNECT_LIMIT = 8000
+const BACKLOG = 1024
+/** Milliseconds that the last bytes get when the server stops. */
+const FLUSH_LIMIT = 200
+/** Between two log lines about connections turned away. */
+const WARN_INTERVAL = 60_000
+
+export class StreamTransport implements Transport {
+  readonly protocol: 'TCP' | 'TLS'
+  readonly family: 4 | 6
+  readonly local: Address
+  readonly #context: TransportContext
+  readonly #server: Server
+  readonly #connections = new Set<Connection>()
+  readonly #byRemote = new Map<string, Connection>()
+  readonly #byAddress = new Map<string, Set<Connection>>()
+  readonly #turnedAway: Counter
+  readonly #unmeter: Undo
+  #config: TransportConfig
+  #numbered = 0
+  #lastWarning = Number.NEGATIVE_INFINITY
+
+  static async open(config: TransportConfig, context: TransportContext): Promise<StreamTransport> {
+    const at = bindAddress(config)
+    const server = config.protocol === 'tls' ? tlsServer(config) : createTcpServer()
+    server.maxConnections = config.max_connections
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error) => reject(listenError(error, config, at)))
+      server.listen(
+        { host: at.address, port: at.port, ipv6Only: isIP(at.address) === 6, exclusive: true, backlog: BACKLOG },
+        resolve,
+      )
+    })
+    server.removeAllListeners('error')
+    return new StreamTransport(config, server, context)
+  }
+
+  constructor(config: TransportConfig, server: Server, context: TransportContext) {
+    this.protocol = config.protocol === 'tls' ? 'TLS' : 'TCP'
+    const bound = server.address()
+    if (bound === null || typeof bound === 'string') throw new Error(`[${config.id}] has no address`)
+    this.local = { address: bound.address, port: bound.port }
+    this.family = isIP(bound.address) === 6 ? 6 : 4
+    this.#config = config
+    this.#server = server
+    this.#context = context
+    const name = this.protocol.toLowerCase()
+    this.#turnedAway = context.metrics.counter(`sip.${name}.turned_away`)
+    this.#unmeter = context.metrics.gauge(`sip.connections.${config.id}`, () => this.#connections.size)
+    const handshakes = context.metrics.counter('sip.tls.handshake.failed')
+    server.on('error', (error) => this.#log.warning(`[${config.id}] ${error.message}`))
+    server.on(this.protocol === 'TLS' ? 'secureConnection' : 'connection', (socket: Socket) => this.#accept(socket))
+    server.on('drop', (dropped) => this.#full(dropped?.remoteAddress))
+    server.on('tlsClientError', (error: Error, socket: Socket) => {
+      handshakes.add()
+      this.#log.debug(() => `[${config.id}] TLS with ${socket.remoteAddress ?? 'a peer'} failed: ${error.message}`)
+    })
+  }
+
+  get config(): TransportConfig {
+    return this.#config
+  }
+
+  get wheel(): TimerWheel {
+    return this.#context.wheel
+  }
+
+  get trace(): Trace {
+    return this.#context.trace
+  }
+
+  /** Milliseconds; 0 for none. */
+  get keepAliveInterval(): number {
+    return this.#context.global().keep_alive_interval * 1000
+  }
+
+  get #log(): Logger {
+    return this.#context.log
+  }
+
+  received(bytes: Buffer, connection: Connection): void {
+    this.trace.received(bytes, this.protocol, connection.remote)
+    this.#context.receiver.received(bytes, connection)
+  }
+
+  broken(status: number, why: string, head: Buffer | undefined, connection: Connection): void {
+    this.#context.receiver.broken(status, why, head, connection)
+  }
+
+  findWire(remote: Address): Connection | undefined {
+    const connection = this.#byRemote.get(hostPort(remote))
+    return connection?.open ? connection : undefined
+  }
+
+  wireTo(remote: Address, name?: string): Connection {
+    return this.findWire(remote) ?? this.#connect(remote, name)
+  }
+
+  connectionsFrom(address: string): Connection[] {
+    return [...(this.#byAddress.get(address) ?? [])].filter((connection) => connection.open)
+  }
+
+  reconfigure(config: TransportConfig): void {
+    if (this.#server instanceof TlsServer) this.#server.setSecureContext(readCertificates(config))
+    this.#server.maxConnections = config.max_connections
+    this.#config = config
+  }
+
+  forget(connection: Connection): void {
+    this.#connections.delete(connection)
+    const key = hostPort(connection.remote)
+    if (this.#byRemote.get(key) === connection) this.#byRemote.delete(key)
+    const neighbours = this.#byAddress.get(connection.remote.address)
+    if (neighbours?.delete(connection) && neighbours.size === 0) this.#byAddress.delete(connection.remote.address)
+    this.#log.debug(() => `${connection.id} from ${key} ended: ${connection.why}`)
+  }
+
+  async close(): Promise<void> {
+    void this.#unmeter()
+    const closed = new Promise<void>((resolve) => {
+      this.#server.close(() => resolve())
+    })
+    for (const connection of this.#connections) connection.end('the server stops')
+    const impatience = setTimeout(() => {
+      for (const connection of this.#connections) connection.destroy()
+    }, FLUSH_LIMIT)
+    await closed
+    clearTimeout(impatience)
+  }
+
+  #accept(socket: Socket): void {
+    const { remoteAddress, remotePort } = socket
+    // Gone before we got to it.
+    if (remoteAddress === undefined || remotePort === undefined) return void socket.destroy()
+    this.#enter(socket, { address: remoteAddress, port: remotePort }, false)
+  }
+
+  #connect(remote: Address, name: string | undefined): Connection {
+    const socket = this.protocol === 'TLS' ? this.#connectTls(remote, name) : connectTcp(remote.port, remote.address)
+    const connection = this.#enter(socket, remote, true)
+    const limit = setTimeout(() => connection.end('it could not be made in time'), CONNECT_LIMIT)
+    limit.unref()
+    const settle = (): void => clearTimeout(limit)
+    socket.once(this.protocol === 'TLS' ? 'secureConnect' : 'connect', settle)
+    socket.once('close', settle)
+    return connection
+  }
+
+  #connectTls(remote: Address, name: string | undefined): Socket {
+    const named = name !== undefined && isIP(name) === 0 ? { servername: name } : {}
+    return connectTls({
+      host: remote.address,
+      port: remote.port,
+      ...readCertificates(this.#config),
+      ...named,
+      rejectUnauthorized: this.#config.verify_server,
+    })
+  }
+
+  #enter(socket: Socket, remote: Address, outgoing: boolean): Connection {
+    const connection = new Connection(this, ++this.#numbered, socket, remote, outgoing)
+    this.#connections.add(connection)
+    this.#byRemote.set(hostPort(remote), connection)
+    const neighbours = this.#byAddress.get(remote.address)
+    if (neighbours) neighbours.add(connection)
+    else this.#byAddress.set(remote.address, new Set([connection]))
+    return connection
+  }
+
+  #full(peer: string | undefined): void {
+    this.#turnedAway.add()
+    const now = performance.now()
+    if (now - this.#lastWarning < WARN_INTERVAL) return
+    this.#lastWarning = now
+    this.#log.warning(
+      `[${this.#config.id}] has all of its ${this.#config.max_connections} connections (max_connections) in use; ` +
+        `${peer ?? 'a peer'} was turned away`,
+    )
+  }
+}
+
+function tlsServer(config: TransportConfig): TlsServer {
+  return createTlsServer({
+    ...readCertificates(config),
+    requestCert: config.verify_client,
+    rejectUnauthorized: config.verify_client,
+    handshakeTimeout: CONNECT_LIMIT,
+  })
+}

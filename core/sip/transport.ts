@@ -1,0 +1,121 @@
+/**
+ * What the UDP, TCP and TLS transports have in common. A transport is one `type=transport` section that listens; what
+ * it receives goes to a Receiver together with the Wire it came by, and answers go back on that Wire.
+ */
+import { isIP, isIPv6 } from 'node:net'
+import type { Globals, TransportConfig } from '../endpoints.ts'
+import type { Logger } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import { ConfigError } from '../options.ts'
+import type { Address, Flow, Protocol } from './contract.ts'
+import type { TimerWheel } from './timer-wheel.ts'
+import type { Trace } from './trace.ts'
+
+/** Told when bytes could not be handed to the network; never from within the call that sends them. */
+export type SendFailed = (reason: string) => void
+
+/** A flow one can send on. */
+export interface Wire extends Flow {
+  /** Bytes arrive or the connection is lost: nothing is sent twice on it. */
+  readonly reliable: boolean
+  readonly carrier: Transport
+  send(bytes: Buffer, failed?: SendFailed): void
+}
+
+/** A flow that came from this folder, as all flows do, as what it is. */
+export function wireOf(flow: Flow): Wire {
+  if (!isWire(flow)) throw new Error(`${flow.id} is no flow of ours`)
+  return flow
+}
+
+function isWire(flow: Flow): flow is Wire {
+  return 'carrier' in flow && 'send' in flow
+}
+
+export interface Receiver {
+  /** One whole message. */
+  received(bytes: Buffer, wire: Wire): void
+  /** A stream that cannot be read on, and is closed after this returned. `head` is what was read of the message's header. */
+  broken(status: number, why: string, head: Buffer | undefined, wire: Wire): void
+}
+
+export interface TransportContext {
+  readonly receiver: Receiver
+  readonly wheel: TimerWheel
+  readonly trace: Trace
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly global: () => Globals
+}
+
+export interface Transport {
+  readonly config: TransportConfig
+  readonly protocol: Protocol
+  readonly family: 4 | 6
+  /** Where it listens; the port is the real one where `bind` says 0. */
+  readonly local: Address
+  /** The way to this address: any for UDP; for TCP and TLS an open connection, or a new one that is being made; `name` is what its certificate must say. */
+  wireTo(remote: Address, name?: string): Wire
+  /** An open connection to this address, or undefined. UDP: as wireTo. */
+  findWire(remote: Address): Wire | undefined
+  /** Takes over what can change while it listens: certificates, limits, external addresses. Throws ConfigError and changes nothing. */
+  reconfigure(config: TransportConfig): void
+  close(): Promise<void>
+}
+
+export const DEFAULT_PORT: Record<Protocol, number> = { UDP: 5060, TCP: 5060, TLS: 5061 }
+
+const PROTOCOLS: Record<TransportConfig['protocol'], Protocol> = { udp: 'UDP', tcp: 'TCP', tls: 'TLS' }
+
+export function protocolOf(config: TransportConfig): Protocol {
+  return PROTOCOLS[config.protocol]
+}
+
+/** Reads `bind`: `192.0.2.1`, `0.0.0.0:5060`, `[::]:5061`, `::`. Throws ConfigError. */
+export function bindAddress(config: TransportConfig): Address {
+  const text = config.bind.trim()
+  const bracketed = /^\[([^\]]*)\](?::([0-9]{1,5}))?$/.exec(text)
+  const plain = isIPv6(text) ? [text, text, undefined] : (bracketed ?? /^([^:]*)(?::([0-9]{1,5}))?$/.exec(text))
+  const address = plain?.[1] ?? ''
+  const port = plain?.[2] === undefined ? DEFAULT_PORT[protocolOf(config)] : Number(plain[2])
+  if (isIP(address) === 0 || port > 65535) {
+    throw new ConfigError(
+      `bind = '${config.bind}' in [${config.id}] is not valid, expected an address and a port, as in 0.0.0.0:5060 or [::]:5060`,
+      config,
+    )
+  }
+  return { address, port }
+}
+
+/** `192.0.2.1:5060`, `[2001:db8::1]:5060`. */
+export function hostPort({ address, port }: Address): string {
+  return `${hostText(address)}:${port}`
+}
+
+export function hostText(address: string): string {
+  return address.includes(':') ? `[${address}]` : address
+}
+
+/** Says in the operator's terms why a transport cannot listen. */
+export function listenError(error: NodeJS.ErrnoException, config: TransportConfig, at: Address): ConfigError {
+  const where = `${protocolOf(config)} ${hostPort(at)}`
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new ConfigError(
+        `[${config.id}] cannot listen on ${where}, another program uses that port; change bind or stop it`,
+        config,
+      )
+    case 'EADDRNOTAVAIL':
+      return new ConfigError(
+        `[${config.id}] cannot listen on ${where}, this machine does not have that address`,
+        config,
+      )
+    case 'EACCES':
+      return new ConfigError(
+        `[${config.id}] cannot listen on ${where}, ports below 1024 need more rights than this process has`,
+        config,
+      )
+    default:
+      return new ConfigError(`[${config.id}] cannot listen on ${where}: ${error.message}`, config)
+  }
+}

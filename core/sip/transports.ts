@@ -1,0 +1,169 @@
+/** All transports of the configuration: opened together, reloaded, asked for the way to an address. */
+import { isIP } from 'node:net'
+import type { TransportConfig } from '../endpoints.ts'
+import { localNetworks } from './addressing.ts'
+import { readCertificates } from './certificates.ts'
+import type { Connection } from './connection.ts'
+import type { Address, Protocol } from './contract.ts'
+import { StreamTransport } from './stream.ts'
+import { bindAddress, hostPort, type Transport, type TransportContext, type Wire } from './transport.ts'
+import { UdpTransport } from './udp.ts'
+import type { SipUri } from './uri.ts'
+
+/** Where we listen. */
+export interface Listening extends Address {
+  readonly protocol: Protocol
+  /** Name of the transport section. */
+  readonly transport: string
+}
+
+export class Transports {
+  readonly #context: TransportContext
+  readonly #open = new Map<string, Transport>()
+
+  constructor(context: TransportContext) {
+    this.#context = context
+  }
+
+  get listening(): Listening[] {
+    return [...this.#open.values()].map(({ config, protocol, local }) => ({
+      transport: config.id,
+      protocol,
+      address: local.address,
+      port: local.port,
+    }))
+  }
+
+  /** Opens all of them; where one cannot be opened the others are closed again and its ConfigError is thrown. */
+  async open(configs: readonly TransportConfig[]): Promise<void> {
+    for (const config of configs) check(config)
+    try {
+      for (const config of configs) this.#open.set(config.id, await this.#listen(config))
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+  }
+
+  /**
+   * Certificates, limits and external addresses are taken over at once. An address or protocol that changed, and a
+   * section that is gone, wait for a restart unless `allow_reload` is set. Throws ConfigError for what is wrong with the
+   * sections, before anything is changed; a port that cannot be bound is logged.
+   */
+  async reload(configs: readonly TransportConfig[]): Promise<void> {
+    for (const config of configs) check(config)
+    const wanted = new Set(configs.map(({ id }) => id))
+    for (const [id, transport] of this.#open) {
+      if (!wanted.has(id)) await this.#remove(transport)
+    }
+    for (const config of configs) {
+      const transport = this.#open.get(config.id)
+      if (transport && listensAlike(transport.config, config)) transport.reconfigure(config)
+      else if (transport) await this.#rebind(transport, config)
+      else await this.#add(config)
+    }
+  }
+
+  get(name: string): Transport | undefined {
+    return this.#open.get(name)
+  }
+
+  offers(protocol: Protocol, family: 4 | 6): boolean {
+    for (const transport of this.#open.values()) {
+      if (transport.protocol === protocol && transport.family === family) return true
+    }
+    return false
+  }
+
+  /** The way to an address: by the preferred transport where that can go there, else by the first that can. */
+  wireTo(
+    protocol: Protocol,
+    remote: Address,
+    { preferred, name }: { preferred?: string; name?: string },
+  ): Wire | undefined {
+    const family = isIP(remote.address.split('%', 1)[0] ?? '')
+    const suits = (transport: Transport | undefined): transport is Transport =>
+      transport !== undefined && transport.protocol === protocol && transport.family === family
+    const first = preferred === undefined ? undefined : this.#open.get(preferred)
+    const transport = suits(first) ? first : [...this.#open.values()].find(suits)
+    return transport?.wireTo(remote, name)
+  }
+
+  /** An open TCP or TLS connection to this address. */
+  findConnection(remote: Address, protocol?: Protocol): Wire | undefined {
+    for (const transport of this.#open.values()) {
+      if (transport.protocol === 'UDP' || (protocol && transport.protocol !== protocol)) continue
+      const wire = transport.findWire(remote)
+      if (wire) return wire
+    }
+    return undefined
+  }
+
+  /** An open connection of the same peer as a UDP address: it has named the same Contact, or is the only one and unnamed. */
+  connectionOf(address: string, peer: SipUri | undefined): Wire | undefined {
+    const candidates: Connection[] = []
+    for (const transport of this.#open.values()) {
+      if (transport instanceof StreamTransport) candidates.push(...transport.connectionsFrom(address))
+    }
+    if (!peer || candidates.length === 0) return undefined
+    const named = candidates.find((connection) => connection.isOf(peer))
+    if (named) return named
+    // Without NAT between us one address is one phone.
+    const [only] = candidates
+    return candidates.length === 1 && only?.unnamed && peer.host === address ? only : undefined
+  }
+
+  async close(): Promise<void> {
+    const all = [...this.#open.values()]
+    this.#open.clear()
+    await Promise.all(all.map((transport) => transport.close()))
+  }
+
+  #listen(config: TransportConfig): Promise<Transport> {
+    return (config.protocol === 'udp' ? UdpTransport : StreamTransport).open(config, this.#context)
+  }
+
+  async #add(config: TransportConfig): Promise<void> {
+    try {
+      const transport = await this.#listen(config)
+      this.#open.set(config.id, transport)
+      this.#context.log.notice(`listening on ${transport.protocol} ${hostPort(transport.local)} [${config.id}]`)
+    } catch (error) {
+      this.#context.log.error(error instanceof Error ? error.message : String(error))
+    }
+  }
+
+  async #remove(transport: Transport): Promise<void> {
+    const { id, allow_reload } = transport.config
+    if (!allow_reload) {
+      this.#context.log.notice(`transport [${id}] is gone from the configuration; it listens until a restart`)
+      return
+    }
+    this.#open.delete(id)
+    await transport.close()
+    this.#context.log.notice(`transport [${id}] is closed`)
+  }
+
+  async #rebind(transport: Transport, config: TransportConfig): Promise<void> {
+    if (!config.allow_reload) {
+      this.#context.log.notice(
+        `${config.file}:${config.line}: bind or protocol of [${config.id}] changed; without allow_reload that waits for a restart`,
+      )
+      return
+    }
+    this.#open.delete(config.id)
+    await transport.close()
+    await this.#add(config)
+  }
+}
+
+/** Everything that can be wrong with a section without trying to listen. */
+function check(config: TransportConfig): void {
+  bindAddress(config)
+  localNetworks(config)
+  if (config.protocol === 'tls') readCertificates(config)
+}
+
+function listensAlike(a: TransportConfig, b: TransportConfig): boolean {
+  return a.bind === b.bind && a.protocol === b.protocol
+}
