@@ -348,6 +348,7 @@ class AriBridge implements Bridge {
       this.#armStaleTimer()
     }
     if (end.cause !== 'lost') this.#complaints.connection(end, this.#options.url, this.#options.username)
+    else if (!wasConnected) this.#complaints.say('connection', `cannot connect to Asterisk: ${end.reason}; trying on`)
     this.#settle()
   }
 

@@ -185,14 +185,21 @@ export class WorkerLink {
   }
 }
 
-/** The worker's file is beside this one and has its extension: `.ts` under tsx, `.js` when built. */
 function spawn(start: WorkerStart): Worker {
-  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-  return new Worker(new URL(`./worker${extension}`, import.meta.url), {
+  return new Worker(entry(), {
     name: 'ari',
     workerData: start,
     stdout: true,
     stderr: true,
     resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB },
   })
+}
+
+/** The worker's file is beside this one and has its extension. Run from source, a worker has to load tsx by itself. */
+function entry(): URL {
+  if (!import.meta.url.endsWith('.ts')) return new URL('./worker.js', import.meta.url)
+  const tsx = JSON.stringify(import.meta.resolve('tsx/esm/api'))
+  const worker = JSON.stringify(new URL('./worker.ts', import.meta.url).href)
+  const code = `import { register } from ${tsx}; register(); await import(${worker})`
+  return new URL(`data:text/javascript,${encodeURIComponent(code)}`)
 }
