@@ -1,6 +1,8 @@
 /** Puts sections together from their headers and entries: templates, inheritance, and going on with an earlier one. */
 import type { ConfigEntry, ConfigSection, Place } from './config.ts'
 import type { Findings } from './findings.ts'
+import { reasonOf } from './log.ts'
+import { compilePattern } from './pattern.ts'
 
 interface OpenSection extends Place {
   readonly name: string
@@ -116,9 +118,14 @@ export class SectionBuilder {
       this.#findings.problem(`(+${text}) is not a filter, expected (+key=value)`, place)
       return () => false
     }
-    const key = anchored(text.slice(0, equals).trim())
-    const value = anchored(text.slice(equals + 1).trim())
-    return (entry) => key(entry.key) && value(entry.value)
+    try {
+      const key = compilePattern(text.slice(0, equals).trim())
+      const value = compilePattern(text.slice(equals + 1).trim())
+      return (entry) => key.test(entry.key) && value.test(entry.value)
+    } catch (error) {
+      this.#findings.problem(`(+${text}) is not a filter, ${reasonOf(error)}`, place)
+      return () => false
+    }
   }
 
   #inherit(section: OpenSection, from: string, place: Place): void {
@@ -169,15 +176,4 @@ export class SectionBuilder {
     section.entries[at] = { ...before, value: before.value + value, ...place }
     return true
   }
-}
-
-/** Of Asterisk's expressions the anchors are known; the rest is plain text. */
-function anchored(text: string): (value: string) => boolean {
-  const start = text.startsWith('^')
-  const end = text.endsWith('$')
-  const plain = text.slice(start ? 1 : 0, end ? -1 : undefined)
-  if (start && end) return (value) => value === plain
-  if (start) return (value) => value.startsWith(plain)
-  if (end) return (value) => value.endsWith(plain)
-  return (value) => value.includes(plain)
 }
