@@ -1,0 +1,193 @@
+/** The state that message-summary subscriptions watch: counts summed over mailboxes, one sum for all who watch the same. */
+import type { Mailboxes } from '../core/mailboxes.ts'
+import type { Need } from '../core/reported.ts'
+import type { Undo } from '../core/scope.ts'
+import { type Watchable, Watched, type WatchObserver } from '../core/watch.ts'
+import { MailboxIndex } from './mailbox-index.ts'
+import { type MessageSummary, sameSummary, sumOf } from './summary.ts'
+
+export interface SumDefinition {
+  /** Full names, `100@default`; at least one. */
+  readonly mailboxes: readonly string[]
+  /** User part of Message-Account; empty for none. */
+  readonly account: string
+}
+
+/** Reads a definition anew; undefined when there is none any more. */
+export type Define = () => Promise<SumDefinition | undefined>
+
+/** How long a SUBSCRIBE waits for the first counts, in milliseconds. */
+const FIRST_READ_LIMIT = 1500
+/** A sum that nobody watches is let go after this time, in milliseconds: who looked it up is about to watch it. */
+const UNWATCHED_LIMIT = 10_000
+
+export class MailboxSum implements Watchable<MessageSummary> {
+  readonly key: string
+  readonly define: Define
+  #definition: SumDefinition
+  #needs: readonly Need[]
+  #unindex: Undo
+  #unwatchedTimer: NodeJS.Timeout | undefined
+  readonly #mailboxes: Mailboxes
+  readonly #index: MailboxIndex<MailboxSum>
+  readonly #onIdle: (sum: MailboxSum) => void
+  readonly #watched: Watched<MessageSummary>
+
+  constructor(
+    key: string,
+    define: Define,
+    definition: SumDefinition,
+    state: { mailboxes: Mailboxes; index: MailboxIndex<MailboxSum> },
+    onIdle: (sum: MailboxSum) => void,
+  ) {
+    this.key = key
+    this.define = define
+    this.#definition = definition
+    this.#mailboxes = state.mailboxes
+    this.#index = state.index
+    this.#onIdle = onIdle
+    this.#needs = definition.mailboxes.map((name) => this.#mailboxes.need(name))
+    this.#unindex = this.#index.add(definition.mailboxes, this)
+    this.#watched = new Watched(this.#compute(), sameSummary)
+    this.#startUnwatchedTimer()
+  }
+
+  get definition(): SumDefinition {
+    return this.#definition
+  }
+
+  get value(): MessageSummary {
+    return this.#watched.value
+  }
+
+  /** Resolves when all who can be asked for the counts have answered, or it took too long. */
+  get ready(): Promise<void> {
+    return withLimit(
+      Promise.all(this.#needs.map((need) => need.ready)).then(() => undefined),
+      FIRST_READ_LIMIT,
+    )
+  }
+
+  watch(observer: WatchObserver<MessageSummary>): Undo {
+    clearTimeout(this.#unwatchedTimer)
+    const undo = this.#watched.watch(observer)
+    return () => {
+      void undo()
+      if (this.#watched.watchers === 0) this.#startUnwatchedTimer()
+    }
+  }
+
+  /** A count changed. */
+  refresh(): void {
+    this.#watched.set(this.#compute())
+  }
+
+  redefine(definition: SumDefinition): void {
+    const { mailboxes, account } = this.#definition
+    if (account === definition.account && mailboxes.join() === definition.mailboxes.join()) return
+    const old = this.#needs
+    void this.#unindex()
+    this.#definition = definition
+    this.#needs = definition.mailboxes.map((name) => this.#mailboxes.need(name))
+    this.#unindex = this.#index.add(definition.mailboxes, this)
+    for (const need of old) void need.release()
+    this.refresh()
+  }
+
+  end(): void {
+    this.dispose()
+    this.#watched.end('noresource')
+  }
+
+  dispose(): void {
+    clearTimeout(this.#unwatchedTimer)
+    void this.#unindex()
+    for (const need of this.#needs) void need.release()
+    this.#needs = []
+  }
+
+  #startUnwatchedTimer(): void {
+    clearTimeout(this.#unwatchedTimer)
+    this.#unwatchedTimer = setTimeout(() => {
+      if (this.#watched.watchers === 0) this.#onIdle(this)
+    }, UNWATCHED_LIMIT).unref()
+  }
+
+  #compute(): MessageSummary {
+    const { mailboxes, account } = this.#definition
+    return { ...sumOf(mailboxes.map((name) => this.#mailboxes.get(name))), account }
+  }
+}
+
+export class MailboxSums {
+  readonly #mailboxes: Mailboxes
+  readonly #sums = new Map<string, MailboxSum>()
+  readonly #index = new MailboxIndex<MailboxSum>()
+
+  constructor(mailboxes: Mailboxes) {
+    this.#mailboxes = mailboxes
+  }
+
+  /** Follows the counts, until undone. */
+  follow(): Undo {
+    return this.#mailboxes.onChange((name) => {
+      for (const sum of this.#index.of(name)) sum.refresh()
+    })
+  }
+
+  /** The sum of this key with its first counts known; undefined where `define` knows none. */
+  async find(key: string, define: Define): Promise<MailboxSum | undefined> {
+    const definition = await define()
+    if (!definition) return undefined
+    const known = this.#sums.get(key)
+    if (known) {
+      known.redefine(definition)
+      await known.ready
+      return known
+    }
+    const sum = new MailboxSum(key, define, definition, { mailboxes: this.#mailboxes, index: this.#index }, (idle) =>
+      this.#drop(idle),
+    )
+    this.#sums.set(key, sum)
+    await sum.ready
+    sum.refresh()
+    return sum
+  }
+
+  list(): readonly MailboxSum[] {
+    return [...this.#sums.values()]
+  }
+
+  /** Endpoints or AORs changed: sums follow, and one whose definition is gone ends. */
+  async reread(): Promise<void> {
+    for (const sum of this.list()) {
+      const definition = await sum.define()
+      if (this.#sums.get(sum.key) !== sum) continue
+      if (definition) {
+        sum.redefine(definition)
+        continue
+      }
+      this.#sums.delete(sum.key)
+      sum.end()
+    }
+  }
+
+  /** Lets all of them go. Who watches is not told: that is done by whoever ends the package. */
+  dispose(): void {
+    for (const sum of this.#sums.values()) sum.dispose()
+    this.#sums.clear()
+  }
+
+  #drop(sum: MailboxSum): void {
+    if (this.#sums.get(sum.key) === sum) this.#sums.delete(sum.key)
+    sum.dispose()
+  }
+}
+
+async function withLimit(promise: Promise<void>, milliseconds: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds)
+  })
+  await Promise.race([promise, limit]).finally(() => clearTimeout(timer))
+}

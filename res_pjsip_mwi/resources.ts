@@ -1,0 +1,62 @@
+/** Which mailboxes the user part of a Request-URI means. */
+import type { Aor, Endpoint, Endpoints } from '../core/endpoints.ts'
+import { mailboxName } from '../core/mailboxes.ts'
+import type { Define, SumDefinition } from './mailbox-sums.ts'
+
+export type AorLookup = Pick<Endpoints, 'aor' | 'endpoint' | 'global'>
+
+export interface MwiResource {
+  /** Equal for what is one and the same, however it was asked for. */
+  readonly key: string
+  readonly define: Define
+}
+
+/** An AOR by its name, else one of the endpoint by its voicemail_extension; without a user all of the endpoint's. */
+export async function resourceOf(
+  endpoints: AorLookup,
+  user: string,
+  endpoint: Endpoint,
+): Promise<MwiResource | undefined> {
+  if (user === '') {
+    const define: Define = async () => {
+      const now = (await endpoints.endpoint(endpoint.id)) ?? endpoint
+      return definitionOf(await aorsOf(endpoints, now), endpoints)
+    }
+    return { key: `endpoint ${endpoint.id}`, define }
+  }
+  const aor = (await endpoints.aor(user)) ?? (await byVoicemailExtension(endpoints, user, endpoint))
+  if (!aor) return undefined
+  const define: Define = async () => {
+    const now = await endpoints.aor(aor.id)
+    return definitionOf(now ? [now] : [], endpoints)
+  }
+  return { key: `aor ${aor.id}`, define }
+}
+
+async function byVoicemailExtension(endpoints: AorLookup, user: string, endpoint: Endpoint): Promise<Aor | undefined> {
+  const wanted = user.toLowerCase()
+  const aors = await aorsOf(endpoints, endpoint)
+  return aors.find((aor) => aor.voicemail_extension.toLowerCase() === wanted)
+}
+
+async function aorsOf(endpoints: AorLookup, endpoint: Endpoint): Promise<Aor[]> {
+  const aors: Aor[] = []
+  for (const id of endpoint.aors) {
+    const aor = await endpoints.aor(id)
+    if (aor) aors.push(aor)
+  }
+  return aors
+}
+
+/** Each mailbox counts once, however many AORs have it. */
+function definitionOf(aors: readonly Aor[], { global }: AorLookup): SumDefinition | undefined {
+  const mailboxes = fullNames(aors.flatMap((aor) => aor.mailboxes))
+  if (mailboxes.length === 0) return undefined
+  const account = aors.find((aor) => aor.voicemail_extension !== '')?.voicemail_extension
+  return { mailboxes, account: account ?? global.default_voicemail_extension }
+}
+
+/** `100@default` for `100`, each once; names compare without case. */
+export function fullNames(mailboxes: readonly string[]): string[] {
+  return [...new Map(mailboxes.map(mailboxName).map((name) => [name.toLowerCase(), name])).values()]
+}

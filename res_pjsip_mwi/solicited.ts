@@ -1,0 +1,112 @@
+/** The side of message-summary that phones ask for. */
+import type { Core } from '../core/core.ts'
+import type { Endpoint } from '../core/endpoints.ts'
+import type { Logger } from '../core/log.ts'
+import type { Undo } from '../core/scope.ts'
+import type { EventPackage, Found, Pubsub, Subscription, Watcher } from '../res_pjsip_pubsub/contract.ts'
+import type { MailboxSums } from './mailbox-sums.ts'
+import { type AorLookup, fullNames, resourceOf } from './resources.ts'
+import type { MessageSummary } from './summary.ts'
+
+export const MESSAGE_SUMMARY = 'message-summary'
+
+/** The first of these mailboxes that the endpoint gets unsolicited NOTIFYs for. */
+export type ServedUnsolicited = (endpoint: Endpoint, mailboxes: readonly string[]) => string | undefined
+
+export function solicitedFinder(
+  core: Pick<Core, 'endpoints' | 'general'>,
+  log: Logger,
+  sums: MailboxSums,
+  served: ServedUnsolicited,
+): EventPackage<MessageSummary>['find'] {
+  return async (user: string, { endpoint, request }: Watcher): Promise<Found<MessageSummary>> => {
+    const resource = await resourceOf(core.endpoints, user, endpoint)
+    const sum = resource && (await sums.find(resource.key, resource.define))
+    if (!sum) {
+      log.notice(`Endpoint '${endpoint.id}' MWI subscription failed: there is no AOR '${user}' with mailboxes`)
+      return undefined
+    }
+    // A restored subscription was granted once. The RFCs know no such conflict: who asks is answered.
+    if (!request || core.general.compat === 'rfc' || endpoint.mwi_subscribe_replaces_unsolicited) return sum
+    const mailbox = served(endpoint, sum.definition.mailboxes)
+    if (mailbox === undefined) return sum
+    log.notice(
+      `Endpoint '${endpoint.id}' already configured for unsolicited MWI for mailbox '${mailbox}'. ` +
+        `Denying MWI subscription to '${user}'`,
+    )
+    return { status: 500 }
+  }
+}
+
+/** Asterisk gives up what an endpoint asked for, as soon as there is a contact to tell of the same mailboxes unasked. */
+export async function endConflicting(pubsub: Pubsub, endpoints: AorLookup, endpoint: Endpoint): Promise<void> {
+  if (endpoint.mwi_subscribe_replaces_unsolicited) return
+  const unasked = new Set(lowerNames(endpoint.mailboxes))
+  for (const subscription of [...pubsub.subscriptions]) {
+    if (subscription.event !== MESSAGE_SUMMARY || subscription.endpoint.id !== endpoint.id) continue
+    const mailboxes = await mailboxesOf(endpoints, subscription.resource, endpoint)
+    if (mailboxes.some((name) => unasked.has(name))) subscription.terminate('deactivated')
+  }
+}
+
+/** In lower case. */
+async function mailboxesOf(endpoints: AorLookup, user: string, endpoint: Endpoint): Promise<string[]> {
+  const resource = await resourceOf(endpoints, user, endpoint)
+  const definition = await resource?.define()
+  return lowerNames(definition?.mailboxes ?? [])
+}
+
+function lowerNames(mailboxes: readonly string[]): string[] {
+  return fullNames(mailboxes).map((name) => name.toLowerCase())
+}
+
+/** Mailboxes that an endpoint watches itself, where that replaces unsolicited NOTIFYs for them. */
+export class SolicitedMailboxes {
+  readonly #endpoints: AorLookup
+  readonly #onChange: (endpointId: string) => void
+  /** endpoint → subscription → names in lower case */
+  readonly #watched = new Map<string, Map<Subscription, readonly string[]>>()
+
+  constructor(endpoints: AorLookup, onChange: (endpointId: string) => void) {
+    this.#endpoints = endpoints
+    this.#onChange = onChange
+  }
+
+  /** Follows the subscriptions, those too that were there before. */
+  follow(pubsub: Pubsub): Undo {
+    for (const subscription of pubsub.subscriptions) this.#began(subscription)
+    return pubsub.onSubscription((what, subscription) => {
+      if (what === 'terminated') this.#ended(subscription)
+      else this.#began(subscription)
+    })
+  }
+
+  watches(endpointId: string, mailbox: string): boolean {
+    const name = mailbox.toLowerCase()
+    for (const names of this.#watched.get(endpointId)?.values() ?? []) if (names.includes(name)) return true
+    return false
+  }
+
+  #began(subscription: Subscription): void {
+    const { endpoint, event, resource } = subscription
+    if (event !== MESSAGE_SUMMARY || !endpoint.mwi_subscribe_replaces_unsolicited) return
+    const known = this.#watched.get(endpoint.id)
+    if (known?.has(subscription)) return
+    const subscriptions = known ?? new Map<Subscription, readonly string[]>()
+    subscriptions.set(subscription, [])
+    this.#watched.set(endpoint.id, subscriptions)
+    void mailboxesOf(this.#endpoints, resource, endpoint).then((mailboxes) => {
+      if (!subscriptions.has(subscription)) return
+      subscriptions.set(subscription, mailboxes)
+      this.#onChange(endpoint.id)
+    })
+  }
+
+  #ended(subscription: Subscription): void {
+    const id = subscription.endpoint.id
+    const subscriptions = this.#watched.get(id)
+    if (!subscriptions?.delete(subscription)) return
+    if (subscriptions.size === 0) this.#watched.delete(id)
+    this.#onChange(id)
+  }
+}

@@ -1,0 +1,49 @@
+/** What message-summary tells, and its text (RFC 3842 5.2). */
+import { type MailboxCounts, NO_MESSAGES } from '../core/mailboxes.ts'
+import type { Kind } from '../res_pjsip_pubsub/contract.ts'
+
+export interface MessageSummary extends MailboxCounts {
+  /** User part of Message-Account, the extension that a phone calls to listen; empty for none. */
+  readonly account: string
+}
+
+export const messageSummaryKind: Kind<MessageSummary> = { name: 'message summary' }
+
+export const SIMPLE_MESSAGE_SUMMARY = 'application/simple-message-summary'
+
+export function sumOf(counts: Iterable<MailboxCounts>): MailboxCounts {
+  let { newMessages, oldMessages } = NO_MESSAGES
+  for (const count of counts) {
+    newMessages += count.newMessages
+    oldMessages += count.oldMessages
+  }
+  return { newMessages, oldMessages }
+}
+
+export function sameSummary(a: MessageSummary, b: MessageSummary): boolean {
+  return a.newMessages === b.newMessages && a.oldMessages === b.oldMessages && a.account === b.account
+}
+
+/** `localUri` is the URI of the account as the phone knows it; Message-Account is the same with another user. */
+export function summaryText({ newMessages, oldMessages, account }: MessageSummary, localUri: string): string {
+  return (
+    `Messages-Waiting: ${newMessages > 0 ? 'yes' : 'no'}\r\n` +
+    (account === '' ? '' : `Message-Account: ${withUser(localUri, account)}\r\n`) +
+    `Voice-Message: ${newMessages}/${oldMessages} (0/0)\r\n`
+  )
+}
+
+/** Scheme and host of a URI, with this user. */
+export function withUser(uri: string, user: string): string {
+  const colon = uri.indexOf(':')
+  const rest = uri.slice(colon + 1)
+  const hostPort = rest.slice(rest.lastIndexOf('@') + 1).split(/[;?]/, 1)[0] ?? ''
+  return `${uri.slice(0, colon)}:${escapeUser(user)}@${hostPort}`
+}
+
+/** RFC 3261 25.1. */
+function escapeUser(user: string): string {
+  return user.replace(/[^A-Za-z0-9\-_.!~*'()&=+$,;?/]/gu, (c) =>
+    [...Buffer.from(c, 'utf8')].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
+  )
+}

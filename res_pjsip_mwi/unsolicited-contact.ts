@@ -1,0 +1,164 @@
+/**
+ * What one contact of an endpoint is told without having asked: one NOTIFY in flight, and the newest counts win.
+ *
+ *     idle ──want──▶ queued ──turn──▶ sending ──2xx──▶ idle, or queued where something is due
+ *                      ▲                │  └─refused─▶ refusing   until it registers again
+ *                      └──── pausing ◀──┘ no answer, 5xx
+ *     any ──dispose──▶ gone
+ */
+import type { Logger } from '../core/log.ts'
+import type { Counter } from '../core/metrics.ts'
+import type { Contact } from '../core/registrar.ts'
+import type { Outcome, OutcomeHandler, OutOfDialogRequest } from '../core/sip/contract.ts'
+import type { SendQueue } from './send-queue.ts'
+
+export type ContactPhase = 'idle' | 'queued' | 'sending' | 'pausing' | 'refusing' | 'gone'
+
+/** What one NOTIFY tells of: all mailboxes of an endpoint (aggregate_mwi), or one. */
+export interface MailboxGroup {
+  readonly mailboxes: readonly string[]
+}
+
+export interface ContactServices {
+  readonly queue: SendQueue
+  readonly log: Logger
+  readonly counters: { readonly sent: Counter; readonly refused: Counter; readonly failed: Counter }
+  /** The NOTIFY now; undefined where nothing is to be told of this group. */
+  readonly compose: (contact: Contact, group: MailboxGroup) => OutOfDialogRequest | undefined
+  readonly send: (request: OutOfDialogRequest, done: OutcomeHandler) => void
+}
+
+/** Milliseconds: the first pause after a failure, doubled up to the longest. */
+const FIRST_PAUSE = 30_000
+const LONGEST_PAUSE = 900_000
+/** Answers that say nothing about the next time. */
+const PASSING: ReadonlySet<number> = new Set([408, 480, 486, 491])
+
+export class UnsolicitedContact {
+  #contact: Contact
+  #phase: ContactPhase = 'idle'
+  /** It registered anew while a NOTIFY was under way, whose outcome then is old news. */
+  #anew = false
+  #failures = 0
+  #lastOutcome = ''
+  #retryTimer: NodeJS.Timeout | undefined
+  readonly #due = new Set<MailboxGroup>()
+  /** group → text of the last NOTIFY that it took */
+  readonly #told = new Map<MailboxGroup, string>()
+  readonly #services: ContactServices
+
+  constructor(contact: Contact, services: ContactServices) {
+    this.#contact = contact
+    this.#services = services
+  }
+
+  get contact(): Contact {
+    return this.#contact
+  }
+
+  get phase(): ContactPhase {
+    return this.#phase
+  }
+
+  /** How the last NOTIFY ended, for people. */
+  get lastOutcome(): string {
+    return this.#lastOutcome
+  }
+
+  /** Counts may be different now. */
+  want(groups: Iterable<MailboxGroup>): void {
+    if (this.#phase === 'gone' || this.#phase === 'refusing') return
+    for (const group of groups) this.#due.add(group)
+    if (this.#phase === 'idle') this.#enqueue()
+  }
+
+  /** The binding is still there, its flow may be another. */
+  update(contact: Contact): void {
+    this.#contact = contact
+  }
+
+  /** The phone is there anew: it is told everything again, and may change its mind about refusing. */
+  registered(groups: Iterable<MailboxGroup>): void {
+    if (this.#phase === 'gone') return
+    clearTimeout(this.#retryTimer)
+    this.#told.clear()
+    this.#failures = 0
+    if (this.#phase === 'sending') this.#anew = true
+    else if (this.#phase !== 'queued') this.#phase = 'idle'
+    this.want(groups)
+  }
+
+  /** What it was told does not count any more. */
+  forget(): void {
+    this.#told.clear()
+  }
+
+  dispose(): void {
+    clearTimeout(this.#retryTimer)
+    this.#phase = 'gone'
+  }
+
+  #enqueue(): void {
+    this.#phase = 'queued'
+    this.#services.queue.push(() => this.#turn())
+  }
+
+  #turn(): void {
+    if (this.#phase !== 'queued') return
+    for (const group of this.#due) {
+      this.#due.delete(group)
+      const request = this.#services.compose(this.#contact, group)
+      const text = String(request?.body?.content ?? '')
+      if (!request || this.#told.get(group) === text) continue
+      this.#phase = 'sending'
+      this.#services.counters.sent.add()
+      this.#services.send(request, (outcome) => this.#ended(group, text, outcome))
+      return
+    }
+    this.#phase = 'idle'
+  }
+
+  #ended(group: MailboxGroup, text: string, outcome: Outcome): void {
+    if (this.#phase !== 'sending') return
+    this.#lastOutcome = textOf(outcome)
+    const verdict = this.#anew ? 'old news' : verdictOf(outcome)
+    this.#anew = false
+    if (verdict === 'refused') return this.#refused()
+    if (verdict === 'failed') return this.#pause(group)
+    if (verdict === 'taken') this.#told.set(group, text)
+    this.#failures = 0
+    this.#phase = 'idle'
+    if (this.#due.size > 0) this.#enqueue()
+  }
+
+  #refused(): void {
+    this.#phase = 'refusing'
+    this.#due.clear()
+    this.#told.clear()
+    this.#services.counters.refused.add()
+    this.#services.log.verbose(
+      `${this.#contact.uri} answers ${this.#lastOutcome} to unsolicited message-summary, and gets none until it registers again`,
+    )
+  }
+
+  #pause(group: MailboxGroup): void {
+    this.#phase = 'pausing'
+    this.#due.add(group)
+    this.#services.counters.failed.add()
+    const pause = Math.min(FIRST_PAUSE * 2 ** this.#failures++, LONGEST_PAUSE)
+    this.#services.log.debug(() => `${this.#contact.uri}: ${this.#lastOutcome}; again in ${pause / 1000} s`)
+    this.#retryTimer = setTimeout(() => this.#enqueue(), pause).unref()
+  }
+}
+
+function verdictOf(outcome: Outcome): 'taken' | 'refused' | 'failed' {
+  if (outcome.kind !== 'response') return 'failed'
+  const { status } = outcome.response
+  if (status < 300) return 'taken'
+  return PASSING.has(status) || (status >= 500 && status < 600 && status !== 501) ? 'failed' : 'refused'
+}
+
+function textOf(outcome: Outcome): string {
+  if (outcome.kind === 'timeout') return 'no answer'
+  return outcome.kind === 'unreachable' ? outcome.reason : `${outcome.response.status} ${outcome.response.reason}`
+}

@@ -1,0 +1,153 @@
+/**
+ * An endpoint with `mailboxes`: its contacts, and what they are told. Counts are read from Asterisk only while there is
+ * a contact, and nothing is told before they are known or it took too long.
+ */
+import type { Endpoint } from '../core/endpoints.ts'
+import type { Mailboxes } from '../core/mailboxes.ts'
+import type { Contact, Contacts } from '../core/registrar.ts'
+import type { Need } from '../core/reported.ts'
+import type { OutOfDialogRequest } from '../core/sip/contract.ts'
+import { fullNames } from './resources.ts'
+import { type ContactServices, type MailboxGroup, UnsolicitedContact } from './unsolicited-contact.ts'
+
+export interface EndpointServices extends Omit<ContactServices, 'compose'> {
+  readonly mailboxes: Mailboxes
+  readonly contacts: Contacts
+  readonly compose: (endpoint: Endpoint, contact: Contact, group: MailboxGroup) => OutOfDialogRequest | undefined
+}
+
+/** Milliseconds that first counts are waited for. A "no messages" that is not true puts a lamp out. */
+const FIRST_COUNTS_LIMIT = 3000
+
+export class UnsolicitedEndpoint {
+  #endpoint: Endpoint
+  readonly mailboxes: readonly string[]
+  readonly #groups: readonly MailboxGroup[]
+  readonly #services: EndpointServices
+  readonly #contacts = new Map<string, UnsolicitedContact>()
+  /** Who is told everything once the counts are known. */
+  readonly #waiting = new Set<UnsolicitedContact>()
+  #needs: readonly Need[] = []
+  #known = false
+  #limitTimer: NodeJS.Timeout | undefined
+  #looking: Promise<void> = Promise.resolve()
+  #disposed = false
+
+  constructor(endpoint: Endpoint, services: EndpointServices) {
+    this.#endpoint = endpoint
+    this.#services = services
+    this.mailboxes = fullNames(endpoint.mailboxes)
+    this.#groups = endpoint.aggregate_mwi
+      ? [{ mailboxes: this.mailboxes }]
+      : this.mailboxes.map((name) => ({ mailboxes: [name] }))
+  }
+
+  get endpoint(): Endpoint {
+    return this.#endpoint
+  }
+
+  get contacts(): readonly UnsolicitedContact[] {
+    return [...this.#contacts.values()]
+  }
+
+  /** The same endpoint after a reload that changed nothing of what is told here. */
+  update(endpoint: Endpoint): void {
+    this.#endpoint = endpoint
+  }
+
+  /** Reads its contacts again. Whoever `tell` picks is told everything now. */
+  look(tell: (contact: Contact, isNew: boolean) => boolean): Promise<void> {
+    this.#looking = this.#looking.then(() => this.#look(tell))
+    return this.#looking
+  }
+
+  async #look(tell: (contact: Contact, isNew: boolean) => boolean): Promise<void> {
+    const found = new Map<string, Contact>()
+    for (const aor of this.#endpoint.aors)
+      for (const contact of await this.#services.contacts.of(aor))
+        if (!found.has(contact.uri)) found.set(contact.uri, contact)
+    if (this.#disposed) return
+    for (const [uri, known] of this.#contacts) {
+      if (found.has(uri)) continue
+      known.dispose()
+      this.#contacts.delete(uri)
+      this.#waiting.delete(known)
+    }
+    if (found.size > 0) this.#takeNeeds()
+    for (const contact of found.values()) {
+      const known = this.#contacts.get(contact.uri)
+      const entry = known ?? this.#add(contact)
+      entry.update(contact)
+      if (!tell(contact, !known)) continue
+      if (this.#known) entry.registered(this.#groups)
+      else this.#waiting.add(entry)
+    }
+    if (found.size === 0) this.#letGo()
+  }
+
+  /** Somebody reported on one of its mailboxes. First counts are no change, so they are taken up after `counted`. */
+  reported(): void {
+    if (!this.#known) queueMicrotask(() => this.#learn())
+  }
+
+  /** The counts of a mailbox changed. */
+  counted(mailbox: string): void {
+    if (!this.#known) return
+    const name = mailbox.toLowerCase()
+    this.#tell(this.#groups.filter((group) => group.mailboxes.some((each) => each.toLowerCase() === name)))
+  }
+
+  /** Other mailboxes than before are watched by the phones themselves. What comes back is told in any case. */
+  solicitedChanged(): void {
+    for (const contact of this.#contacts.values()) contact.forget()
+    if (this.#known) this.#tell(this.#groups)
+  }
+
+  dispose(): void {
+    this.#disposed = true
+    for (const contact of this.#contacts.values()) contact.dispose()
+    this.#contacts.clear()
+    this.#letGo()
+  }
+
+  #tell(groups: readonly MailboxGroup[]): void {
+    for (const contact of this.#contacts.values()) contact.want(groups)
+  }
+
+  #add(contact: Contact): UnsolicitedContact {
+    const { compose, ...services } = this.#services
+    const entry = new UnsolicitedContact(contact, {
+      ...services,
+      compose: (to, group) => compose(this.#endpoint, to, group),
+    })
+    this.#contacts.set(contact.uri, entry)
+    return entry
+  }
+
+  #takeNeeds(): void {
+    if (this.#needs.length > 0) return
+    this.#needs = this.mailboxes.map((name) => this.#services.mailboxes.need(name))
+    this.#limitTimer = setTimeout(() => this.#settle(), FIRST_COUNTS_LIMIT).unref()
+    this.#learn()
+  }
+
+  #letGo(): void {
+    clearTimeout(this.#limitTimer)
+    for (const need of this.#needs) void need.release()
+    this.#needs = []
+    this.#waiting.clear()
+    this.#known = false
+  }
+
+  #learn(): void {
+    if (this.#needs.length === 0 || this.#known) return
+    if (this.mailboxes.every((name) => this.#services.mailboxes.reports(name).length > 0)) this.#settle()
+  }
+
+  #settle(): void {
+    clearTimeout(this.#limitTimer)
+    this.#known = true
+    for (const contact of this.#waiting) contact.registered(this.#groups)
+    this.#waiting.clear()
+  }
+}

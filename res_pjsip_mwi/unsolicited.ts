@@ -1,0 +1,228 @@
+/**
+ * NOTIFYs for message-summary that nobody asked for, to every contact of every AOR of the endpoints with `mailboxes`:
+ * at start, when a contact registers, and on each change of the counts.
+ */
+import type { ConsoleCommand } from '../core/console.ts'
+import type { Core } from '../core/core.ts'
+import type { Endpoint } from '../core/endpoints.ts'
+import type { Logger } from '../core/log.ts'
+import type { MailboxCounts } from '../core/mailboxes.ts'
+import type { Contact } from '../core/registrar.ts'
+import { Scope, type Undo } from '../core/scope.ts'
+import type { HeaderLine, OutOfDialogRequest } from '../core/sip/contract.ts'
+import { MailboxIndex } from './mailbox-index.ts'
+import { fullNames } from './resources.ts'
+import { SendQueue } from './send-queue.ts'
+import { sumOf } from './summary.ts'
+import type { MailboxGroup } from './unsolicited-contact.ts'
+import { UnsolicitedEndpoint } from './unsolicited-endpoint.ts'
+import { unsolicitedNotify } from './unsolicited-notify.ts'
+
+export interface UnsolicitedSettings {
+  readonly log: Logger
+  /** Allow-Events and the like. */
+  readonly notifyHeaders: () => readonly HeaderLine[]
+  /** Whether the endpoint watches the mailbox itself, in place of these NOTIFYs. */
+  readonly replaced: (endpointId: string, mailbox: string) => boolean
+  /** A contact of this endpoint registered, and is about to be told. */
+  readonly onRegistered: (endpoint: Endpoint) => void
+}
+
+export class Unsolicited {
+  readonly #core: Core
+  readonly #settings: UnsolicitedSettings
+  readonly #queue: SendQueue
+  readonly #endpoints = new Map<string, { readonly served: UnsolicitedEndpoint; readonly forget: Undo }>()
+  readonly #byMailbox = new MailboxIndex<UnsolicitedEndpoint>()
+  readonly #byAor = new Map<string, Set<UnsolicitedEndpoint>>()
+  /** Endpoints that are not in our files, found by their contacts. */
+  readonly #dynamic = new Set<string>()
+  readonly #counters
+
+  constructor(core: Core, settings: UnsolicitedSettings) {
+    this.#core = core
+    this.#settings = settings
+    const marks = (): { high: number; low: number } => {
+      const { mwi_tps_queue_high: high, mwi_tps_queue_low: low } = core.endpoints.global
+      return { high, low }
+    }
+    this.#queue = new SendQueue(marks, settings.log)
+    this.#counters = {
+      sent: core.metrics.counter('mwi.unsolicited.sent'),
+      refused: core.metrics.counter('mwi.unsolicited.refused'),
+      failed: core.metrics.counter('mwi.unsolicited.failed'),
+    }
+  }
+
+  /** Until undone. */
+  follow(): Undo {
+    const { mailboxes, contacts, endpoints, metrics } = this.#core
+    const scope = new Scope()
+    scope.own(() => this.#close())
+    scope.own(
+      mailboxes.onReport((name) => {
+        for (const endpoint of this.#byMailbox.of(name)) endpoint.reported()
+      }),
+    )
+    scope.own(
+      mailboxes.onChange((name) => {
+        for (const endpoint of this.#byMailbox.of(name)) endpoint.counted(name)
+      }),
+    )
+    scope.own(contacts.onChange((aor, added) => this.#contactChanged(aor, added)))
+    scope.own(endpoints.onChange(() => this.#reread(true)))
+    scope.own(metrics.gauge('mwi.unsolicited.queued', () => this.#queue.length))
+    this.#reread(!endpoints.global.mwi_disable_initial_unsolicited)
+    return () => scope.close()
+  }
+
+  /** The first of these mailboxes that a contact of the endpoint is told of. */
+  servedMailbox(endpoint: Endpoint, mailboxes: readonly string[]): string | undefined {
+    const served = this.#endpoints.get(endpoint.id)?.served
+    if (!served || served.contacts.length === 0) return undefined
+    const names = new Set(served.mailboxes.map((name) => name.toLowerCase()))
+    return mailboxes.find((name) => names.has(name.toLowerCase()))
+  }
+
+  solicitedChanged(endpointId: string): void {
+    this.#endpoints.get(endpointId)?.served.solicitedChanged()
+  }
+
+  list(): readonly UnsolicitedEndpoint[] {
+    return [...this.#endpoints.values()].map(({ served }) => served)
+  }
+
+  #close(): void {
+    this.#queue.close()
+    for (const { served, forget } of this.#endpoints.values()) {
+      void forget()
+      served.dispose()
+    }
+    this.#endpoints.clear()
+  }
+
+  /** Endpoints as they are now. New ones, and those of which something changed, tell their contacts if `tell`. */
+  #reread(tell: boolean): void {
+    const files = this.#core.endpoints.files.endpoints
+    for (const id of this.#endpoints.keys()) if (!files.has(id) && !this.#dynamic.has(id)) this.#drop(id)
+    for (const endpoint of files.values()) this.#serve(endpoint, tell)
+    for (const id of this.#dynamic) {
+      if (files.has(id)) this.#dynamic.delete(id)
+      else void this.#ask(id, tell)
+    }
+  }
+
+  async #ask(id: string, tell: boolean): Promise<void> {
+    const endpoint = await this.#core.endpoints.endpoint(id)
+    if (!this.#dynamic.has(id)) return
+    if (endpoint) return this.#serve(endpoint, tell)
+    this.#dynamic.delete(id)
+    this.#drop(id)
+  }
+
+  #serve(endpoint: Endpoint, tell: boolean): void {
+    const known = this.#endpoints.get(endpoint.id)?.served
+    if (known && sameService(known.endpoint, endpoint)) {
+      known.update(endpoint)
+      // Its AORs may have other permanent contacts now.
+      void known.look((_contact, isNew) => isNew)
+      return
+    }
+    if (known) this.#drop(endpoint.id)
+    if (endpoint.mailboxes.length === 0 || endpoint.aors.length === 0) return
+    const served = new UnsolicitedEndpoint(endpoint, {
+      mailboxes: this.#core.mailboxes,
+      contacts: this.#core.contacts,
+      queue: this.#queue,
+      log: this.#settings.log,
+      counters: this.#counters,
+      compose: (now, contact, group) => this.#compose(now, contact, group),
+      send: (request, done) => this.#core.sip.request(request, done),
+    })
+    const unindex = this.#byMailbox.add(served.mailboxes, served)
+    for (const aor of endpoint.aors) {
+      const others = this.#byAor.get(aor)
+      if (others) others.add(served)
+      else this.#byAor.set(aor, new Set([served]))
+    }
+    const forget = (): void => {
+      void unindex()
+      for (const aor of endpoint.aors) {
+        this.#byAor.get(aor)?.delete(served)
+        if (this.#byAor.get(aor)?.size === 0) this.#byAor.delete(aor)
+      }
+    }
+    this.#endpoints.set(endpoint.id, { served, forget })
+    void served.look(() => tell)
+  }
+
+  #drop(id: string): void {
+    const known = this.#endpoints.get(id)
+    if (!known) return
+    this.#endpoints.delete(id)
+    void known.forget()
+    known.served.dispose()
+  }
+
+  #contactChanged(aor: string, added: Contact | undefined): void {
+    const served = this.#byAor.get(aor)
+    if (!served) {
+      if (added && !this.#core.endpoints.files.endpoints.has(aor)) void this.#discover(aor)
+      return
+    }
+    for (const endpoint of served) {
+      if (added) this.#settings.onRegistered(endpoint.endpoint)
+      void endpoint.look((contact, isNew) => isNew || contact.uri === added?.uri)
+    }
+  }
+
+  /** Somebody registered for an AOR that is in no file: an endpoint of the same name may have mailboxes. */
+  async #discover(aor: string): Promise<void> {
+    const endpoint = await this.#core.endpoints.endpoint(aor)
+    if (!endpoint?.aors.includes(aor) || endpoint.mailboxes.length === 0 || this.#endpoints.has(endpoint.id)) return
+    this.#dynamic.add(endpoint.id)
+    this.#serve(endpoint, true)
+  }
+
+  #compose(endpoint: Endpoint, contact: Contact, { mailboxes }: MailboxGroup): OutOfDialogRequest | undefined {
+    const told = mailboxes.filter((name) => !this.#settings.replaced(endpoint.id, name))
+    if (told.length === 0) return undefined
+    const counts: MailboxCounts = sumOf(told.map((name) => this.#core.mailboxes.get(name)))
+    return unsolicitedNotify(this.#core, endpoint, contact, counts, this.#settings.notifyHeaders())
+  }
+}
+
+function sameService(a: Endpoint, b: Endpoint): boolean {
+  const facts = (endpoint: Endpoint): string =>
+    JSON.stringify([
+      fullNames(endpoint.mailboxes),
+      endpoint.aors,
+      endpoint.aggregate_mwi,
+      endpoint.mwi_from_user,
+      endpoint.from_user,
+      endpoint.from_domain,
+      endpoint.voicemail_extension,
+      endpoint.outbound_proxy,
+    ])
+  return facts(a) === facts(b)
+}
+
+export function showUnsolicited(unsolicited: Unsolicited): ConsoleCommand {
+  return {
+    words: 'mwi show unsolicited',
+    args: '[endpoint]',
+    help: 'Shows who is told of mailboxes without having asked, and how the last NOTIFY ended.',
+    complete: (place) => (place === 0 ? unsolicited.list().map(({ endpoint }) => endpoint.id) : []),
+    run: ([wanted], out) => {
+      let contacts = 0
+      for (const { endpoint, mailboxes, contacts: each } of unsolicited.list()) {
+        if (wanted !== undefined && endpoint.id !== wanted) continue
+        out.print(`Endpoint: ${endpoint.id}  Mailboxes: ${mailboxes.join(',')}`)
+        for (const { contact, phase, lastOutcome } of each)
+          out.print(`  ${contact.uri}  ${phase}${lastOutcome === '' ? '' : `  last: ${lastOutcome}`}`)
+        contacts += each.length
+      }
+      out.print(`${contacts} contacts`)
+    },
+  }
+}
