@@ -147,11 +147,13 @@ function asteriskDirectory({ general }: Settings, ours: ConfigDirectory, finding
   if (general.asterisk_config === '') return undefined
   const path = resolve(ours.path, general.asterisk_config)
   const section = ours.read('lamplighter.conf')?.sections.findLast((s) => lastValue(s, 'asterisk_config'))
-  const fault = (what: string, expected: string): undefined =>
-    void findings.problem(
+  const fault = (what: string, expected: string): undefined => {
+    findings.problem(
       `asterisk_config = ${general.asterisk_config} ${what}, expected ${expected}`,
       lastValue(section, 'asterisk_config'),
     )
+    return undefined
+  }
   if (!isDirectory(path)) return fault('is no directory', "the directory of Asterisk's configuration")
   if (path === ours.path) return fault('is our own directory', "Asterisk's directory, and ours beside it")
   if (!ASTERISK_FILES.some((name) => existsSync(join(path, name))))

@@ -3,6 +3,7 @@ import { type AclRule, readAclRules } from './acl.ts'
 import { DIGEST_ALGORITHMS, type DigestAlgorithm, readAlgorithms } from './digest.ts'
 import {
   choice,
+  commaList,
   custom,
   integer,
   list,
@@ -41,13 +42,13 @@ export const endpointOptions = options({
     'Dialplan context of the endpoint; hints are looked up here where subscribe_context is empty.',
   ),
   subscribe_context: text('', 'Dialplan context in which the hints of its subscriptions are looked up.'),
-  aors: list([], 'The AORs of this endpoint.'),
-  auth: list([], 'The auth sections it must answer a challenge with; without any it is not challenged.'),
-  identify_by: list(
+  aors: commaList([], 'The AORs of this endpoint.'),
+  auth: commaList([], 'The auth sections it must answer a challenge with; without any it is not challenged.'),
+  identify_by: commaList(
     ['username', 'ip'],
     'How a request is matched to this endpoint, in order: username, auth_username, ip, header.',
   ),
-  mailboxes: list([], 'Mailboxes whose state its contacts get without having asked.'),
+  mailboxes: commaList([], 'Mailboxes whose state its contacts get without having asked.'),
   aggregate_mwi: yesno(true, 'One unsolicited NOTIFY with the sum of all mailboxes, not one each.'),
   mwi_subscribe_replaces_unsolicited: yesno(
     false,
@@ -87,7 +88,7 @@ export const endpointOptions = options({
 })
 
 export const aorOptions = options({
-  mailboxes: list([], 'Mailboxes that a SUBSCRIBE to this AOR shows.'),
+  mailboxes: commaList([], 'Mailboxes that a SUBSCRIBE to this AOR shows.'),
   voicemail_extension: text('', 'Extension for Message-Account in solicited NOTIFYs.'),
   contact: list([], 'Permanent contacts.', 'SIP URIs'),
   max_contacts: integer(0, 'The most contacts that may be registered; 0 forbids registering.'),
@@ -137,7 +138,10 @@ export const globalOptions = options({
   user_agent: text('Lamplighter', 'Text of the Server and User-Agent headers.'),
   default_realm: text('asterisk', 'Realm of challenges where the auth section has none.'),
   default_voicemail_extension: text('', 'Extension for Message-Account where neither AOR nor endpoint has one.'),
-  endpoint_identifier_order: list(['ip', 'username', 'anonymous'], 'In which order requests are matched to endpoints.'),
+  endpoint_identifier_order: commaList(
+    ['ip', 'username', 'anonymous'],
+    'In which order requests are matched to endpoints.',
+  ),
   ignore_uri_user_options: yesno(false, 'Cut the user part of a Request-URI at the first semicolon.'),
   keep_alive_interval: integer(90, 'Seconds between two keep-alives on TCP and TLS; 0 sends none.', {
     unit: 'seconds',

@@ -5,6 +5,7 @@
  *     const endpoint = readSection(section, endpointOptions, problems)   // { allow_subscribe: boolean }
  */
 import type { ConfigSection, Place } from './config.ts'
+import { didYouMean } from './suggestion.ts'
 
 /** What an operator did wrong: `file:line: what is wrong, what is expected`. */
 export class ConfigError extends Error {
@@ -127,6 +128,13 @@ export const list = (
   many: (texts) => texts.flatMap(splitCommas),
 })
 
+/** A comma list of which only the last line counts: a section's own line replaces that of its template. */
+export const commaList = (
+  byDefault: readonly string[],
+  doc: string,
+  expects = 'names with commas between them',
+): Option<readonly string[]> => ({ ...list(byDefault, doc, expects), many: undefined })
+
 /** An option of one's own making. */
 export const custom = <T>(
   byDefault: T,
@@ -165,7 +173,8 @@ export function readSection<S extends OptionSet>(
       if (unknown === 'error' && entry.key.toLowerCase() !== 'type') {
         problems.push(
           new ConfigError(
-            `unknown option '${entry.key}' in [${section?.name}], expected one of: ${Object.keys(set).join(', ')}`,
+            `unknown option '${entry.key}' in [${section?.name}]` +
+              (didYouMean(entry.key, Object.keys(set)) || `, expected one of: ${Object.keys(set).join(', ')}`),
             entry,
           ),
         )
@@ -173,14 +182,12 @@ export function readSection<S extends OptionSet>(
       continue
     }
     try {
+      values[known.name] = known.option.read(entry.value)
       if (known.option.many) {
         const lines = gathered.get(known.name) ?? { texts: [], positions: [] }
         lines.texts.push(entry.value)
         lines.positions.push(position)
         gathered.set(known.name, lines)
-        values[known.name] = known.option.many(lines.texts, lines.positions)
-      } else {
-        values[known.name] = known.option.read(entry.value)
       }
     } catch (error) {
       const shown = known.option.secret ? '(hidden)' : `'${entry.value}'`
@@ -188,5 +195,7 @@ export function readSection<S extends OptionSet>(
       problems.push(new ConfigError(`${entry.key} = ${shown} is not valid, ${why}`, entry))
     }
   }
+  // Each line was good by itself, so that together they are.
+  for (const [name, { texts, positions }] of gathered) values[name] = set[name]?.many?.(texts, positions)
   return values as OptionValues<S>
 }
