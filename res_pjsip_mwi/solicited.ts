@@ -42,7 +42,7 @@ export function solicitedFinder(
 export async function endConflicting(pubsub: Pubsub, endpoints: AorLookup, endpoint: Endpoint): Promise<void> {
   if (endpoint.mwi_subscribe_replaces_unsolicited) return
   const unasked = new Set(lowerNames(endpoint.mailboxes))
-  for (const subscription of [...pubsub.subscriptions]) {
+  for (const subscription of pubsub.subscriptions) {
     if (subscription.event !== MESSAGE_SUMMARY || subscription.endpoint.id !== endpoint.id) continue
     const mailboxes = await mailboxesOf(endpoints, subscription.resource, endpoint)
     if (mailboxes.some((name) => unasked.has(name))) subscription.terminate('deactivated')

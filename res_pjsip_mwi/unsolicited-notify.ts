@@ -27,7 +27,6 @@ export function unsolicitedNotify(
   const owner = endpoint.mwi_from_user || endpoint.from_user || (asterisk ? 'asterisk' : contact.aor)
   const from = withUser(`${scheme}:${host}`, owner)
   const account = endpoint.voicemail_extension || core.endpoints.global.default_voicemail_extension
-  const flow = contact.flow?.open ? contact.flow : undefined
   return {
     method: 'NOTIFY',
     requestUri: contact.uri,
@@ -36,12 +35,11 @@ export function unsolicitedNotify(
     headers: [
       ['Event', 'message-summary'],
       ['Subscription-State', asterisk ? 'terminated' : 'terminated;reason=noresource'],
-      ['Contact', flow ? core.sip.contactFor(flow) : `<${scheme}:${host}>`],
       ...notifyHeaders,
     ],
     routes: routesOf(endpoint, contact),
     body: { contentType: SIMPLE_MESSAGE_SUMMARY, content: summaryText({ ...counts, account }, from) },
-    flow,
+    flow: contact.flow?.open ? contact.flow : undefined,
   }
 }
 
