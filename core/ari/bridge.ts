@@ -8,10 +8,10 @@
 import type { Place } from '../config.ts'
 import type { Core } from '../core.ts'
 import type { Logger } from '../log.ts'
-import { ConfigError, type OptionValues } from '../options.ts'
+import { ConfigError } from '../options.ts'
 import { Scope } from '../scope.ts'
-import type { serverOptions } from '../settings.ts'
 import { baseOf } from './address.ts'
+import type { Bridge, BridgeState, BridgeStatus, ServerOptions } from './bridge-contract.ts'
 import { CallTracker } from './call-tracker.ts'
 import { checkUp } from './checkup.ts'
 import { Complaints } from './complaints.ts'
@@ -28,8 +28,6 @@ import { subscribe } from './subscribe.ts'
 import { type LinkSettings, Supervisor } from './supervisor.ts'
 import type { LinkEnd } from './worker-link.ts'
 
-export type ServerOptions = OptionValues<typeof serverOptions>
-
 export interface BridgeSettings {
   readonly server: { readonly name: string; readonly options: ServerOptions; readonly place?: Place }
   readonly core: Pick<Core, 'devices' | 'mailboxes' | 'presences' | 'calls' | 'hints' | 'endpoints' | 'metrics'>
@@ -38,49 +36,6 @@ export interface BridgeSettings {
   readonly hintsFromFiles: boolean
   /** Endpoints, AORs and auths come from files: this Asterisk is not asked for them. */
   readonly endpointsFromFiles: boolean
-}
-
-/** `reading`: connected, and everything is being read; `serving`: what we show is what Asterisk says; `stale`: away for longer than stale_after. */
-export type BridgeState = 'connecting' | 'reading' | 'serving' | 'away' | 'stale' | 'closed'
-
-export interface BridgeStatus {
-  readonly name: string
-  readonly url: string
-  readonly app: string
-  readonly state: BridgeState
-  /** Since when it is in this state. */
-  readonly since: Date
-  readonly asterisk: AsteriskInfo | undefined
-  /** Why it is away, and when it tries again. */
-  readonly reason: string
-  readonly retryAt: Date | undefined
-  readonly connects: number
-  readonly events: number
-  readonly timeouts: number
-  readonly repaired: number
-  readonly devices: number
-  readonly mailboxes: number
-  readonly presences: number
-  readonly calls: number
-  readonly hints: number
-  readonly lastReconciliation: Reconciliation | undefined
-  /** What is to be changed in Asterisk, if anything. */
-  readonly complaints: readonly string[]
-}
-
-export interface Bridge {
-  readonly name: string
-  /** Resolves when the first attempt to connect has ended: everything needed was read, or the reason was logged. */
-  readonly settled: Promise<void>
-  status(): BridgeStatus
-  /** Compares and repairs now. Throws where Asterisk is away. */
-  reconcile(): Promise<Reconciliation>
-  /** Reads the hints in use again: `dialplan reload`. Returns what changed; nothing where hints come from files. */
-  rereadHints(): Promise<readonly string[]>
-  /** Throws a ConfigError, and changes nothing, where an option is not valid. Reconnects only where it must. */
-  reload(options: ServerOptions, place?: Place): Promise<void>
-  /** `forget`: the server is configured no more, and its states go with it. Without it they stay, for the store. */
-  close(how?: { readonly forget?: boolean }): Promise<void>
 }
 
 /** Throws a ConfigError where the options are not valid. Returns at once; the connection comes when it comes. */
@@ -133,9 +88,8 @@ class AriBridge implements Bridge {
       timeouts: counter('timeouts'),
       repaired: counter('repaired'),
     }
-    this.#complaints = new Complaints(name, log)
+    this.#complaints = new Complaints(log)
     this.#link = new Supervisor(
-      name,
       linkSettings(options, server.place),
       {
         up: (info) => void this.#up(info),
@@ -148,7 +102,7 @@ class AriBridge implements Bridge {
     const limit = (): number => this.#options.request_timeout
     const link = this.#link
     const complaints = this.#complaints
-    const probe = new Probe(link, { name, app: options.app }, complaints, log)
+    const probe = new Probe(link, options.app, complaints, log)
     this.#probe = probe
     this.#devices = new DeviceReader(name, core.devices, link, probe, limit)
     this.#mailboxes = new MailboxReader(name, core.mailboxes, link, probe, complaints, limit)
@@ -272,13 +226,12 @@ class AriBridge implements Bridge {
     this.#become('reading')
     this.#counters.connects.add()
     const restarted = before && before.startupTime !== info.startupTime ? ', which has restarted' : ''
-    this.#log.notice(`${this.name}: connected to Asterisk ${info.version} at ${this.#options.url}${restarted}`)
+    this.#log.notice(`connected to Asterisk ${info.version} at ${this.#options.url}${restarted}`)
     const connects = this.#counters.connects.value
     const current = (): boolean => this.#state === 'reading' && connects === this.#counters.connects.value
     this.#complaints.settle('connection')
     await this.#probe.cleanUp()
-    const server = { name: this.name, app: this.#options.app }
-    if (!(await subscribe(this.#link, server, this.#complaints, this.#log))) {
+    if (!(await subscribe(this.#link, this.#options.app, this.#complaints, this.#log))) {
       if (current()) await this.#link.restart('the events could not be subscribed to')
       return
     }
@@ -312,7 +265,7 @@ class AriBridge implements Bridge {
     ])
     this.#hints?.changed()
     this.#log.verbose(
-      `${this.name}: read; ${device} devices, ${mailbox} mailboxes, ${presence} presence states and ${calls.length} calls ` +
+      `read; ${device} devices, ${mailbox} mailboxes, ${presence} presence states and ${calls.length} calls ` +
         'were other than believed',
     )
   }
@@ -342,7 +295,7 @@ class AriBridge implements Bridge {
     if (this.#state !== 'stale') this.#become('away')
     if (wasConnected) {
       this.#log.warning(
-        `${this.name}: the connection to Asterisk is lost (${end.reason}); lamps keep their state for ` +
+        `the connection to Asterisk is lost (${end.reason}); lamps keep their state for ` +
           `${this.#options.stale_after} s`,
       )
       this.#armStaleTimer()
@@ -360,9 +313,7 @@ class AriBridge implements Bridge {
       this.#become('stale')
       this.#calls.drop()
       this.#core.devices.expireOrigin(this.name)
-      this.#log.warning(
-        `${this.name}: Asterisk has been away for ${this.#options.stale_after} s; its devices are unavailable`,
-      )
+      this.#log.warning(`Asterisk has been away for ${this.#options.stale_after} s; its devices are unavailable`)
     }, this.#options.stale_after * 1000)
     this.#staleTimer.unref()
   }
@@ -377,11 +328,7 @@ class AriBridge implements Bridge {
 
   async #reconcileNow(): Promise<Reconciliation> {
     const { devices, mailboxes, presences } = this.#core
-    const result = await reconcile(
-      this.name,
-      [{ compare: () => this.#devices.compare(devices.needed()) }, this.#calls],
-      this.#log,
-    )
+    const result = await reconcile([{ compare: () => this.#devices.compare(devices.needed()) }, this.#calls], this.#log)
     // Nothing tells of these but reading them: that they changed since the last time is no drift.
     await Promise.all([
       this.#mailboxes.refresh(mailboxes.needed()),

@@ -4,7 +4,8 @@ import type { Console } from '../console.ts'
 import type { Core } from '../core.ts'
 import { type Log, reasonOf } from '../log.ts'
 import type { Undo } from '../scope.ts'
-import { type Bridge, startBridge } from './bridge.ts'
+import { startBridge } from './bridge.ts'
+import type { Bridge } from './bridge-contract.ts'
 import { ariCommands } from './commands.ts'
 
 export class Bridges {
@@ -22,7 +23,10 @@ export class Bridges {
   }
 
   /** Starts, changes and ends bridges. A server that is configured no more takes its states with it. */
-  async configure({ servers, hintsFromFiles, endpointsFromFiles }: Configuration): Promise<void> {
+  async configure({ servers, general }: Configuration): Promise<void> {
+    // Asterisk's own files say all that it could be asked for.
+    const fromFiles = general.asterisk_config !== ''
+
     for (const [name, bridge] of this.#bridges) {
       if (servers.some((server) => server.name === name)) continue
       this.#bridges.delete(name)
@@ -35,7 +39,7 @@ export class Bridges {
         const log = this.#log.logger(`ari.${server.name}`)
         this.#bridges.set(
           server.name,
-          startBridge({ server, core: this.#core, log, hintsFromFiles, endpointsFromFiles }),
+          startBridge({ server, core: this.#core, log, hintsFromFiles: fromFiles, endpointsFromFiles: fromFiles }),
         )
       }
     }

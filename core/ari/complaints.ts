@@ -3,13 +3,11 @@ import type { Logger } from '../log.ts'
 import type { ConnectFailure } from './protocol.ts'
 
 export class Complaints {
-  readonly #server: string
   readonly #log: Logger
   /** key → what was said */
   readonly #open = new Map<string, string>()
 
-  constructor(server: string, log: Logger) {
-    this.#server = server
+  constructor(log: Logger) {
     this.#log = log
   }
 
@@ -21,13 +19,13 @@ export class Complaints {
   say(key: string, message: string, level: 'error' | 'warning' = 'warning'): void {
     if (this.#open.get(key) === message) return
     this.#open.set(key, message)
-    this.#log[level](`${this.#server}: ${message}`)
+    this.#log[level](message)
   }
 
   /** It is right again. */
   settle(key: string, message?: string): void {
     if (!this.#open.delete(key) || message === undefined) return
-    this.#log.notice(`${this.#server}: ${message}`)
+    this.#log.notice(message)
   }
 
   connection(failure: ConnectFailure, base: string, username: string): void {

@@ -73,7 +73,7 @@ export class AriEndpointSource implements EndpointSource {
     if (!section) return undefined
     const problems: ConfigError[] = []
     const values = readSection(section, set, problems, { unknown: 'ignore' })
-    for (const { message } of problems) this.#log.debug(() => `${this.name}: ${message}`)
+    for (const { message } of problems) this.#log.debug(() => message)
     return values
   }
 
@@ -119,7 +119,7 @@ export class AriEndpointSource implements EndpointSource {
       return { ...place, key: text(attribute), value: text(value), arrow: false }
     })
     if (type === 'endpoint' && !entries.some(({ key }) => key === 'auth')) {
-      this.#log.warning(`${this.name}: endpoint ${id} is not shown with its auth and cannot be used`)
+      this.#log.warning(`endpoint ${id} is not shown with its auth and cannot be used`)
       return undefined
     }
     // Asterisk writes what is not set as an empty value, or as an unknown caller; ours then is the default.

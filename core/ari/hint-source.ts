@@ -101,7 +101,7 @@ export class AriHintSource implements HintSource {
       const was = before.get(keyOf(key))
       if (shown(was) === shown(answer)) continue
       // Known from another source, or before this one was there: not a change of this dialplan.
-      if (was) this.#log.notice(`${this.name}: hint ${key.exten}@${key.context} was ${shown(was)}, is ${shown(answer)}`)
+      if (was) this.#log.notice(`hint ${key.exten}@${key.context} was ${shown(was)}, is ${shown(answer)}`)
       changed.push(`hint ${key.exten}@${key.context}`)
     }
     if (changed.length > 0) this.changed()

@@ -24,7 +24,6 @@ interface Question {
 export class Probe {
   readonly #link: AriLink
   readonly #app: string
-  readonly #name: string
   readonly #complaints: Complaints
   readonly #log: Logger
   #questions: Question[] = []
@@ -32,10 +31,9 @@ export class Probe {
   #openSince: number | undefined
   #lingerTimer: NodeJS.Timeout | undefined
 
-  constructor(link: AriLink, server: { name: string; app: string }, complaints: Complaints, log: Logger) {
+  constructor(link: AriLink, app: string, complaints: Complaints, log: Logger) {
     this.#link = link
-    this.#app = server.app
-    this.#name = server.name
+    this.#app = app
     this.#complaints = complaints
     this.#log = log
   }
@@ -105,7 +103,7 @@ export class Probe {
       if (readings !== 'no channel') return readings
       this.#openSince = undefined
     }
-    this.#log.debug(() => `${this.#name}: ${expressions.length} functions could not be read: ${reason}`)
+    this.#log.debug(() => `${expressions.length} functions could not be read: ${reason}`)
     return expressions.map(() => ({ kind: 'unasked', reason }))
   }
 

@@ -20,7 +20,6 @@ export interface Reconciliation {
  * second reading leaves out whatever an event told meanwhile.
  */
 export async function reconcile(
-  server: string,
   comparisons: readonly Comparison[],
   log: Logger,
   settle: number = SETTLE_MS,
@@ -32,7 +31,7 @@ export async function reconcile(
   const drifted = (await compareAll(comparisons)).filter((difference) => suspects.has(signature(difference)))
   for (const { what, believed, found, repair } of drifted) {
     repair()
-    log.notice(`${server}: ${what} was believed ${believed}, Asterisk says ${found}; repaired`)
+    log.notice(`${what} was believed ${believed}, Asterisk says ${found}; repaired`)
   }
   return { at: new Date(), repaired: drifted.map(({ what, believed, found }) => ({ what, believed, found })) }
 }

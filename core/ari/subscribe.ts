@@ -8,14 +8,8 @@ const ALL_DEVICES = '__AST_DEVICE_STATE_ALL_TOPIC'
 const ALL_CHANNELS = '__AST_CHANNEL_ALL_TOPIC'
 
 /** Returns whether device states come now; without them the connection is no use. */
-export async function subscribe(
-  link: AriLink,
-  server: { readonly name: string; readonly app: string },
-  complaints: Complaints,
-  log: Logger,
-): Promise<boolean> {
-  const applicationName = server.app
-  const devices = await link.request('applications.subscribe', { applicationName, eventSource: 'deviceState:' })
+export async function subscribe(link: AriLink, app: string, complaints: Complaints, log: Logger): Promise<boolean> {
+  const devices = await link.request('applications.subscribe', { applicationName: app, eventSource: 'deviceState:' })
   if (devices.kind === 'unreachable') return false
   if (devices.kind === 'refused') {
     complaints.say(
@@ -29,38 +23,29 @@ export async function subscribe(
   } else {
     complaints.settle('subscription', 'device states are told now')
   }
-  const app = record(devices.kind === 'ok' ? devices.body : undefined)
-  if (devices.kind === 'ok' && !list(app.device_names).includes(ALL_DEVICES)) {
-    log.debug(() => `${server.name}: the application lists no ${ALL_DEVICES}`)
+  const told = record(devices.kind === 'ok' ? devices.body : undefined)
+  if (devices.kind === 'ok' && !list(told.device_names).includes(ALL_DEVICES)) {
+    log.debug(() => `the application lists no ${ALL_DEVICES}`)
   }
-  await subscribeToChannels(link, server, app.channel_ids, log)
-  await filterEvents(link, server, log)
+  await subscribeToChannels(link, app, told.channel_ids, log)
+  await filterEvents(link, app, log)
   return true
 }
 
 /** `subscribeAll` of the connect does it, where the application did not exist before; Asterisk ignores it silently where it did. */
-async function subscribeToChannels(
-  link: AriLink,
-  { name, app }: { readonly name: string; readonly app: string },
-  channelIds: unknown,
-  log: Logger,
-): Promise<void> {
+async function subscribeToChannels(link: AriLink, app: string, channelIds: unknown, log: Logger): Promise<void> {
   if (list(channelIds).includes(ALL_CHANNELS)) return
   for (const eventSource of ['channel:', 'endpoint:PJSIP']) {
     const answer = await link.request('applications.subscribe', { applicationName: app, eventSource })
     const told = answer.kind === 'ok' ? record(answer.body) : {}
     if (list(told.channel_ids).includes(ALL_CHANNELS) || list(told.endpoint_ids).length > 0) return
   }
-  log.warning(`${name}: Asterisk does not tell its calls; lamps follow device states, without the caller's name`)
+  log.warning("Asterisk does not tell its calls; lamps follow device states, without the caller's name")
 }
 
 /** Only saves work: what we do not want is ignored here anyhow. */
-async function filterEvents(
-  link: AriLink,
-  { name, app }: { readonly name: string; readonly app: string },
-  log: Logger,
-): Promise<void> {
+async function filterEvents(link: AriLink, app: string, log: Logger): Promise<void> {
   const body = JSON.stringify({ allowed: WANTED_EVENTS.map((type) => ({ type })) })
   const answer = await link.request('applications.filter', { applicationName: app, body })
-  if (answer.kind === 'refused') log.debug(() => `${name}: no event filter: ${answer.status} ${answer.message}`)
+  if (answer.kind === 'refused') log.debug(() => `no event filter: ${answer.status} ${answer.message}`)
 }

@@ -42,7 +42,6 @@ export class Supervisor implements AriLink {
   #settings: LinkSettings
   readonly #observer: LinkObserver
   readonly #log: Logger
-  readonly #name: string
   #state: LinkState = 'waiting'
   #worker: WorkerLink | undefined
   #timer: NodeJS.Timeout | undefined
@@ -52,8 +51,7 @@ export class Supervisor implements AriLink {
   #takenOver = false
   #connectedAt = 0
 
-  constructor(name: string, settings: LinkSettings, observer: LinkObserver, log: Logger) {
-    this.#name = name
+  constructor(settings: LinkSettings, observer: LinkObserver, log: Logger) {
     this.#settings = settings
     this.#observer = observer
     this.#log = log
@@ -89,8 +87,8 @@ export class Supervisor implements AriLink {
       events: (events) => {
         for (const event of events) this.#event(event)
       },
-      unread: (what) => this.#log.debug(() => `${this.#name}: ignored a ${what}`),
-      output: (text) => this.#log.debug(() => `${this.#name}: worker: ${text}`),
+      unread: (what) => this.#log.debug(() => `ignored a ${what}`),
+      output: (text) => this.#log.debug(() => `worker: ${text}`),
       timedOut: (operation) => this.#observer.timedOut(operation),
       ended: (end) => this.#ended(worker, end),
     })
@@ -124,7 +122,7 @@ export class Supervisor implements AriLink {
     if (event.type !== 'replaced') return this.#observer.event(event)
     this.#takenOver = true
     this.#log.error(
-      `${this.#name}: another client uses the ARI application '${this.#settings.worker.app}' on this Asterisk and took it ` +
+      `another client uses the ARI application '${this.#settings.worker.app}' on this Asterisk and took it ` +
         'over; give one of them another name (app in lamplighter.conf)',
     )
     void this.#worker?.close('the application was taken over by another client')

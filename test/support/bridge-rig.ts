@@ -1,5 +1,6 @@
 /** A bridge with the state model behind it, for tests. */
-import { type Bridge, type ServerOptions, startBridge } from '../../core/ari/bridge.ts'
+import { startBridge } from '../../core/ari/bridge.ts'
+import type { Bridge, ServerOptions } from '../../core/ari/bridge-contract.ts'
 import { Calls } from '../../core/calls.ts'
 import { Devices } from '../../core/devices.ts'
 import { Endpoints, globalOptions, systemOptions } from '../../core/endpoints.ts'

@@ -1,0 +1,51 @@
+/** What the rest of the house sees of the bridge to one Asterisk server. */
+import type { Place } from '../config.ts'
+import type { OptionValues } from '../options.ts'
+import type { serverOptions } from '../settings.ts'
+import type { AsteriskInfo } from './protocol.ts'
+import type { Reconciliation } from './reconcile.ts'
+
+export type ServerOptions = OptionValues<typeof serverOptions>
+
+/** `reading`: connected, and everything is being read; `serving`: what we show is what Asterisk says; `stale`: away for longer than stale_after. */
+export type BridgeState = 'connecting' | 'reading' | 'serving' | 'away' | 'stale' | 'closed'
+
+export interface BridgeStatus {
+  readonly name: string
+  readonly url: string
+  readonly app: string
+  readonly state: BridgeState
+  /** Since when it is in this state. */
+  readonly since: Date
+  readonly asterisk: AsteriskInfo | undefined
+  /** Why it is away, and when it tries again. */
+  readonly reason: string
+  readonly retryAt: Date | undefined
+  readonly connects: number
+  readonly events: number
+  readonly timeouts: number
+  readonly repaired: number
+  readonly devices: number
+  readonly mailboxes: number
+  readonly presences: number
+  readonly calls: number
+  readonly hints: number
+  readonly lastReconciliation: Reconciliation | undefined
+  /** What is to be changed in Asterisk, if anything. */
+  readonly complaints: readonly string[]
+}
+
+export interface Bridge {
+  readonly name: string
+  /** Resolves when the first attempt to connect has ended: everything needed was read, or the reason was logged. */
+  readonly settled: Promise<void>
+  status(): BridgeStatus
+  /** Compares and repairs now. Throws where Asterisk is away. */
+  reconcile(): Promise<Reconciliation>
+  /** Reads the hints in use again: `dialplan reload`. Returns what changed; nothing where hints come from files. */
+  rereadHints(): Promise<readonly string[]>
+  /** Throws a ConfigError, and changes nothing, where an option is not valid. Reconnects only where it must. */
+  reload(options: ServerOptions, place?: Place): Promise<void>
+  /** `forget`: the server is configured no more, and its states go with it. Without it they stay, for the store. */
+  close(how?: { readonly forget?: boolean }): Promise<void>
+}

@@ -1,0 +1,96 @@
+/** The console commands of the bridges: `ari show servers`, `ari show server`, `ari reconcile`. */
+import { CommandError, type ConsoleCommand, type ConsoleOutput } from '../console.ts'
+import { reasonOf } from '../log.ts'
+import type { Bridge, BridgeStatus } from './bridge-contract.ts'
+
+export function ariCommands(bridges: () => readonly Bridge[]): ConsoleCommand[] {
+  const names = (): readonly string[] => bridges().map(({ name }) => name)
+  const find = (name: string): Bridge => {
+    const bridge = bridges().find((one) => one.name.toLowerCase() === name.toLowerCase())
+    if (!bridge)
+      throw new CommandError(`no Asterisk server is called '${name}'; there is: ${names().join(', ') || 'none'}`)
+    return bridge
+  }
+  return [
+    {
+      words: 'ari show servers',
+      help: 'Lists the Asterisk servers and how the connection to each is.',
+      run: (_args, out) => showAll(bridges(), out),
+    },
+    {
+      words: 'ari show server',
+      args: '<name>',
+      help: 'Shows one Asterisk server: its state, what was learned from it, and what is to be changed there.',
+      complete: (place) => (place === 0 ? names() : []),
+      run: ([name], out) => {
+        if (name === undefined) throw new CommandError('Usage: ari show server <name>')
+        showOne(find(name).status(), out)
+      },
+    },
+    {
+      words: 'ari reconcile',
+      args: '[name]',
+      help: 'Compares what is believed with what Asterisk says, of one server or of all, and repairs what differs.',
+      complete: (place) => (place === 0 ? names() : []),
+      run: async ([name], out) => {
+        for (const bridge of name === undefined ? bridges() : [find(name)]) await reconcileNow(bridge, out)
+      },
+    },
+  ]
+}
+
+function showAll(bridges: readonly Bridge[], out: ConsoleOutput): void {
+  if (bridges.length === 0) return out.print('No Asterisk server is configured (type = server in lamplighter.conf).')
+  const rows = bridges.map((bridge) => {
+    const status = bridge.status()
+    return [status.name, status.url, stateText(status), status.asterisk?.version ?? '', String(status.devices)]
+  })
+  const table = [['Name', 'URL', 'State', 'Version', 'Devices'], ...rows]
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)))
+  for (const row of table)
+    out.print(
+      row
+        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+}
+
+function showOne(status: BridgeStatus, out: ConsoleOutput): void {
+  const { asterisk, lastReconciliation: last } = status
+  const rows: [string, string][] = [
+    ['Name', status.name],
+    ['URL', status.url],
+    ['Application', status.app],
+    ['State', `${stateText(status)}, since ${status.since.toISOString()}`],
+    ['Asterisk', asterisk ? `${asterisk.version}, started ${asterisk.startupTime}` : 'never reached'],
+    ['Connects', String(status.connects)],
+    ['Events', String(status.events)],
+    ['Requests without answer', String(status.timeouts)],
+    ['Devices', String(status.devices)],
+    ['Mailboxes', String(status.mailboxes)],
+    ['Presence states', String(status.presences)],
+    ['Calls', String(status.calls)],
+    ['Hints remembered', String(status.hints)],
+    ['Reconciled', last ? `${last.at.toISOString()}, ${last.repaired.length} repaired` : 'not yet'],
+    ['Repaired since the start', String(status.repaired)],
+  ]
+  for (const [name, value] of rows) out.print(`${`${name}:`.padEnd(26)}${value}`)
+  for (const complaint of status.complaints) out.print(`To do: ${complaint}`)
+}
+
+function stateText({ state, reason, retryAt }: BridgeStatus): string {
+  if (state !== 'away' && state !== 'stale') return state
+  const seconds = retryAt ? Math.max(0, Math.ceil((retryAt.getTime() - Date.now()) / 1000)) : 0
+  return `${state} (${reason}; next attempt in ${seconds} s)`
+}
+
+async function reconcileNow(bridge: Bridge, out: ConsoleOutput): Promise<void> {
+  const { repaired } = await bridge.reconcile().catch((error: unknown) => {
+    throw new CommandError(reasonOf(error))
+  })
+  for (const { what, believed, found } of repaired) {
+    out.print(`${bridge.name}: ${what} was believed ${believed}, Asterisk says ${found}; repaired`)
+  }
+  if (repaired.length === 0) out.print(`${bridge.name}: nothing differs`)
+}
