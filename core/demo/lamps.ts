@@ -25,7 +25,7 @@ export interface LampView {
 export interface LampViewOptions {
   readonly quiet?: boolean
   /** Phone → name of its owner; target → name of what is watched. */
-  nameOf(number: string): string
+  readonly nameOf: (number: string) => string
 }
 
 const SYMBOL: Record<Light, string> = {
@@ -148,7 +148,7 @@ class Board implements LampView {
     let line = indent
     let used = indent.length
     for (const { text, colour } of cells) {
-      const length = [...text].length + 3
+      const length = charactersOf(text).length + 3
       if (used > indent.length && used + length > width) {
         lines.push(line)
         line = indent
@@ -181,6 +181,13 @@ function printable(text: string): string {
 }
 
 function cut(text: string, width: number): string {
-  const characters = [...text]
+  const characters = charactersOf(text)
   return characters.length <= width ? text : `${characters.slice(0, Math.max(0, width - 1)).join('')}…`
+}
+
+const SEGMENTER = new Intl.Segmenter()
+
+/** As they are seen: a letter and its accent are one. */
+function charactersOf(text: string): string[] {
+  return Array.from(SEGMENTER.segment(text), ({ segment }) => segment)
 }

@@ -67,7 +67,7 @@ export function startStory(pbx: DemoPbx, { seed, speed = 1, tell = () => undefin
 
   const play = async (scene: Scene): Promise<void> => {
     const taken: string[] = []
-    const take = (count: number, from = people(pbx)): string[] | undefined => {
+    const take = (count: number, from: readonly string[] = people(pbx)): string[] | undefined => {
       const free = shuffled(from, roll).filter((person) => !busy.has(person))
       if (free.length < count) return undefined
       const chosen = free.slice(0, count)
