@@ -13,7 +13,7 @@
 import type { Counter } from '../core/metrics.ts'
 import type { Outcome, OutcomeHandler } from '../core/sip/contract.ts'
 import type { Verdict } from './failure-rule.ts'
-import type { NotifyQueue, Turn } from './notify-queue.ts'
+import type { Turn, Turns } from './notify-queue.ts'
 
 export type DeliveryState = 'idle' | 'queued' | 'flying' | 'pausing' | 'stalled' | 'closed'
 
@@ -54,10 +54,10 @@ export class Delivery<Message> implements Turn {
   #failures = 0
   #resumeIn = 0
   readonly #carrier: Carrier<Message>
-  readonly #queue: NotifyQueue
+  readonly #queue: Turns
   readonly #counters: DeliveryCounters
 
-  constructor(carrier: Carrier<Message>, queue: NotifyQueue, counters: DeliveryCounters) {
+  constructor(carrier: Carrier<Message>, queue: Turns, counters: DeliveryCounters) {
     this.#carrier = carrier
     this.#queue = queue
     this.#counters = counters

@@ -7,12 +7,17 @@ export interface Turn {
   turn(): void
 }
 
+export interface Turns {
+  /** Each one waits at most once: its owner knows whether it waits. */
+  push(turn: Turn): void
+}
+
 /** How long one slice may last, in milliseconds. */
 const SLICE = 3
 /** Turns between two looks at the clock. */
 const STRIDE = 16
 
-export class NotifyQueue {
+export class NotifyQueue implements Turns {
   #waiting: Turn[] = []
   #next = 0
   #scheduled: NodeJS.Immediate | undefined
@@ -21,7 +26,6 @@ export class NotifyQueue {
     return this.#waiting.length - this.#next
   }
 
-  /** Each one waits at most once: its owner knows whether it waits. */
   push(turn: Turn): void {
     this.#waiting.push(turn)
     this.#scheduled ??= setImmediate(() => this.#drain())

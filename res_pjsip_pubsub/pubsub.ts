@@ -224,6 +224,7 @@ export class PubsubCore implements Pubsub {
 
   #bodiesChanged(type: string): void {
     this.#bodies.forget()
+    if (this.#core.stopping) return
     this.#reviver.registered()
     for (const subscription of this.subscriptions) {
       if (subscription.contentType !== type) continue
@@ -263,7 +264,7 @@ export class PubsubCore implements Pubsub {
     this.#reviver.stop()
     this.#queue.stop()
     await this.#persistence.close(this.subscriptions)
-    for (const subscription of [...this.subscriptions]) subscription.drop('res_pjsip_pubsub is unloaded')
+    for (const subscription of this.subscriptions) subscription.drop('res_pjsip_pubsub is unloaded')
     this.#timers.stop()
   }
 }

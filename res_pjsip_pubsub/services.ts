@@ -5,7 +5,7 @@ import type { Timed } from '../core/sip/timer-wheel.ts'
 import type { Body } from './bodies.ts'
 import type { DeliveryCounters } from './delivery.ts'
 import type { Verdict } from './failure-rule.ts'
-import type { NotifyQueue } from './notify-queue.ts'
+import type { Turns } from './notify-queue.ts'
 import type { PubsubSettings } from './options.ts'
 import type { NotifierSubscription } from './subscription.ts'
 
@@ -23,7 +23,7 @@ export interface Services {
   /** From 0 to 1. */
   readonly random: () => number
   readonly timers: Timers
-  readonly queue: NotifyQueue
+  readonly queue: Turns
   readonly counters: DeliveryCounters
   readonly log: Logger
   /** Undefined where nothing can make it now. */
