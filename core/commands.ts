@@ -5,12 +5,13 @@ import { EXTENSION_TEXT, type Hint } from './hints.ts'
 import type { Loader } from './loader.ts'
 import { isLevel, LEVELS } from './log.ts'
 import type { Undo } from './scope.ts'
+import type { Listening } from './sip/stack.ts'
 
 /** What the commands do that only the whole server can. */
 export interface Operations {
   readonly version: string
   readonly started: Date
-  readonly addresses: () => readonly string[]
+  readonly listening: () => readonly Listening[]
   /** Reads all files again. Throws with every fault, and then nothing has changed. */
   reload(): Promise<void>
   /** Reads the dialplan again, from files and from every Asterisk. */
@@ -28,6 +29,11 @@ export function registerCoreCommands(core: Core, loader: Loader, operations: Ope
   ]
   const undos = commands.map((command) => core.console.register(command))
   return () => undos.forEach((undo) => void undo())
+}
+
+/** `udp:127.0.0.1:5060`, `tls:[::1]:5061`. */
+export function addressText({ protocol, address, port }: Listening): string {
+  return `${protocol.toLowerCase()}:${address.includes(':') ? `[${address}]` : address}:${port}`
 }
 
 function coreCommands(core: Core, operations: Operations): ConsoleCommand[] {
@@ -60,7 +66,7 @@ function coreCommands(core: Core, operations: Operations): ConsoleCommand[] {
       words: 'core show settings',
       help: 'Shows addresses and general settings.',
       run: (_a, out) => {
-        out.print(`Listening on: ${operations.addresses().join(', ')}`)
+        out.print(`Listening on: ${operations.listening().map(addressText).join(', ')}`)
         for (const [name, value] of Object.entries(core.general)) out.print(`${name}: ${String(value)}`)
       },
     },
@@ -71,6 +77,14 @@ function coreCommands(core: Core, operations: Operations): ConsoleCommand[] {
       run: (args, out) => {
         const like = likeFilter(args)
         for (const [name, value] of core.metrics.read()) if (like(name)) out.print(`${name.padEnd(48)} ${value}`)
+      },
+    },
+    {
+      words: 'pjsip show transports',
+      help: 'Shows where it listens.',
+      run: (_a, out) => {
+        for (const listening of operations.listening())
+          out.print(`Transport:  ${listening.transport.padEnd(24)} ${addressText(listening)}`)
       },
     },
     {

@@ -18,6 +18,8 @@ import type { Store } from './store.ts'
 export interface Core {
   /** `[general]` of lamplighter.conf; `general.compat` is 'rfc' or 'asterisk'. Read it when it is used: a reload replaces it. */
   readonly general: OptionValues<typeof generalOptions>
+  /** The process is about to end: what is unloaded now is kept for the next start, and nothing more is sent. */
+  readonly stopping: boolean
   readonly log: Log
   readonly console: Console
   readonly metrics: Metrics

@@ -1,0 +1,126 @@
+#!/usr/bin/env node
+/**
+ * The command: `lamplighter [-C DIR]` serves, `--check` reads the configuration only, `-r` and `-rx` talk to the one
+ * that runs. Without a configuration it plays the demo.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { readConfiguration } from './configuration.ts'
+import { reasonOf } from './log.ts'
+import { interact, runRemote } from './remote.ts'
+import { Scope } from './scope.ts'
+import { ConfigurationFaults, startServer } from './server.ts'
+
+const SYSTEM_DIRECTORY = '/etc/lamplighter'
+
+/** configs/demo is beside `core` in the sources, and beside `dist` once built. */
+const DEMO_DIRECTORY = fileURLToPath(besidePackage('configs/demo'))
+
+const USAGE = `Usage: lamplighter [options]
+
+  -C, --config DIR    configuration directory (default ${SYSTEM_DIRECTORY} where it exists, otherwise the demo)
+      --check         read the configuration, report every fault with file and line, and end
+  -r                  a console on the instance that runs with this configuration
+  -x COMMAND          with -r: run one console command: lamplighter -C DIR -rx "core show hints"
+  -q, --quiet         in the demo: do not show the lamps
+  -V, --version       show the version
+  -h, --help          show this
+`
+
+const { version } = JSON.parse(readFileSync(besidePackage('package.json'), 'utf8')) as { version: string }
+
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  const options = readArguments()
+  if (typeof options === 'string') {
+    process.stderr.write(`${options}\n\n${USAGE}`)
+    return 2
+  }
+  if (options.help) return print(USAGE)
+  if (options.version) return print(`lamplighter ${version}\n`)
+  const configured = options.config ?? (existsSync(SYSTEM_DIRECTORY) ? SYSTEM_DIRECTORY : undefined)
+  const directory = configured === undefined ? DEMO_DIRECTORY : resolve(configured)
+  if (configured !== undefined && !existsSync(directory)) {
+    console.error(`there is no directory ${directory}`)
+    return 1
+  }
+  if (options.check) return check(directory)
+  if (options.remote || options.execute !== undefined) {
+    const { configuration } = readConfiguration(directory)
+    return options.execute === undefined
+      ? interact(configuration.consoleSocket, version)
+      : runRemote(configuration.consoleSocket, options.execute)
+  }
+  return serve(directory, configured === undefined, options.quiet === true)
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      options: {
+        config: { type: 'string', short: 'C' },
+        check: { type: 'boolean' },
+        remote: { type: 'boolean', short: 'r' },
+        execute: { type: 'string', short: 'x' },
+        quiet: { type: 'boolean', short: 'q' },
+        version: { type: 'boolean', short: 'V' },
+        help: { type: 'boolean', short: 'h' },
+      },
+      allowPositionals: false,
+    }).values
+  } catch (error) {
+    return reasonOf(error)
+  }
+}
+
+function print(text: string): number {
+  process.stdout.write(text)
+  return 0
+}
+
+function check(directory: string): number {
+  const { problems } = readConfiguration(directory)
+  for (const problem of problems) console.error(problem.message)
+  console.log(problems.length === 0 ? `${directory}: no faults` : `${directory}: ${problems.length} faults`)
+  return problems.length === 0 ? 0 : 1
+}
+
+/** Serves until a signal ends it. */
+async function serve(directory: string, demo: boolean, quiet: boolean): Promise<number> {
+  let end: () => void = () => undefined
+  const ended = new Promise<void>((resolve) => {
+    end = resolve
+  })
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, end)
+  // What gets here is a fault of ours; the lamps of everybody else must not go out for it.
+  process.on('uncaughtException', (error) =>
+    console.error(`this should not have happened, please report it: ${error.stack ?? error.message}`),
+  )
+  const scope = new Scope()
+  try {
+    const { startDemo } = demo ? await import('./demo/demo.ts') : { startDemo: undefined }
+    const played = await startDemo?.({ directory, quiet, out: process.stdout })
+    if (played) scope.own(() => played.stop())
+    const server = await startServer({ directory, version, onStop: end })
+    scope.own(() => server.stop())
+    process.on('SIGHUP', () => void server.reload().catch(() => undefined))
+    console.log(`Lamplighter ready: ${server.addresses.join(', ')}`)
+    await played?.openPhones(server.addresses)
+    await ended
+  } catch (error) {
+    const lines = error instanceof ConfigurationFaults ? error.faults.map((fault) => fault.message) : [reasonOf(error)]
+    for (const line of lines) console.error(line)
+    return 1
+  } finally {
+    await scope.close()
+  }
+  return 0
+}
+
+function besidePackage(path: string): URL {
+  const beside = new URL(`../${path}`, import.meta.url)
+  return existsSync(beside) ? beside : new URL(`../../${path}`, import.meta.url)
+}

@@ -1,0 +1,326 @@
+/**
+ * The whole server: puts the core together, loads the modules, and can read everything again while phones stay
+ * subscribed.
+ *
+ * The order of a start: configuration → log → store and the states in it → SIP sockets (deaf until the end) →
+ * Asterisk bridges, and a short wait for what they know → modules → console → ears open.
+ */
+import { Bridges } from './ari/bridges.ts'
+import { createAuthenticator } from './authenticator.ts'
+import { Calls } from './calls.ts'
+import { addressText, registerCoreCommands, setTrace } from './commands.ts'
+import { type Configuration, readConfiguration } from './configuration.ts'
+import { Console } from './console.ts'
+import { serveConsole } from './console-server.ts'
+import type { Core } from './core.ts'
+import { Devices } from './devices.ts'
+import { Dialplan } from './dialplan.ts'
+import { Endpoints } from './endpoints.ts'
+import { Hints } from './hints.ts'
+import { createLimits } from './limits.ts'
+import { findModules, Loader, type ReadOptions } from './loader.ts'
+import { LOCAL, registerLocalStates } from './local-states.ts'
+import { Log, reasonOf } from './log.ts'
+import { type FileSink, fileSink, streamSink } from './log-sinks.ts'
+import { Mailboxes } from './mailboxes.ts'
+import { Metrics } from './metrics.ts'
+import { ConfigError, readSection } from './options.ts'
+import { registerPjsipCommands } from './pjsip-commands.ts'
+import { Presences } from './presence.ts'
+import { createRegistrar } from './registrations.ts'
+import { Scope } from './scope.ts'
+import { createStack, type Stack } from './sip/stack.ts'
+import { keepStates } from './state-store.ts'
+import { openStore } from './store.ts'
+
+/** How long a start waits for what Asterisk says, in milliseconds: a restored lamp is better late than wrong. */
+const BRIDGE_WAIT = 5000
+/** How long an end may take to save what there is, in milliseconds. */
+const STOP_LIMIT = 1500
+
+/** What was wrong with the configuration; nothing was started or changed. */
+export class ConfigurationFaults extends Error {
+  readonly faults: readonly ConfigError[]
+
+  constructor(faults: readonly ConfigError[]) {
+    super(faults.map((fault) => fault.message).join('\n'))
+    this.faults = faults
+  }
+}
+
+export interface ServerSettings {
+  readonly directory: string
+  readonly version: string
+  /** `core stop now` was typed. */
+  readonly onStop: () => void
+}
+
+export interface Server {
+  /** `udp:127.0.0.1:5060`, `tls:[::1]:5061`. */
+  readonly addresses: readonly string[]
+  readonly core: Core
+  /** Throws ConfigurationFaults, and then nothing has changed. */
+  reload(): Promise<void>
+  /** Saves what there is and lets go of everything. Subscriptions are kept for the next start. */
+  stop(): Promise<void>
+}
+
+/** Throws ConfigurationFaults or ConfigError for what the operator has to mend. */
+export async function startServer(settings: ServerSettings): Promise<Server> {
+  const server = new LamplighterServer(settings, readOrThrow(settings.directory))
+  try {
+    await server.start()
+    return server
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
+}
+
+function readOrThrow(directory: string): Configuration {
+  const { configuration, problems } = readConfiguration(directory)
+  if (problems.length > 0) throw new ConfigurationFaults(problems)
+  return configuration
+}
+
+class LamplighterServer implements Server {
+  readonly #settings: ServerSettings
+  readonly #scope = new Scope()
+  readonly #log: Log
+  readonly #started = new Date()
+  #configuration: Configuration
+  #running: Running | undefined
+  #logFile: FileSink | undefined
+  #reloading: Promise<void> = Promise.resolve()
+  #stopping = false
+
+  constructor(settings: ServerSettings, configuration: Configuration) {
+    this.#settings = settings
+    this.#configuration = configuration
+    this.#log = new Log(configuration.console.level)
+  }
+
+  get core(): Core {
+    return this.#parts.core
+  }
+
+  get addresses(): readonly string[] {
+    return this.#parts.stack.listening.map(addressText)
+  }
+
+  get #parts(): Running {
+    if (!this.#running) throw new Error('the server is not started')
+    return this.#running
+  }
+
+  async start(): Promise<void> {
+    const own = this.#scope.own
+    const { version, onStop } = this.#settings
+    const { store: storeOptions, servers, pjsip, modules } = this.#configuration
+    this.#openLog()
+
+    const path = this.#configuration.storePath
+    const store = await openStore({
+      path,
+      synchronous: storeOptions.synchronous,
+      log: this.#log.logger('store'),
+    }).catch((error: unknown) => {
+      throw new ConfigError(
+        `the store ${path} cannot be opened: ${reasonOf(error)}; [store] path in lamplighter.conf names another`,
+      )
+    })
+    own(() => store.close())
+
+    const devices = new Devices()
+    const presences = new Presences()
+    const mailboxes = new Mailboxes()
+    const calls = new Calls()
+    const hintLog = this.#log.logger('hints')
+    const hints = new Hints(
+      { devices, presences, calls },
+      { removedHintGrace: () => this.#removedHintGrace, log: hintLog },
+    )
+    const dialplan = new Dialplan(this.#configuration.dialplan)
+    own(hints.addSource(dialplan))
+    own(
+      await keepStates(
+        store,
+        { devices, presences, mailboxes },
+        (origin) => origin === LOCAL || servers.some(({ name }) => name === origin),
+      ),
+    )
+
+    const metrics = new Metrics()
+    const endpoints = new Endpoints(pjsip)
+    const limits = createLimits({ endpoints, log: this.#log, metrics })
+    const stack = await createStack({
+      transports: pjsip.transports,
+      system: pjsip.system,
+      global: () => endpoints.global,
+      log: this.#log.logger('sip'),
+      metrics,
+      beforeRequest: limits.beforeRequest,
+      forceRport: (request) => {
+        const endpoint = request.from.uri ? endpoints.files.endpoints.get(request.from.uri.user) : undefined
+        return endpoint?.force_rport ?? true
+      },
+      paused: true,
+    })
+    own(() => stack.close())
+    const auth = createAuthenticator({ endpoints, log: this.#log, metrics, limits })
+    own(() => auth.close())
+    const registrar = await createRegistrar({
+      sip: stack,
+      endpoints,
+      auth,
+      store,
+      log: this.#log,
+      metrics,
+      compat: () => this.#configuration.general.compat,
+    })
+    own(() => registrar.close())
+
+    const general = (): Configuration['general'] => this.#configuration.general
+    const stopping = (): boolean => this.#stopping
+    const core: Core = {
+      get general() {
+        return general()
+      },
+      get stopping() {
+        return stopping()
+      },
+      log: this.#log,
+      console: new Console(),
+      metrics,
+      store,
+      sip: stack,
+      endpoints,
+      auth,
+      contacts: registrar,
+      devices,
+      calls,
+      hints,
+      presences,
+      mailboxes,
+    }
+    const loader = new Loader(core, this.#readOptions)
+    const bridges = new Bridges(core, this.#log)
+    this.#running = { core, stack, dialplan, loader, bridges }
+    own(() => bridges.close())
+    await bridges.configure(this.#configuration)
+    await bridges.settled(BRIDGE_WAIT)
+
+    for (const definition of await findModules()) loader.add(definition)
+    await loader.start(modules)
+    own(() => loader.stop())
+
+    own(registerLocalStates(core.console, core))
+    own(registerPjsipCommands({ console: core.console, endpoints, registrar }))
+    own(bridges.registerCommands(core.console))
+    own(
+      registerCoreCommands(core, loader, {
+        version,
+        started: this.#started,
+        listening: () => stack.listening,
+        reload: () => this.reload(),
+        reloadDialplan: () => this.#reloadDialplan(),
+        reopenLog: () => this.#logFile?.reopen(),
+        stop: onStop,
+      }),
+    )
+    own(await serveConsole(this.#configuration.consoleSocket, core.console, this.#log))
+    setTrace(core, endpoints.global.debug)
+    stack.start()
+  }
+
+  reload(): Promise<void> {
+    const next = this.#reloading.then(() => this.#reload())
+    this.#reloading = next.catch(() => undefined)
+    return next
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true
+    let timer: NodeJS.Timeout | undefined
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, STOP_LIMIT)
+    })
+    const closing = this.#scope
+      .close()
+      .catch((error: unknown) => this.#log.logger('core').error(`stopping: ${reasonOf(error)}`))
+    await Promise.race([closing, limit])
+    clearTimeout(timer)
+  }
+
+  async #reload(): Promise<void> {
+    const log = this.#log.logger('core')
+    const { stack, core, dialplan, bridges, loader } = this.#parts
+    const { configuration, problems } = readConfiguration(this.#settings.directory)
+    if (problems.length > 0) {
+      for (const problem of problems) log.error(problem.message)
+      log.error('nothing was reloaded: mend the faults above and reload again')
+      throw new ConfigurationFaults(problems)
+    }
+    const before = this.#configuration
+    await stack.reload(configuration.pjsip.transports, configuration.pjsip.system)
+    this.#configuration = configuration
+    core.endpoints.replace(configuration.pjsip)
+    await bridges.configure(configuration)
+    dialplan.replace(configuration.dialplan)
+    await core.hints.reread()
+    if (configuration.console.level !== before.console.level) this.#log.setLevel(configuration.console.level)
+    if (configuration.pjsip.global.debug !== before.pjsip.global.debug) setTrace(core, configuration.pjsip.global.debug)
+    await loader.reload()
+    log.notice('configuration reloaded')
+  }
+
+  async #reloadDialplan(): Promise<void> {
+    const { dialplan, bridges, core } = this.#parts
+    const { configuration, problems } = readConfiguration(this.#settings.directory)
+    if (problems.length > 0) throw new ConfigurationFaults(problems)
+    this.#configuration = { ...this.#configuration, dialplan: configuration.dialplan }
+    dialplan.replace(configuration.dialplan)
+    await core.hints.reread()
+    await bridges.rereadHints()
+  }
+
+  /** Asterisk ends the subscriptions of a hint at once. */
+  get #removedHintGrace(): number {
+    const { compat, removed_hint_grace } = this.#configuration.general
+    return compat === 'asterisk' ? 0 : removed_hint_grace
+  }
+
+  readonly #readOptions: ReadOptions = (file, section, set) => {
+    const faults: ConfigError[] = []
+    const read = this.#configuration.file(file)
+    const values = readSection(
+      read?.sections.find(({ name }) => name.toLowerCase() === section.toLowerCase()),
+      set,
+      faults,
+    )
+    if (faults.length > 0) throw new ConfigurationFaults(faults)
+    return values
+  }
+
+  #openLog(): void {
+    const {
+      console: { timestamp },
+      logFile,
+    } = this.#configuration
+    const { own } = this.#scope
+    own(this.#log.addSink(streamSink(process.stderr, timestamp)))
+    if (logFile === undefined) return
+    const file = fileSink(logFile, (message) => process.stderr.write(`${message}\n`))
+    this.#logFile = file
+    own(file.close)
+    own(this.#log.addSink(file.sink))
+  }
+}
+
+interface Running {
+  readonly core: Core
+  readonly stack: Stack
+  readonly dialplan: Dialplan
+  readonly loader: Loader
+  readonly bridges: Bridges
+}
