@@ -23,12 +23,12 @@ export function readNetwork(text: string): Network {
   const slash = text.indexOf('/')
   const address = parseAddress(slash < 0 ? text : text.slice(0, slash))
   if (!address) throw new Error(`expected an address, address/bits or address/mask, not '${text}'`)
-  const most = address.kind() === 'ipv4' ? 32 : 128
-  if (slash < 0) return { text, address, bits: most }
-  const mask = text.slice(slash + 1)
+  const isMapped = address.kind() === 'ipv4' && text.includes(':')
+  const most = address.kind() === 'ipv4' && !isMapped ? 32 : 128
+  const mask = slash < 0 ? String(most) : text.slice(slash + 1)
   const bits = /^[0-9]{1,3}$/.test(mask) ? Number(mask) : (parseAddress(mask)?.prefixLengthFromSubnetMask() ?? -1)
   if (bits < 0 || bits > most) throw new Error(`expected 0 to ${most} bits or a mask after the slash of '${text}'`)
-  return { text, address, bits }
+  return { text, address, bits: isMapped ? Math.max(0, bits - 96) : bits }
 }
 
 export function inNetwork(address: IpAddress, network: Network): boolean {

@@ -75,6 +75,7 @@ class SipRegistrar implements Registrar {
     this.#scope.own(metrics.gauge('registrar.contacts', () => bindings.size))
     this.#known = this.#permanentInFiles()
     this.#scope.own(this.#endpoints.onChange(() => this.#reread()))
+    this.#scope.own(sip.advertise(() => [['Supported', 'path, outbound']]))
     this.#scope.own(sip.handle('REGISTER', (tx) => takeSteps(this.#register(tx))))
   }
 
