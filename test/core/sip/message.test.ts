@@ -40,11 +40,10 @@ describe('SIP messages', () => {
       d: 'proxy',
       y: 'identity',
     }
-    const long = [
-      ...['Via', 'From', 'To', 'Call-ID', 'Contact', 'Content-Length', 'Content-Type', 'Content-Encoding', 'Event'],
-      ...['Allow-Events', 'Refer-To', 'Referred-By', 'Supported', 'Subject', 'Session-Expires', 'Accept-Contact'],
-      ...['Reject-Contact', 'Request-Disposition', 'Identity'],
-    ]
+    const long = `Via From To Call-ID Contact Content-Length Content-Type Content-Encoding Event Allow-Events Refer-To
+      Referred-By Supported Subject Session-Expires Accept-Contact Reject-Contact Request-Disposition Identity`.split(
+      /\s+/,
+    )
     for (const upper of [false, true]) {
       const lines = Object.entries(compact).map(([name, value]) => `${upper ? name.toUpperCase() : name}: ${value}`)
       const request = requestOf(sipBytes(['OPTIONS sip:h SIP/2.0', 'CSEQ: 1 OPTIONS', ...lines]))

@@ -94,7 +94,7 @@ describe('SIP URIs', () => {
   it('reads back what it prints', () => {
     const parts = fc.record({
       scheme: fc.constantFrom('sip' as const, 'sips' as const),
-      user: fc.string({ unit: 'grapheme' }).filter((user) => user.isWellFormed()),
+      user: fc.string({ unit: 'grapheme' }),
       host: fc.constantFrom('example.com', '192.0.2.1', '2001:db8::1'),
       port: fc.option(fc.integer({ min: 1, max: 65535 }), { nil: undefined }),
       value: fc.string(),
