@@ -90,8 +90,7 @@ export class Connection extends Timed implements Wire {
       return
     }
     this.carrier.trace.sent(bytes, this.protocol, this.remote)
-    this.#socket.write(bytes, failed && ((error) => error && failed(error.message)))
-    if (this.#socket.writableLength > MOST_UNSENT) this.end('the peer does not read')
+    this.#write(bytes, failed && ((error) => error && failed(error.message)))
   }
 
   /** Remembers whose connection this is, by the Contact they give. */
@@ -136,7 +135,7 @@ export class Connection extends Timed implements Wire {
     this.#stuckAfter = this.#framer.partial ? this.#messages : -1
     if (this.#pingInterval > 0 && performance.now() >= this.#nextPing) {
       this.#nextPing = performance.now() + this.#pingInterval
-      this.#socket.write(PING)
+      this.#write(PING)
     }
     this.#look()
   }
@@ -149,7 +148,13 @@ export class Connection extends Timed implements Wire {
     this.carrier.wheel.arm(this, this.#pingInterval > 0 ? Math.min(LOOK, this.#pingInterval) : LOOK)
   }
 
+  #write(bytes: Buffer, done?: (error: Error | null | undefined) => void): void {
+    this.#socket.write(bytes, done)
+    if (this.#socket.writableLength > MOST_UNSENT) this.end('the peer does not read')
+  }
+
   #data(chunk: Buffer): void {
+    if (!this.#open) return
     for (const frame of this.#framer.push(chunk)) {
       if (!this.#open) return
       switch (frame.kind) {
@@ -158,7 +163,7 @@ export class Connection extends Timed implements Wire {
           this.carrier.received(frame.bytes, this)
           break
         case 'ping':
-          this.#socket.write(PONG)
+          this.#write(PONG)
           break
         case 'error':
           this.carrier.broken(frame.status, frame.why, frame.head, this)

@@ -141,19 +141,20 @@ export class RequestTransaction extends Timed implements ServerTransaction {
 class AnsweredRequest extends Timed {
   readonly #owner: ServerTransactions
   readonly #key: string
-  readonly #bytes: Buffer
+  /** One character a byte: a small Buffer would keep the whole pool it was cut from. */
+  readonly #bytes: string
   readonly #wire: Wire
 
   constructor(owner: ServerTransactions, key: string, bytes: Buffer, wire: Wire) {
     super()
     this.#owner = owner
     this.#key = key
-    this.#bytes = bytes
+    this.#bytes = bytes.toString('latin1')
     this.#wire = wire
   }
 
   repeat(): void {
-    this.#wire.send(this.#bytes)
+    this.#wire.send(Buffer.from(this.#bytes, 'latin1'))
   }
 
   fire(): void {

@@ -2,9 +2,9 @@
  * What the UDP, TCP and TLS transports have in common. A transport is one `type=transport` section that listens; what
  * it receives goes to a Receiver together with the Wire it came by, and answers go back on that Wire.
  */
-import { isIP, isIPv6 } from 'node:net'
+import { parseBind } from '../bind.ts'
 import type { Globals, TransportConfig } from '../endpoints.ts'
-import type { Logger } from '../log.ts'
+import { type Logger, reasonOf } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { ConfigError } from '../options.ts'
 import type { Address, Flow, Protocol } from './contract.ts'
@@ -71,20 +71,13 @@ export function protocolOf(config: TransportConfig): Protocol {
   return PROTOCOLS[config.protocol]
 }
 
-/** Reads `bind`: `192.0.2.1`, `0.0.0.0:5060`, `[::]:5061`, `::`. Throws ConfigError. */
+/** Reads `bind`. Throws ConfigError. */
 export function bindAddress(config: TransportConfig): Address {
-  const text = config.bind.trim()
-  const bracketed = /^\[([^\]]*)\](?::([0-9]{1,5}))?$/.exec(text)
-  const plain = isIPv6(text) ? [text, text, undefined] : (bracketed ?? /^([^:]*)(?::([0-9]{1,5}))?$/.exec(text))
-  const address = plain?.[1] ?? ''
-  const port = plain?.[2] === undefined ? DEFAULT_PORT[protocolOf(config)] : Number(plain[2])
-  if (isIP(address) === 0 || port > 65535) {
-    throw new ConfigError(
-      `bind = '${config.bind}' in [${config.id}] is not valid, expected an address and a port, as in 0.0.0.0:5060 or [::]:5060`,
-      config,
-    )
+  try {
+    return parseBind(config.bind, config.protocol)
+  } catch (error) {
+    throw new ConfigError(`bind = '${config.bind}' in [${config.id}] is not valid, ${reasonOf(error)}`, config)
   }
-  return { address, port }
 }
 
 /** `192.0.2.1:5060`, `[2001:db8::1]:5060`. */

@@ -1,0 +1,306 @@
+/** UDP, TCP and TLS on real sockets: framing, keep-alives, limits, reload, and what goes wrong. */
+
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { connect as connectTcp, createServer } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { expect } from 'chai'
+import { globalOptions, systemOptions } from '../../../core/endpoints.ts'
+import { Metrics } from '../../../core/metrics.ts'
+import { ConfigError, defaultsOf } from '../../../core/options.ts'
+import type { Stack, StackSettings } from '../../../core/sip/stack.ts'
+import { Certificates } from '../../support/certificates.ts'
+import { TestPhone } from '../../support/phone.ts'
+import { testStack, transportConfig } from '../../support/stack.ts'
+import { until } from '../../support/tools.ts'
+
+describe('transports', () => {
+  let stack: Stack
+  const metrics = new Metrics()
+  const phones: TestPhone[] = []
+  const certificates = new Certificates()
+  const system = defaultsOf(systemOptions)
+
+  const open = async (settings: Partial<StackSettings>): Promise<void> => {
+    stack = await testStack({ metrics, ...settings })
+  }
+
+  const at = (transport: string): { address: string; port: number } => {
+    const found = stack.listening.find((one) => one.transport === transport)
+    if (!found) throw new Error(`nothing listens as ${transport}`)
+    return found
+  }
+
+  const phoneOn = async (transport: string, protocol: 'udp' | 'tcp' | 'tls'): Promise<TestPhone> => {
+    const phone = await TestPhone.open({ server: at(transport), protocol })
+    phones.push(phone)
+    return phone
+  }
+
+  afterEach(async () => {
+    for (const phone of phones.splice(0)) await phone.close()
+    await stack.close()
+  })
+
+  after(() => certificates.remove())
+
+  for (const protocol of ['udp', 'tcp', 'tls'] as const) {
+    for (const bind of ['127.0.0.1:0', '[::1]:0', '0.0.0.0:0']) {
+      it(`serves ${protocol} on ${bind}`, async () => {
+        const files = protocol === 'tls' ? certificates.make('server') : {}
+        await open({ transports: [transportConfig({ id: 'one', protocol, bind, ...files })] })
+        const bound = at('one')
+        const server = { address: bind.startsWith('[') ? '::1' : '127.0.0.1', port: bound.port }
+        const phone = await TestPhone.open({ server, protocol })
+        phones.push(phone)
+        stack.handle('SUBSCRIBE', (tx) => {
+          expect(tx.flow.protocol).to.equal(protocol.toUpperCase())
+          expect(tx.flow.transport).to.equal('one')
+          expect(tx.source).to.deep.equal(phone.local)
+          const dialog = stack.createDialog(tx, { followFlow: false })
+          tx.answer({ status: 200, dialog })
+          dialog.request('NOTIFY', [], undefined, () => undefined)
+        })
+        const dialog = phone.dialog('sip:101@127.0.0.1')
+        const answer = await phone.request('SUBSCRIBE', { dialog })
+        const host = bind.startsWith('[') ? '[::1]' : '127.0.0.1'
+        const parameter = protocol === 'udp' ? '' : `;transport=${protocol}`
+        expect(answer.header('contact')).to.equal(`<sip:101@${host}:${bound.port}${parameter}>`)
+        const notify = await phone.next('NOTIFY')
+        expect(notify.header('via')).to.match(new RegExp(`^SIP/2.0/${protocol.toUpperCase()} `))
+        expect(notify.header('via')).to.contain(` ${host}:${bound.port};`)
+      })
+    }
+  }
+
+  it('reads a TCP stream however it is cut', async () => {
+    await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp' })] })
+    const phone = await phoneOn('tcp', 'tcp')
+    const write = (cseq: number): Buffer =>
+      Buffer.from(
+        phone.write(
+          'OPTIONS',
+          { uri: 'sip:h', body: 'ein Körper', headers: [['Content-Type', 'text/plain']] },
+          {
+            ...phone.dialog('sip:h'),
+            cseq,
+          },
+        ),
+      )
+    for (const byte of write(1)) {
+      phone.send(Buffer.from([byte]))
+      await new Promise(setImmediate)
+    }
+    phone.send(Buffer.concat([write(2), write(3), Buffer.from('\r\n'), write(4)]))
+    await until('four answers', () => phone.received.filter(({ status }) => status === 200).length === 4)
+    expect(phone.received.map(({ cseq }) => cseq)).to.deep.equal([1, 2, 3, 4])
+  })
+
+  it('answers a double CRLF with a CRLF (RFC 5626 4.4.1)', async () => {
+    await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp' })] })
+    const phone = await phoneOn('tcp', 'tcp')
+    phone.send('\r\n\r\n')
+    const pong = await phone.take(() => true, 'a pong')
+    expect(pong.raw.toString()).to.equal('\r\n')
+    expect((await phone.request('OPTIONS')).status).to.equal(200)
+  })
+
+  it('sends keep-alives on connections', async () => {
+    const global = { ...defaultsOf(globalOptions), keep_alive_interval: 0.03 }
+    await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp' })], global: () => global })
+    const phone = await phoneOn('tcp', 'tcp')
+    await phone.request('OPTIONS')
+    expect((await phone.take(({ status }) => status === 0, 'a ping')).raw.toString()).to.match(/^(\r\n\r\n)+$/)
+    await phone.take(({ status }) => status === 0, 'another ping')
+  })
+
+  it('answers STUN binding requests on the UDP port (RFC 5626 3.5.2)', async () => {
+    await open({})
+    const socket = createSocket('udp4')
+    socket.bind(0, '127.0.0.1')
+    await once(socket, 'listening')
+    const transaction = Buffer.from('000102030405060708090a0b', 'hex')
+    const answered = once(socket, 'message')
+    const server = at('transport-udp')
+    socket.send(Buffer.concat([Buffer.from('000100002112a442', 'hex'), transaction]), server.port, server.address)
+    const [answer] = (await answered) as [Buffer]
+    expect(answer.subarray(0, 2).toString('hex')).to.equal('0101')
+    expect(answer.subarray(8, 20)).to.deep.equal(transaction)
+    expect(answer.subarray(20, 26).toString('hex')).to.equal('002000080001')
+    expect(answer.readUInt16BE(26) ^ 0x2112).to.equal(socket.address().port)
+    expect((answer.readUInt32BE(28) ^ 0x2112a442) >>> 0).to.equal(0x7f000001)
+    socket.close()
+  })
+
+  it('answers what breaks a stream, and closes it', async () => {
+    await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp' })] })
+    const phone = await phoneOn('tcp', 'tcp')
+    const text = phone.write('OPTIONS', { uri: 'sip:h' }, { ...phone.dialog('sip:h'), cseq: 1 })
+    phone.send(text.replace('Content-Length: 0', 'Content-Length: abc'))
+    await phone.closed
+    expect(phone.received.map(({ startLine }) => startLine)).to.deep.equal(['SIP/2.0 400 Malformed Content-Length'])
+    const another = await phoneOn('tcp', 'tcp')
+    another.send('\x16\x03\x01 this is no SIP')
+    await another.closed
+  })
+
+  it('turns away what is over max_connections', async () => {
+    await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp', max_connections: 2 })] })
+    const first = await phoneOn('tcp', 'tcp')
+    const second = await phoneOn('tcp', 'tcp')
+    expect((await second.request('OPTIONS')).status).to.equal(200)
+    const third = await phoneOn('tcp', 'tcp')
+    await third.closed
+    await first.close()
+    await until('room', () => metrics.read().some(([name, value]) => name === 'sip.connections.tcp' && value === 1))
+    const fourth = await phoneOn('tcp', 'tcp')
+    expect((await fourth.request('OPTIONS')).status).to.equal(200)
+    expect(metrics.counter('sip.tcp.turned_away').value).to.be.at.least(1)
+  })
+
+  it('drops a peer that does not read what it is sent', async () => {
+    await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp' })] })
+    const { address, port } = at('tcp')
+    const socket = connectTcp(port, address)
+    await once(socket, 'connect')
+    socket.on('error', () => undefined)
+    const phone = await phoneOn('tcp', 'tcp')
+    let outcome: string | undefined
+    stack.handle('PUBLISH', (tx) => {
+      const body = { contentType: 'text/plain', content: 'x'.repeat(60_000) }
+      for (let i = 0; i < 300; i++) {
+        stack.request(
+          { method: 'NOTIFY', requestUri: 'sip:h', from: '<sip:us@h>', to: '<sip:p@h>', flow: tx.flow, body },
+          (ended) => {
+            outcome ??= ended.kind
+          },
+        )
+      }
+    })
+    const text = phone.write('PUBLISH', { uri: 'sip:h' }, { ...phone.dialog('sip:h'), cseq: 1 })
+    socket.pause()
+    socket.write(text)
+    await until('the end of it', () => outcome)
+    expect(outcome).to.equal('unreachable')
+    expect((await phone.request('OPTIONS')).status).to.equal(200)
+    socket.destroy()
+  })
+
+  it('says whose port is taken, with file and line', async () => {
+    await open({})
+    const { port } = at('transport-udp')
+    const error = await failure({ transports: [transportConfig({ id: 'mine', bind: `127.0.0.1:${port}`, line: 7 })] })
+    expect(error.message).to.match(
+      new RegExp(`^pjsip.conf:7: \\[mine\\] cannot listen on UDP 127.0.0.1:${port}, another`),
+    )
+    const busy = createServer()
+    busy.listen(0, '127.0.0.1')
+    await once(busy, 'listening')
+    const taken = busy.address()
+    if (taken === null || typeof taken === 'string') throw new Error('no port')
+    const config = transportConfig({ id: 'tcp', protocol: 'tcp', bind: `127.0.0.1:${taken.port}`, line: 9 })
+    expect((await failure({ transports: [config] })).message).to.match(/^pjsip.conf:9: \[tcp\] cannot listen on TCP/)
+    busy.close()
+    const foreign = transportConfig({ id: 'far', bind: '203.0.113.9:5060' })
+    expect((await failure({ transports: [foreign] })).message).to.contain('does not have that address')
+  })
+
+  it('closes what it opened where a later transport cannot be', async () => {
+    await open({})
+    const { port } = at('transport-udp')
+    const free = createSocket('udp4').bind(0, '127.0.0.1')
+    await once(free, 'listening')
+    const bind = `127.0.0.1:${free.address().port}`
+    free.close()
+    await once(free, 'close')
+    await failure({
+      transports: [transportConfig({ id: 'a', bind }), transportConfig({ id: 'b', bind: `127.0.0.1:${port}` })],
+    })
+    const again = await testStack({ transports: [transportConfig({ id: 'a', bind })] })
+    await again.close()
+  })
+
+  it('refuses TLS without a usable certificate, and networks that are none', async () => {
+    await open({})
+    const tls = transportConfig({ id: 'tls', protocol: 'tls', line: 3 })
+    expect((await failure({ transports: [tls] })).message).to.equal(
+      'pjsip.conf:3: [tls] has protocol=tls and needs cert_file (and priv_key_file)',
+    )
+    const missing = { ...tls, cert_file: '/nowhere/a.pem' }
+    expect((await failure({ transports: [missing] })).message).to.match(
+      /^pjsip.conf:3: cert_file of \[tls\] cannot be read/,
+    )
+    const wrong = { ...tls, ...certificates.make('one'), priv_key_file: certificates.make('two').priv_key_file }
+    expect((await failure({ transports: [wrong] })).message).to.match(/certificate or key of \[tls\] cannot be used/)
+    const network = transportConfig({ local_net: ['10.0.0.0/99'], line: 5 })
+    expect((await failure({ transports: [network] })).message).to.match(/^pjsip.conf:5: local_net = '10.0.0.0\/99'/)
+    const bind = transportConfig({ bind: 'everywhere', line: 6 })
+    expect((await failure({ transports: [bind] })).message).to.match(/^pjsip.conf:6: bind = 'everywhere'/)
+  })
+
+  it('shows a renewed certificate after a reload, and connections stay', async () => {
+    const tls = transportConfig({ id: 'tls', protocol: 'tls', ...certificates.make('before', 'renewed') })
+    await open({ transports: [tls] })
+    const subject = async (): Promise<string> => {
+      const { address, port } = at('tls')
+      const socket = connectTls({ host: address, port, rejectUnauthorized: false })
+      await once(socket, 'secureConnect')
+      const { CN } = socket.getPeerCertificate().subject
+      socket.destroy()
+      return String(CN)
+    }
+    const phone = await phoneOn('tls', 'tls')
+    expect(await subject()).to.equal('before')
+    certificates.make('after', 'renewed')
+    await stack.reload([tls], system)
+    expect(await subject()).to.equal('after')
+    expect((await phone.request('OPTIONS')).status).to.equal(200)
+  })
+
+  it('opens, moves and closes transports on reload as allow_reload says', async () => {
+    const fixed = transportConfig({ id: 'fixed' })
+    const loose = transportConfig({ id: 'loose', allow_reload: true })
+    await open({ transports: [fixed, loose] })
+    const before = at('fixed').port
+    await stack.reload(
+      [{ ...fixed, bind: '[::1]:0' }, { ...loose, bind: '[::1]:0' }, transportConfig({ id: 'new', protocol: 'tcp' })],
+      system,
+    )
+    expect(at('fixed')).to.include({ address: '127.0.0.1', port: before })
+    expect(at('loose')).to.include({ address: '::1' })
+    const phone = await phoneOn('new', 'tcp')
+    expect((await phone.request('OPTIONS')).status).to.equal(200)
+    await stack.reload([], system)
+    expect(stack.listening.map(({ transport }) => transport)).to.deep.equal(['fixed', 'new'])
+    let refused: unknown
+    await stack.reload([transportConfig({ id: 'fixed', bind: 'x' })], system).catch((error: unknown) => {
+      refused = error
+    })
+    expect(refused).to.be.instanceOf(ConfigError)
+    expect(at('fixed').port).to.equal(before)
+  })
+
+  it('holds back what comes before it is started', async () => {
+    await open({ paused: true })
+    const phone = await phoneOn('transport-udp', 'udp')
+    const answer = phone.request('OPTIONS')
+    await phone
+      .take(() => true, 'nothing yet', 50)
+      .then(
+        () => expect.fail('it answered'),
+        () => undefined,
+      )
+    stack.start()
+    expect((await answer).status).to.equal(200)
+  })
+
+  async function failure(settings: Partial<StackSettings>): Promise<ConfigError> {
+    try {
+      await (await testStack(settings)).close()
+    } catch (error) {
+      if (error instanceof ConfigError) return error
+      throw error
+    }
+    throw new Error('it opened')
+  }
+})
