@@ -35,7 +35,7 @@ import { Loader } from '../../core/loader.ts'
 import { Log } from '../../core/log.ts'
 import { Mailboxes } from '../../core/mailboxes.ts'
 import { Metrics } from '../../core/metrics.ts'
-import type { ModuleDefinition, ModuleName } from '../../core/module.ts'
+import type { ModuleDefinition } from '../../core/module.ts'
 import { ConfigError, defaultsOf, type OptionSet, type OptionValues, readSection } from '../../core/options.ts'
 import { Presences } from '../../core/presence.ts'
 import type { Contact, Contacts } from '../../core/registrar.ts'
@@ -177,16 +177,10 @@ export class TestCore {
     return Number(/:(\d+)$/.exec(this.addresses.find((text) => text.startsWith('udp:')) ?? '')?.[1] ?? 0)
   }
 
-  /** Loads modules in this order and returns the API of the last. */
-  async load<A>(
-    ...definitions: readonly [
-      ...ModuleDefinition<readonly ModuleName[], unknown>[],
-      ModuleDefinition<readonly never[], A> | ModuleDefinition<readonly ModuleName[], A>,
-    ]
-  ): Promise<A> {
+  /** Loads modules in this order; resolves with the API of the last, of which the caller says what it is. */
+  async load<A = unknown>(...definitions: readonly ModuleDefinition[]): Promise<A> {
     for (const definition of definitions) {
-      if (!this.loader.list().some(({ name }) => name === definition.name))
-        this.loader.add(definition as ModuleDefinition)
+      if (!this.loader.list().some(({ name }) => name === definition.name)) this.loader.add(definition)
       await this.loader.load(definition.name)
     }
     return this.loader.api(definitions.at(-1)?.name ?? '') as A
