@@ -5,7 +5,6 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { readConfiguration } from './configuration.ts'
 import { reasonOf } from './log.ts'
@@ -14,9 +13,6 @@ import { Scope } from './scope.ts'
 import { ConfigurationFaults, startServer } from './server.ts'
 
 const SYSTEM_DIRECTORY = '/etc/lamplighter'
-
-/** configs/demo is beside `core` in the sources, and beside `dist` once built. */
-const DEMO_DIRECTORY = fileURLToPath(besidePackage('configs/demo'))
 
 const USAGE = `Usage: lamplighter [options]
 
@@ -29,7 +25,7 @@ const USAGE = `Usage: lamplighter [options]
   -h, --help          show this
 `
 
-const { version } = JSON.parse(readFileSync(besidePackage('package.json'), 'utf8')) as { version: string }
+const { version } = JSON.parse(readFileSync(packageFile(), 'utf8')) as { version: string }
 
 process.exitCode = await main()
 
@@ -42,7 +38,7 @@ async function main(): Promise<number> {
   if (options.help) return print(USAGE)
   if (options.version) return print(`lamplighter ${version}\n`)
   const configured = options.config ?? (existsSync(SYSTEM_DIRECTORY) ? SYSTEM_DIRECTORY : undefined)
-  const directory = configured === undefined ? DEMO_DIRECTORY : resolve(configured)
+  const directory = configured === undefined ? (await import('./demo/demo.ts')).demoDirectory() : resolve(configured)
   if (configured !== undefined && !existsSync(directory)) {
     console.error(`there is no directory ${directory}`)
     return 1
@@ -101,14 +97,13 @@ async function serve(directory: string, demo: boolean, quiet: boolean): Promise<
   )
   const scope = new Scope()
   try {
-    const { startDemo } = demo ? await import('./demo/demo.ts') : { startDemo: undefined }
-    const played = await startDemo?.({ directory, quiet, out: process.stdout })
+    const played = demo ? await (await import('./demo/demo.ts')).playDemo({ directory, quiet }) : undefined
     if (played) scope.own(() => played.stop())
     const server = await startServer({ directory, version, onStop: end })
     scope.own(() => server.stop())
     process.on('SIGHUP', () => void server.reload().catch(() => undefined))
     console.log(`Lamplighter ready: ${server.addresses.join(', ')}`)
-    await played?.openPhones(server.addresses)
+    await played?.openPhones()
     await ended
   } catch (error) {
     const lines = error instanceof ConfigurationFaults ? error.faults.map((fault) => fault.message) : [reasonOf(error)]
@@ -120,7 +115,8 @@ async function serve(directory: string, demo: boolean, quiet: boolean): Promise<
   return 0
 }
 
-function besidePackage(path: string): URL {
-  const beside = new URL(`../${path}`, import.meta.url)
-  return existsSync(beside) ? beside : new URL(`../../${path}`, import.meta.url)
+/** package.json is beside `core` in the sources, and beside `dist` once built. */
+function packageFile(): URL {
+  const beside = new URL('../package.json', import.meta.url)
+  return existsSync(beside) ? beside : new URL('../../package.json', import.meta.url)
 }
