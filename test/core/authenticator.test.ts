@@ -82,7 +82,9 @@ describe('Authenticator', () => {
       expect(first.status).to.equal(401)
       const params = parseDigest(challengesOf(first)[0] ?? '')
       expect([params?.get('realm'), params?.get('algorithm'), params?.get('qop')]).to.deep.equal([
-        ...['asterisk', 'MD5', 'auth'],
+        'asterisk',
+        'MD5',
+        'auth',
       ])
       expect(found?.id).to.equal('100')
       expect(lines).to.deep.equal([])
@@ -232,7 +234,9 @@ describe('Authenticator', () => {
       identify(first)
       const offered = challengesOf(first)
       expect(offered.map((text) => parseDigest(text)?.get('algorithm'))).to.deep.equal([
-        ...['SHA-512-256', 'SHA-256', 'MD5'],
+        'SHA-512-256',
+        'SHA-256',
+        'MD5',
       ])
       for (const challenge of offered) {
         const value = credentials([challenge], '100', 'secret', 'sip:200@pbx.example')

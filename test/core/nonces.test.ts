@@ -46,7 +46,17 @@ describe('Nonces', () => {
     const nonce = nonces.make('pbx', '192.0.2.7')
     const use = (count: number): boolean => nonces.use(nonce, count, 32)
     expect([1, 1, 3, 2, 2, 3, 40, 9, 8, 41, 40].map(use)).to.deep.equal([
-      ...[true, false, true, true, false, false, true, true, false, true, false],
+      true,
+      false,
+      true,
+      true,
+      false,
+      false,
+      true,
+      true,
+      false,
+      true,
+      false,
     ])
     expect(use(0xffffffff)).to.equal(true)
     expect(use(41)).to.equal(false)

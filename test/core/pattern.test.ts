@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import fc from 'fast-check'
+import { array, assert, constantFrom, property, tuple } from 'fast-check'
 import { compilePattern } from '../../core/pattern.ts'
 
 describe('Patterns', () => {
@@ -43,14 +43,14 @@ describe('Patterns', () => {
   })
 
   it('agrees with JavaScript on what both know', () => {
-    const atom = fc.constantFrom('a', 'b', '.', '[ab]', '[^a]', '(a|b)', '(ab)', '(a|)', '^', '$')
-    const item = fc
-      .tuple(atom, fc.constantFrom('', '', '*', '+', '?', '{1,2}'))
-      .map(([text, times]) => (text === '^' || text === '$' ? text : text + times))
-    const pattern = fc.array(item, { minLength: 1, maxLength: 5 }).map((items) => items.join(''))
-    const word = fc.array(fc.constantFrom('a', 'b', 'c'), { maxLength: 8 }).map((chars) => chars.join(''))
-    fc.assert(
-      fc.property(pattern, word, (expression, text) => {
+    const atom = constantFrom('a', 'b', '.', '[ab]', '[^a]', '(a|b)', '(ab)', '(a|)', '^', '$')
+    const item = tuple(atom, constantFrom('', '', '*', '+', '?', '{1,2}')).map(([text, times]) =>
+      text === '^' || text === '$' ? text : text + times,
+    )
+    const pattern = array(item, { minLength: 1, maxLength: 5 }).map((items) => items.join(''))
+    const word = array(constantFrom('a', 'b', 'c'), { maxLength: 8 }).map((chars) => chars.join(''))
+    assert(
+      property(pattern, word, (expression, text) => {
         expect(compilePattern(expression).test(text)).to.equal(new RegExp(expression).test(text))
       }),
       { numRuns: 2000 },
