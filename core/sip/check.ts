@@ -6,7 +6,7 @@ import { schemeOf } from './parse-uri.ts'
 import { parseOptionTags } from './values.ts'
 
 export interface CheckSettings {
-  /** Option tags we understand in Require, in lower case; the others are answered 420. */
+  /** Option tags we understand in Require; the others are answered 420. */
   readonly supported: readonly string[]
 }
 
@@ -157,7 +157,8 @@ const CONTACT_RULES: Readonly<Record<string, 'one' | 'any'>> = {
 function requirementsAreSupported(request: SipRequest, { supported }: CheckSettings): Refusal | undefined {
   const required = request.headers('Require')
   if (required.length === 0 || request.method === 'CANCEL' || request.method === 'ACK') return undefined
-  const unsupported = parseOptionTags(required).filter((tag) => !supported.includes(tag.toLowerCase()))
+  const known = new Set(supported.map((tag) => tag.toLowerCase()))
+  const unsupported = parseOptionTags(required).filter((tag) => !known.has(tag.toLowerCase()))
   return unsupported.length === 0 ? undefined : { status: 420, headers: [['Unsupported', unsupported.join(', ')]] }
 }
 

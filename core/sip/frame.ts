@@ -3,8 +3,8 @@
  * a fixed number of times however it dribbles in.
  */
 import { parseDigits, trimSpace } from './grammar.ts'
+import { PARSE_LIMITS } from './header-block.ts'
 import { headerKey } from './headers.ts'
-import { PARSE_LIMITS } from './message.ts'
 
 export type Frame =
   | { readonly kind: 'message'; readonly bytes: Buffer }

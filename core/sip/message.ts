@@ -3,22 +3,12 @@
  * asked for. What is missing or malformed reads as empty here; `check.ts` says what of it makes a message unacceptable.
  */
 import type { SipRequest, SipResponse } from './contract.ts'
-import { fromWire, isToken, parseDigits, splitList, toWire, trimSpace } from './grammar.ts'
-import { headerKey, isListHeader, knownKey } from './headers.ts'
+import { fromWire, isToken, parseDigits, splitList, toWire } from './grammar.ts'
+import { HeaderBlock, PARSE_LIMITS, type ParseLimits } from './header-block.ts'
+import { headerKey, isListHeader } from './headers.ts'
 import { parseNameAddr, parseUri } from './parse-uri.ts'
 import type { NameAddr, SipUri } from './uri.ts'
 import { parseVia, type Via } from './via.ts'
-
-export interface ParseLimits {
-  /** Bytes of the whole message. */
-  readonly maxBytes: number
-  /** Header lines, folded ones counted once. */
-  readonly maxHeaders: number
-  /** Bytes of one header, or of the start line. */
-  readonly maxLine: number
-}
-
-export const PARSE_LIMITS: ParseLimits = { maxBytes: 65535, maxHeaders: 256, maxLine: 8192 }
 
 /** What is no message. */
 export interface ParseFailure {
@@ -41,10 +31,10 @@ export function parseMessage(
   const lineEnd = text.charCodeAt(newline - 1) === CR ? newline - 1 : newline
   if (lineEnd - start > limits.maxLine) return failure('start line too long', 513)
   const startLine = text.slice(start, lineEnd)
-  const lines = indexLines(text, newline + 1, limits)
+  const head = new HeaderBlock(text, newline + 1, limits)
   // A method is a token and has no slash.
-  if (startLine.slice(0, 4).toUpperCase() === 'SIP/') return readResponse(startLine, bytes, text, lines)
-  return readRequest(startLine, bytes, text, lines, limits)
+  if (startLine.slice(0, 4).toUpperCase() === 'SIP/') return readResponse(startLine, bytes, head)
+  return readRequest(startLine, bytes, head, limits)
 }
 
 /** The first Via; undefined where there is none or it is malformed. */
@@ -66,66 +56,16 @@ export function lineCount(message: SipRequest | SipResponse, key: string): numbe
 
 const CR = 13
 
-interface Lines {
-  /** Keys of the headers, in order. */
-  readonly keys: readonly string[]
-  /** Where each value begins and ends in the text: two numbers a header. */
-  readonly spans: readonly number[]
-  readonly bodyStart: number
-  /** What stopped the reading, if anything did. */
-  readonly why: string | undefined
-  readonly status: number
-}
-
 function skipEmptyLines(text: string): number {
   let at = 0
   while (text.charCodeAt(at) === CR || text.charCodeAt(at) === 10) at++
   return at
 }
 
-function indexLines(text: string, from: number, limits: ParseLimits): Lines {
-  const keys: string[] = []
-  const spans: number[] = []
-  const stop = (why: string, status = 400): Lines => ({ keys, spans, bodyStart: text.length, why, status })
-  let nextCr = text.indexOf('\r', from)
-  let at = from
-  for (;;) {
-    const newline = text.indexOf('\n', at)
-    if (newline === -1) return stop('Missing Empty Line After Headers')
-    if (nextCr !== -1 && nextCr < at) nextCr = text.indexOf('\r', at)
-    const end = nextCr === newline - 1 && nextCr >= at ? nextCr : newline
-    if (nextCr !== -1 && nextCr < end) return stop('CR Without LF')
-    if (end === at) return { keys, spans, bodyStart: newline + 1, why: undefined, status: 0 }
-    const first = text.charCodeAt(at)
-    if (first === 0x20 || first === 0x09) {
-      if (keys.length === 0) return stop('Malformed Header Line')
-      spans[spans.length - 1] = end
-    } else {
-      const colon = text.indexOf(':', at)
-      const key = colon === -1 || colon > end ? undefined : keyOf(text, at, colon)
-      if (key === undefined) return stop('Malformed Header Line')
-      if (keys.length === limits.maxHeaders) return stop('Too Many Headers', 513)
-      keys.push(key)
-      spans.push(colon + 1, end)
-    }
-    if (end - (spans[spans.length - 2] ?? end) > limits.maxLine) return stop('Header Too Long', 513)
-    at = newline + 1
-  }
-}
-
-// HCOLON = *( SP / HTAB ) ":" SWS
-function keyOf(text: string, start: number, colon: number): string | undefined {
-  let end = colon
-  while (end > start && (text.charCodeAt(end - 1) === 0x20 || text.charCodeAt(end - 1) === 0x09)) end--
-  const name = text.slice(start, end)
-  return knownKey(name) ?? (isToken(name) ? name.toLowerCase() : undefined)
-}
-
 function readRequest(
   startLine: string,
   bytes: Buffer,
-  text: string,
-  lines: Lines,
+  head: HeaderBlock,
   limits: ParseLimits,
 ): SipRequest | ParseFailure {
   const methodEnd = startLine.indexOf(' ')
@@ -135,18 +75,18 @@ function readRequest(
   const uriEnd = startLine.lastIndexOf(' ')
   const requestUri = uriEnd === methodEnd ? '' : startLine.slice(methodEnd + 1, uriEnd)
   const version = startLine.slice(uriEnd + 1)
-  const request = new ParsedRequest(bytes, text, lines, method, fromWire(requestUri))
+  const request = new ParsedRequest(bytes, head, method, fromWire(requestUri))
   if (version.toUpperCase() !== 'SIP/2.0') {
     const status = isVersion(version) ? 505 : 400
     return failure(status === 505 ? 'Version Not Supported' : 'Malformed Start-Line', status, request)
   }
   if (bytes.length > limits.maxBytes) return failure('Message Too Large', 513, request)
-  if (lines.why !== undefined) return failure(lines.why, lines.status, request)
+  if (head.problem) return failure(head.problem.why, head.problem.status, request)
   return request
 }
 
-function readResponse(startLine: string, bytes: Buffer, text: string, lines: Lines): SipResponse | ParseFailure {
-  if (lines.why !== undefined) return failure(lines.why)
+function readResponse(startLine: string, bytes: Buffer, head: HeaderBlock): SipResponse | ParseFailure {
+  if (head.problem) return failure(head.problem.why)
   const versionEnd = startLine.indexOf(' ')
   const codeEnd = versionEnd + 4
   const status = parseDigits(startLine.slice(versionEnd + 1, codeEnd), 699)
@@ -159,7 +99,7 @@ function readResponse(startLine: string, bytes: Buffer, text: string, lines: Lin
   ) {
     return failure('Malformed Status-Line')
   }
-  return new ParsedResponse(bytes, text, lines, status, fromWire(startLine.slice(codeEnd + 1)))
+  return new ParsedResponse(bytes, head, status, fromWire(startLine.slice(codeEnd + 1)))
 }
 
 /** `SIP/` digits `.` digits, of any number. */
@@ -182,22 +122,20 @@ const NO_CSEQ = { number: -1, method: '' }
 
 class ParsedMessage {
   readonly raw: Buffer
-  readonly #text: string
-  readonly #lines: Lines
+  readonly #head: HeaderBlock
   #from: NameAddr | undefined
   #to: NameAddr | undefined
   #cseq: { readonly number: number; readonly method: string } | undefined
   #via: Via | 'malformed' | undefined
 
-  constructor(bytes: Buffer, text: string, lines: Lines) {
+  constructor(bytes: Buffer, head: HeaderBlock) {
     this.raw = bytes
-    this.#text = text
-    this.#lines = lines
+    this.#head = head
   }
 
   header(name: string): string | undefined {
     const key = headerKey(name)
-    const line = this.#first(key)
+    const line = this.#value(key)
     return line !== undefined && isListHeader(key) ? splitList(line)[0] : line
   }
 
@@ -208,34 +146,29 @@ class ParsedMessage {
   }
 
   lines(key: string): string[] {
-    const found: string[] = []
-    const { keys } = this.#lines
-    for (let at = keys.indexOf(key); at !== -1; at = keys.indexOf(key, at + 1)) found.push(this.#value(at))
-    return found
+    return this.#head.all(key)
   }
 
   count(key: string): number {
-    let count = 0
-    for (const known of this.#lines.keys) if (known === key) count++
-    return count
+    return this.#head.count(key)
   }
 
   get from(): NameAddr {
-    this.#from ??= parseNameAddr(this.#first('from') ?? '') ?? NO_ADDRESS
+    this.#from ??= parseNameAddr(this.#value('from') ?? '') ?? NO_ADDRESS
     return this.#from
   }
 
   get to(): NameAddr {
-    this.#to ??= parseNameAddr(this.#first('to') ?? '') ?? NO_ADDRESS
+    this.#to ??= parseNameAddr(this.#value('to') ?? '') ?? NO_ADDRESS
     return this.#to
   }
 
   get callId(): string {
-    return this.#first('call-id') ?? ''
+    return this.#value('call-id') ?? ''
   }
 
   get cseq(): { readonly number: number; readonly method: string } {
-    this.#cseq ??= parseCseq(this.#first('cseq') ?? '')
+    this.#cseq ??= parseCseq(this.#value('cseq') ?? '')
     return this.#cseq
   }
 
@@ -249,27 +182,15 @@ class ParsedMessage {
 
   /** RFC 3261 18.3: what is beyond Content-Length is not of the message; without one the datagram is. */
   get body(): Buffer {
-    const start = this.#lines.bodyStart
-    const length = parseDigits(this.#first('content-length') ?? '', 0xffffffff)
+    const start = this.#head.end
+    const length = parseDigits(this.#value('content-length') ?? '', 0xffffffff)
     return this.raw.subarray(start, length === undefined ? undefined : start + length)
   }
 
-  #first(key: string): string | undefined {
-    const at = this.#lines.keys.indexOf(key)
-    return at === -1 ? undefined : fromWire(this.#value(at))
+  #value(key: string): string | undefined {
+    const line = this.#head.first(key)
+    return line === undefined ? undefined : fromWire(line)
   }
-
-  #value(at: number): string {
-    const start = this.#lines.spans[2 * at] ?? 0
-    const end = this.#lines.spans[2 * at + 1] ?? 0
-    const value = trimSpace(this.#text.slice(start, end))
-    return value.includes('\n') ? unfold(value) : value
-  }
-}
-
-// RFC 3261 7.3.1: a line break with the white space around it says no more than one space.
-function unfold(value: string): string {
-  return value.split('\n').map(trimSpace).join(' ')
 }
 
 function parseCseq(value: string): { readonly number: number; readonly method: string } {
@@ -287,8 +208,8 @@ class ParsedRequest extends ParsedMessage implements SipRequest {
   #contacts: readonly NameAddr[] | undefined
   #contactValues: readonly string[] | undefined
 
-  constructor(bytes: Buffer, text: string, lines: Lines, method: string, requestUri: string) {
-    super(bytes, text, lines)
+  constructor(bytes: Buffer, head: HeaderBlock, method: string, requestUri: string) {
+    super(bytes, head)
     this.method = method
     this.requestUri = requestUri
   }
@@ -318,8 +239,8 @@ class ParsedResponse extends ParsedMessage implements SipResponse {
   readonly status: number
   readonly reason: string
 
-  constructor(bytes: Buffer, text: string, lines: Lines, status: number, reason: string) {
-    super(bytes, text, lines)
+  constructor(bytes: Buffer, head: HeaderBlock, status: number, reason: string) {
+    super(bytes, head)
     this.status = status
     this.reason = reason
   }
