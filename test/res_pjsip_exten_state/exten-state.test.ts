@@ -1,0 +1,136 @@
+import { expect } from 'chai'
+import type { HintSource } from '../../core/hints.ts'
+import dialogInfoModule from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
+import extenState from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
+import pidfModule from '../../res_pjsip_exten_state/res_pjsip_pidf_body_generator.ts'
+import digiumModule from '../../res_pjsip_exten_state/res_pjsip_pidf_digium_body_supplement.ts'
+import eyebeamModule from '../../res_pjsip_exten_state/res_pjsip_pidf_eyebeam_body_supplement.ts'
+import xpidfModule from '../../res_pjsip_exten_state/res_pjsip_xpidf_body_generator.ts'
+import pubsubModule from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
+import { TestCore, type TestCoreSettings } from '../support/core.ts'
+import { call } from '../support/extension-state.ts'
+import { FakeSip, type FakeTransaction, type Headers } from '../support/fake-sip.ts'
+import { until } from '../support/tools.ts'
+
+const MODULES = [
+  pubsubModule,
+  pidfModule,
+  xpidfModule,
+  dialogInfoModule,
+  eyebeamModule,
+  digiumModule,
+  extenState,
+] as const
+
+describe('the packages presence and dialog', () => {
+  let sip: FakeSip
+  let office: TestCore
+
+  async function open(settings: TestCoreSettings = {}): Promise<void> {
+    sip = new FakeSip()
+    office = await TestCore.start({
+      sip,
+      endpoints: { 100: { context: 'office' }, 101: { context: 'office', subscribe_context: 'blf' } },
+      hints: { '200@office': ['PJSIP/200'], '201@blf': ['Custom:door'] },
+      ...settings,
+    })
+    await office.load(...MODULES)
+  }
+
+  async function subscribe(user: string, headers: Headers): Promise<FakeTransaction> {
+    const tx = await sip.subscribe(user, headers)
+    await until('answer', () => tx.answered)
+    return tx
+  }
+
+  afterEach(() => office.close())
+
+  it('answer 200 and then show the hint of the context of who asks', async () => {
+    await open()
+    office.core.devices.set('pbx1', 'PJSIP/200', 'INUSE')
+    const tx = await subscribe('200', { Event: 'dialog' })
+    expect(tx.status).to.equal(200)
+    await until('NOTIFY', () => tx.dialog.notifies.length === 1)
+    expect(sip.wire).to.deep.equal(['200 SUBSCRIBE', 'NOTIFY 1'])
+    expect(tx.dialog.last.body?.contentType).to.equal('application/dialog-info+xml')
+    expect(tx.dialog.last.text).to.contain('entity="sip:200@pbx.example"').and.to.contain('<state>confirmed</state>')
+    expect((await subscribe('201', { Event: 'dialog' })).status).to.equal(404)
+  })
+
+  it('look in subscribe_context where there is one', async () => {
+    await open()
+    const from = { From: '<sip:101@pbx.example>;tag=1', Event: 'presence' }
+    expect((await subscribe('201', from)).status).to.equal(200)
+    expect((await subscribe('200', from)).status).to.equal(404)
+    expect(office.logged.join('\n')).to.contain(
+      "Endpoint '101' state subscription failed: Extension '200' does not exist in context 'blf' or has no associated hint",
+    )
+  })
+
+  it('follow the calls of the extension', async () => {
+    await open()
+    const tx = await subscribe('200', { Event: 'dialog' })
+    office.core.calls.set(call())
+    office.core.devices.set('pbx1', 'PJSIP/200', 'RINGING')
+    await until('such a NOTIFY', () => tx.dialog.last.text.includes('<state>early</state>'))
+    expect(tx.dialog.last.text).to.contain('<identity display="Carol">sip:301@pbx.example</identity>')
+    office.core.devices.set('pbx1', 'PJSIP/200', 'INUSE')
+    await until('such a NOTIFY', () => tx.dialog.last.text.includes('<state>confirmed</state>'))
+    expect(tx.dialog.last.text).to.contain('<identity display="Carol">sip:301@pbx.example</identity>')
+    office.core.devices.set('pbx1', 'PJSIP/200', 'NOT_INUSE')
+    await until('such a NOTIFY', () => tx.dialog.last.text.includes('<state>terminated</state>'))
+  })
+
+  for (const [event, accept, type] of [
+    ['presence', undefined, 'application/pidf+xml'],
+    ['dialog', undefined, 'application/dialog-info+xml'],
+    ['presence', 'application/xpidf+xml, application/pidf+xml', 'application/xpidf+xml'],
+    ['presence', 'application/cpim-pidf+xml', 'application/cpim-pidf+xml'],
+    ['presence', 'application/dialog-info+xml', 'application/dialog-info+xml'],
+    ['dialog', 'application/pidf+xml', 'application/pidf+xml'],
+  ] as const) {
+    it(`give ${event} as ${type} to whom accepts ${accept ?? 'nothing in particular'}`, async () => {
+      await open()
+      const tx = await subscribe('200', { Event: event, Accept: accept })
+      await until('NOTIFY', () => tx.dialog.notifies.length === 1)
+      expect(tx.dialog.last.body?.contentType).to.equal(type)
+    })
+  }
+
+  it('answer 500 with Retry-After where no source can say whether there is a hint', async () => {
+    await open()
+    const away: HintSource = { name: 'away', lookup: async () => 'unreachable', onChange: () => () => undefined }
+    office.core.hints.addSource(away)
+    const tx = await subscribe('999', { Event: 'presence' })
+    expect(tx.status).to.equal(500)
+    expect(Number(tx.header('Retry-After'))).to.be.above(0)
+  })
+
+  it('answer 404 to an empty user', async () => {
+    await open()
+    expect((await subscribe('', { Event: 'presence' })).status).to.equal(404)
+  })
+
+  it("put everything that the modules add into Asterisk's pidf", async () => {
+    await open({ general: { compat: 'asterisk' } })
+    const tx = await subscribe('200', { Event: 'presence', 'User-Agent': 'Digium D40' })
+    await until('NOTIFY', () => tx.dialog.notifies.length === 1)
+    expect(tx.dialog.last.text).to.equal(`<?xml version="1.0" encoding="UTF-8"?>
+<presence entity="sip:200@pbx.example" xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" xmlns:rpid="urn:ietf:params:xml:ns:pidf:rpid">
+ <note>Unavailable</note>
+ <tuple id="200">
+  <status>
+   <basic>closed</basic>
+  </status>
+  <contact priority="1">sip:100@pbx.example</contact>
+ </tuple>
+ <dm:person />
+ <tuple id="digium-presence">
+  <status>
+   <digium_presence type="not_set" />
+  </status>
+ </tuple>
+</presence>
+`)
+  })
+})
