@@ -1,0 +1,316 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import type { FakeDialog, FakeSip, FakeTransaction } from '../support/fake-sip.ts'
+import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
+import { Lamps, maker, XML } from '../support/lamps.ts'
+import { until } from '../support/tools.ts'
+
+describe('subscription: over a restart', () => {
+  let directory: string
+  let lamps: Lamps
+  const open: LampOffice[] = []
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'lamplighter-pubsub-'))
+    lamps = new Lamps()
+  })
+
+  afterEach(async () => {
+    for (const made of open.splice(0)) await made.office.close()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  async function begin(settings: Parameters<typeof lampOffice>[0] = {}): Promise<LampOffice> {
+    const made = await lampOffice({ storePath: join(directory, 'lamps.db'), lamps, ...settings })
+    open.push(made)
+    return made
+  }
+
+  async function end({ office }: LampOffice, how: 'close' | 'kill'): Promise<void> {
+    open.splice(0)
+    await office[how]()
+  }
+
+  const dialogsOf = (sip: FakeSip): FakeDialog[] => [...sip.dialogs.values()]
+  const versionOf = (text: string): number => Number(/version="(\d+)"/.exec(text)?.[1])
+  const inDialog = (tx: FakeTransaction, made: LampOffice): FakeDialog => {
+    const found = dialogsOf(made.sip).find((dialog) => dialog.callId === tx.request.callId)
+    if (!found) throw new Error('its dialog is gone')
+    return found
+  }
+
+  for (const how of ['close', 'kill'] as const) {
+    it(`sends each phone one NOTIFY with the state now, in its old dialog, numbers higher than before (${how})`, async () => {
+      const first = await begin()
+      const tx = await first.sip.subscribe('200', { Accept: XML, Event: 'lamp;id=3' })
+      const other = await first.sip.subscribe('201')
+      await settled()
+      for (const light of ['a', 'b', 'c']) {
+        lamps.set('200', light)
+        await settled()
+      }
+      await first.office.store.flush()
+      const before = tx.dialog.last
+      await end(first, how)
+      expect(before.text).to.include('>c<')
+      expect(tx.dialog.notifies).to.have.length(4)
+
+      lamps.set('200', 'd')
+      const second = await begin()
+      const dialog = inDialog(tx, second)
+      await until('a NOTIFY to each', () => dialogsOf(second.sip).every((one) => one.notifies.length > 0))
+      await settled()
+      expect(dialog.notifies).to.have.length(1)
+      expect(dialog.last.cseq).to.be.above(before.cseq)
+      expect(versionOf(dialog.last.text)).to.be.above(versionOf(before.text))
+      expect(dialog.last.text).to.include('>d<').and.include('sip:200@pbx.example')
+      expect(dialog.last.header('Event')).to.equal('lamp;id=3')
+      expect(dialog.last.state).to.match(/^active;expires=(600|599|598)$/)
+      expect(inDialog(other, second).notifies.map((notify) => notify.text)).to.deep.equal(['off'])
+      expect(lamps.asked.at(-1)?.request).to.equal(undefined)
+      expect(lamps.asked.at(-1)?.uri).to.equal('sip:100@pbx.example')
+    })
+  }
+
+  it('never goes back, however many NOTIFYs there were', async () => {
+    const first = await begin()
+    const tx = await first.sip.subscribe('200', { Accept: XML })
+    await settled()
+    for (let light = 0; light < 175; light++) {
+      lamps.set('200', String(light))
+      await settled(2)
+      if (light % 25 === 0) await first.office.store.flush()
+    }
+    await settled()
+    const before = tx.dialog.last
+    expect(before.cseq).to.equal(176)
+    await end(first, 'kill')
+    const second = await begin()
+    const dialog = inDialog(tx, second)
+    await until('a NOTIFY', () => dialog.notifies.length > 0)
+    expect(dialog.last.cseq).to.be.above(176)
+    expect(versionOf(dialog.last.text)).to.be.above(versionOf(before.text))
+  })
+
+  it('goes on without a gap after an orderly end', async () => {
+    const first = await begin()
+    const tx = await first.sip.subscribe('200', { Accept: XML })
+    await first.office.store.flush()
+    await end(first, 'close')
+    const second = await begin()
+    await until('a NOTIFY', () => inDialog(tx, second).notifies.length > 0)
+    expect(inDialog(tx, second).last.cseq).to.equal(2)
+  })
+
+  it('takes refreshes in the old dialog at once', async () => {
+    const first = await begin()
+    const tx = await first.sip.subscribe('200')
+    await first.office.store.flush()
+    await end(first, 'kill')
+    const second = await begin()
+    const refresh = await second.sip.receive('SUBSCRIBE', 'sip:x', {
+      'Call-ID': tx.request.callId,
+      From: tx.request.from.text,
+      To: `<sip:200@pbx.example>;tag=${tx.dialog.localTag}`,
+      CSeq: '2 SUBSCRIBE',
+      Expires: '0',
+    })
+    expect(refresh.status).to.equal(200)
+    await settled()
+    expect(refresh.dialog.last.state).to.equal('terminated;reason=timeout')
+  })
+
+  it('brings nothing back that ended', async () => {
+    const first = await begin()
+    const tx = await first.sip.subscribe('200')
+    const gone = await first.sip.subscribe('201')
+    await first.sip.subscribe('201', { Expires: '0' })
+    await settled()
+    await first.sip.again(tx, { Expires: '0' })
+    first.sip.autoAnswer = 481
+    lamps.set('201', 'on')
+    await settled()
+    expect(gone.dialog.disposed).to.equal(true)
+    await first.office.store.flush()
+    await end(first, 'kill')
+    const second = await begin()
+    expect(dialogsOf(second.sip)).to.deep.equal([])
+  })
+
+  it('drops what expired meanwhile', async () => {
+    const first = await begin()
+    await first.sip.subscribe('200', { Expires: '1' })
+    await first.office.store.flush()
+    await end(first, 'kill')
+    await new Promise((resolve) => {
+      setTimeout(resolve, 1050)
+    })
+    const second = await begin()
+    expect(dialogsOf(second.sip)).to.deep.equal([])
+    expect(second.office.logged.join('\n')).to.include('0 subscriptions restored, 1 had expired')
+  })
+
+  it('looks for an extension that is not there yet, and finds it', async () => {
+    const lamp = new Lamps()
+    const first = await begin({ lamps: lamp })
+    const tx = await first.sip.subscribe('200')
+    await settled()
+    await end(first, 'close')
+    lamp.instead = { found: 'unavailable' }
+    const second = await begin({ lamps: lamp })
+    await until('the question', () => lamp.asked.length > 1)
+    expect(inDialog(tx, second).notifies).to.have.length(0)
+    lamp.instead = undefined
+    await until('a NOTIFY', () => inDialog(tx, second).notifies.length > 0)
+    expect(inDialog(tx, second).last.text).to.equal('off')
+  })
+
+  for (const [found, state] of [
+    [undefined, 'terminated;reason=noresource'],
+    ['unavailable', 'terminated;reason=probation;retry-after=10'],
+    [{ status: 403 }, 'terminated;reason=rejected'],
+  ] as const) {
+    it(`gives up after restore_patience: ${state}`, async () => {
+      const first = await begin()
+      const tx = await first.sip.subscribe('200')
+      await settled()
+      await end(first, 'close')
+      lamps.instead = { found }
+      const second = await begin({ options: { restore_patience: '0' } })
+      const dialog = inDialog(tx, second)
+      await until('the end', () => dialog.disposed)
+      expect(dialog.notifies.map((notify) => notify.state)).to.deep.equal([state])
+    })
+  }
+
+  it('drops the row of an endpoint that does not come back', async () => {
+    const first = await begin()
+    await first.sip.subscribe('200')
+    await settled()
+    await end(first, 'close')
+    const second = await begin({ endpoints: { 101: {} }, options: { restore_patience: '0' } })
+    expect(dialogsOf(second.sip)).to.deep.equal([])
+    expect(second.office.logged.join('\n')).to.include('endpoint 100 is not there any more')
+    await second.office.store.flush()
+    await end(second, 'close')
+    expect(dialogsOf((await begin()).sip)).to.deep.equal([])
+  })
+
+  it('asks for an endpoint that another source knows', async () => {
+    const first = await begin()
+    const endpoint = first.office.core.endpoints.files.endpoints.get('100')
+    await first.sip.subscribe('200')
+    await settled()
+    await end(first, 'close')
+    const second = await begin({ endpoints: { 101: {} } })
+    second.office.core.endpoints.addSource({
+      name: 'pbx1',
+      endpoint: async (id) => (id === '100' ? endpoint : undefined),
+      aor: async () => undefined,
+      auth: async () => undefined,
+    })
+    await until('a NOTIFY', () => (dialogsOf(second.sip)[0]?.notifies.length ?? 0) > 0)
+    expect(dialogsOf(second.sip)[0]?.last.text).to.equal('off')
+  })
+
+  it('waits for a lost connection to come back', async () => {
+    const first = await begin()
+    const tx = await first.sip.subscribe('200')
+    await settled()
+    await end(first, 'close')
+    const second = await begin()
+    const dialog = inDialog(tx, second)
+    dialog.reachable = false
+    await until('its state', () => second.office.metric('pubsub.subscriptions.active') === 1)
+    await settled()
+    expect(dialog.notifies).to.have.length(0)
+    const refresh = await second.sip.receive('SUBSCRIBE', 'sip:x', {
+      'Call-ID': tx.request.callId,
+      From: tx.request.from.text,
+      To: `<sip:200@pbx.example>;tag=${dialog.localTag}`,
+      CSeq: '2 SUBSCRIBE',
+    })
+    expect(refresh.status).to.equal(200)
+    await until('a NOTIFY', () => dialog.notifies.length > 0)
+    await settled()
+    expect(dialog.notifies).to.have.length(1)
+  })
+
+  it('waits for all that makes a body before the one NOTIFY', async () => {
+    const first = await begin()
+    const tx = await first.sip.subscribe('200')
+    await settled()
+    await end(first, 'close')
+    const second = await begin()
+    second.pubsub.bodySupplement(maker)
+    const dialog = inDialog(tx, second)
+    await until('a NOTIFY', () => dialog.notifies.length > 0)
+    await settled()
+    expect(dialog.notifies.map((notify) => notify.text)).to.deep.equal(['off by Edison'])
+  })
+
+  it('spreads the NOTIFYs', async () => {
+    const first = await begin({ options: { replace_same_contact: 'no' } })
+    for (let phone = 0; phone < 60; phone++) await first.sip.subscribe('200')
+    await settled()
+    await end(first, 'close')
+    const second = await begin({ options: { restore_spread: '1' } })
+    const sent = (): number => dialogsOf(second.sip).filter((dialog) => dialog.notifies.length > 0).length
+    const some = await until('some', () => sent() || undefined)
+    expect(some).to.be.below(60)
+    await until('all', () => sent() === 60)
+    expect(dialogsOf(second.sip).every((dialog) => dialog.notifies.length === 1)).to.equal(true)
+  })
+
+  it('drops rows that cannot be read, says so, and takes the others', async () => {
+    const first = await begin()
+    await first.sip.subscribe('200')
+    await settled()
+    await end(first, 'close')
+    const damaged = await begin()
+    await until('a NOTIFY', () => (dialogsOf(damaged.sip)[0]?.notifies.length ?? 0) > 0)
+    await end(damaged, 'kill')
+    await spoil(join(directory, 'lamps.db'))
+    const second = await begin()
+    expect(second.office.logged.join('\n')).to.include('1 stored subscriptions could not be read')
+    expect(second.office.logged.join('\n')).to.include('the stored dialog of lamp of 200 for 100 cannot be read')
+    expect(dialogsOf(second.sip)).to.have.length(1)
+  })
+
+  it('goes on where it was when res_pjsip_pubsub is unloaded and loaded again', async () => {
+    const made = await begin()
+    const tx = await made.sip.subscribe('200', { Accept: XML })
+    await settled()
+    await made.office.loader.restart('res_pjsip_pubsub')
+    const dialog = inDialog(tx, made)
+    await until('a NOTIFY', () => dialog.notifies.length > 0)
+    await settled()
+    expect(tx.dialog.notifies).to.have.length(1)
+    expect(dialog.notifies.map(({ text, cseq }) => [text, cseq])).to.deep.equal([
+      ['<lamp version="1" entity="sip:200@pbx.example">off</lamp>', 2],
+    ])
+  })
+})
+
+/** One row with a column that is no text, one whose dialog is no record, beside the good one. */
+async function spoil(path: string): Promise<void> {
+  const { default: sqlite3 } = await import('sqlite3')
+  const database = new sqlite3.Database(path)
+  const run = (sql: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      database.run(sql, (error) => (error ? reject(error) : resolve()))
+    })
+  const columns =
+    'event_id, resource, endpoint, content_type, watcher, user_agent, local_uri, contact, expires, cseq, version'
+  await run(
+    `INSERT INTO subscriptions SELECT 'x', NULL, ${columns}, dialog FROM subscriptions WHERE dialog_id NOT IN ('x', 'y')`,
+  )
+  await run(
+    `INSERT INTO subscriptions SELECT 'y', event, ${columns}, '{"callId":1}' FROM subscriptions WHERE dialog_id NOT IN ('x', 'y')`,
+  )
+  await new Promise<void>((resolve, reject) => {
+    database.close((error) => (error ? reject(error) : resolve()))
+  })
+}
