@@ -1,6 +1,7 @@
 /** What a request is answered before anybody handles it, and which way the answer goes. */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { expect } from 'chai'
 import type { Refusal } from '../../../core/sip/contract.ts'
 import type { Stack, StackSettings } from '../../../core/sip/stack.ts'
@@ -188,7 +189,6 @@ describe('requests', () => {
       await phone.close()
       const [server] = stack.listening
       if (!server) throw new Error('nothing listens')
-      const { createServer } = await import('node:net')
       const listener = createServer()
       listener.listen(0, '127.0.0.1')
       await once(listener, 'listening')

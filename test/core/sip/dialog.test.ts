@@ -1,0 +1,391 @@
+/** Dialogs: numbers, routes, targets, flows that come and go, and records that outlive a restart (RFC 3261 12). */
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { expect } from 'chai'
+import { systemOptions } from '../../../core/endpoints.ts'
+import { defaultsOf } from '../../../core/options.ts'
+import type { Dialog, Outcome } from '../../../core/sip/contract.ts'
+import type { Stack, StackSettings } from '../../../core/sip/stack.ts'
+import { type PhoneDialog, type PhoneSettings, TestPhone } from '../../support/phone.ts'
+import { testStack, transportConfig } from '../../support/stack.ts'
+import { until } from '../../support/tools.ts'
+
+const BOTH = [transportConfig({ id: 'udp' }), transportConfig({ id: 'tcp', protocol: 'tcp' })]
+
+describe('dialogs', () => {
+  let stack: Stack
+  let dialogs: Dialog[]
+  let followFlow: boolean
+  const phones: TestPhone[] = []
+  const stacks: Stack[] = []
+
+  /** A stack that makes a dialog of each first SUBSCRIBE, as a notifier does. */
+  const open = async (settings: Partial<StackSettings> = {}): Promise<void> => {
+    dialogs = []
+    followFlow = false
+    stack = await testStack({ transports: BOTH, ...settings })
+    stacks.push(stack)
+    stack.handle('SUBSCRIBE', (tx) => {
+      const known = stack.findDialog(tx.request)
+      if (!known && tx.request.to.tag !== undefined) return tx.answer({ status: 481 })
+      const refusal = known?.accept(tx)
+      if (refusal) return tx.answer(refusal)
+      const dialog = known ?? stack.createDialog(tx, { followFlow })
+      if (!known) dialogs.push(dialog)
+      tx.answer({ status: 200, dialog })
+    })
+  }
+
+  const serverOf = (protocol: string): { address: string; port: number } => {
+    const found = stack.listening.find((one) => one.protocol === protocol)
+    if (!found) throw new Error(`no ${protocol}`)
+    return found
+  }
+
+  const phoneOf = async (settings: Partial<PhoneSettings> = {}): Promise<TestPhone> => {
+    const protocol = settings.protocol ?? 'udp'
+    const phone = await TestPhone.open({ server: serverOf(protocol.toUpperCase()), ...settings })
+    phones.push(phone)
+    return phone
+  }
+
+  const subscribe = async (phone: TestPhone, headers: [string, string][] = []): Promise<[PhoneDialog, Dialog]> => {
+    const theirs = phone.dialog('sip:101@127.0.0.1')
+    expect((await phone.request('SUBSCRIBE', { dialog: theirs, headers })).status).to.equal(200)
+    const ours = dialogs.at(-1)
+    if (!ours) throw new Error('no dialog was made')
+    return [theirs, ours]
+  }
+
+  const notify = (dialog: Dialog, content = 'state'): Promise<Outcome> =>
+    new Promise((resolve) => {
+      dialog.request('NOTIFY', [['Event', 'presence']], { contentType: 'text/plain', content }, resolve)
+    })
+
+  const statusOf = (outcome: Outcome): number | string =>
+    outcome.kind === 'response' ? outcome.response.status : outcome.kind
+
+  afterEach(async () => {
+    for (const phone of phones.splice(0)) await phone.close()
+    for (const one of stacks.splice(0)) await one.close()
+  })
+
+  it('number their requests one by one, and never lower', async () => {
+    await open()
+    const phone = await phoneOf()
+    const [, dialog] = await subscribe(phone)
+    await notify(dialog)
+    await notify(dialog)
+    dialog.skipCseqTo(100)
+    await notify(dialog)
+    dialog.skipCseqTo(50)
+    await notify(dialog)
+    const numbers = phone.received.filter(({ method }) => method === 'NOTIFY').map(({ cseq }) => cseq)
+    expect(numbers).to.deep.equal([1, 2, 100, 101])
+    expect(dialog.localCseq).to.equal(101)
+  })
+
+  it('refuse a CSeq that is not higher with 500 (RFC 3261 12.2.2)', async () => {
+    await open()
+    const phone = await phoneOf()
+    const [theirs] = await subscribe(phone)
+    theirs.cseq = 10
+    expect((await phone.request('SUBSCRIBE', { dialog: theirs })).status).to.equal(200)
+    theirs.cseq = 9
+    expect((await phone.request('SUBSCRIBE', { dialog: theirs, branch: 'z9hG4bKlow' })).status).to.equal(500)
+    theirs.cseq = 11
+    expect((await phone.request('SUBSCRIBE', { dialog: theirs })).status).to.equal(200)
+  })
+
+  it('are found by Call-ID and both tags, until they are disposed of', async () => {
+    await open()
+    const phone = await phoneOf()
+    const [theirs, ours] = await subscribe(phone)
+    expect(ours.id).to.equal(`${theirs.callId};${theirs.remoteTag};${theirs.localTag}`)
+    expect((await phone.request('SUBSCRIBE', { dialog: { ...theirs, localTag: 'x' } })).status).to.equal(481)
+    expect((await phone.request('SUBSCRIBE', { dialog: { ...theirs, remoteTag: 'x' } })).status).to.equal(481)
+    expect((await phone.request('SUBSCRIBE', { dialog: theirs })).status).to.equal(200)
+    ours.dispose()
+    expect((await phone.request('SUBSCRIBE', { dialog: theirs })).status).to.equal(481)
+    // The last NOTIFY of a subscription may still be on its way.
+    expect(statusOf(await notify(ours))).to.equal(200)
+  })
+
+  it('send to the new target after a refresh', async () => {
+    await open()
+    const before = await phoneOf()
+    const after = await phoneOf()
+    const [theirs, ours] = await subscribe(before)
+    const moved = `<sip:phone@127.0.0.1:${after.local.port};ob>`
+    await before.request('SUBSCRIBE', { dialog: theirs, contact: false, headers: [['Contact', moved]] })
+    expect(statusOf(await notify(ours))).to.equal(200)
+    const got = await after.next('NOTIFY')
+    expect(got.uri).to.equal(`sip:phone@127.0.0.1:${after.local.port};ob`)
+    expect(ours.remoteTarget).to.equal(`sip:phone@127.0.0.1:${after.local.port};ob`)
+  })
+
+  it('send to where the SUBSCRIBE came from, where the flow is followed', async () => {
+    await open()
+    followFlow = true
+    const phone = await phoneOf({ contact: '<sip:phone@192.0.2.77:5060>' })
+    const [, ours] = await subscribe(phone)
+    expect(statusOf(await notify(ours))).to.equal(200)
+    expect((await phone.next('NOTIFY')).uri).to.equal('sip:phone@192.0.2.77:5060')
+  })
+
+  it('send through loose routers: target in the Request-URI, routes as Route', async () => {
+    await open()
+    const proxy = await phoneOf()
+    const near = `<sip:127.0.0.1:${proxy.local.port};lr;x=1>`
+    const far = '"Far, and away" <sip:192.0.2.9;lr>'
+    const phone = await phoneOf()
+    const theirs = phone.dialog('sip:101@127.0.0.1')
+    const answer = await phone.request('SUBSCRIBE', { dialog: theirs, headers: [['Record-Route', `${near}, ${far}`]] })
+    expect(answer.headers('record-route').join(', ')).to.equal(`${near}, ${far}`)
+    expect(statusOf(await notify(dialogs[0] as Dialog))).to.equal(200)
+    const got = await proxy.next('NOTIFY')
+    expect(got.headers('route').join(', ')).to.equal(`${near}, ${far}`)
+    expect(got.uri).to.equal(`sip:phone@127.0.0.1:${phone.local.port}`)
+    expect(phone.received.every(({ method }) => method !== 'NOTIFY')).to.equal(true)
+  })
+
+  it('send through a strict router: itself in the Request-URI, the target last (RFC 3261 12.2.1.1)', async () => {
+    await open()
+    const proxy = await phoneOf()
+    const phone = await phoneOf()
+    const near = `<sip:proxy@127.0.0.1:${proxy.local.port}>`
+    const [, ours] = await subscribe(phone, [
+      ['Record-Route', near],
+      ['Record-Route', '<sip:192.0.2.9;lr>'],
+    ])
+    expect(statusOf(await notify(ours))).to.equal(200)
+    const got = await proxy.next('NOTIFY')
+    expect(got.uri).to.equal(`sip:proxy@127.0.0.1:${proxy.local.port}`)
+    expect(got.headers('route')).to.deep.equal(['<sip:192.0.2.9;lr>', `<sip:phone@127.0.0.1:${phone.local.port}>`])
+  })
+
+  it('keep names and parameters of From and To', async () => {
+    await open()
+    const phone = await phoneOf()
+    const theirs = phone.dialog('sip:101@127.0.0.1')
+    const from = '"Grüße, \\"Ö\\"" <sip:100@127.0.0.1;x=1>'
+    await phone.request('SUBSCRIBE', { dialog: theirs, from, to: 'Lobby <sip:101@127.0.0.1>;y=2' })
+    await notify(dialogs[0] as Dialog)
+    const got = await phone.next('NOTIFY')
+    expect(got.header('to')).to.equal(`${from};tag=${theirs.localTag}`)
+    expect(got.header('from')).to.equal(`"Lobby" <sip:101@127.0.0.1>;y=2;tag=${theirs.remoteTag}`)
+  })
+
+  it('pass on errors and time-outs', async () => {
+    await open({ timers: { t1: 20, t2: 40, f: 150 } })
+    const phone = await phoneOf()
+    const [, ours] = await subscribe(phone)
+    phone.onRequest = () => 481
+    expect(statusOf(await notify(ours))).to.equal(481)
+    phone.onRequest = () => undefined
+    expect(statusOf(await notify(ours))).to.equal('timeout')
+  })
+
+  it('are unreachable where the target has no address', async () => {
+    const names = {
+      naptr: () => Promise.reject(new Error('none')),
+      srv: () => Promise.reject(new Error('none')),
+      addresses: () => Promise.reject(new Error('none')),
+    }
+    await open({ names })
+    const phone = await phoneOf({ contact: '<sip:phone@nowhere.example>' })
+    const [, ours] = await subscribe(phone)
+    expect(await notify(ours)).to.deep.equal({
+      kind: 'unreachable',
+      reason: 'there is no address to send to for sip:phone@nowhere.example',
+    })
+  })
+
+  describe('on connections', () => {
+    it('go back on the connection whatever the Contact says, and end with it', async () => {
+      await open()
+      const phone = await phoneOf({ protocol: 'tcp', contact: '<sip:phone@192.168.1.9:5062;transport=tcp>' })
+      const [, ours] = await subscribe(phone)
+      expect(statusOf(await notify(ours))).to.equal(200)
+      expect(ours.reachable).to.equal(true)
+      let lost = 0
+      ours.onFlowLost(() => lost++)
+      void ours.onFlowLost(() => lost++)()
+      await phone.close()
+      await until('the loss', () => lost > 0)
+      expect(lost).to.equal(1)
+      expect(ours.flow).to.equal(undefined)
+      expect(ours.reachable).to.equal(false)
+      expect(statusOf(await notify(ours))).to.equal('unreachable')
+    })
+
+    it('are told at once of a connection lost while a request waits', async () => {
+      await open()
+      const phone = await phoneOf({ protocol: 'tcp', autoAnswer: false })
+      const [, ours] = await subscribe(phone)
+      const outcome = notify(ours)
+      await phone.next('NOTIFY')
+      await phone.close()
+      expect(await outcome).to.deep.equal({ kind: 'unreachable', reason: 'the connection was lost' })
+    })
+
+    it('move to the connection that a refresh comes by', async () => {
+      await open()
+      const first = await phoneOf({ protocol: 'tcp' })
+      const [theirs, ours] = await subscribe(first)
+      let lost = 0
+      ours.onFlowLost(() => lost++)
+      const second = await phoneOf({ protocol: 'tcp' })
+      expect((await second.request('SUBSCRIBE', { dialog: theirs })).status).to.equal(200)
+      await first.close()
+      expect(statusOf(await notify(ours))).to.equal(200)
+      await second.next('NOTIFY')
+      expect(lost).to.equal(0)
+      await second.close()
+      await until('the loss', () => lost === 1)
+    })
+
+    it('open a new one to a Contact that is not behind NAT', async () => {
+      await open()
+      const listener = createServer()
+      listener.listen(0, '127.0.0.1')
+      await once(listener, 'listening')
+      const at = listener.address()
+      if (at === null || typeof at === 'string') throw new Error('no port')
+      const phone = await phoneOf({ protocol: 'tcp', contact: `<sip:phone@127.0.0.1:${at.port};transport=tcp>` })
+      const [, ours] = await subscribe(phone)
+      await phone.close()
+      await until('the loss', () => ours.flow === undefined)
+      expect(ours.reachable).to.equal(true)
+      const connected = once(listener, 'connection')
+      const outcome = notify(ours)
+      const [socket] = await connected
+      const [bytes] = await once(socket, 'data')
+      expect(String(bytes)).to.match(/^NOTIFY sip:phone@127/)
+      socket.destroy()
+      listener.close()
+      expect(statusOf(await outcome)).to.equal('unreachable')
+      expect(statusOf(await notify(ours))).to.equal('unreachable')
+    })
+  })
+
+  describe('over 1300 bytes', () => {
+    const big = 'x'.repeat(1500)
+
+    it('move from UDP to an open connection of the same phone', async () => {
+      await open()
+      const udp = await phoneOf()
+      const [, ours] = await subscribe(udp)
+      const other = await phoneOf({ protocol: 'tcp', contact: '<sip:other@127.0.0.1>' })
+      await subscribe(other)
+      const tcp = await phoneOf({ protocol: 'tcp', contact: '<sip:phone@127.0.0.1;transport=tcp>' })
+      await subscribe(tcp)
+      expect(statusOf(await notify(ours, big))).to.equal(200)
+      const got = await tcp.next('NOTIFY')
+      expect(got.body).to.equal(big)
+      expect(got.header('via')).to.match(/^SIP\/2.0\/TCP /)
+      expect(statusOf(await notify(ours, 'small'))).to.equal(200)
+      expect((await udp.next('NOTIFY')).body).to.equal('small')
+      expect(other.received.every(({ method }) => method !== 'NOTIFY')).to.equal(true)
+    })
+
+    it('stay on UDP where the phone has no connection', async () => {
+      await open()
+      const udp = await phoneOf()
+      const [, ours] = await subscribe(udp)
+      const other = await phoneOf({ protocol: 'tcp', contact: '<sip:other@127.0.0.1>' })
+      await subscribe(other)
+      expect(statusOf(await notify(ours, big))).to.equal(200)
+      expect((await udp.next('NOTIFY')).body).to.equal(big)
+    })
+
+    it('stay on UDP with disable_tcp_switch', async () => {
+      await open({ system: { ...defaultsOf(systemOptions), disable_tcp_switch: true } })
+      const udp = await phoneOf()
+      const [, ours] = await subscribe(udp)
+      const tcp = await phoneOf({ protocol: 'tcp' })
+      await subscribe(tcp)
+      expect(statusOf(await notify(ours, big))).to.equal(200)
+      expect((await udp.next('NOTIFY')).body).to.equal(big)
+    })
+  })
+
+  describe('from a record', () => {
+    /** The server ends and another begins, on the same ports. */
+    const restart = async (): Promise<void> => {
+      const transports = stack.listening.map(({ transport, protocol, port }) =>
+        transportConfig({
+          id: transport,
+          protocol: protocol === 'UDP' ? 'udp' : 'tcp',
+          bind: `127.0.0.1:${port}`,
+        }),
+      )
+      await stack.close()
+      await open({ transports })
+    }
+
+    it('go on over UDP, with numbers that follow', async () => {
+      await open()
+      followFlow = true
+      const phone = await phoneOf({ contact: '<sip:phone@192.0.2.8>' })
+      const [theirs, ours] = await subscribe(phone)
+      await notify(ours)
+      const record = JSON.parse(JSON.stringify(ours.record()))
+      await restart()
+      const again = stack.restoreDialog(record)
+      expect(again.record()).to.deep.equal(record)
+      again.skipCseqTo(500)
+      expect(again.reachable).to.equal(true)
+      expect(statusOf(await notify(again))).to.equal(200)
+      const [, second] = phone.received.filter(({ method }) => method === 'NOTIFY')
+      expect(second?.cseq).to.equal(500)
+      expect(second?.param('to', 'tag')).to.equal(theirs.localTag)
+      expect((await phone.request('SUBSCRIBE', { dialog: theirs })).status).to.equal(200)
+      theirs.cseq = 1
+      expect((await phone.request('SUBSCRIBE', { dialog: theirs })).status).to.equal(500)
+    })
+
+    it('wait for their connection, and take the one a refresh comes by', async () => {
+      await open()
+      const phone = await phoneOf({ protocol: 'tcp', contact: '<sip:phone@192.0.2.8>' })
+      const [theirs, ours] = await subscribe(phone)
+      const record = ours.record()
+      await phone.close()
+      await restart()
+      const again = stack.restoreDialog(record)
+      expect(again.flow).to.equal(undefined)
+      expect(again.reachable).to.equal(false)
+      expect(statusOf(await notify(again))).to.equal('unreachable')
+      const back = await phoneOf({ protocol: 'tcp' })
+      expect((await back.request('SUBSCRIBE', { dialog: theirs })).status).to.equal(200)
+      expect(again.reachable).to.equal(true)
+      expect(statusOf(await notify(again))).to.equal(200)
+    })
+
+    it('take an open connection from the same address and port', async () => {
+      await open()
+      const phone = await phoneOf({ protocol: 'tcp', contact: '<sip:phone@192.0.2.8>' })
+      const [, ours] = await subscribe(phone)
+      const record = ours.record()
+      ours.dispose()
+      const again = stack.restoreDialog(record)
+      expect(again.flow?.remote).to.deep.equal(phone.local)
+      expect(statusOf(await notify(again))).to.equal(200)
+      expect(stack.findFlow(phone.local)?.id).to.equal(again.flow?.id)
+    })
+  })
+
+  it('tell external addresses to peers outside of local_net', async () => {
+    const external = { external_signaling_address: '198.51.100.7', external_signaling_port: 5099 }
+    await open({ transports: [transportConfig({ ...external, local_net: ['10.0.0.0/255.0.0.0'] })] })
+    const phone = await phoneOf()
+    const theirs = phone.dialog('sip:1 0@127.0.0.1'.replace(' ', '%20'))
+    const answer = await phone.request('SUBSCRIBE', { dialog: theirs })
+    expect(answer.header('contact')).to.equal('<sip:1%200@198.51.100.7:5099>')
+    await notify(dialogs[0] as Dialog)
+    expect((await phone.next('NOTIFY')).header('via')).to.match(/^SIP\/2.0\/UDP 198.51.100.7:5099;rport;branch=/)
+    await stack.reload([transportConfig({ ...external, local_net: ['127.0.0.0/8'] })], defaultsOf(systemOptions))
+    const local = phone.dialog('sip:10@127.0.0.1')
+    expect((await phone.request('SUBSCRIBE', { dialog: local })).header('contact')).to.match(/^<sip:10@127.0.0.1:\d+>$/)
+  })
+})

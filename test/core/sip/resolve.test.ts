@@ -1,0 +1,197 @@
+/** RFC 3263 against name servers of the test's own. */
+import { expect } from 'chai'
+import type { Protocol } from '../../../core/sip/contract.ts'
+import { parseUri } from '../../../core/sip/parse-uri.ts'
+import { type NameServer, Resolver, type Target } from '../../../core/sip/resolve.ts'
+
+interface Zone {
+  readonly naptr?: Record<string, readonly [order: number, preference: number, service: string, replacement: string][]>
+  readonly srv?: Record<string, readonly [priority: number, weight: number, port: number, name: string][]>
+  readonly a?: Record<string, readonly string[]>
+  readonly aaaa?: Record<string, readonly string[]>
+}
+
+class Names implements NameServer {
+  readonly asked: string[] = []
+  zone: Zone
+
+  constructor(zone: Zone) {
+    this.zone = zone
+  }
+
+  async naptr(name: string): ReturnType<NameServer['naptr']> {
+    return this.#found('NAPTR', name, this.zone.naptr).map(([order, preference, service, replacement]) => ({
+      flags: 's',
+      regexp: '',
+      order,
+      preference,
+      service,
+      replacement,
+    }))
+  }
+
+  async srv(name: string): ReturnType<NameServer['srv']> {
+    return this.#found('SRV', name, this.zone.srv).map(([priority, weight, port, target]) => ({
+      priority,
+      weight,
+      port,
+      name: target,
+    }))
+  }
+
+  async addresses(name: string, family: 4 | 6): Promise<readonly string[]> {
+    return this.#found(family === 4 ? 'A' : 'AAAA', name, family === 4 ? this.zone.a : this.zone.aaaa)
+  }
+
+  #found<T>(type: string, name: string, records: Record<string, readonly T[]> | undefined): readonly T[] {
+    this.asked.push(`${type} ${name}`)
+    const found = records?.[name]
+    if (!found) throw new Error('ENOTFOUND')
+    return found
+  }
+}
+
+describe('resolving SIP URIs', () => {
+  const all = (_protocol: Protocol, family: 4 | 6): boolean => family === 4
+
+  const resolve = async (uri: string, names: NameServer, offers = all): Promise<string[]> => {
+    const parsed = parseUri(uri)
+    if (!parsed) throw new Error(uri)
+    return (await new Resolver({ offers, names }).resolve(parsed)).map(text)
+  }
+  const text = ({ protocol, address, port }: Target): string => `${protocol} ${address} ${port}`
+
+  it('answers numeric hosts at once, without asking anybody', () => {
+    const names = new Names({})
+    const resolver = new Resolver({ offers: () => true, names })
+    const cases: [string, string[]][] = [
+      ['sip:100@192.0.2.1', ['UDP 192.0.2.1 5060']],
+      ['sip:100@192.0.2.1:5070;transport=TCP', ['TCP 192.0.2.1 5070']],
+      ['sips:100@192.0.2.1', ['TLS 192.0.2.1 5061']],
+      ['sip:100@192.0.2.1;transport=tls', ['TLS 192.0.2.1 5061']],
+      ['sip:100@[2001:db8::1]:5062', ['UDP 2001:db8::1 5062']],
+      ['sip:100@phone.example;maddr=192.0.2.9', ['UDP 192.0.2.9 5060']],
+    ]
+    for (const [uri, expected] of cases) {
+      const parsed = parseUri(uri)
+      const targets = parsed && resolver.resolve(parsed)
+      if (!targets || targets instanceof Promise) throw new Error(`${uri} was not answered at once`)
+      expect(targets.map(text)).to.deep.equal(expected)
+    }
+    expect(names.asked).to.deep.equal([])
+  })
+
+  it('has no target of a protocol or family that no transport has', async () => {
+    const names = new Names({ a: { h: ['192.0.2.1'] }, aaaa: { h: ['2001:db8::1'] } })
+    const udpOnly = (protocol: Protocol, family: 4 | 6): boolean => protocol === 'UDP' && family === 6
+    expect(await resolve('sip:100@192.0.2.1', names, udpOnly)).to.deep.equal([])
+    expect(await resolve('sip:100@h:5060', names, udpOnly)).to.deep.equal(['UDP 2001:db8::1 5060'])
+    expect(await resolve('sip:100@h:5060;transport=tcp', names, udpOnly)).to.deep.equal([])
+  })
+
+  it('asks for addresses alone where the port is given', async () => {
+    const names = new Names({ a: { 'a.example': ['192.0.2.1', '192.0.2.2'] } })
+    expect(await resolve('sip:100@a.example:5070', names)).to.deep.equal(['UDP 192.0.2.1 5070', 'UDP 192.0.2.2 5070'])
+    expect(names.asked).to.deep.equal(['A a.example'])
+  })
+
+  it('follows NAPTR in its order, to the protocols we have', async () => {
+    const names = new Names({
+      naptr: {
+        'a.example': [
+          [20, 1, 'SIP+D2U', '_sip._udp.a.example'],
+          [10, 2, 'SIP+D2T', '_sip._tcp.a.example'],
+          [10, 1, 'SIPS+D2T', '_sips._tcp.a.example'],
+          [5, 1, 'SIP+D2W', '_sip._ws.a.example'],
+        ],
+      },
+      srv: { '_sip._tcp.a.example': [[1, 1, 5065, 'b.example']], '_sip._udp.a.example': [[1, 1, 5066, 'b.example']] },
+      a: { 'b.example': ['192.0.2.3'] },
+    })
+    const noTls = (protocol: Protocol, family: 4 | 6): boolean => protocol !== 'TLS' && family === 4
+    expect(await resolve('sip:100@a.example', names, noTls)).to.deep.equal(['TCP 192.0.2.3 5065', 'UDP 192.0.2.3 5066'])
+    expect(names.asked).to.not.include('SRV _sips._tcp.a.example')
+  })
+
+  it('asks for SRV of the stated protocol, and of sips for TLS only', async () => {
+    const names = new Names({
+      srv: {
+        '_sips._tcp.a.example': [[1, 1, 5071, 'b.example']],
+        '_sip._tcp.a.example': [[1, 1, 5072, 'b.example']],
+        '_sip._udp.a.example': [[1, 1, 5073, 'b.example']],
+      },
+      a: { 'b.example': ['192.0.2.3'] },
+    })
+    expect(await resolve('sips:100@a.example', names)).to.deep.equal(['TLS 192.0.2.3 5071'])
+    expect(await resolve('sip:100@a.example;transport=tcp', names)).to.deep.equal(['TCP 192.0.2.3 5072'])
+    expect(await resolve('sip:100@a.example', names)).to.deep.equal([
+      'UDP 192.0.2.3 5073',
+      'TCP 192.0.2.3 5072',
+      'TLS 192.0.2.3 5071',
+    ])
+  })
+
+  it('takes the host itself where there is no SRV', async () => {
+    const names = new Names({ a: { 'a.example': ['192.0.2.1'] } })
+    expect(await resolve('sip:100@a.example', names)).to.deep.equal(['UDP 192.0.2.1 5060'])
+    expect(await resolve('sips:100@a.example', names)).to.deep.equal(['TLS 192.0.2.1 5061'])
+    expect(await resolve('sip:100@b.example', names)).to.deep.equal([])
+  })
+
+  it('orders SRV by priority, and draws by weight within one (RFC 2782)', async () => {
+    const srv = {
+      '_sip._udp.a.example': [
+        [2, 1, 1, 'c'],
+        [1, 1, 2, 'c'],
+        [1, 99, 3, 'c'],
+      ] as const,
+    }
+    let heavyFirst = 0
+    for (let i = 0; i < 200; i++) {
+      const names = new Names({
+        srv: { '_sip._udp.a.example': [...srv['_sip._udp.a.example']].map((r) => [...r]) },
+        a: { c: ['192.0.2.1'] },
+      })
+      const ports = (await resolve('sip:100@a.example;transport=udp', names)).map((target) => target.split(' ')[2])
+      expect(ports[2]).to.equal('1')
+      if (ports[0] === '3') heavyFirst++
+    }
+    // 99 of 100 are expected; so few as 160 of 200 come once in far more runs than there will ever be.
+    expect(heavyFirst).to.be.above(160)
+  })
+
+  it('remembers answers for a minute, and that there is none for ten seconds', async () => {
+    let now = 0
+    const names = new Names({ a: { a: ['192.0.2.1'] } })
+    const resolver = new Resolver({ offers: all, names, now: () => now })
+    const ask = async (uri: string): Promise<number> => {
+      const parsed = parseUri(uri)
+      return parsed ? (await resolver.resolve(parsed)).length : -1
+    }
+    expect(await ask('sip:100@a:5060')).to.equal(1)
+    expect(await ask('sip:200@a:5060')).to.equal(1)
+    expect(names.asked).to.have.length(1)
+    now = 61_000
+    names.zone = { a: {} }
+    expect(await ask('sip:100@a:5060')).to.equal(0)
+    names.zone = { a: { a: ['192.0.2.1'] } }
+    expect(await ask('sip:100@a:5060')).to.equal(0)
+    now += 11_000
+    expect(await ask('sip:100@a:5060')).to.equal(1)
+  })
+
+  it('gives up after a while where nobody answers', async () => {
+    const never = (): Promise<never> => new Promise(() => undefined)
+    const names: NameServer = { naptr: never, srv: never, addresses: never }
+    const parsed = parseUri('sip:100@a.example')
+    if (!parsed) throw new Error('no URI')
+    expect(await new Resolver({ offers: all, names, limit: 30 }).resolve(parsed)).to.deep.equal([])
+  })
+
+  it('finds localhost with the names of the system', async () => {
+    const parsed = parseUri('sip:100@localhost:5060')
+    if (!parsed) throw new Error('no URI')
+    const found = await new Resolver({ offers: all }).resolve(parsed)
+    expect(found.map(text)).to.deep.equal(['UDP 127.0.0.1 5060'])
+  })
+})
