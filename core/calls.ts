@@ -39,6 +39,10 @@ export class Calls {
     )
   }
 
+  has(device: string): boolean {
+    return this.#byDevice.has(device.toLowerCase())
+  }
+
   list(): readonly Call[] {
     return [...this.#byDevice.values()].flatMap((calls) => [...calls.values()]).sort((a, b) => a.since - b.since)
   }

@@ -87,6 +87,12 @@ function sameCalls(a: readonly Call[], b: readonly Call[]): boolean {
   return a.length === b.length && (a.length === 0 || JSON.stringify(a) === JSON.stringify(b))
 }
 
+/**
+ * A step of a call is told in several events: the device's state, the channel's, the other party's name. They arrive
+ * within this many milliseconds, and a phone is better told once.
+ */
+const CALL_SETTLES = 25
+
 /** How long a SUBSCRIBE waits for the first states of a hint's devices, in milliseconds. */
 const FIRST_READ_LIMIT = 1500
 
@@ -107,6 +113,7 @@ export class Hint implements Watchable<ExtensionState> {
   #needs: Need[] = []
   #watched: Watched<ExtensionState>
   #graceTimer: NodeJS.Timeout | undefined
+  #settleTimer: NodeJS.Timeout | undefined
 
   constructor(
     definition: HintDefinition,
@@ -153,7 +160,14 @@ export class Hint implements Watchable<ExtensionState> {
 
   /** Something this hint is made of changed. */
   refresh(): void {
+    clearTimeout(this.#settleTimer)
+    this.#settleTimer = undefined
     this.#watched.set(this.#compute())
+  }
+
+  /** The same, where more is about to follow. */
+  refreshSoon(): void {
+    this.#settleTimer ??= setTimeout(() => this.refresh(), CALL_SETTLES)
   }
 
   /** The dialplan was read again. New needs are taken before the old ones are let go, so that what stays is not read anew. */
@@ -184,6 +198,7 @@ export class Hint implements Watchable<ExtensionState> {
 
   dispose(): void {
     clearTimeout(this.#graceTimer)
+    clearTimeout(this.#settleTimer)
     this.#release()
   }
 
@@ -227,12 +242,19 @@ export class Hints {
   constructor(state: { devices: Devices; presences: Presences; calls: Calls }, settings: HintSettings) {
     this.#state = state
     this.#settings = settings
-    const touched = (name: string): void => {
-      for (const hint of this.#index.get(name.toLowerCase()) ?? []) hint.refresh()
-    }
-    state.devices.onChange(touched)
-    state.presences.onChange(touched)
-    state.calls.onChange(touched)
+    const using = (name: string): Iterable<Hint> => this.#index.get(name.toLowerCase()) ?? []
+    state.presences.onChange((provider) => {
+      for (const hint of using(provider)) hint.refresh()
+    })
+    state.devices.onChange((device) => {
+      const soon = state.calls.has(device)
+      for (const hint of using(device))
+        if (soon) hint.refreshSoon()
+        else hint.refresh()
+    })
+    state.calls.onChange((device) => {
+      for (const hint of using(device)) hint.refreshSoon()
+    })
   }
 
   /** Files go before servers; servers that all know an extension add their devices up. */

@@ -11,6 +11,7 @@ import {
 } from '../../core/hints.ts'
 import { Log } from '../../core/log.ts'
 import { Presences } from '../../core/presence.ts'
+import { until } from '../support/tools.ts'
 
 /** A dialplan in memory: `exten@context` → what a hint line has. */
 class Dialplan implements HintSource {
@@ -104,7 +105,13 @@ describe('hints', () => {
     presences.set('pbx1', 'custompresence:100', { state: 'dnd', subtype: '', message: 'hush' })
     expect(states()).to.deep.equal([0, 2, 2])
     expect(seen.at(-1)?.presence.message).to.equal('hush')
-    const party = { number: '200', name: 'Bob', restricted: false }
+  })
+
+  it('tells the steps of a call once each, though they come in several events', async () => {
+    devices.set('pbx1', 'PJSIP/100', 'NOT_INUSE')
+    const { seen, states } = watch(await find('100'))
+    const nobody = { number: '', name: '', restricted: false }
+    const bob = { number: '200', name: 'Bob', restricted: false }
     const call: Call = {
       origin: 'pbx1',
       id: '1.1',
@@ -112,14 +119,20 @@ describe('hints', () => {
       direction: 'recipient',
       state: 'early',
       held: false,
-      local: party,
-      remote: party,
+      local: nobody,
+      remote: nobody,
       since: 1,
     }
     calls.set(call)
-    calls.set({ ...call })
-    expect(seen).to.have.length(4)
-    expect(seen.at(-1)?.calls).to.have.length(1)
+    devices.set('pbx1', 'PJSIP/100', 'RINGING')
+    calls.set({ ...call, remote: bob })
+    await until('ringing', () => seen.length > 1)
+    expect(states()).to.deep.equal([0, 8])
+    expect(seen[1]?.calls[0]?.remote.name).to.equal('Bob')
+    calls.set({ ...call, remote: bob })
+    calls.end('pbx1', 'PJSIP/100', '1.1')
+    devices.set('pbx1', 'PJSIP/100', 'NOT_INUSE')
+    expect(states()).to.deep.equal([0, 8, 0])
   })
 
   it('shares one hint between its watchers and lets it go with the last', async () => {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { expect } from 'chai'
 import { Instance } from '../support/instance.ts'
 import { localOffice, PASSWORD } from '../support/office.ts'
 import { needTool, until } from '../support/tools.ts'
@@ -60,9 +61,16 @@ describe('baresip as the phone', function () {
 
   it('lights its voicemail lamp', () => shows('voicemail lamp', /Messages-Waiting: yes[^]*Voice-Message: 2\/1/i))
 
-  it('shows a colleague online, and offline when the extension is', async () => {
-    await shows('the door online', /200@127\.0\.0\.1.*changed status from .* to .*Online/i)
+  it('shows a colleague going away and coming back', async () => {
+    const { stdout } = await until('presence subscription', async () => {
+      const shown = await instance.command('pjsip show subscriptions inbound')
+      return shown.stdout.includes('200/presence') && shown
+    })
+    expect(stdout).to.contain('Endpoint: 100')
+    // baresip tells changes only, not what it saw first.
     await instance.command('devstate change Custom:door UNAVAILABLE')
     await shows('the door offline', /200@127\.0\.0\.1.*changed status from .*Online.* to .*Offline/i)
+    await instance.command('devstate change Custom:door NOT_INUSE')
+    await shows('the door online', /200@127\.0\.0\.1.*changed status from .*Offline.* to .*Online/i)
   })
 })
