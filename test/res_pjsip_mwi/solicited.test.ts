@@ -1,0 +1,170 @@
+import { expect } from 'chai'
+import type { MailboxCounts } from '../../core/mailboxes.ts'
+import { pjsipConfig, type TestCoreSettings } from '../support/core.ts'
+import { MwiOffice } from '../support/mwi-office.ts'
+import { until } from '../support/tools.ts'
+
+const SETTINGS: TestCoreSettings = {
+  endpoints: { 100: { aors: ['100', '100-shared', '100-none'] }, 101: { aors: ['101'] } },
+  aors: {
+    100: { mailboxes: ['100@default'], voicemail_extension: '*97' },
+    '100-shared': { mailboxes: ['500', '501@sales', '100'], voicemail_extension: 'VoiceMail' },
+    '100-none': {},
+    101: { mailboxes: ['101'] },
+  },
+  global: { default_voicemail_extension: '8500' },
+}
+
+const body = (newMessages: number, oldMessages: number, account: string): string =>
+  `Messages-Waiting: ${newMessages > 0 ? 'yes' : 'no'}\r\nMessage-Account: sip:${account}@pbx.example\r\n` +
+  `Voice-Message: ${newMessages}/${oldMessages} (0/0)\r\n`
+
+describe('message-summary that is asked for', () => {
+  let office: MwiOffice
+
+  afterEach(() => office.test.close())
+
+  it('shows the mailboxes of an AOR, and each change of the counts', async () => {
+    office = await MwiOffice.open(SETTINGS)
+    office.count('100@default', 2, 1)
+    const { dialog } = await office.subscribe('100')
+    expect(dialog.last.text).to.equal(body(2, 1, '*97'))
+    expect(dialog.last.header('Event')).to.equal('message-summary')
+    office.count('100@DEFAULT', 3, 1)
+    await until('NOTIFY of the change', () => dialog.last.text === body(3, 1, '*97'))
+    office.count('100@default', 0, 4)
+    await until('NOTIFY of the next', () => dialog.last.text === body(0, 4, '*97'))
+    expect(dialog.notifies.length).to.equal(3)
+  })
+
+  it('sums the mailboxes of an AOR', async () => {
+    office = await MwiOffice.open(SETTINGS)
+    office.count('500@default', 1, 10)
+    office.count('501@sales', 2, 20)
+    office.count('500@sales', 99, 99)
+    office.count('100@default', 4, 40)
+    expect((await office.subscribe('100-shared')).dialog.last.text).to.equal(body(7, 70, 'VoiceMail'))
+  })
+
+  it('takes the default voicemail extension where the AOR has none', async () => {
+    office = await MwiOffice.open(SETTINGS)
+    expect((await office.subscribe('101')).dialog.last.text).to.equal(body(0, 0, '8500'))
+  })
+
+  it('is found by the voicemail extension of an AOR of the endpoint, without case', async () => {
+    office = await MwiOffice.open(SETTINGS)
+    office.count('501@sales', 1)
+    expect((await office.subscribe('voicemail')).dialog.last.text).to.equal(body(1, 0, 'VoiceMail'))
+    expect((await office.subscribe('voicemail', { From: '<sip:101@pbx.example>;tag=1' })).status).to.equal(404)
+  })
+
+  it('sums all AORs of the endpoint where the URI has no user, each mailbox once', async () => {
+    office = await MwiOffice.open(SETTINGS)
+    office.count('100@default', 1, 2)
+    office.count('500@default', 10, 20)
+    const { dialog } = await office.subscribe('')
+    expect(dialog.last.text).to.equal(body(11, 22, '*97'))
+    office.count('501@sales', 100)
+    await until('NOTIFY of the change', () => dialog.last.text === body(111, 22, '*97'))
+  })
+
+  it('is not found without an AOR, or without mailboxes in it', async () => {
+    office = await MwiOffice.open(SETTINGS)
+    expect((await office.subscribe('nobody')).status).to.equal(404)
+    expect((await office.subscribe('100-none')).status).to.equal(404)
+    expect((await office.subscribe('*98')).status).to.equal(404)
+    expect(office.test.logged.filter((line) => line.startsWith('NOTICE Endpoint')).length).to.equal(3)
+  })
+
+  it('may be of somebody else, as in Asterisk', async () => {
+    office = await MwiOffice.open(SETTINGS)
+    expect((await office.subscribe('101')).status).to.equal(200)
+  })
+
+  it('waits for the first counts before it tells any', async () => {
+    office = await MwiOffice.open(SETTINGS)
+    office.test.core.mailboxes.addReader({
+      origin: 'pbx1',
+      read: async (name) => {
+        await new Promise((resolve) => {
+          setTimeout(resolve, 20)
+        })
+        office.count(name, 5)
+      },
+    })
+    const { dialog } = await office.subscribe('100')
+    expect(dialog.notifies.map(({ text }) => text)).to.deep.equal([body(5, 0, '*97')])
+  })
+
+  it('has its mailboxes read as long as somebody watches', async () => {
+    office = await MwiOffice.open(SETTINGS)
+    const { mailboxes } = office.test.core
+    expect(mailboxes.needed()).to.deep.equal([])
+    await office.subscribe('100-shared')
+    expect(mailboxes.needed()).to.have.members(['500@default', '501@sales', '100@default'])
+    await office.test.loader.unload('res_pjsip_mwi')
+    expect(mailboxes.needed()).to.deep.equal([])
+  })
+
+  it('follows an AOR through a reload, and ends where it is gone', async () => {
+    office = await MwiOffice.open(SETTINGS)
+    const { endpoints } = office.test.core
+    office.count('7@default', 7)
+    const { dialog } = await office.subscribe('100')
+    const all = await office.subscribe('')
+    const aors = { ...SETTINGS.aors, 100: { mailboxes: ['7'], voicemail_extension: '*98' } }
+    endpoints.replace(pjsipConfig({ ...SETTINGS, aors }))
+    await until('NOTIFY of the other mailbox', () => dialog.last.text === body(7, 0, '*98'))
+    await until('NOTIFY of all', () => all.dialog.last.text === body(7, 0, '*98'))
+    const { 100: _gone, ...rest } = aors
+    endpoints.replace(pjsipConfig({ ...SETTINGS, aors: rest }))
+    await until('end of it', () => dialog.last.state === 'terminated;reason=noresource')
+    await until('NOTIFY of the rest', () => all.dialog.last.text === body(0, 0, 'VoiceMail'))
+    expect(all.dialog.last.state).to.match(/^active/)
+  })
+
+  describe('beside unsolicited NOTIFYs for the same mailbox', () => {
+    const conflict = (replaces: boolean, compat: 'rfc' | 'asterisk'): TestCoreSettings => ({
+      ...SETTINGS,
+      endpoints: {
+        100: { aors: ['100'], mailboxes: ['100', 'other'], mwi_subscribe_replaces_unsolicited: replaces },
+      },
+      general: { compat },
+    })
+    const registered = ({ contacts }: MwiOffice): unknown => contacts.has('100', 'sip:100@192.0.2.7')
+
+    for (const [compat, replaces, contact, status] of [
+      ['rfc', false, true, 200],
+      ['rfc', true, true, 200],
+      ['asterisk', false, true, 500],
+      ['asterisk', true, true, 200],
+      ['asterisk', false, false, 200],
+    ] as const) {
+      it(`is answered ${status} by ${compat}, ${replaces ? '' : 'not '}replacing, ${contact ? 'with' : 'without'} a contact`, async () => {
+        office = await MwiOffice.open(conflict(replaces, compat), (it) => contact && registered(it))
+        await office.settled()
+        expect((await office.subscribe('100')).status).to.equal(status)
+      })
+    }
+
+    it('is given up in Asterisk when the endpoint registers', async () => {
+      office = await MwiOffice.open({
+        ...conflict(false, 'asterisk'),
+        aors: { ...SETTINGS.aors, 100: { mailboxes: ['OTHER'] } },
+      })
+      const tx = await office.subscribe('100')
+      const unrelated = await office.subscribe('101')
+      office.contacts.register('100', 'sip:100@192.0.2.7')
+      await until('final NOTIFY', () => tx.dialog.last.state === 'terminated')
+      expect(unrelated.dialog.last.state).to.match(/^active/)
+    })
+  })
+
+  it('counts as the mailbox says, whatever was believed of it', async () => {
+    office = await MwiOffice.open(SETTINGS)
+    const counts: MailboxCounts[] = [1, 2, 3].map((n) => ({ newMessages: n, oldMessages: 0 }))
+    const { dialog } = await office.subscribe('101')
+    for (const each of counts) office.test.core.mailboxes.set('pbx1', '101@default', each)
+    await until('NOTIFY of the newest', () => dialog.last.text === body(3, 0, '8500'))
+  })
+})
