@@ -6,7 +6,7 @@ describe('Identifiers', () => {
   it('are 128 random bits each', () => {
     const ids = new Set(Array.from({ length: 5000 }, randomId))
     expect(ids.size).to.equal(5000)
-    const ones = new Array<number>(128).fill(0)
+    const ones = Array.from({ length: 128 }, () => 0)
     for (const id of ids) {
       expect(id).to.match(/^[0-9a-f]{32}$/)
       const bits = BigInt(`0x${id}`)
