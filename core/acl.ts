@@ -43,6 +43,12 @@ export function forbiddenByAll(config: PjsipConfig, use: AclUse, address: IpAddr
   return undefined
 }
 
+/** Whether there is anything that could forbid an address to the endpoint. */
+export function hasAcl(endpoint: Endpoint): boolean {
+  const { source, contact } = rulesOf(endpoint)
+  return source.length + contact.length + endpoint.acl.length + endpoint.contact_acl.length > 0
+}
+
 /** The first thing that forbids this address to the endpoint. A named ACL that nobody wrote forbids everything. */
 export function forbiddenBy(
   owner: Endpoint | Acl,

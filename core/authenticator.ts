@@ -2,9 +2,10 @@
  * Who is asking: which endpoint a request claims to be from, whether it may come from there, and whether it can prove
  * it. Nothing here waits where all objects are in our files.
  */
-import { type AclUse, forbiddenBy, forbiddenByAll } from './acl.ts'
+import { type AclUse, forbiddenBy, forbiddenByAll, hasAcl } from './acl.ts'
 import type { Authenticator } from './auth.ts'
 import { CredentialCheck, type Verdict } from './credentials.ts'
+import { parseDigest } from './digest.ts'
 import type { Auth, Endpoint, Endpoints } from './endpoints.ts'
 import { Identification } from './identification.ts'
 import { type Resolve, resolveHost } from './identifies.ts'
@@ -124,7 +125,7 @@ class EndpointAuthenticator implements RunningAuthenticator {
       if (!address) return undefined
       return endpoint ? forbiddenBy(endpoint, files, use, address) : forbiddenByAll(files, use, address)
     }
-    if (!endpoint && files.acls.size === 0) return undefined
+    if (endpoint ? !hasAcl(endpoint) : files.acls.size === 0) return undefined
     const name = check('source', source.address)
     if (name !== undefined) return name
     for (const { uri } of request.contacts) {
@@ -156,9 +157,9 @@ class EndpointAuthenticator implements RunningAuthenticator {
 
   #challenge(tx: ServerTransaction, auths: readonly Auth[], verdict: Verdict, id: string | undefined): undefined {
     this.#counters.challenged.add()
-    if (verdict === 'bad' || verdict === 'elsewhere') {
+    const why = whyRefused(verdict, tx)
+    if (why !== undefined) {
       this.#counters.failed.add()
-      const why = verdict === 'bad' ? 'failed to authenticate' : 'credentials are for another Request-URI'
       if (id !== undefined && this.#strikes.strike(`failed ${tx.source.address} ${id}`, 1, this.#period) !== undefined)
         this.#log.notice(`${describe(tx)} failed: endpoint '${id}', ${why}`)
     }
@@ -177,6 +178,18 @@ class EndpointAuthenticator implements RunningAuthenticator {
   get #period(): number {
     return Math.max(1, this.#endpoints.global.unidentified_request_period)
   }
+}
+
+/** undefined where nothing was wrong yet: no credentials, or a nonce that is only too old. */
+function whyRefused(verdict: Verdict, { request }: ServerTransaction): string | undefined {
+  if (verdict === 'bad') return 'failed to authenticate'
+  if (verdict === 'elsewhere') return 'credentials are for another Request-URI'
+  const header = verdict === 'none' ? request.header('Authorization') : undefined
+  if (header === undefined) return undefined
+  const params = parseDigest(header)
+  if (!params) return 'malformed credentials'
+  const [realm, algorithm] = [params.get('realm') ?? '', params.get('algorithm') ?? 'MD5']
+  return `credentials are for realm '${realm}' and algorithm '${algorithm}', which are not offered`
 }
 
 function describe({ request, source }: ServerTransaction): string {

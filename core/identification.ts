@@ -6,7 +6,6 @@ import { parseDigest } from './digest.ts'
 import type { Endpoint, Endpoints } from './endpoints.ts'
 import { Identifies, type Resolve } from './identifies.ts'
 import type { Logger } from './log.ts'
-import { parseAddress } from './networks.ts'
 import type { ServerTransaction } from './sip/contract.ts'
 import { type Steps, wait } from './steps.ts'
 
@@ -28,10 +27,7 @@ export class Identification {
   #timer: NodeJS.Timeout | undefined
   #ready: Promise<void>
   readonly #by: Record<Method, (tx: ServerTransaction) => Steps<Endpoint | undefined>> = {
-    ip: ({ source }) => {
-      const address = parseAddress(source.address)
-      return this.#named(address && this.#identifies.byAddress(address), ['ip'])
-    },
+    ip: ({ source }) => this.#named(this.#identifies.byAddress(source.address), ['ip']),
     header: ({ request }) => this.#named(this.#identifies.byHeader(request), ['header', 'ip']),
     username: ({ request }) => {
       const from = request.from.uri

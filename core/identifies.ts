@@ -2,7 +2,7 @@
 import { lookup, resolveSrv } from 'node:dns/promises'
 import type { Identify } from './endpoints.ts'
 import type { Logger } from './log.ts'
-import { type IpAddress, inNetwork, type Network, parseAddress, readNetwork } from './networks.ts'
+import { inNetwork, type Network, parseAddress, readNetwork } from './networks.ts'
 import { compilePattern } from './pattern.ts'
 import type { SipRequest } from './sip/contract.ts'
 
@@ -55,7 +55,10 @@ export class Identifies {
     }
   }
 
-  byAddress(address: IpAddress): string | undefined {
+  byAddress(text: string): string | undefined {
+    if (this.#hosts.size === 0 && this.#networks.length === 0) return undefined
+    const address = parseAddress(text)
+    if (!address) return undefined
     const host = this.#hosts.size > 0 ? this.#hosts.get(address.toString()) : undefined
     if (host !== undefined) return host.slice(0, host.lastIndexOf(' '))
     return this.#networks.find(({ network }) => inNetwork(address, network))?.endpoint

@@ -32,6 +32,9 @@ export interface RegisterScene {
   readonly now: number
 }
 
+/** No phone has more Contacts to register at a time. */
+const MAX_ASKED = 50
+
 /** RFC 3261 20.19 and 20.10: what cannot be read is an hour. */
 const MALFORMED_EXPIRES = 3600
 
@@ -41,6 +44,7 @@ export function planRegister(scene: RegisterScene): RegisterPlan | Refusal {
   if (refusal) return refusal
   if (request.contactIsStar) return planStar(scene)
   if (request.contacts.length === 0) return plan({})
+  if (request.contacts.length > MAX_ASKED) return TOO_MANY
   const asked: Asked[] = []
   for (const contact of request.contacts) {
     const one = readContact(contact, scene)
@@ -59,8 +63,9 @@ function planContacts(asked: readonly Asked[], scene: RegisterScene): RegisterPl
   const after = new Map(scene.existing.map((binding) => [binding.id, binding]))
   const put = new Map<string, Binding>()
   const remove: Binding[] = []
+  const same = comparison()
   for (const { binding, seconds } of asked) {
-    const before = [...after.values()].find((other) => isSame(other, binding))
+    const before = [...after.values()].find((other) => same(other, binding))
     if (before && !put.has(before.id) && !isNewer(scene, before)) return OUT_OF_ORDER
     if (seconds === 0) {
       if (!before) continue
@@ -74,7 +79,7 @@ function planContacts(asked: readonly Asked[], scene: RegisterScene): RegisterPl
     }
   }
   const replaced = makeRoom([...after.values()], put, scene)
-  if (!replaced) return { status: 403, reason: 'Too Many Contacts' }
+  if (!replaced) return TOO_MANY
   const outbound = [...put.values()].some(({ regId }) => regId > 0)
   return plan({ put: [...put.values()], remove, replaced, expires: asked[0]?.seconds, outbound })
 }
@@ -92,6 +97,7 @@ function planStar(scene: RegisterScene): RegisterPlan | Refusal {
   return scene.existing.every((binding) => isNewer(scene, binding)) ? plan({ remove: scene.existing }) : OUT_OF_ORDER
 }
 
+const TOO_MANY: Refusal = { status: 403, reason: 'Too Many Contacts' }
 const OUT_OF_ORDER: Refusal = { status: 500, reason: 'CSeq Out Of Order' }
 
 /** RFC 3261 10.3 step 7: within one Call-ID the CSeq must rise, or the whole request fails. Asterisk does not look. */
@@ -178,22 +184,27 @@ function rewrite(uri: SipUri, source: Address, flow: Flow): string {
   return printUri({ scheme: uri.scheme, user: uri.user, host: source.address, port: source.port, params })
 }
 
-/** RFC 5626 6: the same instance and registration; otherwise equal URIs (RFC 3261 19.1.4). */
-function isSame(existing: Binding, asked: Binding): boolean {
-  if (asked.regId > 0) return existing.regId === asked.regId && existing.instance === asked.instance
-  if (existing.regId > 0) return false
-  if (equal(existing.uri, asked.uri)) return true
-  // A NAT may have given it another port since.
-  return (
-    asked.uri !== asked.registered && existing.callId === asked.callId && equal(existing.registered, asked.registered)
-  )
-}
-
-function equal(one: string, other: string): boolean {
-  if (one === other) return true
-  const a = parseUri(one)
-  const b = parseUri(other)
-  return a !== undefined && b !== undefined && equalUris(a, b)
+/** RFC 5626 6: the same instance and registration; otherwise equal URIs (RFC 3261 19.1.4), each parsed only once. */
+function comparison(): (existing: Binding, asked: Binding) => boolean {
+  const parsed = new Map<string, SipUri | undefined>()
+  const parse = (text: string): SipUri | undefined => {
+    if (!parsed.has(text)) parsed.set(text, parseUri(text))
+    return parsed.get(text)
+  }
+  const equal = (one: string, other: string): boolean => {
+    if (one === other) return true
+    const a = parse(one)
+    const b = parse(other)
+    return a !== undefined && b !== undefined && equalUris(a, b)
+  }
+  return (existing, asked) => {
+    if (asked.regId > 0) return existing.regId === asked.regId && existing.instance === asked.instance
+    if (existing.regId > 0) return false
+    if (equal(existing.uri, asked.uri)) return true
+    // A NAT may have given it another port since.
+    const isRewritten = asked.uri !== asked.registered
+    return isRewritten && existing.callId === asked.callId && equal(existing.registered, asked.registered)
+  }
 }
 
 function usesOutbound(request: SipRequest): boolean {

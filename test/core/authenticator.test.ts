@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { array, assert, nat, property, string, tuple } from 'fast-check'
 import { readAclRules } from '../../core/acl.ts'
 import { type AuthenticatorSettings, createAuthenticator, type RunningAuthenticator } from '../../core/authenticator.ts'
 import { answerChallenge, type Credentials, digestHash, digestResponse, parseDigest } from '../../core/digest.ts'
@@ -216,6 +217,28 @@ describe('Authenticator', () => {
         expect(identify(tx({ ...from('100'), Authorization: value }))?.id, 'nothing was used up').to.equal('100')
       })
     }
+
+    it('says which realm and algorithm it did not offer', () => {
+      const { value } = prove('100', 'secret')
+      identify(tx({ ...from('100'), Authorization: value.replace('algorithm=MD5', 'algorithm=MD5-sess') }))
+      expect(lines.join()).to.match(/realm 'asterisk' and algorithm 'MD5-sess', which are not offered/)
+    })
+
+    it('lets nobody in, and stumbles over nothing, whatever the credentials look like', () => {
+      const { value } = prove('100', 'secret')
+      const edit = tuple(nat({ max: value.length }), nat({ max: 9 }), string({ maxLength: 6 }))
+      const edited = array(edit, { minLength: 1, maxLength: 4 }).map((edits) =>
+        edits.reduce((text, [at, gone, put]) => text.slice(0, at) + put + text.slice(at + gone), value),
+      )
+      assert(
+        property(edited, (text) => {
+          const asked = tx({ ...from('100'), Authorization: text.replace(/[\0-\x1f]/g, ' ') })
+          expect(identify(asked)).to.equal(undefined)
+          expect(asked.status).to.be.oneOf([400, 401])
+        }),
+        { numRuns: 500 },
+      )
+    })
 
     it('finds the good credentials among several', () => {
       const first = tx(from('100'))

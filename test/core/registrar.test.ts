@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { array, assert, asyncProperty, constantFrom } from 'fast-check'
 import type { Authenticator } from '../../core/auth.ts'
 import { type Aor, type Endpoint, Endpoints } from '../../core/endpoints.ts'
 import { Log } from '../../core/log.ts'
@@ -224,6 +225,49 @@ describe('Registrar', () => {
       compat = 'asterisk'
       expect((await register({ To: '<sip:101@pbx.example>' })).status).to.equal(404)
     })
+  })
+
+  it('answers whatever it is sent, at once', async () => {
+    await open({ support_path: true, max_contacts: 3 })
+    const piece = constantFrom(
+      '<sip:',
+      '100@',
+      '192.0.2.7',
+      ':5062',
+      '>',
+      ';expires=',
+      '0',
+      '-1',
+      ';q=',
+      '"',
+      ';reg-id=1',
+      '*',
+      ',',
+      '%00',
+      '\\',
+      ';+sip.instance="<urn:x>"',
+    )
+    const text = array(piece, { maxLength: 12 }).map((pieces) => pieces.join(''))
+    const header = constantFrom('Contact', 'Expires', 'Path', 'To', 'Supported', 'Require', 'Via')
+    await assert(
+      asyncProperty(header, text, async (name, value) => {
+        const answer = await register({ [name]: value, 'Call-ID': `fuzz ${cseq}` })
+        expect(answer.status).to.be.within(200, 499)
+        expect((await registrar.of('100')).length).to.be.at.most(3)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('takes no time over a REGISTER with very many Contacts', async () => {
+    await open({ max_contacts: 1000 })
+    const many = (count: number, from: number): string[] =>
+      Array.from({ length: count }, (_, n) => `<sip:100@198.51.${Math.floor((from + n) / 250)}.${(from + n) % 250}>`)
+    for (let n = 0; n < 1000; n += 50) expect((await register({ Contact: many(50, n) })).status).to.equal(200)
+    const before = process.hrtime.bigint()
+    expect((await register({ Contact: many(50, 900) })).status).to.equal(200)
+    expect((await register({ Contact: many(250, 0).join(', ') })).status).to.equal(403)
+    expect(Number(process.hrtime.bigint() - before) / 1e6).to.be.below(500)
   })
 
   describe('the expiry', () => {
