@@ -92,6 +92,8 @@ export class SipDialog implements Dialog {
   }
 
   get flow(): Wire | undefined {
+    // A UDP transport that a reload has moved.
+    if (this.#wire?.carrier.closed && !this.#wire.reliable) this.#wire = undefined
     if (!this.#wire && !this.#disposed) {
       const { transport, protocol, remote } = this.#way
       const { transports } = this.#context

@@ -4,7 +4,6 @@ import type { Counter, Metrics } from '../metrics.ts'
 import type { Undo } from '../scope.ts'
 import { type CheckSettings, checkRequest, checkResponse, KNOWN_METHODS } from './check.ts'
 import type { ClientTransactions } from './client-transaction.ts'
-import { Connection } from './connection.ts'
 import type { Address, Flow, HeaderLine, Refusal, ServerTransaction, SipRequest, SipResponse } from './contract.ts'
 import { parseMessage, topVia } from './message.ts'
 import { parseNameAddr } from './parse-uri.ts'
@@ -152,7 +151,6 @@ export class Dispatcher implements Receiver {
     if (may !== 'accept') return this.#refuse(incoming, may)
     const handler = this.#handlers.get(request.method)
     if (!handler) return this.#refuse(incoming, this.#unhandled(request))
-    if (wire instanceof Connection) noteContact(request, wire)
     this.#run(handler, servers.begin(key, incoming))
   }
 
@@ -226,9 +224,4 @@ export class Dispatcher implements Receiver {
 function recordRouteProblem(request: SipRequest): Refusal | undefined {
   const fine = request.headers('Record-Route').every((route) => parseNameAddr(route)?.uri !== undefined)
   return fine ? undefined : { status: 400, reason: 'Malformed Record-Route' }
-}
-
-function noteContact(request: SipRequest, connection: Connection): void {
-  const contact = request.contacts[0]?.uri
-  if (contact) connection.noteContact(contact)
 }

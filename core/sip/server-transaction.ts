@@ -8,6 +8,7 @@
  */
 import type { Logger } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
+import { Connection } from './connection.ts'
 import type { Address, Answer, ServerTransaction, SipRequest } from './contract.ts'
 import { isRfc3261Branch } from './id.ts'
 import { Timed, type TimerWheel } from './timer-wheel.ts'
@@ -124,6 +125,7 @@ export class RequestTransaction extends Timed implements ServerTransaction {
     if (this.#state !== 'trying') return
     const bytes = this.#owner.write(this, answer)
     this.#state = 'completed'
+    if (answer.status < 300) this.#noteContact()
     const wire = answerWire(this.incoming)
     this.#owner.complete(this.#key, this, bytes, wire)
     wire.send(bytes)
@@ -135,6 +137,12 @@ export class RequestTransaction extends Timed implements ServerTransaction {
       `${this.request.method} from ${this.source.address} was not answered in time; it is forgotten now`,
     )
     this.#owner.expire(this.#key)
+  }
+
+  /** A connection belongs to the Contact of a request that was found good, and to nobody who merely claims it. */
+  #noteContact(): void {
+    const contact = this.request.contacts[0]?.uri
+    if (contact && this.flow instanceof Connection) this.flow.noteContact(contact)
   }
 }
 

@@ -1,6 +1,11 @@
 /** A TCP or TLS transport: a listener and its connections, accepted and made. */
-import { connect as connectTcp, createServer as createTcpServer, isIP, type Server, type Socket } from 'node:net'
-import { connect as connectTls, createServer as createTlsServer, Server as TlsServer } from 'node:tls'
+import { connect as connectTcp, createServer as createTcpServer, isIP, type Server, Socket } from 'node:net'
+import {
+  connect as connectTls,
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  Server as TlsServer,
+} from 'node:tls'
 import type { TransportConfig } from '../endpoints.ts'
 import type { Logger } from '../log.ts'
 import type { Counter } from '../metrics.ts'
@@ -32,12 +37,16 @@ export class StreamTransport implements Transport {
   readonly #turnedAway: Counter
   readonly #unmeter: Undo
   #config: TransportConfig
+  /** What we show when we connect; read once, not for each connection. */
+  #certificates: SecureContextOptions | undefined
+  #closed = false
   #numbered = 0
   #lastWarning = Number.NEGATIVE_INFINITY
 
   static async open(config: TransportConfig, context: TransportContext): Promise<StreamTransport> {
     const at = bindAddress(config)
-    const server = config.protocol === 'tls' ? tlsServer(config) : createTcpServer()
+    const certificates = config.protocol === 'tls' ? readCertificates(config) : undefined
+    const server = certificates ? tlsServer(config, certificates) : createTcpServer()
     server.maxConnections = config.max_connections
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => reject(listenError(error, config, at)))
@@ -47,10 +56,16 @@ export class StreamTransport implements Transport {
       )
     })
     server.removeAllListeners('error')
-    return new StreamTransport(config, server, context)
+    return new StreamTransport(config, server, certificates, context)
   }
 
-  constructor(config: TransportConfig, server: Server, context: TransportContext) {
+  constructor(
+    config: TransportConfig,
+    server: Server,
+    certificates: SecureContextOptions | undefined,
+    context: TransportContext,
+  ) {
+    this.#certificates = certificates
     this.protocol = config.protocol === 'tls' ? 'TLS' : 'TCP'
     const bound = server.address()
     if (bound === null || typeof bound === 'string') throw new Error(`[${config.id}] has no address`)
@@ -74,6 +89,10 @@ export class StreamTransport implements Transport {
 
   get config(): TransportConfig {
     return this.#config
+  }
+
+  get closed(): boolean {
+    return this.#closed
   }
 
   get wheel(): TimerWheel {
@@ -116,7 +135,10 @@ export class StreamTransport implements Transport {
   }
 
   reconfigure(config: TransportConfig): void {
-    if (this.#server instanceof TlsServer) this.#server.setSecureContext(readCertificates(config))
+    if (this.#server instanceof TlsServer) {
+      this.#certificates = readCertificates(config)
+      this.#server.setSecureContext(this.#certificates)
+    }
     this.#server.maxConnections = config.max_connections
     this.#config = config
   }
@@ -131,6 +153,7 @@ export class StreamTransport implements Transport {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     void this.#unmeter()
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve())
@@ -151,6 +174,10 @@ export class StreamTransport implements Transport {
   }
 
   #connect(remote: Address, name: string | undefined): Connection {
+    if (this.#closed || this.#connections.size >= this.#config.max_connections) {
+      if (!this.#closed) this.#full(undefined)
+      return this.#refused(remote)
+    }
     const socket = this.protocol === 'TLS' ? this.#connectTls(remote, name) : connectTcp(remote.port, remote.address)
     const connection = this.#enter(socket, remote, true)
     const limit = setTimeout(() => connection.end('it could not be made in time'), CONNECT_LIMIT)
@@ -166,10 +193,17 @@ export class StreamTransport implements Transport {
     return connectTls({
       host: remote.address,
       port: remote.port,
-      ...readCertificates(this.#config),
+      ...this.#certificates,
       ...named,
       rejectUnauthorized: this.#config.verify_server,
     })
+  }
+
+  /** A connection that has ended already: whoever sends on it is told. */
+  #refused(remote: Address): Connection {
+    const connection = new Connection(this, ++this.#numbered, new Socket(), remote, true)
+    connection.end(this.#closed ? 'the transport is closed' : 'there are too many connections (max_connections)')
+    return connection
   }
 
   #enter(socket: Socket, remote: Address, outgoing: boolean): Connection {
@@ -189,14 +223,14 @@ export class StreamTransport implements Transport {
     this.#lastWarning = now
     this.#log.warning(
       `[${this.#config.id}] has all of its ${this.#config.max_connections} connections (max_connections) in use; ` +
-        `${peer ?? 'a peer'} was turned away`,
+        (peer === undefined ? 'no new one is made' : `${peer} was turned away`),
     )
   }
 }
 
-function tlsServer(config: TransportConfig): TlsServer {
+function tlsServer(config: TransportConfig, certificates: SecureContextOptions): TlsServer {
   return createTlsServer({
-    ...readCertificates(config),
+    ...certificates,
     requestCert: config.verify_client,
     rejectUnauthorized: config.verify_client,
     handshakeTimeout: CONNECT_LIMIT,

@@ -54,6 +54,8 @@ export interface Transport {
   readonly family: 4 | 6
   /** Where it listens; the port is the real one where `bind` says 0. */
   readonly local: Address
+  /** It does not listen any more, and nothing can be sent with it. */
+  readonly closed: boolean
   /** The way to this address: any for UDP; for TCP and TLS an open connection, or a new one that is being made; `name` is what its certificate must say. */
   wireTo(remote: Address, name?: string): Wire
   /** An open connection to this address, or undefined. UDP: as wireTo. */

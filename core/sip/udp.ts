@@ -113,6 +113,10 @@ export class UdpTransport implements Transport {
     return this.#config
   }
 
+  get closed(): boolean {
+    return this.#closed
+  }
+
   wireTo(remote: Address): UdpFlow {
     return new UdpFlow(this, remote)
   }
