@@ -1,5 +1,5 @@
 /**
- * Nonces that cost no memory before they were answered well: time, a random part, and an HMAC that only we can make.
+ * Nonces that cost no memory before they were answered well: time, a running number, and an HMAC that only we can make.
  * After a good answer its nonce count is remembered until the nonce is too old, in a bounded table.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
@@ -29,6 +29,7 @@ export class Nonces {
   readonly #secret: Buffer
   readonly #now: () => number
   readonly #capacity: number
+  #made = 0
   readonly #used = new Map<string, Used>()
   /** Everything made up to here may have been used and forgotten. */
   #forgottenUntil = Number.NEGATIVE_INFINITY
@@ -45,7 +46,7 @@ export class Nonces {
 
   /** A nonce for one realm and one address: nobody else can use it. */
   make(realm: string, address: string): string {
-    const head = `${this.#now().toString(36)}.${randomBytes(9).toString('base64url')}`
+    const head = `${this.#now().toString(36)}.${(this.#made++).toString(36)}`
     return `${head}.${this.#mac(head, realm, address)}`
   }
 
