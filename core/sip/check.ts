@@ -1,6 +1,7 @@
 /** What a message must have before anybody deals with it (RFC 3261 8.1.1, 8.2, 18.3, 20). */
 import type { Refusal, SipRequest, SipResponse } from './contract.ts'
 import { parseDigits } from './grammar.ts'
+import { headerKey } from './headers.ts'
 import { lineCount, topVia } from './message.ts'
 import { schemeOf } from './parse-uri.ts'
 import { parseOptionTags } from './values.ts'
@@ -56,7 +57,7 @@ export function checkRequest(request: SipRequest, settings: CheckSettings): Refu
 /** What is wrong with a response, which is then dropped; undefined where nothing is. */
 export function checkResponse(response: SipResponse): string | undefined {
   if (!topVia(response)) return 'Via'
-  for (const name of SINGLE) if (lineCount(response, name.toLowerCase()) > 1) return name
+  for (const { name, key } of SINGLE) if (lineCount(response, key) > 1) return name
   if (response.from.uriText === '') return 'From'
   if (response.to.uriText === '') return 'To'
   if (response.callId === '') return 'Call-ID'
@@ -66,9 +67,9 @@ export function checkResponse(response: SipResponse): string | undefined {
 
 const bad = (reason: string): Refusal => ({ status: 400, reason })
 /** Headers of which there is one at most, and on which everything hangs. */
-const SINGLE = ['From', 'To', 'Call-ID', 'CSeq', 'Max-Forwards', 'Content-Length'] as const
+const SINGLE = withKeys(['From', 'To', 'Call-ID', 'CSeq', 'Max-Forwards', 'Content-Length'])
 /** Headers a subscription depends on; elsewhere a second one is somebody else's matter. */
-const SINGLE_IN_EVENTS = ['Event', 'Expires', 'Content-Type', 'Suppress-If-Match', 'SIP-If-Match'] as const
+const SINGLE_IN_EVENTS = withKeys(['Event', 'Expires', 'Content-Type', 'Suppress-If-Match', 'SIP-If-Match'])
 const EVENT_METHODS: ReadonlySet<string> = new Set(['SUBSCRIBE', 'PUBLISH', 'NOTIFY'])
 
 function viaIsThere(request: SipRequest): Refusal | undefined {
@@ -77,10 +78,14 @@ function viaIsThere(request: SipRequest): Refusal | undefined {
 }
 
 function eachOnce(request: SipRequest): Refusal | undefined {
-  for (const name of SINGLE) if (lineCount(request, name.toLowerCase()) > 1) return bad(`Duplicate ${name}`)
+  for (const { name, key } of SINGLE) if (lineCount(request, key) > 1) return bad(`Duplicate ${name}`)
   if (!EVENT_METHODS.has(request.method)) return undefined
-  for (const name of SINGLE_IN_EVENTS) if (lineCount(request, name.toLowerCase()) > 1) return bad(`Duplicate ${name}`)
+  for (const { name, key } of SINGLE_IN_EVENTS) if (lineCount(request, key) > 1) return bad(`Duplicate ${name}`)
   return undefined
+}
+
+function withKeys(names: readonly string[]): readonly { readonly name: string; readonly key: string }[] {
+  return names.map((name) => ({ name, key: headerKey(name) }))
 }
 
 /** A From without a tag is of RFC 2543, and is taken (RFC 3261 8.2.6.2, 12.1.1). */
