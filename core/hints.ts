@@ -190,8 +190,9 @@ export class Hint implements Watchable<ExtensionState> {
       ended()
       this.#watched.end('noresource')
     }
-    if (graceSeconds === 0) return end()
+    // Also where it ends at once: the last that watchers see must not be a lamp that is lit.
     this.refresh()
+    if (graceSeconds === 0) return end()
     this.#graceTimer = setTimeout(end, graceSeconds * 1000)
     this.#graceTimer.unref()
   }

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
-import type { HintSource } from '../../core/hints.ts'
+import type { HintDefinition, HintSource } from '../../core/hints.ts'
+import type { Undo } from '../../core/scope.ts'
 import dialogInfoModule from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
 import extenState from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
 import pidfModule from '../../res_pjsip_exten_state/res_pjsip_pidf_body_generator.ts'
@@ -21,6 +22,28 @@ const MODULES = [
   digiumModule,
   extenState,
 ] as const
+
+/** One hint, until it is removed. */
+class Dialplan implements HintSource {
+  readonly name = 'dialplan'
+  #exten = '300'
+  #changed: () => void = () => undefined
+
+  async lookup(context: string, exten: string): Promise<HintDefinition | undefined> {
+    if (exten !== this.#exten) return undefined
+    return { context, exten, devices: [`PJSIP/${exten}`], presence: [], name: '', source: this.name }
+  }
+
+  onChange(listener: () => void): Undo {
+    this.#changed = listener
+    return () => undefined
+  }
+
+  remove(exten: string): void {
+    if (this.#exten === exten) this.#exten = ''
+    this.#changed()
+  }
+}
 
 describe('the packages presence and dialog', () => {
   let sip: FakeSip
@@ -104,6 +127,18 @@ describe('the packages presence and dialog', () => {
     const tx = await subscribe('999', { Event: 'presence' })
     expect(tx.status).to.equal(500)
     expect(Number(tx.header('Retry-After'))).to.be.above(0)
+  })
+
+  it('end with the lamp out where the hint is removed', async () => {
+    await open({ general: { compat: 'asterisk', removed_hint_grace: 0 } })
+    const dialplan = new Dialplan()
+    office.core.hints.addSource(dialplan)
+    office.core.devices.set('pbx1', 'PJSIP/300', 'INUSE')
+    const tx = await subscribe('300', { Event: 'dialog' })
+    await until('NOTIFY', () => tx.dialog.last.text.includes('confirmed'))
+    dialplan.remove('300')
+    await until('final NOTIFY', () => tx.dialog.last.state === 'terminated')
+    expect(tx.dialog.last.text).to.contain('<state>terminated</state>')
   })
 
   it('answer 404 to an empty user', async () => {

@@ -1,0 +1,59 @@
+import { expect } from 'chai'
+import mwi from '../../res_pjsip_mwi/res_pjsip_mwi.ts'
+import mwiBody from '../../res_pjsip_mwi/res_pjsip_mwi_body_generator.ts'
+import pubsubModule from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
+import { TestCore } from '../support/core.ts'
+import { TestPhone } from '../support/phone.ts'
+
+describe('message-summary on the wire', () => {
+  for (const protocol of ['udp', 'tcp'] as const) {
+    it(`reaches a phone that registers, and one that subscribes as well, over ${protocol}`, async () => {
+      const office = await TestCore.start({
+        contacts: 'registrar',
+        transports: { udp: {}, tcp: { protocol: 'tcp' } },
+        endpoints: {
+          100: { aors: ['100'], mailboxes: ['100'], voicemail_extension: '*97' },
+        },
+        aors: { 100: { max_contacts: 2, mailboxes: ['100'] } },
+      })
+      await office.load(pubsubModule, mwiBody, mwi)
+      const listening = office.addresses.find((text) => text.startsWith(protocol)) ?? ''
+      const port = Number(listening.slice(listening.lastIndexOf(':') + 1))
+      const phone = await TestPhone.open({ server: { address: '127.0.0.1', port }, protocol, user: '100' })
+      try {
+        office.core.mailboxes.set('pbx1', '100@default', { newMessages: 2, oldMessages: 1 })
+        const registered = await phone.request('REGISTER', {
+          uri: `sip:127.0.0.1:${port}`,
+          to: `<sip:100@127.0.0.1:${port}>`,
+          headers: [['Expires', '600']],
+        })
+        expect(registered.status).to.equal(200)
+        const unasked = await phone.next('NOTIFY')
+        expect(unasked.body).to.equal(
+          `Messages-Waiting: yes\r\nMessage-Account: sip:*97@127.0.0.1:${port}\r\nVoice-Message: 2/1 (0/0)\r\n`,
+        )
+        expect(unasked.header('event')).to.equal('message-summary')
+        expect(unasked.header('subscription-state')).to.equal('terminated;reason=noresource')
+        expect(unasked.header('contact')).to.contain(`<sip:127.0.0.1:${port}`)
+        expect(unasked.header('from')).to.match(new RegExp(`^<sip:100@127.0.0.1:${port}>;tag=`))
+        expect(unasked.header('to')).to.not.contain('tag')
+
+        const dialog = phone.dialog(`sip:100@127.0.0.1:${port}`)
+        const answer = await phone.request('SUBSCRIBE', {
+          dialog,
+          headers: [
+            ['Event', 'message-summary'],
+            ['Expires', '600'],
+          ],
+        })
+        expect(answer.status).to.equal(200)
+        const asked = await phone.next('NOTIFY')
+        expect(asked.header('subscription-state')).to.match(/^active;expires=/)
+        expect(asked.body).to.equal('Messages-Waiting: yes\r\nVoice-Message: 2/1 (0/0)\r\n')
+      } finally {
+        await phone.close()
+        await office.close()
+      }
+    })
+  }
+})
