@@ -68,14 +68,20 @@ const PRESENCE_WORDS: Readonly<Record<PresenceName, PresenceWords>> = {
   dnd: { text: 'Do not disturb', activity: 'busy', substatus: 'busy' },
 }
 
-/** RFC 4480 3.2. A presence subtype that is one of these is told as an activity. */
+/** RFC 4480 3.2: activities without text. A presence subtype that is one of these is told as an activity. */
 const ACTIVITIES: ReadonlySet<string> = new Set(
   (
-    'appointment away breakfast busy dinner holiday in-transit looking-for-work lunch meal meeting on-the-phone other ' +
-    'performance permanent-absence playing presentation shopping sleeping spectator steering travel tv unknown ' +
-    'vacation working worship'
+    'appointment away breakfast busy dinner holiday in-transit looking-for-work meal meeting on-the-phone performance ' +
+    'permanent-absence playing presentation shopping sleeping spectator steering travel tv vacation working worship'
   ).split(' '),
 )
+
+/** Empty where the subtype is none. */
+function activityOf(subtype: string): string {
+  const name = subtype.toLowerCase()
+  if (name === 'lunch') return 'meal'
+  return ACTIVITIES.has(name) ? name : ''
+}
 
 /** What a presence document tells when the person's own word counts as well as the line's. */
 export interface Availability {
@@ -98,7 +104,7 @@ export function availabilityOf({ state, presence, devices }: ExtensionState): Av
   const personNote = personNoteOf(presence)
   const idle = line === EXTENSION.NOT_INUSE
   const { activity, substatus } = PRESENCE_WORDS[presence.state]
-  const activities = [words.activity, activity, ACTIVITIES.has(presence.subtype) ? presence.subtype : '']
+  const activities = [words.activity, activity, activityOf(presence.subtype)]
   return {
     basic: words.basic,
     note: (idle && personNote) || words.note,

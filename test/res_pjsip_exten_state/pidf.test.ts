@@ -115,7 +115,9 @@ describe('application/pidf+xml', () => {
   for (const [state, subtype, message, told, note] of [
     ['away', '', '', ['away'], 'Away'],
     ['xa', '', '', ['away'], 'Extended away'],
-    ['away', 'lunch', '', ['away', 'lunch'], 'Away (lunch)'],
+    ['away', 'lunch', '', ['away', 'meal'], 'Away (lunch)'],
+    ['away', 'Vacation', '', ['away', 'vacation'], 'Away (Vacation)'],
+    ['xa', 'elsewhere', '', ['away'], 'Extended away (elsewhere)'],
     ['dnd', '', '', ['busy'], 'Do not disturb'],
     ['dnd', 'meeting', 'back at 3 & not before', ['busy', 'meeting'], 'back at 3 &amp; not before'],
     ['unavailable', '', '', ['away'], 'Unavailable'],
