@@ -107,17 +107,22 @@ function block(subscription: NotifierSubscription): string {
   const expiry = String(subscription.secondsLeft).padStart(8)
   return (
     `Endpoint: ${who(subscription)}\nResource: ${what(subscription)}\n` +
-    `  Expiry: ${expiry}  ${subscription.dialog.callId}`
+    `  Expiry: ${expiry}  ${plain(subscription.dialog.callId)}`
   )
 }
 
 function line(endpoint: string, resource: string, expiry: string, callId: string): string {
   const column = (text: string): string => text.slice(0, 30).padEnd(30)
-  return `${column(endpoint)} ${column(resource)} ${expiry.padStart(6)} ${callId}`
+  return `${column(endpoint)} ${column(resource)} ${expiry.padStart(6)} ${plain(callId)}`
 }
 
-const who = ({ endpoint }: NotifierSubscription): string => `${endpoint.id}/${endpoint.callerid || '<none>'}`
-const what = ({ resource, event }: NotifierSubscription): string => `${resource}/${event}`
+const who = ({ endpoint }: NotifierSubscription): string => plain(`${endpoint.id}/${endpoint.callerid || '<none>'}`)
+const what = ({ resource, event }: NotifierSubscription): string => plain(`${resource}/${event}`)
+
+/** What a phone sent must not move the operator's cursor. */
+function plain(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?')
+}
 
 function details(subscription: NotifierSubscription, out: ConsoleOutput): void {
   const { dialog } = subscription
@@ -144,5 +149,5 @@ function details(subscription: NotifierSubscription, out: ConsoleOutput): void {
   ]
   out.print(`${'ParameterName'.padEnd(15)}: ParameterValue`)
   out.print('='.repeat(60))
-  for (const [name, value] of shown) out.print(`${name.padEnd(15)}: ${value}`)
+  for (const [name, value] of shown) out.print(plain(`${name.padEnd(15)}: ${value}`))
 }

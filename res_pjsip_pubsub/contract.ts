@@ -1,7 +1,7 @@
 /** What event packages and body generators see of the pubsub core. */
 import type { Endpoint } from '../core/endpoints.ts'
 import type { Undo } from '../core/scope.ts'
-import type { Dialog, HeaderLine, Outcome, Refusal, SipRequest } from '../core/sip/contract.ts'
+import type { Answer, Dialog, HeaderLine, Outcome, Refusal, SipRequest } from '../core/sip/contract.ts'
 import type { Watchable } from '../core/watch.ts'
 
 /**
@@ -24,6 +24,9 @@ export interface Watcher {
   readonly request: SipRequest | undefined
 }
 
+/** An answer that a package gives in place of the common one: status, reason phrase, headers, body. */
+export type ResponseData = Omit<Answer, 'dialog'>
+
 export interface EventPackage<State> {
   /** `presence`; compared as it is written (RFC 6665 8.2.1 makes event types case-sensitive tokens). */
   readonly event: string
@@ -36,12 +39,12 @@ export interface EventPackage<State> {
   find(resource: string, watcher: Watcher): Found<State> | Promise<Found<State>>
 
   // The callbacks of a subscription handler. All are optional, and the core does the common thing without them.
-  /** A SUBSCRIBE that would make a subscription, before anything is looked up. A Refusal is sent. */
-  newSubscribe?(watcher: Watcher, resource: string): Refusal | undefined
+  /** A SUBSCRIBE that would make a subscription, before anything is looked up. What is returned is sent, and nothing is made. */
+  newSubscribe?(watcher: Watcher, resource: string): ResponseData | undefined
   /** The subscription stands and its 200 is sent. */
   subscriptionEstablished?(subscription: Subscription): void
-  /** A refresh. What is returned is the answer in place of 200. */
-  resubscribe?(subscription: Subscription, request: SipRequest): Refusal | undefined
+  /** A refresh. What is returned is the answer in place of 200; with a status over 299 nothing is refreshed. */
+  resubscribe?(subscription: Subscription, request: SipRequest): ResponseData | undefined
   /** It expired. The final NOTIFY follows by itself. */
   subscriptionTimeout?(subscription: Subscription): void
   /** The watcher ended it with Expires 0. The final NOTIFY follows by itself. */

@@ -8,7 +8,7 @@ import type { Refusal, ServerTransaction, Sip, SipRequest } from '../core/sip/co
 import { printUri } from '../core/sip/parse-uri.ts'
 import { parseDeltaSeconds, parseEvent } from '../core/sip/values.ts'
 import type { Watchable } from '../core/watch.ts'
-import type { EventPackage, Found, Watcher } from './contract.ts'
+import type { EventPackage, Found, ResponseData, Watcher } from './contract.ts'
 import { WANT } from './delivery.ts'
 import * as refusal from './refusals.ts'
 import type { Registry } from './registry.ts'
@@ -16,7 +16,7 @@ import type { Services } from './services.ts'
 import type { NotifierSubscription, SubscriptionFacts } from './subscription.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
-type Step = (ask: Ask, notifier: NotifierServices) => Refusal | undefined
+type Step = (ask: Ask, notifier: NotifierServices) => ResponseData | undefined
 
 /** RFC 6665 does not order them; Asterisk looks at Expires before Event. */
 const STEPS: Readonly<Record<'rfc' | 'asterisk', readonly Step[]>> = {
@@ -158,7 +158,7 @@ function room(ask: Ask, { subscriptions, settings, log }: NotifierServices): Ref
   return refusal.OVER_ENDPOINT_LIMIT
 }
 
-function newSubscribe(ask: Ask): Refusal | undefined {
+function newSubscribe(ask: Ask): ResponseData | undefined {
   return ask.package?.newSubscribe?.(ask.watcher, ask.resource)
 }
 

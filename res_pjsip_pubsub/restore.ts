@@ -99,7 +99,7 @@ export class Restorer {
       return persistence.forget(row.dialog_id)
     }
     const dialog = sip.restoreDialog(record)
-    dialog.skipCseqTo(row.cseq)
+    dialog.skipCseqTo(row.cseq + 1)
     const subscription = subscriptions.add(
       {
         event: row.event,
@@ -117,7 +117,8 @@ export class Restorer {
       },
       services,
     )
-    subscription.reservedCseq = row.cseq
+    // All of the old block may be used up: a new one is reserved before anything is sent.
+    persistence.write(subscription)
     restored(subscription)
   }
 }

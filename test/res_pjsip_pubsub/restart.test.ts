@@ -94,6 +94,23 @@ describe('subscription: over a restart', () => {
     expect(versionOf(dialog.last.text)).to.be.above(versionOf(before.text))
   })
 
+  it('never goes back over many kills, each right after the first NOTIFY', async () => {
+    let made = await begin()
+    const tx = await made.sip.subscribe('200', { Accept: XML })
+    await settled()
+    let { last } = tx.dialog
+    for (let round = 0; round < 4; round++) {
+      await made.office.store.flush()
+      await end(made, 'kill')
+      made = await begin()
+      const dialog = inDialog(tx, made)
+      await until('a NOTIFY', () => dialog.notifies.length > 0)
+      expect(dialog.last.cseq).to.be.above(last.cseq)
+      expect(versionOf(dialog.last.text)).to.be.above(versionOf(last.text))
+      last = dialog.last
+    }
+  })
+
   it('goes on without a gap after an orderly end', async () => {
     const first = await begin()
     const tx = await first.sip.subscribe('200', { Accept: XML })

@@ -176,7 +176,7 @@ export class FakeDialog implements Dialog {
   }
 
   skipCseqTo(number: number): void {
-    this.localCseq = Math.max(this.localCseq, number)
+    this.localCseq = Math.max(this.localCseq, number - 1)
   }
 
   record(): DialogRecord {
