@@ -1,4 +1,6 @@
 /** One life of the worker thread, seen from the main thread: its requests, its pings, and its one end. */
+import { createRequire } from 'node:module'
+import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { reasonOf } from '../log.ts'
 import type {
@@ -198,8 +200,9 @@ function spawn(start: WorkerStart): Worker {
 /** The worker's file is beside this one and has its extension. Run from source, a worker has to load tsx by itself. */
 function entry(): URL {
   if (!import.meta.url.endsWith('.ts')) return new URL('./worker.js', import.meta.url)
-  const tsx = JSON.stringify(import.meta.resolve('tsx/esm/api'))
+  const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx/package.json'))
+  const api = JSON.stringify(new URL('dist/esm/api/index.mjs', tsx).href)
   const worker = JSON.stringify(new URL('./worker.ts', import.meta.url).href)
-  const code = `import { register } from ${tsx}; register(); await import(${worker})`
+  const code = `import { register } from ${api}; register(); await import(${worker})`
   return new URL(`data:text/javascript,${encodeURIComponent(code)}`)
 }

@@ -1,0 +1,88 @@
+/** Stands between a bridge and an ARI server, and does to both what networks and broken servers do. */
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { WebSocket, WebSocketServer } from 'ws'
+
+export interface Rule {
+  /** Of the path without its query. */
+  readonly path: RegExp
+  /** Answers in the server's place; returning false lets the request through. */
+  answer(request: IncomingMessage, response: ServerResponse): boolean | void
+}
+
+export class AriProxy {
+  readonly #target: string
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+  readonly #clients = new Set<WebSocket>()
+  readonly rules: Rule[] = []
+  /** `GET /ari/channels`, in order. */
+  readonly requests: string[] = []
+  /** Whether events reach the bridge. */
+  silent = false
+
+  private constructor(target: string) {
+    this.#target = target
+    this.#server = createServer((incoming, response) => this.#forward(incoming, response))
+    this.#server.on('connection', (socket) => {
+      this.#sockets.add(socket)
+      socket.on('error', () => undefined)
+      socket.on('close', () => this.#sockets.delete(socket))
+    })
+    const sockets = new WebSocketServer({ server: this.#server })
+    sockets.on('connection', (client, incoming) => this.#join(client, incoming))
+  }
+
+  static async before(target: string): Promise<AriProxy> {
+    const proxy = new AriProxy(target)
+    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve))
+    return proxy
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  /** To the bridge, as if the server had sent it. */
+  send(frame: string): void {
+    for (const client of this.#clients) client.send(frame)
+  }
+
+  reset(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy()
+  }
+
+  async close(): Promise<void> {
+    for (const client of this.#clients) client.terminate()
+    this.reset()
+    await new Promise((resolve) => this.#server.close(resolve))
+  }
+
+  #forward(incoming: IncomingMessage, response: ServerResponse): void {
+    const path = (incoming.url ?? '').replace(/\?.*/, '')
+    this.requests.push(`${incoming.method} ${path}`)
+    for (const rule of this.rules) if (rule.path.test(path) && rule.answer(incoming, response) !== false) return
+    const { host: _, ...headers } = incoming.headers
+    const outgoing = request(`${this.#target}${incoming.url}`, { method: incoming.method, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers)
+      answer.pipe(response)
+    })
+    outgoing.on('error', () => response.destroy())
+    incoming.pipe(outgoing)
+  }
+
+  #join(client: WebSocket, incoming: IncomingMessage): void {
+    this.#clients.add(client)
+    const server = new WebSocket(`${this.#target.replace('http', 'ws')}${incoming.url}`)
+    server.on('message', (data) => {
+      if (!this.silent) client.send(String(data as Buffer))
+    })
+    server.on('error', () => client.terminate())
+    server.on('close', () => client.terminate())
+    client.on('error', () => undefined)
+    client.on('close', () => {
+      this.#clients.delete(client)
+      server.terminate()
+    })
+  }
+}
