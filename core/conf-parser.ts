@@ -50,6 +50,11 @@ export function parseConfig(text: string, path: string, options: ReadingOptions 
   return reading.result(path)
 }
 
+interface FileText {
+  readonly text: string
+  readonly realPath: string
+}
+
 class Reading {
   readonly #directory: string
   readonly #foreign: boolean
@@ -73,7 +78,7 @@ class Reading {
   readRoot(path: string): void {
     const text = readText(path)
     if ('fault' in text) this.#findings.problem(`${path}: ${text.fault}, expected a readable file`)
-    else this.#readFile(path, text.text)
+    else this.#readFile(path, text)
   }
 
   readText(text: string, path: string): void {
@@ -81,9 +86,9 @@ class Reading {
     this.#readLines(text, path)
   }
 
-  #readFile(path: string, text: string): void {
+  #readFile(path: string, { text, realPath }: FileText): void {
     this.#files.push(path)
-    this.#stack.push(realpathSync(path))
+    this.#stack.push(realPath)
     this.#readLines(text, path)
     this.#stack.pop()
   }
@@ -133,7 +138,7 @@ class Reading {
         else this.#findings.problem(`#include "${argument}": ${path} ${text.fault}, expected a readable file`, place)
         continue
       }
-      const real = realpathSync(path)
+      const real = text.realPath
       if (this.#stack.includes(real)) {
         const way = [...this.#stack.slice(this.#stack.indexOf(real)), real].map((p) => basename(p)).join(' → ')
         this.#findings.problem(`#include "${argument}" goes in a circle (${way}), expected a file not yet open`, place)
@@ -153,7 +158,7 @@ class Reading {
         }
         return
       }
-      this.#readFile(path, text.text)
+      this.#readFile(path, text)
     }
   }
 
@@ -178,7 +183,7 @@ function expand(directory: string, pattern: string): string[] {
   const parts = pattern.split('/')
   const firstMagic = parts.findIndex((part) => GLOB_MAGIC.test(part))
   const base = resolve(directory, parts.slice(0, firstMagic).join('/') || (isAbsolute(pattern) ? '/' : '.'))
-  if (!exists(base)) return []
+  if (!exists(base) || base.includes('\0')) return []
   return globSync(parts.slice(firstMagic).join('/'), {
     cwd: base,
     absolute: true,
@@ -189,17 +194,22 @@ function expand(directory: string, pattern: string): string[] {
   }).sort()
 }
 
+/** What cannot be looked at is there, too: reading it says why. */
 function exists(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch {
+    return true
+  }
 }
 
-function readText(path: string): { readonly text: string } | { readonly fault: string } {
+function readText(path: string): FileText | { readonly fault: string } {
   try {
     const found = statSync(path)
     if (found.isDirectory()) return { fault: 'is a directory' }
     if (!found.isFile()) return { fault: 'is not a regular file' }
     if (found.size > LARGEST_FILE) return { fault: 'is too large' }
-    return { text: readFileSync(path, 'utf8') }
+    return { text: readFileSync(path, 'utf8'), realPath: realpathSync(path) }
   } catch (error) {
     return { fault: `cannot be read (${codeOf(error)})` }
   }
