@@ -19,12 +19,19 @@ export interface MailboxGroup {
   readonly mailboxes: readonly string[]
 }
 
+/** A NOTIFY that could be sent now. */
+export interface Tidings {
+  /** Those of the group that it tells of. */
+  readonly mailboxes: readonly string[]
+  readonly request: OutOfDialogRequest
+}
+
 export interface ContactServices {
   readonly queue: SendQueue
   readonly log: Logger
   readonly counters: { readonly sent: Counter; readonly refused: Counter; readonly failed: Counter }
-  /** The NOTIFY now; undefined where nothing is to be told of this group. */
-  readonly compose: (contact: Contact, group: MailboxGroup) => OutOfDialogRequest | undefined
+  /** undefined where nothing is to be told of this group. */
+  readonly compose: (contact: Contact, group: MailboxGroup) => Tidings | undefined
   readonly send: (request: OutOfDialogRequest, done: OutcomeHandler) => void
 }
 
@@ -43,7 +50,7 @@ export class UnsolicitedContact {
   #lastOutcome = ''
   #retryTimer: NodeJS.Timeout | undefined
   readonly #due = new Set<MailboxGroup>()
-  /** group → text of the last NOTIFY that it took */
+  /** group → what it was told last, and took */
   readonly #told = new Map<MailboxGroup, string>()
   readonly #services: ContactServices
 
@@ -88,11 +95,6 @@ export class UnsolicitedContact {
     this.want(groups)
   }
 
-  /** What it was told does not count any more. */
-  forget(): void {
-    this.#told.clear()
-  }
-
   dispose(): void {
     clearTimeout(this.#retryTimer)
     this.#phase = 'gone'
@@ -107,12 +109,17 @@ export class UnsolicitedContact {
     if (this.#phase !== 'queued') return
     for (const group of this.#due) {
       this.#due.delete(group)
-      const request = this.#services.compose(this.#contact, group)
-      const text = String(request?.body?.content ?? '')
-      if (!request || this.#told.get(group) === text) continue
+      const tidings = this.#services.compose(this.#contact, group)
+      if (!tidings) {
+        // What it was told is over: when there is something to tell again, it is news.
+        this.#told.delete(group)
+        continue
+      }
+      const text = `${tidings.mailboxes.join()} ${String(tidings.request.body?.content)}`
+      if (this.#told.get(group) === text) continue
       this.#phase = 'sending'
       this.#services.counters.sent.add()
-      this.#services.send(request, (outcome) => this.#ended(group, text, outcome))
+      this.#services.send(tidings.request, (outcome) => this.#ended(group, text, outcome))
       return
     }
     this.#phase = 'idle'

@@ -6,14 +6,13 @@ import type { Endpoint } from '../core/endpoints.ts'
 import type { Mailboxes } from '../core/mailboxes.ts'
 import type { Contact, Contacts } from '../core/registrar.ts'
 import type { Need } from '../core/reported.ts'
-import type { OutOfDialogRequest } from '../core/sip/contract.ts'
 import { fullNames } from './resources.ts'
-import { type ContactServices, type MailboxGroup, UnsolicitedContact } from './unsolicited-contact.ts'
+import { type ContactServices, type MailboxGroup, type Tidings, UnsolicitedContact } from './unsolicited-contact.ts'
 
 export interface EndpointServices extends Omit<ContactServices, 'compose'> {
   readonly mailboxes: Mailboxes
   readonly contacts: Contacts
-  readonly compose: (endpoint: Endpoint, contact: Contact, group: MailboxGroup) => OutOfDialogRequest | undefined
+  readonly compose: (endpoint: Endpoint, contact: Contact, group: MailboxGroup) => Tidings | undefined
 }
 
 /** Milliseconds that first counts are waited for. A "no messages" that is not true puts a lamp out. */
@@ -97,9 +96,8 @@ export class UnsolicitedEndpoint {
     this.#tell(this.#groups.filter((group) => group.mailboxes.some((each) => each.toLowerCase() === name)))
   }
 
-  /** Other mailboxes than before are watched by the phones themselves. What comes back is told in any case. */
+  /** Other mailboxes than before are watched by the phones themselves. */
   solicitedChanged(): void {
-    for (const contact of this.#contacts.values()) contact.forget()
     if (this.#known) this.#tell(this.#groups)
   }
 

@@ -6,15 +6,14 @@ import type { ConsoleCommand } from '../core/console.ts'
 import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
 import type { Logger } from '../core/log.ts'
-import type { MailboxCounts } from '../core/mailboxes.ts'
 import type { Contact } from '../core/registrar.ts'
 import { Scope, type Undo } from '../core/scope.ts'
-import type { HeaderLine, OutOfDialogRequest } from '../core/sip/contract.ts'
+import type { HeaderLine } from '../core/sip/contract.ts'
 import { MailboxIndex } from './mailbox-index.ts'
 import { fullNames } from './resources.ts'
 import { SendQueue } from './send-queue.ts'
 import { sumOf } from './summary.ts'
-import type { MailboxGroup } from './unsolicited-contact.ts'
+import type { MailboxGroup, Tidings } from './unsolicited-contact.ts'
 import { UnsolicitedEndpoint } from './unsolicited-endpoint.ts'
 import { unsolicitedNotify } from './unsolicited-notify.ts'
 
@@ -184,11 +183,12 @@ export class Unsolicited {
     this.#serve(endpoint, true)
   }
 
-  #compose(endpoint: Endpoint, contact: Contact, { mailboxes }: MailboxGroup): OutOfDialogRequest | undefined {
-    const told = mailboxes.filter((name) => !this.#settings.replaced(endpoint.id, name))
-    if (told.length === 0) return undefined
-    const counts: MailboxCounts = sumOf(told.map((name) => this.#core.mailboxes.get(name)))
-    return unsolicitedNotify(this.#core, endpoint, contact, counts, this.#settings.notifyHeaders())
+  #compose(endpoint: Endpoint, contact: Contact, { mailboxes: all }: MailboxGroup): Tidings | undefined {
+    const mailboxes = all.filter((name) => !this.#settings.replaced(endpoint.id, name))
+    if (mailboxes.length === 0) return undefined
+    const counts = sumOf(mailboxes.map((name) => this.#core.mailboxes.get(name)))
+    const request = unsolicitedNotify(this.#core, endpoint, contact, counts, this.#settings.notifyHeaders())
+    return { mailboxes, request }
   }
 }
 

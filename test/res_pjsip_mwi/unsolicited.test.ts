@@ -246,6 +246,26 @@ describe('message-summary that nobody asked for', () => {
       expect((await office.told(6)).slice(4)).to.deep.equal([`${ALICE} 17/20`, `${DESK} 17/20`])
     })
 
+    it('does not change for a subscription to something else', async () => {
+      office = await MwiOffice.open(
+        { ...endpoint({ mwi_subscribe_replaces_unsolicited: true }), aors: { 100: { mailboxes: ['900'] } } },
+        usual,
+      )
+      await office.told(2)
+      await office.unsubscribe(await office.subscribe('100'))
+      expect((await office.settled()).length).to.equal(2)
+    })
+
+    it('is told again after a subscription, though the counts are the same', async () => {
+      const only = { mailboxes: ['100'], mwi_subscribe_replaces_unsolicited: true }
+      office = await MwiOffice.open(endpoint(only), usual)
+      await office.told(2)
+      const tx = await office.subscribe('100')
+      await office.settled()
+      await office.unsubscribe(tx)
+      expect((await office.told(4)).slice(2)).to.deep.equal([`${ALICE} 1/2`, `${DESK} 1/2`])
+    })
+
     it('is silent where all of it is watched', async () => {
       const only = { mailboxes: ['100'], mwi_subscribe_replaces_unsolicited: true }
       office = await MwiOffice.open(endpoint(only), usual)
