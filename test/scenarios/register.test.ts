@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { TestCore } from '../support/core.ts'
-import { needTool } from '../support/tools.ts'
+import { needTool, until } from '../support/tools.ts'
 
 /** Phones that sipp plays, several at a time. */
 const PHONES = 60
@@ -35,6 +38,61 @@ describe('sipp at the registrar', function () {
       expect(await office.core.contacts.of('100')).to.deep.equal([])
     })
   }
+})
+
+describe('baresip behind its connection', function () {
+  this.timeout(30000)
+  let office: TestCore
+  let directory: string
+
+  before(async function () {
+    needTool(this, 'baresip')
+    directory = mkdtempSync(join(tmpdir(), 'baresip-'))
+    office = await TestCore.start({
+      endpoints: { 100: { auth: ['100'], aors: ['100'], rewrite_contact: true } },
+      auths: { 100: { password: 'lamp-secret' } },
+      aors: { 100: { max_contacts: 1 } },
+      transports: { tcp: { protocol: 'tcp' } },
+      contacts: 'registrar',
+    })
+  })
+  after(async () => {
+    await office?.close()
+    if (directory) rmSync(directory, { recursive: true, force: true })
+  })
+
+  it('registers by RFC 5626, can be reached, and is forgotten when it is cut off', async () => {
+    const address = office.addresses[0]?.slice('tcp:'.length)
+    const server = `sip:${address};transport=tcp`
+    const login = 'auth_user=100;auth_pass=lamp-secret;regint=600'
+    const files = {
+      config: ['module_path /usr/lib/baresip/modules', 'module stdio.so', 'module g711.so', 'module uuid.so']
+        .concat('module_app account.so', 'module_app menu.so', 'sip_listen 127.0.0.1:0', '')
+        .join('\n'),
+      uuid: '0c67446e-0000-4000-8000-000000000001',
+      accounts: `<sip:100@${address}>;${login};outbound="${server}";sipnat=outbound\n`,
+    }
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text)
+    const phone = spawn('baresip', ['-f', directory, '-v'], { stdio: ['pipe', 'ignore', 'ignore'] })
+    try {
+      const { contacts, sip } = office.core
+      const contact = await until('registration', async () => (await contacts.of('100'))[0], 15000)
+      expect(contact.instance).to.equal(`<urn:uuid:${files.uuid}>`)
+      expect(contact.flow?.protocol).to.equal('TCP')
+      const to = `<${contact.uri}>`
+      const status = await new Promise<number | string>((resolve) => {
+        sip.request(
+          { method: 'OPTIONS', requestUri: contact.uri, from: '<sip:pbx@127.0.0.1>', to, flow: contact.flow },
+          (outcome) => resolve(outcome.kind === 'response' ? outcome.response.status : outcome.kind),
+        )
+      })
+      expect(status).to.equal(200)
+      phone.kill('SIGKILL')
+      await until('end of the binding', async () => (await contacts.of('100')).length === 0)
+    } finally {
+      phone.kill('SIGKILL')
+    }
+  })
 })
 
 function sipp(address: string, protocol: 'udp' | 'tcp'): Promise<{ code: number | null; said: string }> {
