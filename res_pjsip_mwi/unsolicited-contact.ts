@@ -33,6 +33,8 @@ export interface ContactServices {
   /** undefined where nothing is to be told of this group. */
   readonly compose: (contact: Contact, group: MailboxGroup) => Tidings | undefined
   readonly send: (request: OutOfDialogRequest, done: OutcomeHandler) => void
+  /** Milliseconds after a first failure; 30 s where it is left out. */
+  readonly firstPause?: number
 }
 
 /** Milliseconds: the first pause after a failure, doubled up to the longest. */
@@ -87,21 +89,19 @@ export class UnsolicitedContact {
   /** The phone is there anew: it is told everything again, and may change its mind about refusing. */
   registered(groups: Iterable<MailboxGroup>): void {
     if (this.#phase === 'gone') return
-    clearTimeout(this.#retryTimer)
     this.#told.clear()
     this.#failures = 0
     if (this.#phase === 'sending') this.#anew = true
-    else if (this.#phase !== 'queued') this.#phase = 'idle'
+    else if (this.#phase !== 'queued') this.#enter('idle')
     this.want(groups)
   }
 
   dispose(): void {
-    clearTimeout(this.#retryTimer)
-    this.#phase = 'gone'
+    this.#enter('gone')
   }
 
   #enqueue(): void {
-    this.#phase = 'queued'
+    this.#enter('queued')
     this.#services.queue.push(() => this.#turn())
   }
 
@@ -117,12 +117,12 @@ export class UnsolicitedContact {
       }
       const text = `${tidings.mailboxes.join()} ${String(tidings.request.body?.content)}`
       if (this.#told.get(group) === text) continue
-      this.#phase = 'sending'
+      this.#enter('sending')
       this.#services.counters.sent.add()
       this.#services.send(tidings.request, (outcome) => this.#ended(group, text, outcome))
       return
     }
-    this.#phase = 'idle'
+    this.#enter('idle')
   }
 
   #ended(group: MailboxGroup, text: string, outcome: Outcome): void {
@@ -134,12 +134,12 @@ export class UnsolicitedContact {
     if (verdict === 'failed') return this.#pause(group)
     if (verdict === 'taken') this.#told.set(group, text)
     this.#failures = 0
-    this.#phase = 'idle'
+    this.#enter('idle')
     if (this.#due.size > 0) this.#enqueue()
   }
 
   #refused(): void {
-    this.#phase = 'refusing'
+    this.#enter('refusing')
     this.#due.clear()
     this.#told.clear()
     this.#services.counters.refused.add()
@@ -149,12 +149,18 @@ export class UnsolicitedContact {
   }
 
   #pause(group: MailboxGroup): void {
-    this.#phase = 'pausing'
+    this.#enter('pausing')
     this.#due.add(group)
     this.#services.counters.failed.add()
-    const pause = Math.min(FIRST_PAUSE * 2 ** this.#failures++, LONGEST_PAUSE)
+    const pause = Math.min((this.#services.firstPause ?? FIRST_PAUSE) * 2 ** this.#failures++, LONGEST_PAUSE)
     this.#services.log.debug(() => `${this.#contact.uri}: ${this.#lastOutcome}; again in ${pause / 1000} s`)
     this.#retryTimer = setTimeout(() => this.#enqueue(), pause).unref()
+  }
+
+  /** The only writer of the phase. Nothing comes back from gone. */
+  #enter(phase: ContactPhase): void {
+    if (this.#phase !== 'gone') this.#phase = phase
+    if (phase !== 'pausing') clearTimeout(this.#retryTimer)
   }
 }
 

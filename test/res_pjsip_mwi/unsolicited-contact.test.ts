@@ -1,0 +1,110 @@
+import { expect } from 'chai'
+import { Log } from '../../core/log.ts'
+import { Counter } from '../../core/metrics.ts'
+import type { Contact } from '../../core/registrar.ts'
+import { SendQueue } from '../../res_pjsip_mwi/send-queue.ts'
+import { UnsolicitedContact } from '../../res_pjsip_mwi/unsolicited-contact.ts'
+import { FakeNotify } from '../support/fake-sip.ts'
+import { until } from '../support/tools.ts'
+
+const CONTACT: Contact = {
+  aor: '100',
+  uri: 'sip:100@192.0.2.7',
+  path: [],
+  flow: undefined,
+  expires: Infinity,
+  userAgent: '',
+  instance: '',
+}
+
+const GROUP = { mailboxes: ['100@default'] }
+
+class Rig {
+  text = 'one'
+  readonly sent: FakeNotify[] = []
+  readonly failed = new Counter()
+  readonly debug: string[] = []
+  readonly #log = new Log('debug')
+  readonly queue = new SendQueue(() => ({ high: 500, low: -1 }), this.#log.logger('test'))
+  readonly contact: UnsolicitedContact
+
+  constructor() {
+    this.#log.addSink(({ message }) => this.debug.push(message))
+    this.contact = new UnsolicitedContact(CONTACT, {
+      queue: this.queue,
+      log: this.#log.logger('test'),
+      counters: { sent: new Counter(), refused: new Counter(), failed: this.failed },
+      compose: (_contact, { mailboxes }) => ({
+        mailboxes,
+        request: {
+          method: 'NOTIFY',
+          requestUri: CONTACT.uri,
+          from: 'sip:a@b',
+          to: 'sip:a@b',
+          body: { contentType: 'text/plain', content: this.text },
+        },
+      }),
+      send: ({ headers = [], body }, done) => this.sent.push(new FakeNotify(1, headers, body, done)),
+      firstPause: 5,
+    })
+  }
+
+  async nth(count: number): Promise<FakeNotify> {
+    return until(`${count}. NOTIFY`, () => this.sent[count - 1])
+  }
+}
+
+describe('a contact that is told unasked', () => {
+  let rig: Rig
+
+  beforeEach(() => {
+    rig = new Rig()
+  })
+  afterEach(() => {
+    rig.contact.dispose()
+    rig.queue.close()
+  })
+
+  it('is tried again after a growing pause, with the newest counts', async () => {
+    rig.contact.want([GROUP])
+    for (const [n, fail] of [
+      (it: FakeNotify): void => it.timeout(),
+      (it: FakeNotify): void => it.unreachable(),
+      (it: FakeNotify): void => it.answer(500),
+      (it: FakeNotify): void => it.answer(480),
+    ].entries()) {
+      const notify = await rig.nth(n + 1)
+      rig.text = `try ${n + 2}`
+      fail(notify)
+      expect(rig.contact.phase).to.equal('pausing')
+    }
+    const last = await rig.nth(5)
+    expect(last.text).to.equal('try 5')
+    last.answer(200)
+    expect(rig.contact.phase).to.equal('idle')
+    expect(rig.failed.value).to.equal(4)
+    expect(rig.debug.map((line) => /again in (\S+) s/.exec(line)?.[1])).to.deep.equal(['0.005', '0.01', '0.02', '0.04'])
+  })
+
+  it('begins with the shortest pause again after a success', async () => {
+    rig.contact.want([GROUP])
+    ;(await rig.nth(1)).timeout()
+    ;(await rig.nth(2)).answer(200)
+    rig.text = 'two'
+    rig.contact.want([GROUP])
+    ;(await rig.nth(3)).timeout()
+    await rig.nth(4)
+    expect(rig.debug.map((line) => /again in (\S+) s/.exec(line)?.[1])).to.deep.equal(['0.005', '0.005'])
+  })
+
+  it('is not sent anything once it is gone, whatever was under way', async () => {
+    rig.contact.want([GROUP])
+    const notify = await rig.nth(1)
+    rig.contact.dispose()
+    notify.timeout()
+    rig.contact.want([GROUP])
+    rig.contact.registered([GROUP])
+    expect(rig.contact.phase).to.equal('gone')
+    expect(rig.queue.length).to.equal(0)
+  })
+})
