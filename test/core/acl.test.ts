@@ -46,6 +46,10 @@ describe('Networks', () => {
     })
   }
 
+  it('see through the zone of a link-local address', () => {
+    expect(inNetwork(at('fe80::1%eth0'), readNetwork('fe80::/10'))).to.equal(true)
+  })
+
   it('see IPv4 in IPv6 clothes', () => {
     expect(inNetwork(at('::ffff:10.1.2.3'), readNetwork('10.0.0.0/8'))).to.equal(true)
     expect(inNetwork(at('[2001:db8::1]'), readNetwork('2001:db8::1'))).to.equal(true)

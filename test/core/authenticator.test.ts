@@ -379,6 +379,15 @@ describe('Authenticator', () => {
       expect(identify(tx(from('x'), '192.0.2.9'))?.id).to.equal('trunk')
     })
 
+    it('by a host name that the system knows', async () => {
+      start({
+        endpoints: { here: {} },
+        identifies: { a: { endpoint: 'here', match: ['localhost'], srv_lookups: false } },
+      })
+      await auth.ready
+      expect(identify(tx(from('x'), '127.0.0.1'))?.id).to.equal('here')
+    })
+
     it('says what is wrong in an identify section and goes on', () => {
       start({
         endpoints: { trunk: {} },
