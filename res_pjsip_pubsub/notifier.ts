@@ -29,6 +29,8 @@ export interface NotifierServices extends Services {
   readonly registry: Registry
   readonly subscriptions: Subscriptions
   readonly ignoreUriUserOptions: () => boolean
+  /** Whether the module is being unloaded. */
+  readonly closed: () => boolean
   /** It was refreshed. */
   readonly renewed: (subscription: NotifierSubscription) => void
 }
@@ -166,6 +168,10 @@ function newSubscribe(ask: Ask): ResponseData | undefined {
 
 function conclude(ask: Ask, found: Found<unknown>, notifier: NotifierServices): void {
   const { tx } = ask
+  // A lookup takes time; modules may have gone meanwhile.
+  if (notifier.closed()) return tx.answer(refusal.tryLater(503, notifier.settings().retry_after))
+  if (notifier.registry.package(ask.event) !== ask.package)
+    return tx.answer(refusal.badEvent(notifier.registry.events, notifier.compat()))
   if (found === undefined) return tx.answer(refusal.NOT_FOUND)
   if (found === 'unavailable') return tx.answer(refusal.tryLater(500, notifier.settings().retry_after))
   if (!isWatchable(found)) return tx.answer(found)
@@ -181,9 +187,9 @@ function establish(ask: Ask, source: Watchable<unknown>, notifier: NotifierServi
   const { tx, request, endpoint } = ask
   const { subscriptions, now } = notifier
   const seconds = grant(request, ask.package, notifier)
+  const dialog = notifier.sip.createDialog(tx, { followFlow: endpoint.rewrite_contact })
   if (notifier.settings().replace_same_contact && seconds > 0)
     subscriptions.ofPhone(ask)?.drop('the phone subscribed anew')
-  const dialog = notifier.sip.createDialog(tx, { followFlow: endpoint.rewrite_contact })
   const facts: Omit<SubscriptionFacts, 'id'> = {
     event: ask.event,
     eventId: ask.eventId,

@@ -22,7 +22,7 @@ import { NotifyQueue } from './notify-queue.ts'
 import type { PubsubSettings } from './options.ts'
 import { Persistence } from './persistence.ts'
 import { resubscribe } from './refresh.ts'
-import { listHeader } from './refusals.ts'
+import { listHeader, tryLater } from './refusals.ts'
 import { Registry } from './registry.ts'
 import { Restorer } from './restore.ts'
 import { Reviver } from './reviver.ts'
@@ -147,6 +147,7 @@ export class PubsubCore implements Pubsub {
 
   #identified(tx: ServerTransaction, endpoint: Endpoint | undefined): void {
     if (!endpoint) return
+    if (this.#closing) return tx.answer(tryLater(503, this.#settings.retry_after))
     if (tx.request.to.tag === undefined) subscribe(tx, endpoint, this.#services)
     else resubscribe(tx, endpoint, this.#services)
   }
@@ -172,6 +173,7 @@ export class PubsubCore implements Pubsub {
       bodyOf: (state, subscription) => this.#bodyOf(state, subscription),
       notifyHeaders: () => this.notifyHeaders(),
       keep: (subscription) => this.#persistence.keep(subscription),
+      closed: () => this.#closing,
       renewed: (subscription) => {
         this.#persistence.write(subscription)
         this.subscriptions.tell('refreshed', subscription)
@@ -243,10 +245,8 @@ export class PubsubCore implements Pubsub {
     for (const subscription of this.subscriptions) {
       const now = endpoints.get(subscription.endpoint.id)
       if (!now || now === subscription.endpoint) continue
-      const moved = now.hintContext !== subscription.endpoint.hintContext
       subscription.endpointChanged(now)
       if (!now.allow_subscribe) subscription.terminate('rejected')
-      else if (moved) subscription.lost()
     }
   }
 

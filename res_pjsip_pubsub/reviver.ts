@@ -36,7 +36,8 @@ export class Reviver {
   readonly #patience = new Map<NotifierSubscription, Patience>()
   #line: NotifierSubscription[] = []
   #next = 0
-  #perTick = 1
+  #began = 0
+  #duration = 0
   #timer: NodeJS.Timeout | undefined
   #stopped = false
 
@@ -81,14 +82,17 @@ export class Reviver {
   #begin(): void {
     this.#line = [...this.#patience.keys()]
     this.#next = 0
-    const ticks = Math.max(1, Math.min((this.#services.settings().restore_spread * 1000) / TICK, this.#line.length))
-    this.#perTick = Math.ceil(this.#line.length / ticks)
+    this.#began = this.#services.now()
+    this.#duration = Math.min(this.#services.settings().restore_spread * 1000, this.#line.length * TICK)
     this.#tick()
   }
 
+  /** As many as are due by the time that has passed, so that late ticks do not make it longer. */
   #tick(): void {
     this.#timer = undefined
-    for (let n = 0; n < this.#perTick && this.#next < this.#line.length; n++) {
+    const passed = this.#services.now() - this.#began + TICK
+    const due = passed >= this.#duration ? this.#line.length : (this.#line.length * passed) / this.#duration
+    while (this.#next < due) {
       const subscription = this.#line[this.#next++]
       if (subscription) this.#lookUp(subscription)
     }

@@ -186,16 +186,19 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
   /** RFC 6665 4.2.1.1. The NOTIFY that follows is left out where the watcher has the state already (RFC 5839 6.3). */
   refreshed(expires: number, endpoint: Endpoint, { silent = false }: { silent?: boolean } = {}): void {
     this.#expires = expires
-    this.#endpoint = endpoint
+    this.endpointChanged(endpoint)
     this.#arm()
     if (!silent) this.#delivery.want(WANT.forced)
     else this.#delivery.wake()
   }
 
-  /** The endpoint's options were read again. */
+  /** The endpoint's options were read again. In another context its extension is another one. */
   endpointChanged(endpoint: Endpoint): void {
+    if (endpoint === this.#endpoint) return
+    const moved = endpoint.hintContext !== this.#endpoint.hintContext
     this.#endpoint = endpoint
-    if (this.#phase === 'active') this.#delivery.want(WANT.changed)
+    if (moved) this.lost()
+    else this.bodiesChanged()
   }
 
   /** Its bodies may look different now. */
@@ -339,7 +342,7 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
 
   /** RFC 6665 4.1.3; Asterisk gives no reason. */
   #subscriptionState(): string {
-    if (!this.#termination) return `active;expires=${this.secondsLeft}`
+    if (!this.#termination) return `active;expires=${Math.max(1, this.secondsLeft)}`
     if (this.#services.compat() === 'asterisk') return 'terminated'
     const { reason, retryAfter } = this.#termination
     return `terminated;reason=${reason}${retryAfter === undefined ? '' : `;retry-after=${retryAfter}`}`

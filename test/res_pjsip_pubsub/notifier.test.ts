@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import type { Headers } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
-import { TEXT, XML } from '../support/lamps.ts'
+import { Lamps, TEXT, XML } from '../support/lamps.ts'
+import { until } from '../support/tools.ts'
 
 describe('notifier: answers to SUBSCRIBE', () => {
   let made: LampOffice
@@ -118,6 +119,34 @@ describe('notifier: answers to SUBSCRIBE', () => {
     await settled()
     expect(tx.status).to.equal(500)
     expect(made.office.logged.join()).to.include('broken')
+  })
+
+  it('answers 489 where the package goes while it looks', async () => {
+    made.lamps.slow = true
+    const asked = made.sip.subscribe('200')
+    await made.office.loader.unload('res_test_lamp')
+    const tx = await asked
+    await settled()
+    expect(tx.status).to.equal(489)
+  })
+
+  it('answers 503 where it is unloaded meanwhile', async () => {
+    made.lamps.slow = true
+    const tx = await made.sip.subscribe('200')
+    const unloading = made.office.loader.unload('res_pjsip_pubsub')
+    await until('an answer', () => tx.answered)
+    await unloading
+    expect([489, 503]).to.include(tx.status)
+    expect(made.sip.dialogs.size).to.equal(0)
+  })
+
+  it('takes the time a package gives', async () => {
+    const brief = new Lamps('brief', 120)
+    brief.set('1', 'off')
+    made.pubsub.eventPackage(brief)
+    expect((await made.sip.subscribe('1', { Event: 'brief', Expires: undefined })).header('Expires')).to.equal('120')
+    expect((await made.sip.subscribe('1', { Event: 'brief', Expires: '600' })).header('Expires')).to.equal('120')
+    expect((await made.sip.subscribe('1', { Event: 'brief', Expires: '60' })).header('Expires')).to.equal('60')
   })
 
   it('cuts long times, and grants an hour where none is asked for', async () => {

@@ -141,6 +141,47 @@ describe('subscription: its life', () => {
     expect(active()).to.equal(1)
   })
 
+  it('is looked up again when the endpoint moves to another context', async () => {
+    const { endpoints } = made.office.core
+    const old = endpoints.files.endpoints.get('100')
+    if (!old) throw new Error('no endpoint')
+    const asked = made.lamps.asked.length
+    endpoints.replace({ ...endpoints.files, endpoints: new Map([['100', { ...old, hintContext: 'elsewhere' }]]) })
+    await until('the question', () => made.lamps.asked.length > asked)
+    expect(made.lamps.asked.at(-1)?.endpoint.hintContext).to.equal('elsewhere')
+    expect(active()).to.equal(1)
+    expect(made.lamps.watchers('200')).to.equal(1)
+    expect(texts()).to.have.length(1)
+  })
+
+  it('leaves nothing behind, however many came and went', async () => {
+    for (let n = 0; n < 300; n++) {
+      const one = await made.sip.subscribe('201', { Contact: `<sip:100@192.0.2.7:${6000 + n}>` })
+      if (n % 3 === 0) await made.sip.again(one, { Expires: '0' })
+      else if (n % 3 === 1) await made.sip.again(one, { Expires: '1' })
+    }
+    for (const subscription of made.pubsub.subscriptions) {
+      const isLong = subscription.expires > Date.now() + 2000
+      if (subscription.resource === '201' && isLong) subscription.terminate('giveup')
+    }
+    await until('the end of all', () => made.sip.dialogs.size === 1)
+    expect(made.lamps.watchers('201')).to.equal(0)
+    expect([...made.pubsub.subscriptions]).to.have.length(1)
+  })
+
+  it('holds changes back for notify_interval, and tells the last', async () => {
+    made.office.file('pubsub.conf', { notify_interval: '200' })
+    await made.office.loader.reload('res_pjsip_pubsub')
+    const before = Date.now()
+    for (const light of ['a', 'b', 'c']) {
+      made.lamps.set('200', light)
+      await settled()
+    }
+    await until('the change', () => texts().length > 1)
+    expect(Date.now() - before).to.be.at.least(100)
+    expect(texts().slice(1)).to.deep.equal([xml(1, 'c')])
+  })
+
   it('carries the id of Event', async () => {
     const other = await made.sip.subscribe('200', { Event: 'lamp;id=7' })
     await settled()
