@@ -9,12 +9,12 @@ import type { Party } from '../core/calls.ts'
 import type { Core } from '../core/core.ts'
 import { EXTENSION, type ExtensionState } from '../core/hints.ts'
 import { defineModule } from '../core/module.ts'
+import { parseUri, printHostPort, printUri } from '../core/sip/parse-uri.ts'
 import { cutForEscaping, element, printXml, XML_DECLARATION, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
 import { dialogsOf, oldestRinging, type ShownDialog } from './dialogs.ts'
 import { extensionStateKind } from './kind.ts'
 import { STATE_WORDS } from './mapping.ts'
-import { escapeUser, hostOf, schemeOf } from './uri-text.ts'
 
 const DIALOG_INFO = 'urn:ietf:params:xml:ns:dialog-info'
 /** Nothing before the version varies. */
@@ -96,7 +96,11 @@ function notRendering(): XmlElement {
 function identityOf({ number, name, restricted }: Party, entity: string): { uri: string; display: string } | undefined {
   // RFC 3323 4.1.1.3
   if (restricted) return { uri: 'sip:anonymous@anonymous.invalid', display: 'Anonymous' }
-  if (number !== '') return { uri: `${schemeOf(entity)}:${escapeUser(number)}@${hostOf(entity)}`, display: name }
+  const watched = parseUri(entity)
+  if (number !== '' && watched) {
+    const { scheme, host } = watched
+    return { uri: printUri({ scheme, user: number, host }), display: name }
+  }
   if (name !== '') return { uri: 'sip:unknown@unknown.invalid', display: name }
   return undefined
 }
@@ -135,5 +139,6 @@ function asteriskIdentity(
 ): { uri: string; display: string } {
   if (restricted) return { uri: 'sip:anonymous@anonymous.invalid', display: 'anonymous' }
   const user = number || nobody
-  return { uri: user === '' ? '' : cutForEscaping(`sip:${user}@${hostOf(entity)}`), display: cutForEscaping(name) }
+  const host = printHostPort(parseUri(entity)?.host ?? 'invalid')
+  return { uri: user === '' ? '' : cutForEscaping(`sip:${user}@${host}`), display: cutForEscaping(name) }
 }

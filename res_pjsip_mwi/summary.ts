@@ -1,5 +1,6 @@
 /** What message-summary tells, and its text (RFC 3842 5.2). */
 import { type MailboxCounts, NO_MESSAGES } from '../core/mailboxes.ts'
+import { parseUri, printUri } from '../core/sip/parse-uri.ts'
 import type { Kind } from '../res_pjsip_pubsub/contract.ts'
 
 export interface MessageSummary extends MailboxCounts {
@@ -33,17 +34,10 @@ export function summaryText({ newMessages, oldMessages, account }: MessageSummar
   )
 }
 
-/** Scheme and host of a URI, with this user. */
+/** Scheme, host and port of a URI, with this user. */
 export function withUser(uri: string, user: string): string {
-  const colon = uri.indexOf(':')
-  const rest = uri.slice(colon + 1)
-  const hostPort = rest.slice(rest.lastIndexOf('@') + 1).split(/[;?]/, 1)[0] ?? ''
-  return `${uri.slice(0, colon)}:${escapeUser(user)}@${hostPort}`
-}
-
-/** RFC 3261 25.1. */
-function escapeUser(user: string): string {
-  return user.replace(/[^A-Za-z0-9\-_.!~*'()&=+$,;?/]/gu, (c) =>
-    [...Buffer.from(c, 'utf8')].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
-  )
+  const parsed = parseUri(uri)
+  if (!parsed) return uri
+  const { scheme, host, port } = parsed
+  return printUri({ scheme, user, host, port })
 }

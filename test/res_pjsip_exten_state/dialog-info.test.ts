@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { assert, asyncProperty, constantFrom, string } from 'fast-check'
 import { EXTENSION, type ExtensionState, type ExtensionStateCode } from '../../core/hints.ts'
+import { printUri } from '../../core/sip/parse-uri.ts'
 import { parseXml } from '../../core/xml.ts'
 import { dialogInfo } from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
 import type { Addressing } from '../../res_pjsip_pubsub/contract.ts'
@@ -241,7 +242,7 @@ describe('application/dialog-info+xml', () => {
         const state = extensionState(EXTENSION.RINGING, {
           calls: [call({ remote: { name, number, restricted: false } })],
         })
-        const to = addressing({ resource: exten, localUri: `sip:${exten}@127.0.0.1` })
+        const to = addressing({ resource: exten, localUri: printUri({ user: exten, host: '127.0.0.1' }) })
         const root = await parseXml(text(core, state, to))
         const dialog = root.children[0]
         const identity = dialog?.children.find((c) => c.name === 'remote')?.children[0]
