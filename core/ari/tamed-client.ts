@@ -13,6 +13,9 @@ import { reasonOf } from '../log.ts'
 import { record, text } from './events.ts'
 import type { AriAnswer, Operation, Parameters, WorkerStart } from './protocol.ts'
 
+/** Milliseconds; a failure that took longer is no kept connection that was just ended. */
+const SENT_AGAIN_WITHIN_MS = 50
+
 type Swagger = typeof import('swagger-client')
 
 export interface ClientObserver {
@@ -42,7 +45,7 @@ export async function connectTamed(start: WorkerStart, observer: ClientObserver)
     operations: Object.entries(client._swagger.apis).flatMap(([resource, { operations }]) =>
       Object.keys(operations).map((operation): Operation => `${resource}.${operation}`),
     ),
-    request: (operation, parameters) => request(client, operation, parameters),
+    request: (operation, parameters) => requestTwice(client, operation, parameters),
     ping: () => client.ping(),
   }
 }
@@ -88,6 +91,17 @@ function nameOfFrame(frame: string): string {
   } catch {
     return 'frame that is not JSON'
   }
+}
+
+/**
+ * Asterisk ends a kept connection just when a request goes out on it: that one is sent again. All we ask for may be asked
+ * twice.
+ */
+async function requestTwice(client: Client, operation: Operation, parameters: Parameters): Promise<AriAnswer> {
+  const began = Date.now()
+  const answer = await request(client, operation, parameters)
+  if (answer.kind !== 'unreachable' || Date.now() - began > SENT_AGAIN_WITHIN_MS) return answer
+  return request(client, operation, parameters)
 }
 
 function request(client: Client, operation: Operation, parameters: Parameters): Promise<AriAnswer> {
@@ -169,7 +183,10 @@ function tameSwagger({ base, requestTimeout }: WorkerStart): void {
     const failed = job.on.error
     job.timeout = requestTimeout
     const { emitter } = execute.call(this, job)
-    emitter.on('request_error', (error: unknown) => failed({ status: 0, data: reasonOf(error) }))
+    // With a time-out set it says this of errors only by an argument.
+    emitter.on('cleanup', (error?: unknown) => {
+      if (error !== undefined) failed({ status: 0, data: reasonOf(error) })
+    })
     emitter.on('timeout', () => failed({ status: 0, data: `no answer within ${requestTimeout} ms` }))
     // Bodies that are not the JSON they claim to be throw in its listeners.
     for (const name of ['error', 'response', 'redirect', '307']) {

@@ -1,0 +1,172 @@
+import { expect } from 'chai'
+import { pbxData } from '../../../core/demo/data.ts'
+import { type DemoPbx, startDemoPbx } from '../../../core/demo/pbx.ts'
+import type { Hint } from '../../../core/hints.ts'
+import { AriProxy } from '../../support/ari-proxy.ts'
+import { type BridgeRig, bridgeTo } from '../../support/bridge-rig.ts'
+import { until } from '../../support/tools.ts'
+
+const LAMPS = Array.from({ length: 40 }, (_, at) => `lamp${at}`)
+
+const DATA = pbxData({
+  endpoints: { 100: { aors: '100', auth: '' }, 101: { aors: '101', auth: '' } },
+  hints: {
+    default: {
+      100: 'PJSIP/100',
+      101: 'PJSIP/101',
+      ...Object.fromEntries(LAMPS.map((lamp) => [lamp, `Custom:${lamp}`])),
+    },
+  },
+})
+
+describe('The bridge, when Asterisk goes away', function () {
+  this.timeout(20_000)
+  let pbx: DemoPbx
+  let rig: BridgeRig
+  let proxy: AriProxy | undefined
+
+  beforeEach(async () => {
+    pbx = await startDemoPbx({ port: 0, data: DATA })
+    pbx.register('100', true)
+    pbx.register('101', true)
+    for (const lamp of LAMPS) pbx.setCustom(lamp, 'NOT_INUSE')
+  })
+
+  afterEach(async () => {
+    await rig.bridge.close()
+    await proxy?.close()
+    proxy = undefined
+    await pbx.stop()
+  })
+
+  const hintsOf = async (extens: readonly string[]): Promise<Hint[]> =>
+    Promise.all(
+      extens.map(async (exten) => {
+        const hint = await rig.hints.find('default', exten)
+        if (!hint || hint === 'unreachable') throw new Error(`no hint ${exten}`)
+        hint.watch({ value: () => undefined })
+        return hint
+      }),
+    )
+
+  const allRight = (): boolean =>
+    LAMPS.every((lamp) => rig.devices.get(`Custom:${lamp}`) === pbx.deviceState(`Custom:${lamp}`))
+
+  it('has every lamp right after the link dropped in the middle of changes', async () => {
+    rig = bridgeTo(pbx.url)
+    await rig.bridge.settled
+    await hintsOf(LAMPS)
+    for (const lamp of LAMPS) pbx.setCustom(lamp, 'INUSE')
+    const down = pbx.dropLink(100)
+    for (const [at, lamp] of LAMPS.entries()) if (at % 3 === 0) pbx.setCustom(lamp, 'RINGING')
+    for (const [at, lamp] of LAMPS.entries()) if (at % 5 === 0) pbx.setCustom(lamp, 'NOT_INUSE')
+    await down
+    await until('every lamp right', allRight)
+    await until('service', () => rig.bridge.status().state === 'serving' && rig.bridge.status().connects === 2)
+    expect(allRight()).to.equal(true)
+    pbx.setCustom('lamp1', 'BUSY')
+    await until('the next change', () => rig.devices.get('Custom:lamp1') === 'BUSY')
+  })
+
+  it('learns what changed while Asterisk restarted, ends its calls, and shows only differences', async () => {
+    rig = bridgeTo(pbx.url)
+    await rig.bridge.settled
+    const [hint, other] = await hintsOf(['101', 'lamp0'])
+    pbx.call('100', '101').answer()
+    await until('the call', () => hint?.value.calls[0]?.state === 'confirmed' && hint.value.state === 1)
+    let told = 0
+    other?.watch({ value: () => told++ })
+    await pbx.restart(50)
+    await until('a second connect', () => rig.bridge.status().connects === 2 && rig.bridge.status().state === 'serving')
+    await until('no call', () => hint?.value.calls.length === 0 && hint.value.state === 0)
+    expect(told).to.equal(1)
+    expect(rig.logged('which has restarted')).to.have.length(1)
+    pbx.setCustom('lamp0', 'INUSE')
+    await until('the next change', () => other?.value.state === 1)
+  })
+
+  it('keeps lamps for stale_after, then shows devices unavailable, and comes back', async () => {
+    rig = bridgeTo(pbx.url, { stale_after: 1 })
+    await rig.bridge.settled
+    const [hint, custom] = await hintsOf(['100', 'lamp0'])
+    expect(hint?.value.state).to.equal(0)
+    const down = pbx.dropLink(2500)
+    await until('the loss', () => rig.bridge.status().state === 'away')
+    expect(hint?.value.state).to.equal(0)
+    await until('unavailable', () => hint?.value.state === 4)
+    expect(rig.bridge.status().state).to.equal('stale')
+    expect(custom?.value.state, 'Custom: belongs to nobody').to.equal(0)
+    await down
+    await until('the return', () => hint?.value.state === 0)
+    expect(rig.logged('its devices are unavailable')).to.have.length(1)
+  })
+
+  it('forgets after a reconnect what nobody needs any more', async () => {
+    rig = bridgeTo(pbx.url)
+    await rig.bridge.settled
+    pbx.setCustom('stranger', 'INUSE')
+    await until('the stranger', () => rig.devices.get('Custom:stranger') === 'INUSE')
+    await pbx.dropLink(10)
+    await until('a second connect', () => rig.bridge.status().connects === 2 && rig.bridge.status().state === 'serving')
+    expect(rig.devices.reportOf('pbx1', 'Custom:stranger')).to.equal(undefined)
+  })
+
+  it('notices by its pings that nothing answers any more', async () => {
+    rig = bridgeTo(pbx.url, { ping_interval: 1, request_timeout: 300 })
+    await rig.bridge.settled
+    pbx.freeze()
+    await until('the loss', () => rig.bridge.status().state === 'away')
+    expect(rig.logged('no pong within 300 ms')).to.have.length(1)
+    pbx.thaw()
+    await until('the return', () => rig.bridge.status().state === 'serving')
+  })
+
+  it('answers a look-up in bounded time while Asterisk is silent', async () => {
+    rig = bridgeTo(pbx.url, { request_timeout: 300 })
+    await rig.bridge.settled
+    const [known] = await hintsOf(['100'])
+    pbx.freeze()
+    const began = Date.now()
+    expect(await rig.hints.find('default', '101')).to.equal('unreachable')
+    const need = rig.devices.need('PJSIP/101')
+    await need.ready
+    expect(Date.now() - began).to.be.below(4000)
+    expect(known?.value.state).to.equal(0)
+    pbx.thaw()
+  })
+
+  it('repairs what drifted, logs it and counts it', async () => {
+    proxy = await AriProxy.before(pbx.url)
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    const [hint] = await hintsOf(['100'])
+    await hintsOf(LAMPS)
+    expect((await rig.bridge.reconcile()).repaired).to.deep.equal([])
+    proxy.silent = true
+    pbx.register('100', false)
+    pbx.setCustom('lamp7', 'BUSY')
+    const { repaired } = await rig.bridge.reconcile()
+    expect(repaired.map(({ what, believed, found }) => [what, believed, found])).to.have.deep.members([
+      ['PJSIP/100', 'NOT_INUSE', 'UNAVAILABLE'],
+      ['Custom:lamp7', 'NOT_INUSE', 'BUSY'],
+    ])
+    await until('the lamp', () => hint?.value.state === 4)
+    expect(rig.logged('PJSIP/100 was believed NOT_INUSE, Asterisk says UNAVAILABLE; repaired')).to.have.length(1)
+    expect(rig.metrics.counter('ari.pbx1.repaired').value).to.equal(2)
+    expect((await rig.bridge.reconcile()).repaired).to.deep.equal([])
+  })
+
+  it('is away, with a reason, while there is no Asterisk, and connects when there is one', async () => {
+    const { url, port } = pbx
+    await pbx.stop()
+    rig = bridgeTo(url)
+    await rig.bridge.settled
+    expect(rig.bridge.status().state).to.equal('away')
+    expect(rig.logged('cannot reach Asterisk at')).to.have.length(1)
+    expect(await rig.hints.find('default', '100')).to.equal('unreachable')
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    expect(rig.logged('cannot reach Asterisk at'), 'said once').to.have.length(1)
+    pbx = await startDemoPbx({ port, data: DATA })
+    await until('service', () => rig.bridge.status().state === 'serving')
+  })
+})

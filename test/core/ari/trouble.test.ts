@@ -1,0 +1,208 @@
+import { expect } from 'chai'
+import { pbxData } from '../../../core/demo/data.ts'
+import { type DemoPbx, type DemoPbxOptions, startDemoPbx } from '../../../core/demo/pbx.ts'
+import { ConfigError, defaultsOf } from '../../../core/options.ts'
+import { serverOptions } from '../../../core/settings.ts'
+import { AriProxy } from '../../support/ari-proxy.ts'
+import { type BridgeRig, bridgeTo } from '../../support/bridge-rig.ts'
+import { until } from '../../support/tools.ts'
+
+const DATA = pbxData({ hints: { default: { 200: 'Custom:x' } }, mailboxes: { '100@default': '1,Alice' } })
+
+describe('The bridge, where something is wrong in Asterisk', function () {
+  this.timeout(20_000)
+  let pbx: DemoPbx
+  let proxy: AriProxy
+  let rig: BridgeRig | undefined
+
+  const start = async (options: Partial<DemoPbxOptions> = {}): Promise<void> => {
+    pbx = await startDemoPbx({ port: 0, data: DATA, ...options })
+    proxy = await AriProxy.before(pbx.url)
+    pbx.setCustom('x', 'NOT_INUSE')
+  }
+
+  afterEach(async () => {
+    await rig?.bridge.close()
+    rig = undefined
+    await proxy.close()
+    await pbx.stop()
+  })
+
+  /** Whatever went before: a change still reaches the lamp. */
+  const stillServes = async ({ devices }: BridgeRig): Promise<void> => {
+    const before = pbx.deviceState('Custom:x')
+    pbx.setCustom('x', before === 'INUSE' ? 'BUSY' : 'INUSE')
+    await until('the change', () => devices.get('Custom:x') === pbx.deviceState('Custom:x'))
+  }
+
+  it('says once what is wrong with the credentials, and never says the password', async () => {
+    await start()
+    rig = bridgeTo(proxy.url, { password: 'wr0ng&secret' })
+    await rig.bridge.settled
+    await until('a second attempt', () => proxy.requests.length >= 2)
+    const said = rig.logged("refuses the ARI user 'lamplighter' (401)")
+    expect(said).to.have.length(1)
+    expect(said[0]?.level).to.equal('error')
+    expect(said[0]?.message).to.include('ari.conf')
+    expect(JSON.stringify(rig.lines)).to.not.include('wr0ng')
+    expect(JSON.stringify(rig.bridge.status())).to.not.include('wr0ng')
+
+    await rig.bridge.reload({
+      ...defaultsOf(serverOptions),
+      url: proxy.url,
+      username: 'lamplighter',
+      password: 'lamplighter',
+    })
+    await until('service', () => rig?.bridge.status().state === 'serving')
+    expect(rig.bridge.status().complaints).to.deep.equal([])
+  })
+
+  it('says what a read-only user cannot do', async () => {
+    await start({ readOnly: true })
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    expect(await rig.hints.find('default', '200')).to.equal('unreachable')
+    await rig.hints.find('default', '200')
+    expect(rig.logged('the ARI user is read-only')).to.have.length(1)
+    expect(rig.bridge.status().complaints.join()).to.include('read_only = no')
+  })
+
+  it('names a missing module and the line that loads it', async () => {
+    await start({ missingModules: ['res_mwi_devstate.so', 'res_ari_device_states.so'] })
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    expect(rig.logged('load = res_mwi_devstate.so in its modules.conf')).to.have.length(1)
+    expect(rig.logged('load = res_ari_device_states.so in its modules.conf')).to.have.length(1)
+    await pbx.dropLink()
+    await until(
+      'a second connect',
+      () => rig?.bridge.status().connects === 2 && rig.bridge.status().state === 'serving',
+    )
+    expect(rig.logged('load = res_mwi_devstate.so'), 'said once').to.have.length(1)
+  })
+
+  it('says that something answers which is no ARI', async () => {
+    await start()
+    proxy.rules.push({ path: /info$/, answer: (_, response) => void response.end('<html>It works!</html>') })
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    expect(rig.logged('answers, but not as ARI does')).to.have.length(1)
+  })
+
+  it('survives events it does not know, frames that are no JSON, and events without what they should hold', async () => {
+    await start()
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    for (const frame of [
+      '{"type":"ChannelToneDetectedTomorrow","channel":{}}',
+      'no JSON',
+      '[]',
+      'null',
+      '7',
+      '{"type":"DeviceStateChanged"}',
+      '{"type":"DeviceStateChanged","device_state":{"name":"Custom:x","state":"PURPLE"}}',
+      '{"type":"ChannelCreated","channel":{"id":5,"name":null}}',
+      '{"type":"Dial","peer":{}}',
+      '{"type":"__proto__"}',
+    ])
+      proxy.send(frame)
+    await stillServes(rig)
+    expect(rig.bridge.status()).to.include({ connects: 1, state: 'serving' })
+    expect(rig.logged("event of unknown type 'ChannelToneDetectedTomorrow'")).to.have.length(1)
+  })
+
+  it('survives answers that are no JSON, and says that it could not be asked', async () => {
+    await start()
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    proxy.rules.push({
+      path: /channels/,
+      answer: (_, response) => void response.writeHead(200, { 'content-type': 'application/json' }).end('{"value":'),
+    })
+    expect(await rig.hints.find('default', '200')).to.equal('unreachable')
+    proxy.rules.length = 0
+    expect(await rig.hints.find('default', '200')).to.have.property('exten', '200')
+    await stillServes(rig)
+  })
+
+  it('survives connections that are reset under a request', async () => {
+    await start()
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    proxy.rules.push({ path: /deviceStates/, answer: (request) => request.socket.resetAndDestroy() && undefined })
+    const began = Date.now()
+    await rig.devices.need('Custom:x').ready
+    expect(Date.now() - began, 'not a time-out').to.be.below(3000)
+    proxy.rules.length = 0
+    await stillServes(rig)
+  })
+
+  it('gives a slow answer up, and drops it where an event was faster', async () => {
+    await start()
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    proxy.rules.push({
+      path: /deviceStates/,
+      answer: (_, response) => {
+        // Old news: an event tells of BUSY before this answer says NOT_INUSE.
+        pbx.setCustom('x', 'BUSY')
+        setTimeout(() => {
+          response.writeHead(200, { 'content-type': 'application/json' }).end('{"name":"Custom:x","state":"NOT_INUSE"}')
+        }, 300)
+      },
+    })
+    await rig.devices.need('Custom:x').ready
+    expect(rig.devices.get('Custom:x')).to.equal('BUSY')
+  })
+
+  it('starts a new worker where one dies', async () => {
+    await start()
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    // 40 MB of nesting: whatever that does to the worker, it does it to the worker only.
+    proxy.send(`{"type":"DeviceStateChanged","x":${'['.repeat(20_000_000)}`)
+    proxy.reset()
+    await until(
+      'a second connect',
+      () => rig?.bridge.status().connects === 2 && rig.bridge.status().state === 'serving',
+      15_000,
+    )
+    await stillServes(rig)
+  })
+
+  it('steps back where another client takes its application', async () => {
+    await start()
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    const other = bridgeTo(pbx.url)
+    await other.bridge.settled
+    await until('the loss', () => rig?.bridge.status().state === 'away')
+    const said = rig.logged("another client uses the ARI application 'lamplighter'")
+    expect(said).to.have.length(1)
+    const { retryAt } = rig.bridge.status()
+    expect((retryAt?.getTime() ?? 0) - Date.now(), 'no fight').to.be.above(10_000)
+    expect(other.bridge.status().state).to.equal('serving')
+    await other.bridge.close()
+  })
+
+  it('refuses options that cannot work, before anything changes', async () => {
+    await start()
+    expect(() => bridgeTo('not a url')).to.throw(ConfigError, "url = 'not a url'")
+    expect(() => bridgeTo('ftp://pbx')).to.throw(ConfigError, 'expected http:// or https://')
+    expect(() => bridgeTo('http://me:pw@pbx:8088')).to.throw(ConfigError, 'options of their own')
+    expect(() => bridgeTo(proxy.url, { app: 'a,b' })).to.throw(ConfigError, 'app')
+  })
+
+  it('takes states with it only where it is told to forget', async () => {
+    await start()
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    await stillServes(rig)
+    await rig.bridge.close()
+    expect(rig.devices.get('Custom:x')).to.equal('INUSE')
+    const again = bridgeTo(proxy.url, {}, { model: rig })
+    await again.bridge.settled
+    await again.bridge.close({ forget: true })
+    expect(again.devices.namesOf('pbx1')).to.deep.equal([])
+  })
+})
