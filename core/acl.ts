@@ -34,11 +34,11 @@ export function permits(rules: readonly AclRule[], address: IpAddress): boolean 
 /** `source`: where requests come from. `contact`: where a Contact points to. */
 export type AclUse = 'source' | 'contact'
 
-/** The first thing that forbids this address to everybody: the name of a `type=acl` section, or of an ACL it refers to. */
+/** Why this address is forbidden to everybody, by a `type=acl` section or an ACL it names; undefined where it is not. */
 export function forbiddenByAll(config: PjsipConfig, use: AclUse, address: IpAddress): string | undefined {
   for (const acl of config.acls.values()) {
-    const name = forbiddenBy(acl, config, use, address)
-    if (name !== undefined) return name
+    const why = forbiddenBy(acl, config, use, address)
+    if (why !== undefined) return why
   }
   return undefined
 }
@@ -49,23 +49,32 @@ export function hasAcl(endpoint: Endpoint): boolean {
   return source.length + contact.length + endpoint.acl.length + endpoint.contact_acl.length > 0
 }
 
-/** The first thing that forbids this address to the endpoint. A named ACL that nobody wrote forbids everything. */
+/** Why this address is forbidden; undefined where it is not. An ACL that nobody wrote forbids everything. */
 export function forbiddenBy(
   owner: Endpoint | Acl,
   config: PjsipConfig,
   use: AclUse,
   address: IpAddress,
 ): string | undefined {
-  if (!permits(rulesOf(owner)[use], address)) return owner.id
+  if (!permits(rulesOf(owner)[use], address)) return `deny lines of [${owner.id}]`
   for (const name of use === 'source' ? owner.acl : owner.contact_acl) {
     const named = config.namedAcls?.get(name)
     const section = config.acls.get(name)
     // A list in acl.conf has one set of rules, whatever it is used for.
     const rules = named ? rulesOf(named).source : section && rulesOf(section)[use]
-    if (!rules || !permits(rules, address)) return name
+    if (!rules)
+      return name === UNTOLD
+        ? WHY_UNTOLD
+        : `ACL '${name}' of [${owner.id}], which is neither in pjsip.conf nor in acl.conf`
+    if (!permits(rules, address)) return `ACL '${name}' of [${owner.id}]`
   }
   return undefined
 }
+
+/** What Asterisk's dynamic configuration says of an endpoint with lines of its own. */
+const UNTOLD = 'deny/permit'
+const WHY_UNTOLD =
+  'deny and permit lines that Asterisk does not tell over ARI; give Lamplighter the files (asterisk_config in lamplighter.conf), or the endpoint in its own pjsip.conf'
 
 /** Sections never change in place, so that the two kinds of lines are put in order once for each. */
 const ordered = new WeakMap<Endpoint | Acl, Record<AclUse, readonly AclRule[]>>()

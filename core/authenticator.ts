@@ -87,11 +87,11 @@ class EndpointAuthenticator implements RunningAuthenticator {
 
   *#identify(tx: ServerTransaction): Steps<Endpoint | undefined> {
     const everybody = this.#forbidden(tx, undefined)
-    if (everybody !== undefined) return this.#refuse(tx, `ACL '${everybody}'`)
+    if (everybody !== undefined) return this.#refuse(tx, everybody)
     const endpoint = yield* this.#identification.find(tx)
     if (!endpoint) return this.#turnAway(tx)
     const acl = this.#forbidden(tx, endpoint)
-    if (acl !== undefined) return this.#refuse(tx, `endpoint '${endpoint.id}', ACL '${acl}'`)
+    if (acl !== undefined) return this.#refuse(tx, acl)
     if (endpoint.auth.length > 0) {
       const auths = yield* this.#auths(endpoint)
       const verdict = this.#credentials.judge(tx.request, tx.source.address, auths, this.#endpoints.global)
@@ -117,7 +117,7 @@ class EndpointAuthenticator implements RunningAuthenticator {
     return auths.length > 0 ? auths : [this.#credentials.decoy(this.#endpoints.global)]
   }
 
-  /** The name of what forbids it, to everybody or to the endpoint. */
+  /** Why it is forbidden, to everybody or to the endpoint. */
   #forbidden({ request, source }: ServerTransaction, endpoint: Endpoint | undefined): string | undefined {
     const files = this.#endpoints.files
     const check = (use: AclUse, text: string): string | undefined => {
@@ -138,7 +138,7 @@ class EndpointAuthenticator implements RunningAuthenticator {
   #refuse(tx: ServerTransaction, why: string): undefined {
     this.#counters.forbidden.add()
     if (this.#strikes.strike(`acl ${tx.source.address}`, 1, this.#period) !== undefined)
-      this.#log.warning(`${describe(tx)} is refused by ${why}`)
+      this.#log.warning(`${describe(tx)} is refused: ${why}`)
     tx.answer({ status: 403 })
     return undefined
   }

@@ -106,7 +106,7 @@ describe('Access lists', () => {
 
   it('hold for everybody where they are type=acl', () => {
     const files = config({ acls: new Map([['office', acl('office', 'deny=0.0.0.0/0', 'permit=10.0.0.0/8')]]) })
-    expect(forbiddenByAll(files, 'source', at('192.0.2.7'))).to.equal('office')
+    expect(forbiddenByAll(files, 'source', at('192.0.2.7'))).to.equal('deny lines of [office]')
     expect(forbiddenByAll(files, 'source', at('10.0.0.1'))).to.equal(undefined)
     expect(forbiddenByAll(files, 'contact', at('192.0.2.7'))).to.equal(undefined)
   })
@@ -116,12 +116,19 @@ describe('Access lists', () => {
     const files = config({ namedAcls })
     const guarded = endpoint('acl=lan', 'deny=10.9.0.0/16')
     expect(forbiddenBy(guarded, files, 'source', at('10.0.0.1'))).to.equal(undefined)
-    expect(forbiddenBy(guarded, files, 'source', at('10.9.0.1'))).to.equal('100')
-    expect(forbiddenBy(guarded, files, 'source', at('192.0.2.7'))).to.equal('lan')
+    expect(forbiddenBy(guarded, files, 'source', at('10.9.0.1'))).to.equal('deny lines of [100]')
+    expect(forbiddenBy(guarded, files, 'source', at('192.0.2.7'))).to.equal("ACL 'lan' of [100]")
   })
 
   it('forbid everything where the name is nobody’s', () => {
-    expect(forbiddenBy(endpoint('acl=gone'), config(), 'source', at('10.0.0.1'))).to.equal('gone')
+    expect(forbiddenBy(endpoint('acl=gone'), config(), 'source', at('10.0.0.1'))).to.match(
+      /ACL 'gone' of \[100\], which is neither/,
+    )
+  })
+
+  it('forbid everything where Asterisk has lines that it does not tell, and say so', () => {
+    const why = forbiddenBy(endpoint('acl=deny/permit'), config(), 'source', at('10.0.0.1'))
+    expect(why).to.match(/does not tell over ARI; give Lamplighter the files/)
   })
 
   it('look at Contacts by their own lines, and by the lines of the ACLs named for them', () => {
@@ -129,8 +136,8 @@ describe('Access lists', () => {
     const files = config({ namedAcls })
     const guarded = endpoint('contact_acl=lan', 'contact_deny=10.9.0.0/16')
     expect(forbiddenBy(guarded, files, 'contact', at('10.0.0.1'))).to.equal(undefined)
-    expect(forbiddenBy(guarded, files, 'contact', at('10.9.0.1'))).to.equal('100')
-    expect(forbiddenBy(guarded, files, 'contact', at('192.0.2.7'))).to.equal('lan')
+    expect(forbiddenBy(guarded, files, 'contact', at('10.9.0.1'))).to.equal('deny lines of [100]')
+    expect(forbiddenBy(guarded, files, 'contact', at('192.0.2.7'))).to.equal("ACL 'lan' of [100]")
     expect(forbiddenBy(guarded, files, 'source', at('192.0.2.7'))).to.equal(undefined)
   })
 })
