@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { expect } from 'chai'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { parseConfig, type ReadingOptions, readConfigFile } from '../../core/conf-parser.ts'
 import type { ConfigFile } from '../../core/config.ts'
 import type { ConfigError } from '../../core/options.ts'
