@@ -32,6 +32,7 @@ describe('application/simple-message-summary', () => {
     expect(withUser('sips:104:secret@[::1]:5061;transport=tls?x=y', '8500')).to.equal('sips:8500@[::1]:5061')
     expect(withUser('sip:pbx.example', '#97@home')).to.equal('sip:%2397%40home@pbx.example')
     expect(withUser('sip:pbx.example', '1\r\nEvil: yes')).to.equal('sip:1%0D%0AEvil%3A%20yes@pbx.example')
+    expect(withUser('tel:+49301234', '8500')).to.equal('tel:+49301234')
   })
 
   it('is made for a watched URI, and shared by all who watch it', () => {
