@@ -169,7 +169,9 @@ class ContextReader {
     if (directive === 'exten') {
       const [exten, rest] = splitAtComma(entry.value)
       this.#exten = exten.trim()
-      this.#extension(this.#exten, rest, entry)
+      if (rest !== '') this.#extension(this.#exten, rest, entry)
+      else if (!this.#foreign)
+        this.#doubt('exten => without a priority, expected exten => 100,hint,PJSIP/100 (and [ closed by ])', entry)
     } else if (directive.startsWith('same')) {
       if (this.#exten === undefined)
         this.#doubt('same => without an extension before it, expected exten => first', entry)
