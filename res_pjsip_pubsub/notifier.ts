@@ -205,7 +205,9 @@ function establish(ask: Ask, source: Watchable<unknown>, notifier: NotifierServi
     version: 0,
   }
   const subscription = subscriptions.add(facts, notifier)
-  tx.answer({ status: 200, headers: [['Expires', String(seconds)]], dialog })
+  // RFC 6665 8.2.2: answers that make a dialog name the events there are.
+  const events = notifier.compat() === 'rfc' ? refusal.listHeader('Allow-Events', notifier.registry.events) : []
+  tx.answer({ status: 200, headers: [['Expires', String(seconds)], ...events], dialog })
   const condition = notifier.compat() === 'rfc' ? request.header('Suppress-If-Match') : undefined
   if (seconds === 0) {
     subscription.fetched(source, condition)

@@ -78,7 +78,6 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
   #version: number
   #state: { readonly value: unknown } | undefined
   #unwatch: Undo | undefined
-  #unheed: Undo | undefined
   #delivered: Body | undefined
   #lastSent = 0
   #resumeAt = Number.POSITIVE_INFINITY
@@ -104,7 +103,7 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
     this.#version = facts.version
     this.#services = services
     this.#delivery = new Delivery(this, services.queue, services.counters)
-    this.#unheed = this.dialog.onFlowLost(() => this.#flowLost())
+    this.dialog.onFlowLost(() => this.#flowLost())
     this.#arm()
   }
 
@@ -303,7 +302,6 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
   over(why: string): void {
     if (!this.#happen('drop')) return
     this.#stopWatching()
-    void this.#unheed?.()
     this.#delivery.close()
     this.#services.timers.cancel(this)
     this.#services.ended(this, why)

@@ -28,6 +28,7 @@ describe('notifier: answers to SUBSCRIBE', () => {
     const tx = await sip.subscribe('200')
     expect(tx.status).to.equal(200)
     expect(tx.header('Expires')).to.equal('600')
+    expect(tx.header('Allow-Events')).to.equal('lamp')
     await settled()
     expect(sip.wire).to.deep.equal(['200 SUBSCRIBE', 'NOTIFY 1'])
     const notify = tx.dialog.last

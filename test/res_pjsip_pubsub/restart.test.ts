@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import sqlite3 from 'sqlite3'
 import type { FakeDialog, FakeSip, FakeTransaction } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { Lamps, maker, XML } from '../support/lamps.ts'
@@ -109,6 +110,34 @@ describe('subscription: over a restart', () => {
       expect(versionOf(dialog.last.text)).to.be.above(versionOf(last.text))
       last = dialog.last
     }
+  })
+
+  it('has new numbers reserved on disk before the first NOTIFY after a start', async () => {
+    const first = await begin()
+    const tx = await first.sip.subscribe('200')
+    await settled()
+    await first.office.store.flush()
+    await end(first, 'kill')
+    const second = await begin()
+    const dialog = inDialog(tx, second)
+    expect(dialog.notifies).to.have.length(0)
+    await second.office.store.flush()
+    const reserved = await query(join(directory, 'lamps.db'), 'SELECT cseq, version FROM subscriptions')
+    await until('a NOTIFY', () => dialog.notifies.length > 0)
+    expect(reserved['cseq']).to.be.above(dialog.last.cseq + 40)
+  })
+
+  it('forgets one that ends although its final NOTIFY has to wait', async () => {
+    const first = await begin()
+    first.sip.autoAnswer = undefined
+    const tx = await first.sip.subscribe('200')
+    await settled()
+    await first.sip.again(tx, { Expires: '0' })
+    await settled()
+    expect(tx.dialog.notifies).to.have.length(1)
+    await first.office.store.flush()
+    await end(first, 'kill')
+    expect(dialogsOf((await begin()).sip)).to.deep.equal([])
   })
 
   it('goes on without a gap after an orderly end', async () => {
@@ -261,6 +290,9 @@ describe('subscription: over a restart', () => {
     await settled()
     await end(first, 'close')
     const second = await begin()
+    await new Promise((resolve) => {
+      setTimeout(resolve, 20)
+    })
     second.pubsub.bodySupplement(maker)
     const dialog = inDialog(tx, second)
     await until('a NOTIFY', () => dialog.notifies.length > 0)
@@ -311,23 +343,23 @@ describe('subscription: over a restart', () => {
   })
 })
 
-/** One row with a column that is no text, one whose dialog is no record, beside the good one. */
-async function spoil(path: string): Promise<void> {
-  const { default: sqlite3 } = await import('sqlite3')
+/** The first row that SQLite itself has, beside the store. */
+async function query(path: string, sql: string): Promise<Record<string, unknown>> {
   const database = new sqlite3.Database(path)
-  const run = (sql: string): Promise<void> =>
-    new Promise((resolve, reject) => {
-      database.run(sql, (error) => (error ? reject(error) : resolve()))
-    })
-  const columns =
-    'event_id, resource, endpoint, content_type, watcher, user_agent, local_uri, contact, expires, cseq, version'
-  await run(
-    `INSERT INTO subscriptions SELECT 'x', NULL, ${columns}, dialog FROM subscriptions WHERE dialog_id NOT IN ('x', 'y')`,
-  )
-  await run(
-    `INSERT INTO subscriptions SELECT 'y', event, ${columns}, '{"callId":1}' FROM subscriptions WHERE dialog_id NOT IN ('x', 'y')`,
-  )
+  const row = await new Promise<Record<string, unknown>>((resolve, reject) => {
+    database.get<Record<string, unknown>>(sql, (error, found) => (error ? reject(error) : resolve(found ?? {})))
+  })
   await new Promise<void>((resolve, reject) => {
     database.close((error) => (error ? reject(error) : resolve()))
   })
+  return row
+}
+
+/** One row with a column that is no text, one whose dialog is no record, beside the good one. */
+async function spoil(path: string): Promise<void> {
+  const columns =
+    'event_id, resource, endpoint, content_type, watcher, user_agent, local_uri, contact, expires, cseq, version'
+  const others = "FROM subscriptions WHERE dialog_id NOT IN ('x', 'y')"
+  await query(path, `INSERT INTO subscriptions SELECT 'x', NULL, ${columns}, dialog ${others}`)
+  await query(path, `INSERT INTO subscriptions SELECT 'y', event, ${columns}, '{"callId":1}' ${others}`)
 }
