@@ -1,7 +1,8 @@
 /** Which address of ours a peer is told: the one the system would send from, or the external one of the transport. */
 import { createSocket } from 'node:dgram'
-import ipaddr from 'ipaddr.js'
 import type { TransportConfig } from '../endpoints.ts'
+import { reasonOf } from '../log.ts'
+import { inNetwork, type Network, parseAddress, readNetwork } from '../networks.ts'
 import { ConfigError } from '../options.ts'
 import type { Address } from './contract.ts'
 import type { Wire } from './transport.ts'
@@ -11,8 +12,6 @@ export interface OwnAddress {
   readonly host: string
   readonly port: number
 }
-
-type Network = readonly [ipaddr.IPv4 | ipaddr.IPv6, number]
 
 const KEEP = 60_000
 const CACHE_SIZE = 4096
@@ -41,8 +40,8 @@ export class Addressing {
     let networks = this.#networks.get(config)
     if (!networks) this.#networks.set(config, (networks = localNetworks(config)))
     if (networks.length === 0) return false
-    const peer = ipaddr.process(withoutZone(address))
-    return networks.some((network) => peer.kind() === network[0].kind() && peer.match([network[0], network[1]]))
+    const peer = parseAddress(withoutZone(address))
+    return peer !== undefined && networks.some((network) => inNetwork(peer, network))
   }
 
   #concrete(wire: Wire): string {
@@ -61,30 +60,15 @@ export function isWildcard(address: string): boolean {
   return address === '0.0.0.0' || address === '::'
 }
 
-/** Reads `local_net`: `10.0.0.0/8`, `192.168.0.0/255.255.0.0`, `192.0.2.1`. Throws ConfigError. */
+/** Reads `local_net`. Throws ConfigError. */
 export function localNetworks(config: TransportConfig): readonly Network[] {
   return config.local_net.map((text) => {
-    const network = networkOf(text)
-    if (network) return network
-    throw new ConfigError(
-      `local_net = '${text}' in [${config.id}] is not valid, expected a network, as in 192.168.0.0/16`,
-      config,
-    )
+    try {
+      return readNetwork(text)
+    } catch (error) {
+      throw new ConfigError(`local_net = '${text}' in [${config.id}] is not valid, ${reasonOf(error)}`, config)
+    }
   })
-}
-
-function networkOf(text: string): Network | undefined {
-  const [base = '', mask] = text.split('/', 2)
-  if (!ipaddr.isValid(base)) return undefined
-  const address = ipaddr.parse(base)
-  const widest = address.kind() === 'ipv4' ? 32 : 128
-  if (mask === undefined) return [address, widest]
-  const length = /^[0-9]{1,3}$/.test(mask)
-    ? Number(mask)
-    : ipaddr.isValid(mask)
-      ? ipaddr.parse(mask).prefixLengthFromSubnetMask()
-      : null
-  return length === null || length > widest ? undefined : [address, length]
 }
 
 function withoutZone(address: string): string {
