@@ -66,7 +66,8 @@ export async function playDemo(options: DemoOptions = {}): Promise<Demo> {
   const data = readPbxData(join(directory, 'asterisk'))
   const pbx = await startDemoPbx({ ...server, data, log: options.log }).catch((error: unknown) => {
     const why = error instanceof Error ? error.message : String(error)
-    throw new Error(`${why} (url in ${join(sourceDirectory(), 'lamplighter.conf')})`)
+    const source = directory === copyPath() ? sourceDirectory() : directory
+    throw new Error(`${why} (url in ${join(source, 'lamplighter.conf')})`)
   })
   for (const { id } of data.auths) pbx.register(id, true)
   const names = new Map(data.hints.map(({ exten, name }) => [exten, name]))
@@ -105,7 +106,7 @@ export async function playDemo(options: DemoOptions = {}): Promise<Demo> {
  */
 export function demoDirectory(): string {
   const { uid } = userInfo()
-  const directory = join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), `lamplighter-demo-${uid}`)
+  const directory = copyPath()
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const found = lstatSync(directory)
   // In a shared directory somebody else may have been there first.
@@ -113,6 +114,10 @@ export function demoDirectory(): string {
   chmodSync(directory, 0o700)
   cpSync(sourceDirectory(), directory, { recursive: true })
   return directory
+}
+
+function copyPath(): string {
+  return join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), `lamplighter-demo-${userInfo().uid}`)
 }
 
 /** `configs/demo` of the package, seen from the sources or from `dist`. */

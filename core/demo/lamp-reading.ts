@@ -55,7 +55,7 @@ function readDialog(dialog: XmlNode): Reading {
     case 'confirmed':
       return isHeld(dialog)
         ? { light: 'winking', words: `on hold${party && ` by ${party}`}` }
-        : { light: 'lit', words: `in a call${party && ` with ${party}`}` }
+        : { light: 'lit', words: party ? `in a call with ${party}` : 'in use' }
     case 'terminated':
       return { light: 'off', words: 'idle' }
     default:

@@ -79,6 +79,7 @@ class Lines implements LampView {
 
 const CLEAR_BELOW = '\x1b[J'
 const CLEAR_LINE = '\x1b[K'
+const CLEAR_SCREEN = '\x1b[2J\x1b[H'
 /** Changes within this time are one drawing. In milliseconds. */
 const FRAME = 40
 
@@ -87,7 +88,12 @@ class Board implements LampView {
   readonly #nameOf: (number: string) => string
   /** Phone → lamp → what it shows. */
   readonly #phones = new Map<string, Map<string, LampChange>>()
-  readonly #resized = (): void => this.#later()
+  /** The terminal may have wrapped what was drawn: nothing of it can be drawn over. */
+  readonly #resized = (): void => {
+    this.#screen.write(CLEAR_SCREEN)
+    this.#drawn = 0
+    this.#later()
+  }
   #sentence = ''
   #drawn = 0
   #timer: NodeJS.Timeout | undefined
@@ -140,7 +146,7 @@ class Board implements LampView {
   #row(phone: string, lamps: ReadonlyMap<string, LampChange>, width: number): string[] {
     const indent = '  '
     const title = `\x1b[4m${cut(`phone ${label(phone, this.#nameOf)}`, width)}\x1b[0m`
-    const cells = [...lamps.values()].map(({ spec, reading }) => {
+    const cells = [...lamps.values()].sort(byPlace).map(({ spec, reading }) => {
       const text = `${SYMBOL[reading.light]} ${describe(spec, this.#nameOf)}: ${printable(reading.words)}`
       return { text: cut(text, width - indent.length - 1), colour: COLOUR[reading.light] }
     })
@@ -164,6 +170,13 @@ class Board implements LampView {
 function describe({ event, target }: LampChange['spec'], nameOf: (number: string) => string): string {
   if (event === 'message-summary') return 'voicemail'
   return event === 'presence' ? `${label(target, nameOf)} (presence)` : label(target, nameOf)
+}
+
+/** Voicemail first, then by number: a lamp stays where it is. */
+function byPlace({ spec: a }: LampChange, { spec: b }: LampChange): number {
+  const place = ({ event, target }: LampChange['spec']): string =>
+    `${event === 'message-summary' ? 0 : 1}${target}${event}`
+  return place(a) < place(b) ? -1 : 1
 }
 
 function label(number: string, nameOf: (number: string) => string): string {
