@@ -240,10 +240,18 @@ class ContextReader {
     }
   }
 
-  /** `PJSIP/100(Alice)`: with a variable before the parenthesis, that is part of the device. */
+  /** `PJSIP/100(Alice)`: with a variable before the parenthesis, Asterisk takes that for a part of the device. */
   #splitName(value: string, place: Place): { value: string; name: string } {
     const open = value.indexOf('(')
-    if (open < 0 || hasVariables(value.slice(0, open))) return { value, name: '' }
+    if (open < 0) return { value, name: '' }
+    if (hasVariables(value.slice(0, open))) {
+      if (value.endsWith(')') && hasParenthesis(value))
+        this.#doubt(
+          'a name after a variable is taken for a part of the device, expected no variable before (Name)',
+          place,
+        )
+      return { value, name: '' }
+    }
     const close = value.lastIndexOf(')')
     if (close < open) this.#doubt('name of a hint without a closing ), expected PJSIP/100(Name)', place)
     return { value: value.slice(0, open).trim(), name: value.slice(open + 1, close < open ? undefined : close).trim() }
@@ -319,6 +327,17 @@ function splitAtComma(text: string): [string, string] {
     else if (c === ',' && open === 0) return [text.slice(0, at), text.slice(at + 1)]
   }
   return [text, '']
+}
+
+/** One that belongs to no variable or function. */
+function hasParenthesis(text: string): boolean {
+  let open = 0
+  for (const c of text) {
+    if (c === '{') open++
+    else if (c === '}') open--
+    else if (c === '(' && open === 0) return true
+  }
+  return false
 }
 
 function splitNames(text: string): string[] {

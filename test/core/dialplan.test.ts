@@ -44,9 +44,7 @@ describe('dialplan: hints', () => {
     ['exten => 1-0-0,hint,PJSIP/100', 'PJSIP/100||'],
     ['exten => 100/,hint,PJSIP/100', 'PJSIP/100||'],
     ['exten => _[1,2]XX,hint,PJSIP/${EXTEN}', 'PJSIP/100||'],
-    ['exten => _X.,hint,PJSIP/${EXTEN}(Phone)', 'PJSIP/100(Phone)||'],
     ['exten => 100,hint,Custom:${EXTEN}@${CONTEXT}', 'Custom:100@c||'],
-    ['exten => 100,hint,Custom:${TECH}(${EXTEN})', 'Custom:PJSIP(100)||'],
     ['exten => ${HUNDRED},hint,${TECH}/${DEV_${EXTEN}}', 'PJSIP/alice||'],
     ['exten => 100,hint,PJSIP/${GLOBAL(DEV_100)}', 'PJSIP/alice||'],
     ['exten => 100,hint,${NOBODY}PJSIP/1', 'PJSIP/1||'],
@@ -122,7 +120,7 @@ describe('dialplan: hints', () => {
       '[globals]\nDB = ${DB(a/b)}\n[c]\nsame => hint,PJSIP/0\nexten => 1,hint,PJSIP/1\nexten => 1,hint,PJSIP/2\nexten => 2,hint,\nexten => 3,hint,PJSIP3\n' +
         'exten => 4,hint,PJSIP/4,away\nexten => 5,hint,PJSIP/5(Bob\nexten => _[1,hint,PJSIP/6\nextn => 7,hint,PJSIP/7\nexten => 8/200,hint,PJSIP/8\n' +
         'exten => 9,hint,${DB(x/y)}\nexten => _9X,hint,PJSIP/$[1+1]\nexten => 10,hint,PJSIP/${DB}\nexten => 11,hint,PJSIP/${EXTEN\ninclude => nowhere\n' +
-        'include =>\nautohints = yes\nexten => ,hint,PJSIP/12',
+        'include =>\nautohints = yes\nexten => ,hint,PJSIP/12\nexten => 13,hint,PJSIP/${EXTEN}&Custom:x(Bob)\nexten => 14,hint,PJSIP/${GLOBAL(DEV)}1',
     )
     expect(messages(problems)).to.deep.equal([
       '/own/extensions.conf:2: global DB: the function DB(a/b) cannot be evaluated here, expected text and other globals',
@@ -141,6 +139,7 @@ describe('dialplan: hints', () => {
       '/own/extensions.conf:17: hint 11: ${EXTEN has no closing }, expected devices, and variables set in [globals]',
       '/own/extensions.conf:19: include => without a context, expected its name',
       '/own/extensions.conf:21: hint without an extension, expected exten => 100,hint,PJSIP/100',
+      '/own/extensions.conf:22: a name after a variable is taken for a part of the device, expected no variable before (Name)',
       "/own/extensions.conf:18: [c] includes 'nowhere', which is not there, expected a context",
     ])
     expect(messages(notes)).to.deep.equal([
