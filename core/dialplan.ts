@@ -1,12 +1,7 @@
 /** The hints of the dialplan files, found as Asterisk finds extensions: exact ones, patterns, then included contexts. */
 import { basename } from 'node:path'
-import {
-  type DialplanContext,
-  type DialplanData,
-  evaluateHint,
-  NO_DIALPLAN,
-  type WrittenHint,
-} from './dialplan-conf.ts'
+import { type DialplanContext, type DialplanData, NO_DIALPLAN } from './dialplan-conf.ts'
+import { evaluateHint, type WrittenHint } from './dialplan-hint.ts'
 import { matchesPattern, plainExten } from './dialplan-pattern.ts'
 import { CannotEvaluate } from './dialplan-variables.ts'
 import type { HintDefinition, HintSource } from './hints.ts'
