@@ -102,7 +102,7 @@ class AriBridge implements Bridge {
     const limit = (): number => this.#options.request_timeout
     const link = this.#link
     const complaints = this.#complaints
-    const probe = new Probe(link, options.app, complaints, log)
+    const probe = new Probe(link, () => this.#options.app, complaints, log)
     this.#probe = probe
     this.#devices = new DeviceReader(name, core.devices, link, probe, limit)
     this.#mailboxes = new MailboxReader(name, core.mailboxes, link, probe, complaints, limit)
@@ -178,12 +178,8 @@ class AriBridge implements Bridge {
   async reload(options: ServerOptions, place?: Place): Promise<void> {
     const settings = linkSettings(options, place)
     const before = this.#options
-    if (options.app !== before.app) {
-      throw new ConfigError(`app of ${this.name} cannot change on reload: it needs a restart`, place)
-    }
     this.#options = options
-    const other =
-      options.url !== before.url || options.username !== before.username || options.password !== before.password
+    const other = (['url', 'username', 'password', 'app'] as const).some((name) => options[name] !== before[name])
     if (other) await this.#link.restart('the configuration changed', settings)
     else this.#link.configure(settings)
     if (this.#state === 'serving') for (const loop of this.#loops) loop.start()
@@ -204,7 +200,7 @@ class AriBridge implements Bridge {
   }
 
   #register(): void {
-    const { devices, mailboxes, presences, hints, endpoints } = this.#core
+    const { devices, mailboxes, presences, hints, endpoints, metrics } = this.#core
     this.#scope.own(
       devices.addReader({
         origin: this.name,
@@ -214,6 +210,7 @@ class AriBridge implements Bridge {
         },
       }),
     )
+    this.#scope.own(metrics.gauge(`ari.${this.name}.serving`, () => (this.#state === 'serving' ? 1 : 0)))
     this.#scope.own(mailboxes.addReader(this.#mailboxes))
     this.#scope.own(presences.addReader(this.#presences))
     if (this.#hints) this.#scope.own(hints.addSource(this.#hints))

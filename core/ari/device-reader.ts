@@ -79,17 +79,19 @@ export class DeviceReader implements Reader {
       const device = readDevice(raw)
       if (device) states.set(name, device.state)
     }
-    const readings = together.length > 0 ? this.#probe.read(together.map(({ expression }) => expression)) : []
+    const readings = together.length > 0 ? await this.#probe.read(together.map(({ expression }) => expression)) : []
+    for (const [at, { name }] of together.entries()) {
+      const reading = readings[at]
+      if (reading?.kind === 'value') set(name, { name, state: reading.value })
+      // func_devstate.so is not loaded, or the user may not create channels.
+      else single.push(name)
+    }
     await Promise.all(
       single.map(async (deviceName) => {
         const answer = await this.#link.request('deviceStates.get', { deviceName })
         if (answer.kind === 'ok') set(deviceName, answer.body)
       }),
     )
-    for (const [at, reading] of (await readings).entries()) {
-      const name = together[at]?.name
-      if (name !== undefined && reading.kind === 'value') set(name, { name, state: reading.value })
-    }
   }
 }
 

@@ -23,7 +23,7 @@ interface Question {
 
 export class Probe {
   readonly #link: AriLink
-  readonly #app: string
+  readonly #app: () => string
   readonly #complaints: Complaints
   readonly #log: Logger
   #questions: Question[] = []
@@ -31,7 +31,7 @@ export class Probe {
   #openSince: number | undefined
   #lingerTimer: NodeJS.Timeout | undefined
 
-  constructor(link: AriLink, app: string, complaints: Complaints, log: Logger) {
+  constructor(link: AriLink, app: () => string, complaints: Complaints, log: Logger) {
     this.#link = link
     this.#app = app
     this.#complaints = complaints
@@ -39,7 +39,7 @@ export class Probe {
   }
 
   get channelId(): string {
-    return `${this.#app}-probe`
+    return `${this.#app()}-probe`
   }
 
   /** In the order of the expressions. Questions asked at the same time share requests. Never rejects. */
@@ -114,7 +114,7 @@ export class Probe {
     for (let attempt = 0; attempt < 2; attempt++) {
       const answer = await this.#link.request('channels.create', {
         endpoint: PROBE_DEVICE,
-        app: this.#app,
+        app: this.#app(),
         channelId: this.channelId,
       })
       if (answer.kind === 'ok') {

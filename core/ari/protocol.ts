@@ -14,7 +14,7 @@ export interface WorkerStart {
 
 /** `applications.subscribe`: resource and operation as Asterisk's api-docs name them. */
 export type Operation = `${string}.${string}`
-export type Parameters = Readonly<Record<string, string | object>>
+export type Parameters = Readonly<Record<string, string>>
 
 export type AriAnswer =
   | { readonly kind: 'ok'; readonly body: unknown }

@@ -12,6 +12,7 @@ export interface Rule {
 
 export class AriProxy {
   readonly #target: string
+  readonly #prefix: string
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   readonly #clients = new Set<WebSocket>()
@@ -21,8 +22,9 @@ export class AriProxy {
   /** Whether events reach the bridge. */
   silent = false
 
-  private constructor(target: string) {
+  private constructor(target: string, prefix: string) {
     this.#target = target
+    this.#prefix = prefix
     this.#server = createServer((incoming, response) => this.#forward(incoming, response))
     this.#server.on('connection', (socket) => {
       this.#sockets.add(socket)
@@ -33,14 +35,15 @@ export class AriProxy {
     sockets.on('connection', (client, incoming) => this.#join(client, incoming))
   }
 
-  static async before(target: string): Promise<AriProxy> {
-    const proxy = new AriProxy(target)
+  /** `prefix`: requests without it are answered 404, as with a prefix in http.conf. */
+  static async before(target: string, prefix = ''): Promise<AriProxy> {
+    const proxy = new AriProxy(target, prefix)
     await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve))
     return proxy
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}${this.#prefix}`
   }
 
   /** To the bridge, as if the server had sent it. */
@@ -62,20 +65,27 @@ export class AriProxy {
     const path = (incoming.url ?? '').replace(/\?.*/, '')
     this.requests.push(`${incoming.method} ${path}`)
     for (const rule of this.rules) if (rule.path.test(path) && rule.answer(incoming, response) !== false) return
+    if (!path.startsWith(`${this.#prefix}/`)) return void response.writeHead(404).end()
     const { host: _, ...headers } = incoming.headers
-    const outgoing = request(`${this.#target}${incoming.url}`, { method: incoming.method, headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers)
-      answer.pipe(response)
-    })
+    const outgoing = request(
+      `${this.#target}${(incoming.url ?? '').slice(this.#prefix.length)}`,
+      { method: incoming.method, headers },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers)
+        answer.pipe(response)
+      },
+    )
     outgoing.on('error', () => response.destroy())
     incoming.pipe(outgoing)
   }
 
   #join(client: WebSocket, incoming: IncomingMessage): void {
     this.#clients.add(client)
-    const server = new WebSocket(`${this.#target.replace('http', 'ws')}${incoming.url}`)
+    const server = new WebSocket(
+      `${this.#target.replace('http', 'ws')}${(incoming.url ?? '').slice(this.#prefix.length)}`,
+    )
     server.on('message', (data) => {
-      if (!this.silent) client.send(String(data as Buffer))
+      if (!this.silent) client.send(data, { binary: false })
     })
     server.on('error', () => client.terminate())
     server.on('close', () => client.terminate())

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { hintsOf, pbxData } from '../../../core/demo/data.ts'
-import { type DemoPbx, type DemoPbxOptions, startDemoPbx } from '../../../core/demo/pbx.ts'
+import { type DemoPbx, startDemoPbx } from '../../../core/demo/pbx.ts'
 import type { Hint } from '../../../core/hints.ts'
 import { type BridgeRig, bridgeTo } from '../../support/bridge-rig.ts'
 import { until } from '../../support/tools.ts'
@@ -28,33 +28,37 @@ const DATA = pbxData({
   mailboxes: { '100@default': '4100,Alice,alice@example.com', '101@default': '4101,Bob' },
 })
 
+const find = async (rig: BridgeRig, exten: string): Promise<Hint> => {
+  const hint = await rig.hints.find('from-internal', exten)
+  if (!hint || hint === 'unreachable') throw new Error(`no hint ${exten}`)
+  return hint
+}
+
 describe('The bridge to Asterisk', () => {
   for (const bulkVariables of [true, false]) {
     describe(bulkVariables ? 'with bulk variables' : 'without bulk variables (before 20.20)', () => {
       let pbx: DemoPbx
       let rig: BridgeRig
 
-      const start = async (options: Partial<DemoPbxOptions> = {}): Promise<void> => {
-        pbx = await startDemoPbx({ port: 0, data: DATA, bulkVariables, ...options })
+      before(async () => {
+        pbx = await startDemoPbx({ port: 0, data: DATA, bulkVariables })
         for (const id of ['100', '101', '102']) pbx.register(id, true)
         rig = bridgeTo(pbx.url, { mailbox_interval: 1, presence_interval: 1 })
         await rig.bridge.settled
-      }
+      })
 
-      const find = async (exten: string): Promise<Hint> => {
-        const hint = await rig.hints.find('from-internal', exten)
-        if (!hint || hint === 'unreachable') throw new Error(`no hint ${exten}`)
-        return hint
-      }
+      beforeEach(async () => {
+        pbx.reloadDialplan(hintsOf(HINTS))
+        await rig.bridge.rereadHints()
+      })
 
-      afterEach(async () => {
+      after(async () => {
         await rig.bridge.close()
         await pbx.stop()
       })
 
       it('reads a hint, its name and its devices when somebody asks for the first time', async () => {
-        await start()
-        const hint = await find('101')
+        const hint = await find(rig, '101')
         expect(hint.definition).to.include({ name: 'Bob Example', source: 'pbx1' })
         expect(hint.definition?.devices).to.deep.equal(['PJSIP/101', 'Custom:dnd101'])
         expect(rig.devices.get('PJSIP/101')).to.equal('NOT_INUSE')
@@ -63,13 +67,11 @@ describe('The bridge to Asterisk', () => {
       })
 
       it('puts the extension into the hint of a pattern', async () => {
-        await start()
-        expect((await find('111')).definition?.devices).to.deep.equal(['PJSIP/111'])
+        expect((await find(rig, '111')).definition?.devices).to.deep.equal(['PJSIP/111'])
         expect(rig.devices.get('PJSIP/111')).to.equal('UNAVAILABLE')
       })
 
       it('remembers that an extension has no hint, and asks again after unknown_hint_ttl', async () => {
-        await start()
         expect(await rig.hints.find('from-internal', '999')).to.equal(undefined)
         pbx.reloadDialplan(hintsOf({ 'from-internal': { 999: 'PJSIP/100' } }))
         expect(await rig.hints.find('from-internal', '999')).to.equal(undefined)
@@ -78,8 +80,7 @@ describe('The bridge to Asterisk', () => {
       })
 
       it('follows the devices of a call, and shows the call', async () => {
-        await start()
-        const hint = await find('101')
+        const hint = await find(rig, '101')
         const call = pbx.call('100', '101')
         await until('ringing', () => hint.value.state === 8)
         const ringing = await until('the caller', () => hint.value.calls.find(({ remote }) => remote.number === '100'))
@@ -98,8 +99,7 @@ describe('The bridge to Asterisk', () => {
       })
 
       it('shows the caller as the one who made the call, with the number that was dialled', async () => {
-        await start()
-        const hint = await find('100')
+        const hint = await find(rig, '100')
         const call = pbx.call('100', '101')
         const calling = await until('the call', () => hint.value.calls.find(({ remote }) => remote.number === '101'))
         expect(calling.direction).to.equal('initiator')
@@ -107,23 +107,7 @@ describe('The bridge to Asterisk', () => {
         await until('the end', () => hint.value.calls.length === 0)
       })
 
-      it('learns calls that were going on before it came', async () => {
-        pbx = await startDemoPbx({ port: 0, data: DATA, bulkVariables })
-        pbx.register('100', true)
-        pbx.register('101', true)
-        pbx.call('100', '101').answer()
-        rig = bridgeTo(pbx.url)
-        await rig.bridge.settled
-        const hint = await find('101')
-        expect(hint.value.state).to.equal(1)
-        const call = await until('the call', () => hint.value.calls.find(({ remote }) => remote.number === '100'))
-        expect(call).to.include({ state: 'confirmed', direction: 'recipient' })
-        const caller = await find('100')
-        expect(caller.value.calls[0]).to.include({ state: 'confirmed', direction: 'initiator' })
-      })
-
       it('counts messages: one and then two, which no event tells', async () => {
-        await start()
         const need = rig.mailboxes.need('100@default')
         await need.ready
         expect(rig.mailboxes.get('100@default')).to.deep.equal({ newMessages: 0, oldMessages: 0 })
@@ -137,38 +121,25 @@ describe('The bridge to Asterisk', () => {
       })
 
       it('has no opinion of a mailbox that does not exist', async () => {
-        await start()
         const need = rig.mailboxes.need('999@default')
         await need.ready
         expect(rig.mailboxes.reportOf('pbx1', '999@default')).to.equal(undefined)
         expect(pbx.crashes).to.equal(0)
       })
 
-      it('reads mailboxes from /mailboxes where res_mwi_external holds them', async () => {
-        await start({ voicemail: 'res_mwi_external' })
-        pbx.setMessages('100@default', { newMessages: 3, oldMessages: 1 })
-        const need = rig.mailboxes.need('100@default')
-        await need.ready
-        expect(rig.mailboxes.get('100@default')).to.deep.equal({ newMessages: 3, oldMessages: 1 })
-        pbx.setMessages('100@default', { newMessages: 4, oldMessages: 1 })
-        await until('the next count', () => rig.mailboxes.get('100@default').newMessages === 4)
-      })
-
       it('follows presence states', async () => {
-        await start()
-        const hint = await find('102')
+        const hint = await find(rig, '102')
         expect(hint.value.presence.state).to.equal('not_set')
         pbx.setPresence('CustomPresence:102', { state: 'away', subtype: 'lunch', message: 'back at 1, or 2' })
         await until('away', () => hint.value.presence.state === 'away')
         expect(hint.value.presence).to.include({ subtype: 'lunch', message: 'back at 1, or 2' })
-        expect((await find('205')).value.state).to.equal(4)
+        expect((await find(rig, '205')).value.state).to.equal(4)
       })
 
       it('finds an edited dialplan when it reads it again', async () => {
-        await start()
-        const hint = await find('100')
+        const hint = await find(rig, '100')
         pbx.setCustom('door', 'INUSE')
-        pbx.reloadDialplan(hintsOf({ 'from-internal': { 100: 'Custom:door' } }))
+        pbx.reloadDialplan(hintsOf({ 'from-internal': { ...HINTS['from-internal'], 100: 'Custom:door' } }))
         expect(await rig.bridge.rereadHints()).to.deep.equal(['hint 100@from-internal'])
         await until('the door', () => hint.value.state === 1)
         expect(rig.logged('hint 100@from-internal was PJSIP/100, is Custom:door')).to.have.length(1)
@@ -179,7 +150,6 @@ describe('The bridge to Asterisk', () => {
       })
 
       it('reads endpoints, AORs and auths, and remembers what is not there', async () => {
-        await start()
         const endpoint = await rig.endpoints.endpoint('100')
         expect(endpoint).to.deep.include({ id: '100', hintContext: 'from-internal', auth: ['100'], aors: ['100'] })
         expect(await rig.endpoints.auth('100')).to.include({ password: 'secret100', username: '100' })
@@ -189,7 +159,6 @@ describe('The bridge to Asterisk', () => {
       })
 
       it('leaves no channel behind', async () => {
-        await start()
         await Promise.all(['100', '101', '102', '111', '999'].map((exten) => rig.hints.find('from-internal', exten)))
         await until('no probe', async () => {
           const answer = await fetch(`${pbx.url}/ari/channels?api_key=lamplighter:lamplighter`)
@@ -198,4 +167,41 @@ describe('The bridge to Asterisk', () => {
       })
     })
   }
+
+  describe('to a server of its own', () => {
+    let pbx: DemoPbx
+    let rig: BridgeRig
+
+    afterEach(async () => {
+      await rig.bridge.close()
+      await pbx.stop()
+    })
+
+    it('learns calls that were going on before it came', async () => {
+      pbx = await startDemoPbx({ port: 0, data: DATA })
+      pbx.register('100', true)
+      pbx.register('101', true)
+      pbx.call('100', '101').answer()
+      rig = bridgeTo(pbx.url)
+      await rig.bridge.settled
+      const hint = await find(rig, '101')
+      expect(hint.value.state).to.equal(1)
+      const call = await until('the call', () => hint.value.calls.find(({ remote }) => remote.number === '100'))
+      expect(call).to.include({ state: 'confirmed', direction: 'recipient' })
+      const caller = await find(rig, '100')
+      expect(caller.value.calls[0]).to.include({ state: 'confirmed', direction: 'initiator' })
+    })
+
+    it('reads mailboxes from /mailboxes where res_mwi_external holds them', async () => {
+      pbx = await startDemoPbx({ port: 0, data: DATA, voicemail: 'res_mwi_external' })
+      pbx.setMessages('100@default', { newMessages: 3, oldMessages: 1 })
+      rig = bridgeTo(pbx.url, { mailbox_interval: 1 })
+      await rig.bridge.settled
+      const need = rig.mailboxes.need('100@default')
+      await need.ready
+      expect(rig.mailboxes.get('100@default')).to.deep.equal({ newMessages: 3, oldMessages: 1 })
+      pbx.setMessages('100@default', { newMessages: 4, oldMessages: 1 })
+      await until('the next count', () => rig.mailboxes.get('100@default').newMessages === 4)
+    })
+  })
 })

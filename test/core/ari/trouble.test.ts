@@ -185,6 +185,21 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     await other.bridge.close()
   })
 
+  it('reaches an ARI behind a prefix, and takes a new application name on reload', async () => {
+    await start()
+    const behind = await AriProxy.before(pbx.url, '/asterisk')
+    rig = bridgeTo(`${behind.url}/ari/`)
+    await rig.bridge.settled
+    await stillServes(rig)
+    const options = { ...defaultsOf(serverOptions), url: behind.url, username: 'lamplighter', password: 'lamplighter' }
+    await rig.bridge.reload({ ...options, app: 'other' })
+    await until('the other name', () => rig?.bridge.status().connects === 2 && rig.bridge.status().state === 'serving')
+    await stillServes(rig)
+    expect(await rig.hints.find('default', '200')).to.have.property('exten', '200')
+    await rig.bridge.close()
+    await behind.close()
+  })
+
   it('refuses options that cannot work, before anything changes', async () => {
     await start()
     expect(() => bridgeTo('not a url')).to.throw(ConfigError, "url = 'not a url'")

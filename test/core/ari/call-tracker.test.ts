@@ -1,0 +1,107 @@
+import { expect } from 'chai'
+import { CallTracker } from '../../../core/ari/call-tracker.ts'
+import type { AriAnswer, Channel, ChannelChange } from '../../../core/ari/protocol.ts'
+import { Calls } from '../../../core/calls.ts'
+import { Devices } from '../../../core/devices.ts'
+import { FakeLink, found, unreadable } from '../../support/fake-link.ts'
+import { until } from '../../support/tools.ts'
+
+const channel = (id: string, name: string, changes: Partial<Channel> = {}): Channel => ({
+  id,
+  name,
+  state: 'Down',
+  caller: { name: '', number: '' },
+  connected: { name: '', number: '' },
+  exten: '',
+  application: '',
+  created: 1000,
+  protocolId: '',
+  ...changes,
+})
+
+describe('Calls from channel events', () => {
+  let calls: Calls
+  let devices: Devices
+  let variables: Record<string, string>
+  let listed: unknown[]
+  let tracker: CallTracker
+
+  beforeEach(() => {
+    calls = new Calls()
+    devices = new Devices()
+    variables = {}
+    listed = []
+    const link = new FakeLink([], (operation, { variable }): AriAnswer => {
+      if (operation === 'channels.list') return found(listed)
+      const value = variables[variable ?? '']
+      return value === undefined ? unreadable : found({ value })
+    })
+    tracker = new CallTracker('pbx1', calls, devices, link)
+  })
+
+  const see = (change: ChannelChange, seen: Channel): void => tracker.event({ type: 'channel', change, channel: seen })
+
+  it('shows nobody before Asterisk has said that the caller may be shown', async () => {
+    devices.need('PJSIP/101')
+    variables['CONNECTEDLINE(num-pres)'] = 'allowed_passed_screen'
+    see('created', channel('1', 'PJSIP/101-1', { connected: { name: 'Alice', number: '100' } }))
+    expect(calls.of('PJSIP/101')[0]?.remote).to.deep.equal({ number: '', name: '', restricted: false })
+    await until('the caller', () => calls.of('PJSIP/101')[0]?.remote.number === '100')
+    expect(calls.of('PJSIP/101')[0]?.remote.name).to.equal('Alice')
+  })
+
+  it('marks a caller who does not want to be shown', async () => {
+    devices.need('PJSIP/101')
+    variables['CONNECTEDLINE(num-pres)'] = 'prohib_passed_screen'
+    see('created', channel('1', 'PJSIP/101-1', { connected: { name: 'Alice', number: '100' } }))
+    await until('the mark', () => calls.of('PJSIP/101')[0]?.remote.restricted)
+  })
+
+  it('asks nothing about calls that nobody watches, until somebody does', async () => {
+    variables['CHANNEL(pjsip,call-id)'] = 'c1'
+    variables['CHANNEL(pjsip,local_tag)'] = 'l1'
+    variables['CHANNEL(pjsip,remote_tag)'] = 'r1'
+    see('created', channel('1', 'PJSIP/101-1', { connected: { name: '', number: '100' } }))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(calls.of('PJSIP/101')[0]?.sip).to.equal(undefined)
+    tracker.needed('pjsip/101')
+    await until('the leg', () => calls.of('PJSIP/101')[0]?.sip?.callId === 'c1')
+    expect(calls.of('PJSIP/101')[0]?.remote.number).to.equal('100')
+  })
+
+  it('holds both ends of a dial, and lets both go', () => {
+    const caller = channel('1', 'PJSIP/100-1', { state: 'Ring', exten: '101' })
+    const peer = channel('2', 'PJSIP/101-2', { state: 'Ringing' })
+    tracker.event({ type: 'dial', status: 'RINGING', caller, peer })
+    expect(calls.of('PJSIP/100')[0]).to.include({ state: 'early', direction: 'initiator' })
+    expect(calls.of('PJSIP/100')[0]?.remote.number).to.equal('101')
+    see('hold', { ...peer, state: 'Up' })
+    expect([calls.of('PJSIP/100')[0]?.held, calls.of('PJSIP/101')[0]?.held]).to.deep.equal([true, true])
+    see('unhold', { ...peer, state: 'Up' })
+    expect([calls.of('PJSIP/100')[0]?.held, calls.of('PJSIP/101')[0]?.held]).to.deep.equal([false, false])
+  })
+
+  it('moves a call with its channel when a masquerade renames it', () => {
+    see('created', channel('1', 'PJSIP/100-1', { state: 'Up' }))
+    see('state', channel('1', 'PJSIP/102-9', { state: 'Up' }))
+    expect(calls.of('PJSIP/100')).to.deep.equal([])
+    expect(calls.of('PJSIP/102')).to.have.length(1)
+  })
+
+  it('does not bring back a call that ended while channels were listed', async () => {
+    see('created', channel('1', 'PJSIP/100-1', { state: 'Up' }))
+    listed = [
+      { id: '1', name: 'PJSIP/100-1', state: 'Up' },
+      { id: '2', name: 'PJSIP/101-1', state: 'Up' },
+    ]
+    const refreshing = tracker.refresh()
+    tracker.event({ type: 'channel-gone', channel: channel('1', 'PJSIP/100-1') })
+    await refreshing
+    expect(calls.list().map(({ id }) => id)).to.deep.equal(['2'])
+    listed = []
+    expect((await tracker.refresh()).map(({ what, found: state }) => [what, state])).to.deep.equal([
+      ['call PJSIP/101-1', 'over'],
+    ])
+    expect(calls.list()).to.deep.equal([])
+  })
+})
