@@ -61,7 +61,7 @@ describe('tshark on the wire', function () {
       const shown = fields.flatMap((field) => ['-e', field])
       const { stdout } = await promisify(execFile)(
         'tshark',
-        ['-r', file, ...decode, '-Y', display, '-T', 'fields', ...shown],
+        ['-r', file, '--enable-heuristic', 'xml_sip', ...decode, '-Y', display, '-T', 'fields', ...shown],
         { maxBuffer: 1 << 28 },
       )
       return stdout.split('\n').filter((line) => line.trim() !== '')
