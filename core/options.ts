@@ -149,6 +149,24 @@ export function defaultsOf<S extends OptionSet>(set: S): OptionValues<S> {
   return Object.fromEntries(Object.entries(set).map(([name, option]) => [name, option.default])) as OptionValues<S>
 }
 
+interface Prepared {
+  readonly defaults: Readonly<Record<string, unknown>>
+  /** By name in lower case. */
+  readonly byName: ReadonlyMap<string, { readonly name: string; readonly option: Option<unknown> }>
+}
+
+/** Sets are read for thousands of sections each. */
+const prepared = new WeakMap<OptionSet, Prepared>()
+
+function preparedOf(set: OptionSet): Prepared {
+  let found = prepared.get(set)
+  if (!found) {
+    const byName = new Map(Object.entries(set).map(([name, option]) => [name.toLowerCase(), { name, option }]))
+    prepared.set(set, (found = { defaults: defaultsOf(set), byName }))
+  }
+  return found
+}
+
 export interface ReadSettings {
   /** `error`: a name outside the set is a problem (our own files); `ignore`: it is somebody else's (Asterisk's files). Default `error`. */
   readonly unknown?: 'error' | 'ignore'
@@ -164,8 +182,8 @@ export function readSection<S extends OptionSet>(
   problems: ConfigError[],
   { unknown = 'error' }: ReadSettings = {},
 ): OptionValues<S> {
-  const values: Record<string, unknown> = { ...defaultsOf(set) }
-  const byName = new Map(Object.entries(set).map(([name, option]) => [name.toLowerCase(), { name, option }]))
+  const { defaults, byName } = preparedOf(set)
+  const values: Record<string, unknown> = { ...defaults }
   const gathered = new Map<string, { texts: string[]; positions: number[] }>()
   for (const [position, entry] of (section?.entries ?? []).entries()) {
     const known = byName.get(entry.key.toLowerCase())
