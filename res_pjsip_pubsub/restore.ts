@@ -13,6 +13,8 @@ import type { Subscriptions } from './subscriptions.ts'
 
 /** Milliseconds between two questions for endpoints that are not there yet. */
 const AGAIN = 1000
+/** Questions under way at once. */
+const AT_ONCE = 16
 
 export interface RestoreServices {
   readonly sip: Sip
@@ -49,7 +51,8 @@ export class Restorer {
     if (unreadable > 0) log.warning(`${unreadable} stored subscriptions could not be read and are dropped`)
     if (subscriptions.size + expired > 0)
       log.notice(`${subscriptions.size} subscriptions restored, ${expired} had expired`)
-    if (this.#homeless.size > 0) await this.#ask(now + services.settings().restore_patience * 1000)
+    // Not waited for: an Asterisk server that is away must not hold up the start.
+    if (this.#homeless.size > 0) void this.#ask(now + services.settings().restore_patience * 1000)
   }
 
   /** Rows that still wait stay in the store. */
@@ -67,19 +70,49 @@ export class Restorer {
     else this.#homeless.set(row.endpoint, [row])
   }
 
-  /** Asks for each missing endpoint, and again until `until`. */
+  /**
+   * Asks for each missing endpoint, and again. Where only our files could name them that ends with `until`; an Asterisk
+   * server may be away for longer, and then rows wait until they expire.
+   */
   async #ask(until: number): Promise<void> {
-    for (const [id, rows] of this.#homeless) {
-      const endpoint = await this.#with.endpoints.endpoint(id)
-      if (this.#stopped) return
-      if (!endpoint) continue
-      this.#homeless.delete(id)
-      for (const row of rows) this.#restore(row, endpoint)
+    const { endpoints, services } = this.#with
+    const ids = [...this.#homeless.keys()]
+    let othersMayKnow = false
+    for (let at = 0; at < ids.length && !this.#stopped; at += AT_ONCE) {
+      const asked = ids.slice(at, at + AT_ONCE).map(async (id) => {
+        const answer = endpoints.endpoint(id)
+        if (answer instanceof Promise) othersMayKnow = true
+        const endpoint = await answer
+        if (endpoint && !this.#stopped) this.#comeHome(id, endpoint)
+      })
+      await Promise.all(asked)
     }
+    if (this.#stopped) return
+    this.#dropExpired()
     if (this.#homeless.size === 0) return
-    if (this.#with.services.now() >= until) return this.#giveUp()
+    if (services.now() >= until && !othersMayKnow) return this.#giveUp()
     this.#timer = setTimeout(() => void this.#ask(until), AGAIN)
     this.#timer.unref()
+  }
+
+  #comeHome(id: string, endpoint: Endpoint): void {
+    const rows = this.#homeless.get(id) ?? []
+    this.#homeless.delete(id)
+    const { services, persistence } = this.#with
+    for (const row of rows) {
+      if (row.expires > services.now()) this.#restore(row, endpoint)
+      else persistence.forget(row.dialog_id)
+    }
+  }
+
+  #dropExpired(): void {
+    const now = this.#with.services.now()
+    for (const [id, rows] of this.#homeless) {
+      for (const row of rows) if (row.expires <= now) this.#with.persistence.forget(row.dialog_id)
+      const rest = rows.filter((row) => row.expires > now)
+      if (rest.length > 0) this.#homeless.set(id, rest)
+      else this.#homeless.delete(id)
+    }
   }
 
   #giveUp(): void {

@@ -9,7 +9,7 @@
 import type { Endpoint } from '../core/endpoints.ts'
 import { reasonOf } from '../core/log.ts'
 import type { Undo } from '../core/scope.ts'
-import type { Dialog, HeaderLine, Outcome, OutcomeHandler, RequestBody } from '../core/sip/contract.ts'
+import type { Dialog, Outcome, OutcomeHandler } from '../core/sip/contract.ts'
 import { Timed } from '../core/sip/timer-wheel.ts'
 import type { Watchable } from '../core/watch.ts'
 import type { Body } from './bodies.ts'
@@ -17,6 +17,7 @@ import type { Addressing, Subscription, TerminationReason } from './contract.ts'
 import { DatastoreMap } from './datastores.ts'
 import { type Carrier, Delivery, WANT, type Want } from './delivery.ts'
 import { judge, type Verdict } from './failure-rule.ts'
+import { type Notification, notification, type Termination } from './notification.ts'
 import type { Services } from './services.ts'
 
 export type Phase = 'waiting' | 'active' | 'ending' | 'ended'
@@ -52,12 +53,6 @@ export interface SubscriptionFacts {
   readonly version: number
 }
 
-interface Notification {
-  readonly headers: HeaderLine[]
-  readonly request: RequestBody | undefined
-  readonly body: Body | undefined
-}
-
 export class NotifierSubscription extends Timed implements Subscription, Carrier<Notification>, Addressing {
   readonly id: string
   readonly event: string
@@ -82,7 +77,7 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
   #lastSent = 0
   #resumeAt = Number.POSITIVE_INFINITY
   #condition: string | undefined
-  #termination: { readonly reason: TerminationReason; readonly retryAfter: number | undefined } | undefined
+  #termination: Termination | undefined
   readonly #delivery: Delivery<Notification>
   readonly #services: Services
 
@@ -266,16 +261,18 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
   compose(want: Want): Notification | undefined {
     const body = this.#body()
     if (want === WANT.changed && (!body || body.text === this.#delivered?.text)) return undefined
-    const carried = this.matches(this.#condition) ? undefined : body
+    const known = this.matches(this.#condition)
     this.#condition = undefined
-    const headers: HeaderLine[] = [
-      ['Event', this.eventId === '' ? this.event : `${this.event};id=${this.eventId}`],
-      ['Subscription-State', this.#subscriptionState()],
-      ...this.#services.notifyHeaders(),
-    ]
-    if (body && this.#services.compat() === 'rfc') headers.push(['SIP-ETag', body.entityTag])
-    const request = carried && { contentType: carried.type, content: carried.withVersion(this.#version++) }
-    return { headers, request, body }
+    return notification({
+      event: this.event,
+      eventId: this.eventId,
+      termination: this.#termination,
+      secondsLeft: this.secondsLeft,
+      common: this.#services.notifyHeaders(),
+      body,
+      content: known ? undefined : body?.withVersion(this.#version++),
+      compat: this.#services.compat(),
+    })
   }
 
   transmit({ headers, request }: Notification, done: OutcomeHandler): void {
@@ -336,14 +333,6 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
       this.#services.log.error(`no ${this.contentType} body for ${this.event} of ${this.resource}: ${reasonOf(error)}`)
       return undefined
     }
-  }
-
-  /** RFC 6665 4.1.3; Asterisk gives no reason. */
-  #subscriptionState(): string {
-    if (!this.#termination) return `active;expires=${Math.max(1, this.secondsLeft)}`
-    if (this.#services.compat() === 'asterisk') return 'terminated'
-    const { reason, retryAfter } = this.#termination
-    return `terminated;reason=${reason}${retryAfter === undefined ? '' : `;retry-after=${retryAfter}`}`
   }
 
   /** The one timer: the end of a pause, or of the subscription. */

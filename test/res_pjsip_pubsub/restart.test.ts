@@ -238,6 +238,7 @@ describe('subscription: over a restart', () => {
     await end(first, 'close')
     const second = await begin({ endpoints: { 101: {} }, options: { restore_patience: '0' } })
     expect(dialogsOf(second.sip)).to.deep.equal([])
+    await settled()
     expect(second.office.logged.join('\n')).to.include('endpoint 100 is not there any more')
     await second.office.store.flush()
     await end(second, 'close')

@@ -1,6 +1,6 @@
 /** The names of Asterisk's design page, row by row of the table in the README. */
 
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import type { Subscription } from '../../res_pjsip_pubsub/contract.ts'
 import type { FakeTransaction } from '../support/fake-sip.ts'
@@ -281,6 +281,12 @@ describe('names of the design page', () => {
   it('has a test of the name for each row of the README, and a row for each test', function () {
     const tests = (this.test?.parent?.tests ?? []).map((test) => test.title).filter((title) => !title.includes(' '))
     expect(tests).to.deep.equal(rows().map((row) => row.seed))
+  })
+
+  it('names every file of the folder in the README', () => {
+    const text = readFileSync(new URL('README.md', FOLDER), 'utf8')
+    for (const file of readdirSync(FOLDER).filter((name) => name.endsWith('.ts')))
+      expect(text).to.include(`\`${file}\``)
   })
 
   it('has what the rows say in the files they name', () => {
