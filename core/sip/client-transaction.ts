@@ -115,10 +115,8 @@ class ClientTransaction extends Timed {
   }
 
   start(): void {
-    if (this.#wire.reliable) {
-      if (!this.#wire.open) return this.#failSoon('the connection is closed')
-      this.#unwatch = this.#wire.onClose(() => this.fail('the connection was lost'))
-    }
+    // A closed one says why when something is sent on it.
+    if (this.#wire.open) this.#unwatch = this.#wire.onClose(() => this.fail('the connection was lost'))
     this.#arm()
     this.#transmit()
   }
@@ -156,11 +154,6 @@ class ClientTransaction extends Timed {
   /** RFC 3261 17.1.4: what cannot be sent is told at once. */
   #transmit(): void {
     this.#wire.send(this.#bytes, (reason) => this.fail(reason))
-  }
-
-  /** Never from within the call that sends: the caller has not returned yet. */
-  #failSoon(reason: string): void {
-    setImmediate(() => this.fail(reason))
   }
 
   #finish(outcome: Outcome): void {

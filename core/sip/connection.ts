@@ -111,7 +111,8 @@ export class Connection extends Timed implements Wire {
     if (!this.#open) return
     this.#open = false
     this.#why = why
-    if (this.#socket.writableLength > 0 && this.#socket.writableLength <= MOST_UNSENT) this.#socket.destroySoon()
+    const unsent = this.#socket.writableLength
+    if (unsent > 0 && unsent <= MOST_UNSENT && !this.#socket.connecting) this.#socket.destroySoon()
     else this.#socket.destroy()
     // The listeners are called when the socket says so: never from within a send.
   }

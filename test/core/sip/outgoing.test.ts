@@ -1,0 +1,192 @@
+/** Requests that find their own way: addresses in turn (RFC 3263 4.3), connections of our making, what they carry. */
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
+import { expect } from 'chai'
+import { systemOptions, type TransportConfig } from '../../../core/endpoints.ts'
+import { defaultsOf } from '../../../core/options.ts'
+import type { Outcome, OutOfDialogRequest } from '../../../core/sip/contract.ts'
+import type { NameServer } from '../../../core/sip/resolve.ts'
+import type { Stack, StackSettings } from '../../../core/sip/stack.ts'
+import { Certificates } from '../../support/certificates.ts'
+import { TestPhone } from '../../support/phone.ts'
+import { testStack, transportConfig } from '../../support/stack.ts'
+
+describe('requests of ours', () => {
+  let stack: Stack
+  const phones: TestPhone[] = []
+  const servers: Server[] = []
+  const certificates = new Certificates()
+
+  const open = async (settings: Partial<StackSettings> = {}): Promise<void> => {
+    stack = await testStack(settings)
+  }
+
+  const phoneOf = async (localAddress = '127.0.0.1'): Promise<TestPhone> => {
+    const server = stack.listening.find(({ protocol }) => protocol === 'UDP')
+    if (!server) throw new Error('no UDP')
+    const phone = await TestPhone.open({ server, localAddress })
+    phones.push(phone)
+    return phone
+  }
+
+  const send = (request: Partial<OutOfDialogRequest>): Promise<Outcome> =>
+    new Promise((resolve) => {
+      stack.request({ method: 'NOTIFY', requestUri: 'sip:h', from: '<sip:us@h>', to: '<sip:p@h>', ...request }, resolve)
+    })
+
+  const statusOf = (outcome: Outcome): number | string =>
+    outcome.kind === 'response' ? outcome.response.status : outcome.kind
+
+  /** A peer on a stream that answers everything 200. */
+  const listen = async (server: Server): Promise<number> => {
+    servers.push(server)
+    server.on('secureConnection', answerAll)
+    if (!('setSecureContext' in server)) server.on('connection', answerAll)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const at = server.address()
+    if (at === null || typeof at === 'string') throw new Error('no port')
+    return at.port
+  }
+
+  afterEach(async () => {
+    for (const phone of phones.splice(0)) await phone.close()
+    await stack.close()
+    for (const server of servers.splice(0)) server.close()
+  })
+
+  after(() => certificates.remove())
+
+  it('go to the next address where one does not answer, refuses with 503 or cannot be reached', async () => {
+    const names: NameServer = {
+      naptr: () => Promise.reject(new Error('none')),
+      srv: () => Promise.reject(new Error('none')),
+      // The port is the phones' alone; the addresses are all ours.
+      addresses: async () => ['127.0.0.3', '127.0.0.4', '127.0.0.5'],
+    }
+    await open({ names, timers: { t1: 10, t2: 20, f: 80 } })
+    const last = await phoneOf('127.0.0.5')
+    const { port } = last.local
+    last.onRequest = () => 202
+    expect(statusOf(await send({ requestUri: `sip:p@phones.example:${port}` }))).to.equal(202)
+    const got = last.received.filter(({ method }) => method === 'NOTIFY')
+    expect(got).to.have.length(1)
+  })
+
+  it('carry what they were given, and what every request must', async () => {
+    await open()
+    const phone = await phoneOf()
+    const requestUri = `sip:p@127.0.0.1:${phone.local.port}`
+    await send({
+      requestUri,
+      from: 'sip:us@h;x=1',
+      headers: [
+        ['Event', 'message-summary'],
+        ['X-Split', 'a\r\nEvil: yes'],
+      ],
+      body: { contentType: 'application/simple-message-summary', content: 'Messages-Waiting: yes\r\n' },
+    })
+    const got = await phone.next('NOTIFY')
+    expect(got.uri).to.equal(requestUri)
+    expect(got.header('from')).to.match(/^<sip:us@h;x=1>;tag=[0-9a-f]{32}$/)
+    expect(got.header('contact')).to.equal(`<sip:127.0.0.1:${stack.listening[0]?.port}>`)
+    expect(got.header('max-forwards')).to.equal('70')
+    expect(got.header('event')).to.equal('message-summary')
+    expect(got.headers('evil')).to.deep.equal([])
+    expect(got.body).to.equal('Messages-Waiting: yes\r\n')
+  })
+
+  it('go by their routes first', async () => {
+    await open()
+    const proxy = await phoneOf()
+    const route = `<sip:127.0.0.1:${proxy.local.port};lr>`
+    expect(statusOf(await send({ requestUri: 'sip:p@192.0.2.1', routes: [route] }))).to.equal(200)
+    const got = await proxy.next('NOTIFY')
+    expect(got.uri).to.equal('sip:p@192.0.2.1')
+    expect(got.header('route')).to.equal(route)
+  })
+
+  it('say so where an address is none', async () => {
+    await open()
+    expect(statusOf(await send({ requestUri: 'tel:123' }))).to.equal('unreachable')
+    expect(statusOf(await send({ requestUri: 'sip:p@192.0.2.1;transport=tcp' }))).to.equal('unreachable')
+    expect(statusOf(await send({ requestUri: 'sip:p@[2001:db8::1]' }))).to.equal('unreachable')
+    expect(statusOf(await send({ requestUri: 'sip:p@127.0.0.1', routes: ['nonsense'] }))).to.equal('unreachable')
+  })
+
+  it('make one TCP connection to a peer and use it again', async () => {
+    await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp' })] })
+    const listener = createServer()
+    let connections = 0
+    listener.on('connection', () => connections++)
+    const port = await listen(listener)
+    const requestUri = `sip:p@127.0.0.1:${port};transport=tcp`
+    const outcomes = await Promise.all([send({ requestUri }), send({ requestUri })])
+    expect(outcomes.map(statusOf)).to.deep.equal([200, 200])
+    expect(statusOf(await send({ requestUri }))).to.equal(200)
+    expect(connections).to.equal(1)
+    expect(stack.findFlow({ address: '127.0.0.1', port }, 'TCP')?.open).to.equal(true)
+  })
+
+  it('are unreachable where nobody takes the connection, or there are too many', async () => {
+    await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp', max_connections: 1 })] })
+    const listener = createServer()
+    const port = await listen(listener)
+    const free = createServer()
+    const freePort = await listen(free)
+    free.close()
+    await once(free, 'close')
+    expect(statusOf(await send({ requestUri: `sip:p@127.0.0.1:${freePort};transport=tcp` }))).to.equal('unreachable')
+    expect(statusOf(await send({ requestUri: `sip:p@127.0.0.1:${port};transport=tcp` }))).to.equal(200)
+    const second = await send({ requestUri: `sip:p@127.0.0.1:${freePort};transport=tcp` })
+    expect(second.kind === 'unreachable' && second.reason).to.contain('max_connections')
+  })
+
+  it('check the certificate of a TLS peer where verify_server says so', async () => {
+    const own = certificates.make('own')
+    const peer = certificates.make('peer')
+    const listener = createTlsServer({ cert: readFileSync(peer.cert_file), key: readFileSync(peer.priv_key_file) })
+    const port = await listen(listener)
+    const requestUri = `sips:p@127.0.0.1:${port}`
+    const verdict = async (options: Partial<TransportConfig>): Promise<number | string> => {
+      await open({ transports: [transportConfig({ id: 'tls', protocol: 'tls', ...own, ...options })] })
+      return statusOf(await send({ requestUri }))
+    }
+    expect(await verdict({})).to.equal(200)
+    await stack.close()
+    expect(await verdict({ verify_server: true })).to.equal('unreachable')
+    await stack.close()
+    expect(await verdict({ verify_server: true, ca_list_file: peer.cert_file })).to.equal(200)
+  })
+
+  it('go on by UDP after a reload has moved the transport', async () => {
+    const before = transportConfig({ allow_reload: true })
+    await open({ transports: [before] })
+    stack.handle('SUBSCRIBE', (tx) => {
+      const dialog = stack.createDialog(tx, { followFlow: true })
+      tx.answer({ status: 200, dialog })
+      notify = () => new Promise((resolve) => dialog.request('NOTIFY', [], undefined, resolve))
+    })
+    let notify: (() => Promise<Outcome>) | undefined
+    const phone = await phoneOf()
+    await phone.request('SUBSCRIBE', { uri: 'sip:101@h' })
+    const port = stack.listening[0]?.port
+    await stack.reload([{ ...before, bind: '0.0.0.0:0' }], defaultsOf(systemOptions))
+    expect(stack.listening[0]?.port).to.not.equal(port)
+    const outcome = await notify?.()
+    expect(outcome && statusOf(outcome)).to.equal(200)
+    expect((await phone.next('NOTIFY')).header('via')).to.contain(`127.0.0.1:${stack.listening[0]?.port};`)
+  })
+})
+
+function answerAll(socket: Socket): void {
+  socket.on('error', () => undefined)
+  socket.on('data', (chunk) => {
+    for (const request of chunk.toString().split('\r\n\r\n').slice(0, -1)) {
+      const copied = request.split('\r\n').filter((line) => /^(Via|From|To|Call-ID|CSeq):/.test(line))
+      socket.write(['SIP/2.0 200 OK', ...copied, 'Content-Length: 0', '', ''].join('\r\n'))
+    }
+  })
+}
