@@ -141,12 +141,13 @@ export class Lamp {
     else this.#fault('a NOTIFY without Contact')
     respond(200, 'OK')
     this.notified++
+    // Before anything may begin a new dialog: the body is of this one.
+    this.#take(request, substate.state)
     if (substate.state === 'terminated') this.#terminated(substate)
     else if (this.#state !== 'ended') {
       this.#enter('active')
       this.#refreshIn(substate.expires ?? this.#settings.expires)
     }
-    this.#take(request, substate.state)
   }
 
   /** The state machine's one place: whatever timer the old state had is over. */
