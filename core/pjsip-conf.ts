@@ -125,7 +125,9 @@ class PjsipReader {
       acls: this.#readAll('acl', aclOptions, (values, id): Acl => ({ ...values, id })),
       namedAcls: this.#readAll('namedAcl', aclOptions, (values, id): Acl => ({ ...values, id })),
       identifies: [
-        ...this.#readAll('identify', identifyOptions, (values, id): Identify => ({ ...values, id })).values(),
+        ...this.#readAll('identify', identifyOptions, (values, id): Identify => {
+          return { ...values, id, match: values.match.map(withoutPort) }
+        }).values(),
       ],
       global: this.#readOne('global', globalOptions),
       system: this.#readOne('system', systemOptions),
@@ -280,4 +282,9 @@ class PjsipReader {
         : endpoint
     return new Map([...endpoints].map(([id, endpoint]) => [id, change(endpoint)]))
   }
+}
+
+/** Asterisk takes `192.0.2.1:5060` and `[2001:db8::1]:5060` in match; phones come from any port, and so may these. */
+function withoutPort(match: string): string {
+  return /^([^:/]+):[0-9]{1,5}$/.exec(match)?.[1] ?? /^\[([^\]]*)\](?::[0-9]{1,5})?$/.exec(match)?.[1] ?? match
 }

@@ -1,10 +1,13 @@
-/** What the objects of pjsip.conf say about each other: every name must be there. */
+/** What the objects of pjsip.conf say beyond their own section: names that must be there, addresses and patterns. */
 import { type ConfigSection, lastValue, type Place } from './config.ts'
-import type { Auth, Endpoint, Identify, PjsipConfig } from './endpoints.ts'
+import type { Auth, Endpoint, Identify, PjsipConfig, TransportConfig } from './endpoints.ts'
 import type { Findings } from './findings.ts'
+import { reasonOf } from './log.ts'
+import { readNetwork } from './networks.ts'
+import { compilePattern } from './pattern.ts'
 import type { Draft, Drafts } from './pjsip-conf.ts'
 
-type Sections = Readonly<Record<'endpoint' | 'auth' | 'acl' | 'identify', Drafts>>
+type Sections = Readonly<Record<'endpoint' | 'auth' | 'acl' | 'identify' | 'transport', Drafts>>
 
 /** In Asterisk's files it is only noted: what is missing there may be in a database that Asterisk reads. */
 export function checkReferences(config: PjsipConfig, sections: Sections, findings: Findings): void {
@@ -19,6 +22,7 @@ export function checkReferences(config: PjsipConfig, sections: Sections, finding
     checkNames('acl', acl.acl, 'ACL', knownAcls(config), draft, findings)
     checkNames('contact_acl', acl.contact_acl, 'ACL', knownAcls(config), draft, findings)
   }
+  for (const transport of config.transports) checkLocalNet(transport, sections.transport.get(transport.id), findings)
   for (const auth of config.auths.values()) checkAuth(auth, sections.auth.get(auth.id), findings)
 }
 
@@ -38,7 +42,53 @@ function checkIdentify(identify: Identify, draft: Draft | undefined, config: Pjs
     findings.doubt(draft.foreign, `identify [${identify.id}] has no endpoint, expected endpoint = NAME`, draft.section)
     return
   }
+  checkMatches(identify, draft, findings)
   checkNames('endpoint', [identify.endpoint], 'endpoint', (name) => config.endpoints.has(name), draft, findings)
+}
+
+/** Addresses and networks of `match`, and the expression of `match_header`. Host names are resolved later. */
+function checkMatches(identify: Identify, draft: Draft, findings: Findings): void {
+  for (const match of identify.match) {
+    if (!/^[0-9.]+$|[/:]/.test(match)) continue
+    const fault = faultOf(() => readNetwork(match))
+    if (fault)
+      findings.doubt(
+        draft.foreign,
+        `match = ${match} of [${identify.id}] is not valid, ${fault}`,
+        placeOf(draft.section, 'match', match),
+      )
+  }
+  if (identify.match_header === '') return
+  const colon = identify.match_header.indexOf(':')
+  const value = identify.match_header.slice(colon + 1).trim()
+  const isPattern = value.length > 1 && value.startsWith('/') && value.endsWith('/')
+  const fault = colon < 1 ? 'expected Header: value' : isPattern && faultOf(() => compilePattern(value.slice(1, -1)))
+  if (fault)
+    findings.doubt(
+      draft.foreign,
+      `match_header of [${identify.id}] is not valid, ${fault}`,
+      placeOf(draft.section, 'match_header'),
+    )
+}
+
+function checkLocalNet(transport: TransportConfig, draft: Draft | undefined, findings: Findings): void {
+  for (const net of transport.local_net) {
+    const fault = faultOf(() => readNetwork(net))
+    if (fault && draft)
+      findings.problem(
+        `local_net = ${net} of [${transport.id}] is not valid, ${fault}`,
+        placeOf(draft.section, 'local_net', net),
+      )
+  }
+}
+
+function faultOf(read: () => unknown): string | undefined {
+  try {
+    read()
+    return undefined
+  } catch (error) {
+    return reasonOf(error)
+  }
 }
 
 function checkAuth(auth: Auth, draft: Draft | undefined, findings: Findings): void {
@@ -65,11 +115,13 @@ function checkNames(
     findings.doubt(
       draft.foreign,
       `${option} = ${name} of [${draft.section.name}]: there is no ${kind} '${name}', expected the name of ${where}`,
-      placeOf(draft.section, option),
+      placeOf(draft.section, option, name),
     )
   }
 }
 
-function placeOf(section: ConfigSection, option: string): Place {
-  return lastValue(section, option) ?? section
+/** The line of the option that has this text in it, else the last one. */
+function placeOf(section: ConfigSection, option: string, text = ''): Place {
+  const named = section.entries.findLast((entry) => entry.key.toLowerCase() === option && entry.value.includes(text))
+  return named ?? lastValue(section, option) ?? section
 }

@@ -124,6 +124,21 @@ contact = sip:b@192.0.2.1
     ])
   })
 
+  it('checks addresses and patterns', () => {
+    expect(
+      faults(
+        '[e]\ntype=endpoint\n[i]\ntype=identify\nendpoint=e\nmatch=192.0.2.1:5060,[2001:db8::1]:5060,door.example:5060\nmatch=192.0.2.0/33\nmatch=1.2.3\n' +
+          'match_header=X-Phone: /[/\n[j]\ntype=identify\nendpoint=e\nmatch_header=X-Phone\n[t]\ntype=transport\nlocal_net=10.0.0.0/8,lan',
+      ),
+    ).to.deep.equal([
+      "/own/pjsip.conf:7: match = 192.0.2.0/33 of [i] is not valid, expected 0 to 32 bits or a mask after the slash of '192.0.2.0/33'",
+      "/own/pjsip.conf:8: match = 1.2.3 of [i] is not valid, expected an address, address/bits or address/mask, not '1.2.3'",
+      '/own/pjsip.conf:9: match_header of [i] is not valid, the expression ends too early',
+      '/own/pjsip.conf:13: match_header of [j] is not valid, expected Header: value',
+      "/own/pjsip.conf:16: local_net = lan of [t] is not valid, expected an address, address/bits or address/mask, not 'lan'",
+    ])
+  })
+
   it("passes over Asterisk's other types and options, in our own file too", () => {
     expect(
       faults(
@@ -257,7 +272,7 @@ describe('pjsip_wizard.conf', () => {
     )
     expect(messages(problems)).to.deep.equal([])
     expect(config.aors.get('trunk')?.contact).to.deep.equal(['sip:me@192.0.2.1', 'sip:me@192.0.2.2:5070'])
-    expect(config.identifies[0]?.match).to.deep.equal(['192.0.2.1', '192.0.2.2:5070'])
+    expect(config.identifies[0]?.match).to.deep.equal(['192.0.2.1', '192.0.2.2'])
     expect(config.endpoints.get('trunk')?.auth).to.deep.equal([])
   })
 
