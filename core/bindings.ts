@@ -190,8 +190,9 @@ export class Bindings {
   }
 }
 
+/** Another Call-ID is that of a phone that has restarted (RFC 3261 10.2.4), and knows nothing of what it was told. */
 function sameWay(a: Binding, b: Binding): boolean {
-  return a.uri === b.uri && a.flow?.id === b.flow?.id && a.path.join() === b.path.join()
+  return a.uri === b.uri && a.flow?.id === b.flow?.id && a.path.join() === b.path.join() && a.callId === b.callId
 }
 
 const COLUMNS: { readonly [C in keyof ContactRow]: 'text' | 'integer' } = {

@@ -21,6 +21,6 @@ export interface Contact {
 export interface Contacts {
   /** Permanent ones of the AOR's section and registered ones. */
   of(aor: string): Promise<readonly Contact[]>
-  /** A contact was added, refreshed with another address, or lost. `added` names the new one. */
+  /** A contact was added, refreshed with another address or by a phone that has restarted, or lost. `added` names the new one. */
   onChange(listener: (aor: string, added: Contact | undefined) => void): Undo
 }

@@ -30,7 +30,6 @@ export const generalOptions = options({
     false,
     'Show one dialog an extension in dialog-info, the most interesting one, for phones that cannot read several.',
   ),
-  language: text('en', 'Language of the notes in presence documents (xml:lang).'),
 })
 
 export const storeOptions = options({

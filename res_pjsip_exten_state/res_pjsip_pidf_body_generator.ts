@@ -29,24 +29,21 @@ export function pidf(core: Pick<Core, 'general'>): BodyGenerator<ExtensionState,
     kind: extensionStateKind,
     share: ({ resource, localUri, remoteUri }) =>
       JSON.stringify(
-        core.general.compat === 'asterisk'
-          ? ['asterisk', resource, localUri, remoteUri]
-          : [core.general.language, resource, localUri],
+        core.general.compat === 'asterisk' ? ['asterisk', resource, localUri, remoteUri] : ['rfc', resource, localUri],
       ),
-    generate: (state, to) =>
-      core.general.compat === 'asterisk' ? asteriskForm(state, to) : rfcForm(state, to, core.general.language),
+    generate: (state, to) => (core.general.compat === 'asterisk' ? asteriskForm(state, to) : rfcForm(state, to)),
     print: (document) => ({ text: printXml(document) }),
   }
 }
 
-function rfcForm(state: ExtensionState, { resource, localUri }: Addressing, language: string): XmlElement {
+function rfcForm(state: ExtensionState, { resource, localUri }: Addressing): XmlElement {
   const { basic, note } = availabilityOf(state)
   return element('presence', { entity: localUri, xmlns: PIDF }, [
     element('tuple', { id: xmlId('t', resource) }, [
       element('status', {}, [element('basic', {}, basic)]),
       element('contact', { priority: '1' }, localUri),
     ]),
-    element('note', { 'xml:lang': language }, note),
+    element('note', { 'xml:lang': 'en' }, note),
   ])
 }
 

@@ -26,22 +26,19 @@ export function eyebeam(core: Pick<Core, 'general'>): BodySupplement<ExtensionSt
   return {
     type: 'application/pidf+xml',
     kind: extensionStateKind,
-    share: ({ resource }) =>
-      core.general.compat === 'asterisk' ? 'asterisk' : JSON.stringify([core.general.language, resource]),
+    share: ({ resource }) => (core.general.compat === 'asterisk' ? 'asterisk' : JSON.stringify(['rfc', resource])),
     supplement(document, state, { resource }) {
       document.attributes.set('xmlns:dm', DATA_MODEL)
       document.attributes.set('xmlns:rpid', RPID)
-      document.children.push(
-        core.general.compat === 'asterisk' ? asteriskPerson(state) : person(state, resource, core.general.language),
-      )
+      document.children.push(core.general.compat === 'asterisk' ? asteriskPerson(state) : person(state, resource))
     },
   }
 }
 
-function person(state: ExtensionState, resource: string, language: string): XmlElement {
+function person(state: ExtensionState, resource: string): XmlElement {
   const { activities, personNote } = availabilityOf(state)
   const parts = activitiesOf(activities)
-  if (personNote !== '') parts.push(element('dm:note', { 'xml:lang': language }, personNote))
+  if (personNote !== '') parts.push(element('dm:note', { 'xml:lang': 'en' }, personNote))
   return element('dm:person', { id: xmlId('p', resource) }, parts)
 }
 

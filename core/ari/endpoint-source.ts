@@ -9,7 +9,7 @@ import {
   type EndpointSource,
   endpointOptions,
 } from '../endpoints.ts'
-import type { Logger } from '../log.ts'
+import { type Logger, reasonOf } from '../log.ts'
 import { type ConfigError, type OptionSet, type OptionValues, readSection } from '../options.ts'
 import type { Complaints } from './complaints.ts'
 import { list, record, text } from './events.ts'
@@ -21,6 +21,8 @@ const FOUND_TTL = 60_000
 /** The same for one that does not exist: anybody can ask for any name. */
 const UNKNOWN_TTL = 15_000
 const MOST_REMEMBERED = 20_000
+/** Rules of access that cannot be read, taken for rules that are not there, would let everybody in. */
+const ACCESS = new Set(['deny', 'permit', 'acl', 'contact_deny', 'contact_permit', 'contact_acl'])
 
 interface Remembered {
   readonly section: ConfigSection | undefined
@@ -73,8 +75,16 @@ export class AriEndpointSource implements EndpointSource {
     if (!section) return undefined
     const problems: ConfigError[] = []
     const values = readSection(section, set, problems, { unknown: 'ignore' })
-    for (const { message } of problems) this.#log.debug(() => message)
-    return values
+    if (problems.length === 0) {
+      this.#complaints.settle(`${type}/${id}`)
+      return values
+    }
+    const keyOf = ({ place }: ConfigError): string =>
+      section.entries.find(({ line }) => line === place?.line)?.key ?? ''
+    const isUsed = type !== 'auth' && !problems.some((problem) => ACCESS.has(keyOf(problem)))
+    const what = isUsed ? 'is used with defaults' : 'is not used'
+    this.#complaints.say(`${type}/${id}`, `${type} ${id} ${what}: ${problems.map(reasonOf).join('; ')}`)
+    return isUsed ? values : undefined
   }
 
   #section(type: string, id: string): ConfigSection | undefined | Promise<ConfigSection | undefined> {
@@ -113,10 +123,10 @@ export class AriEndpointSource implements EndpointSource {
 
   /** An endpoint that does not say whether it has an auth must never pass for one without. */
   #sectionOf(type: string, id: string, body: unknown): ConfigSection | undefined {
-    const place = { file: `${this.name}:${type}/${id}`, line: 1 }
-    const entries = list(body).map((raw) => {
+    const place = { file: `${this.name}:${type}/${id}`, line: 0 }
+    const entries = list(body).map((raw, index) => {
       const { attribute, value } = record(raw)
-      return { ...place, key: text(attribute), value: text(value), arrow: false }
+      return { ...place, line: index + 1, key: text(attribute), value: text(value), arrow: false }
     })
     if (type === 'endpoint' && !entries.some(({ key }) => key === 'auth')) {
       this.#log.warning(`endpoint ${id} is not shown with its auth and cannot be used`)

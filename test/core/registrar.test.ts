@@ -138,6 +138,14 @@ describe('Registrar', () => {
       expect(changes).to.deep.equal(['100 sip:100@192.0.2.7:5062', '100 sip:100@192.0.2.7:5062'])
     })
 
+    it('is told of again where the phone has restarted, which shows in another Call-ID', async () => {
+      await register()
+      await register()
+      await register({ 'Call-ID': 'restarted' })
+      await register({ 'Call-ID': 'restarted' })
+      expect(changes).to.deep.equal(['100 sip:100@192.0.2.7:5062', '100 sip:100@192.0.2.7:5062'])
+    })
+
     it('ends with Expires 0, by header or parameter', async () => {
       await register()
       const answer = await register({ Contact: `${AT_HOME};expires=0` })

@@ -177,11 +177,6 @@ describe('application/pidf+xml', () => {
     expect(unset).to.contain('   <digium_presence type="not_set" />\n')
   })
 
-  it('writes the language that is configured', () => {
-    const german = general({ language: 'de' })
-    expect(bodyText(pidf(german), extensionState(0), addressing())).to.contain('<note xml:lang="de">')
-  })
-
   it('is shared by all watchers, unless the watcher is in it', () => {
     const alice = addressing()
     const bob = addressing({ remoteUri: 'sip:101@127.0.0.1' })
