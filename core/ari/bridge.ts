@@ -167,7 +167,10 @@ class AriBridge implements Bridge {
 
   async reconcile(): Promise<Reconciliation> {
     if (this.#state !== 'serving') throw new Error(`${this.name} is ${this.#state}: ${this.#reason || 'not read yet'}`)
-    return this.#reconcile()
+    const result = await this.#reconcile()
+    // What could not be asked did not differ, either.
+    if (this.status().state !== 'serving') throw new Error(`${this.name} went away while it was compared`)
+    return result
   }
 
   async rereadHints(): Promise<readonly string[]> {

@@ -1,4 +1,7 @@
-/** A task at an interval, one run at a time: the next pause begins when a run has ended. Keeps no process alive. */
+/**
+ * A task at an interval, one run at a time: the next pause begins when a run has ended, and lasts at least four times as
+ * long as the run did, so that a large system is asked less often rather than all the time. Keeps no process alive.
+ */
 export class Repeating {
   readonly #interval: () => number
   readonly #task: () => Promise<unknown>
@@ -21,10 +24,16 @@ export class Repeating {
     clearTimeout(this.#timer)
   }
 
-  #schedule(): void {
+  #schedule(took = 0): void {
     clearTimeout(this.#timer)
     if (!this.#running) return
-    this.#timer = setTimeout(() => void this.#task().finally(() => this.#schedule()), this.#interval() * 1000)
+    this.#timer = setTimeout(() => void this.#run(), Math.max(this.#interval() * 1000, 4 * took))
     this.#timer.unref()
+  }
+
+  async #run(): Promise<void> {
+    const began = performance.now()
+    await this.#task()
+    this.#schedule(performance.now() - began)
   }
 }

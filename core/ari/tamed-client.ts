@@ -15,6 +15,8 @@ import type { AriAnswer, Operation, Parameters, WorkerStart } from './protocol.t
 
 /** Milliseconds; a failure that took longer is no kept connection that was just ended. */
 const SENT_AGAIN_WITHIN_MS = 50
+/** Characters; events have a few thousand. */
+const LARGEST_FRAME = 1_000_000
 
 type Swagger = typeof import('swagger-client')
 
@@ -77,10 +79,12 @@ function guardFrames(client: Client, observer: ClientObserver): void {
   if (!socket || !read) return
   socket.removeAllListeners('message')
   socket.on('message', (frame) => {
+    const text = textOf(frame)
+    if (text.length > LARGEST_FRAME) return observer.unread(`frame of ${text.length} characters`)
     try {
-      Reflect.apply(read, socket, [frame])
+      Reflect.apply(read, socket, [text])
     } catch {
-      observer.unread(nameOfFrame(textOf(frame)))
+      observer.unread(nameOfFrame(text))
     }
   })
 }
