@@ -10,8 +10,6 @@ import type { SipUri } from './uri.ts'
 
 const PING = Buffer.from('\r\n\r\n')
 const PONG = Buffer.from('\r\n')
-/** Milliseconds between two looks at a connection: whether it has said anything, whether a message got stuck half way. */
-const LOOK = 30_000
 /** Bytes a peer may leave unread before it is given up. */
 const MOST_UNSENT = 1024 * 1024
 
@@ -31,8 +29,9 @@ export class Connection extends Timed implements Wire {
   readonly #contacts = new Set<string>()
   #open = true
   #messages = 0
-  /** Messages received when one was found half way. */
-  #stuckAfter = -1
+  readonly #begun = performance.now()
+  /** A message that was found half way: how many came before it, and when it was found. */
+  #half: { readonly after: number; readonly since: number } | undefined
   #nextPing: number
   #why = ''
 
@@ -130,12 +129,11 @@ export class Connection extends Timed implements Wire {
       this.#socket.destroy()
       return
     }
-    if (this.#messages === 0 && !this.#outgoing) return this.end('it never said anything')
-    if (this.#framer.partial && this.#stuckAfter === this.#messages)
-      return this.end('a message did not become complete')
-    this.#stuckAfter = this.#framer.partial ? this.#messages : -1
-    if (this.#pingInterval > 0 && performance.now() >= this.#nextPing) {
-      this.#nextPing = performance.now() + this.#pingInterval
+    const now = performance.now()
+    const problem = this.#problem(now)
+    if (problem !== undefined) return this.end(problem)
+    if (this.#pingInterval > 0 && now >= this.#nextPing) {
+      this.#nextPing = now + this.#pingInterval
       this.#write(PING)
     }
     this.#look()
@@ -146,7 +144,18 @@ export class Connection extends Timed implements Wire {
   }
 
   #look(): void {
-    this.carrier.wheel.arm(this, this.#pingInterval > 0 ? Math.min(LOOK, this.#pingInterval) : LOOK)
+    const { silence } = this.carrier.timers
+    this.carrier.wheel.arm(this, this.#pingInterval > 0 ? Math.min(silence, this.#pingInterval) : silence)
+  }
+
+  /** Why a connection is not kept: somebody holds it and says nothing. */
+  #problem(now: number): string | undefined {
+    const { silence } = this.carrier.timers
+    if (this.#messages === 0 && !this.#outgoing && now - this.#begun >= silence) return 'it never said anything'
+    if (!this.#framer.partial) this.#half = undefined
+    else if (this.#half?.after !== this.#messages) this.#half = { after: this.#messages, since: now }
+    else if (now - this.#half.since >= silence) return 'a message did not become complete'
+    return undefined
   }
 
   #write(bytes: Buffer, done?: (error: Error | null | undefined) => void): void {

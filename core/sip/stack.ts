@@ -125,6 +125,7 @@ class SipStack implements Stack {
     this.#transports = new Transports({
       receiver: this.#dispatcher,
       wheel: this.#wheel,
+      timers,
       trace: this.#trace,
       log,
       metrics,

@@ -14,6 +14,7 @@ import { readCertificates } from './certificates.ts'
 import { Connection } from './connection.ts'
 import type { Address } from './contract.ts'
 import type { TimerWheel } from './timer-wheel.ts'
+import type { Timers } from './timers.ts'
 import type { Trace } from './trace.ts'
 import { bindAddress, hostPort, listenError, type Transport, type TransportContext } from './transport.ts'
 
@@ -101,6 +102,10 @@ export class StreamTransport implements Transport {
 
   get trace(): Trace {
     return this.#context.trace
+  }
+
+  get timers(): Timers {
+    return this.#context.timers()
   }
 
   /** Milliseconds; 0 for none. */

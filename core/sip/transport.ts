@@ -9,6 +9,7 @@ import type { Metrics } from '../metrics.ts'
 import { ConfigError } from '../options.ts'
 import type { Address, Flow, Protocol } from './contract.ts'
 import type { TimerWheel } from './timer-wheel.ts'
+import type { Timers } from './timers.ts'
 import type { Trace } from './trace.ts'
 
 /** Told when bytes could not be handed to the network; never from within the call that sends them. */
@@ -42,6 +43,7 @@ export interface Receiver {
 export interface TransportContext {
   readonly receiver: Receiver
   readonly wheel: TimerWheel
+  readonly timers: () => Timers
   readonly trace: Trace
   readonly log: Logger
   readonly metrics: Metrics

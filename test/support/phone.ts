@@ -54,6 +54,9 @@ export interface PhoneDialog {
   routes: string[]
 }
 
+/** Milliseconds between two retransmissions over UDP, where a busy machine may lose a datagram. */
+const RETRANSMIT = 500
+
 const COMPACT: Record<string, string> = {
   v: 'via', f: 'from', t: 'to', i: 'call-id', m: 'contact', l: 'content-length', c: 'content-type',
   o: 'event', u: 'allow-events', k: 'supported', s: 'subject', e: 'content-encoding',
@@ -249,11 +252,14 @@ export class TestPhone {
   async #once(method: string, request: PhoneRequest, dialog: PhoneDialog): Promise<WireMessage> {
     dialog.cseq++
     const { callId, cseq } = dialog
-    this.send(this.write(method, request, dialog))
+    const text = this.write(method, request, dialog)
+    this.send(text)
+    const again = this.#settings.protocol === undefined || this.#settings.protocol === 'udp'
+    const retransmission = again ? setInterval(() => this.send(text), RETRANSMIT) : undefined
     const answer = await this.take(
       (message) => message.status >= 200 && message.header('call-id') === callId && message.cseq === cseq,
       `an answer to ${method}`,
-    )
+    ).finally(() => clearInterval(retransmission))
     if (answer.status < 300) {
       dialog.remoteTag = answer.param('to', 'tag') ?? dialog.remoteTag
       dialog.target = /<([^>]*)>/.exec(answer.header('contact'))?.[1] ?? dialog.target

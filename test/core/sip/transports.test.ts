@@ -144,6 +144,22 @@ describe('transports', () => {
     await another.closed
   })
 
+  it('closes connections that say nothing, or only half of it', async () => {
+    await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp' })], timers: { silence: 400 } })
+    const silent = await phoneOn('tcp', 'tcp')
+    const half = await phoneOn('tcp', 'tcp')
+    half.send('OPTIONS sip:h SIP/2.0\r\nVia: ')
+    await Promise.all([silent.closed, half.closed])
+    const idle = await phoneOn('tcp', 'tcp')
+    expect((await idle.request('OPTIONS')).status).to.equal(200)
+    // Half a message after a whole one.
+    const stuck = await phoneOn('tcp', 'tcp')
+    await stuck.request('OPTIONS')
+    stuck.send('OPTIONS sip:h SIP/2.0\r\nVia: ')
+    await stuck.closed
+    expect((await idle.request('OPTIONS')).status).to.equal(200)
+  })
+
   it('turns away what is over max_connections', async () => {
     await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp', max_connections: 2 })] })
     const first = await phoneOn('tcp', 'tcp')
