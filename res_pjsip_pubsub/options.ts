@@ -1,4 +1,5 @@
 /** `[general]` of pubsub.conf. */
+import type { ModuleConfig } from '../core/module.ts'
 import { integer, type OptionValues, options, yesno } from '../core/options.ts'
 
 export const pubsubOptions = options({
@@ -56,5 +57,11 @@ export const pubsubOptions = options({
     { min: 1, max: 3600, unit: 'seconds' },
   ),
 })
+
+export const pubsubConfig: ModuleConfig<typeof pubsubOptions> = {
+  file: 'pubsub.conf',
+  section: 'general',
+  set: pubsubOptions,
+}
 
 export type PubsubSettings = OptionValues<typeof pubsubOptions>

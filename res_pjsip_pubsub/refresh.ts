@@ -9,7 +9,7 @@ import type { NotifierSubscription } from './subscription.ts'
 export function resubscribe(tx: ServerTransaction, endpoint: Endpoint, notifier: NotifierServices): void {
   const subscription = whose(tx, endpoint, notifier)
   if (!subscription) return tx.answer(refusal.NO_SUBSCRIPTION)
-  const refused = subscription.dialog.accept(tx) ?? check(tx, subscription, notifier)
+  const refused = subscription.dialog.accept(tx) ?? check(tx, endpoint, notifier)
   if (refused) return tx.answer(refused)
   const { request } = tx
   const of = notifier.registry.package(subscription.event)
@@ -46,11 +46,7 @@ function whose(
 }
 
 /** Asterisk does not look at sub_min_expiry again. */
-function check(
-  { request }: ServerTransaction,
-  { endpoint }: NotifierSubscription,
-  notifier: NotifierServices,
-): Refusal | undefined {
+function check({ request }: ServerTransaction, endpoint: Endpoint, notifier: NotifierServices): Refusal | undefined {
   if (!endpoint.allow_subscribe) return refusal.DECLINED
   return notifier.compat() === 'asterisk' ? undefined : refuseExpires(request, endpoint, notifier, true)
 }

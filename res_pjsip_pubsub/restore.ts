@@ -100,9 +100,16 @@ export class Restorer {
     this.#homeless.delete(id)
     const { services, persistence } = this.#with
     for (const row of rows) {
-      if (row.expires > services.now()) this.#restore(row, endpoint)
+      if (row.expires > services.now() && !this.#isReplaced(row, endpoint)) this.#restore(row, endpoint)
       else persistence.forget(row.dialog_id)
     }
+  }
+
+  /** The phone did not wait and subscribed anew. */
+  #isReplaced({ resource, event, event_id: eventId, contact: contactKey }: Row, endpoint: Endpoint): boolean {
+    const { subscriptions, services } = this.#with
+    if (!services.settings().replace_same_contact) return false
+    return subscriptions.ofPhone({ endpoint, resource, event, eventId, contactKey }) !== undefined
   }
 
   #dropExpired(): void {

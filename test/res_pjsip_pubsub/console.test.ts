@@ -83,6 +83,18 @@ describe('pubsub: console', () => {
     expect(made.office.metric('pubsub.notify.answered')).to.equal(2)
   })
 
+  it('says what is wrong in pubsub.conf, with its place, and keeps what it had', async () => {
+    made.office.file('pubsub.conf', { notify_retries: 'many' })
+    const reload = await made.office.loader.reload('res_pjsip_pubsub').then(
+      () => 'it worked',
+      (error: unknown) => String(error),
+    )
+    expect(reload).to.include("pubsub.conf:2: notify_retries = 'many' is not valid, expected attempts from 0 to 1000")
+    expect(made.office.metric('pubsub.subscriptions.active')).to.equal(2)
+    const refresh = await made.sip.again(tx)
+    expect(refresh.status).to.equal(200)
+  })
+
   it('takes its commands along when it is unloaded', async () => {
     await made.office.loader.unload('res_pjsip_pubsub')
     expect(await failure('pjsip list subscriptions inbound')).not.to.equal('it worked')

@@ -262,6 +262,24 @@ describe('subscription: over a restart', () => {
     expect(dialogsOf(second.sip)[0]?.last.text).to.equal('off')
   })
 
+  it('leaves an old one in the store alone where the phone subscribed anew meanwhile', async () => {
+    const first = await begin()
+    const { endpoints } = first.office.core.endpoints.files
+    await first.sip.subscribe('200')
+    await settled()
+    await end(first, 'close')
+    const second = await begin({ endpoints: { 101: {} } })
+    const all = second.office.core.endpoints
+    all.replace({ ...all.files, endpoints })
+    const anew = await second.sip.subscribe('200')
+    expect(anew.status).to.equal(200)
+    // The next question for the endpoint comes a second after the first.
+    await new Promise((resolve) => {
+      setTimeout(resolve, 1200)
+    })
+    expect(dialogsOf(second.sip)).to.deep.equal([anew.dialog])
+  })
+
   it('waits for a lost connection to come back', async () => {
     const first = await begin()
     const tx = await first.sip.subscribe('200')
