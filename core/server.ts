@@ -9,7 +9,7 @@ import { Bridges } from './ari/bridges.ts'
 import { createAuthenticator } from './authenticator.ts'
 import { Calls } from './calls.ts'
 import { addressText, registerCoreCommands, setTrace } from './commands.ts'
-import { type Configuration, readConfiguration } from './configuration.ts'
+import { type Configuration, type ConfigurationReading, readConfiguration } from './configuration.ts'
 import { Console } from './console.ts'
 import { serveConsole } from './console-server.ts'
 import type { Core } from './core.ts'
@@ -77,10 +77,10 @@ export async function startServer(settings: ServerSettings): Promise<Server> {
   }
 }
 
-function readOrThrow(directory: string): Configuration {
-  const { configuration, problems } = readConfiguration(directory)
-  if (problems.length > 0) throw new ConfigurationFaults(problems)
-  return configuration
+function readOrThrow(directory: string): ConfigurationReading {
+  const reading = readConfiguration(directory)
+  if (reading.problems.length > 0) throw new ConfigurationFaults(reading.problems)
+  return reading
 }
 
 class LamplighterServer implements Server {
@@ -89,14 +89,16 @@ class LamplighterServer implements Server {
   readonly #log: Log
   readonly #started = new Date()
   #configuration: Configuration
+  #notes: readonly ConfigError[]
   #running: Running | undefined
   #logFile: FileSink | undefined
   #reloading: Promise<void> = Promise.resolve()
   #stopping = false
 
-  constructor(settings: ServerSettings, configuration: Configuration) {
+  constructor(settings: ServerSettings, { configuration, notes }: ConfigurationReading) {
     this.#settings = settings
     this.#configuration = configuration
+    this.#notes = notes
     this.#log = new Log(configuration.console.level)
   }
 
@@ -118,6 +120,7 @@ class LamplighterServer implements Server {
     const { version, onStop } = this.#settings
     const { store: storeOptions, servers, pjsip, modules } = this.#configuration
     this.#openLog()
+    this.#logNotes()
 
     const path = this.#configuration.storePath
     const store = await openStore({
@@ -255,7 +258,7 @@ class LamplighterServer implements Server {
   async #reload(): Promise<void> {
     const log = this.#log.logger('core')
     const { stack, core, dialplan, bridges, loader } = this.#parts
-    const { configuration, problems } = readConfiguration(this.#settings.directory)
+    const { configuration, problems, notes } = readConfiguration(this.#settings.directory)
     if (problems.length > 0) {
       for (const problem of problems) log.error(problem.message)
       log.error('nothing was reloaded: mend the faults above and reload again')
@@ -271,13 +274,14 @@ class LamplighterServer implements Server {
     if (configuration.console.level !== before.console.level) this.#log.setLevel(configuration.console.level)
     if (configuration.pjsip.global.debug !== before.pjsip.global.debug) setTrace(core, configuration.pjsip.global.debug)
     await loader.reload()
+    this.#notes = notes
+    this.#logNotes()
     log.notice('configuration reloaded')
   }
 
   async #reloadDialplan(): Promise<void> {
     const { dialplan, bridges, core } = this.#parts
-    const { configuration, problems } = readConfiguration(this.#settings.directory)
-    if (problems.length > 0) throw new ConfigurationFaults(problems)
+    const { configuration } = readOrThrow(this.#settings.directory)
     this.#configuration = { ...this.#configuration, dialplan: configuration.dialplan }
     dialplan.replace(configuration.dialplan)
     await core.hints.reread()
@@ -300,6 +304,17 @@ class LamplighterServer implements Server {
     )
     if (faults.length > 0) throw new ConfigurationFaults(faults)
     return values
+  }
+
+  /** What is passed over in Asterisk's files may be the answer to somebody's question. */
+  #logNotes(): void {
+    const log = this.#log.logger('config')
+    for (const note of this.#notes) log.verbose(note.message)
+    if (this.#notes.length > 0 && !log.enabled('verbose')) {
+      log.notice(
+        `${this.#notes.length} lines of Asterisk's files are passed over; at level verbose a reload shows them`,
+      )
+    }
   }
 
   #openLog(): void {
