@@ -1,7 +1,7 @@
 /** What a phone makes of a NOTIFY's body: the light of a lamp, and the words on its display. */
 import { parseXml, type XmlNode } from '../xml.ts'
 
-/** off, lit, flashing (it rings), winking (on hold), dark (not there), message (voicemail waits). */
+/** off, lit, flashing (it rings), winking (on hold), dark (not there), away (or not to be disturbed), message (voicemail waits). */
 export type Light = 'off' | 'lit' | 'flashing' | 'winking' | 'dark' | 'away' | 'message'
 
 export interface Reading {
@@ -101,8 +101,9 @@ function readPidf(root: XmlNode): Reading {
 function lightOf(activities: readonly string[], closed: boolean, note: string): Light {
   if (note === 'Ringing') return 'flashing'
   if (note === 'On hold') return 'winking'
-  if (activities.includes('on-the-phone') || activities.includes('busy')) return 'lit'
-  if (activities.includes('away') || activities.includes('dnd')) return 'away'
+  if (activities.includes('on-the-phone')) return 'lit'
+  // RFC 4480 has no do-not-disturb: it is said as busy.
+  if (activities.includes('away') || activities.includes('busy')) return 'away'
   return closed ? 'dark' : 'off'
 }
 
