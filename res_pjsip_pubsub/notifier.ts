@@ -198,7 +198,7 @@ function establish(ask: Ask, source: Watchable<unknown>, notifier: NotifierServi
     watcher: ask.watcher.uri,
     userAgent: ask.watcher.userAgent,
     contentType: ask.contentType,
-    localUri: watchedUri(request, ask.resource),
+    localUri: watchedUri(request, ask.resource, notifier.compat()),
     contactKey: ask.contactKey,
     dialog,
     expires: now() + seconds * 1000,
@@ -255,8 +255,15 @@ function watcherUri({ from }: SipRequest): string {
   return printUri({ scheme, user, host, port })
 }
 
-/** What is watched: the To URI, with the resource as its user. */
-function watchedUri(request: SipRequest, user: string): string {
+/**
+ * What is watched: the To URI, with the resource as its user. Asterisk names what the request was sent to, with its
+ * parameters: there each way to reach us has an entity of its own.
+ */
+function watchedUri(request: SipRequest, user: string, compat: 'rfc' | 'asterisk'): string {
+  if (compat === 'asterisk' && request.uri) {
+    const { scheme, host, port, params, headers } = request.uri
+    return `${printUri({ scheme, user, host, port, params })}${headers === '' ? '' : `?${headers}`}`
+  }
   const { scheme, host, port } = request.to.uri ?? request.uri ?? { scheme: 'sip', host: 'localhost', port: undefined }
   return printUri({ scheme, user, host, port })
 }
