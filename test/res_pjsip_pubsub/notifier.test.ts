@@ -135,21 +135,6 @@ describe('notifier: answers to SUBSCRIBE', () => {
     expect(made.office.logged.join()).to.include('broken')
   })
 
-  for (const [compat, entity] of [
-    ['rfc', 'sip:200@office.example'],
-    ['asterisk', 'sip:200@pbx.example:5080;transport=udp'],
-  ] as const) {
-    it(`names what is watched as ${compat === 'rfc' ? 'To does' : 'the Request-URI does'} (${compat})`, async () => {
-      made.office.general({ compat })
-      const tx = await made.sip.receive('SUBSCRIBE', 'sip:200@pbx.example:5080;transport=udp', {
-        To: '<sip:200@office.example>',
-        Accept: XML,
-      })
-      await settled()
-      expect(tx.dialog.last.text).to.include(`entity="${entity}"`)
-    })
-  }
-
   it('answers 489 where the package goes while it looks', async () => {
     made.lamps.slow = true
     const asked = made.sip.subscribe('200')
