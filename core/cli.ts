@@ -7,10 +7,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readConfiguration } from './configuration.ts'
+import { findModules } from './loader.ts'
 import { reasonOf } from './log.ts'
 import { interact, runRemote } from './remote.ts'
 import { Scope } from './scope.ts'
-import { ConfigurationFaults, startServer } from './server.ts'
+import { ConfigurationFaults, declaredBy, startServer } from './server.ts'
 
 const SYSTEM_DIRECTORY = '/etc/lamplighter'
 
@@ -43,7 +44,7 @@ async function main(): Promise<number> {
     console.error(`there is no directory ${directory}`)
     return 1
   }
-  if (options.check) return check(directory)
+  if (options.check) return await check(directory)
   if (options.remote || options.execute !== undefined) {
     const { configuration } = readConfiguration(directory)
     return options.execute === undefined
@@ -77,8 +78,8 @@ function print(text: string): number {
   return 0
 }
 
-function check(directory: string): number {
-  const { problems } = readConfiguration(directory)
+async function check(directory: string): Promise<number> {
+  const { problems } = readConfiguration(directory, declaredBy(await findModules()))
   for (const problem of problems) console.error(problem.message)
   console.log(problems.length === 0 ? `${directory}: no faults` : `${directory}: ${problems.length} faults`)
   return problems.length === 0 ? 0 : 1

@@ -14,6 +14,8 @@ import { type PjsipConfig, type TransportConfig, transportOptions } from './endp
 import { Findings } from './findings.ts'
 import { readSettings, type ServerEntry, type Settings } from './lamplighter-conf.ts'
 import type { ModulesPlan } from './loader.ts'
+import type { ModuleConfig } from './module.ts'
+import { checkModuleFile, moduleFiles } from './module-files.ts'
 import { LOAD_EVERYTHING, readModules } from './modules-conf.ts'
 import { type ConfigError, defaultsOf } from './options.ts'
 import { type PjsipSource, readPjsip } from './pjsip-conf.ts'
@@ -35,8 +37,6 @@ export interface Configuration extends Settings {
   readonly logFile: string | undefined
   /** Every file that was read, includes too. */
   readonly files: readonly string[]
-  /** One of our own files by its name (`pubsub.conf`); undefined where it is not there. Throws the first ConfigError in it. */
-  file(name: string): ConfigFile | undefined
 }
 
 export interface ConfigurationReading {
@@ -51,13 +51,14 @@ export interface ConfigurationReading {
 const DEFAULT_BIND = '0.0.0.0:5060'
 const DEFAULT_BIND_BESIDE_ASTERISK = '0.0.0.0:5070'
 
-/** Files of modules that are read with the others, so that their faults are found with the others. */
-const MODULE_FILES = ['pubsub.conf']
 /** The path of a Unix socket has to fit into 108 bytes with its end. */
 const LONGEST_SOCKET_PATH = 107
 
-/** Without a directory nothing is read, and the defaults hold. */
-export function readConfiguration(directory: string | undefined): ConfigurationReading {
+/** Without a directory nothing is read, and the defaults hold. `declared` is what modules read of our files. */
+export function readConfiguration(
+  directory: string | undefined,
+  declared: readonly ModuleConfig[] = [],
+): ConfigurationReading {
   const findings = new Findings()
   const ours = new ConfigDirectory(directory, false, findings)
   const settings = readSettings(ours.read('lamplighter.conf'), findings)
@@ -70,7 +71,11 @@ export function readConfiguration(directory: string | undefined): ConfigurationR
   const modules = modulesFile ? readModules(modulesFile) : { plan: LOAD_EVERYTHING, problems: [] }
   for (const reading of [pjsip, dialplan, voicemail]) findings.add(reading)
   findings.add({ problems: modules.problems, notes: [] })
-  for (const name of MODULE_FILES) ours.read(name)
+  for (const name of moduleFiles(declared)) {
+    const file = ours.read(name)
+    const inIt = declared.filter((each) => each.file === name)
+    if (file) checkModuleFile(file, inIt, findings)
+  }
 
   const consoleSocket = resolve(ours.path, settings.console.socket)
   checkSocket(consoleSocket, ours, findings)
@@ -85,7 +90,6 @@ export function readConfiguration(directory: string | undefined): ConfigurationR
     consoleSocket,
     logFile: settings.console.logfile === '' ? undefined : resolve(ours.path, settings.console.logfile),
     files: [...ours.files, ...theirs.files],
-    file: (name) => ours.ask(name),
   }
   return { configuration, problems: findings.problems, notes: findings.notes }
 }
@@ -123,16 +127,6 @@ class ConfigDirectory {
       this.#findings.add(reading)
       this.files.push(...reading.file.files)
     }
-    return reading?.file
-  }
-
-  /** A file that was not read with the others. Throws the first fault. */
-  ask(name: string): ConfigFile | undefined {
-    if (this.#read.has(name)) return this.#read.get(name)
-    const reading = this.has(name) ? readConfigFile(join(this.path, name), { directory: this.path }) : undefined
-    const [first] = reading?.problems ?? []
-    if (first) throw first
-    this.#read.set(name, reading?.file)
     return reading?.file
   }
 }

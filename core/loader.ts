@@ -8,7 +8,7 @@
 import { readdirSync } from 'node:fs'
 import type { Core } from './core.ts'
 import { reasonOf } from './log.ts'
-import type { ModuleContext, ModuleDefinition } from './module.ts'
+import type { ModuleConfig, ModuleContext, ModuleDefinition } from './module.ts'
 import { ConfigError, type OptionSet, type OptionValues } from './options.ts'
 import { Scope } from './scope.ts'
 
@@ -43,7 +43,7 @@ interface Slot {
   api: unknown
 }
 
-export type ReadOptions = <S extends OptionSet>(file: string, section: string, set: S) => OptionValues<S>
+export type ReadOptions = <S extends OptionSet>(declared: ModuleConfig<S>) => OptionValues<S>
 
 export class Loader {
   readonly #core: Core
@@ -76,10 +76,8 @@ export class Loader {
       if (!this.#slots.has(name) && !plan.require.includes(name))
         log.warning(`modules.conf: there is no module ${name}`)
     }
-    const wanted = [...plan.preload, ...plan.require, ...plan.load, ...(plan.autoload ? this.#slots.keys() : [])]
     const refused = new Set(plan.noload)
-    for (const name of new Set(wanted))
-      if (!refused.has(name) && this.#slots.has(name)) await this.#bringUp(name, refused, false)
+    for (const name of this.#wanted(plan)) if (this.#slots.has(name)) await this.#bringUp(name, refused, false)
     this.#reportDeclined()
     for (const name of plan.require) {
       const slot = this.#slots.get(name)
@@ -127,6 +125,24 @@ export class Loader {
     })
   }
 
+  /**
+   * Another modules.conf: what it does not ask for any more is unloaded, what it newly asks for is loaded. What was
+   * loaded or unloaded at the console stays as it is, unless it is among these. Throws with all that declined.
+   */
+  change(before: ModulesPlan, after: ModulesPlan): Promise<void> {
+    return this.#inTurn(async () => {
+      const [old, now] = [this.#wanted(before), this.#wanted(after)]
+      for (const name of [...old].reverse())
+        if (!now.has(name) && this.#slots.get(name)?.status === 'Running') await this.#takeDown(this.#slot(name))
+      const refused = new Set(after.noload)
+      const added = [...now].filter((name) => !old.has(name) && this.#slots.has(name))
+      for (const name of added) await this.#bringUp(name, refused, true)
+      const declined = added.map((name) => this.#slot(name)).filter(({ status }) => status !== 'Running')
+      if (declined.length > 0)
+        throw new Error(declined.map(({ definition, why }) => `${definition.name} declined to load: ${why}`).join('\n'))
+    })
+  }
+
   /** New options for one module or all. A module that finds fault keeps its old ones; all faults are thrown together. */
   reload(name?: string): Promise<void> {
     return this.#inTurn(async () => {
@@ -156,6 +172,12 @@ export class Loader {
     return this.#slots.get(name)?.api
   }
 
+  /** In the order in which they are loaded. */
+  #wanted({ preload, require, load, autoload, noload }: ModulesPlan): Set<string> {
+    const names = [...preload, ...require, ...load, ...(autoload ? this.#slots.keys() : [])]
+    return new Set(names.filter((name) => !noload.includes(name)))
+  }
+
   #slot(name: string): Slot {
     const slot = this.#slots.get(name)
     if (!slot) throw new Error(`there is no module ${name}`)
@@ -179,7 +201,12 @@ export class Loader {
     if (lacking.length > 0) return this.#decline(slot, `it requires ${lacking.join(' and ')}, which is not running`)
     const scope = new Scope()
     const core = this.#core
-    const context: ModuleContext = { core, log: core.log.logger(name), own: scope.own, options: this.#readOptions }
+    const options: ReadOptions = (declared) => {
+      if (!slot.definition.config?.includes(declared))
+        throw new Error(`it reads [${declared.section}] of ${declared.file}, which it does not declare`)
+      return this.#readOptions(declared)
+    }
+    const context: ModuleContext = { core, log: core.log.logger(name), own: scope.own, options }
     const needs = Object.fromEntries(
       (slot.definition.requires ?? []).map((required) => [required, this.#slots.get(required)?.api]),
     )

@@ -26,19 +26,28 @@ export type ModuleName = `res_${string}`
 export type ApiOf<N extends string> = N extends keyof ModuleApis ? ModuleApis[N] : undefined
 export type Needs<R extends readonly string[]> = { readonly [N in R[number]]: ApiOf<N> }
 
+/** A section of one of our own files, and the options that may stand in it: `pubsub.conf`, `general`. */
+export interface ModuleConfig<S extends OptionSet = OptionSet> {
+  readonly file: string
+  readonly section: string
+  readonly set: S
+}
+
 export interface ModuleContext {
   readonly core: Core
   readonly log: Logger
   /** Undone when the module is unloaded, last first. */
   readonly own: <U extends Undo>(undo: U) => U
-  /** Reads `[section]` of one of our own files by declared options; throws ConfigError. `file` is `pubsub.conf`, say. */
-  readonly options: <S extends OptionSet>(file: string, section: string, set: S) => OptionValues<S>
+  /** Reads options that the module declares in `config`; throws ConfigError. */
+  readonly options: <S extends OptionSet>(declared: ModuleConfig<S>) => OptionValues<S>
 }
 
 export interface ModuleDefinition<R extends readonly ModuleName[] = readonly ModuleName[], A = unknown> {
   readonly name: ModuleName
   readonly description: string
   readonly requires?: R
+  /** What it reads of our files, so that their faults are found with all others, before anything takes effect. */
+  readonly config?: readonly ModuleConfig[]
   load(context: ModuleContext, needs: Needs<R>): A | Promise<A>
   /** New options are read and checked (throwing leaves everything as it was) before any of them takes effect. Absent: nothing to reload. */
   reload?(context: ModuleContext, api: A): void | Promise<void>

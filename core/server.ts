@@ -24,9 +24,12 @@ import { Log, reasonOf } from './log.ts'
 import { type FileSink, fileSink, streamSink } from './log-sinks.ts'
 import { Mailboxes } from './mailboxes.ts'
 import { Metrics } from './metrics.ts'
-import { ConfigError, readSection } from './options.ts'
+import type { ModuleConfig, ModuleDefinition } from './module.ts'
+import { readModuleOptions } from './module-files.ts'
+import { ConfigError } from './options.ts'
 import { registerPjsipCommands } from './pjsip-commands.ts'
 import { Presences } from './presence.ts'
+import { processMetrics } from './process-metrics.ts'
 import { createRegistrar } from './registrations.ts'
 import { Scope } from './scope.ts'
 import { createStack, type Stack } from './sip/stack.ts'
@@ -67,7 +70,10 @@ export interface Server {
 
 /** Throws ConfigurationFaults or ConfigError for what the operator has to mend. */
 export async function startServer(settings: ServerSettings): Promise<Server> {
-  const server = new LamplighterServer(settings, readOrThrow(settings.directory))
+  const modules = await findModules()
+  const reading = readConfiguration(settings.directory, declaredBy(modules))
+  if (reading.problems.length > 0) throw new ConfigurationFaults(reading.problems)
+  const server = new LamplighterServer(settings, modules, reading)
   try {
     await server.start()
     return server
@@ -77,14 +83,14 @@ export async function startServer(settings: ServerSettings): Promise<Server> {
   }
 }
 
-function readOrThrow(directory: string): ConfigurationReading {
-  const reading = readConfiguration(directory)
-  if (reading.problems.length > 0) throw new ConfigurationFaults(reading.problems)
-  return reading
+/** What the modules read of our files. */
+export function declaredBy(modules: readonly ModuleDefinition[]): readonly ModuleConfig[] {
+  return modules.flatMap(({ config = [] }) => config)
 }
 
 class LamplighterServer implements Server {
   readonly #settings: ServerSettings
+  readonly #modules: readonly ModuleDefinition[]
   readonly #scope = new Scope()
   readonly #log: Log
   readonly #started = new Date()
@@ -95,8 +101,13 @@ class LamplighterServer implements Server {
   #reloading: Promise<void> = Promise.resolve()
   #stopping = false
 
-  constructor(settings: ServerSettings, { configuration, notes }: ConfigurationReading) {
+  constructor(
+    settings: ServerSettings,
+    modules: readonly ModuleDefinition[],
+    { configuration, notes }: ConfigurationReading,
+  ) {
     this.#settings = settings
+    this.#modules = modules
     this.#configuration = configuration
     this.#notes = notes
     this.#log = new Log(configuration.console.level)
@@ -154,6 +165,7 @@ class LamplighterServer implements Server {
     )
 
     const metrics = new Metrics()
+    own(processMetrics(metrics))
     const endpoints = new Endpoints(pjsip)
     const limits = createLimits({ endpoints, log: this.#log, metrics })
     const stack = await createStack({
@@ -213,7 +225,7 @@ class LamplighterServer implements Server {
     await bridges.configure(this.#configuration)
     await bridges.settled(BRIDGE_WAIT)
 
-    for (const definition of await findModules()) loader.add(definition)
+    for (const definition of this.#modules) loader.add(definition)
     await loader.start(modules)
     own(() => loader.stop())
 
@@ -258,7 +270,7 @@ class LamplighterServer implements Server {
   async #reload(): Promise<void> {
     const log = this.#log.logger('core')
     const { stack, core, dialplan, bridges, loader } = this.#parts
-    const { configuration, problems, notes } = readConfiguration(this.#settings.directory)
+    const { configuration, problems, notes } = this.#read()
     if (problems.length > 0) {
       for (const problem of problems) log.error(problem.message)
       log.error('nothing was reloaded: mend the faults above and reload again')
@@ -273,6 +285,7 @@ class LamplighterServer implements Server {
     await core.hints.reread()
     if (configuration.console.level !== before.console.level) this.#log.setLevel(configuration.console.level)
     if (configuration.pjsip.global.debug !== before.pjsip.global.debug) setTrace(core, configuration.pjsip.global.debug)
+    await loader.change(before.modules, configuration.modules)
     await loader.reload()
     this.#notes = notes
     this.#logNotes()
@@ -281,7 +294,8 @@ class LamplighterServer implements Server {
 
   async #reloadDialplan(): Promise<void> {
     const { dialplan, bridges, core } = this.#parts
-    const { configuration } = readOrThrow(this.#settings.directory)
+    const { configuration, problems } = this.#read()
+    if (problems.length > 0) throw new ConfigurationFaults(problems)
     this.#configuration = { ...this.#configuration, dialplan: configuration.dialplan }
     dialplan.replace(configuration.dialplan)
     await core.hints.reread()
@@ -294,14 +308,13 @@ class LamplighterServer implements Server {
     return compat === 'asterisk' ? 0 : removed_hint_grace
   }
 
-  readonly #readOptions: ReadOptions = (file, section, set) => {
+  #read(): ConfigurationReading {
+    return readConfiguration(this.#settings.directory, declaredBy(this.#modules))
+  }
+
+  readonly #readOptions: ReadOptions = (declared) => {
     const faults: ConfigError[] = []
-    const read = this.#configuration.file(file)
-    const values = readSection(
-      read?.sections.find(({ name }) => name.toLowerCase() === section.toLowerCase()),
-      set,
-      faults,
-    )
+    const values = readModuleOptions(this.#settings.directory, declared, faults)
     if (faults.length > 0) throw new ConfigurationFaults(faults)
     return values
   }

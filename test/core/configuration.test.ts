@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { type ConfigurationReading, readConfiguration } from '../../core/configuration.ts'
 import { Dialplan } from '../../core/dialplan.ts'
-import { defaultsOf } from '../../core/options.ts'
+import { defaultsOf, integer } from '../../core/options.ts'
 import { generalOptions, storeOptions } from '../../core/settings.ts'
 
 const FIXTURES = join(import.meta.dirname, 'fixtures')
@@ -37,7 +37,6 @@ describe('configuration: without files', () => {
         ])
         expect(configuration.modules.autoload).to.equal(true)
         expect(configuration.storePath).to.equal(join(directory ?? process.cwd(), 'lamplighter.db'))
-        expect(configuration.file('pubsub.conf')).to.equal(undefined)
       }
     } finally {
       rmSync(empty, { recursive: true })
@@ -176,16 +175,15 @@ describe('configuration: with faults', () => {
       ])
     })
 
-    it('resolves paths, and reads other files when asked', () => {
+    it('resolves paths, and finds the faults in the files that modules declare', () => {
       expect(faults('[store]\npath = :memory:\n[console]\nlogfile = log/x')).to.deep.equal([])
-      writeFileSync(join(directory, 'other.conf'), '[a]\nx = 1')
-      writeFileSync(join(directory, 'bad.conf'), 'x = 1')
-      const { configuration } = readConfiguration(directory)
+      writeFileSync(join(directory, 'other.conf'), '[a]\nx = lamp\n[c]\n')
+      const declared = { file: 'other.conf', section: 'a', set: { x: integer(1, 'A number.') } }
+      const { configuration, problems } = readConfiguration(directory, [declared])
       expect(configuration.storePath).to.equal(':memory:')
       expect(configuration.logFile).to.equal(join(directory, 'log/x'))
       expect(configuration.consoleSocket).to.equal(join(directory, 'lamplighter.ctl'))
-      expect(configuration.file('other.conf')?.sections[0]?.entries[0]?.value).to.equal('1')
-      expect(() => configuration.file('bad.conf')).to.throw('bad.conf:1: an entry before the first section')
+      expect(problems.map(({ place }) => place?.line).sort()).to.deep.equal([2, 3])
     })
   })
 })

@@ -15,7 +15,7 @@ describe('module loader', () => {
     const log = new Log()
     log.addSink((line) => logged.push(line.message))
     // Modules here use nothing of the core but the log.
-    const loader = new Loader({ log } as unknown as Core, (_file, _section, set) => defaultsOf(set))
+    const loader = new Loader({ log } as unknown as Core, ({ set }) => defaultsOf(set))
     for (const definition of definitions) loader.add(definition)
     return loader
   }

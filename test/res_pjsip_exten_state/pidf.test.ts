@@ -14,7 +14,6 @@ import {
   bodyText,
   document,
   extensionState,
-  general,
   RFC,
 } from '../support/extension-state.ts'
 

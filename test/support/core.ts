@@ -35,7 +35,7 @@ import { Loader } from '../../core/loader.ts'
 import { Log } from '../../core/log.ts'
 import { Mailboxes } from '../../core/mailboxes.ts'
 import { Metrics } from '../../core/metrics.ts'
-import type { ModuleDefinition } from '../../core/module.ts'
+import type { ModuleConfig, ModuleDefinition } from '../../core/module.ts'
 import { ConfigError, defaultsOf, type OptionSet, type OptionValues, readSection } from '../../core/options.ts'
 import { Presences } from '../../core/presence.ts'
 import type { Contact, Contacts } from '../../core/registrar.ts'
@@ -106,7 +106,7 @@ export class TestCore {
     this.#scope = made.scope
     this.#general = made.general
     this.#files = made.files
-    this.loader = new Loader(this.core, (file, section, set) => this.#options(file, section, set))
+    this.loader = new Loader(this.core, (declared) => this.#options(declared))
   }
 
   static async start(settings: TestCoreSettings = {}): Promise<TestCore> {
@@ -218,7 +218,7 @@ export class TestCore {
     await this.#scope.close()
   }
 
-  #options<S extends OptionSet>(file: string, section: string, set: S): OptionValues<S> {
+  #options<S extends OptionSet>({ file, section, set }: ModuleConfig<S>): OptionValues<S> {
     const problems: ConfigError[] = []
     const entries = Object.entries(this.#files.get(file) ?? {}).map(([key, value], at) => ({
       key,

@@ -51,12 +51,9 @@ export class Neighbourhood {
     await instance.start()
     // From now on at the same ports, as a real one: the phones must find it again after a restart.
     const [udp, tcp] = [instance.address('udp').port, instance.address('tcp').port]
-    instance.write({
-      'pjsip.conf':
-        bridgedOffice(pbx.port)
-          ['pjsip.conf']?.replace('127.0.0.1:0', `127.0.0.1:${udp}`)
-          .replace('127.0.0.1:0', `127.0.0.1:${tcp}`) ?? '',
-    })
+    const conf = bridgedOffice(pbx.port)['pjsip.conf'] ?? ''
+    const atUdp = conf.replace('127.0.0.1:0', `127.0.0.1:${udp}`)
+    instance.write({ 'pjsip.conf': atUdp.replace('127.0.0.1:0', `127.0.0.1:${tcp}`) })
     return made
   }
 

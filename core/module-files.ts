@@ -1,0 +1,52 @@
+/** The files of modules, by what the modules declare: `pubsub.conf` has `[general]`, and these options in it. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { readConfigFile } from './conf-parser.ts'
+import type { ConfigFile, ConfigSection } from './config.ts'
+import type { Findings } from './findings.ts'
+import type { ModuleConfig } from './module.ts'
+import { type ConfigError, type OptionSet, type OptionValues, readSection } from './options.ts'
+import { didYouMean } from './suggestion.ts'
+
+/** The names of the files that are declared, each once. */
+export function moduleFiles(declared: readonly ModuleConfig[]): readonly string[] {
+  return [...new Set(declared.map(({ file }) => file))]
+}
+
+/** All that is wrong in a file of modules. */
+export function checkModuleFile(file: ConfigFile, declared: readonly ModuleConfig[], findings: Findings): void {
+  const known = declared.map(({ section }) => section)
+  for (const section of file.sections) {
+    if (known.some((name) => isNamed(section, name))) continue
+    const hint = didYouMean(section.name, known) || `, expected ${known.map((name) => `[${name}]`).join(' or ')}`
+    findings.problem(`unknown section [${section.name}]${hint}`, section)
+  }
+  for (const each of declared) optionsIn(file, each, findings.problems)
+}
+
+/** The options as the file has them now. What is wrong is pushed to `problems`, and the default stands in for it. */
+export function readModuleOptions<S extends OptionSet>(
+  directory: string,
+  declared: ModuleConfig<S>,
+  problems: ConfigError[],
+): OptionValues<S> {
+  const path = join(directory, declared.file)
+  const reading = existsSync(path) ? readConfigFile(path, { directory }) : undefined
+  for (const problem of reading?.problems ?? []) problems.push(problem)
+  return optionsIn(reading?.file, declared, problems)
+}
+
+/** A section may be written in several pieces. */
+function optionsIn<S extends OptionSet>(
+  file: ConfigFile | undefined,
+  { section, set }: ModuleConfig<S>,
+  problems: ConfigError[],
+): OptionValues<S> {
+  const pieces = (file?.sections ?? []).filter((each) => isNamed(each, section))
+  const [first] = pieces
+  return readSection(first && { ...first, entries: pieces.flatMap(({ entries }) => entries) }, set, problems)
+}
+
+function isNamed(section: ConfigSection, name: string): boolean {
+  return section.name.toLowerCase() === name.toLowerCase()
+}
