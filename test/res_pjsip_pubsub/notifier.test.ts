@@ -39,19 +39,6 @@ describe('notifier: answers to SUBSCRIBE', () => {
     expect(notify.body).to.deep.equal({ contentType: TEXT, content: 'off' })
   })
 
-  for (const [compat, entity] of [
-    ['rfc', 'sip:200@pbx.example'],
-    ['asterisk', 'sip:200@192.0.2.1:5070;transport=udp'],
-  ] as const) {
-    it(`names as entity ${compat === 'rfc' ? 'the To URI' : 'the Request-URI with its parameters'} (${compat})`, async () => {
-      made.office.general({ compat })
-      const headers = { To: '<sip:200@pbx.example>', Accept: XML }
-      const tx = await made.sip.receive('SUBSCRIBE', 'sip:200@192.0.2.1:5070;transport=udp', headers)
-      await settled()
-      expect(tx.dialog.last.text).to.equal(`<lamp version="0" entity="${entity}">off</lamp>`)
-    })
-  }
-
   interface Refused {
     readonly what: string
     readonly user?: string
