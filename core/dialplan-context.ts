@@ -146,7 +146,7 @@ export class ContextReader {
       if (name === '') this.#doubt('include => without a context, expected its name', entry)
       else if (!includes.has(name)) includes.set(name, { place: at(entry), foreign: this.#foreign })
     } catch (error) {
-      this.#doubt(`include => ${entry.value}: ${reasonOf(error)}`, entry)
+      this.#doubt(`include => ${entry.value}: ${reasonOf(error)}, expected the name of a context`, entry)
     }
   }
 
