@@ -23,7 +23,7 @@ export interface Call {
   readonly remote: Party
   /** Epoch milliseconds of the channel's creation. */
   readonly since: number
-  /** The SIP dialog of the leg between Asterisk and the device, where Asterisk tells it. */
+  /** The SIP dialog of the leg between the device and Asterisk, as the device sees it: localTag is the phone's. */
   readonly sip?: { readonly callId: string; readonly localTag: string; readonly remoteTag: string }
 }
 

@@ -152,7 +152,7 @@ export class CallTracker {
       leg.stale = true
     }
     // The phone's tag is known from its first answer on.
-    if (before.state !== channel.state && leg.sip?.remoteTag === '') leg.stale = true
+    if (before.state !== channel.state && leg.sip?.localTag === '') leg.stale = true
     if (this.#devices.isNeeded(device)) this.#askIfStale(leg)
     this.#publish(leg)
   }
@@ -206,7 +206,7 @@ export class CallTracker {
     while (leg.stale && this.#legs.get(leg.channel.id) === leg) {
       leg.stale = false
       const isPjsip = leg.device.slice(0, 6).toUpperCase() === 'PJSIP/'
-      const sip = isPjsip && !leg.sip?.remoteTag ? [SIP_LEG.callId, SIP_LEG.localTag, SIP_LEG.remoteTag] : []
+      const sip = isPjsip && !leg.sip?.localTag ? [SIP_LEG.callId, SIP_LEG.localTag, SIP_LEG.remoteTag] : []
       const readings = await readOnChannel(this.#link, leg.channel.id, [CONNECTED_PRESENTATION, ...sip])
       if (readings !== 'no channel') this.#take(leg, readings)
     }
@@ -214,7 +214,7 @@ export class CallTracker {
     if (this.#legs.get(leg.channel.id) === leg) this.#publish(leg)
   }
 
-  #take(leg: Leg, [presentation, callId, localTag, remoteTag]: readonly Reading[]): void {
+  #take(leg: Leg, [presentation, callId, asterisksTag, phonesTag]: readonly Reading[]): void {
     // Somebody else may be on the other end by now: the loop asks again.
     if (!leg.stale && presentation && presentation.kind !== 'unasked') {
       const restricted = presentation.kind === 'value' && presentation.value.startsWith('prohib')
@@ -222,7 +222,8 @@ export class CallTracker {
     }
     const value = (reading: Reading | undefined): string => (reading?.kind === 'value' ? reading.value : '')
     if (value(callId) === '') return
-    leg.sip = { callId: value(callId), localTag: value(localTag), remoteTag: value(remoteTag) }
+    // RFC 4235 4.1: local and remote are the device's, which is what is watched.
+    leg.sip = { callId: value(callId), localTag: value(phonesTag), remoteTag: value(asterisksTag) }
   }
 
   #publish(leg: Leg): void {

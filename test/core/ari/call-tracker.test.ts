@@ -69,6 +69,21 @@ describe('Calls from channel events', () => {
     expect(calls.of('PJSIP/101')[0]?.remote.number).to.equal('100')
   })
 
+  it('tells the tags as the phone has them, and asks again for one that the phone has yet to give', async () => {
+    devices.need('PJSIP/101')
+    variables['CHANNEL(pjsip,call-id)'] = 'c1'
+    variables['CHANNEL(pjsip,local_tag)'] = 'of-asterisk'
+    variables['CHANNEL(pjsip,remote_tag)'] = ''
+    see('created', channel('1', 'PJSIP/101-1', { state: 'Down' }))
+    const sip = { callId: 'c1', localTag: '', remoteTag: 'of-asterisk' }
+    await until('the leg', () => calls.of('PJSIP/101')[0]?.sip)
+    expect(calls.of('PJSIP/101')[0]?.sip).to.deep.equal(sip)
+    variables['CHANNEL(pjsip,remote_tag)'] = 'of-the-phone'
+    see('state', channel('1', 'PJSIP/101-1', { state: 'Ringing' }))
+    await until('the tag', () => calls.of('PJSIP/101')[0]?.sip?.localTag)
+    expect(calls.of('PJSIP/101')[0]?.sip).to.deep.equal({ ...sip, localTag: 'of-the-phone' })
+  })
+
   it('holds both ends of a dial, and lets both go', () => {
     const caller = channel('1', 'PJSIP/100-1', { state: 'Ring', exten: '101' })
     const peer = channel('2', 'PJSIP/101-2', { state: 'Ringing' })
