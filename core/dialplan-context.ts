@@ -83,7 +83,7 @@ export class ContextReader {
       }
       this.#hint({ ...this.#splitName(value, place), context: this.#section.name, exten, ...at(place) })
     } catch (error) {
-      this.#doubt(`extension ${written}: ${reasonOf(error)}`, place)
+      this.#doubt(`extension ${written}: ${reasonOf(error)}, expected a number or a pattern`, place)
     }
   }
 
