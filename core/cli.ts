@@ -6,10 +6,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { readConfiguration } from './configuration.ts'
+import { readConfiguration } from './conf/configuration.ts'
+import { interact, runRemote } from './console/remote.ts'
 import { findModules } from './loader.ts'
 import { reasonOf } from './log.ts'
-import { interact, runRemote } from './remote.ts'
 import { Scope } from './scope.ts'
 import { ConfigurationFaults, declaredBy, startServer } from './server.ts'
 

@@ -1,6 +1,6 @@
 /** The objects of pjsip.conf that Lamplighter uses, their options, and who is asked for them. */
-import { type AclRule, readAclRules } from './acl.ts'
-import { DIGEST_ALGORITHMS, type DigestAlgorithm, readAlgorithms } from './digest.ts'
+import { type AclRule, readAclRules } from './auth/acl.ts'
+import { DIGEST_ALGORITHMS, type DigestAlgorithm, readAlgorithms } from './auth/digest.ts'
 import {
   choice,
   commaList,

@@ -1,12 +1,12 @@
 /** The files of modules, by what the modules declare: `pubsub.conf` has `[general]`, and these options in it. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { readConfigFile } from './conf-parser.ts'
+import type { Findings } from './conf/findings.ts'
+import { readConfigFile } from './conf/parser.ts'
+import { didYouMean } from './conf/suggestion.ts'
 import type { ConfigFile, ConfigSection } from './config.ts'
-import type { Findings } from './findings.ts'
 import type { ModuleConfig } from './module.ts'
 import { type ConfigError, type OptionSet, type OptionValues, readSection } from './options.ts'
-import { didYouMean } from './suggestion.ts'
 
 /** The names of the files that are declared, each once. */
 export function moduleFiles(declared: readonly ModuleConfig[]): readonly string[] {

@@ -4,8 +4,9 @@
  *     const endpointOptions = options({ allow_subscribe: yesno(true, 'Whether this endpoint may subscribe.') })
  *     const endpoint = readSection(section, endpointOptions, problems)   // { allow_subscribe: boolean }
  */
+
+import { didYouMean } from './conf/suggestion.ts'
 import type { ConfigSection, Place } from './config.ts'
-import { didYouMean } from './suggestion.ts'
 
 /** What an operator did wrong: `file:line: what is wrong, what is expected`. */
 export class ConfigError extends Error {

@@ -8,9 +8,9 @@
  * 3. idle and unavailable are exactly one terminated dialog (phones do not take an empty document).
  */
 import { createHash } from 'node:crypto'
-import type { Call, Party } from '../core/calls.ts'
-import type { DeviceState } from '../core/devices.ts'
-import { EXTENSION, type ExtensionState, type ExtensionStateCode } from '../core/hints.ts'
+import type { Call, Party } from '../core/states/calls.ts'
+import type { DeviceState } from '../core/states/devices.ts'
+import { EXTENSION, type ExtensionState, type ExtensionStateCode } from '../core/states/hints.ts'
 import { STATE_WORDS } from './mapping.ts'
 
 export interface ShownDialog {

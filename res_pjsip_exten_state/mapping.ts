@@ -1,6 +1,6 @@
 /** The words of the bodies for an extension state and a presence state. */
-import { EXTENSION, type ExtensionState, type ExtensionStateCode } from '../core/hints.ts'
-import type { PresenceName, PresenceState } from '../core/presence.ts'
+import { EXTENSION, type ExtensionState, type ExtensionStateCode } from '../core/states/hints.ts'
+import type { PresenceName, PresenceState } from '../core/states/presence.ts'
 
 export interface StateWords {
   /** dialog-info. InUse&Ringing is early for endpoints with notify_early_inuse_ringing. */

@@ -5,11 +5,12 @@
  * Asterisk's form is one dialog with the caller while it rings; the RFC's form has a dialog for each call, with the
  * other party for as long as it lasts.
  */
-import type { Party } from '../core/calls.ts'
+
 import type { Core } from '../core/core.ts'
-import { EXTENSION, type ExtensionState } from '../core/hints.ts'
 import { defineModule } from '../core/module.ts'
 import { parseUri, printHostPort, printUri } from '../core/sip/parse-uri.ts'
+import type { Party } from '../core/states/calls.ts'
+import { EXTENSION, type ExtensionState } from '../core/states/hints.ts'
 import { cutForEscaping, element, printXml, XML_DECLARATION, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
 import { dialogsOf, oldestRinging, type ShownDialog } from './dialogs.ts'

@@ -1,8 +1,8 @@
 /** The event packages presence (RFC 3856) and dialog (RFC 4235) over the hints of the dialplan. */
 import type { Core } from '../core/core.ts'
-import type { ExtensionState } from '../core/hints.ts'
 import type { Logger } from '../core/log.ts'
 import { defineModule } from '../core/module.ts'
+import type { ExtensionState } from '../core/states/hints.ts'
 import type { EventPackage, Found, Watcher } from '../res_pjsip_pubsub/contract.ts'
 import { extensionStateKind } from './kind.ts'
 

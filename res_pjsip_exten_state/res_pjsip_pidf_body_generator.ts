@@ -5,8 +5,8 @@
  * the contact. The RFC's form is valid by the schema and names the watched URI, so all watchers share one text.
  */
 import type { Core } from '../core/core.ts'
-import type { ExtensionState } from '../core/hints.ts'
 import { defineModule } from '../core/module.ts'
+import type { ExtensionState } from '../core/states/hints.ts'
 import { cutForEscaping, element, printXml, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
 import { extensionStateKind } from './kind.ts'

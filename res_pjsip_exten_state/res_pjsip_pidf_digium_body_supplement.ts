@@ -1,6 +1,7 @@
 /** Adds the presence state, its subtype and its message in the form that Digium's and Sangoma's phones read. */
-import type { ExtensionState } from '../core/hints.ts'
+
 import { defineModule } from '../core/module.ts'
+import type { ExtensionState } from '../core/states/hints.ts'
 import { cutForEscaping, element, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodySupplement } from '../res_pjsip_pubsub/contract.ts'
 import { extensionStateKind } from './kind.ts'

@@ -3,8 +3,8 @@
  * the RFC's form tells do-not-disturb, away and the rest of the hint's presence state as well, to every phone.
  */
 import type { Core } from '../core/core.ts'
-import type { ExtensionState } from '../core/hints.ts'
 import { defineModule } from '../core/module.ts'
+import type { ExtensionState } from '../core/states/hints.ts'
 import { element, type XmlElement } from '../core/xml.ts'
 import type { BodySupplement } from '../res_pjsip_pubsub/contract.ts'
 import { extensionStateKind } from './kind.ts'

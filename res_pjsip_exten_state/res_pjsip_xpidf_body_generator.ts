@@ -4,8 +4,8 @@
  */
 import { createHash } from 'node:crypto'
 import type { Core } from '../core/core.ts'
-import type { ExtensionState } from '../core/hints.ts'
 import { defineModule } from '../core/module.ts'
+import type { ExtensionState } from '../core/states/hints.ts'
 import { cutForEscaping, element, printXml, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
 import { extensionStateKind } from './kind.ts'

@@ -1,7 +1,8 @@
 /** The state that message-summary subscriptions watch: counts summed over mailboxes, one sum for all who watch the same. */
-import type { Mailboxes } from '../core/mailboxes.ts'
-import type { Need } from '../core/reported.ts'
+
 import type { Undo } from '../core/scope.ts'
+import type { Mailboxes } from '../core/states/mailboxes.ts'
+import type { Need } from '../core/states/reported.ts'
 import { type Watchable, Watched, type WatchObserver } from '../core/watch.ts'
 import { MailboxIndex } from './mailbox-index.ts'
 import { type MessageSummary, sameSummary, sumOf } from './summary.ts'

@@ -1,6 +1,6 @@
 /** Which mailboxes the user part of a Request-URI means. */
 import type { Aor, Endpoint, Endpoints } from '../core/endpoints.ts'
-import { mailboxName } from '../core/mailboxes.ts'
+import { mailboxName } from '../core/states/mailboxes.ts'
 import type { Define, SumDefinition } from './mailbox-sums.ts'
 
 export type AorLookup = Pick<Endpoints, 'aor' | 'endpoint' | 'global'>

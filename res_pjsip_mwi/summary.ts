@@ -1,6 +1,7 @@
 /** What message-summary tells, and its text (RFC 3842 5.2). */
-import { type MailboxCounts, NO_MESSAGES } from '../core/mailboxes.ts'
+
 import { parseUri, printUri } from '../core/sip/parse-uri.ts'
+import { type MailboxCounts, NO_MESSAGES } from '../core/states/mailboxes.ts'
 import type { Kind } from '../res_pjsip_pubsub/contract.ts'
 
 export interface MessageSummary extends MailboxCounts {

@@ -8,7 +8,7 @@
  */
 import type { Logger } from '../core/log.ts'
 import type { Counter } from '../core/metrics.ts'
-import type { Contact } from '../core/registrar.ts'
+import type { Contact } from '../core/registrar/registrar.ts'
 import type { Outcome, OutcomeHandler, OutOfDialogRequest } from '../core/sip/contract.ts'
 import type { SendQueue } from './send-queue.ts'
 

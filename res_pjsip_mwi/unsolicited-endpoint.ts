@@ -3,9 +3,9 @@
  * a contact, and nothing is told before they are known or it took too long.
  */
 import type { Endpoint } from '../core/endpoints.ts'
-import type { Mailboxes } from '../core/mailboxes.ts'
-import type { Contact, Contacts } from '../core/registrar.ts'
-import type { Need } from '../core/reported.ts'
+import type { Contact, Contacts } from '../core/registrar/registrar.ts'
+import type { Mailboxes } from '../core/states/mailboxes.ts'
+import type { Need } from '../core/states/reported.ts'
 import { fullNames } from './resources.ts'
 import { type ContactServices, type MailboxGroup, type Tidings, UnsolicitedContact } from './unsolicited-contact.ts'
 

@@ -2,9 +2,9 @@
 import { networkInterfaces } from 'node:os'
 import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
-import type { MailboxCounts } from '../core/mailboxes.ts'
-import type { Contact } from '../core/registrar.ts'
+import type { Contact } from '../core/registrar/registrar.ts'
 import type { HeaderLine, OutOfDialogRequest } from '../core/sip/contract.ts'
+import type { MailboxCounts } from '../core/states/mailboxes.ts'
 import { SIMPLE_MESSAGE_SUMMARY, summaryText, withUser } from './summary.ts'
 
 type Asked = Pick<Core, 'general' | 'endpoints' | 'sip'>

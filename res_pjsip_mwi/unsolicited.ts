@@ -2,11 +2,11 @@
  * NOTIFYs for message-summary that nobody asked for, to every contact of every AOR of the endpoints with `mailboxes`:
  * at start, when a contact registers, and on each change of the counts.
  */
-import type { ConsoleCommand } from '../core/console.ts'
+import type { ConsoleCommand } from '../core/console/console.ts'
 import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
 import type { Logger } from '../core/log.ts'
-import type { Contact } from '../core/registrar.ts'
+import type { Contact } from '../core/registrar/registrar.ts'
 import { Scope, type Undo } from '../core/scope.ts'
 import type { HeaderLine } from '../core/sip/contract.ts'
 import { MailboxIndex } from './mailbox-index.ts'

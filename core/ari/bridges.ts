@@ -1,6 +1,6 @@
 /** All bridges together: one per `type = server` section, kept in step with the configuration. */
-import type { Configuration } from '../configuration.ts'
-import type { Console } from '../console.ts'
+import type { Configuration } from '../conf/configuration.ts'
+import type { Console } from '../console/console.ts'
 import type { Core } from '../core.ts'
 import { type Log, reasonOf } from '../log.ts'
 import type { Undo } from '../scope.ts'

@@ -2,8 +2,8 @@
  * Calls of one Asterisk, from its channel events. A channel that no event told of (Asterisk ran before us) is learned
  * from `GET /channels`; every event carries the whole channel, so one that was missed does no harm.
  */
-import type { Call, Calls, Party } from '../calls.ts'
-import type { Devices } from '../devices.ts'
+import type { Call, Calls, Party } from '../states/calls.ts'
+import type { Devices } from '../states/devices.ts'
 import { deviceOf, dialledNumber, directionOf, isLeg, stateOf } from './channel-call.ts'
 import { type Reading, readOnChannel } from './channel-variables.ts'
 import type { Difference } from './difference.ts'

@@ -1,5 +1,5 @@
 /** From a channel as ARI shows it to a call as dialog-info shows it (RFC 4235). Pure. */
-import type { Call } from '../calls.ts'
+import type { Call } from '../states/calls.ts'
 import type { Channel } from './protocol.ts'
 
 /** Whether a channel is one leg of somebody's call: not half of a Local channel, a recording, or one being replaced. */

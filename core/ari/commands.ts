@@ -1,5 +1,5 @@
 /** The console commands of the bridges: `ari show servers`, `ari show server`, `ari reconcile`. */
-import { CommandError, type ConsoleCommand, type ConsoleOutput } from '../console.ts'
+import { CommandError, type ConsoleCommand, type ConsoleOutput } from '../console/console.ts'
 import { reasonOf } from '../log.ts'
 import type { Bridge, BridgeStatus } from './bridge-contract.ts'
 

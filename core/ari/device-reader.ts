@@ -1,6 +1,6 @@
 /** Device states of one Asterisk: told by events, read when somebody needs one, and read again after a reconnect. */
-import type { DeviceState, Devices } from '../devices.ts'
-import type { Reader } from '../reported.ts'
+import type { DeviceState, Devices } from '../states/devices.ts'
+import type { Reader } from '../states/reported.ts'
 import { Asked } from './asked.ts'
 import { canReadMany } from './channel-variables.ts'
 import type { Difference } from './difference.ts'

@@ -1,5 +1,5 @@
 /** Reading what Asterisk sends: JSON in, typed values or nothing out. Never throws. */
-import { isDeviceState } from '../devices.ts'
+import { isDeviceState } from '../states/devices.ts'
 import type { AriEvent, AsteriskInfo, Channel, ChannelChange, NameNumber } from './protocol.ts'
 
 /** The only event types we want; Asterisk is asked to keep the others to itself. */

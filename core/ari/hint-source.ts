@@ -2,9 +2,10 @@
  * Hints of one Asterisk, read through its probe channel: found when somebody asks for the first time, remembered, and read
  * again at an interval. ARI tells nothing of an edited dialplan.
  */
-import type { HintDefinition, HintSource, Hints } from '../hints.ts'
+
 import type { Logger } from '../log.ts'
 import type { Undo } from '../scope.ts'
+import type { HintDefinition, HintSource, Hints } from '../states/hints.ts'
 import type { Complaints } from './complaints.ts'
 import { hintOf } from './functions.ts'
 import { readHint } from './hint-text.ts'

@@ -2,8 +2,8 @@
  * Message counts. ARI tells of them only that there are some or none (`MWI:` device states), so the counts are read: when
  * such a state changes, when somebody needs a mailbox, and at an interval.
  */
-import { type MailboxCounts, type Mailboxes, mailboxName, sameCounts } from '../mailboxes.ts'
-import type { Reader } from '../reported.ts'
+import { type MailboxCounts, type Mailboxes, mailboxName, sameCounts } from '../states/mailboxes.ts'
+import type { Reader } from '../states/reported.ts'
 import type { Complaints } from './complaints.ts'
 import type { Difference } from './difference.ts'
 import { list, record, text } from './events.ts'

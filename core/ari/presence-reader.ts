@@ -1,6 +1,6 @@
 /** Presence states. ARI tells nothing of them, so they are read: when somebody needs one, and at an interval. */
-import { isPresenceName, type PresenceState, type Presences, samePresence } from '../presence.ts'
-import type { Reader } from '../reported.ts'
+import { isPresenceName, type PresenceState, type Presences, samePresence } from '../states/presence.ts'
+import type { Reader } from '../states/reported.ts'
 import type { Complaints } from './complaints.ts'
 import type { Difference } from './difference.ts'
 import { presenceOf } from './functions.ts'

@@ -1,5 +1,5 @@
 /** What the worker thread that holds `ari-client` and the main thread say to each other. Plain data only. */
-import type { DeviceState } from '../devices.ts'
+import type { DeviceState } from '../states/devices.ts'
 
 /** Given to the worker when it is started. */
 export interface WorkerStart {

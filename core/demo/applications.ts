@@ -1,5 +1,5 @@
 /** Stasis applications: who listens on which socket, what they subscribed to, and the events that reach them. */
-import type { DeviceState } from '../devices.ts'
+import type { DeviceState } from '../states/devices.ts'
 import type { AriEvent, Bus } from './bus.ts'
 import { ariTime, type PbxChannel } from './channel.ts'
 

@@ -1,5 +1,5 @@
 /** /deviceStates, /endpoints and /mailboxes. */
-import { isDeviceState } from '../devices.ts'
+import { isDeviceState } from '../states/devices.ts'
 import type { Machine } from './machine.ts'
 import { inPath, inQuery, type Operation } from './operation.ts'
 import { failure, noContent, ok } from './request.ts'

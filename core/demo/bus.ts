@@ -1,5 +1,5 @@
 /** What happens inside the demo PBX, told to whoever forwards it over ARI. */
-import type { DeviceState } from '../devices.ts'
+import type { DeviceState } from '../states/devices.ts'
 import type { PbxChannel } from './channel.ts'
 
 /** An ARI event without what every event has (application, timestamp, asterisk_id). */

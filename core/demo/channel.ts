@@ -1,5 +1,5 @@
 /** A channel of the demo PBX, and the JSON that ARI shows of it. */
-import type { DeviceState } from '../devices.ts'
+import type { DeviceState } from '../states/devices.ts'
 
 export type ChannelState = 'Down' | 'Rsrved' | 'OffHook' | 'Dialing' | 'Ring' | 'Ringing' | 'Up' | 'Busy'
 

@@ -1,5 +1,5 @@
 /** The demo PBX's dialplan: hints found as Asterisk finds them, through patterns and includes. */
-import { aggregateDeviceStates, type DeviceState } from '../devices.ts'
+import { aggregateDeviceStates, type DeviceState } from '../states/devices.ts'
 import type { PbxData, PbxHint } from './data.ts'
 
 export class Dialplan {

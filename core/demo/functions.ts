@@ -1,6 +1,6 @@
 /** The dialplan functions that a channel of the demo PBX evaluates, with the answers a real Asterisk gives. */
-import type { DeviceState } from '../devices.ts'
-import { mailboxName } from '../mailboxes.ts'
+import type { DeviceState } from '../states/devices.ts'
+import { mailboxName } from '../states/mailboxes.ts'
 import type { PbxChannel } from './channel.ts'
 import type { PbxData } from './data.ts'
 import { type Dialplan, devicesOf, extensionStateName } from './dialplan.ts'

@@ -8,10 +8,10 @@
  *     call.answer()
  */
 import type { RawData, WebSocket } from 'ws'
-import type { DeviceState } from '../devices.ts'
 import type { Logger } from '../log.ts'
-import { mailboxName } from '../mailboxes.ts'
-import { NO_PRESENCE, type PresenceState } from '../presence.ts'
+import type { DeviceState } from '../states/devices.ts'
+import { mailboxName } from '../states/mailboxes.ts'
+import { NO_PRESENCE, type PresenceState } from '../states/presence.ts'
 import { applicationOperations } from './ari-applications.ts'
 import { asteriskOperations } from './ari-asterisk.ts'
 import { channelOperations } from './ari-channels.ts'

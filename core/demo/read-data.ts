@@ -1,7 +1,7 @@
 /** The demo PBX's configuration from files in Asterisk's dialect: pjsip.conf, extensions.conf, voicemail.conf. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { readConfigFile } from '../conf-parser.ts'
+import { readConfigFile } from '../conf/parser.ts'
 import { type ConfigFile, type ConfigSection, lastValue } from '../config.ts'
 import { mailboxOf, type PbxData, type PbxHint, type PbxObject, splitHintName } from './data.ts'
 

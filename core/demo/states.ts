@@ -1,7 +1,7 @@
 /** The device states, presence states and mailboxes of the demo PBX, as a real Asterisk makes them. */
-import { aggregateDeviceStates, type DeviceState } from '../devices.ts'
-import { mailboxName } from '../mailboxes.ts'
-import { NO_PRESENCE, type PresenceState } from '../presence.ts'
+import { aggregateDeviceStates, type DeviceState } from '../states/devices.ts'
+import { mailboxName } from '../states/mailboxes.ts'
+import { NO_PRESENCE, type PresenceState } from '../states/presence.ts'
 import type { Bus } from './bus.ts'
 import { deviceStateOf, type PbxChannel } from './channel.ts'
 import type { PbxData, PbxMailbox, PbxObject } from './data.ts'

@@ -1,8 +1,8 @@
 /** Which address of ours a peer is told: the one the system would send from, or the external one of the transport. */
 import { createSocket } from 'node:dgram'
+import { inNetwork, type Network, parseAddress, readNetwork } from '../auth/networks.ts'
 import type { TransportConfig } from '../endpoints.ts'
 import { reasonOf } from '../log.ts'
-import { inNetwork, type Network, parseAddress, readNetwork } from '../networks.ts'
 import { ConfigError } from '../options.ts'
 import type { Address } from './contract.ts'
 import type { Wire } from './transport.ts'

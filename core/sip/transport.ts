@@ -2,7 +2,7 @@
  * What the UDP, TCP and TLS transports have in common. A transport is one `type=transport` section that listens; what
  * it receives goes to a Receiver together with the Wire it came by, and answers go back on that Wire.
  */
-import { parseBind } from '../bind.ts'
+import { parseBind } from '../conf/bind.ts'
 import type { Globals, TransportConfig } from '../endpoints.ts'
 import { type Logger, reasonOf } from '../log.ts'
 import type { Metrics } from '../metrics.ts'

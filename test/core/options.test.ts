@@ -1,5 +1,6 @@
 import { expect } from 'chai'
-import { parseConfig } from '../../core/conf-parser.ts'
+import { parseConfig } from '../../core/conf/parser.ts'
+import { didYouMean } from '../../core/conf/suggestion.ts'
 import {
   type ConfigError,
   choice,
@@ -13,7 +14,6 @@ import {
   text,
   yesno,
 } from '../../core/options.ts'
-import { didYouMean } from '../../core/suggestion.ts'
 
 const set = options({
   on: yesno(true, 'A switch.'),

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import { array, assert, boolean, constantFrom, property, record } from 'fast-check'
-import type { Call } from '../../core/calls.ts'
-import { aggregateDeviceStates, DEVICE_STATES, type DeviceState } from '../../core/devices.ts'
-import { EXTENSION, type ExtensionState, type ExtensionStateCode } from '../../core/hints.ts'
+import type { Call } from '../../core/states/calls.ts'
+import { aggregateDeviceStates, DEVICE_STATES, type DeviceState } from '../../core/states/devices.ts'
+import { EXTENSION, type ExtensionState, type ExtensionStateCode } from '../../core/states/hints.ts'
 import { type DialogView, dialogsOf, oldestRinging } from '../../res_pjsip_exten_state/dialogs.ts'
 import { call, extensionState } from '../support/extension-state.ts'
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { MailboxCounts } from '../../core/mailboxes.ts'
+import type { MailboxCounts } from '../../core/states/mailboxes.ts'
 import { pjsipConfig, type TestCoreSettings } from '../support/core.ts'
 import { MwiOffice } from '../support/mwi-office.ts'
 import { until } from '../support/tools.ts'

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { Log } from '../../core/log.ts'
 import { Counter } from '../../core/metrics.ts'
-import type { Contact } from '../../core/registrar.ts'
+import type { Contact } from '../../core/registrar/registrar.ts'
 import { SendQueue } from '../../res_pjsip_mwi/send-queue.ts'
 import { UnsolicitedContact } from '../../res_pjsip_mwi/unsolicited-contact.ts'
 import { FakeNotify } from '../support/fake-sip.ts'

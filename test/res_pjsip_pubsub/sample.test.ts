@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
-import { readConfigFile } from '../../core/conf-parser.ts'
+import { readConfigFile } from '../../core/conf/parser.ts'
 import { type ConfigError, defaultsOf, readSection } from '../../core/options.ts'
 import { pubsubOptions } from '../../res_pjsip_pubsub/options.ts'
 

@@ -1,16 +1,16 @@
 /** A bridge with the state model behind it, for tests. */
 import { startBridge } from '../../core/ari/bridge.ts'
 import type { Bridge, ServerOptions } from '../../core/ari/bridge-contract.ts'
-import { Calls } from '../../core/calls.ts'
-import { Devices } from '../../core/devices.ts'
 import { Endpoints, globalOptions, systemOptions } from '../../core/endpoints.ts'
-import { Hints } from '../../core/hints.ts'
 import { formatLogLine, Log, type LogLine } from '../../core/log.ts'
-import { Mailboxes } from '../../core/mailboxes.ts'
 import { Metrics } from '../../core/metrics.ts'
 import { defaultsOf } from '../../core/options.ts'
-import { Presences } from '../../core/presence.ts'
 import { serverOptions } from '../../core/settings.ts'
+import { Calls } from '../../core/states/calls.ts'
+import { Devices } from '../../core/states/devices.ts'
+import { Hints } from '../../core/states/hints.ts'
+import { Mailboxes } from '../../core/states/mailboxes.ts'
+import { Presences } from '../../core/states/presence.ts'
 
 export interface StateModel {
   readonly log: Log

@@ -5,11 +5,9 @@
  *     const office = await TestCore.start({ sip: new FakeSip(), endpoints: { 100: {} }, hints: { '200@default': ['Custom:door'] } })
  *     const pubsub = await office.load(res_pjsip_pubsub)
  */
-import { createAuthenticator } from '../../core/authenticator.ts'
-import { Calls } from '../../core/calls.ts'
-import { Console } from '../../core/console.ts'
+import { createAuthenticator } from '../../core/auth/authenticator.ts'
+import { Console } from '../../core/console/console.ts'
 import type { Core } from '../../core/core.ts'
-import { Devices } from '../../core/devices.ts'
 import {
   type Acl,
   type Aor,
@@ -30,20 +28,22 @@ import {
   type TransportConfig,
   transportOptions,
 } from '../../core/endpoints.ts'
-import { type HintDefinition, Hints } from '../../core/hints.ts'
 import { Loader } from '../../core/loader.ts'
 import { Log } from '../../core/log.ts'
-import { Mailboxes } from '../../core/mailboxes.ts'
 import { Metrics } from '../../core/metrics.ts'
 import type { ModuleConfig, ModuleDefinition } from '../../core/module.ts'
 import { ConfigError, defaultsOf, type OptionSet, type OptionValues, readSection } from '../../core/options.ts'
-import { Presences } from '../../core/presence.ts'
-import type { Contact, Contacts } from '../../core/registrar.ts'
-import { createRegistrar } from '../../core/registrations.ts'
+import type { Contact, Contacts } from '../../core/registrar/registrar.ts'
+import { createRegistrar } from '../../core/registrar/registrations.ts'
 import { Scope } from '../../core/scope.ts'
 import { generalOptions } from '../../core/settings.ts'
 import type { Sip } from '../../core/sip/contract.ts'
 import { createStack } from '../../core/sip/stack.ts'
+import { Calls } from '../../core/states/calls.ts'
+import { Devices } from '../../core/states/devices.ts'
+import { type HintDefinition, Hints } from '../../core/states/hints.ts'
+import { Mailboxes } from '../../core/states/mailboxes.ts'
+import { Presences } from '../../core/states/presence.ts'
 import { openStore, type Store } from '../../core/store.ts'
 
 type General = OptionValues<typeof generalOptions>

@@ -1,11 +1,12 @@
 /** Extension states, calls and addressings for the tests of bodies. */
-import type { Call } from '../../core/calls.ts'
-import type { DeviceState } from '../../core/devices.ts'
+
 import { type Endpoint, endpointOptions } from '../../core/endpoints.ts'
-import { EXTENSION, type ExtensionState, type ExtensionStateCode } from '../../core/hints.ts'
 import { defaultsOf, type OptionValues } from '../../core/options.ts'
-import { NO_PRESENCE } from '../../core/presence.ts'
 import { generalOptions } from '../../core/settings.ts'
+import type { Call } from '../../core/states/calls.ts'
+import type { DeviceState } from '../../core/states/devices.ts'
+import { EXTENSION, type ExtensionState, type ExtensionStateCode } from '../../core/states/hints.ts'
+import { NO_PRESENCE } from '../../core/states/presence.ts'
 import type { XmlElement } from '../../core/xml.ts'
 import type { Addressing, BodyGenerator, BodySupplement } from '../../res_pjsip_pubsub/contract.ts'
 

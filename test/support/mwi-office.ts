@@ -1,5 +1,5 @@
 /** A core with the MWI modules loaded, contacts that the test makes up, and NOTIFYs that it answers itself. */
-import type { Contact, Contacts } from '../../core/registrar.ts'
+import type { Contact, Contacts } from '../../core/registrar/registrar.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { OutcomeHandler, OutOfDialogRequest } from '../../core/sip/contract.ts'
 import mwi from '../../res_pjsip_mwi/res_pjsip_mwi.ts'

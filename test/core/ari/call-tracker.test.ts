@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import { CallTracker } from '../../../core/ari/call-tracker.ts'
 import type { AriAnswer, Channel, ChannelChange } from '../../../core/ari/protocol.ts'
-import { Calls } from '../../../core/calls.ts'
-import { Devices } from '../../../core/devices.ts'
+import { Calls } from '../../../core/states/calls.ts'
+import { Devices } from '../../../core/states/devices.ts'
 import { FakeLink, found, unreadable } from '../../support/fake-link.ts'
 import { until } from '../../support/tools.ts'
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { ariCommands } from '../../../core/ari/commands.ts'
-import { Console } from '../../../core/console.ts'
+import { Console } from '../../../core/console/console.ts'
 import { hintsOf, pbxData } from '../../../core/demo/data.ts'
 import { type DemoPbx, startDemoPbx } from '../../../core/demo/pbx.ts'
 import { type BridgeRig, bridgeTo } from '../../support/bridge-rig.ts'

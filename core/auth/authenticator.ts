@@ -1,0 +1,198 @@
+/**
+ * Who is asking: which endpoint a request claims to be from, whether it may come from there, and whether it can prove
+ * it. Nothing here waits where all objects are in our files.
+ */
+
+import type { Auth, Endpoint, Endpoints } from '../endpoints.ts'
+import type { Log, Logger } from '../log.ts'
+import type { Counter, Metrics } from '../metrics.ts'
+import type { ServerTransaction } from '../sip/contract.ts'
+import { type AclUse, forbiddenBy, forbiddenByAll, hasAcl } from './acl.ts'
+import type { Authenticator } from './auth.ts'
+import { CredentialCheck, type Verdict } from './credentials.ts'
+import { parseDigest } from './digest.ts'
+import { Identification } from './identification.ts'
+import { type Resolve, resolveHost } from './identifies.ts'
+import type { Limits } from './limits.ts'
+import { parseAddress } from './networks.ts'
+import { type Steps, takeSteps, wait } from './steps.ts'
+import { Strikes } from './strikes.ts'
+
+export interface AuthenticatorSettings {
+  readonly endpoints: Endpoints
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly limits?: Limits
+  /** Nonces made with it stay good over a restart. */
+  readonly secret?: Buffer
+  /** Epoch milliseconds. */
+  readonly now?: () => number
+  /** For host names in `match`. */
+  readonly resolve?: Resolve
+}
+
+export interface RunningAuthenticator extends Authenticator {
+  /** Resolves when the host names of the identify sections have been looked up. */
+  readonly ready: Promise<void>
+  close(): void
+}
+
+export function createAuthenticator(settings: AuthenticatorSettings): RunningAuthenticator {
+  return new EndpointAuthenticator(settings)
+}
+
+class EndpointAuthenticator implements RunningAuthenticator {
+  readonly #endpoints: Endpoints
+  readonly #log: Logger
+  readonly #limits: Limits | undefined
+  readonly #identification: Identification
+  readonly #credentials: CredentialCheck
+  readonly #strikes: Strikes
+  readonly #counters: Record<'accepted' | 'challenged' | 'failed' | 'forbidden' | 'unidentified', Counter>
+
+  constructor({
+    endpoints,
+    log,
+    metrics,
+    limits,
+    secret,
+    now = Date.now,
+    resolve = resolveHost,
+  }: AuthenticatorSettings) {
+    this.#endpoints = endpoints
+    this.#log = log.logger('authenticator')
+    this.#limits = limits
+    this.#identification = new Identification(endpoints, this.#log, resolve)
+    this.#credentials = new CredentialCheck({ secret, now })
+    this.#strikes = new Strikes(now)
+    this.#counters = {
+      accepted: metrics.counter('auth.accepted'),
+      challenged: metrics.counter('auth.challenged'),
+      failed: metrics.counter('auth.failed'),
+      forbidden: metrics.counter('auth.forbidden'),
+      unidentified: metrics.counter('auth.unidentified'),
+    }
+  }
+
+  get ready(): Promise<void> {
+    return this.#identification.ready
+  }
+
+  close(): void {
+    this.#identification.close()
+  }
+
+  identify(tx: ServerTransaction): Endpoint | undefined | Promise<Endpoint | undefined> {
+    return takeSteps(this.#identify(tx))
+  }
+
+  *#identify(tx: ServerTransaction): Steps<Endpoint | undefined> {
+    const everybody = this.#forbidden(tx, undefined)
+    if (everybody !== undefined) return this.#refuse(tx, everybody)
+    const endpoint = yield* this.#identification.find(tx)
+    if (!endpoint) return this.#turnAway(tx)
+    const acl = this.#forbidden(tx, endpoint)
+    if (acl !== undefined) return this.#refuse(tx, acl)
+    if (endpoint.auth.length > 0) {
+      const auths = yield* this.#auths(endpoint)
+      const verdict = this.#credentials.judge(tx.request, tx.source.address, auths, this.#endpoints.global)
+      if (verdict !== 'good') return this.#challenge(tx, auths, verdict, endpoint.id)
+    }
+    const refusal = this.#limits?.endpoint(endpoint)
+    if (refusal) {
+      tx.answer(refusal)
+      return undefined
+    }
+    this.#counters.accepted.add()
+    return endpoint
+  }
+
+  *#auths(endpoint: Endpoint): Steps<readonly Auth[]> {
+    const auths: Auth[] = []
+    for (const id of endpoint.auth) {
+      const auth = yield* wait(this.#endpoints.auth(id))
+      if (auth) auths.push(auth)
+      else if (this.#strikes.strike(`auth ${id}`, 1, 60) !== undefined)
+        this.#log.error(`endpoint '${endpoint.id}' has auth '${id}', which does not exist: nobody can answer for it`)
+    }
+    return auths.length > 0 ? auths : [this.#credentials.decoy(this.#endpoints.global)]
+  }
+
+  /** Why it is forbidden, to everybody or to the endpoint. */
+  #forbidden({ request, source }: ServerTransaction, endpoint: Endpoint | undefined): string | undefined {
+    const files = this.#endpoints.files
+    const check = (use: AclUse, text: string): string | undefined => {
+      const address = parseAddress(text)
+      if (!address) return undefined
+      return endpoint ? forbiddenBy(endpoint, files, use, address) : forbiddenByAll(files, use, address)
+    }
+    if (endpoint ? !hasAcl(endpoint) : files.acls.size === 0) return undefined
+    const name = check('source', source.address)
+    if (name !== undefined) return name
+    for (const { uri } of request.contacts) {
+      const contact = uri && check('contact', uri.host)
+      if (contact !== undefined) return contact
+    }
+    return undefined
+  }
+
+  #refuse(tx: ServerTransaction, why: string): undefined {
+    this.#counters.forbidden.add()
+    if (this.#strikes.strike(`acl ${tx.source.address}`, 1, this.#period) !== undefined)
+      this.#log.warning(`${describe(tx)} is refused: ${why}`)
+    tx.answer({ status: 403 })
+    return undefined
+  }
+
+  /** Nobody we know: the same answers, by the same way, as for a wrong password. */
+  #turnAway(tx: ServerTransaction): undefined {
+    this.#counters.unidentified.add()
+    const { unidentified_request_count: count } = this.#endpoints.global
+    const took = this.#strikes.strike(`unidentified ${tx.source.address}`, count, this.#period)
+    if (took !== undefined)
+      this.#log.notice(`${describe(tx)} failed: no matching endpoint found after ${count} tries in ${took} ms`)
+    const decoys = [this.#credentials.decoy(this.#endpoints.global)]
+    const verdict = this.#credentials.judge(tx.request, tx.source.address, decoys, this.#endpoints.global)
+    return this.#challenge(tx, decoys, verdict === 'good' ? 'bad' : verdict, undefined)
+  }
+
+  #challenge(tx: ServerTransaction, auths: readonly Auth[], verdict: Verdict, id: string | undefined): undefined {
+    this.#counters.challenged.add()
+    const why = whyRefused(verdict, tx)
+    if (why !== undefined) {
+      this.#counters.failed.add()
+      if (id !== undefined && this.#strikes.strike(`failed ${tx.source.address} ${id}`, 1, this.#period) !== undefined)
+        this.#log.notice(`${describe(tx)} failed: endpoint '${id}', ${why}`)
+    }
+    if (verdict === 'elsewhere') {
+      tx.answer({ status: 400, reason: 'Digest URI Is Not The Request-URI' })
+      return undefined
+    }
+    const global = this.#endpoints.global
+    tx.answer({
+      status: 401,
+      headers: this.#credentials.challenges(auths, tx.source.address, verdict === 'stale', global),
+    })
+    return undefined
+  }
+
+  get #period(): number {
+    return Math.max(1, this.#endpoints.global.unidentified_request_period)
+  }
+}
+
+/** undefined where nothing was wrong yet: no credentials, or a nonce that is only too old. */
+function whyRefused(verdict: Verdict, { request }: ServerTransaction): string | undefined {
+  if (verdict === 'bad') return 'failed to authenticate'
+  if (verdict === 'elsewhere') return 'credentials are for another Request-URI'
+  const header = verdict === 'none' ? request.header('Authorization') : undefined
+  if (header === undefined) return undefined
+  const params = parseDigest(header)
+  if (!params) return 'malformed credentials'
+  const [realm, algorithm] = [params.get('realm') ?? '', params.get('algorithm') ?? 'MD5']
+  return `credentials are for realm '${realm}' and algorithm '${algorithm}', which are not offered`
+}
+
+function describe({ request, source }: ServerTransaction): string {
+  return `Request '${request.method}' from '${request.from.uriText}' at ${source.address}:${source.port} (Call-ID ${request.callId})`
+}

@@ -1,0 +1,159 @@
+/** Digest authentication as data and arithmetic (RFC 7616, RFC 8760; RFC 2617 and RFC 2069 for phones that are older). */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { quote } from '../sip/grammar.ts'
+import { parseAuthValue } from '../sip/values.ts'
+
+export const DIGEST_ALGORITHMS = ['MD5', 'SHA-256', 'SHA-512-256'] as const
+export type DigestAlgorithm = (typeof DIGEST_ALGORITHMS)[number]
+
+const HASH: Record<DigestAlgorithm, { readonly name: string; readonly hexDigits: number }> = {
+  MD5: { name: 'md5', hexDigits: 32 },
+  'SHA-256': { name: 'sha256', hexDigits: 64 },
+  'SHA-512-256': { name: 'sha512-256', hexDigits: 64 },
+}
+
+/** What of an auth section the arithmetic needs. */
+export interface Credentials {
+  readonly username: string
+  readonly auth_type: 'userpass' | 'md5' | 'digest'
+  readonly password: string
+  readonly md5_cred: string
+  readonly password_digest: readonly string[]
+}
+
+export interface DigestInput {
+  readonly nonce: string
+  readonly uri: string
+  /** `auth`, or undefined for the calculation of RFC 2069. */
+  readonly qop: string | undefined
+  /** As sent: eight hexadecimal digits. */
+  readonly nc: string
+  readonly cnonce: string
+}
+
+/** Names compare without case. -sess variants are none of ours: nothing in SIP keeps a session. */
+export function digestAlgorithm(name: string): DigestAlgorithm | undefined {
+  const upper = name.toUpperCase()
+  return DIGEST_ALGORITHMS.find((algorithm) => algorithm === upper)
+}
+
+/** A comma list of algorithms. Throws an Error that says what is expected. */
+export function readAlgorithms(text: string): DigestAlgorithm[] {
+  return text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+    .map((name) => {
+      const algorithm = digestAlgorithm(name)
+      if (!algorithm) throw new Error(`expected ${DIGEST_ALGORITHMS.join(', ')}, not '${name}'`)
+      return algorithm
+    })
+}
+
+export function digestHash(algorithm: DigestAlgorithm, text: string): string {
+  return createHash(HASH[algorithm].name).update(text).digest('hex')
+}
+
+/**
+ * The hash of `username:realm:password` (RFC 7616 3.4.2), or undefined where the section holds no hash for the
+ * algorithm.
+ */
+export function digestSecret(credentials: Credentials, algorithm: DigestAlgorithm, realm: string): string | undefined {
+  if (credentials.auth_type === 'userpass')
+    return digestHash(algorithm, `${credentials.username}:${realm}:${credentials.password}`)
+  if (credentials.auth_type === 'md5') return algorithm === 'MD5' ? credentials.md5_cred.toLowerCase() : undefined
+  const prefix = `${algorithm}:`
+  const found = credentials.password_digest.find((item) => item.toUpperCase().startsWith(prefix))
+  return found?.slice(prefix.length).trim().toLowerCase()
+}
+
+/** The `response` parameter (RFC 7616 3.4.1). `secret` is what `digestSecret` gives. */
+export function digestResponse(algorithm: DigestAlgorithm, secret: string, method: string, input: DigestInput): string {
+  const what = digestHash(algorithm, `${method}:${input.uri}`)
+  const freshness =
+    input.qop === undefined ? input.nonce : `${input.nonce}:${input.nc}:${input.cnonce}:${input.qop.toLowerCase()}`
+  return digestHash(algorithm, `${secret}:${freshness}:${what}`)
+}
+
+/** In a time that does not depend on where they differ. */
+export function sameDigest(algorithm: DigestAlgorithm, expected: string, given: string): boolean {
+  const length = HASH[algorithm].hexDigits
+  const a = Buffer.alloc(length)
+  const b = Buffer.alloc(length)
+  a.write(expected, 'latin1')
+  b.write(given.toLowerCase(), 'latin1')
+  return timingSafeEqual(a, b) && given.length === length && expected.length === length
+}
+
+/** The parameters of a Digest challenge or of Digest credentials, names in lower case and values unquoted; undefined for anything else. */
+export function parseDigest(header: string): ReadonlyMap<string, string> | undefined {
+  const value = parseAuthValue(header)
+  return value?.scheme === 'digest' && value.params.size > 0 ? value.params : undefined
+}
+
+export interface Challenge {
+  readonly realm: string
+  readonly nonce: string
+  readonly algorithm: DigestAlgorithm
+  readonly stale: boolean
+}
+
+/** The value of a WWW-Authenticate header. */
+export function formatChallenge({ realm, nonce, algorithm, stale }: Challenge): string {
+  const age = stale ? 'stale=true,' : ''
+  return `Digest realm=${quote(realm)},nonce="${nonce}",${age}algorithm=${algorithm},qop="auth"`
+}
+
+export interface ChallengedRequest {
+  readonly method: string
+  readonly requestUri: string
+  /** Values of the WWW-Authenticate (401) or Proxy-Authenticate (407) headers, in order. */
+  readonly challenges: readonly string[]
+}
+
+export interface ChallengeAnswer {
+  /** The value of an Authorization or Proxy-Authorization header. */
+  readonly value: string
+  readonly realm: string
+  /** The server says that only the nonce was too old: an answer to this one is worth a second try. */
+  readonly stale: boolean
+}
+
+/**
+ * Credentials for a request of ours that was challenged: one answer a realm, for the first challenge of it that we
+ * have a hash for (RFC 8760 2.4). Empty where nothing can be answered. `cnonce` is for tests.
+ */
+export function answerChallenge(
+  { method, requestUri, challenges }: ChallengedRequest,
+  credentials: Credentials,
+  cnonce: string = randomBytes(12).toString('hex'),
+): readonly ChallengeAnswer[] {
+  const answers = new Map<string, ChallengeAnswer>()
+  for (const challenge of challenges) {
+    const params = parseDigest(challenge)
+    const algorithm = digestAlgorithm(params?.get('algorithm') ?? 'MD5')
+    const realm = params?.get('realm')
+    const nonce = params?.get('nonce')
+    if (!params || !algorithm || realm === undefined || nonce === undefined || answers.has(realm)) continue
+    const offered = params
+      .get('qop')
+      ?.split(',')
+      .map((word) => word.trim().toLowerCase())
+    const secret = digestSecret(credentials, algorithm, realm)
+    if (secret === undefined || (offered && !offered.includes('auth'))) continue
+    const input = { nonce, uri: requestUri, qop: offered && 'auth', nc: '00000001', cnonce }
+    const opaque = params.get('opaque')
+    const value = [
+      `Digest username=${quote(credentials.username)}`,
+      `realm=${quote(realm)}`,
+      `nonce=${quote(nonce)}`,
+      `uri=${quote(requestUri)}`,
+      `response="${digestResponse(algorithm, secret, method, input)}"`,
+      `algorithm=${algorithm}`,
+      ...(offered ? ['qop=auth', 'nc=00000001', `cnonce="${cnonce}"`] : []),
+      ...(opaque === undefined ? [] : [`opaque=${quote(opaque)}`]),
+    ].join(', ')
+    answers.set(realm, { value, realm, stale: params.get('stale')?.toLowerCase() === 'true' })
+  }
+  return [...answers.values()]
+}

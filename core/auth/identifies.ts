@@ -1,0 +1,119 @@
+/** `type=identify`: which endpoint an address or a header belongs to, made ready for the packet path. */
+import { lookup, resolveSrv } from 'node:dns/promises'
+import type { Identify } from '../endpoints.ts'
+import type { Logger } from '../log.ts'
+import type { SipRequest } from '../sip/contract.ts'
+import { inNetwork, type Network, parseAddress, readNetwork } from './networks.ts'
+import { compilePattern } from './pattern.ts'
+
+/** Addresses of a host name. Rejects where there are none. */
+export type Resolve = (host: string, srv: boolean) => Promise<readonly string[]>
+
+/** A header value longer than this matches nothing. */
+const MAX_VALUE = 256
+
+interface HeaderMatch {
+  readonly endpoint: string
+  readonly header: string
+  readonly test: (value: string) => boolean
+}
+
+export class Identifies {
+  readonly #hosts = new Map<string, string>()
+  /** The longest prefix first, so that the narrowest network decides. */
+  #networks: { readonly network: Network; readonly endpoint: string }[] = []
+  readonly #headers: HeaderMatch[] = []
+  readonly #names: { readonly host: string; readonly endpoint: string; readonly srv: boolean }[] = []
+
+  /** What cannot be read is said in the log and matches nothing. */
+  constructor(sections: readonly Identify[], log: Logger) {
+    for (const section of sections) {
+      for (const match of section.match) this.#addMatch(match, section, log)
+      if (section.match_header !== '') this.#addHeader(section, log)
+    }
+    this.#networks.sort((a, b) => b.network.bits - a.network.bits)
+  }
+
+  get hasNames(): boolean {
+    return this.#names.length > 0
+  }
+
+  /** Host names become addresses. Names that cannot be resolved keep what they had. */
+  async resolveNames(resolve: Resolve, log: Logger): Promise<void> {
+    for (const { host, endpoint, srv } of this.#names) {
+      try {
+        const found = await resolve(host, srv)
+        for (const [address, owner] of this.#hosts) if (owner === `${endpoint} ${host}`) this.#hosts.delete(address)
+        for (const text of found) {
+          const address = parseAddress(text)
+          if (address) this.#hosts.set(address.toString(), `${endpoint} ${host}`)
+        }
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error)
+        log.warning(`identify: '${host}' of endpoint '${endpoint}' cannot be resolved: ${why}`)
+      }
+    }
+  }
+
+  byAddress(text: string): string | undefined {
+    if (this.#hosts.size === 0 && this.#networks.length === 0) return undefined
+    const address = parseAddress(text)
+    if (!address) return undefined
+    const host = this.#hosts.size > 0 ? this.#hosts.get(address.toString()) : undefined
+    if (host !== undefined) return host.slice(0, host.lastIndexOf(' '))
+    return this.#networks.find(({ network }) => inNetwork(address, network))?.endpoint
+  }
+
+  byHeader(request: SipRequest): string | undefined {
+    for (const { header, test, endpoint } of this.#headers) {
+      if (request.headers(header).some((value) => value.length <= MAX_VALUE && test(value))) return endpoint
+    }
+    return undefined
+  }
+
+  #addMatch(match: string, { endpoint, id, srv_lookups: srv }: Identify, log: Logger): void {
+    if (!looksLikeAddress(match)) {
+      this.#names.push({ host: match, endpoint, srv })
+      return
+    }
+    try {
+      this.#networks.push({ network: readNetwork(match), endpoint })
+    } catch (error) {
+      log.error(`identify '${id}': match = ${match}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+
+  #addHeader({ match_header: text, endpoint, id }: Identify, log: Logger): void {
+    const colon = text.indexOf(':')
+    const header = text.slice(0, Math.max(0, colon)).trim()
+    const value = text.slice(colon + 1).trim()
+    try {
+      if (header === '') throw new Error('expected a header, a colon and a value')
+      const isPattern = value.length > 1 && value.startsWith('/') && value.endsWith('/')
+      const pattern = isPattern ? compilePattern(value.slice(1, -1)) : undefined
+      this.#headers.push({ endpoint, header, test: pattern ? (v) => pattern.test(v) : (v) => v === value })
+    } catch (error) {
+      log.error(`identify '${id}': match_header = ${text}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+}
+
+function looksLikeAddress(match: string): boolean {
+  return match.includes('/') || match.includes(':') || /^[0-9.]+$/.test(match)
+}
+
+/** The system's resolver: the targets of `_sip._udp`, `_sip._tcp` and `_sips._tcp` where there are any, and the name itself. */
+export const resolveHost: Resolve = async (host, srv) => {
+  const names = [host]
+  if (srv) {
+    const services = ['_sip._udp', '_sip._tcp', '_sips._tcp'].map((service) => resolveSrv(`${service}.${host}`))
+    for (const answer of await Promise.allSettled(services))
+      if (answer.status === 'fulfilled') names.push(...answer.value.map(({ name }) => name))
+  }
+  const answers = await Promise.allSettled(names.map((name) => lookup(name, { all: true })))
+  const addresses = answers.flatMap((answer) =>
+    answer.status === 'fulfilled' ? answer.value.map(({ address }) => address) : [],
+  )
+  if (addresses.length === 0) throw new Error('no address')
+  return [...new Set(addresses)]
+}

@@ -1,0 +1,193 @@
+/**
+ * All configuration, read in one go. A start, a reload and `--check` use the same reading; with a problem in it nothing
+ * of it takes effect.
+ *
+ * lamplighter.conf → Asterisk's files, where `asterisk_config` names their directory → our own files, which overrule
+ * them → one value. A file that is not there leaves its defaults.
+ */
+import { existsSync, statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { type ConfigFile, lastValue } from '../config.ts'
+import { type PjsipConfig, type TransportConfig, transportOptions } from '../endpoints.ts'
+import type { ModulesPlan } from '../loader.ts'
+import type { ModuleConfig } from '../module.ts'
+import { checkModuleFile, moduleFiles } from '../module-files.ts'
+import { type ConfigError, defaultsOf } from '../options.ts'
+import { type DialplanData, readDialplan } from './dialplan-conf.ts'
+import { Findings } from './findings.ts'
+import { readSettings, type ServerEntry, type Settings } from './lamplighter-conf.ts'
+import { LOAD_EVERYTHING, readModules } from './modules-conf.ts'
+import { readConfigFile } from './parser.ts'
+import { type PjsipSource, readPjsip } from './pjsip-conf.ts'
+import { type MailboxDirectory, readVoicemail } from './voicemail-conf.ts'
+
+export type { MailboxDirectory, ServerEntry }
+
+export interface Configuration extends Settings {
+  /** Absolute. */
+  readonly directory: string
+  readonly pjsip: PjsipConfig
+  readonly dialplan: DialplanData
+  readonly mailboxes: MailboxDirectory
+  readonly modules: ModulesPlan
+  /** Absolute, or `:memory:`. */
+  readonly storePath: string
+  readonly consoleSocket: string
+  /** Absolute; undefined where there is none. */
+  readonly logFile: string | undefined
+  /** Every file that was read, includes too. */
+  readonly files: readonly string[]
+}
+
+export interface ConfigurationReading {
+  readonly configuration: Configuration
+  /** All that must be put right before this configuration can be used. */
+  readonly problems: readonly ConfigError[]
+  /** What is passed over in Asterisk's files, for the log. */
+  readonly notes: readonly ConfigError[]
+}
+
+/** Where nothing says otherwise: the usual port, and another one beside an Asterisk that has it. */
+const DEFAULT_BIND = '0.0.0.0:5060'
+const DEFAULT_BIND_BESIDE_ASTERISK = '0.0.0.0:5070'
+
+/** The path of a Unix socket has to fit into 108 bytes with its end. */
+const LONGEST_SOCKET_PATH = 107
+
+/** Without a directory nothing is read, and the defaults hold. `declared` is what modules read of our files. */
+export function readConfiguration(
+  directory: string | undefined,
+  declared: readonly ModuleConfig[] = [],
+): ConfigurationReading {
+  const findings = new Findings()
+  const ours = new ConfigDirectory(directory, false, findings)
+  const settings = readSettings(ours.read('lamplighter.conf'), findings)
+  const theirs = new ConfigDirectory(asteriskDirectory(settings, ours, findings), true, findings)
+
+  const pjsip = readPjsip([...pjsipFiles(theirs), ...pjsipFiles(ours)], ours.path)
+  const dialplan = readDialplan([...both('extensions.conf', theirs, ours)], pjsip.hints)
+  const voicemail = readVoicemail([...both('voicemail.conf', theirs, ours)])
+  const modulesFile = ours.read('modules.conf')
+  const modules = modulesFile ? readModules(modulesFile) : { plan: LOAD_EVERYTHING, problems: [] }
+  for (const reading of [pjsip, dialplan, voicemail]) findings.add(reading)
+  findings.add({ problems: modules.problems, notes: [] })
+  for (const name of moduleFiles(declared)) {
+    const file = ours.read(name)
+    const inIt = declared.filter((each) => each.file === name)
+    if (file) checkModuleFile(file, inIt, findings)
+  }
+
+  const consoleSocket = resolve(ours.path, settings.console.socket)
+  checkSocket(consoleSocket, ours, findings)
+  const configuration: Configuration = {
+    ...settings,
+    directory: ours.path,
+    pjsip: withTransport(pjsip.config, settings, ours.path),
+    dialplan: dialplan.data,
+    mailboxes: voicemail.directory,
+    modules: modules.plan,
+    storePath: settings.store.path === ':memory:' ? ':memory:' : resolve(ours.path, settings.store.path),
+    consoleSocket,
+    logFile: settings.console.logfile === '' ? undefined : resolve(ours.path, settings.console.logfile),
+    files: [...ours.files, ...theirs.files],
+  }
+  return { configuration, problems: findings.problems, notes: findings.notes }
+}
+
+/** A directory whose files are read at most once. */
+class ConfigDirectory {
+  readonly path: string
+  readonly foreign: boolean
+  readonly files: string[] = []
+  readonly #exists: boolean
+  readonly #findings: Findings
+  readonly #read = new Map<string, ConfigFile | undefined>()
+
+  constructor(path: string | undefined, foreign: boolean, findings: Findings) {
+    this.path = resolve(path ?? '.')
+    this.foreign = foreign
+    this.#findings = findings
+    this.#exists = path !== undefined && isDirectory(this.path)
+    if (path !== undefined && !this.#exists && !foreign)
+      findings.problem(`${this.path} is not there, expected a configuration directory`)
+  }
+
+  has(name: string): boolean {
+    return this.#exists && existsSync(join(this.path, name))
+  }
+
+  /** Faults go to the findings. */
+  read(name: string): ConfigFile | undefined {
+    if (this.#read.has(name)) return this.#read.get(name)
+    const reading = this.has(name)
+      ? readConfigFile(join(this.path, name), { directory: this.path, foreign: this.foreign })
+      : undefined
+    this.#read.set(name, reading?.file)
+    if (reading) {
+      this.#findings.add(reading)
+      this.files.push(...reading.file.files)
+    }
+    return reading?.file
+  }
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+}
+
+const ASTERISK_FILES = ['pjsip.conf', 'pjsip_wizard.conf', 'extensions.conf', 'voicemail.conf']
+
+function asteriskDirectory({ general }: Settings, ours: ConfigDirectory, findings: Findings): string | undefined {
+  if (general.asterisk_config === '') return undefined
+  const path = resolve(ours.path, general.asterisk_config)
+  const section = ours.read('lamplighter.conf')?.sections.findLast((s) => lastValue(s, 'asterisk_config'))
+  const fault = (what: string, expected: string): undefined => {
+    findings.problem(
+      `asterisk_config = ${general.asterisk_config} ${what}, expected ${expected}`,
+      lastValue(section, 'asterisk_config'),
+    )
+    return undefined
+  }
+  if (!isDirectory(path)) return fault('is no directory', "the directory of Asterisk's configuration")
+  if (path === ours.path) return fault('is our own directory', "Asterisk's directory, and ours beside it")
+  if (!ASTERISK_FILES.some((name) => existsSync(join(path, name))))
+    return fault(`has none of ${ASTERISK_FILES.join(', ')}`, "the directory of Asterisk's configuration")
+  return path
+}
+
+function pjsipFiles(directory: ConfigDirectory): PjsipSource[] {
+  const { foreign } = directory
+  const kinds = { 'pjsip.conf': 'pjsip', 'pjsip_wizard.conf': 'wizard', 'acl.conf': 'acl' } as const
+  return Object.entries(kinds).flatMap(([name, kind]) => {
+    const file = directory.read(name)
+    return file ? [{ kind, file, foreign }] : []
+  })
+}
+
+function both(name: string, ...directories: ConfigDirectory[]): { file: ConfigFile; foreign: boolean }[] {
+  return directories.flatMap((directory) => {
+    const file = directory.read(name)
+    return file ? [{ file, foreign: directory.foreign }] : []
+  })
+}
+
+function withTransport(pjsip: PjsipConfig, { general }: Settings, directory: string): PjsipConfig {
+  if (pjsip.transports.length > 0) return pjsip
+  const transport: TransportConfig = {
+    ...defaultsOf(transportOptions),
+    id: 'transport-udp',
+    bind: general.asterisk_config === '' ? DEFAULT_BIND : DEFAULT_BIND_BESIDE_ASTERISK,
+    file: join(directory, 'pjsip.conf'),
+    line: 0,
+  }
+  return { ...pjsip, transports: [transport] }
+}
+
+function checkSocket(path: string, ours: ConfigDirectory, findings: Findings): void {
+  if (Buffer.byteLength(path) <= LONGEST_SOCKET_PATH) return
+  const section = ours.read('lamplighter.conf')?.sections.findLast((s) => lastValue(s, 'socket'))
+  findings.problem(
+    `the console's socket ${path} is longer than ${LONGEST_SOCKET_PATH} bytes, expected a shorter path in socket = of [console]`,
+    lastValue(section, 'socket'),
+  )
+}

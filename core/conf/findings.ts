@@ -1,0 +1,29 @@
+/**
+ * What reading the configuration found. Problems keep it from taking effect; notes do not, and are for the log.
+ * Asterisk's own files get the benefit of the doubt: what Asterisk only warns about is a note there, and a problem in ours.
+ */
+import type { Place } from '../config.ts'
+import { ConfigError } from '../options.ts'
+
+export class Findings {
+  readonly problems: ConfigError[] = []
+  readonly notes: ConfigError[] = []
+
+  problem(message: string, place?: Place): void {
+    this.problems.push(new ConfigError(message, place))
+  }
+
+  note(message: string, place?: Place): void {
+    this.notes.push(new ConfigError(message, place))
+  }
+
+  /** `foreign`: the file is Asterisk's. */
+  doubt(foreign: boolean, message: string, place?: Place): void {
+    ;(foreign ? this.notes : this.problems).push(new ConfigError(message, place))
+  }
+
+  add(other: { readonly problems: readonly ConfigError[]; readonly notes: readonly ConfigError[] }): void {
+    for (const problem of other.problems) this.problems.push(problem)
+    for (const note of other.notes) this.notes.push(note)
+  }
+}

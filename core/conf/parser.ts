@@ -1,0 +1,228 @@
+/**
+ * Reads files in Asterisk's .conf dialect. Each line without its comment is one of three things:
+ *
+ *     [name](template,!,+)         a section, begun or gone on with
+ *     #include "other.conf"        another file, read as if it stood here
+ *     key = value                  an entry of the section above it
+ *
+ * Nothing stops at the first error: all are gathered, and what can be read is.
+ */
+import { readFileSync, realpathSync, statSync } from 'node:fs'
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
+import { globSync } from 'tinyglobby'
+import type { ConfigFile, Place } from '../config.ts'
+import type { ConfigError } from '../options.ts'
+import { Findings } from './findings.ts'
+import { confLines } from './lines.ts'
+import { SectionBuilder } from './sections.ts'
+
+export interface ConfigReading {
+  readonly file: ConfigFile
+  /** What must be put right before the file can be used. */
+  readonly problems: readonly ConfigError[]
+  /** What Asterisk only warns about; in Asterisk's own files only. */
+  readonly notes: readonly ConfigError[]
+}
+
+export interface ReadingOptions {
+  /** Where relative #include paths start; the file's own directory when absent. */
+  readonly directory?: string
+  /** The file belongs to Asterisk, not to us. */
+  readonly foreign?: boolean
+}
+
+/** Files above this are no configuration. In bytes. */
+const LARGEST_FILE = 64 * 1024 * 1024
+const DEEPEST_INCLUDE = 64
+const MOST_FILES = 10_000
+const GLOB_MAGIC = /[*?[{]/
+
+export function readConfigFile(path: string, options: ReadingOptions = {}): ConfigReading {
+  const reading = new Reading(options.directory ?? dirname(path), options.foreign ?? false)
+  reading.readRoot(path)
+  return reading.result(path)
+}
+
+/** The same from a text, for what is not a file. */
+export function parseConfig(text: string, path: string, options: ReadingOptions = {}): ConfigReading {
+  const reading = new Reading(options.directory ?? dirname(path), options.foreign ?? false)
+  reading.readText(text, path)
+  return reading.result(path)
+}
+
+interface FileText {
+  readonly text: string
+  readonly realPath: string
+}
+
+class Reading {
+  readonly #directory: string
+  readonly #foreign: boolean
+  readonly #findings = new Findings()
+  readonly #sections: SectionBuilder
+  readonly #files: string[] = []
+  /** Real paths of the files that are being read, outermost first. */
+  readonly #stack: string[] = []
+
+  constructor(directory: string, foreign: boolean) {
+    this.#directory = directory
+    this.#foreign = foreign
+    this.#sections = new SectionBuilder(this.#findings, foreign)
+  }
+
+  result(path: string): ConfigReading {
+    const { problems, notes } = this.#findings
+    return { file: { path, sections: this.#sections.finished(), files: this.#files }, problems, notes }
+  }
+
+  readRoot(path: string): void {
+    const text = readText(path)
+    if ('fault' in text) this.#findings.problem(`${path}: ${text.fault}, expected a readable file`)
+    else this.#readFile(path, text)
+  }
+
+  readText(text: string, path: string): void {
+    this.#files.push(path)
+    this.#readLines(text, path)
+  }
+
+  #readFile(path: string, { text, realPath }: FileText): void {
+    this.#files.push(path)
+    this.#stack.push(realPath)
+    this.#readLines(text, path)
+    this.#stack.pop()
+  }
+
+  #readLines(text: string, file: string): void {
+    const { lines, unterminated } = confLines(text)
+    // An included file goes on in the section it was included in, and so does what follows the #include.
+    const scope = this.#sections.enter()
+    for (const { text: line, number } of lines) {
+      const place = { file, line: number }
+      if (line.startsWith('[')) scope.header(line, place)
+      else if (line.startsWith('#')) this.#directive(line, place)
+      else scope.entry(line, place)
+    }
+    if (unterminated !== undefined) {
+      this.#findings.doubt(this.#foreign, 'comment ;-- is never closed, expected --;', { file, line: unterminated })
+    }
+  }
+
+  #directive(line: string, place: Place): void {
+    const [, name = '', rest = ''] = /^#(\S*)\s*(.*)$/s.exec(line) ?? []
+    const argument = unquote(rest)
+    switch (name.toLowerCase()) {
+      case 'include':
+      case 'tryinclude':
+        if (argument === '') return this.#doubt(`#${name} without a file, expected #${name} "file"`, place)
+        return this.#include(argument, name.toLowerCase() === 'tryinclude', place)
+      case 'exec':
+        return this.#doubt('#exec is never run here, expected #include of a file with its output', place)
+      default:
+        return this.#doubt(`unknown directive '#${name}', expected #include or #tryinclude`, place)
+    }
+  }
+
+  #include(argument: string, optional: boolean, place: Place): void {
+    const paths = this.#find(argument, place.file)
+    if (paths.length === 0 && !optional) {
+      this.#findings.problem(
+        `#include "${argument}": no such file, expected one in ${this.#directory} (or #tryinclude)`,
+        place,
+      )
+    }
+    for (const path of paths) {
+      const text = readText(path)
+      if ('fault' in text) {
+        if (optional) this.#findings.note(`#tryinclude "${argument}": ${path} ${text.fault}`, place)
+        else this.#findings.problem(`#include "${argument}": ${path} ${text.fault}, expected a readable file`, place)
+        continue
+      }
+      const real = text.realPath
+      if (this.#stack.includes(real)) {
+        const way = [...this.#stack.slice(this.#stack.indexOf(real)), real].map((p) => basename(p)).join(' → ')
+        this.#findings.problem(`#include "${argument}" goes in a circle (${way}), expected a file not yet open`, place)
+        continue
+      }
+      if (this.#stack.length >= DEEPEST_INCLUDE) {
+        this.#findings.problem(
+          `#include "${argument}" is nested too deeply, expected at most ${DEEPEST_INCLUDE}`,
+          place,
+        )
+        continue
+      }
+      if (this.#files.length >= MOST_FILES) {
+        if (this.#files.length === MOST_FILES) {
+          this.#files.push(path)
+          this.#findings.problem(`too many files are included, expected at most ${MOST_FILES}`, place)
+        }
+        return
+      }
+      this.#readFile(path, text)
+    }
+  }
+
+  /** Asterisk looks in its configuration directory only; the including file's own directory is tried after it. */
+  #find(argument: string, includingFile: string): string[] {
+    if (isAbsolute(argument)) return expand('/', argument)
+    const found = expand(this.#directory, argument)
+    return found.length > 0 ? found : expand(dirname(includingFile), argument)
+  }
+
+  #doubt(message: string, place: Place): void {
+    this.#findings.doubt(this.#foreign, message, place)
+  }
+}
+
+/** The files that a path or a pattern names, in the order of their names. */
+function expand(directory: string, pattern: string): string[] {
+  if (!GLOB_MAGIC.test(pattern)) {
+    const path = isAbsolute(pattern) ? pattern : join(directory, pattern)
+    return exists(path) ? [path] : []
+  }
+  const parts = pattern.split('/')
+  const firstMagic = parts.findIndex((part) => GLOB_MAGIC.test(part))
+  const base = resolve(directory, parts.slice(0, firstMagic).join('/') || (isAbsolute(pattern) ? '/' : '.'))
+  if (!exists(base) || base.includes('\0')) return []
+  return globSync(parts.slice(firstMagic).join('/'), {
+    cwd: base,
+    absolute: true,
+    expandDirectories: false,
+    extglob: false,
+    globstar: false,
+    deep: parts.length - firstMagic,
+  }).sort()
+}
+
+/** What cannot be looked at is there, too: reading it says why. */
+function exists(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch {
+    return true
+  }
+}
+
+function readText(path: string): FileText | { readonly fault: string } {
+  try {
+    const found = statSync(path)
+    if (found.isDirectory()) return { fault: 'is a directory' }
+    if (!found.isFile()) return { fault: 'is not a regular file' }
+    if (found.size > LARGEST_FILE) return { fault: 'is too large' }
+    return { text: readFileSync(path, 'utf8'), realPath: realpathSync(path) }
+  } catch (error) {
+    return { fault: `cannot be read (${codeOf(error)})` }
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : String(error)
+}
+
+/** `"file"`, `<file>` or plain. */
+function unquote(text: string): string {
+  const trimmed = text.trim()
+  const closing = trimmed.startsWith('"') ? '"' : trimmed.startsWith('<') ? '>' : undefined
+  const quoted = closing !== undefined && trimmed.length > 1 && trimmed.endsWith(closing)
+  return quoted ? trimmed.slice(1, -1).trim() : trimmed
+}

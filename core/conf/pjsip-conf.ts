@@ -1,0 +1,290 @@
+/**
+ * pjsip.conf, pjsip_wizard.conf and acl.conf → the objects that Lamplighter uses.
+ *
+ * sections by type and name → values by declared options → references checked. Our own objects stand in for Asterisk's
+ * of the same name; `global` and `system` are added up line by line, ours last. Asterisk's transports stay with
+ * Asterisk: two programs cannot listen on one port.
+ */
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { type ConfigFile, type ConfigSection, lastValue } from '../config.ts'
+import {
+  type Acl,
+  type Aor,
+  type Auth,
+  aclOptions,
+  aorOptions,
+  authOptions,
+  type Endpoint,
+  endpointOptions,
+  globalOptions,
+  type Identify,
+  identifyOptions,
+  type PjsipConfig,
+  systemOptions,
+  type TransportConfig,
+  transportOptions,
+} from '../endpoints.ts'
+import { reasonOf } from '../log.ts'
+import { type ConfigError, type OptionSet, type OptionValues, readSection } from '../options.ts'
+import { formatBind, parseBind } from './bind.ts'
+import { Findings } from './findings.ts'
+import { isPjsipType, OTHER_OPTIONS, OTHER_TYPES, type PjsipType } from './pjsip-names.ts'
+import { checkReferences } from './pjsip-references.ts'
+import { expandWizards, type WizardHint } from './pjsip-wizard.ts'
+import { didYouMean } from './suggestion.ts'
+
+/** Options by type: what is read of each. */
+export const PJSIP_OPTIONS = {
+  endpoint: endpointOptions,
+  aor: aorOptions,
+  auth: authOptions,
+  acl: aclOptions,
+  identify: identifyOptions,
+  global: globalOptions,
+  system: systemOptions,
+  transport: transportOptions,
+} satisfies Record<PjsipType, OptionSet>
+
+export interface PjsipSource {
+  readonly kind: 'pjsip' | 'wizard' | 'acl'
+  readonly file: ConfigFile
+  /** Asterisk's file, not ours. */
+  readonly foreign: boolean
+}
+
+export interface PjsipReading {
+  readonly config: PjsipConfig
+  readonly hints: readonly WizardHint[]
+  readonly problems: readonly ConfigError[]
+  readonly notes: readonly ConfigError[]
+}
+
+/** A section and whose it is. */
+export interface Draft {
+  readonly section: ConfigSection
+  readonly foreign: boolean
+}
+export type Drafts = ReadonlyMap<string, Draft>
+
+/** Who Asterisk is to others, and its own traces: not taken over. */
+const NOT_TAKEN_OVER = new Set(['user_agent', 'debug'])
+
+/** `directory`: where relative paths of certificates start. Sources that come first are overruled by those that follow. */
+export function readPjsip(sources: readonly PjsipSource[], directory: string): PjsipReading {
+  const findings = new Findings()
+  const reader = new PjsipReader(findings, directory)
+  const hints = sources.flatMap((source) => reader.take(source))
+  const config = reader.config()
+  return { config, hints, problems: findings.problems, notes: findings.notes }
+}
+
+class PjsipReader {
+  readonly #findings: Findings
+  readonly #directory: string
+  readonly #drafts: Record<PjsipType | 'namedAcl', Map<string, Draft>> = {
+    endpoint: new Map(),
+    aor: new Map(),
+    auth: new Map(),
+    acl: new Map(),
+    identify: new Map(),
+    global: new Map(),
+    system: new Map(),
+    transport: new Map(),
+    namedAcl: new Map(),
+  }
+
+  constructor(findings: Findings, directory: string) {
+    this.#findings = findings
+    this.#directory = directory
+  }
+
+  take({ kind, file, foreign }: PjsipSource): readonly WizardHint[] {
+    if (kind === 'acl') {
+      for (const section of file.sections) this.#keep('namedAcl', { section, foreign })
+      return []
+    }
+    if (kind === 'pjsip') {
+      for (const section of file.sections) this.#takeSection(section, foreign)
+      return []
+    }
+    const { sections, hints } = expandWizards(file, foreign, this.#findings)
+    for (const section of sections) this.#takeSection(section, foreign)
+    return hints
+  }
+
+  config(): PjsipConfig {
+    const endpoints = this.#readAll('endpoint', endpointOptions, (values, id): Endpoint => {
+      return { ...values, id, hintContext: values.subscribe_context || values.context }
+    })
+    const transports = this.#transports()
+    const config: PjsipConfig = {
+      endpoints: this.#withOurTransports(endpoints, transports),
+      aors: this.#readAll('aor', aorOptions, (values, id): Aor => ({ ...values, id })),
+      auths: this.#readAll('auth', authOptions, (values, id): Auth => ({ ...values, id })),
+      acls: this.#readAll('acl', aclOptions, (values, id): Acl => ({ ...values, id })),
+      namedAcls: this.#readAll('namedAcl', aclOptions, (values, id): Acl => ({ ...values, id })),
+      identifies: [
+        ...this.#readAll('identify', identifyOptions, (values, id): Identify => {
+          return { ...values, id, match: values.match.map(withoutPort) }
+        }).values(),
+      ],
+      global: this.#readOne('global', globalOptions),
+      system: this.#readOne('system', systemOptions),
+      transports,
+    }
+    checkReferences(config, this.#drafts, this.#findings)
+    return config
+  }
+
+  #takeSection(section: ConfigSection, foreign: boolean): void {
+    const type = lastValue(section, 'type')
+    if (!type) {
+      this.#findings.doubt(foreign, `[${section.name}] has no type, expected type = endpoint, aor, auth …`, section)
+      return
+    }
+    if (!isPjsipType(type.value)) {
+      if (foreign || OTHER_TYPES.has(type.value)) return
+      const hint = didYouMean(type.value, [...Object.keys(PJSIP_OPTIONS), ...OTHER_TYPES])
+      const expected = `expected one of: ${Object.keys(PJSIP_OPTIONS).join(', ')}`
+      this.#findings.problem(`unknown type '${type.value}' in [${section.name}]${hint || `, ${expected}`}`, type)
+      return
+    }
+    if (foreign && type.value === 'transport') return
+    // A way for Asterisk to log in somewhere; nobody logs in here with it.
+    if (type.value === 'auth' && lastValue(section, 'auth_type')?.value === 'google_oauth') return
+    if (!foreign) this.#checkNames(section, type.value)
+    this.#keep(type.value, { section, foreign })
+  }
+
+  #keep(type: PjsipType | 'namedAcl', draft: Draft): void {
+    const { section, foreign } = draft
+    const drafts = this.#drafts[type]
+    const earlier = drafts.get(section.name)
+    if (earlier && earlier.foreign === foreign) {
+      const { file, line } = earlier.section
+      const what = type === 'namedAcl' ? 'ACL' : type
+      this.#findings.doubt(
+        foreign,
+        `a second ${what} [${section.name}], expected one (the first is at ${file}:${line})`,
+        section,
+      )
+      return
+    }
+    drafts.set(section.name, draft)
+  }
+
+  #checkNames(section: ConfigSection, type: PjsipType): void {
+    const ours = Object.keys(PJSIP_OPTIONS[type])
+    const known = new Set([...ours, 'type'])
+    for (const entry of section.entries) {
+      const name = entry.key.toLowerCase()
+      // Asterisk lets objects carry fields of one's own: @name.
+      if (known.has(name) || OTHER_OPTIONS[type].has(name) || name.startsWith('@')) continue
+      const hint = didYouMean(name, [...ours, ...OTHER_OPTIONS[type]]) || `, expected an option of type = ${type}`
+      this.#findings.problem(`unknown option '${entry.key}' in [${section.name}]${hint}`, entry)
+    }
+  }
+
+  #readAll<S extends OptionSet, T>(
+    type: PjsipType | 'namedAcl',
+    set: S,
+    make: (values: OptionValues<S>, id: string, section: ConfigSection) => T,
+  ): Map<string, T> {
+    const made = new Map<string, T>()
+    for (const [id, { section }] of this.#drafts[type]) {
+      made.set(id, make(this.#read(section, set), id, section))
+    }
+    return made
+  }
+
+  /** All sections of the type as one, Asterisk's lines first. */
+  #readOne<S extends OptionSet>(type: 'global' | 'system', set: S): OptionValues<S> {
+    const drafts = [...this.#drafts[type].values()].sort((a, b) => Number(b.foreign) - Number(a.foreign))
+    const [first] = drafts
+    if (!first) return this.#read(undefined, set)
+    const entries = drafts.flatMap(({ section, foreign }) =>
+      section.entries.filter((entry) => !foreign || !NOT_TAKEN_OVER.has(entry.key.toLowerCase())),
+    )
+    return this.#read({ ...first.section, entries }, set)
+  }
+
+  #read<S extends OptionSet>(section: ConfigSection | undefined, set: S): OptionValues<S> {
+    return readSection(section, set, this.#findings.problems, { unknown: 'ignore' })
+  }
+
+  #transports(): TransportConfig[] {
+    const taken = new Map<string, string>()
+    const transports = this.#readAll('transport', transportOptions, (values, id, section): TransportConfig => {
+      const { file, line } = section
+      const transport = { ...values, ...this.#certificates(values, section), id, file, line }
+      this.#checkBind(transport, section, taken)
+      return transport
+    })
+    return [...transports.values()]
+  }
+
+  #checkBind({ bind, protocol, id }: TransportConfig, section: ConfigSection, taken: Map<string, string>): void {
+    const place = lastValue(section, 'bind') ?? section
+    try {
+      const parsed = parseBind(bind, protocol)
+      const key = `${protocol === 'udp' ? 'udp' : 'tcp'} ${formatBind(parsed)}`
+      const other = parsed.port === 0 ? undefined : taken.get(key)
+      if (other !== undefined) {
+        this.#findings.problem(
+          `transport [${id}] binds ${formatBind(parsed)} as [${other}] does, expected another`,
+          place,
+        )
+      }
+      taken.set(key, id)
+    } catch (error) {
+      this.#findings.problem(`bind = ${bind} is not valid, ${reasonOf(error)}`, place)
+    }
+  }
+
+  /** Paths from the configuration directory. */
+  #certificates(
+    values: OptionValues<typeof transportOptions>,
+    section: ConfigSection,
+  ): Pick<TransportConfig, 'cert_file' | 'priv_key_file' | 'ca_list_file'> {
+    const path = (name: 'cert_file' | 'priv_key_file' | 'ca_list_file', needed: boolean): string => {
+      const written = values[name]
+      if (written === '') {
+        if (needed) {
+          this.#findings.problem(`transport [${section.name}] is tls without ${name}, expected a PEM file`, section)
+        }
+        return ''
+      }
+      const full = resolve(this.#directory, written)
+      if (!existsSync(full)) {
+        this.#findings.problem(`${name} = ${written}: no such file, expected a PEM file`, lastValue(section, name))
+      }
+      return full
+    }
+    const tls = values.protocol === 'tls'
+    return {
+      cert_file: path('cert_file', tls),
+      // Asterisk takes the key from the certificate's file where there is none of its own.
+      priv_key_file: path('priv_key_file', false) || (values.cert_file && resolve(this.#directory, values.cert_file)),
+      ca_list_file: path('ca_list_file', false),
+    }
+  }
+
+  /** Asterisk's endpoints name Asterisk's transports. */
+  #withOurTransports(
+    endpoints: ReadonlyMap<string, Endpoint>,
+    transports: readonly TransportConfig[],
+  ): ReadonlyMap<string, Endpoint> {
+    const ours = new Set(transports.map((transport) => transport.id))
+    const change = (endpoint: Endpoint): Endpoint =>
+      this.#drafts.endpoint.get(endpoint.id)?.foreign && !ours.has(endpoint.transport)
+        ? { ...endpoint, transport: '' }
+        : endpoint
+    return new Map([...endpoints].map(([id, endpoint]) => [id, change(endpoint)]))
+  }
+}
+
+/** Asterisk takes `192.0.2.1:5060` and `[2001:db8::1]:5060` in match; phones come from any port, and so may these. */
+function withoutPort(match: string): string {
+  return /^([^:/]+):[0-9]{1,5}$/.exec(match)?.[1] ?? /^\[([^\]]*)\](?::[0-9]{1,5})?$/.exec(match)?.[1] ?? match
+}

@@ -1,0 +1,128 @@
+/** What the objects of pjsip.conf say beyond their own section: names that must be there, addresses and patterns. */
+
+import { readNetwork } from '../auth/networks.ts'
+import { compilePattern } from '../auth/pattern.ts'
+import { type ConfigSection, lastValue, type Place } from '../config.ts'
+import type { Auth, Endpoint, Identify, PjsipConfig, TransportConfig } from '../endpoints.ts'
+import { reasonOf } from '../log.ts'
+import type { Findings } from './findings.ts'
+import type { Draft, Drafts } from './pjsip-conf.ts'
+
+type Sections = Readonly<Record<'endpoint' | 'auth' | 'acl' | 'identify' | 'transport', Drafts>>
+
+/** In Asterisk's files it is only noted: what is missing there may be in a database that Asterisk reads. */
+export function checkReferences(config: PjsipConfig, sections: Sections, findings: Findings): void {
+  for (const endpoint of config.endpoints.values()) {
+    checkEndpoint(endpoint, sections.endpoint.get(endpoint.id), config, findings)
+  }
+  for (const identify of config.identifies) {
+    checkIdentify(identify, sections.identify.get(identify.id), config, findings)
+  }
+  for (const acl of config.acls.values()) {
+    const draft = sections.acl.get(acl.id)
+    checkNames('acl', acl.acl, 'ACL', knownAcls(config), draft, findings)
+    checkNames('contact_acl', acl.contact_acl, 'ACL', knownAcls(config), draft, findings)
+  }
+  for (const transport of config.transports) checkLocalNet(transport, sections.transport.get(transport.id), findings)
+  for (const auth of config.auths.values()) checkAuth(auth, sections.auth.get(auth.id), findings)
+}
+
+function checkEndpoint(endpoint: Endpoint, draft: Draft | undefined, config: PjsipConfig, findings: Findings): void {
+  checkNames('auth', endpoint.auth, 'auth', (name) => config.auths.has(name), draft, findings)
+  checkNames('aors', endpoint.aors, 'aor', (name) => config.aors.has(name), draft, findings)
+  checkNames('acl', endpoint.acl, 'ACL', knownAcls(config), draft, findings)
+  checkNames('contact_acl', endpoint.contact_acl, 'ACL', knownAcls(config), draft, findings)
+  const transports = endpoint.transport === '' ? [] : [endpoint.transport]
+  const known = (name: string): boolean => config.transports.some((transport) => transport.id === name)
+  checkNames('transport', transports, 'transport', known, draft, findings)
+}
+
+function checkIdentify(identify: Identify, draft: Draft | undefined, config: PjsipConfig, findings: Findings): void {
+  if (!draft) return
+  if (identify.endpoint === '') {
+    findings.doubt(draft.foreign, `identify [${identify.id}] has no endpoint, expected endpoint = NAME`, draft.section)
+    return
+  }
+  checkMatches(identify, draft, findings)
+  checkNames('endpoint', [identify.endpoint], 'endpoint', (name) => config.endpoints.has(name), draft, findings)
+}
+
+/** Addresses and networks of `match`, and the expression of `match_header`. Host names are resolved later. */
+function checkMatches(identify: Identify, draft: Draft, findings: Findings): void {
+  for (const match of identify.match) {
+    if (!/^[0-9.]+$|[/:]/.test(match)) continue
+    const fault = faultOf(() => readNetwork(match))
+    if (fault)
+      findings.doubt(
+        draft.foreign,
+        `match = ${match} of [${identify.id}] is not valid, ${fault}`,
+        placeOf(draft.section, 'match', match),
+      )
+  }
+  if (identify.match_header === '') return
+  const colon = identify.match_header.indexOf(':')
+  const value = identify.match_header.slice(colon + 1).trim()
+  const isPattern = value.length > 1 && value.startsWith('/') && value.endsWith('/')
+  const fault = colon < 1 ? 'expected Header: value' : isPattern && faultOf(() => compilePattern(value.slice(1, -1)))
+  if (fault)
+    findings.doubt(
+      draft.foreign,
+      `match_header of [${identify.id}] is not valid, ${fault}`,
+      placeOf(draft.section, 'match_header'),
+    )
+}
+
+function checkLocalNet(transport: TransportConfig, draft: Draft | undefined, findings: Findings): void {
+  for (const net of transport.local_net) {
+    const fault = faultOf(() => readNetwork(net))
+    if (fault && draft)
+      findings.problem(
+        `local_net = ${net} of [${transport.id}] is not valid, ${fault}`,
+        placeOf(draft.section, 'local_net', net),
+      )
+  }
+}
+
+function faultOf(read: () => unknown): string | undefined {
+  try {
+    read()
+    return undefined
+  } catch (error) {
+    return reasonOf(error)
+  }
+}
+
+function checkAuth(auth: Auth, draft: Draft | undefined, findings: Findings): void {
+  if (!draft || auth.auth_type !== 'md5' || /^[0-9a-f]{32}$/i.test(auth.md5_cred)) return
+  const place = placeOf(draft.section, 'md5_cred')
+  findings.doubt(draft.foreign, `auth [${auth.id}] has no good md5_cred, expected 32 hexadecimal digits`, place)
+}
+
+const knownAcls = (config: PjsipConfig) => (name: string) =>
+  config.acls.has(name) || (config.namedAcls?.has(name) ?? false)
+
+function checkNames(
+  option: string,
+  names: readonly string[],
+  kind: string,
+  known: (name: string) => boolean,
+  draft: Draft | undefined,
+  findings: Findings,
+): void {
+  if (!draft) return
+  for (const name of names) {
+    if (known(name)) continue
+    const where = kind === 'ACL' ? '[NAME] of acl.conf' : `a section with type = ${kind}`
+    findings.doubt(
+      draft.foreign,
+      `${option} = ${name} of [${draft.section.name}]: there is no ${kind} '${name}', expected the name of ${where}`,
+      placeOf(draft.section, option, name),
+    )
+  }
+}
+
+/** The line of the option that has this text in it, else the last one. */
+function placeOf(section: ConfigSection, option: string, text = ''): Place {
+  const named = section.entries.findLast((entry) => entry.key.toLowerCase() === option && entry.value.includes(text))
+  return named ?? lastValue(section, option) ?? section
+}

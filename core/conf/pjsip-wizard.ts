@@ -1,0 +1,165 @@
+/**
+ * pjsip_wizard.conf: one `type = wizard` section stands for an endpoint, its AOR, its auth, its identify and its hint.
+ * Each becomes sections as pjsip.conf would have them, so that there is one way to read them; every line keeps its place.
+ */
+import { type ConfigEntry, type ConfigFile, type ConfigSection, lastValue } from '../config.ts'
+import type { Findings } from './findings.ts'
+import { WIZARD_OPTIONS } from './pjsip-names.ts'
+import { didYouMean } from './suggestion.ts'
+
+/** `exten => EXTEN,hint,PJSIP/ENDPOINT` by other means. */
+export interface WizardHint {
+  readonly context: string
+  readonly exten: string
+  readonly device: string
+  readonly file: string
+  readonly line: number
+}
+
+export interface WizardSections {
+  readonly sections: readonly ConfigSection[]
+  readonly hints: readonly WizardHint[]
+}
+
+const PARTS = ['endpoint', 'aor', 'inbound_auth', 'outbound_auth', 'identify', 'registration', 'phoneprov']
+
+export function expandWizards(file: ConfigFile, foreign: boolean, findings: Findings): WizardSections {
+  const sections: ConfigSection[] = []
+  const hints: WizardHint[] = []
+  for (const section of file.sections) {
+    const type = lastValue(section, 'type')
+    if (type?.value !== 'wizard') {
+      const why = type ? `type = ${type.value} in pjsip_wizard.conf` : `[${section.name}] has no type`
+      findings.doubt(foreign, `${why}, expected type = wizard`, type ?? section)
+      continue
+    }
+    if (!foreign) checkNames(section, findings)
+    const wizard = new Wizard(section, foreign, findings)
+    sections.push(...wizard.sections())
+    hints.push(...wizard.hints())
+  }
+  return { sections, hints }
+}
+
+class Wizard {
+  readonly #section: ConfigSection
+  readonly #foreign: boolean
+  readonly #findings: Findings
+  readonly #hosts: readonly string[]
+
+  constructor(section: ConfigSection, foreign: boolean, findings: Findings) {
+    this.#section = section
+    this.#foreign = foreign
+    this.#findings = findings
+    this.#hosts = splitList(this.#text('remote_hosts'))
+  }
+
+  sections(): ConfigSection[] {
+    return [this.#endpoint(), this.#aor(), ...this.#auth(), ...this.#identify()]
+  }
+
+  hints(): WizardHint[] {
+    const exten = lastValue(this.#section, 'hint_exten')
+    if (!exten || exten.value === '' || !this.#yes('has_hint')) return []
+    const context = this.#text('hint_context') || this.#text('endpoint/context') || 'default'
+    const { file, line } = exten
+    return [{ context, exten: exten.value, device: `PJSIP/${this.#section.name}`, file, line }]
+  }
+
+  #endpoint(): ConfigSection {
+    const entries = [...this.#part('endpoint'), this.#made('aors', this.#section.name)]
+    for (const name of ['outbound_proxy', 'transport'])
+      if (this.#text(name) !== '') entries.push(this.#made(name, this.#text(name)))
+    if (this.#yes('accepts_auth')) entries.push(this.#made('auth', this.#inboundAuth))
+    return this.#make(this.#section.name, 'endpoint', entries)
+  }
+
+  #aor(): ConfigSection {
+    const entries = this.#part('aor')
+    if (!entries.some((entry) => entry.key === 'contact')) {
+      const pattern = lastValue(this.#section, 'contact_pattern')?.value ?? 'sip:${REMOTE_HOST}'
+      if (pattern !== '')
+        for (const host of this.#hosts) entries.push(this.#made('contact', pattern.replaceAll('${REMOTE_HOST}', host)))
+    }
+    return this.#make(this.#section.name, 'aor', entries)
+  }
+
+  #auth(): ConfigSection[] {
+    if (!this.#yes('accepts_auth')) return []
+    const entries = this.#part('inbound_auth')
+    if (!entries.some((entry) => entry.key === 'username')) {
+      this.#findings.doubt(
+        this.#foreign,
+        `wizard [${this.#section.name}] accepts_auth without inbound_auth/username, expected one`,
+        lastValue(this.#section, 'accepts_auth'),
+      )
+    }
+    return [this.#make(this.#inboundAuth, 'auth', entries)]
+  }
+
+  #identify(): ConfigSection[] {
+    if (this.#yes('accepts_registrations') || this.#yes('sends_line_with_registrations')) return []
+    const entries = this.#part('identify')
+    if (this.#hosts.length === 0) {
+      this.#findings.doubt(
+        this.#foreign,
+        `wizard [${this.#section.name}] has no remote_hosts, expected some where it does not accept registrations`,
+        this.#section,
+      )
+      return []
+    }
+    entries.push(this.#made('endpoint', this.#section.name))
+    if (!entries.some((entry) => entry.key === 'match'))
+      for (const host of this.#hosts) entries.push(this.#made('match', host))
+    return [this.#make(`${this.#section.name}-identify`, 'identify', entries)]
+  }
+
+  get #inboundAuth(): string {
+    return `${this.#section.name}-iauth`
+  }
+
+  /** `endpoint/context = x` of the wizard is `context = x` of the endpoint. */
+  #part(part: string): ConfigEntry[] {
+    const prefix = `${part}/`
+    return this.#section.entries
+      .filter((entry) => entry.key.startsWith(prefix) && entry.key.length > prefix.length)
+      .map((entry) => ({ ...entry, key: entry.key.slice(prefix.length) }))
+  }
+
+  #make(name: string, type: string, entries: ConfigEntry[]): ConfigSection {
+    const { file, line } = this.#section
+    return { name, file, line, entries: [this.#made('type', type), ...entries] }
+  }
+
+  #made(key: string, value: string): ConfigEntry {
+    const { file, line } = this.#section
+    return { key, value, arrow: false, file, line }
+  }
+
+  #text(key: string): string {
+    return lastValue(this.#section, key)?.value ?? ''
+  }
+
+  #yes(key: string): boolean {
+    return ['yes', 'true', 'y', 't', '1', 'on'].includes(this.#text(key).toLowerCase())
+  }
+}
+
+function checkNames(section: ConfigSection, findings: Findings): void {
+  for (const entry of section.entries) {
+    const slash = entry.key.indexOf('/')
+    const name = slash < 0 ? entry.key : entry.key.slice(0, slash)
+    const known = slash < 0 ? name === 'type' || WIZARD_OPTIONS.has(name) : PARTS.includes(name)
+    if (known) continue
+    const names = slash < 0 ? WIZARD_OPTIONS : PARTS
+    const hint = didYouMean(name, names) || ', expected an option of a wizard or of one of its parts: endpoint/context'
+    findings.problem(`unknown option '${entry.key}' in wizard [${section.name}]${hint}`, entry)
+  }
+}
+
+function splitList(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+}

@@ -1,0 +1,99 @@
+/** voicemail.conf → which mailboxes there are and whose they are. Their PINs are never kept. */
+import type { ConfigEntry, ConfigFile, ConfigSection, Place } from '../config.ts'
+import { lastValue } from '../config.ts'
+import type { ConfigError } from '../options.ts'
+import { mailboxName } from '../states/mailboxes.ts'
+import { Findings } from './findings.ts'
+
+export interface MailboxEntry extends Place {
+  /** `100@default` */
+  readonly name: string
+  readonly fullName: string
+}
+
+export interface MailboxDirectory {
+  /** By name: `100@default`. */
+  readonly mailboxes: ReadonlyMap<string, MailboxEntry>
+  /** Other names of mailboxes (`aliasescontext`): `100@devices` → `100@default`. */
+  readonly aliases: ReadonlyMap<string, string>
+}
+
+export interface VoicemailSource {
+  readonly file: ConfigFile
+  /** Asterisk's file, not ours. */
+  readonly foreign: boolean
+}
+
+export interface VoicemailReading {
+  readonly directory: MailboxDirectory
+  readonly problems: readonly ConfigError[]
+  readonly notes: readonly ConfigError[]
+}
+
+/** Lines of a context that are settings, not mailboxes. */
+const SETTINGS = new Set([
+  'directoryintro',
+  'imapuser',
+  'imappassword',
+  'imapvmshareid',
+  'imapfolder',
+  'imapserver',
+  'imapport',
+  'imapflags',
+])
+
+/** Sources that come first are overruled by those that follow. */
+export function readVoicemail(sources: readonly VoicemailSource[]): VoicemailReading {
+  const findings = new Findings()
+  const mailboxes = new Map<string, MailboxEntry>()
+  const aliases = new Map<string, string>()
+  for (const { file, foreign } of sources) {
+    const general = file.sections.find((section) => section.name.toLowerCase() === 'general')
+    const aliasesContext = lastValue(general, 'aliasescontext')?.value.toLowerCase()
+    const seen = new Map<string, Place>()
+    for (const section of file.sections) {
+      const name = section.name.toLowerCase()
+      if (name === 'general' || name === 'zonemessages') continue
+      if (name === aliasesContext) readAliases(section, aliases)
+      else for (const entry of section.entries) readMailbox(entry, section.name, foreign, seen, mailboxes, findings)
+    }
+  }
+  return { directory: { mailboxes, aliases }, problems: findings.problems, notes: findings.notes }
+}
+
+/** `100 => PIN,Full Name,e-mail,pager,options`. What the line says is never shown: the PIN is in it. */
+function readMailbox(
+  entry: ConfigEntry,
+  context: string,
+  foreign: boolean,
+  seen: Map<string, Place>,
+  mailboxes: Map<string, MailboxEntry>,
+  findings: Findings,
+): void {
+  if (SETTINGS.has(entry.key.toLowerCase())) return
+  const { file, line } = entry
+  if (/[\s@,]/.test(entry.key)) {
+    findings.doubt(
+      foreign,
+      `a mailbox of [${context}] has a blank, @ or comma in its name, expected 100 => PIN,Name`,
+      entry,
+    )
+    return
+  }
+  const name = `${entry.key}@${context}`
+  const earlier = seen.get(name)
+  if (earlier) {
+    findings.doubt(
+      foreign,
+      `a second mailbox ${name}, expected one (the first is at ${earlier.file}:${earlier.line})`,
+      entry,
+    )
+    return
+  }
+  seen.set(name, { file, line })
+  mailboxes.set(name, { name, fullName: entry.value.split(',', 2)[1]?.trim() ?? '', file, line })
+}
+
+function readAliases(section: ConfigSection, aliases: Map<string, string>): void {
+  for (const { key, value } of section.entries) aliases.set(mailboxName(key), mailboxName(value))
+}

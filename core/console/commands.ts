@@ -1,0 +1,297 @@
+/** The console commands of the core: `core …`, `module …`, `logger …`, `pjsip set logger`, `dialplan reload`. */
+
+import type { Core } from '../core.ts'
+import type { Loader } from '../loader.ts'
+import { isLevel, LEVELS } from '../log.ts'
+import type { Undo } from '../scope.ts'
+import type { Listening } from '../sip/stack.ts'
+import { EXTENSION_TEXT, type Hint } from '../states/hints.ts'
+import { CommandError, type ConsoleCommand, type ConsoleOutput, likeFilter, usage } from './console.ts'
+
+/** What the commands do that only the whole server can. */
+export interface Operations {
+  readonly version: string
+  readonly started: Date
+  readonly listening: () => readonly Listening[]
+  /** Reads all files again. Throws with every fault, and then nothing has changed. */
+  reload(): Promise<void>
+  /** Reads the dialplan again, from files and from every Asterisk. */
+  reloadDialplan(): Promise<void>
+  reopenLog(): void
+  stop(): void
+}
+
+export function registerCoreCommands(core: Core, loader: Loader, operations: Operations): Undo {
+  const commands = [
+    ...coreCommands(core, operations),
+    ...hintCommands(core, operations),
+    ...moduleCommands(loader),
+    ...loggerCommands(core, operations),
+  ]
+  const undos = commands.map((command) => core.console.register(command))
+  return () => undos.forEach((undo) => void undo())
+}
+
+/** `udp:127.0.0.1:5060`, `tls:[::1]:5061`. */
+export function addressText({ protocol, address, port }: Listening): string {
+  return `${protocol.toLowerCase()}:${address.includes(':') ? `[${address}]` : address}:${port}`
+}
+
+function coreCommands(core: Core, operations: Operations): ConsoleCommand[] {
+  return [
+    {
+      words: 'core show help',
+      args: '[words]',
+      help: 'Shows all commands, or those that begin with some words.',
+      run: (args, out) => {
+        const wanted = args.join(' ').toLowerCase()
+        const found = core.console.commands.filter((command) => command.words.startsWith(wanted))
+        if (found.length === 0) throw new CommandError(`no command begins with '${wanted}'`)
+        for (const command of found) out.print(`${usage(command).slice('Usage: '.length).padEnd(56)} ${command.help}`)
+      },
+    },
+    {
+      words: 'core show version',
+      help: 'Shows the version.',
+      run: (_a, out) => out.print(`Lamplighter ${operations.version} on Node.js ${process.version}`),
+    },
+    {
+      words: 'core show uptime',
+      help: 'Shows how long it has been running.',
+      run: (_a, out) =>
+        out.print(
+          `System uptime: ${Math.floor((Date.now() - operations.started.getTime()) / 1000)} seconds, since ${operations.started.toISOString()}`,
+        ),
+    },
+    {
+      words: 'core show settings',
+      help: 'Shows addresses and general settings.',
+      run: (_a, out) => {
+        out.print(`Listening on: ${operations.listening().map(addressText).join(', ')}`)
+        for (const [name, value] of Object.entries(core.general)) out.print(`${name}: ${String(value)}`)
+      },
+    },
+    {
+      words: 'core show metrics',
+      args: '[like <regular expression>]',
+      help: 'Shows all counters.',
+      run: (args, out) => {
+        const like = likeFilter(args)
+        for (const [name, value] of core.metrics.read()) if (like(name)) out.print(`${name.padEnd(48)} ${value}`)
+      },
+    },
+    {
+      words: 'pjsip show transports',
+      help: 'Shows where it listens.',
+      run: (_a, out) => {
+        for (const listening of operations.listening())
+          out.print(`Transport:  ${listening.transport.padEnd(24)} ${addressText(listening)}`)
+      },
+    },
+    {
+      words: 'core reload',
+      help: 'Reads all configuration again; with a fault in it nothing changes.',
+      run: async (_a, out) => {
+        await operations.reload()
+        out.print('Configuration reloaded')
+      },
+    },
+    {
+      words: 'core stop now',
+      help: 'Saves its state and ends Lamplighter.',
+      run: (_a, out) => {
+        out.print('Stopping')
+        operations.stop()
+      },
+    },
+  ]
+}
+
+function hintCommands(core: Core, operations: Operations): ConsoleCommand[] {
+  const names = (): string[] => core.hints.list().map((hint) => hint.exten)
+  return [
+    {
+      words: 'core show hints',
+      args: '[like <regular expression>]',
+      help: 'Shows the hints in use.',
+      run: (args, out) => {
+        const like = likeFilter(args)
+        printHints(
+          core.hints.list().filter((hint) => like(`${hint.exten}@${hint.context}`)),
+          out,
+        )
+      },
+    },
+    {
+      words: 'core show hint',
+      args: '<extension>[@context]',
+      help: 'Shows the hints of one extension, with the state of each device.',
+      complete: () => names(),
+      run: ([wanted = ''], out) => {
+        const found = core.hints
+          .list()
+          .filter((hint) => hint.exten === wanted || `${hint.exten}@${hint.context}` === wanted)
+        if (found.length === 0) throw new CommandError(`no hint ${wanted} is in use`)
+        printHints(found, out)
+        for (const hint of found) printDetails(core, hint, out)
+      },
+    },
+    {
+      words: 'core show calls',
+      help: 'Shows the calls that dialog-info is made from.',
+      run: (_a, out) => {
+        const calls = core.calls.list()
+        for (const call of calls) {
+          out.print(
+            `${call.device.padEnd(28)} ${call.direction.padEnd(10)} ${call.state.padEnd(10)} ${call.held ? 'held ' : '     '} with ${call.remote.number || 'unknown'}  (${call.origin} ${call.id})`,
+          )
+        }
+        out.print(`${calls.length} calls`)
+      },
+    },
+    {
+      words: 'dialplan reload',
+      help: 'Reads the hints again, from files and from every Asterisk.',
+      run: async (_a, out) => {
+        await operations.reloadDialplan()
+        out.print('Dialplan reloaded')
+      },
+    },
+  ]
+}
+
+function printHints(hints: readonly Hint[], out: ConsoleOutput): void {
+  out.print('    -= Registered Asterisk Dial Plan Hints =-')
+  for (const hint of hints) {
+    const { definition, value, watchers } = hint
+    const devices = definition ? [definition.devices.join('&'), ...definition.presence].join(',') : '(gone)'
+    out.print(
+      `${`${hint.exten}@${hint.context}`.padEnd(20)}: ${devices.padEnd(20)}  State:${EXTENSION_TEXT[value.state].padEnd(15)} Presence:${value.presence.state.padEnd(15)} Watchers ${String(watchers).padStart(2)}`,
+    )
+  }
+  out.print('----------------')
+  out.print(`- ${hints.length} hints registered`)
+}
+
+function printDetails(core: Core, hint: Hint, out: ConsoleOutput): void {
+  out.print(`${hint.exten}@${hint.context} from ${hint.definition?.source ?? 'a dialplan that has it no more'}`)
+  for (const { device, state } of hint.value.devices) {
+    const says = core.devices.reports(device).map((report) => `${report.origin}: ${report.state}`)
+    out.print(`  ${device.padEnd(30)} ${state.padEnd(12)} ${says.join(', ') || 'nobody has said'}`)
+  }
+}
+
+function moduleCommands(loader: Loader): ConsoleCommand[] {
+  const names = (): string[] => loader.list().map((module) => module.name)
+  const named = ([name]: readonly string[]): string => {
+    if (!name) throw new CommandError('expected the name of a module')
+    return name.replace(/\.so$/, '')
+  }
+  return [
+    {
+      words: 'module show',
+      args: '[like <text>]',
+      help: 'Shows the modules, what uses them and how they are.',
+      run: (args, out) => {
+        const like = likeFilter(args)
+        const found = loader.list().filter((module) => like(module.name))
+        out.print(`${'Module'.padEnd(44)} ${'Description'.padEnd(56)} Use Count  Status`)
+        for (const { name, description, usedBy, status, why } of found) {
+          out.print(
+            `${name.padEnd(44)} ${description.slice(0, 56).padEnd(56)} ${String(usedBy.length).padEnd(10)} ${status}${why ? ` (${why})` : ''}`,
+          )
+        }
+        out.print(`${found.length} modules`)
+      },
+    },
+    {
+      words: 'module load',
+      args: '<module>',
+      help: 'Loads a module.',
+      complete: names,
+      run: async (args, out) => (await loader.load(named(args)), out.print(`Loaded ${named(args)}`)),
+    },
+    {
+      words: 'module unload',
+      args: '<module>',
+      help: 'Unloads a module, after those that require it.',
+      complete: names,
+      run: async (args, out) => out.print(`Unloaded ${(await loader.unload(named(args))).join(', ')}`),
+    },
+    {
+      words: 'module reload',
+      args: '[module]',
+      help: 'Lets modules read their options again.',
+      complete: names,
+      run: async (args, out) => {
+        await loader.reload(args.length > 0 ? named(args) : undefined)
+        out.print(`Reloaded ${args.length > 0 ? named(args) : 'all modules'}`)
+      },
+    },
+    {
+      words: 'module refresh',
+      args: '<module>',
+      help: 'Unloads a module with those that require it, and loads all of them again.',
+      complete: names,
+      run: async (args, out) => out.print(`Unloaded and loaded ${(await loader.restart(named(args))).join(', ')}`),
+    },
+  ]
+}
+
+function loggerCommands(core: Core, operations: Operations): ConsoleCommand[] {
+  return [
+    {
+      words: 'logger set level',
+      args: '<level> [category]',
+      help: 'Sets what is logged, in all or of one module.',
+      complete: (place) => (place === 0 ? LEVELS : core.log.categories),
+      run: ([level = '', category], out) => {
+        const wanted = level.toLowerCase()
+        if (!isLevel(wanted)) throw new CommandError(`'${level}' is no level, expected one of ${LEVELS.join(', ')}`)
+        core.log.setLevel(wanted, category)
+        out.print(`Level of ${category ?? 'all'} is ${wanted}`)
+      },
+    },
+    {
+      words: 'logger show levels',
+      help: 'Shows the level of each category.',
+      run: (_a, out) =>
+        core.log.categories.forEach((category) => out.print(`${category.padEnd(44)} ${core.log.levelOf(category)}`)),
+    },
+    {
+      words: 'logger reload',
+      help: 'Opens the log file anew, after a rotation.',
+      run: (_a, out) => {
+        operations.reopenLog()
+        out.print('Log file reopened')
+      },
+    },
+    {
+      words: 'pjsip set logger',
+      args: '{on|off|host <address>}',
+      help: 'Shows all SIP messages in the log, or those of one peer.',
+      complete: (place) => (place === 0 ? ['on', 'off', 'host'] : []),
+      run: ([mode, address], out) => {
+        const isHost = mode === 'host' && address !== undefined
+        if (mode !== 'on' && mode !== 'off' && !isHost)
+          throw new CommandError('Usage: pjsip set logger {on|off|host <address>}')
+        setTrace(core, mode === 'off' ? 'no' : isHost ? address : 'yes')
+        out.print(
+          mode === 'off' ? 'PJSIP logging disabled' : `PJSIP logging enabled${isHost ? ` for host ${address}` : ''}`,
+        )
+      },
+    },
+  ]
+}
+
+/** `yes`, `no` or one address, as in the `debug` option of pjsip.conf's global section. */
+export function setTrace(core: Core, wanted: string): void {
+  const mode = wanted.toLowerCase()
+  if (mode === 'no' || mode === '') return core.sip.trace(undefined)
+  const log = core.log.logger('pjsip_trace')
+  core.log.setLevel('verbose', 'pjsip_trace')
+  core.sip.trace(
+    (text) => text.split(/\r?\n/).forEach((line) => log.verbose(line)),
+    mode === 'yes' ? undefined : wanted,
+  )
+}

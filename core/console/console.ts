@@ -1,0 +1,118 @@
+/** The console: commands that modules register. They are run over a Unix socket by `-rx` and `-r` (console-server.ts). */
+import { reasonOf } from '../log.ts'
+import type { Undo } from '../scope.ts'
+
+export interface ConsoleOutput {
+  /** One or more lines of text. */
+  print(text: string): void
+}
+
+/** What the operator typed wrong, or what could not be done: printed without a stack, and `-rx` exits non-zero. */
+export class CommandError extends Error {}
+
+export interface ConsoleCommand {
+  /** The fixed words: `core show hints`. The command with the most matching words wins. */
+  readonly words: string
+  /** What follows them: `<extension>[@context]`; empty for nothing. */
+  readonly args?: string
+  /** One sentence. */
+  readonly help: string
+  /** Candidates for the argument at this place (0 is the first after the fixed words). */
+  complete?(place: number, typed: string): readonly string[]
+  run(args: readonly string[], out: ConsoleOutput): void | Promise<void>
+}
+
+export class Console {
+  readonly #commands = new Map<string, ConsoleCommand>()
+
+  register(command: ConsoleCommand): Undo {
+    if (this.#commands.has(command.words)) throw new Error(`console command '${command.words}' is registered twice`)
+    this.#commands.set(command.words, command)
+    return () => {
+      this.#commands.delete(command.words)
+    }
+  }
+
+  /** In the order of their words. */
+  get commands(): readonly ConsoleCommand[] {
+    return [...this.#commands.values()].sort((a, b) => (a.words < b.words ? -1 : 1))
+  }
+
+  /** Runs one line. Throws CommandError for what the operator did wrong or what could not be done. */
+  async run(line: string, out: ConsoleOutput): Promise<void> {
+    const words = splitLine(line)
+    if (words.length === 0) return
+    const command = this.#find(words)
+    if (!command) {
+      throw new CommandError(`No such command '${line.trim()}' (type 'core show help' for the commands)`)
+    }
+    const args = words.slice(command.words.split(' ').length)
+    if (args.length > 0 && !command.args) throw new CommandError(usage(command))
+    try {
+      await command.run(args, out)
+    } catch (error) {
+      if (error instanceof CommandError) throw error
+      throw new CommandError(`'${command.words}' failed: ${reasonOf(error)}`, { cause: error })
+    }
+  }
+
+  /** Words that may stand where the line ends. */
+  complete(line: string): string[] {
+    const words = splitLine(line)
+    const typed = /\s$/.test(line) || line === '' ? '' : (words.pop() ?? '')
+    const found = new Set<string>()
+    for (const command of this.#commands.values()) {
+      const fixed = command.words.split(' ')
+      if (!words.every((word, i) => i >= fixed.length || fixed[i] === word.toLowerCase())) continue
+      const next = fixed[words.length]
+      if (next !== undefined) found.add(next)
+      else for (const candidate of command.complete?.(words.length - fixed.length, typed) ?? []) found.add(candidate)
+    }
+    return [...found].filter((word) => word.toLowerCase().startsWith(typed.toLowerCase())).sort()
+  }
+
+  #find(words: readonly string[]): ConsoleCommand | undefined {
+    for (let n = words.length; n > 0; n--) {
+      const command = this.#commands.get(words.slice(0, n).join(' ').toLowerCase())
+      if (command) return command
+    }
+    return undefined
+  }
+}
+
+export function usage(command: ConsoleCommand): string {
+  return `Usage: ${command.words}${command.args ? ` ${command.args}` : ''}`
+}
+
+/** Words of a line; double quotes hold blanks together and a backslash takes the next character as it is. */
+export function splitLine(line: string): string[] {
+  const words: string[] = []
+  let word: string | undefined
+  let quoted = false
+  for (let i = 0; i < line.length; i++) {
+    const c = line.charAt(i)
+    if (c === '\\' && i + 1 < line.length) word = (word ?? '') + line.charAt(++i)
+    else if (c === '"') {
+      quoted = !quoted
+      word ??= ''
+    } else if (!quoted && (c === ' ' || c === '\t' || c === '\n' || c === '\r')) {
+      if (word !== undefined) words.push(word)
+      word = undefined
+    } else word = (word ?? '') + c
+  }
+  if (word !== undefined) words.push(word)
+  return words
+}
+
+/** The test of `like <re>` in a show command: what is typed is a regular expression, without case. */
+export function likeFilter(args: readonly string[]): (text: string) => boolean {
+  if (args.length === 0) return () => true
+  if (args[0]?.toLowerCase() !== 'like' || args[1] === undefined)
+    throw new CommandError(`expected 'like <regular expression>', not '${args.join(' ')}'`)
+  try {
+    const pattern = new RegExp(args[1], 'i')
+    return (text) => pattern.test(text)
+  } catch (error) {
+    throw new CommandError(`'${args[1]}' is not a regular expression: ${reasonOf(error)}`)
+  }
+}

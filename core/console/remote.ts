@@ -1,0 +1,102 @@
+/** The other end of the console: `lamplighter -rx "command"` and the interactive `lamplighter -r`. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { reasonOf } from '../log.ts'
+import { type ConsoleClient, connectConsole } from './server.ts'
+
+/** Lines kept over sessions. */
+const HISTORY = 500
+
+/** Runs one command and returns the exit code: 0 when it went well, 1 when it failed or nobody answers. */
+export async function runRemote(socket: string, command: string): Promise<number> {
+  let client: ConsoleClient
+  try {
+    client = await connectConsole(socket)
+  } catch (error) {
+    console.error(`${reasonOf(error)}; is it running with this configuration?`)
+    return 1
+  }
+  const failure = await client.run(command, (text) => console.log(text))
+  client.close()
+  if (failure === undefined) return 0
+  console.error(failure)
+  return 1
+}
+
+/** Reads commands until `exit`, end of input, or the end of the server. */
+export async function interact(socket: string, version: string): Promise<number> {
+  let client: ConsoleClient
+  try {
+    client = await connectConsole(socket)
+  } catch (error) {
+    console.error(`${reasonOf(error)}; is it running with this configuration?`)
+    return 1
+  }
+  const terminal = process.stdin.isTTY && process.stdout.isTTY
+  const historyFile = join(
+    process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'),
+    'lamplighter',
+    'history',
+  )
+  const lines = createInterface({
+    input: process.stdin,
+    output: process.stdout,
+    terminal,
+    prompt: terminal ? 'lamplighter*CLI> ' : '',
+    historySize: HISTORY,
+    history: readHistory(historyFile),
+    removeHistoryDuplicates: true,
+    completer: (line: string, done: (error: Error | null, result: [string[], string]) => void) => {
+      client.complete(line).then(
+        (candidates) => done(null, [candidates.map((c) => `${c} `), line.slice(line.lastIndexOf(' ') + 1)]),
+        () => done(null, [[], line]),
+      )
+    },
+  })
+  lines.on('history', (history: string[]) => saveHistory(historyFile, history))
+  if (terminal) console.log(`Lamplighter ${version}; 'core show help' shows the commands, 'exit' leaves them.`)
+  client.follow((line) => {
+    if (terminal) process.stdout.write('\r\x1b[K')
+    console.log(line)
+    if (terminal) lines.prompt(true)
+  })
+  let lost = false
+  client.onClose(() => {
+    lost = true
+    lines.close()
+  })
+  lines.prompt()
+  let failed = false
+  for await (const line of lines) {
+    if (lost || ['exit', 'quit'].includes(line.trim())) break
+    const failure = await client.run(line, (text) => console.log(text))
+    if (failure !== undefined) console.error(failure)
+    failed = failure !== undefined
+    if (!lost) lines.prompt()
+  }
+  if (lost) console.error('Lamplighter has ended the connection')
+  client.close()
+  lines.close()
+  // Someone who pipes commands in wants to know; someone who types them has read it.
+  return !terminal && (failed || lost) ? 1 : 0
+}
+
+function readHistory(path: string): string[] {
+  try {
+    return existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : []
+  } catch {
+    return []
+  }
+}
+
+/** A history that cannot be kept is not worth a word. */
+function saveHistory(path: string, history: readonly string[]): void {
+  try {
+    mkdirSync(join(path, '..'), { recursive: true, mode: 0o700 })
+    writeFileSync(path, `${history.join('\n')}\n`, { mode: 0o600 })
+  } catch {
+    return
+  }
+}

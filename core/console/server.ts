@@ -1,0 +1,179 @@
+/**
+ * The console's Unix socket (mode 0600) and the client side of `-rx` and `-r`. One JSON object a line, both ways:
+ * the client sends `{ id, run }` or `{ id, complete }`, the server `{ id, text }`…, then `{ id, done, error? }`
+ * or `{ id, candidates }`, and `{ log }` for lines of the log once a client has sent `{ follow: true }`.
+ */
+import { chmodSync, existsSync, unlinkSync } from 'node:fs'
+import { connect, createServer, type Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+import { formatLogLine, type Log, type Logger, reasonOf } from '../log.ts'
+import { ConfigError } from '../options.ts'
+import { CommandError, type Console } from './console.ts'
+
+interface Question {
+  readonly id?: number
+  readonly run?: string
+  readonly complete?: string
+  readonly follow?: boolean
+}
+interface Reply {
+  readonly id?: number
+  readonly text?: string
+  readonly done?: boolean
+  readonly error?: string
+  readonly candidates?: readonly string[]
+  readonly log?: string
+}
+
+/** A console line is what a person types; more than this is not one. */
+const LINE_LIMIT = 64 * 1024
+
+export async function serveConsole(path: string, console: Console, log: Log): Promise<() => Promise<void>> {
+  const logger = log.logger('console')
+  await removeStale(path)
+  const clients = new Set<Socket>()
+  const server = createServer((socket) => {
+    clients.add(socket)
+    socket.on('close', () => clients.delete(socket))
+    socket.on('error', (error) => logger.debug(() => `console client: ${error.message}`))
+    serveClient(socket, console, log, logger)
+  })
+  const before = process.umask(0o177)
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(path, resolve)
+    })
+    chmodSync(path, 0o600)
+  } catch (error) {
+    throw new ConfigError(
+      `the console socket ${path} cannot be opened: ${reasonOf(error)}; [console] socket in lamplighter.conf names another`,
+    )
+  } finally {
+    process.umask(before)
+  }
+  return async () => {
+    for (const client of clients) client.destroy()
+    await new Promise<void>((resolve) => {
+      server.close(() => resolve())
+    })
+  }
+}
+
+/** A socket that nobody listens on was left by a process that was killed. */
+async function removeStale(path: string): Promise<void> {
+  if (!existsSync(path)) return
+  const alive = await new Promise<boolean>((resolve) => {
+    const probe = connect(path, () => {
+      probe.destroy()
+      resolve(true)
+    })
+    probe.on('error', () => resolve(false))
+  })
+  if (alive)
+    throw new ConfigError(`another Lamplighter runs with this configuration: it listens on ${path}; stop it first`)
+  unlinkSync(path)
+}
+
+function serveClient(socket: Socket, console: Console, log: Log, logger: Logger): void {
+  const send = (reply: Reply): void => {
+    if (!socket.destroyed) socket.write(`${JSON.stringify(reply)}\n`)
+  }
+  eachLine(socket, (line) => {
+    const question = readMessage(line)
+    if (question?.follow) {
+      const unfollow = log.addSink((entry) => send({ log: formatLogLine(entry) }))
+      socket.once('close', () => void unfollow())
+    }
+    if (question?.complete !== undefined) send({ id: question.id, candidates: console.complete(question.complete) })
+    if (question?.run !== undefined) {
+      const { id, run } = question
+      console.run(run, { print: (text) => send({ id, text }) }).then(
+        () => send({ id, done: true }),
+        (error: unknown) => {
+          if (!(error instanceof CommandError)) logger.error(`console command '${run}': ${reasonOf(error)}`)
+          send({ id, done: true, error: reasonOf(error) })
+        },
+      )
+    }
+  })
+}
+
+function readMessage(line: string): (Question & Reply) | undefined {
+  try {
+    const value: unknown = JSON.parse(line)
+    return typeof value === 'object' && value !== null ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function eachLine(socket: Socket, onLine: (line: string) => void): void {
+  let held = ''
+  socket.setEncoding('utf8')
+  socket.on('data', (chunk: string) => {
+    held += chunk
+    const lines = held.split('\n')
+    held = lines.pop() ?? ''
+    for (const line of lines) onLine(line)
+    if (held.length > LINE_LIMIT && !socket.writableEnded) socket.destroy()
+  })
+}
+
+/** The client's end. Rejects where nobody listens. */
+export interface ConsoleClient {
+  /** Prints as the command does; resolves to the error's text, or undefined when it went well. */
+  run(line: string, print: (text: string) => void): Promise<string | undefined>
+  complete(line: string): Promise<readonly string[]>
+  follow(print: (line: string) => void): void
+  onClose(listener: () => void): void
+  close(): void
+}
+
+export async function connectConsole(path: string): Promise<ConsoleClient> {
+  const socket = await new Promise<Socket>((resolve, reject) => {
+    const opening = connect(path, () => resolve(opening))
+    opening.once('error', (error) => reject(new Error(`no Lamplighter answers on ${path} (${reasonOf(error)})`)))
+  })
+  let last = 0
+  let onLog: ((line: string) => void) | undefined
+  const waiting = new Map<number, (reply: Reply) => void>()
+  const closeListeners = new Set<() => void>()
+  socket.on('error', () => undefined)
+  socket.on('close', () => {
+    for (const [id, settle] of waiting)
+      settle({ id, done: true, error: 'the connection to Lamplighter was lost', candidates: [] })
+    for (const listener of closeListeners) listener()
+  })
+  // Replies may be long: the limit is for what strangers send, and this end asked for it.
+  createInterface({ input: socket }).on('line', (line) => {
+    const reply = readMessage(line)
+    if (reply?.log !== undefined) onLog?.(reply.log)
+    if (reply?.id !== undefined) waiting.get(reply.id)?.(reply)
+  })
+  const ask = <T>(question: Question, settle: (reply: Reply, resolve: (value: T) => void) => void): Promise<T> =>
+    new Promise((resolve) => {
+      const id = ++last
+      waiting.set(id, (reply) =>
+        settle(reply, (value) => {
+          waiting.delete(id)
+          resolve(value)
+        }),
+      )
+      socket.write(`${JSON.stringify({ ...question, id })}\n`)
+    })
+  return {
+    run: (line, print) =>
+      ask<string | undefined>({ run: line }, (reply, resolve) => {
+        if (reply.text !== undefined) print(reply.text)
+        if (reply.done) resolve(reply.error)
+      }),
+    complete: (line) => ask<readonly string[]>({ complete: line }, (reply, resolve) => resolve(reply.candidates ?? [])),
+    follow: (print) => {
+      onLog = print
+      socket.write(`${JSON.stringify({ follow: true })}\n`)
+    },
+    onClose: (listener) => closeListeners.add(listener),
+    close: () => socket.destroy(),
+  }
+}

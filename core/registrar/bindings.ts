@@ -1,0 +1,271 @@
+/** The bindings of the registrar: in memory by AOR, in the store, with one timer for the next to expire. */
+import type { Logger } from '../log.ts'
+import type { Undo } from '../scope.ts'
+import type { Protocol } from '../sip/contract.ts'
+import type { Store, Table } from '../store.ts'
+import type { Contact } from './registrar.ts'
+
+/** One Contact of a REGISTER (RFC 3261 10). Never changes; a refresh puts another one in its place. */
+export interface Binding extends Contact {
+  /** Key in the store; stays over refreshes. */
+  readonly id: string
+  /** Who registered it. */
+  readonly endpoint: string
+  /** The Contact as the phone wrote it; `uri` is another one where the endpoint has rewrite_contact. */
+  readonly registered: string
+  /** The `q` parameter; empty where there is none. */
+  readonly q: string
+  /** `reg-id` where it was registered by RFC 5626; 0 otherwise. */
+  readonly regId: number
+  readonly callId: string
+  readonly cseq: number
+  readonly protocol: Protocol
+  /** `address:port` that the REGISTER came from. For people. */
+  readonly source: string
+  /** It can only be reached through the connection that it registered on, and is gone with it. */
+  readonly followed: boolean
+}
+
+interface ContactRow {
+  readonly id: string
+  readonly aor: string
+  readonly endpoint: string
+  readonly uri: string
+  readonly registered: string
+  /** JSON list. */
+  readonly path: string
+  readonly q: string
+  /** Epoch milliseconds. */
+  readonly expires: number
+  readonly user_agent: string
+  readonly instance: string
+  readonly reg_id: number
+  readonly call_id: string
+  readonly cseq: number
+  readonly protocol: string
+  readonly source: string
+  readonly followed: number
+}
+
+/** Milliseconds between two looks for expired bindings, at least. */
+const LOOK_PAUSE = 500
+
+/** Why a binding is gone, as the log says it. */
+export type Loss = 'unregistered' | 'expired' | 'connection closed' | 'replaced'
+
+export interface BindingSettings {
+  readonly store: Store
+  readonly log: Logger
+  readonly now: () => number
+  /** `binding` is the new or changed one, or undefined where one was lost. */
+  readonly changed: (aor: string, binding: Binding | undefined) => void
+}
+
+export class Bindings {
+  readonly #log: Logger
+  readonly #now: () => number
+  readonly #changed: (aor: string, binding: Binding | undefined) => void
+  readonly #byAor = new Map<string, Map<string, Binding>>()
+  /** id → ends the watch on the connection of a binding */
+  readonly #flowWatches = new Map<string, Undo>()
+  #table: Table<ContactRow> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #due = Number.POSITIVE_INFINITY
+
+  private constructor({ log, now, changed }: BindingSettings) {
+    this.#log = log
+    this.#now = now
+    this.#changed = changed
+  }
+
+  /** With what the store has: without flows, and without what expired or hung on a connection that is no more. */
+  static async open(settings: BindingSettings): Promise<Bindings> {
+    const bindings = new Bindings(settings)
+    const table = await settings.store.table<ContactRow>({
+      name: 'contacts',
+      key: 'id',
+      columns: COLUMNS,
+      rows: () => bindings.list().map(rowOf),
+    })
+    bindings.#table = table
+    await table.load((rows) => {
+      for (const row of rows) {
+        const binding = bindingOf(row)
+        if (binding && !binding.followed && binding.expires > settings.now()) bindings.#enter(binding)
+        else table.delete(row.id)
+      }
+    })
+    return bindings
+  }
+
+  get size(): number {
+    let size = 0
+    for (const bindings of this.#byAor.values()) size += bindings.size
+    return size
+  }
+
+  /** Oldest first; expired ones are not among them. */
+  of(aor: string): readonly Binding[] {
+    const now = this.#now()
+    return [...(this.#byAor.get(aor)?.values() ?? [])].filter(({ expires }) => expires > now)
+  }
+
+  list(): Binding[] {
+    return [...this.#byAor.keys()].sort().flatMap((aor) => this.of(aor))
+  }
+
+  /** A new binding, or another one for an `id` that is there. */
+  put(binding: Binding): void {
+    const before = this.#byAor.get(binding.aor)?.get(binding.id)
+    this.#enter(binding)
+    this.#table?.put(rowOf(binding))
+    if (!before)
+      this.#log.verbose(
+        `Added contact '${binding.uri}' to AOR '${binding.aor}' for ${Math.round((binding.expires - this.#now()) / 1000)} s`,
+      )
+    if (!before || !sameWay(before, binding)) this.#changed(binding.aor, binding)
+  }
+
+  remove(binding: Binding, why: Loss): void {
+    const bindings = this.#byAor.get(binding.aor)
+    if (!bindings?.delete(binding.id)) return
+    if (bindings.size === 0) this.#byAor.delete(binding.aor)
+    this.#unwatch(binding.id)
+    this.#table?.delete(binding.id)
+    this.#log.verbose(`Removed contact '${binding.uri}' from AOR '${binding.aor}': ${why}`)
+    this.#changed(binding.aor, undefined)
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+    for (const id of this.#flowWatches.keys()) this.#unwatch(id)
+  }
+
+  #enter(binding: Binding): void {
+    let bindings = this.#byAor.get(binding.aor)
+    if (!bindings) this.#byAor.set(binding.aor, (bindings = new Map()))
+    bindings.set(binding.id, binding)
+    this.#unwatch(binding.id)
+    if (binding.flow)
+      this.#flowWatches.set(
+        binding.id,
+        binding.flow.onClose(() => this.#flowClosed(binding)),
+      )
+    this.#wakeAt(binding.expires)
+  }
+
+  #unwatch(id: string): void {
+    void this.#flowWatches.get(id)?.()
+    this.#flowWatches.delete(id)
+  }
+
+  /** RFC 5626 6: what was reached through a connection is unreachable without it. */
+  #flowClosed(binding: Binding): void {
+    if (binding.followed) this.remove(binding, 'connection closed')
+    else this.#enter({ ...binding, flow: undefined })
+  }
+
+  #wakeAt(time: number): void {
+    if (time >= this.#due) return
+    this.#due = time
+    clearTimeout(this.#timer)
+    // Timers count in 31 bits; waking up too early does no harm.
+    const pause = Math.min(Math.max(LOOK_PAUSE, time - this.#now()), 0x7fffffff)
+    this.#timer = setTimeout(() => this.expire(), pause)
+    this.#timer.unref()
+  }
+
+  /** Drops what has expired. The timer calls it; so may whoever has moved the clock. */
+  expire(): void {
+    const now = this.#now()
+    this.#due = Number.POSITIVE_INFINITY
+    let next = Number.POSITIVE_INFINITY
+    for (const bindings of this.#byAor.values()) {
+      for (const binding of bindings.values()) {
+        if (binding.expires <= now) this.remove(binding, 'expired')
+        else next = Math.min(next, binding.expires)
+      }
+    }
+    if (next !== Number.POSITIVE_INFINITY) this.#wakeAt(next)
+  }
+}
+
+/** Another Call-ID is that of a phone that has restarted (RFC 3261 10.2.4), and knows nothing of what it was told. */
+function sameWay(a: Binding, b: Binding): boolean {
+  return a.uri === b.uri && a.flow?.id === b.flow?.id && a.path.join() === b.path.join() && a.callId === b.callId
+}
+
+const COLUMNS: { readonly [C in keyof ContactRow]: 'text' | 'integer' } = {
+  id: 'text',
+  aor: 'text',
+  endpoint: 'text',
+  uri: 'text',
+  registered: 'text',
+  path: 'text',
+  q: 'text',
+  expires: 'integer',
+  user_agent: 'text',
+  instance: 'text',
+  reg_id: 'integer',
+  call_id: 'text',
+  cseq: 'integer',
+  protocol: 'text',
+  source: 'text',
+  followed: 'integer',
+}
+
+function rowOf(binding: Binding): ContactRow {
+  return {
+    id: binding.id,
+    aor: binding.aor,
+    endpoint: binding.endpoint,
+    uri: binding.uri,
+    registered: binding.registered,
+    path: JSON.stringify(binding.path),
+    q: binding.q,
+    expires: binding.expires,
+    user_agent: binding.userAgent,
+    instance: binding.instance,
+    reg_id: binding.regId,
+    call_id: binding.callId,
+    cseq: binding.cseq,
+    protocol: binding.protocol,
+    source: binding.source,
+    followed: binding.followed ? 1 : 0,
+  }
+}
+
+/** undefined for a row that nobody can have written. */
+function bindingOf(row: ContactRow): Binding | undefined {
+  const path = readPath(row.path)
+  const protocol = (['UDP', 'TCP', 'TLS'] as const).find((name) => name === row.protocol)
+  if (!path || !protocol || !Number.isFinite(row.expires)) return undefined
+  return {
+    id: row.id,
+    aor: row.aor,
+    endpoint: row.endpoint,
+    uri: row.uri,
+    registered: row.registered,
+    path,
+    q: row.q,
+    flow: undefined,
+    expires: row.expires,
+    userAgent: row.user_agent,
+    instance: row.instance,
+    regId: row.reg_id,
+    callId: row.call_id,
+    cseq: row.cseq,
+    protocol,
+    source: row.source,
+    followed: row.followed === 1,
+  }
+}
+
+function readPath(text: string): string[] | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,26 @@
+/** Where endpoints can be reached: bindings of REGISTER (RFC 3261 10) and permanent contacts. */
+
+import type { Undo } from '../scope.ts'
+import type { Flow } from '../sip/contract.ts'
+
+export interface Contact {
+  readonly aor: string
+  /** The Contact URI, as text without brackets. */
+  readonly uri: string
+  /** Routes to it (Path, RFC 3327), first hop first. */
+  readonly path: readonly string[]
+  /** The flow it registered on, while it is open. Undefined for permanent contacts and after a restart. */
+  readonly flow: Flow | undefined
+  /** Epoch milliseconds; Infinity for permanent contacts. */
+  readonly expires: number
+  readonly userAgent: string
+  /** `+sip.instance`, empty where there is none. */
+  readonly instance: string
+}
+
+export interface Contacts {
+  /** Permanent ones of the AOR's section and registered ones. */
+  of(aor: string): Promise<readonly Contact[]>
+  /** A contact was added, refreshed with another address or by a phone that has restarted, or lost. `added` names the new one. */
+  onChange(listener: (aor: string, added: Contact | undefined) => void): Undo
+}

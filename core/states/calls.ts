@@ -1,0 +1,81 @@
+/** Calls as ARI channel events tell them: one entry a channel of a device. They give dialog-info its dialogs. */
+import type { Undo } from '../scope.ts'
+
+export interface Party {
+  readonly number: string
+  readonly name: string
+  /** Caller-ID presentation forbids showing it. */
+  readonly restricted: boolean
+}
+
+export interface Call {
+  readonly origin: string
+  /** Unique within the origin: the channel's uniqueid. */
+  readonly id: string
+  /** The device without the channel's suffix: `PJSIP/100` of `PJSIP/100-00000001`. */
+  readonly device: string
+  /** initiator: the device made the call; recipient: it was called (RFC 4235 4.1.2). */
+  readonly direction: 'initiator' | 'recipient'
+  readonly state: 'trying' | 'early' | 'confirmed'
+  /** This device was put on hold or holds. */
+  readonly held: boolean
+  readonly local: Party
+  readonly remote: Party
+  /** Epoch milliseconds of the channel's creation. */
+  readonly since: number
+  /** The SIP dialog of the leg between the device and Asterisk, as the device sees it: localTag is the phone's. */
+  readonly sip?: { readonly callId: string; readonly localTag: string; readonly remoteTag: string }
+}
+
+export class Calls {
+  /** device in lower case → `origin/id` → call */
+  readonly #byDevice = new Map<string, Map<string, Call>>()
+  readonly #listeners = new Set<(device: string) => void>()
+
+  /** Oldest first. */
+  of(device: string): readonly Call[] {
+    return [...(this.#byDevice.get(device.toLowerCase())?.values() ?? [])].sort(
+      (a, b) => a.since - b.since || (a.id < b.id ? -1 : 1),
+    )
+  }
+
+  has(device: string): boolean {
+    return this.#byDevice.has(device.toLowerCase())
+  }
+
+  list(): readonly Call[] {
+    return [...this.#byDevice.values()].flatMap((calls) => [...calls.values()]).sort((a, b) => a.since - b.since)
+  }
+
+  set(call: Call): void {
+    const device = call.device.toLowerCase()
+    let calls = this.#byDevice.get(device)
+    if (!calls) this.#byDevice.set(device, (calls = new Map()))
+    calls.set(`${call.origin}/${call.id}`, call)
+    this.#changed(call.device)
+  }
+
+  end(origin: string, device: string, id: string): void {
+    const calls = this.#byDevice.get(device.toLowerCase())
+    if (!calls?.delete(`${origin}/${id}`)) return
+    if (calls.size === 0) this.#byDevice.delete(device.toLowerCase())
+    this.#changed(device)
+  }
+
+  /** After a reconnect: whatever is not among `ids` is over. */
+  keepOnly(origin: string, ids: ReadonlySet<string>): void {
+    for (const call of this.list())
+      if (call.origin === origin && !ids.has(call.id)) this.end(origin, call.device, call.id)
+  }
+
+  onChange(listener: (device: string) => void): Undo {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
+  }
+
+  #changed(device: string): void {
+    for (const listener of this.#listeners) listener(device)
+  }
+}

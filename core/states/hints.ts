@@ -1,0 +1,394 @@
+/**
+ * Hints: a device and presence aggregate under the name of an extension (Asterisk's `exten => 100,hint,PJSIP/100`).
+ * A hint in use is one `Hint`, shared by all who watch it; a changed dialplan changes it in place.
+ *
+ * The way of a change: devices or calls → the index by device → the hint's aggregate (equal: stop) → its watchers.
+ */
+
+import type { Logger } from '../log.ts'
+import type { Undo } from '../scope.ts'
+import { type Watchable, Watched } from '../watch.ts'
+import type { Call, Calls } from './calls.ts'
+import type { DeviceState, Devices } from './devices.ts'
+import { aggregateDeviceStates } from './devices.ts'
+import { aggregatePresence, type PresenceState, type Presences, samePresence } from './presence.ts'
+import type { Need } from './reported.ts'
+
+/** A hint as written, with the extension's number put in for `${EXTEN}`. */
+export interface HintDefinition {
+  readonly context: string
+  readonly exten: string
+  readonly devices: readonly string[]
+  readonly presence: readonly string[]
+  /** `(Name)`; empty where there is none. */
+  readonly name: string
+  /** Where it is written: `extensions.conf:12`, `pbx1`. For people. */
+  readonly source: string
+}
+
+/** Who knows hints: the dialplan files, or an Asterisk server through its probe channel. */
+export interface HintSource {
+  readonly name: string
+  /** undefined: this source has no such hint. 'unreachable': it cannot say now, and what it said before stands. Never rejects. */
+  lookup(context: string, exten: string): Promise<HintDefinition | 'unreachable' | undefined>
+  /** Tells that all answers may be different now. */
+  onChange(listener: () => void): Undo
+}
+
+/** Asterisk's extension states (the numbers are `AST_EXTENSION_*`). */
+export const EXTENSION = {
+  NOT_INUSE: 0,
+  INUSE: 1,
+  BUSY: 2,
+  UNAVAILABLE: 4,
+  RINGING: 8,
+  RINGINUSE: 9,
+  ONHOLD: 16,
+} as const
+export type ExtensionStateCode = (typeof EXTENSION)[keyof typeof EXTENSION]
+
+export const EXTENSION_TEXT: Record<ExtensionStateCode, string> = {
+  0: 'Idle',
+  1: 'InUse',
+  2: 'Busy',
+  4: 'Unavailable',
+  8: 'Ringing',
+  9: 'InUse&Ringing',
+  16: 'Hold',
+}
+
+const OF_DEVICE: Record<DeviceState, ExtensionStateCode> = {
+  UNKNOWN: EXTENSION.NOT_INUSE,
+  NOT_INUSE: EXTENSION.NOT_INUSE,
+  INUSE: EXTENSION.INUSE,
+  BUSY: EXTENSION.BUSY,
+  INVALID: EXTENSION.UNAVAILABLE,
+  UNAVAILABLE: EXTENSION.UNAVAILABLE,
+  RINGING: EXTENSION.RINGING,
+  RINGINUSE: EXTENSION.RINGINUSE,
+  ONHOLD: EXTENSION.ONHOLD,
+}
+
+export interface ExtensionState {
+  readonly context: string
+  readonly exten: string
+  readonly name: string
+  readonly state: ExtensionStateCode
+  readonly devices: readonly { readonly device: string; readonly state: DeviceState }[]
+  readonly presence: PresenceState
+  /** Calls on the hint's devices, oldest first; empty where ARI does not tell them. */
+  readonly calls: readonly Call[]
+}
+
+function sameState(a: ExtensionState, b: ExtensionState): boolean {
+  return a.state === b.state && a.name === b.name && samePresence(a.presence, b.presence) && sameCalls(a.calls, b.calls)
+}
+
+function sameCalls(a: readonly Call[], b: readonly Call[]): boolean {
+  return a.length === b.length && (a.length === 0 || JSON.stringify(a) === JSON.stringify(b))
+}
+
+/**
+ * A step of a call is told in several events: the device's state, the channel's, the other party's name. They arrive
+ * within this many milliseconds, and a phone is better told once.
+ */
+const CALL_SETTLES = 25
+
+/** How long a SUBSCRIBE waits for the first states of a hint's devices, in milliseconds. */
+const FIRST_READ_LIMIT = 1500
+
+export interface HintSettings {
+  /** Seconds a hint that disappeared keeps its watchers. */
+  readonly removedHintGrace: () => number
+  readonly log: Logger
+}
+
+export class Hint implements Watchable<ExtensionState> {
+  readonly context: string
+  readonly exten: string
+  readonly #devices: Devices
+  readonly #presences: Presences
+  readonly #calls: Calls
+  readonly #onIdle: (hint: Hint) => void
+  #definition: HintDefinition | undefined
+  #needs: Need[] = []
+  #watched: Watched<ExtensionState>
+  #graceTimer: NodeJS.Timeout | undefined
+  #settleTimer: NodeJS.Timeout | undefined
+
+  constructor(
+    definition: HintDefinition,
+    asked: { context: string; exten: string },
+    state: { devices: Devices; presences: Presences; calls: Calls },
+    onIdle: (hint: Hint) => void,
+  ) {
+    this.context = asked.context
+    this.exten = asked.exten
+    this.#devices = state.devices
+    this.#presences = state.presences
+    this.#calls = state.calls
+    this.#onIdle = onIdle
+    this.#definition = definition
+    this.#needs = this.#takeNeeds(definition)
+    this.#watched = new Watched(this.#compute(), sameState)
+  }
+
+  get definition(): HintDefinition | undefined {
+    return this.#definition
+  }
+
+  /** SIP watchers only: nothing inside the house watches hints through `watch`. */
+  get watchers(): number {
+    return this.#watched.watchers
+  }
+
+  get value(): ExtensionState {
+    return this.#watched.value
+  }
+
+  /** Resolves when every source of the devices' first states has answered. */
+  get ready(): Promise<void> {
+    return Promise.all(this.#needs.map((need) => need.ready)).then(() => undefined)
+  }
+
+  watch(observer: Parameters<Watchable<ExtensionState>['watch']>[0]): Undo {
+    const undo = this.#watched.watch(observer)
+    return () => {
+      void undo()
+      if (this.#watched.watchers === 0) this.#onIdle(this)
+    }
+  }
+
+  /** Something this hint is made of changed. */
+  refresh(): void {
+    clearTimeout(this.#settleTimer)
+    this.#settleTimer = undefined
+    this.#watched.set(this.#compute())
+  }
+
+  /** The same, where more is about to follow. */
+  refreshSoon(): void {
+    this.#settleTimer ??= setTimeout(() => this.refresh(), CALL_SETTLES)
+  }
+
+  /** The dialplan was read again. New needs are taken before the old ones are let go, so that what stays is not read anew. */
+  redefine(definition: HintDefinition): void {
+    clearTimeout(this.#graceTimer)
+    const old = this.#needs
+    this.#definition = definition
+    this.#needs = this.#takeNeeds(definition)
+    for (const need of old) void need.release()
+    this.refresh()
+    void this.ready.then(() => this.refresh())
+  }
+
+  /** The hint is gone: watchers see it unavailable, and after the grace time the end of it. */
+  remove(graceSeconds: number, ended: () => void): void {
+    if (!this.#definition) return
+    this.#definition = undefined
+    this.#release()
+    const end = (): void => {
+      ended()
+      this.#watched.end('noresource')
+    }
+    // Also where it ends at once: the last that watchers see must not be a lamp that is lit.
+    this.refresh()
+    if (graceSeconds === 0) return end()
+    this.#graceTimer = setTimeout(end, graceSeconds * 1000)
+    this.#graceTimer.unref()
+  }
+
+  dispose(): void {
+    clearTimeout(this.#graceTimer)
+    clearTimeout(this.#settleTimer)
+    this.#release()
+  }
+
+  #release(): void {
+    for (const need of this.#needs) void need.release()
+    this.#needs = []
+  }
+
+  #takeNeeds(definition: HintDefinition): Need[] {
+    return [
+      ...definition.devices.map((d) => this.#devices.need(d)),
+      ...definition.presence.map((p) => this.#presences.need(p)),
+    ]
+  }
+
+  #compute(): ExtensionState {
+    const definition = this.#definition
+    const devices = (definition?.devices ?? []).map((device) => ({ device, state: this.#devices.get(device) }))
+    return {
+      context: this.context,
+      exten: this.exten,
+      name: definition?.name ?? '',
+      state:
+        devices.length === 0 ? EXTENSION.UNAVAILABLE : OF_DEVICE[aggregateDeviceStates(devices.map((d) => d.state))],
+      devices,
+      presence: aggregatePresence((definition?.presence ?? []).map((p) => this.#presences.get(p))),
+      calls: devices.flatMap(({ device }) => this.#calls.of(device)).sort((a, b) => a.since - b.since),
+    }
+  }
+}
+
+export class Hints {
+  readonly #state: { devices: Devices; presences: Presences; calls: Calls }
+  readonly #settings: HintSettings
+  readonly #sources: HintSource[] = []
+  readonly #hints = new Map<string, Hint>()
+  /** device or presence provider in lower case → hints */
+  readonly #index = new Map<string, Set<Hint>>()
+  #rereading: Promise<void> | undefined
+
+  constructor(state: { devices: Devices; presences: Presences; calls: Calls }, settings: HintSettings) {
+    this.#state = state
+    this.#settings = settings
+    const using = (name: string): Iterable<Hint> => this.#index.get(name.toLowerCase()) ?? []
+    state.presences.onChange((provider) => {
+      for (const hint of using(provider)) hint.refresh()
+    })
+    state.devices.onChange((device) => {
+      const soon = state.calls.has(device)
+      for (const hint of using(device))
+        if (soon) hint.refreshSoon()
+        else hint.refresh()
+    })
+    state.calls.onChange((device) => {
+      for (const hint of using(device)) hint.refreshSoon()
+    })
+  }
+
+  /** Files go before servers; servers that all know an extension add their devices up. */
+  addSource(source: HintSource): Undo {
+    this.#sources.push(source)
+    const stop = source.onChange(() => void this.reread())
+    return () => {
+      void stop()
+      const at = this.#sources.indexOf(source)
+      if (at >= 0) this.#sources.splice(at, 1)
+    }
+  }
+
+  /** Hints that are in use now. */
+  list(): Hint[] {
+    return [...this.#hints.values()].sort((a, b) => (`${a.exten}@${a.context}` < `${b.exten}@${b.context}` ? -1 : 1))
+  }
+
+  /** The hint with its first states known, or undefined where no source has one. 'unreachable': no source could say. */
+  async find(context: string, exten: string): Promise<Hint | 'unreachable' | undefined> {
+    const known = this.#hints.get(keyOf(context, exten))
+    if (known?.definition) return known
+    const definition = await this.#lookup(context, exten)
+    if (definition === undefined || definition === 'unreachable') return definition
+    const hint = this.#enter(definition, context, exten)
+    await withLimit(hint.ready, FIRST_READ_LIMIT)
+    return hint
+  }
+
+  /** What the sources say, without entering it. */
+  async #lookup(context: string, exten: string): Promise<HintDefinition | 'unreachable' | undefined> {
+    const found: HintDefinition[] = []
+    let unreachable = false
+    for (const answer of await Promise.all(this.#sources.map((source) => source.lookup(context, exten)))) {
+      if (answer === 'unreachable') unreachable = true
+      else if (answer) found.push(answer)
+    }
+    const [first, ...more] = found
+    if (!first) return unreachable ? 'unreachable' : undefined
+    return more.reduce(mergeDefinitions, first)
+  }
+
+  #enter(definition: HintDefinition, context: string, exten: string): Hint {
+    const key = keyOf(context, exten)
+    const known = this.#hints.get(key)
+    if (known) {
+      this.#reindex(known, definition)
+      known.redefine(definition)
+      return known
+    }
+    const hint = new Hint(definition, { context, exten }, this.#state, (idle) => this.#drop(idle))
+    this.#hints.set(key, hint)
+    this.#reindex(hint, definition)
+    return hint
+  }
+
+  #drop(hint: Hint): void {
+    this.#reindex(hint, undefined)
+    if (this.#hints.get(keyOf(hint.context, hint.exten)) === hint) this.#hints.delete(keyOf(hint.context, hint.exten))
+    hint.dispose()
+  }
+
+  /** All hints in use are looked up again. Runs once at a time; a call during a run starts one more after it. */
+  reread(): Promise<void> {
+    const run = async (): Promise<void> => {
+      for (const hint of this.list()) {
+        const answer = await this.#lookup(hint.context, hint.exten)
+        if (answer === 'unreachable' || this.#hints.get(keyOf(hint.context, hint.exten)) !== hint) continue
+        if (answer === undefined) this.#remove(hint)
+        else if (!hint.definition || !sameDefinition(hint.definition, answer))
+          this.#enter(answer, hint.context, hint.exten)
+      }
+    }
+    const next: Promise<void> = (this.#rereading ?? Promise.resolve()).then(run).finally(() => {
+      if (this.#rereading === next) this.#rereading = undefined
+    })
+    this.#rereading = next
+    return next
+  }
+
+  #remove(hint: Hint): void {
+    if (!hint.definition) return
+    const grace = this.#settings.removedHintGrace()
+    this.#settings.log.notice(
+      `hint ${hint.exten}@${hint.context} is gone from the dialplan; its ${hint.watchers} watchers ` +
+        (grace === 0 ? 'are told so' : `see it unavailable and are told so in ${grace} s`),
+    )
+    this.#reindex(hint, undefined)
+    hint.remove(grace, () => this.#hints.delete(keyOf(hint.context, hint.exten)))
+  }
+
+  #reindex(hint: Hint, definition: HintDefinition | undefined): void {
+    for (const name of namesIn(hint.definition)) this.#index.get(name)?.delete(hint)
+    for (const name of namesIn(hint.definition)) if (this.#index.get(name)?.size === 0) this.#index.delete(name)
+    for (const name of namesIn(definition)) {
+      const hints = this.#index.get(name)
+      if (hints) hints.add(hint)
+      else this.#index.set(name, new Set([hint]))
+    }
+  }
+}
+
+const keyOf = (context: string, exten: string): string => `${exten}@${context}`
+
+function namesIn(definition: HintDefinition | undefined): string[] {
+  return definition ? [...definition.devices, ...definition.presence].map((name) => name.toLowerCase()) : []
+}
+
+function sameDefinition(a: HintDefinition, b: HintDefinition): boolean {
+  return (
+    a.name === b.name && a.devices.join('&') === b.devices.join('&') && a.presence.join('&') === b.presence.join('&')
+  )
+}
+
+function mergeDefinitions(a: HintDefinition, b: HintDefinition): HintDefinition {
+  const union = (x: readonly string[], y: readonly string[]): string[] => {
+    const seen = new Set(x.map((name) => name.toLowerCase()))
+    return [...x, ...y.filter((name) => !seen.has(name.toLowerCase()))]
+  }
+  return {
+    ...a,
+    devices: union(a.devices, b.devices),
+    presence: union(a.presence, b.presence),
+    name: a.name || b.name,
+    source: `${a.source}, ${b.source}`,
+  }
+}
+
+function withLimit(promise: Promise<void>, milliseconds: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds)
+  })
+  return Promise.race([promise, limit]).finally(() => clearTimeout(timer))
+}

@@ -1,0 +1,94 @@
+import { expect } from 'chai'
+import { Nonces } from '../../../core/auth/nonces.ts'
+
+describe('Nonces', () => {
+  let time: number
+  let nonces: Nonces
+  const now = (): number => time
+
+  beforeEach(() => {
+    time = 1_700_000_000_000
+    nonces = new Nonces({ now, capacity: 10 })
+  })
+
+  it('are good for their realm, address and lifetime only', () => {
+    const nonce = nonces.make('pbx', '192.0.2.7')
+    expect(nonces.fresh(nonce, 'pbx', '192.0.2.7', 32)).to.equal(true)
+    expect(nonces.fresh(nonce, 'other', '192.0.2.7', 32)).to.equal(false)
+    expect(nonces.fresh(nonce, 'pbx', '192.0.2.8', 32)).to.equal(false)
+    time += 32_000
+    expect(nonces.fresh(nonce, 'pbx', '192.0.2.7', 32)).to.equal(true)
+    time += 1
+    expect(nonces.fresh(nonce, 'pbx', '192.0.2.7', 32)).to.equal(false)
+  })
+
+  it('cannot be made by anybody else, nor changed', () => {
+    const nonce = nonces.make('pbx', '192.0.2.7')
+    const stranger = new Nonces({ now }).make('pbx', '192.0.2.7')
+    expect(nonces.fresh(stranger, 'pbx', '192.0.2.7', 32)).to.equal(false)
+    const later = (time + 1_000_000).toString(36) + nonce.slice(nonce.indexOf('.'))
+    expect(nonces.fresh(later, 'pbx', '192.0.2.7', 32)).to.equal(false)
+    for (const junk of ['', '.', 'x', '.'.repeat(40), 'a.b.c', `${nonce}x`, nonce.slice(1)])
+      expect(nonces.fresh(junk, 'pbx', '192.0.2.7', 32), junk).to.equal(false)
+  })
+
+  it('stay good over a restart where the secret does', () => {
+    const secret = Buffer.alloc(32, 7)
+    const nonce = new Nonces({ secret, now }).make('pbx', '192.0.2.7')
+    expect(new Nonces({ secret, now }).fresh(nonce, 'pbx', '192.0.2.7', 32)).to.equal(true)
+  })
+
+  it('differ even when made in the same millisecond', () => {
+    expect(nonces.make('pbx', '192.0.2.7')).to.not.equal(nonces.make('pbx', '192.0.2.7'))
+  })
+
+  it('take each count once, in any order within the window', () => {
+    const nonce = nonces.make('pbx', '192.0.2.7')
+    const use = (count: number): boolean => nonces.use(nonce, count, 32)
+    expect([1, 1, 3, 2, 2, 3, 40, 9, 8, 41, 40].map(use)).to.deep.equal([
+      true,
+      false,
+      true,
+      true,
+      false,
+      false,
+      true,
+      true,
+      false,
+      true,
+      false,
+    ])
+    expect(use(0xffffffff)).to.equal(true)
+    expect(use(41)).to.equal(false)
+  })
+
+  it('are good once without a count, and not with one afterwards', () => {
+    const nonce = nonces.make('pbx', '192.0.2.7')
+    expect(nonces.use(nonce, undefined, 32)).to.equal(true)
+    expect(nonces.use(nonce, undefined, 32)).to.equal(false)
+    expect(nonces.use(nonce, 5, 32)).to.equal(false)
+    const counted = nonces.make('pbx', '192.0.2.7')
+    expect(nonces.use(counted, 1, 32)).to.equal(true)
+    expect(nonces.use(counted, undefined, 32)).to.equal(false)
+  })
+
+  it('cost no memory before they are used, and a bounded amount afterwards', () => {
+    const made = Array.from({ length: 100 }, () => {
+      time++
+      return nonces.make('pbx', '192.0.2.7')
+    })
+    expect(nonces.remembered).to.equal(0)
+    for (const nonce of made) expect(nonces.use(nonce, 1, 32)).to.equal(true)
+    expect(nonces.remembered).to.be.at.most(10)
+    // What was forgotten is not taken for unused.
+    for (const nonce of made) expect(nonces.use(nonce, 1, 32)).to.equal(false)
+  })
+
+  it('forget what is too old to be used anyhow', () => {
+    for (let n = 0; n < 9; n++) nonces.use(nonces.make('pbx', '192.0.2.7'), 1, 32)
+    time += 60_000
+    const fresh = nonces.make('pbx', '192.0.2.7')
+    expect(nonces.use(fresh, 1, 32)).to.equal(true)
+    expect(nonces.remembered).to.equal(1)
+  })
+})

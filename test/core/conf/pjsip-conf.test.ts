@@ -1,0 +1,301 @@
+import { expect } from 'chai'
+import { parseConfig } from '../../../core/conf/parser.ts'
+import { type PjsipReading, type PjsipSource, readPjsip } from '../../../core/conf/pjsip-conf.ts'
+import type { Endpoint } from '../../../core/endpoints.ts'
+import type { ConfigError } from '../../../core/options.ts'
+
+const PATHS = { pjsip: 'pjsip.conf', wizard: 'pjsip_wizard.conf', acl: 'acl.conf' }
+
+function source(text: string, foreign = false, kind: PjsipSource['kind'] = 'pjsip'): PjsipSource {
+  const { file, problems } = parseConfig(text, `/${foreign ? 'ast' : 'own'}/${PATHS[kind]}`, { foreign })
+  expect(problems).to.deep.equal([])
+  return { kind, file, foreign }
+}
+
+const own = (text: string): PjsipReading => readPjsip([source(text)], '/own')
+const messages = (problems: readonly ConfigError[]): string[] => problems.map((problem) => problem.message)
+const faults = (text: string): string[] => messages(own(text).problems)
+
+function endpointOf({ config }: PjsipReading, id: string): Endpoint {
+  const endpoint = config.endpoints.get(id)
+  if (!endpoint) throw new Error(`no endpoint ${id}`)
+  return endpoint
+}
+
+describe('pjsip.conf: objects', () => {
+  const PHONES = `
+[phone](!)
+type = endpoint
+context = internal
+mailboxes = common@default
+disallow = all
+allow = ulaw,alaw
+[100](phone)
+auth = 100
+aors = 100
+mailboxes = 100@default
+subscribe_context = blf
+[100]
+type = auth
+auth_type = userpass
+username = alice
+password = secret
+[100]
+type = aor
+max_contacts = 2
+contact = sip:a@192.0.2.1
+contact = sip:b@192.0.2.1
+[101](phone)
+`
+
+  it('reads endpoints, auths and AORs of one name, with templates', () => {
+    const reading = own(PHONES)
+    expect(messages(reading.problems)).to.deep.equal([])
+    const { config } = reading
+    const alice = endpointOf(reading, '100')
+    expect(alice.auth).to.deep.equal(['100'])
+    expect(alice.hintContext).to.equal('blf')
+    expect(alice.mailboxes, 'the last line counts').to.deep.equal(['100@default'])
+    expect(endpointOf(reading, '101').hintContext).to.equal('internal')
+    expect(endpointOf(reading, '101').mailboxes).to.deep.equal(['common@default'])
+    expect(config.auths.get('100')?.username).to.equal('alice')
+    expect(config.aors.get('100')?.max_contacts).to.equal(2)
+    expect(config.aors.get('100')?.contact).to.deep.equal(['sip:a@192.0.2.1', 'sip:b@192.0.2.1'])
+  })
+
+  it('reads identify, acl, global, system and named ACLs', () => {
+    const reading = readPjsip(
+      [
+        source(
+          '[g]\ntype=global\ndefault_realm=here\n[s]\ntype=system\ntimer_t1=100\n[door]\ntype=endpoint\nacl=lan\n' +
+            '[d]\ntype=identify\nendpoint=door\nmatch=192.0.2.1\nmatch=192.0.2.0/28,door.example\n[all]\ntype=acl\ndeny=203.0.113.0/24',
+        ),
+        source('[lan]\ndeny=0.0.0.0/0\npermit=10.0.0.0/8', false, 'acl'),
+      ],
+      '/own',
+    )
+    expect(messages(reading.problems)).to.deep.equal([])
+    const { config } = reading
+    expect(config.global.default_realm).to.equal('here')
+    expect(config.system.timer_t1).to.equal(100)
+    expect(config.identifies.map(({ id, endpoint, match }) => ({ id, endpoint, match }))).to.deep.equal([
+      { id: 'd', endpoint: 'door', match: ['192.0.2.1', '192.0.2.0/28', 'door.example'] },
+    ])
+    expect([...config.acls.keys()]).to.deep.equal(['all'])
+    expect([...(config.namedAcls?.keys() ?? [])]).to.deep.equal(['lan'])
+  })
+
+  it('says where it is wrong', () => {
+    expect(
+      faults(
+        '[a]\ntype=endpoint\nallow_subscribe=maybe\ncontxt=x\nsub_min_expiry=-1\n[b]\nx=1\n[c]\ntype=endpiont\n[d]\ntype=quux\n' +
+          '[e]\ntype=auth\npasword=hunter2\nnonce_lifetime=hunter2\n[a]\ntype=endpoint\n[f]\ntype=aor\n@mine=1\n100rel=yes',
+      ),
+    ).to.deep.equal([
+      "/own/pjsip.conf:4: unknown option 'contxt' in [a], did you mean 'context'?",
+      '/own/pjsip.conf:6: [b] has no type, expected type = endpoint, aor, auth …',
+      "/own/pjsip.conf:9: unknown type 'endpiont' in [c], did you mean 'endpoint'?",
+      "/own/pjsip.conf:11: unknown type 'quux' in [d], expected one of: endpoint, aor, auth, acl, identify, global, system, transport",
+      "/own/pjsip.conf:14: unknown option 'pasword' in [e], did you mean 'password'?",
+      '/own/pjsip.conf:16: a second endpoint [a], expected one (the first is at /own/pjsip.conf:1)',
+      "/own/pjsip.conf:21: unknown option '100rel' in [f], expected an option of type = aor",
+      "/own/pjsip.conf:3: allow_subscribe = 'maybe' is not valid, expected yes or no",
+      "/own/pjsip.conf:5: sub_min_expiry = '-1' is not valid, expected seconds of at least 0",
+      "/own/pjsip.conf:15: nonce_lifetime = 'hunter2' is not valid, expected seconds of at least 1",
+    ])
+  })
+
+  it('checks that what is named is there', () => {
+    expect(
+      faults(
+        '[a]\ntype=endpoint\nauth=x\naors=y,z\nacl=l\ncontact_acl=m\ntransport=t\n[z]\ntype=aor\n[i]\ntype=identify\nendpoint=b\n' +
+          '[j]\ntype=identify\n[k]\ntype=acl\nacl=n\n[h]\ntype=auth\nauth_type=md5\nmd5_cred=hunter2',
+      ),
+    ).to.deep.equal([
+      "/own/pjsip.conf:3: auth = x of [a]: there is no auth 'x', expected the name of a section with type = auth",
+      "/own/pjsip.conf:4: aors = y of [a]: there is no aor 'y', expected the name of a section with type = aor",
+      "/own/pjsip.conf:5: acl = l of [a]: there is no ACL 'l', expected the name of [NAME] of acl.conf",
+      "/own/pjsip.conf:6: contact_acl = m of [a]: there is no ACL 'm', expected the name of [NAME] of acl.conf",
+      "/own/pjsip.conf:7: transport = t of [a]: there is no transport 't', expected the name of a section with type = transport",
+      "/own/pjsip.conf:12: endpoint = b of [i]: there is no endpoint 'b', expected the name of a section with type = endpoint",
+      '/own/pjsip.conf:13: identify [j] has no endpoint, expected endpoint = NAME',
+      "/own/pjsip.conf:17: acl = n of [k]: there is no ACL 'n', expected the name of [NAME] of acl.conf",
+      '/own/pjsip.conf:21: auth [h] has no good md5_cred, expected 32 hexadecimal digits',
+    ])
+  })
+
+  it('checks addresses and patterns', () => {
+    expect(
+      faults(
+        '[e]\ntype=endpoint\n[i]\ntype=identify\nendpoint=e\nmatch=192.0.2.1:5060,[2001:db8::1]:5060,door.example:5060\nmatch=192.0.2.0/33\nmatch=1.2.3\n' +
+          'match_header=X-Phone: /[/\n[j]\ntype=identify\nendpoint=e\nmatch_header=X-Phone\n[t]\ntype=transport\nlocal_net=10.0.0.0/8,lan',
+      ),
+    ).to.deep.equal([
+      "/own/pjsip.conf:7: match = 192.0.2.0/33 of [i] is not valid, expected 0 to 32 bits or a mask after the slash of '192.0.2.0/33'",
+      "/own/pjsip.conf:8: match = 1.2.3 of [i] is not valid, expected an address, address/bits or address/mask, not '1.2.3'",
+      '/own/pjsip.conf:9: match_header of [i] is not valid, the expression ends too early',
+      '/own/pjsip.conf:13: match_header of [j] is not valid, expected Header: value',
+      "/own/pjsip.conf:16: local_net = lan of [t] is not valid, expected an address, address/bits or address/mask, not 'lan'",
+    ])
+  })
+
+  it("passes over Asterisk's other types and options, in our own file too", () => {
+    expect(
+      faults(
+        '[r]\ntype=registration\nserver_uri=sip:x\n[d]\ntype=domain_alias\n[e]\ntype=endpoint\nwebrtc=yes\ndtls_setup=actpass',
+      ),
+    ).to.deep.equal([])
+  })
+})
+
+describe("pjsip.conf: Asterisk's files", () => {
+  it('are passed over where they are of no use, and only noted where something may be elsewhere', () => {
+    const { problems, notes, config } = readPjsip(
+      [
+        source(
+          '[t]\ntype=transport\nprotocol=wss\nbind=0.0.0.0\n[t2]\ntype=transport\n[x]\nno=type\n[y]\ntype=brand-new\n' +
+            '[a]\ntype=endpoint\nauth=indb\ntransport=t\nbrand_new=1\n[o]\ntype=auth\nauth_type=google_oauth',
+          true,
+        ),
+      ],
+      '/own',
+    )
+    expect(messages(problems)).to.deep.equal([])
+    expect(messages(notes)).to.deep.equal([
+      '/ast/pjsip.conf:7: [x] has no type, expected type = endpoint, aor, auth …',
+      "/ast/pjsip.conf:13: auth = indb of [a]: there is no auth 'indb', expected the name of a section with type = auth",
+    ])
+    expect(config.transports).to.deep.equal([])
+    expect(config.endpoints.get('a')?.transport).to.equal('')
+    expect([...config.auths]).to.deep.equal([])
+  })
+
+  it('are refused where a value that is used is wrong', () => {
+    const { problems } = readPjsip([source('[a]\ntype=endpoint\naggregate_mwi=7', true)], '/own')
+    expect(messages(problems)).to.deep.equal([
+      "/ast/pjsip.conf:3: aggregate_mwi = '7' is not valid, expected yes or no",
+    ])
+  })
+
+  it('are overruled by ours: objects as a whole, global and system line by line', () => {
+    const { config, problems, notes } = readPjsip(
+      [
+        source(
+          '[g]\ntype=global\nuser_agent=Asterisk\ndebug=yes\ndefault_realm=ast\nmax_forwards=60\n[a]\ntype=endpoint\ncontext=ast\nmailboxes=1\n[b]\ntype=endpoint\ntransport=udp',
+          true,
+        ),
+        source('[global]\ntype=global\ndefault_realm=own\n[a]\ntype=endpoint\ncontext=own\n[udp]\ntype=transport'),
+      ],
+      '/own',
+    )
+    expect([...problems, ...notes]).to.deep.equal([])
+    expect(config.endpoints.get('a')?.context).to.equal('own')
+    expect(config.endpoints.get('a')?.mailboxes).to.deep.equal([])
+    expect(config.endpoints.get('b')?.transport, 'one of ours has that name').to.equal('udp')
+    const { user_agent, debug, default_realm, max_forwards } = config.global
+    expect({ user_agent, debug, default_realm, max_forwards }).to.deep.equal({
+      user_agent: 'Lamplighter',
+      debug: 'no',
+      default_realm: 'own',
+      max_forwards: 60,
+    })
+  })
+})
+
+describe('pjsip.conf: transports', () => {
+  it('need a good address, one each, and certificates for TLS', () => {
+    expect(
+      faults(
+        '[a]\ntype=transport\nbind=0.0.0.0:5060\n[b]\ntype=transport\nbind=0.0.0.0\n[c]\ntype=transport\nprotocol=tcp\nbind=0.0.0.0\n' +
+          '[d]\ntype=transport\nbind=pbx.example:5060\n[e]\ntype=transport\nprotocol=tls\nbind=[::]\n' +
+          '[f]\ntype=transport\nprotocol=tls\nbind=[::1]:0\ncert_file=no.pem\n[g]\ntype=transport\nprotocol=wss',
+      ),
+    ).to.deep.equal([
+      '/own/pjsip.conf:6: transport [b] binds 0.0.0.0:5060 as [a] does, expected another',
+      '/own/pjsip.conf:13: bind = pbx.example:5060 is not valid, expected an address and a port, 0.0.0.0:5060 or [::]:5060',
+      '/own/pjsip.conf:14: transport [e] is tls without cert_file, expected a PEM file',
+      '/own/pjsip.conf:22: cert_file = no.pem: no such file, expected a PEM file',
+      "/own/pjsip.conf:25: protocol = 'wss' is not valid, expected udp or tcp or tls",
+      '/own/pjsip.conf:23: transport [g] binds 0.0.0.0:5060 as [b] does, expected another',
+    ])
+  })
+
+  it('keep their place, and take the key from the certificate where there is none', () => {
+    const { config } = own('\n[a]\ntype=transport\nprotocol=tls\ncert_file=keys/a.pem')
+    const { id, file, line, cert_file, priv_key_file } = config.transports[0] ?? {}
+    expect({ id, file, line, cert_file, priv_key_file }).to.deep.equal({
+      id: 'a',
+      file: '/own/pjsip.conf',
+      line: 2,
+      cert_file: '/own/keys/a.pem',
+      priv_key_file: '/own/keys/a.pem',
+    })
+  })
+})
+
+describe('pjsip_wizard.conf', () => {
+  it('makes endpoint, AOR, auth and hint of one section', () => {
+    const wizard = source(
+      '[user](!)\ntype=wizard\naccepts_registrations=yes\naccepts_auth=yes\nhas_hint=yes\nendpoint/context=internal\naor/max_contacts=3\n' +
+        '[300](user)\ninbound_auth/username=bob\ninbound_auth/password=secret\nhint_exten=300\nhint_context=blf\nendpoint/allow=ulaw\n' +
+        '[301](user)\ninbound_auth/username=eve\nhint_exten=301\n[302](user)\ninbound_auth/username=x\nhas_hint=no\nhint_exten=302',
+      true,
+      'wizard',
+    )
+    const reading = readPjsip([wizard], '/own')
+    expect([...reading.problems, ...reading.notes]).to.deep.equal([])
+    const bob = endpointOf(reading, '300')
+    expect({ context: bob.context, auth: bob.auth, aors: bob.aors }).to.deep.equal({
+      context: 'internal',
+      auth: ['300-iauth'],
+      aors: ['300'],
+    })
+    expect(reading.config.auths.get('300-iauth')?.username).to.equal('bob')
+    expect(reading.config.aors.get('300')?.max_contacts).to.equal(3)
+    expect(reading.config.identifies).to.deep.equal([])
+    expect(reading.hints).to.deep.equal([
+      { context: 'blf', exten: '300', device: 'PJSIP/300', file: '/ast/pjsip_wizard.conf', line: 11 },
+      { context: 'internal', exten: '301', device: 'PJSIP/301', file: '/ast/pjsip_wizard.conf', line: 16 },
+    ])
+  })
+
+  it('makes identify and contacts of remote hosts', () => {
+    const { config, problems } = readPjsip(
+      [
+        source(
+          '[trunk]\ntype=wizard\nremote_hosts=192.0.2.1, 192.0.2.2:5070\nsends_auth=yes\noutbound_auth/username=u\ncontact_pattern=sip:me@${REMOTE_HOST}',
+          false,
+          'wizard',
+        ),
+      ],
+      '/own',
+    )
+    expect(messages(problems)).to.deep.equal([])
+    expect(config.aors.get('trunk')?.contact).to.deep.equal(['sip:me@192.0.2.1', 'sip:me@192.0.2.2:5070'])
+    expect(config.identifies[0]?.match).to.deep.equal(['192.0.2.1', '192.0.2.2'])
+    expect(config.endpoints.get('trunk')?.auth).to.deep.equal([])
+  })
+
+  it('says where it is wrong', () => {
+    const { problems } = readPjsip(
+      [
+        source(
+          '[a]\ntype=wizard\naccept_auth=yes\nendpoit/context=x\nendpoint/contxt=y\naccepts_registrations=yes\n[b]\ntype=endpoint\n' +
+            '[c]\ntype=wizard\naccepts_auth=yes\n[d]\nx=1',
+          false,
+          'wizard',
+        ),
+      ],
+      '/own',
+    )
+    expect(messages(problems)).to.deep.equal([
+      "/own/pjsip_wizard.conf:3: unknown option 'accept_auth' in wizard [a], did you mean 'accepts_auth'?",
+      "/own/pjsip_wizard.conf:4: unknown option 'endpoit/context' in wizard [a], did you mean 'endpoint'?",
+      '/own/pjsip_wizard.conf:8: type = endpoint in pjsip_wizard.conf, expected type = wizard',
+      '/own/pjsip_wizard.conf:11: wizard [c] accepts_auth without inbound_auth/username, expected one',
+      '/own/pjsip_wizard.conf:9: wizard [c] has no remote_hosts, expected some where it does not accept registrations',
+      '/own/pjsip_wizard.conf:12: [d] has no type, expected type = wizard',
+      "/own/pjsip_wizard.conf:5: unknown option 'contxt' in [a], did you mean 'context'?",
+    ])
+  })
+})

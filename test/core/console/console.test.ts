@@ -1,0 +1,96 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { CommandError, Console, likeFilter, splitLine } from '../../../core/console/console.ts'
+import { connectConsole, serveConsole } from '../../../core/console/server.ts'
+import { Log } from '../../../core/log.ts'
+
+describe('console', () => {
+  let directory: string
+  let path: string
+  let close: (() => Promise<void>) | undefined
+  const log = new Log()
+  const commands = (): Console => {
+    const made = new Console()
+    made.register({ words: 'core show hints', help: 'All.', run: (_args, out) => out.print('all hints') })
+    made.register({
+      words: 'core show hint',
+      args: '<extension>',
+      help: 'One.',
+      complete: () => ['100', '101', '200'],
+      run: ([exten], out) => out.print(`hint ${exten}`),
+    })
+    made.register({
+      words: 'fail',
+      help: 'Fails.',
+      run: () => {
+        throw new Error('it broke')
+      },
+    })
+    return made
+  }
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'lamplighter-console-'))
+    path = join(directory, 'ctl')
+  })
+  afterEach(async () => {
+    await close?.()
+    close = undefined
+    rmSync(directory, { recursive: true })
+  })
+
+  it('splits lines as a shell does', () => {
+    expect(splitLine(' a "b c" d\\ e "" ')).to.deep.equal(['a', 'b c', 'd e', ''])
+  })
+
+  it('runs the command with the most matching words, and completes words and arguments', async () => {
+    const printed: string[] = []
+    await commands().run('core show hint 100', { print: (text) => printed.push(text) })
+    expect(printed).to.deep.equal(['hint 100'])
+    expect(commands().complete('core sh')).to.deep.equal(['show'])
+    expect(commands().complete('core show hint')).to.deep.equal(['hint', 'hints'])
+    expect(commands().complete('core show hint 1')).to.deep.equal(['100', '101'])
+  })
+
+  it('refuses what it does not know and what is no regular expression', async () => {
+    let refused: unknown
+    await commands()
+      .run('core shine', { print: () => undefined })
+      .catch((error: unknown) => (refused = error))
+    expect(refused).to.be.instanceOf(CommandError)
+    expect(() => likeFilter(['like', '('])).to.throw(CommandError, /not a regular expression/)
+  })
+
+  it('answers over a socket that only its owner may open, and says when a command fails', async () => {
+    close = await serveConsole(path, commands(), log)
+    expect(statSync(path).mode & 0o777).to.equal(0o600)
+    const client = await connectConsole(path)
+    const printed: string[] = []
+    expect(await client.run('core show hints', (text) => printed.push(text))).to.equal(undefined)
+    expect(await client.run('fail', () => undefined)).to.equal("'fail' failed: it broke")
+    expect(await client.complete('core show ')).to.deep.equal(['hint', 'hints'])
+    expect(printed).to.deep.equal(['all hints'])
+    client.close()
+  })
+
+  it('takes over the socket that a killed process left, and refuses where one is running', async () => {
+    writeFileSync(path, '')
+    close = await serveConsole(path, commands(), log)
+    let refused = ''
+    await serveConsole(path, commands(), log).catch((error: Error) => (refused = error.message))
+    expect(refused).to.match(/another Lamplighter runs/)
+  })
+
+  it('passes the log on to those who follow it', async () => {
+    close = await serveConsole(path, commands(), log)
+    const client = await connectConsole(path)
+    const line = new Promise<string>((resolve) => client.follow(resolve))
+    // The server has seen `follow` once it answers what was sent after it.
+    await client.complete('')
+    log.logger('x').warning('the lamp\x1b[31m is\nred')
+    expect(await line).to.match(/WARNING\[x\]: the lamp\\x1b\[31m is\\x0ared$/)
+    client.close()
+  })
+})

@@ -1,0 +1,199 @@
+import { expect } from 'chai'
+import { Log } from '../../../core/log.ts'
+import { type Call, Calls } from '../../../core/states/calls.ts'
+import { Devices } from '../../../core/states/devices.ts'
+import {
+  EXTENSION,
+  type ExtensionState,
+  type Hint,
+  type HintDefinition,
+  type HintSource,
+  Hints,
+} from '../../../core/states/hints.ts'
+import { Presences } from '../../../core/states/presence.ts'
+import { until } from '../../support/tools.ts'
+
+/** A dialplan in memory: `exten@context` → what a hint line has. */
+class Dialplan implements HintSource {
+  readonly name = 'test'
+  reachable = true
+  readonly lines = new Map<string, Partial<HintDefinition>>()
+  #changed: (() => void) | undefined
+
+  lookup(context: string, exten: string): Promise<HintDefinition | 'unreachable' | undefined> {
+    const line = this.lines.get(`${exten}@${context}`)
+    const found = line && { context, exten, devices: [], presence: [], name: '', source: 'test', ...line }
+    return Promise.resolve(this.reachable ? found : 'unreachable')
+  }
+
+  onChange(listener: () => void) {
+    this.#changed = listener
+    return () => undefined
+  }
+
+  reload(): void {
+    this.#changed?.()
+  }
+}
+
+describe('hints', () => {
+  let devices: Devices
+  let presences: Presences
+  let calls: Calls
+  let hints: Hints
+  let dialplan: Dialplan
+  let grace = 0
+
+  beforeEach(() => {
+    devices = new Devices()
+    presences = new Presences()
+    calls = new Calls()
+    grace = 0
+    hints = new Hints(
+      { devices, presences, calls },
+      { removedHintGrace: () => grace, log: new Log('error').logger('hints') },
+    )
+    dialplan = new Dialplan()
+    hints.addSource(dialplan)
+    dialplan.lines.set('100@office', {
+      devices: ['PJSIP/100', 'Custom:dnd100'],
+      presence: ['CustomPresence:100'],
+      name: 'Alice',
+    })
+  })
+
+  const find = async (exten: string): Promise<Hint> => {
+    const hint = await hints.find('office', exten)
+    if (!hint || hint === 'unreachable') throw new Error(`no hint ${exten}`)
+    return hint
+  }
+  const watch = (hint: Hint) => {
+    const seen: ExtensionState[] = []
+    const ends: string[] = []
+    const stop = hint.watch({ value: (v) => seen.push(v), end: (reason) => ends.push(reason) })
+    return { seen, ends, stop, states: () => seen.map((s) => s.state) }
+  }
+  /** `reread` is queued behind nothing but resolved promises. */
+  const settled = () => hints.reread()
+
+  it('maps device states to extension states, and no device at all to unavailable', async () => {
+    const hint = await find('100')
+    const expected = {
+      UNKNOWN: 0,
+      NOT_INUSE: 0,
+      INUSE: 1,
+      BUSY: 2,
+      INVALID: 4,
+      UNAVAILABLE: 4,
+      RINGING: 8,
+      RINGINUSE: 9,
+      ONHOLD: 16,
+    } as const
+    for (const [state, code] of Object.entries(expected)) {
+      devices.set('pbx1', 'pjsip/100', state as keyof typeof expected)
+      expect(hint.value.state, state).to.equal(code)
+    }
+    dialplan.lines.set('205@office', { presence: ['CustomPresence:205'] })
+    expect((await find('205')).value.state).to.equal(EXTENSION.UNAVAILABLE)
+  })
+
+  it('tells watchers the state now and each change once, by device, presence and call', async () => {
+    devices.set('pbx1', 'PJSIP/100', 'NOT_INUSE')
+    const { seen, states } = watch(await find('100'))
+    devices.set('pbx1', 'Custom:dnd100', 'NOT_INUSE')
+    devices.set('pbx1', 'Custom:dnd100', 'BUSY')
+    presences.set('pbx1', 'custompresence:100', { state: 'dnd', subtype: '', message: 'hush' })
+    expect(states()).to.deep.equal([0, 2, 2])
+    expect(seen.at(-1)?.presence.message).to.equal('hush')
+  })
+
+  it('tells the steps of a call once each, though they come in several events', async () => {
+    devices.set('pbx1', 'PJSIP/100', 'NOT_INUSE')
+    const { seen, states } = watch(await find('100'))
+    const nobody = { number: '', name: '', restricted: false }
+    const bob = { number: '200', name: 'Bob', restricted: false }
+    const call: Call = {
+      origin: 'pbx1',
+      id: '1.1',
+      device: 'PJSIP/100',
+      direction: 'recipient',
+      state: 'early',
+      held: false,
+      local: nobody,
+      remote: nobody,
+      since: 1,
+    }
+    calls.set(call)
+    devices.set('pbx1', 'PJSIP/100', 'RINGING')
+    calls.set({ ...call, remote: bob })
+    await until('ringing', () => seen.length > 1)
+    expect(states()).to.deep.equal([0, 8])
+    expect(seen[1]?.calls[0]?.remote.name).to.equal('Bob')
+    calls.set({ ...call, remote: bob })
+    calls.end('pbx1', 'PJSIP/100', '1.1')
+    devices.set('pbx1', 'PJSIP/100', 'NOT_INUSE')
+    expect(states()).to.deep.equal([0, 8, 0])
+  })
+
+  it('shares one hint between its watchers and lets it go with the last', async () => {
+    const first = await find('100')
+    expect(await find('100')).to.equal(first)
+    const a = watch(first)
+    const b = watch(first)
+    expect(hints.list().map((h) => h.watchers)).to.deep.equal([2])
+    void a.stop()
+    void b.stop()
+    expect(hints.list()).to.deep.equal([])
+    expect(devices.needed()).to.deep.equal([])
+  })
+
+  it('changes a hint in place when the dialplan does', async () => {
+    devices.set('pbx1', 'PJSIP/100', 'NOT_INUSE')
+    devices.set('pbx1', 'PJSIP/500', 'INUSE')
+    const { states, ends } = watch(await find('100'))
+    dialplan.lines.set('100@office', { devices: ['PJSIP/500'] })
+    dialplan.reload()
+    await settled()
+    expect(states().at(-1)).to.equal(EXTENSION.INUSE)
+    devices.set('pbx1', 'PJSIP/100', 'RINGING')
+    expect(states().at(-1)).to.equal(EXTENSION.INUSE)
+    expect(ends).to.deep.equal([])
+  })
+
+  it('ends a hint that is gone, at once or after the grace, and takes it up again within', async () => {
+    const line = dialplan.lines.get('100@office') ?? {}
+    const gone = watch(await find('100'))
+    dialplan.lines.delete('100@office')
+    await settled()
+    expect(gone.ends).to.deep.equal(['noresource'])
+
+    grace = 3600
+    dialplan.lines.set('100@office', line)
+    devices.set('pbx1', 'PJSIP/100', 'INUSE')
+    const kept = watch(await find('100'))
+    dialplan.lines.delete('100@office')
+    await settled()
+    expect(kept.states()).to.deep.equal([EXTENSION.INUSE, EXTENSION.UNAVAILABLE])
+    dialplan.lines.set('100@office', line)
+    await settled()
+    expect(kept.states().at(-1)).to.equal(EXTENSION.INUSE)
+    expect(kept.ends).to.deep.equal([])
+    void kept.stop()
+  })
+
+  it('keeps what it knows of a source that cannot be asked', async () => {
+    const { ends, states } = watch(await find('100'))
+    dialplan.reachable = false
+    await settled()
+    expect(ends).to.deep.equal([])
+    expect(states()).to.have.length(1)
+    expect(await hints.find('office', '101')).to.equal('unreachable')
+  })
+
+  it('adds up the devices of an extension that several servers know', async () => {
+    const second = new Dialplan()
+    second.lines.set('100@office', { devices: ['pjsip/100', 'PJSIP/100-mobile'] })
+    hints.addSource(second)
+    expect((await find('100')).definition?.devices).to.deep.equal(['PJSIP/100', 'Custom:dnd100', 'PJSIP/100-mobile'])
+  })
+})

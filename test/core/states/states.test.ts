@@ -1,0 +1,176 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { Console } from '../../../core/console/console.ts'
+import { Log } from '../../../core/log.ts'
+import { aggregateDeviceStates, DEVICE_STATES, type DeviceState, Devices } from '../../../core/states/devices.ts'
+import { registerLocalStates } from '../../../core/states/local-states.ts'
+import { Mailboxes } from '../../../core/states/mailboxes.ts'
+import { aggregatePresence, Presences } from '../../../core/states/presence.ts'
+import { keepStates } from '../../../core/states/state-store.ts'
+import { openStore } from '../../../core/store.ts'
+
+/** Asterisk's combined states of two devices, as its documentation of the aggregate has them. */
+const PAIRS = `
+      UNK NOT INU BSY INV UNA RNG R+I HLD
+  UNK UNK NOT INU BSY UNK UNA RNG R+I HLD
+  NOT NOT NOT INU BSY NOT NOT RNG R+I HLD
+  INU INU INU INU BSY INU INU R+I R+I INU
+  BSY BSY BSY BSY BSY BSY BSY R+I R+I BSY
+  INV UNK NOT INU BSY INV UNA RNG R+I HLD
+  UNA UNA NOT INU BSY UNA UNA RNG R+I HLD
+  RNG RNG RNG R+I R+I RNG RNG RNG R+I R+I
+  R+I R+I R+I R+I R+I R+I R+I R+I R+I R+I
+  HLD HLD HLD INU BSY HLD HLD R+I R+I HLD`
+const SHORT: Record<string, DeviceState> = {
+  UNK: 'UNKNOWN',
+  NOT: 'NOT_INUSE',
+  INU: 'INUSE',
+  BSY: 'BUSY',
+  INV: 'INVALID',
+  UNA: 'UNAVAILABLE',
+  RNG: 'RINGING',
+  'R+I': 'RINGINUSE',
+  HLD: 'ONHOLD',
+}
+
+describe('states', () => {
+  it('aggregates any two device states as Asterisk does', () => {
+    const [head = [], ...rows] = PAIRS.trim()
+      .split('\n')
+      .map((line) => line.trim().split(/ +/))
+    let cells = 0
+    for (const [first = '', ...expected] of rows) {
+      expected.forEach((want, i) => {
+        const pair = [SHORT[first], SHORT[head[i] ?? '']].filter((s) => s !== undefined)
+        expect(aggregateDeviceStates(pair), pair.join(' with ')).to.equal(SHORT[want])
+        cells++
+      })
+    }
+    expect(cells).to.equal(81)
+  })
+
+  it('does not care for the order of the origins', () => {
+    for (const a of DEVICE_STATES)
+      for (const b of DEVICE_STATES)
+        for (const c of DEVICE_STATES)
+          expect(aggregateDeviceStates([a, b, c])).to.equal(aggregateDeviceStates([c, a, b]))
+  })
+
+  it('takes the highest presence with its subtype and message', () => {
+    const away = { state: 'away', subtype: 'lunch', message: 'back at 2' } as const
+    expect(aggregatePresence([{ state: 'chat', subtype: '', message: '' }, away])).to.equal(away)
+    expect(aggregatePresence([])).to.deep.equal({ state: 'not_set', subtype: '', message: '' })
+  })
+
+  it('aggregates over origins, compares names without case and tells each change once', () => {
+    const devices = new Devices()
+    const told: string[] = []
+    devices.onChange((device, state) => told.push(`${device} ${state}`))
+    devices.set('pbx1', 'PJSIP/100', 'NOT_INUSE')
+    devices.set('pbx2', 'pjsip/100', 'RINGING')
+    devices.set('pbx2', 'PJSIP/100', 'RINGING')
+    devices.set('pbx1', 'PJSIP/100', 'INUSE')
+    devices.dropOrigin('pbx2')
+    expect(told).to.deep.equal(['PJSIP/100 NOT_INUSE', 'PJSIP/100 RINGING', 'PJSIP/100 RINGINUSE', 'PJSIP/100 INUSE'])
+  })
+
+  it('lets the last writer of a Custom: device win, whoever it is', () => {
+    let now = 1
+    const devices = new Devices(() => now++)
+    devices.set('pbx1', 'Custom:door', 'INUSE')
+    devices.set('pbx2', 'Custom:door', 'NOT_INUSE')
+    devices.set('pbx3', 'Custom:door', 'UNKNOWN')
+    expect(devices.get('custom:DOOR')).to.equal('NOT_INUSE')
+  })
+
+  it('makes the devices of a dead origin unavailable, but not Custom: ones', () => {
+    const devices = new Devices()
+    devices.set('pbx1', 'PJSIP/100', 'INUSE')
+    devices.set('pbx1', 'Custom:door', 'INUSE')
+    devices.expireOrigin('pbx1')
+    expect([devices.get('PJSIP/100'), devices.get('Custom:door')]).to.deep.equal(['UNAVAILABLE', 'INUSE'])
+  })
+
+  it('asks the readers that have no opinion of what is needed, and lets go of what is not', async () => {
+    const devices = new Devices()
+    devices.addReader({ origin: 'pbx1', read: async (name) => devices.set('pbx1', name, 'BUSY') })
+    const need = devices.need('PJSIP/7')
+    await need.ready
+    expect(devices.get('PJSIP/7')).to.equal('BUSY')
+    expect(devices.needed()).to.deep.equal(['PJSIP/7'])
+    void need.release()
+    devices.set('pbx1', 'PJSIP/7', undefined)
+    expect(devices.list()).to.deep.equal([])
+  })
+
+  describe('kept in the store', () => {
+    let directory: string
+    beforeEach(() => {
+      directory = mkdtempSync(join(tmpdir(), 'lamplighter-states-'))
+    })
+    afterEach(() => rmSync(directory, { recursive: true }))
+
+    const start = async () => {
+      const states = { devices: new Devices(), presences: new Presences(), mailboxes: new Mailboxes() }
+      const store = await openStore({
+        path: join(directory, 'states.db'),
+        synchronous: 'off',
+        log: new Log().logger('store'),
+      })
+      const undo = await keepStates(store, states, (origin) => origin !== 'gone')
+      const console = new Console()
+      registerLocalStates(console, states)
+      const run = async (line: string): Promise<string[]> => {
+        const printed: string[] = []
+        await console.run(line, { print: (text) => printed.push(text) })
+        return printed
+      }
+      return { ...states, run, stop: async () => (await undo(), await store.close()) }
+    }
+
+    it('gives back what was said over a restart, with its age, and forgets origins that are gone', async () => {
+      const first = await start()
+      await first.run('devstate change Custom:door inuse')
+      await first.run('presencestate change CustomPresence:bob away,lunch,back at two')
+      await first.run('mwi update 100 2 1')
+      first.devices.set('pbx1', 'PJSIP/100', 'RINGING')
+      first.devices.set('gone', 'PJSIP/200', 'RINGING')
+      const { since } = first.devices.reports('Custom:door')[0] ?? { since: 0 }
+      await first.stop()
+
+      const second = await start()
+      expect(second.devices.get('Custom:door')).to.equal('INUSE')
+      expect(second.devices.reports('Custom:door')[0]?.since).to.be.closeTo(since, 50)
+      expect(second.devices.get('PJSIP/100')).to.equal('RINGING')
+      expect(second.devices.get('PJSIP/200')).to.equal('INVALID')
+      expect(second.presences.get('CustomPresence:bob')).to.deep.equal({
+        state: 'away',
+        subtype: 'lunch',
+        message: 'back at two',
+      })
+      expect(second.mailboxes.get('100@default')).to.deep.equal({ newMessages: 2, oldMessages: 1 })
+      expect((await second.run('mwi list'))[0]).to.match(/^100@default +2 new, 1 old +local: 2 new, 1 old, for \d+ s$/)
+      await second.stop()
+    })
+
+    it('refuses states and names that do not exist, and says what would do', async () => {
+      const { run, stop } = await start()
+      const refusal = async (line: string): Promise<string> =>
+        run(line).then(
+          () => 'accepted',
+          (error: Error) => error.message,
+        )
+      expect(await refusal('devstate change Custom:x SLEEPY')).to.match(
+        /'SLEEPY' is no device state, expected one of UNKNOWN/,
+      )
+      expect(await refusal('devstate change PJSIP/100 INUSE')).to.match(
+        /cannot be changed here, only names that begin with Custom:/,
+      )
+      expect(await refusal('presencestate change CustomPresence:x asleep')).to.match(/no presence state/)
+      expect(await refusal('mwi update 100 many')).to.match(/'many' is no number of messages/)
+      await stop()
+    })
+  })
+})
