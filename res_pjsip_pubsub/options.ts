@@ -1,6 +1,7 @@
 /** `[general]` of pubsub.conf. */
 import type { ModuleConfig } from '../core/module.ts'
 import { integer, type OptionValues, options, yesno } from '../core/options.ts'
+import { kamailioOptions } from './kamailio-options.ts'
 
 export const pubsubOptions = options({
   min_expires: integer(
@@ -9,7 +10,7 @@ export const pubsubOptions = options({
     { max: 3600, unit: 'seconds' },
   ),
   max_expires: integer(3600, 'The longest subscription that is granted; who asks for more gets this.', {
-    min: 60,
+    min: 1,
     max: 86400,
     unit: 'seconds',
   }),
@@ -56,6 +57,7 @@ export const pubsubOptions = options({
     'How long the subscriptions of an unloaded module wait for it to be loaded again before they end as deactivated.',
     { min: 1, max: 3600, unit: 'seconds' },
   ),
+  ...kamailioOptions,
 })
 
 export const pubsubConfig: ModuleConfig<typeof pubsubOptions> = {

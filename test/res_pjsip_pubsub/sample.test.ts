@@ -10,7 +10,7 @@ describe('pubsub.conf.sample', () => {
   const text = readFileSync(path, 'utf8')
 
   it('names every option with its default, and no other', () => {
-    const named = [...text.matchAll(/^;([a-z_]+) = (.*)$/gm)].map(([, name, value]) => [name, value])
+    const named = [...text.matchAll(/^;([a-z0-9_]+) = (.*)$/gm)].map(([, name, value]) => [name, value])
     expect(named).to.deep.equal(Object.entries(pubsubOptions).map(([name, option]) => [name, option.defaultText]))
   })
 
