@@ -1,22 +1,17 @@
 /** A hundred thousand damaged messages on real sockets: nothing breaks, nothing stalls, and the next phone is served. */
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { Log } from '../../../core/log.ts'
 import { Metrics } from '../../../core/metrics.ts'
 import type { Stack } from '../../../core/sip/stack.ts'
+import { damaged, randomFrom } from '../../support/damage.ts'
 import { TestPhone } from '../../support/phone.ts'
 import { testStack, transportConfig } from '../../support/stack.ts'
 import { until } from '../../support/tools.ts'
 
-const folder = fileURLToPath(new URL('torture/', import.meta.url))
-const TORTURE = readdirSync(folder)
-  .filter((file) => file.endsWith('.sip'))
-  .map((file) => readFileSync(folder + file))
 const SUBSCRIBE = Buffer.from(
   [
     'SUBSCRIBE sip:101@127.0.0.1 SIP/2.0',
@@ -34,26 +29,6 @@ const SUBSCRIBE = Buffer.from(
     '',
   ].join('\r\n'),
 )
-const PIECES = [
-  '\r\n',
-  '\n',
-  '"',
-  '<',
-  '>',
-  ';',
-  ',',
-  '=',
-  '%',
-  '\0',
-  ' ',
-  '*',
-  'SIP/2.0',
-  'ACK',
-  'CANCEL',
-  ';tag=1',
-  '-1',
-]
-
 /** Nobody else's port gets the answers to Vias that were changed. */
 const HERE = '127.0.0.2'
 const ROUND = 10_000
@@ -136,7 +111,7 @@ describe('a flood of damaged messages', function () {
     const random = randomFrom(round + 1)
     const port = portOf('UDP')
     for (let sent = 0; sent < ROUND; sent++) {
-      socket.send(damaged(random), port, '127.0.0.1')
+      socket.send(damaged(random, SUBSCRIBE), port, '127.0.0.1')
       if (sent % 50 === 49) await new Promise(setImmediate)
     }
   }
@@ -154,7 +129,7 @@ describe('a flood of damaged messages', function () {
       // The first ones are sound, so that not every stream ends at once.
       const sound = random(ON_EACH)
       for (let count = 0; count < ON_EACH && !socket.destroyed; count++) {
-        const bytes = count < sound ? SUBSCRIBE : damaged(random)
+        const bytes = count < sound ? SUBSCRIBE : damaged(random, SUBSCRIBE)
         const cut = random(bytes.length)
         socket.write(bytes.subarray(0, cut))
         if (random(4) === 0) await new Promise(setImmediate)
@@ -181,25 +156,3 @@ describe('a flood of damaged messages', function () {
     return metrics.read().find(([key]) => key === name)?.[1] ?? 0
   }
 })
-
-function damaged(random: (below: number) => number): Buffer {
-  let bytes = random(2) === 0 ? SUBSCRIBE : (TORTURE[random(TORTURE.length)] ?? SUBSCRIBE)
-  for (let times = 1 + random(3); times > 0; times--) {
-    const at = random(bytes.length)
-    const piece = random(2) === 0 ? Buffer.from([random(256)]) : Buffer.from(PIECES[random(PIECES.length)] ?? '')
-    const skip = random(3) === 0 ? random(40) : random(2)
-    bytes = Buffer.concat([bytes.subarray(0, at), piece, bytes.subarray(Math.min(bytes.length, at + skip))])
-  }
-  return bytes
-}
-
-/** mulberry32: the same numbers every time. */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-}

@@ -1,0 +1,36 @@
+import { expect } from 'chai'
+import { Metrics } from '../../core/metrics.ts'
+import { processMetrics } from '../../core/process-metrics.ts'
+import type { Undo } from '../../core/scope.ts'
+import { until } from '../support/tools.ts'
+
+describe('what the process says of itself', () => {
+  let metrics: Metrics
+  let undo: Undo
+  const read = (name: string): number => metrics.read().find(([key]) => key === name)?.[1] ?? Number.NaN
+  beforeEach(() => {
+    metrics = new Metrics()
+    undo = processMetrics(metrics)
+  })
+  afterEach(() => undo())
+
+  it('a stall that is computing is both long and busy', async () => {
+    const end = performance.now() + 120
+    while (performance.now() < end) Math.sqrt(end)
+    // What was waited for a processor in it is not ours, so a little may be missing.
+    await until('a long stall', () => read('process.stall.max_ms') >= 90)
+    expect(read('process.stall.busy_max_ms')).to.be.within(30, read('process.stall.max_ms'))
+  })
+
+  it('a stall in which nothing is computed is long, and not busy', async () => {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150)
+    await until('a long stall', () => read('process.stall.max_ms') >= 120)
+    expect(read('process.stall.busy_max_ms')).to.be.below(100)
+  })
+
+  it('memory, and nothing at all once it is undone', () => {
+    expect(read('process.memory.rss_bytes')).to.be.above(10_000_000)
+    void undo()
+    expect(metrics.read()).to.deep.equal([])
+  })
+})
