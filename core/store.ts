@@ -31,7 +31,10 @@ export interface Table<Row> {
 }
 
 export interface Store {
-  /** Creates the table, or adds the columns it lacks. A table is declared once. */
+  /**
+   * Creates the table, or adds the columns it lacks. A module that is loaded again declares its table again, and gives its
+   * `rows` from then on; what waits to be written stays. Another table of the same name throws.
+   */
   table<Row extends { readonly [N in keyof Row]: Cell }>(definition: TableDefinition<Row>): Promise<Table<Row>>
   /** Resolves when everything put so far is on disk, or could not be written. */
   flush(): Promise<void>
@@ -66,7 +69,7 @@ export async function openStore(settings: StoreSettings): Promise<Store> {
 }
 
 interface AnyTable {
-  readonly definition: TableDefinition<Record<string, Cell>>
+  definition: TableDefinition<Record<string, Cell>>
   /** key → newest row, or null for deleted */
   waiting: Map<string | number, Record<string, Cell> | null>
   created: boolean
@@ -106,15 +109,8 @@ class SqliteStore implements Store {
   }
 
   async table<Row extends { readonly [N in keyof Row]: Cell }>(definition: TableDefinition<Row>): Promise<Table<Row>> {
-    if (this.#tables.has(definition.name)) throw new Error(`table ${definition.name} is declared twice`)
-    // The maps below are shared by tables of all row types; each Table handed out only lets its own rows in.
-    const table: AnyTable = {
-      definition,
-      waiting: new Map(),
-      created: false,
-    }
-    this.#tables.set(definition.name, table)
-    await this.#guarded((database) => this.#create(database, table))
+    const table = this.#declare(definition)
+    await this.#guarded((database) => (table.created ? Promise.resolve() : this.#create(database, table)))
     return {
       put: (row) => this.#note(table, row[definition.key], row),
       delete: (key) => this.#note(table, key, null),
@@ -124,6 +120,20 @@ class SqliteStore implements Store {
         )
       },
     }
+  }
+
+  /** The maps in it are shared by tables of all row types; each Table handed out only lets its own rows in. */
+  #declare(definition: AnyTable['definition']): AnyTable {
+    const known = this.#tables.get(definition.name)
+    if (known && shapeOf(known.definition) !== shapeOf(definition))
+      throw new Error(`table ${definition.name} is declared with other columns already`)
+    if (known) {
+      known.definition = definition
+      return known
+    }
+    const table: AnyTable = { definition, waiting: new Map(), created: false }
+    this.#tables.set(definition.name, table)
+    return table
   }
 
   async flush(): Promise<void> {
@@ -302,6 +312,11 @@ function takeWaiting(table: AnyTable): AnyTable['waiting'] {
 /** What was noted meanwhile is newer. */
 function putBack(table: AnyTable, rows: AnyTable['waiting']): void {
   for (const [key, row] of rows) if (!table.waiting.has(key)) table.waiting.set(key, row)
+}
+
+function shapeOf({ key, columns }: AnyTable['definition']): string {
+  const sorted = Object.entries(columns).sort(([a], [b]) => (a < b ? -1 : 1))
+  return JSON.stringify([key, ...sorted])
 }
 
 function quote(name: string): string {

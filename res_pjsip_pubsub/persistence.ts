@@ -11,14 +11,6 @@ import type { NotifierSubscription } from './subscription.ts'
 /** Numbers reserved with each writing. A store that lags by half of it, for one subscription, is a store that is gone. */
 const BLOCK = 100
 
-interface Kept {
-  readonly table: Promise<Table<Row>>
-  rows: () => Iterable<Row>
-}
-
-/** A table is declared once in the life of a store, and this module may be loaded many times. */
-const tables = new WeakMap<Store, Kept>()
-
 export class Persistence {
   readonly #store: Store
   readonly #table: Table<Row>
@@ -33,14 +25,7 @@ export class Persistence {
     const rows = function* (): Iterable<Row> {
       for (const subscription of all) if (isKept(subscription)) yield toRow(subscription, BLOCK)
     }
-    let kept = tables.get(store)
-    if (kept) {
-      kept.rows = rows
-    } else {
-      const fresh: Kept = { rows, table: store.table({ ...ROWS, rows: () => fresh.rows() }) }
-      tables.set(store, (kept = fresh))
-    }
-    return new Persistence(store, await kept.table)
+    return new Persistence(store, await store.table({ ...ROWS, rows }))
   }
 
   /** In pages, so that others get their turn. Rows that cannot be read are deleted and counted. */

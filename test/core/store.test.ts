@@ -69,6 +69,21 @@ describe('store', () => {
     expect(await rowsOf(await openAt(path))).to.deep.equal([{ name: 'old', watchers: null, note: null }])
   })
 
+  it('takes a table that is declared again for the same one, and refuses another of its name', async () => {
+    const path = join(directory, 'again.db')
+    const store = await openAt(path)
+    const before = await store.table(lamps)
+    before.put({ name: 'before', watchers: 1, note: null })
+    const after = await store.table(lamps)
+    after.put({ name: 'after', watchers: 2, note: null })
+    before.put({ name: 'late', watchers: 3, note: null })
+    const other = { name: 'lamps', key: 'name', columns: { name: 'text' } } as const
+    const fault = await store.table<{ name: string }>(other).catch((error: unknown) => error)
+    expect(String(fault)).to.include('table lamps is declared with other columns')
+    await store.close()
+    expect((await rowsOf(await openAt(path))).map(({ name }) => name)).to.have.members(['before', 'after', 'late'])
+  })
+
   it('sets a damaged file aside and begins a new one', async () => {
     const path = join(directory, 'c.db')
     writeFileSync(path, 'this is no database, it is a poem about lamps '.repeat(200))
