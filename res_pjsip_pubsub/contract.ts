@@ -53,7 +53,35 @@ export interface EventPackage<State> {
   notifyResponse?(subscription: Subscription, outcome: Outcome): void
   /** It is gone, for whatever reason; nothing more is sent. */
   subscriptionShutdown?(subscription: Subscription): void
+  /**
+   * Whether a change is kept from this watcher because it made the change itself. It hears of it with the next NOTIFY.
+   * Absent: everybody hears of everything.
+   */
+  ownChange?(state: State, watcher: string): boolean
+
+  // The rest of Kamailio's pres_ev_t.
+  /** `req_auth`: a watcher needs leave, which getAuthStatus gives. Default false: whoever may subscribe may watch. */
+  readonly reqAuth?: boolean
+  /** `wipeer`: whether `<event>.winfo` (RFC 3857) is offered as well. Default true. */
+  readonly winfo?: boolean
+  /** The authorization document of a resource; undefined for none. */
+  getRulesDoc?(resource: string): string | undefined | Promise<string | undefined>
+  /** What the rules say of a watcher (URI without parameters). */
+  getAuthStatus?(resource: string, watcher: string, rules: string | undefined): AuthStatus | Promise<AuthStatus>
+  /** What an authorized watcher gets to see of a body. */
+  applyAuthNbody?(body: string, subscription: Subscription, rules: string | undefined): string
+  /** One body for several published ones, the first counting most. Absent: the first stands for all. */
+  aggNbody?(resource: string, bodies: readonly string[]): string | undefined
+  /** The last word on a body, for each watcher. */
+  auxBodyProcessing?(body: string, subscription: Subscription): string
+  /** A PUBLISH for this event, before it is looked at. What is returned is sent, and nothing is published. */
+  evsPublHandl?(request: SipRequest, resource: string): ResponseData | undefined
+  /** A SUBSCRIBE for this event, new or in a dialog, before it is looked at. What is returned is sent. */
+  evsSubsHandl?(request: SipRequest, resource: string): ResponseData | undefined
 }
+
+/** RFC 3857 4.7.1; a watcher that is blocked politely is active, and sees what getAuthStatus left it. */
+export type AuthStatus = 'active' | 'pending' | 'waiting' | 'terminated'
 
 /** `unavailable`: cannot be said now; 500 with Retry-After. */
 export type Found<State> = Watchable<State> | Refusal | 'unavailable' | undefined
@@ -138,6 +166,92 @@ export interface BodySupplement<State, Doc> {
 
 /** What was published about a subscription's life, for whoever wants to know (unsolicited MWI, metrics, tests). */
 export type SubscriptionEvent = 'established' | 'refreshed' | 'terminated'
+
+/** A body that was published, for its handler to read. */
+export interface PublishedBody<State> {
+  /** Content-Type in lower case, without parameters. */
+  readonly type: string
+  readonly body: Buffer
+  readonly resource: string
+  /** What the publication said until now; undefined for a new one, and for one that comes from the store. */
+  readonly previous: State | undefined
+}
+
+/**
+ * What was read. `body`: the text that is kept in place of the one sent, where that alone does not give the state (a
+ * partial document). A fault becomes 400 with these words.
+ */
+export type ReadBody<State> = { readonly state: State; readonly body?: string } | { readonly fault: string }
+
+/** Takes PUBLISH (RFC 3903) for one event. */
+export interface PublicationHandler<State> {
+  readonly event: string
+  readonly kind: Kind<State>
+  /** Body types it reads: Accept of a 415. */
+  readonly accept: readonly [string, ...string[]]
+  /** Seconds where a PUBLISH asks for none, 3600 by default. What is granted is bound by max_expires. */
+  readonly defaultExpires?: number
+  /** `etag_not_new` of pres_ev_t: a publication keeps its first entity-tag. Default false: a new one with each answer (RFC 3903 6). */
+  readonly etagNotNew?: boolean
+  read(published: PublishedBody<State>): ReadBody<State> | Promise<ReadBody<State>>
+  /** Whether there is such a resource, besides hints, endpoints, AORs and what is published already. */
+  exists?(resource: string, endpoint: Endpoint): boolean | Promise<boolean>
+
+  // The callbacks of a publication handler. All are optional.
+  /** A PUBLISH that would make a publication. What is returned is sent, and nothing is made. */
+  newPublication?(endpoint: Endpoint, request: SipRequest, resource: string): ResponseData | undefined
+  /** A PUBLISH for one that stands, with a new body or without. What is returned is the answer; over 299 nothing changes. */
+  publishRefresh?(publication: Publication<State>, request: SipRequest): ResponseData | undefined
+  /** It expired, and is gone. */
+  publishExpire?(publication: Publication<State>): void
+  /** Its publisher took it back, and it is gone. What is returned is the answer. */
+  publishTermination?(publication: Publication<State>, request: SipRequest): ResponseData | undefined
+}
+
+/** What one publisher says about a resource. The object stays the same while the publication lives. */
+export interface Publication<State = unknown> {
+  /** Short and unique while the process lives. */
+  readonly id: string
+  readonly event: string
+  /** User part of the Request-URI, unescaped, and its host. */
+  readonly resource: string
+  readonly domain: string
+  /** RFC 3903 6: what SIP-If-Match has to say next. */
+  readonly entityTag: string
+  /** Who published; the endpoint is undefined where it is gone since a restart. */
+  readonly endpointId: string
+  readonly endpoint: Endpoint | undefined
+  /** From URI of the PUBLISH, without parameters. */
+  readonly publisher: string
+  /** What tells one phone of a publisher from another; empty where nothing does. A new publication replaces one with the same. */
+  readonly instance: string
+  /** The watcher that the last change is not told to (BLA); empty for none. */
+  readonly sender: string
+  /** The higher goes first in a composed document. */
+  readonly priority: number
+  /** Epoch milliseconds: when its body came, and when it ends. */
+  readonly received: number
+  readonly expires: number
+  readonly contentType: string
+  readonly body: string
+  readonly state: State
+  readonly datastores: Datastores
+}
+
+export type PublicationEvent = 'published' | 'changed' | 'refreshed' | 'removed' | 'expired' | 'replaced'
+
+/** The half of the pubsub core that takes publications: the event state compositor. */
+export interface Publishing {
+  /**
+   * Registers who takes PUBLISH for an event; a second one for an event throws. After its undoing the publications wait
+   * for it to come back until they expire, and nobody sees them.
+   */
+  publicationHandler<State>(handler: PublicationHandler<State>): Undo
+  /** What is published about a resource, best first (`retrieve_order`); a new array with each change. `kind` is that of the event's handler. */
+  publications<State>(event: string, resource: string, kind: Kind<State>): Watchable<readonly Publication<State>[]>
+  readonly allPublications: Iterable<Publication>
+  onPublication(listener: (what: PublicationEvent, publication: Publication) => void): Undo
+}
 
 export interface Pubsub {
   /**
