@@ -1,0 +1,373 @@
+/** The one implementation of the store (store.ts): what waits, when it is written, and what becomes of it in trouble. */
+import { existsSync, renameSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { reasonOf } from './log.ts'
+import type { Undo } from './scope.ts'
+import {
+  type Atomic,
+  type Store,
+  type StoreSettings,
+  StoreUnavailable,
+  type Table,
+  type TableDefinition,
+} from './store-contract.ts'
+import {
+  type AnyRow,
+  type Cell,
+  type Changes,
+  createTable,
+  type Database,
+  dropTable,
+  findRows,
+  hasTable,
+  isDamage,
+  loadPages,
+  mayPass,
+  writeRows,
+} from './store-tables.ts'
+import { type AnyTable, Waiting } from './store-waiting.ts'
+
+/** Milliseconds that writes are gathered before a transaction begins. */
+const GATHER = 3
+/** Milliseconds between two attempts while the disk refuses. */
+const RETRY_FIRST = 250
+const RETRY_MOST = 10_000
+
+export class SqliteStore implements Store {
+  readonly #settings: StoreSettings
+  readonly #openDatabase: (settings: StoreSettings) => Promise<Database>
+  readonly #openStore: (settings: StoreSettings) => Promise<Store>
+  #database: Database | undefined
+  /** Of the file that is open: another one of this name was begun by another process. */
+  #inode = 0
+  readonly #waiting = new Waiting()
+  readonly #handles = new WeakMap<object, AnyTable>()
+  #timer: NodeJS.Timeout | undefined
+  #due = Number.POSITIVE_INFINITY
+  #writing: Promise<boolean> | undefined
+  /** The connection has one transaction at a time. */
+  #turn: Promise<unknown> = Promise.resolve()
+  /** How many of the notes are on disk. */
+  #saved = 0
+  #retryPause = 0
+  #closed = false
+
+  constructor(
+    settings: StoreSettings,
+    database: (settings: StoreSettings) => Promise<Database>,
+    store: (settings: StoreSettings) => Promise<Store>,
+  ) {
+    this.#settings = settings
+    this.#openDatabase = database
+    this.#openStore = store
+  }
+
+  /** Throws only for what the operator has to mend first: a path that cannot be opened at all. */
+  async open(): Promise<void> {
+    try {
+      this.#database = await this.#openOrBegin()
+    } catch (error) {
+      if (!mayPass(error)) throw error
+      this.#refused(error)
+    }
+  }
+
+  get writable(): boolean {
+    return this.#retryPause === 0
+  }
+
+  async table<Row extends { readonly [N in keyof Row]: Cell }>(definition: TableDefinition<Row>): Promise<Table<Row>> {
+    const table = this.#waiting.declare(definition)
+    if (!table.created) await this.#inTurn(() => this.#guarded((database) => this.#create(database, [table])))
+    const handle: Table<Row> = {
+      put: (row, within = GATHER) => this.#note(table, row[definition.key], row, within),
+      delete: (key) => this.#note(table, key, null, GATHER),
+      load: async (page) => {
+        await this.#guarded((database) =>
+          loadPages(database, table.definition, (rows) => page(rows as unknown as readonly Row[])),
+        )
+      },
+      select: (where, above) => this.#select<Row>(table, where, above),
+    }
+    this.#handles.set(handle, table)
+    return handle
+  }
+
+  async flush(): Promise<void> {
+    await this.durable()
+  }
+
+  async durable(): Promise<boolean> {
+    const target = this.#waiting.noted
+    while (this.#saved < target) if (!(await this.#write())) return false
+    return true
+  }
+
+  atomically<T>(work: (at: Atomic) => Promise<T>): Promise<T> {
+    return this.#inTurn(() => this.#transaction(work))
+  }
+
+  onForeignChange(milliseconds: number, changed: () => void): Undo {
+    let known: Cell | undefined
+    let looking = false
+    const look = async (): Promise<void> => {
+      this.#followFile()
+      const version = (await this.#database?.all('PRAGMA data_version'))?.[0]?.['data_version']
+      if (version === known) return
+      const first = known === undefined
+      known = version
+      if (!first) changed()
+    }
+    const timer = setInterval(() => {
+      if (looking) return
+      looking = true
+      this.#inTurn(look)
+        .catch(() => undefined)
+        .finally(() => {
+          looking = false
+        })
+    }, milliseconds)
+    timer.unref()
+    return () => clearInterval(timer)
+  }
+
+  async adopt<Old extends { readonly [N in keyof Old]: Cell }, Row>(
+    old: TableDefinition<Old>,
+    into: Table<Row>,
+    convert: (row: Old) => Row | undefined,
+  ): Promise<number> {
+    const database = this.#database
+    if (!database || !(await hasTable(database, old.name))) return 0
+    let adopted = 0
+    try {
+      await this.atomically(async (at) => {
+        await createTable(database, old)
+        const rows = await findRows(database, old, {})
+        for (const row of rows as unknown as Old[]) {
+          const converted = convert(row)
+          if (!converted) continue
+          at.put(into, converted)
+          adopted++
+        }
+        await dropTable(database, old.name)
+      })
+      return adopted
+    } catch (error) {
+      if (error instanceof StoreUnavailable) return 0
+      throw error
+    }
+  }
+
+  beside(path: string): Promise<Store> {
+    const { path: own } = this.#settings
+    const beside = path === ':memory:' || own === ':memory:' ? path : resolve(dirname(own), path)
+    return this.#openStore({ ...this.#settings, path: beside })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    await this.flush()
+    await this.#turn
+    await this.#database?.close()
+    this.#database = undefined
+  }
+
+  // What waits.
+
+  #note(table: AnyTable, key: Cell, row: AnyRow | null, within: number): void {
+    this.#waiting.note(table, key, row)
+    this.#schedule(within)
+  }
+
+  /** The timer runs for whatever has to be written first. */
+  #schedule(within: number): void {
+    if (this.#writing || this.#closed) return
+    const pause = this.#retryPause || within
+    const due = Date.now() + pause
+    if (this.#timer && this.#due <= due) return
+    clearTimeout(this.#timer)
+    this.#due = due
+    // Longer waits of a timer would be none at all.
+    this.#timer = setTimeout(() => void this.#write(), Math.min(pause, 2 ** 31 - 1))
+    if (this.#retryPause || within > GATHER) this.#timer.unref()
+  }
+
+  // Writing.
+
+  /** One transaction with all that waits. False where the disk refuses; never rejects. */
+  #write(): Promise<boolean> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#writing ??= this.#inTurn(() => this.#transaction(async () => true))
+      .catch((error: unknown) => {
+        if (!(error instanceof StoreUnavailable)) this.#refused(error)
+        return false
+      })
+      .finally(() => {
+        this.#writing = undefined
+        if (this.#waiting.any) this.#schedule(GATHER)
+      })
+    return this.#writing
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#turn.then(work)
+    this.#turn = next.catch(() => undefined)
+    return next
+  }
+
+  /** What waits is written with it, so that `work` sees it. */
+  async #transaction<T>(work: (at: Atomic) => Promise<T>): Promise<T> {
+    const upTo = this.#waiting.noted
+    const taken = this.#waiting.take()
+    try {
+      this.#followFile()
+      const database = (this.#database ??= await this.#openOrBegin())
+      const missing = this.#waiting.tables.filter(({ created }) => !created)
+      if (missing.length > 0) await this.#create(database, missing)
+      await database.run('BEGIN IMMEDIATE')
+      for (const [table, rows] of taken) await writeRows(database, table.definition, rows)
+      const changes = new Map<AnyTable, Changes>()
+      const result = await work(this.#atomic(database, changes))
+      for (const [table, rows] of changes) await writeRows(database, table.definition, rows)
+      await database.run('COMMIT')
+      this.#saved = Math.max(this.#saved, upTo)
+      if (this.#retryPause) this.#settings.log.notice('the store can be written again')
+      this.#retryPause = 0
+      return result
+    } catch (error) {
+      await this.#database?.run('ROLLBACK').catch(() => undefined)
+      this.#waiting.putBack(taken)
+      if (isDamage(error)) await this.#replace(error)
+      else if (mayPass(error)) this.#refused(error)
+      else throw error
+      throw new StoreUnavailable(reasonOf(error), { cause: error })
+    }
+  }
+
+  #atomic(database: Database, changes: Map<AnyTable, Changes>): Atomic {
+    const note = (handle: object, key: unknown, row: AnyRow | null): void => {
+      const table = this.#tableOf(handle)
+      if (typeof key !== 'string' && typeof key !== 'number')
+        throw new Error(`a row of ${table.definition.name} has no ${table.definition.key}`)
+      const rows = changes.get(table) ?? new Map<string | number, AnyRow | null>()
+      changes.set(table, rows.set(key, row))
+    }
+    return {
+      select: async <Row>(handle: Table<Row>, where: object, above?: readonly [string, number]) => {
+        const rows = await findRows(database, this.#tableOf(handle).definition, where as AnyRow, above)
+        return rows as unknown as readonly Row[]
+      },
+      put: (handle, row) => {
+        const any = row as unknown as AnyRow
+        note(handle, any[this.#tableOf(handle).definition.key], any)
+      },
+      delete: (handle, key) => note(handle, key, null),
+    }
+  }
+
+  #tableOf(handle: object): AnyTable {
+    const table = this.#handles.get(handle)
+    if (!table) throw new Error('this is no table of this store')
+    return table
+  }
+
+  async #select<Row>(table: AnyTable, where: object, above?: readonly [string, number]): Promise<readonly Row[]> {
+    if (table.waiting.size > 0) await this.durable()
+    const rows = await this.#inTurn(async () => {
+      if (!this.#database) throw new StoreUnavailable('the store is not open')
+      try {
+        return await findRows(this.#database, table.definition, where as AnyRow, above)
+      } catch (error) {
+        if (isDamage(error)) await this.#replace(error)
+        else if (!mayPass(error)) throw error
+        throw new StoreUnavailable(reasonOf(error), { cause: error })
+      }
+    })
+    return rows as unknown as readonly Row[]
+  }
+
+  async #create(database: Database, tables: readonly AnyTable[]): Promise<void> {
+    await database.run('BEGIN IMMEDIATE')
+    try {
+      for (const { definition } of tables) await createTable(database, definition)
+      await database.run('COMMIT')
+    } catch (error) {
+      await database.run('ROLLBACK').catch(() => undefined)
+      throw error
+    }
+    for (const table of tables) table.created = true
+  }
+
+  // Trouble.
+
+  #refused(error: unknown): void {
+    if (!this.#retryPause) {
+      this.#settings.log.error(
+        `the store ${this.#settings.path} cannot be written (${reasonOf(error)}); the server goes on without it and tries again. Free space, or see to the file's permissions`,
+      )
+    }
+    this.#retryPause = Math.min(RETRY_MOST, this.#retryPause * 2 || RETRY_FIRST)
+  }
+
+  /** Runs it on a fresh file where the file turns out to be damaged; without a database there is nothing to do yet. */
+  async #guarded(work: (database: Database) => Promise<void>): Promise<void> {
+    try {
+      if (this.#database) await work(this.#database)
+    } catch (error) {
+      if (isDamage(error)) await this.#replace(error)
+      else if (mayPass(error)) this.#refused(error)
+      else throw error
+    }
+  }
+
+  async #openOrBegin(): Promise<Database> {
+    try {
+      return await this.#openFile()
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      this.#inode = inodeOf(this.#settings.path)
+      this.#setAside(error)
+      return await this.#openFile()
+    }
+  }
+
+  async #openFile(): Promise<Database> {
+    const database = await this.#openDatabase(this.#settings)
+    this.#inode = inodeOf(this.#settings.path)
+    return database
+  }
+
+  /** Another process found the file damaged and has begun a new one. */
+  #followFile(): void {
+    if (!this.#database || inodeOf(this.#settings.path) === this.#inode) return
+    void this.#database.close().catch(() => undefined)
+    this.#database = undefined
+    this.#waiting.beginAnew()
+  }
+
+  async #replace(error: unknown): Promise<void> {
+    await this.#database?.close().catch(() => undefined)
+    this.#database = undefined
+    try {
+      if (inodeOf(this.#settings.path) === this.#inode) this.#setAside(error)
+      this.#waiting.beginAnew()
+      this.#database = await this.#openFile()
+      await this.#create(this.#database, this.#waiting.tables)
+    } catch (second) {
+      this.#refused(second)
+    }
+  }
+
+  #setAside(error: unknown): void {
+    const { path, log } = this.#settings
+    const aside = `${path}.damaged-${new Date().toISOString().replaceAll(':', '')}`
+    for (const suffix of ['', '-wal', '-shm']) if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix)
+    log.error(`the store ${path} is damaged (${reasonOf(error)}); it was set aside as ${aside} and a new one is begun`)
+  }
+}
+
+function inodeOf(path: string): number {
+  return path === ':memory:' ? 0 : (statSync(path, { throwIfNoEntry: false })?.ino ?? 0)
+}

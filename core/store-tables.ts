@@ -1,0 +1,161 @@
+/** The SQL of the store: tables made, rows written, found and read in pages. */
+
+export type Cell = string | number | null
+
+/** One connection. */
+export interface Database {
+  run(sql: string, parameters?: readonly Cell[]): Promise<void>
+  all(sql: string, parameters?: readonly Cell[]): Promise<Record<string, Cell>[]>
+  close(): Promise<void>
+}
+
+/** SQLite's own words for a file that is beyond use. */
+const DAMAGED: ReadonlySet<string> = new Set(['SQLITE_CORRUPT', 'SQLITE_NOTADB'])
+/** For a disk that takes no more, and for a file that another process has locked for longer than anybody should. */
+const PASSING: ReadonlySet<string> = new Set([
+  'SQLITE_FULL',
+  'SQLITE_IOERR',
+  'SQLITE_READONLY',
+  'SQLITE_BUSY',
+  'SQLITE_LOCKED',
+])
+
+export const isDamage = (error: unknown): boolean => hasCode(error, DAMAGED)
+/** What waits is kept and tried again. */
+export const mayPass = (error: unknown): boolean => hasCode(error, PASSING)
+
+export interface AnyDefinition {
+  readonly name: string
+  readonly key: string
+  readonly columns: Readonly<Record<string, string>>
+  readonly serial?: string | undefined
+  readonly version?: number | undefined
+  readonly indexes?: readonly (readonly string[])[] | undefined
+}
+export type AnyRow = Record<string, Cell>
+/** key → newest row, or null for deleted */
+export type Changes = Map<string | number, AnyRow | null>
+
+const PAGE = 500
+/** Rows in one statement: bounds the size of its JSON parameter. */
+const BATCH = 2000
+/** Names a row beside its columns. */
+const ROWID = 'rowid of the store'
+
+/** Creates the table, or adds what it lacks. Within a transaction, as another process may be about to do the same. */
+export async function createTable(database: Database, definition: AnyDefinition): Promise<void> {
+  const { name, key, columns, serial } = definition
+  const declared = Object.entries(columns).map(
+    ([column, type]) => `${quote(column)} ${type}${column === key && !serial ? ' PRIMARY KEY NOT NULL' : ''}`,
+  )
+  if (serial) declared.unshift(`${quote(serial)} INTEGER PRIMARY KEY NOT NULL`)
+  await database.run(`CREATE TABLE IF NOT EXISTS ${quote(name)} (${declared.join(', ')})`)
+  const present = new Set((await database.all(`PRAGMA table_info(${quote(name)})`)).map((row) => row['name']))
+  for (const [column, type] of Object.entries(columns)) {
+    if (!present.has(column)) await database.run(`ALTER TABLE ${quote(name)} ADD COLUMN ${quote(column)} ${type}`)
+  }
+  if (serial) await createIndex(database, name, [key], 'UNIQUE INDEX')
+  for (const index of definition.indexes ?? []) await createIndex(database, name, index, 'INDEX')
+  if (definition.version !== undefined) await enterVersion(database, name, definition.version)
+}
+
+async function createIndex(
+  database: Database,
+  table: string,
+  columns: readonly string[],
+  kind: 'INDEX' | 'UNIQUE INDEX',
+): Promise<void> {
+  const name = quote(`${table}_by_${columns.join('_')}`)
+  await database.run(`CREATE ${kind} IF NOT EXISTS ${name} ON ${quote(table)} (${columns.map(quote).join(', ')})`)
+}
+
+/** Kamailio's tools look there for what they can read. */
+async function enterVersion(database: Database, table: string, version: number): Promise<void> {
+  await database.run(
+    'CREATE TABLE IF NOT EXISTS version (id INTEGER PRIMARY KEY NOT NULL, table_name text NOT NULL UNIQUE, table_version integer DEFAULT 0 NOT NULL)',
+  )
+  const known = await database.all('SELECT 1 FROM version WHERE table_name = ?', [table])
+  if (known.length === 0)
+    await database.run('INSERT INTO version (table_name, table_version) VALUES (?, ?)', [table, version])
+}
+
+export async function hasTable(database: Database, name: string): Promise<boolean> {
+  return (await database.all("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", [name])).length > 0
+}
+
+export async function dropTable(database: Database, name: string): Promise<void> {
+  await database.run(`DROP TABLE ${quote(name)}`)
+}
+
+export async function writeRows(database: Database, definition: AnyDefinition, rows: Changes): Promise<void> {
+  const columns = Object.keys(definition.columns)
+  const puts: Cell[][] = []
+  const deletes: (string | number)[] = []
+  for (const [key, row] of rows) {
+    if (row) puts.push(columns.map((column) => row[column] ?? null))
+    else deletes.push(key)
+  }
+  const table = quote(definition.name)
+  const key = quote(definition.key)
+  // One statement a batch: a call into sqlite3 costs more than the row it carries.
+  const values = columns.map((_, i) => `json_extract(value, '$[${i}]')`).join(', ')
+  const others = columns.filter((column) => column !== definition.key).map(quote)
+  const update = others.map((column) => `${column} = excluded.${column}`).join(', ')
+  // A row keeps its rowid, by which pages are read and tools remember it.
+  const insert =
+    `INSERT OR REPLACE INTO ${table} (${columns.map(quote).join(', ')}) SELECT ${values} FROM json_each(?) WHERE true ` +
+    `ON CONFLICT (${key}) DO ${others.length === 0 ? 'NOTHING' : `UPDATE SET ${update}`}`
+  for (let i = 0; i < puts.length; i += BATCH) await database.run(insert, [JSON.stringify(puts.slice(i, i + BATCH))])
+  if (deletes.length > 0) {
+    await database.run(`DELETE FROM ${table} WHERE ${key} IN (SELECT value FROM json_each(?))`, [
+      JSON.stringify(deletes),
+    ])
+  }
+}
+
+/** Rows with these values; `above` leaves out those whose column is not higher. */
+export async function findRows(
+  database: Database,
+  definition: AnyDefinition,
+  where: Readonly<Record<string, Cell | undefined>>,
+  above?: readonly [column: string, value: number],
+): Promise<AnyRow[]> {
+  const given = Object.entries(where).filter((entry): entry is [string, Cell] => entry[1] !== undefined)
+  const conditions = given.map(([column]) => `${quote(column)} IS ?`)
+  if (above) conditions.push(`${quote(above[0])} > ?`)
+  const filter = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`
+  return database.all(`SELECT ${columnsOf(definition)} FROM ${quote(definition.name)}${filter} ORDER BY rowid`, [
+    ...given.map(([, value]) => value),
+    ...(above ? [above[1]] : []),
+  ])
+}
+
+/** By rowid: a key may be missing in rows that others wrote. */
+export async function loadPages(
+  database: Database,
+  definition: AnyDefinition,
+  page: (rows: readonly AnyRow[]) => void,
+): Promise<void> {
+  const sql =
+    `SELECT rowid AS ${quote(ROWID)}, ${columnsOf(definition)} FROM ${quote(definition.name)} ` +
+    `WHERE rowid > ? ORDER BY rowid LIMIT ${PAGE}`
+  for (let after: Cell = 0; ; ) {
+    const rows: AnyRow[] = await database.all(sql, [after])
+    after = rows.at(-1)?.[ROWID] ?? after
+    for (const row of rows) delete row[ROWID]
+    if (rows.length > 0) page(rows)
+    if (rows.length < PAGE) return
+  }
+}
+
+function columnsOf({ columns }: AnyDefinition): string {
+  return Object.keys(columns).map(quote).join(', ')
+}
+
+function quote(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+function hasCode(error: unknown, codes: ReadonlySet<string>): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.has(error.code)
+}

@@ -1,0 +1,235 @@
+import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import sqlite3 from 'sqlite3'
+import { Log } from '../../core/log.ts'
+import { openStore, type Store, type TableDefinition } from '../../core/store.ts'
+import { StoreUnavailable } from '../../core/store-contract.ts'
+import { until } from '../support/tools.ts'
+
+interface Lamp {
+  readonly name: string
+  readonly watchers: number
+  readonly note: string | null
+}
+const lamps: TableDefinition<Lamp> = {
+  name: 'lamps',
+  key: 'name',
+  columns: { name: 'text', watchers: 'integer', note: 'text' },
+  serial: 'id',
+  version: 5,
+  indexes: [['watchers', 'note']],
+}
+
+describe('store: shared, and read by others', () => {
+  let directory: string
+  let path: string
+  const logged: string[] = []
+  const open: Store[] = []
+
+  const openAt = async (at = path): Promise<Store> => {
+    const log = new Log()
+    log.addSink((line) => logged.push(line.message))
+    const store = await openStore({ path: at, synchronous: 'off', log: log.logger('store') })
+    open.push(store)
+    return store
+  }
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'lamplighter-store-'))
+    path = join(directory, 'shared.db')
+    logged.length = 0
+  })
+  afterEach(async () => {
+    for (const store of open.splice(0)) await store.close()
+    rmSync(directory, { recursive: true })
+  })
+
+  it('numbers rows, keeps the number over changes, and enters the version of the table', async () => {
+    const store = await openAt()
+    const table = await store.table(lamps)
+    table.put({ name: 'a', watchers: 1, note: null })
+    table.put({ name: 'b', watchers: 1, note: null })
+    expect(await store.durable()).to.equal(true)
+    table.put({ name: 'a', watchers: 2, note: 'newer' })
+    expect(await store.durable()).to.equal(true)
+    expect(await query(path, 'SELECT id, name, watchers FROM lamps ORDER BY id')).to.deep.equal([
+      { id: 1, name: 'a', watchers: 2 },
+      { id: 2, name: 'b', watchers: 1 },
+    ])
+    expect(await query(path, 'SELECT table_name, table_version FROM version')).to.deep.equal([
+      { table_name: 'lamps', table_version: 5 },
+    ])
+  })
+
+  it('takes a table that others made, with rows that lack the key', async () => {
+    await query(path, 'CREATE TABLE lamps (id INTEGER PRIMARY KEY NOT NULL, watchers INTEGER NOT NULL)')
+    const many = 'WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1199) SELECT i FROM n'
+    await query(path, `INSERT INTO lamps (watchers) ${many}`)
+    const table = await (await openAt()).table(lamps)
+    table.put({ name: 'ours', watchers: 7, note: null })
+    const found = await table.select({ watchers: 7 })
+    expect(found.map(({ name }) => name)).to.deep.equal([null, 'ours'])
+    let rows = 0
+    await table.load((page) => (rows += page.length))
+    expect(rows).to.equal(1201)
+  })
+
+  it('finds rows by what they hold, what waits included', async () => {
+    const table = await (await openAt()).table(lamps)
+    for (let i = 0; i < 10; i++) table.put({ name: `l${i}`, watchers: i % 3, note: i > 5 ? 'late' : null })
+    const names = (rows: readonly Lamp[]): string => rows.map(({ name }) => name).join()
+    expect(names(await table.select({ watchers: 1, note: null }))).to.equal('l1,l4')
+    expect(names(await table.select({ note: 'late' }, ['watchers', 0]))).to.equal('l7,l8')
+    expect(await table.select({ name: "'; DROP TABLE lamps" })).to.deep.equal([])
+  })
+
+  it('writes soon what another one asks for soon, and the rest when there is time', async () => {
+    const store = await openAt()
+    const table = await store.table(lamps)
+    table.put({ name: 'later', watchers: 1, note: null }, 60_000)
+    await new Promise((resolve) => {
+      setTimeout(resolve, 50)
+    })
+    expect(await query(path, 'SELECT name FROM lamps')).to.deep.equal([])
+    table.put({ name: 'soon', watchers: 1, note: null })
+    await until('both', async () => (await query(path, 'SELECT name FROM lamps')).length === 2)
+  })
+
+  it('lets nobody in between what is read and what is written', async () => {
+    const stores = [await openAt(), await openAt()]
+    const tables = await Promise.all(stores.map((store) => store.table(lamps)))
+    tables[0]?.put({ name: 'count', watchers: 0, note: null })
+    await stores[0]?.flush()
+    const increments = Array.from({ length: 60 }, async (_, i) => {
+      const table = tables[i % 2]
+      if (!table) return
+      await stores[i % 2]?.atomically(async (at) => {
+        const [row] = await at.select(table, { name: 'count' })
+        if (row) at.put(table, { ...row, watchers: row.watchers + 1 })
+      })
+    })
+    await Promise.all(increments)
+    expect((await tables[1]?.select({ name: 'count' }))?.[0]?.watchers).to.equal(60)
+  })
+
+  it('changes nothing where the work throws, and keeps what waited', async () => {
+    const store = await openAt()
+    const table = await store.table(lamps)
+    table.put({ name: 'waiting', watchers: 1, note: null })
+    const failed = await store
+      .atomically(async (at) => {
+        expect(await at.select(table, { name: 'waiting' })).to.have.length(1)
+        at.put(table, { name: 'undone', watchers: 1, note: null })
+        throw new Error('no')
+      })
+      .catch((error: unknown) => error)
+    expect(failed).to.be.instanceOf(Error).and.not.instanceOf(StoreUnavailable)
+    await store.flush()
+    expect((await table.select({})).map(({ name }) => name)).to.deep.equal(['waiting'])
+  })
+
+  it('tells what other processes write, and not what it writes itself', async () => {
+    const [one, other] = [await openAt(), await openAt()]
+    const mine = await one.table(lamps)
+    const theirs = await other.table(lamps)
+    let told = 0
+    const stop = one.onForeignChange(5, () => told++)
+    await new Promise((resolve) => {
+      setTimeout(resolve, 30)
+    })
+    mine.put({ name: 'mine', watchers: 1, note: null })
+    await one.flush()
+    await new Promise((resolve) => {
+      setTimeout(resolve, 30)
+    })
+    expect(told).to.equal(0)
+    theirs.put({ name: 'theirs', watchers: 1, note: null })
+    await other.flush()
+    await until('word of it', () => told > 0)
+    void stop()
+  })
+
+  it('goes on in the file that another process began anew', async () => {
+    const one = await openAt()
+    const held: Lamp[] = [{ name: 'held', watchers: 1, note: null }]
+    const mine = await one.table({ ...lamps, rows: () => held })
+    mine.put({ name: 'held', watchers: 1, note: null })
+    await one.flush()
+    for (const suffix of ['', '-wal', '-shm'])
+      if (existsSync(path + suffix)) renameSync(path + suffix, `${path}.aside${suffix}`)
+    const other = await openAt()
+    await other.table(lamps)
+    mine.put({ name: 'new', watchers: 1, note: null })
+    await one.durable()
+    const names = async (): Promise<unknown[]> => (await query(path, 'SELECT name FROM lamps')).map(({ name }) => name)
+    await until('both rows', async () => (await names()).length === 2)
+    expect(await names()).to.have.members(['held', 'new'])
+  })
+
+  it('moves the rows of an older table and drops it, once', async () => {
+    const old = { name: 'old_lamps', key: 'title', columns: { title: 'text', lit: 'integer' } } as const
+    const store = await openAt()
+    await query(path, 'CREATE TABLE old_lamps (title text)')
+    await query(path, "INSERT INTO old_lamps VALUES ('a'), ('b'), ('unreadable')")
+    const table = await store.table(lamps)
+    const convert = ({ title }: { title: string }): Lamp | undefined =>
+      title === 'unreadable' ? undefined : { name: title, watchers: 0, note: null }
+    expect(await store.adopt<{ title: string; lit: number }, Lamp>(old, table, convert)).to.equal(2)
+    expect(await store.adopt<{ title: string; lit: number }, Lamp>(old, table, convert)).to.equal(0)
+    expect((await table.select({})).map(({ name }) => name)).to.deep.equal(['a', 'b'])
+    expect(await query(path, "SELECT name FROM sqlite_master WHERE name = 'old_lamps'")).to.deep.equal([])
+  })
+
+  it('opens another file beside its own', async () => {
+    const store = await openAt()
+    const other = await store.beside('other.db')
+    open.push(other)
+    await other.table(lamps)
+    expect(existsSync(join(directory, 'other.db'))).to.equal(true)
+  })
+
+  it('says where what was put is not on disk, and that it can be written again', async () => {
+    const store = await openAt()
+    const table = await store.table(lamps)
+    const blocker = await openAt()
+    const theirs = await blocker.table(lamps)
+    let release: () => void = () => undefined
+    const blocked = blocker.atomically(async (at) => {
+      at.put(theirs, { name: 'theirs', watchers: 1, note: null })
+      await new Promise<void>((resolve) => {
+        release = resolve
+      })
+    })
+    table.put({ name: 'mine', watchers: 1, note: null })
+    // A file that stays locked is waited for two seconds.
+    expect(await store.durable()).to.equal(false)
+    expect(store.writable).to.equal(false)
+    release()
+    await blocked
+    expect(await store.durable()).to.equal(true)
+    expect(store.writable).to.equal(true)
+    expect(logged.join()).to.include('can be written again')
+  })
+
+  it('refuses a path that is no file', async () => {
+    writeFileSync(join(directory, 'file'), '')
+    const failed = await openAt(join(directory, 'file', 'x.db')).catch((error: unknown) => error)
+    expect(failed).to.be.instanceOf(Error)
+  })
+})
+
+/** What SQLite itself has, beside the store. */
+async function query(path: string, sql: string): Promise<Record<string, unknown>[]> {
+  const database = new sqlite3.Database(path)
+  try {
+    return await new Promise<Record<string, unknown>[]>((resolve, reject) => {
+      database.all<Record<string, unknown>>(sql, (error, found) => (error ? reject(error) : resolve(found)))
+    })
+  } finally {
+    await new Promise<void>((resolve) => {
+      database.close(() => resolve())
+    })
+  }
+}
