@@ -74,6 +74,10 @@ export const endpointOptions = options({
   contact_deny: aclRules(false, 'Addresses that its Contacts may not have.'),
   contact_permit: aclRules(true, 'Addresses that its Contacts may have, in spite of contact_deny.'),
   contact_acl: list([], 'ACL sections that hold for its Contacts.'),
+  trust_id_inbound: yesno(
+    false,
+    'Whether what this endpoint says of others is believed: P-Asserted-Identity and the other headers that pubsub.conf names.',
+  ),
   subscription_limit: integer(0, 'The most subscriptions this endpoint may have at once; 0 is no limit.'),
   hide_callers: choice(
     ['default', 'no', 'name', 'yes'],

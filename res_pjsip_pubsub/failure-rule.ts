@@ -4,7 +4,7 @@
  *     2xx                                   delivered
  *     481, 401, 407 and what ends a usage   ended: the watcher is gone, or wants none of it
  *     anything else, no answer, no way      retry, with the newest state and a growing pause; given up after
- *                                           notify_retries in a row
+ *                                           notify_retries in a row, but not for silence where timeout_rm_subs is off
  *
  * Asterisk's rule, with compat=asterisk: whatever is not 2xx ends it, but for an answer with Retry-After and a failing
  * transport; those keep it, and the lost state is not sent again.
@@ -22,11 +22,13 @@ export interface RetrySettings {
   readonly notify_retries: number
   readonly notify_retry_interval: number
   readonly notify_retry_max: number
+  readonly timeout_rm_subs: boolean
 }
 
 /** RFC 5057 5.1: these destroy the usage or its dialog. A challenge counts among them, as nobody can answer it. */
 const ENDS_USAGE: ReadonlySet<number> = new Set([401, 404, 405, 407, 410, 416, 481, 484, 485, 489, 501, 604])
 const DELIVERED: Verdict = { kind: 'delivered' }
+const KEPT: Verdict = { kind: 'kept' }
 
 /** `failures`: how many in a row there were before this one. `random`: from 0 to 1, for the jitter. */
 export function judge(
@@ -37,10 +39,11 @@ export function judge(
   random: number,
 ): Verdict {
   if (outcome.kind === 'response' && outcome.response.status < 300) return DELIVERED
-  if (compat === 'asterisk') return asAsterisk(outcome)
+  const silence = outcome.kind === 'timeout' && !settings.timeout_rm_subs
+  if (compat === 'asterisk') return silence ? KEPT : asAsterisk(outcome)
   const why = describe(outcome)
   if (outcome.kind === 'response' && ENDS_USAGE.has(outcome.response.status)) return { kind: 'ended', why }
-  if (settings.notify_retries > 0 && failures >= settings.notify_retries)
+  if (settings.notify_retries > 0 && failures >= settings.notify_retries && !silence)
     return { kind: 'ended', why: `${why}, as in the ${failures} attempts before` }
   const asked = outcome.kind === 'response' ? (parseRetryAfter(outcome.response.header('Retry-After')) ?? 0) * 1000 : 0
   return { kind: 'retry', pause: Math.max(asked, growingPause(failures, settings, random)) }
@@ -53,9 +56,9 @@ function growingPause(failures: number, settings: RetrySettings, random: number)
 }
 
 function asAsterisk(outcome: Outcome): Verdict {
-  if (outcome.kind === 'unreachable') return { kind: 'kept' }
+  if (outcome.kind === 'unreachable') return KEPT
   if (outcome.kind === 'response' && outcome.response.status !== 481 && outcome.response.header('Retry-After'))
-    return { kind: 'kept' }
+    return KEPT
   return { kind: 'ended', why: describe(outcome) }
 }
 

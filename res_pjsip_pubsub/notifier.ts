@@ -4,12 +4,15 @@
  */
 import type { Endpoint } from '../core/endpoints.ts'
 import { reasonOf } from '../core/log.ts'
-import type { Refusal, ServerTransaction, Sip, SipRequest } from '../core/sip/contract.ts'
+import type { DialogSettings, Refusal, ServerTransaction, Sip, SipRequest } from '../core/sip/contract.ts'
 import { printUri } from '../core/sip/parse-uri.ts'
-import { parseDeltaSeconds, parseEvent } from '../core/sip/values.ts'
+import { parseEvent } from '../core/sip/values.ts'
 import type { Watchable } from '../core/watch.ts'
 import type { EventPackage, Found, ResponseData, Watcher } from './contract.ts'
 import { WANT } from './delivery.ts'
+import { grant, refuseExpires } from './expires.ts'
+import { assertedUri, plainUri } from './identity.ts'
+import type { PubsubSettings } from './options.ts'
 import * as refusal from './refusals.ts'
 import type { Registry } from './registry.ts'
 import type { Services } from './services.ts'
@@ -49,31 +52,40 @@ interface Ask {
   contactKey: string
 }
 
-export function subscribe(tx: ServerTransaction, endpoint: Endpoint, notifier: NotifierServices): void {
-  const ask = begin(tx, endpoint)
+/** What it made, or undefined where it was refused. `watcher`: who subscribes, where that is not to be taken from the request. */
+export type Subscribed = NotifierSubscription | undefined
+
+export function subscribe(
+  tx: ServerTransaction,
+  endpoint: Endpoint,
+  notifier: NotifierServices,
+  watcher = watcherUri(tx.request, endpoint, notifier.settings().watcher_header),
+): Subscribed | Promise<Subscribed> {
+  const ask = begin(tx, endpoint, watcher)
   for (const step of STEPS[notifier.compat()]) {
     const refused = step(ask, notifier)
-    if (refused) return tx.answer(refused)
+    if (refused) return refuse(tx, refused)
   }
   const found = ask.package?.find(ask.resource, ask.watcher)
-  if (found instanceof Promise) {
-    found.then(
-      (later) => conclude(ask, later, notifier),
-      (error: unknown) => {
-        notifier.log.error(`${ask.event} of ${ask.resource}: ${reasonOf(error)}`)
-        tx.answer({ status: 500 })
-      },
-    )
-  } else {
-    conclude(ask, found, notifier)
-  }
+  if (!(found instanceof Promise)) return conclude(ask, found, notifier)
+  return found.then(
+    (later) => conclude(ask, later, notifier),
+    (error: unknown) => {
+      notifier.log.error(`${ask.event} of ${ask.resource}: ${reasonOf(error)}`)
+      return refuse(tx, { status: 500 })
+    },
+  )
 }
 
-function begin(tx: ServerTransaction, endpoint: Endpoint): Ask {
+export function refuse(tx: ServerTransaction, answer: ResponseData): undefined {
+  tx.answer(answer)
+}
+
+function begin(tx: ServerTransaction, endpoint: Endpoint, uri: string): Ask {
   const { request } = tx
   const watcher = {
     endpoint,
-    uri: watcherUri(request),
+    uri,
     userAgent: request.header('User-Agent') ?? '',
     request,
   }
@@ -166,16 +178,16 @@ function newSubscribe(ask: Ask): ResponseData | undefined {
 
 // After the steps.
 
-function conclude(ask: Ask, found: Found<unknown>, notifier: NotifierServices): void {
+function conclude(ask: Ask, found: Found<unknown>, notifier: NotifierServices): Subscribed {
   const { tx } = ask
   // A lookup takes time; modules may have gone meanwhile.
-  if (notifier.closed()) return tx.answer(refusal.tryLater(503, notifier.settings().retry_after))
+  if (notifier.closed()) return refuse(tx, refusal.tryLater(503, notifier.settings().retry_after))
   if (notifier.registry.package(ask.event) !== ask.package)
-    return tx.answer(refusal.badEvent(notifier.registry.events, notifier.compat()))
-  if (found === undefined) return tx.answer(refusal.NOT_FOUND)
-  if (found === 'unavailable') return tx.answer(refusal.tryLater(500, notifier.settings().retry_after))
-  if (!isWatchable(found)) return tx.answer(found)
-  establish(ask, found, notifier)
+    return refuse(tx, refusal.badEvent(notifier.registry.events, notifier.compat()))
+  if (found === undefined) return refuse(tx, refusal.NOT_FOUND)
+  if (found === 'unavailable') return refuse(tx, refusal.tryLater(500, notifier.settings().retry_after))
+  if (!isWatchable(found)) return refuse(tx, found)
+  return establish(ask, found, notifier)
 }
 
 export function isWatchable(found: Watchable<unknown> | Refusal): found is Watchable<unknown> {
@@ -183,13 +195,14 @@ export function isWatchable(found: Watchable<unknown> | Refusal): found is Watch
 }
 
 /** 200 first, then the NOTIFY (RFC 6665 4.2.1.2): the subscription is not started before it is answered. */
-function establish(ask: Ask, source: Watchable<unknown>, notifier: NotifierServices): void {
+function establish(ask: Ask, source: Watchable<unknown>, notifier: NotifierServices): NotifierSubscription {
   const { tx, request, endpoint } = ask
   const { subscriptions, now } = notifier
-  const seconds = grant(request, ask.package, notifier)
-  const dialog = notifier.sip.createDialog(tx, { followFlow: endpoint.rewrite_contact })
-  if (notifier.settings().replace_same_contact && seconds > 0)
-    subscriptions.ofPhone(ask)?.drop('the phone subscribed anew')
+  const settings = notifier.settings()
+  const seconds = grant(request, endpoint, ask.package, notifier)
+  const dialog = notifier.sip.createDialog(tx, dialogSettings(endpoint, settings))
+  if (settings.replace_same_contact && seconds > 0) subscriptions.ofPhone(ask)?.drop('the phone subscribed anew')
+  if (settings.delete_same_subs) dropSame(ask, notifier)
   const facts: Omit<SubscriptionFacts, 'id'> = {
     event: ask.event,
     eventId: ask.eventId,
@@ -207,52 +220,47 @@ function establish(ask: Ask, source: Watchable<unknown>, notifier: NotifierServi
   const subscription = subscriptions.add(facts, notifier)
   // RFC 6665 8.2.2: answers that make a dialog name the events there are.
   const events = notifier.compat() === 'rfc' ? refusal.listHeader('Allow-Events', notifier.registry.events) : []
-  tx.answer({ status: 200, headers: [['Expires', String(seconds)], ...events], dialog })
+  tx.answer({ status: accepted(ask.event, settings), headers: [['Expires', String(seconds)], ...events], dialog })
   const condition = notifier.compat() === 'rfc' ? request.header('Suppress-If-Match') : undefined
   if (seconds === 0) {
     subscription.fetched(source, condition)
-    return
+    return subscription
   }
   notifier.keep(subscription)
   subscription.found(source, WANT.forced, condition)
   subscriptions.tell('established', subscription)
   ask.package?.subscriptionEstablished?.(subscription)
+  return subscription
 }
 
-/** 400 for what is no number, 423 for too short (RFC 6665 4.2.1.1), and Asterisk's 400 for a fetch. */
-export function refuseExpires(
-  request: SipRequest,
-  endpoint: Endpoint,
-  { settings, compat }: NotifierServices,
-  zeroAllowed: boolean,
-): Refusal | undefined {
-  const text = request.header('Expires')
-  if (text === undefined) return undefined
-  const seconds = parseDeltaSeconds(text)
-  if (seconds === undefined) return refusal.badRequest('Malformed Expires')
-  if (seconds === 0) return zeroAllowed ? undefined : refusal.NO_FETCH
-  const least = Math.max(endpoint.sub_min_expiry, settings().min_expires)
-  // RFC 6665 4.2.1.1: an hour and more is never too brief.
-  const tooBrief = seconds < least && (seconds < 3600 || compat() === 'asterisk')
-  return tooBrief ? refusal.tooBrief(least, compat()) : undefined
+/** `delete_same_subs`: a phone that begins its dialog anew, with the Call-ID it had. */
+function dropSame({ endpoint, resource, event, eventId, request }: Ask, { subscriptions }: NotifierServices): void {
+  for (const other of subscriptions.ofEndpoint(endpoint.id)) {
+    const same = other.event === event && other.eventId === eventId && other.resource === resource
+    if (same && other.dialog.callId === request.callId) other.drop('the phone began its dialog anew')
+  }
 }
 
-/** Seconds: what is asked for, at most what the package and the options grant. */
-export function grant(
-  request: SipRequest,
-  of: EventPackage<unknown> | undefined,
-  { settings }: Pick<Services, 'settings'>,
-): number {
-  const most = Math.min(settings().max_expires, of?.defaultExpires ?? Number.POSITIVE_INFINITY)
-  const asked = parseDeltaSeconds(request.header('Expires'))
-  return Math.min(asked ?? of?.defaultExpires ?? 3600, most)
+function dialogSettings(endpoint: Endpoint, { to_tag_pref, server_address }: PubsubSettings): DialogSettings {
+  return {
+    followFlow: endpoint.rewrite_contact,
+    tagPrefix: to_tag_pref,
+    contact: server_address === '' ? undefined : server_address,
+  }
 }
 
-/** From without its parameters: the watcher. */
-function watcherUri({ from }: SipRequest): string {
-  if (!from.uri) return from.uriText
-  const { scheme, user, host, port } = from.uri
-  return printUri({ scheme, user, host, port })
+/** RFC 6665 knows 200 only; RFC 3265 had 202, which Kamailio gave to all but watcher information. */
+export function accepted(event: string, { subs_respond_200 }: Pick<PubsubSettings, 'subs_respond_200'>): 200 | 202 {
+  return subs_respond_200 || event.endsWith('.winfo') ? 200 : 202
+}
+
+/** Who subscribes: what the header of a trusted endpoint says (RFC 3325 9.1), else From; both without parameters. */
+function watcherUri(request: SipRequest, endpoint: Endpoint, header: string): string {
+  return assertedUri(request, endpoint, header) ?? fromUri(request)
+}
+
+function fromUri({ from }: SipRequest): string {
+  return from.uri ? plainUri(from.uri) : from.uriText
 }
 
 /**

@@ -141,14 +141,15 @@ export class PubsubCore implements Pubsub {
 
   #received(tx: ServerTransaction): void | Promise<void> {
     const endpoint = this.#core.auth.identify(tx)
-    if (endpoint instanceof Promise) return endpoint.then((later) => this.#identified(tx, later))
-    this.#identified(tx, endpoint)
+    return endpoint instanceof Promise
+      ? endpoint.then((later) => this.#identified(tx, later))
+      : this.#identified(tx, endpoint)
   }
 
-  #identified(tx: ServerTransaction, endpoint: Endpoint | undefined): void {
+  async #identified(tx: ServerTransaction, endpoint: Endpoint | undefined): Promise<void> {
     if (!endpoint) return
     if (this.#closing) return tx.answer(tryLater(503, this.#settings.retry_after))
-    if (tx.request.to.tag === undefined) subscribe(tx, endpoint, this.#services)
+    if (tx.request.to.tag === undefined) await subscribe(tx, endpoint, this.#services)
     else resubscribe(tx, endpoint, this.#services)
   }
 

@@ -2,23 +2,26 @@
 import type { Endpoint } from '../core/endpoints.ts'
 import type { HeaderLine, Refusal, ServerTransaction } from '../core/sip/contract.ts'
 import { parseEvent } from '../core/sip/values.ts'
-import { grant, type NotifierServices, refuseExpires } from './notifier.ts'
+import type { ResponseData } from './contract.ts'
+import { grant, refuseExpires } from './expires.ts'
+import { accepted, type NotifierServices, refuse, type Subscribed } from './notifier.ts'
 import * as refusal from './refusals.ts'
 import type { NotifierSubscription } from './subscription.ts'
 
-export function resubscribe(tx: ServerTransaction, endpoint: Endpoint, notifier: NotifierServices): void {
+/** The subscription it was for, or undefined where it was refused. */
+export function resubscribe(tx: ServerTransaction, endpoint: Endpoint, notifier: NotifierServices): Subscribed {
   const subscription = whose(tx, endpoint, notifier)
-  if (!subscription) return tx.answer(refusal.NO_SUBSCRIPTION)
-  const refused = subscription.dialog.accept(tx) ?? check(tx, endpoint, notifier)
-  if (refused) return tx.answer(refused)
+  if (!subscription) return refuse(tx, refusal.NO_SUBSCRIPTION)
+  const refused = subscription.dialog.accept(tx, notifier.settings().cseq_offset) ?? check(tx, endpoint, notifier)
+  if (refused) return refuse(tx, refused)
   const { request } = tx
   const of = notifier.registry.package(subscription.event)
   const instead = of?.resubscribe?.(subscription, request)
-  if (instead && instead.status >= 300) return tx.answer(instead)
-  const seconds = grant(request, of, notifier)
+  if (instead && instead.status >= 300) return refuse(tx, instead)
+  const seconds = grant(request, endpoint, of, notifier)
   const silent = isSilent(tx, subscription, notifier)
   tx.answer({
-    ...(instead ?? { status: silent ? 204 : 200, reason: silent ? 'No Notification' : undefined }),
+    ...(instead ?? commonAnswer(silent, subscription, notifier)),
     headers: [['Expires', String(seconds)], ...tag(silent, subscription), ...(instead?.headers ?? [])],
     dialog: subscription.dialog,
   })
@@ -26,10 +29,15 @@ export function resubscribe(tx: ServerTransaction, endpoint: Endpoint, notifier:
     of?.subscriptionTerminated?.(subscription, request)
     if (silent) subscription.drop('the watcher ended it and has its last state')
     else subscription.terminate('timeout')
-    return
+    return subscription
   }
   subscription.refreshed(notifier.now() + seconds * 1000, endpoint, { silent })
   notifier.renewed(subscription)
+  return subscription
+}
+
+function commonAnswer(silent: boolean, { event }: NotifierSubscription, { settings }: NotifierServices): ResponseData {
+  return silent ? { status: 204, reason: 'No Notification' } : { status: accepted(event, settings()) }
 }
 
 /** A dialog of ours with this usage, and the one who made it. Anything else is to subscribe anew. */

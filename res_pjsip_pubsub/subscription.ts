@@ -261,6 +261,7 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
   compose(want: Want): Notification | undefined {
     const body = this.#body()
     if (want === WANT.changed && (!body || body.text === this.#delivered?.text)) return undefined
+    if (want === WANT.forced && !body && !this.#services.settings().send_fast_notify) return undefined
     const known = this.matches(this.#condition)
     this.#condition = undefined
     return notification({

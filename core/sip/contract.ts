@@ -123,6 +123,8 @@ export interface DialogRecord {
   readonly remote: Address
   /** Requests go to the remote address of the flow (rewrite_contact), not to what the Contact says. */
   readonly followFlow: boolean
+  /** As in DialogSettings. */
+  readonly contact?: string
 }
 
 /** A dialog as the answering side sees it (RFC 3261 12). */
@@ -143,8 +145,11 @@ export interface Dialog {
   readonly reachable: boolean
   /** Called when the connection the dialog lives on closes. */
   onFlowLost(listener: () => void): Undo
-  /** RFC 3261 12.2.2: a CSeq that is not higher is refused with 500; otherwise target, flow and remote CSeq are taken over. */
-  accept(tx: ServerTransaction): Refusal | undefined
+  /**
+   * RFC 3261 12.2.2: a CSeq that is not higher is refused with 500; otherwise target, flow and remote CSeq are taken over.
+   * `tolerance`: by how much it may be lower all the same, where requests change their order on the way.
+   */
+  accept(tx: ServerTransaction, tolerance?: number): Refusal | undefined
   /** RFC 3261 12.2.1. Digest challenges are not answered here. A body over 1300 bytes on UDP goes over a TCP flow of the same peer where one is open. */
   request(method: string, headers: readonly HeaderLine[], body: RequestBody | undefined, done: OutcomeHandler): void
   /** Raises the number of the next request, never lowers it. */
@@ -157,6 +162,10 @@ export interface Dialog {
 export interface DialogSettings {
   /** endpoint `rewrite_contact`: requests go to where the SUBSCRIBE came from. Connections are always followed. */
   readonly followFlow: boolean
+  /** What our tag begins with. */
+  readonly tagPrefix?: string
+  /** The URI of our Contact, in place of the address the peer reaches us at. */
+  readonly contact?: string
 }
 
 export interface OutOfDialogRequest {

@@ -119,10 +119,10 @@ export class SipDialog implements Dialog {
     }
   }
 
-  accept({ request, flow }: ServerTransaction): Refusal | undefined {
+  accept({ request, flow }: ServerTransaction, tolerance = 0): Refusal | undefined {
     const { number } = request.cseq
-    if (number <= this.#remoteCseq) return { status: 500, reason: 'CSeq Not Higher Than Before' }
-    this.#remoteCseq = number
+    if (number + tolerance <= this.#remoteCseq) return { status: 500, reason: 'CSeq Not Higher Than Before' }
+    this.#remoteCseq = Math.max(this.#remoteCseq, number)
     const [contact] = request.contacts
     if (contact?.uri && contact.uriText !== this.#remoteTarget) {
       this.#remoteTarget = detached(contact.uriText)
@@ -178,6 +178,7 @@ export class SipDialog implements Dialog {
 
   /** Our Contact in answers and requests on this wire. */
   contactOn(wire: Wire): string {
+    if (this.#record.contact !== undefined) return `<${this.#record.contact}>`
     const user = parseNameAddr(this.localUri)?.uri?.user ?? ''
     return this.#context.contactFor(wire, user, this.#record.secure)
   }

@@ -19,13 +19,16 @@ export class Dialogs {
   }
 
   /** RFC 3261 12.1.1. Throws where there is no usable Contact. */
-  create({ request, flow }: ServerTransaction, { followFlow }: DialogSettings): SipDialog {
+  create(
+    { request, flow }: ServerTransaction,
+    { followFlow, tagPrefix = '', contact: own }: DialogSettings,
+  ): SipDialog {
     const wire = wireOf(flow)
     const [contact] = request.contacts
     if (!contact?.uri) throw new Error(`${request.method} ${request.callId} has no Contact to make a dialog with`)
     const record: DialogRecord = {
       callId: detached(request.callId),
-      localTag: newTag(),
+      localTag: tagPrefix + newTag(),
       remoteTag: detached(request.from.tag ?? ''),
       localUri: withoutTag(request.to),
       remoteUri: withoutTag(request.from),
@@ -38,6 +41,7 @@ export class Dialogs {
       protocol: wire.protocol,
       remote: wire.remote,
       followFlow,
+      ...(own === undefined ? {} : { contact: own }),
     }
     const dialog = this.restore(record)
     dialog.take(wire)

@@ -2,7 +2,6 @@ import { expect } from 'chai'
 import type { Headers } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { Lamps, TEXT, XML } from '../support/lamps.ts'
-import { until } from '../support/tools.ts'
 
 describe('notifier: answers to SUBSCRIBE', () => {
   let made: LampOffice
@@ -133,10 +132,9 @@ describe('notifier: answers to SUBSCRIBE', () => {
 
   it('answers 503 where it is unloaded meanwhile', async () => {
     made.lamps.slow = true
-    const tx = await made.sip.subscribe('200')
-    const unloading = made.office.loader.unload('res_pjsip_pubsub')
-    await until('an answer', () => tx.answered)
-    await unloading
+    const asked = made.sip.subscribe('200')
+    await made.office.loader.unload('res_pjsip_pubsub')
+    const tx = await asked
     expect([489, 503]).to.include(tx.status)
     expect(made.sip.dialogs.size).to.equal(0)
   })

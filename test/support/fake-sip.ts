@@ -160,9 +160,9 @@ export class FakeDialog implements Dialog {
     for (const listener of this.#lost) listener()
   }
 
-  accept({ request }: ServerTransaction): Refusal | undefined {
-    if (request.cseq.number <= this.remoteCseq) return { status: 500 }
-    this.remoteCseq = request.cseq.number
+  accept({ request }: ServerTransaction, tolerance = 0): Refusal | undefined {
+    if (request.cseq.number + tolerance <= this.remoteCseq) return { status: 500 }
+    this.remoteCseq = Math.max(this.remoteCseq, request.cseq.number)
     this.reachable = true
     return undefined
   }
@@ -263,11 +263,11 @@ export class FakeSip implements Sip {
     }
   }
 
-  createDialog(tx: ServerTransaction, { followFlow }: DialogSettings): FakeDialog {
+  createDialog(tx: ServerTransaction, { followFlow, tagPrefix = '', contact }: DialogSettings): FakeDialog {
     const { request, flow } = tx
     return this.restoreDialog({
       callId: request.callId,
-      localTag: newTag(),
+      localTag: tagPrefix + newTag(),
       remoteTag: request.from.tag ?? '',
       localUri: `<${request.to.uriText}>`,
       remoteUri: `<${request.from.uriText}>`,
@@ -280,6 +280,7 @@ export class FakeSip implements Sip {
       protocol: flow.protocol,
       remote: flow.remote,
       followFlow,
+      ...(contact === undefined ? {} : { contact }),
     })
   }
 
