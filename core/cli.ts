@@ -3,15 +3,16 @@
  * The command: `lamplighter [-C DIR]` serves, `--check` reads the configuration only, `-r` and `-rx` talk to the one
  * that runs. Without a configuration it plays the demo.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readConfiguration } from './conf/configuration.ts'
 import { interact, runRemote } from './console/remote.ts'
 import { findModules } from './loader.ts'
 import { reasonOf } from './log.ts'
+import { ConfigurationFaults } from './reload.ts'
 import { Scope } from './scope.ts'
-import { ConfigurationFaults, declaredBy, startServer } from './server.ts'
+import { readWith, type Server, startServer } from './server.ts'
 
 const SYSTEM_DIRECTORY = '/etc/lamplighter'
 
@@ -28,6 +29,11 @@ const USAGE = `Usage: lamplighter [options]
 
 const { version } = JSON.parse(readFileSync(packageFile(), 'utf8')) as { version: string }
 
+/** Milliseconds from the end to that of the process, should anything hold it. */
+const LINGER = 300
+
+// Whoever read our output may have gone: `lamplighter -rx "core show help" | head -1`.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 process.exitCode = await main()
 
 async function main(): Promise<number> {
@@ -40,7 +46,7 @@ async function main(): Promise<number> {
   if (options.version) return print(`lamplighter ${version}\n`)
   const configured = options.config ?? (existsSync(SYSTEM_DIRECTORY) ? SYSTEM_DIRECTORY : undefined)
   const directory = configured === undefined ? (await import('./demo/demo.ts')).demoDirectory() : resolve(configured)
-  if (configured !== undefined && !existsSync(directory)) {
+  if (configured !== undefined && !statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
     console.error(`there is no directory ${directory}`)
     return 1
   }
@@ -79,9 +85,10 @@ function print(text: string): number {
 }
 
 async function check(directory: string): Promise<number> {
-  const { problems } = readConfiguration(directory, declaredBy(await findModules()))
+  const { problems } = readWith(await findModules(), directory)
   for (const problem of problems) console.error(problem.message)
-  console.log(problems.length === 0 ? `${directory}: no faults` : `${directory}: ${problems.length} faults`)
+  const count = problems.length === 0 ? 'no faults' : problems.length === 1 ? '1 fault' : `${problems.length} faults`
+  console.log(`${directory}: ${count}`)
   return problems.length === 0 ? 0 : 1
 }
 
@@ -96,14 +103,24 @@ async function serve(directory: string, demo: boolean, quiet: boolean): Promise<
   process.on('uncaughtException', (error) =>
     console.error(`this should not have happened, please report it: ${error.stack ?? error.message}`),
   )
+  // A signal that comes early must not end the process, which is what it does to one that has not asked for it.
+  let server: Server | undefined
+  let reloadAsked = false
+  const reload = (): void => {
+    reloadAsked = true
+    // Why it failed is in the log.
+    void server?.reload().catch(() => undefined)
+  }
+  process.on('SIGHUP', reload)
   const scope = new Scope()
   try {
     const played = demo ? await (await import('./demo/demo.ts')).playDemo({ directory, quiet }) : undefined
     if (played) scope.own(() => played.stop())
-    const server = await startServer({ directory, version, onStop: end })
-    scope.own(() => server.stop())
-    process.on('SIGHUP', () => void server.reload().catch(() => undefined))
-    console.log(`Lamplighter ready: ${server.addresses.join(', ')}`)
+    const started = await startServer({ directory, version, onStop: end, ended })
+    scope.own(() => started.stop())
+    server = started
+    console.log(`Lamplighter ready: ${started.addresses.join(', ')}`)
+    if (reloadAsked) reload()
     await played?.openPhones()
     await ended
   } catch (error) {
@@ -112,6 +129,7 @@ async function serve(directory: string, demo: boolean, quiet: boolean): Promise<
     return 1
   } finally {
     await scope.close()
+    setTimeout(() => process.exit(), LINGER).unref()
   }
   return 0
 }

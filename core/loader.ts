@@ -38,6 +38,8 @@ interface Slot {
   readonly definition: ModuleDefinition
   status: ModuleStatus
   why: string
+  /** It was unloaded at the console. */
+  byHand: boolean
   scope: Scope | undefined
   context: ModuleContext | undefined
   api: unknown
@@ -63,6 +65,7 @@ export class Loader {
       definition,
       status: 'Not Running',
       why: '',
+      byHand: false,
       scope: undefined,
       context: undefined,
       api: undefined,
@@ -113,7 +116,11 @@ export class Loader {
 
   /** Unloads a module, first those that require it. Returns their names, in the order they went. */
   unload(name: string): Promise<string[]> {
-    return this.#inTurn(() => this.#takeDown(this.#slot(name)))
+    return this.#inTurn(async () => {
+      const gone = await this.#takeDown(this.#slot(name))
+      for (const each of gone) this.#slot(each).byHand = true
+      return gone
+    })
   }
 
   /** Unloads it with its dependents and loads all of them again. */
@@ -126,20 +133,35 @@ export class Loader {
   }
 
   /**
-   * Another modules.conf: what it does not ask for any more is unloaded, what it newly asks for is loaded. What was
-   * loaded or unloaded at the console stays as it is, unless it is among these. Throws with all that declined.
+   * Another modules.conf: what it does not ask for any more is unloaded with all that requires it, what it asks for and
+   * is not there is loaded. Only what was loaded or unloaded at the console stays as it is, until modules.conf says
+   * another thing about it. Throws with all that declined.
    */
   change(before: ModulesPlan, after: ModulesPlan): Promise<void> {
     return this.#inTurn(async () => {
+      const log = this.#core.log.logger('loader')
       const [old, now] = [this.#wanted(before), this.#wanted(after)]
+      const gone: string[] = []
       for (const name of [...old].reverse())
-        if (!now.has(name) && this.#slots.get(name)?.status === 'Running') await this.#takeDown(this.#slot(name))
+        if (!now.has(name) && this.#slots.get(name)?.status === 'Running')
+          gone.push(...(await this.#takeDown(this.#slot(name))))
+      if (gone.length > 0) log.notice(`unloaded ${gone.join(', ')}`)
       const refused = new Set(after.noload)
-      const added = [...now].filter((name) => !old.has(name) && this.#slots.has(name))
-      for (const name of added) await this.#bringUp(name, refused, true)
-      const declined = added.map((name) => this.#slot(name)).filter(({ status }) => status !== 'Running')
-      if (declined.length > 0)
-        throw new Error(declined.map(({ definition, why }) => `${definition.name} declined to load: ${why}`).join('\n'))
+      const missing = [...now]
+        .map((name) => this.#slots.get(name))
+        .filter((slot) => slot !== undefined)
+        .filter(({ definition: { name }, status, byHand }) => status !== 'Running' && !(byHand && old.has(name)))
+        .filter(({ definition: { name } }) => !this.#isBlocked(name, refused))
+      for (const { definition } of missing) await this.#bringUp(definition.name, refused, true)
+      const back = missing.filter(({ status }) => status === 'Running').map(({ definition }) => definition.name)
+      if (back.length > 0) log.notice(`loaded ${back.join(', ')}`)
+      const declined = missing
+        .filter(({ status }) => status !== 'Running')
+        .map(({ definition, why }) => `${definition.name} declined to load: ${why}`)
+      const absent = after.require
+        .filter((name) => !this.#slots.has(name))
+        .map((name) => `modules.conf requires ${name}: there is no such module`)
+      if (declined.length + absent.length > 0) throw new Error([...declined, ...absent].join('\n'))
     })
   }
 
@@ -190,6 +212,12 @@ export class Loader {
     )
   }
 
+  /** Whether modules.conf keeps it from running by refusing it or something that it requires. */
+  #isBlocked(name: string, refused: ReadonlySet<string>): boolean {
+    const requires = this.#slots.get(name)?.definition.requires ?? []
+    return refused.has(name) || requires.some((required) => this.#isBlocked(required, refused))
+  }
+
   async #bringUp(name: string, refused: ReadonlySet<string>, again: boolean): Promise<boolean> {
     const slot = this.#slots.get(name)
     if (!slot || refused.has(name)) return false
@@ -218,7 +246,7 @@ export class Loader {
         .catch((undoing: unknown) => core.log.logger('loader').error(`undoing ${name}: ${reasonOf(undoing)}`))
       return this.#decline(slot, reasonOf(error))
     }
-    Object.assign(slot, { status: 'Running', why: '', scope, context })
+    Object.assign(slot, { status: 'Running', why: '', byHand: false, scope, context })
     return true
   }
 

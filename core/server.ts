@@ -2,7 +2,8 @@
  * The whole server: puts the core together, loads the modules, and can read everything again while phones stay
  * subscribed.
  *
- * The order of a start: configuration → log → store and the states in it → SIP sockets (deaf until the end) →
+ * The order of a start: configuration → log → console socket, which nobody else may have →
+ * store and the states in it → SIP sockets (deaf until the end) →
  * Asterisk bridges, and a short wait for what they know → modules → console → ears open.
  */
 import { Bridges } from './ari/bridges.ts'
@@ -20,11 +21,12 @@ import { findModules, Loader, type ReadOptions } from './loader.ts'
 import { Log, reasonOf } from './log.ts'
 import { type FileSink, fileSink, streamSink } from './log-sinks.ts'
 import { Metrics } from './metrics.ts'
-import type { ModuleConfig, ModuleDefinition } from './module.ts'
+import type { ModuleDefinition } from './module.ts'
 import { readModuleOptions } from './module-files.ts'
 import { ConfigError } from './options.ts'
 import { processMetrics } from './process-metrics.ts'
 import { createRegistrar } from './registrar/registrations.ts'
+import { beforeAnything, ConfigurationFaults, logFailure, takeSteps, waitsForRestart } from './reload.ts'
 import { Scope } from './scope.ts'
 import { createStack, type Stack } from './sip/stack.ts'
 import { Calls } from './states/calls.ts'
@@ -41,28 +43,20 @@ const BRIDGE_WAIT = 5000
 /** How long an end may take to save what there is, in milliseconds. */
 const STOP_LIMIT = 1500
 
-/** What was wrong with the configuration; nothing was started or changed. */
-export class ConfigurationFaults extends Error {
-  readonly faults: readonly ConfigError[]
-
-  constructor(faults: readonly ConfigError[]) {
-    super(faults.map((fault) => fault.message).join('\n'))
-    this.faults = faults
-  }
-}
-
 export interface ServerSettings {
   readonly directory: string
   readonly version: string
   /** `core stop now` was typed. */
   readonly onStop: () => void
+  /** Resolves when a signal asks for the end: a start does not wait for any Asterisk then. */
+  readonly ended?: Promise<void>
 }
 
 export interface Server {
   /** `udp:127.0.0.1:5060`, `tls:[::1]:5061`. */
   readonly addresses: readonly string[]
   readonly core: Core
-  /** Throws ConfigurationFaults, and then nothing has changed. */
+  /** Throws what it has logged: ConfigurationFaults, and then nothing has changed, or ReloadTroubles. */
   reload(): Promise<void>
   /** Saves what there is and lets go of everything. Subscriptions are kept for the next start. */
   stop(): Promise<void>
@@ -71,7 +65,7 @@ export interface Server {
 /** Throws ConfigurationFaults or ConfigError for what the operator has to mend. */
 export async function startServer(settings: ServerSettings): Promise<Server> {
   const modules = await findModules()
-  const reading = readConfiguration(settings.directory, declaredBy(modules))
+  const reading = readWith(modules, settings.directory)
   if (reading.problems.length > 0) throw new ConfigurationFaults(reading.problems)
   const server = new LamplighterServer(settings, modules, reading)
   try {
@@ -83,9 +77,13 @@ export async function startServer(settings: ServerSettings): Promise<Server> {
   }
 }
 
-/** What the modules read of our files. */
-export function declaredBy(modules: readonly ModuleDefinition[]): readonly ModuleConfig[] {
-  return modules.flatMap(({ config = [] }) => config)
+/** All configuration, the files of these modules too. */
+export function readWith(modules: readonly ModuleDefinition[], directory: string): ConfigurationReading {
+  return readConfiguration(
+    directory,
+    modules.flatMap(({ config = [] }) => config),
+    modules.map(({ name }) => name),
+  )
 }
 
 class LamplighterServer implements Server {
@@ -94,6 +92,8 @@ class LamplighterServer implements Server {
   readonly #scope = new Scope()
   readonly #log: Log
   readonly #started = new Date()
+  /** What no reload changes is as it was at the start. */
+  readonly #startedWith: Configuration
   #configuration: Configuration
   #notes: readonly ConfigError[]
   #running: Running | undefined
@@ -108,6 +108,7 @@ class LamplighterServer implements Server {
   ) {
     this.#settings = settings
     this.#modules = modules
+    this.#startedWith = configuration
     this.#configuration = configuration
     this.#notes = notes
     this.#log = new Log(configuration.console.level)
@@ -128,10 +129,18 @@ class LamplighterServer implements Server {
 
   async start(): Promise<void> {
     const own = this.#scope.own
-    const { version, onStop } = this.#settings
+    const { version, onStop, ended } = this.#settings
     const { store: storeOptions, servers, pjsip, modules } = this.#configuration
     this.#openLog()
     this.#logNotes()
+
+    // First of all, for two on one directory would take each other's store, port and Asterisk away.
+    const console = new Console()
+    let opened: () => void = () => undefined
+    const open = new Promise<void>((resolve) => {
+      opened = resolve
+    })
+    own(await serveConsole(this.#configuration.consoleSocket, console, this.#log, open))
 
     const path = this.#configuration.storePath
     const store = await openStore({
@@ -205,7 +214,7 @@ class LamplighterServer implements Server {
         return stopping()
       },
       log: this.#log,
-      console: new Console(),
+      console,
       metrics,
       store,
       sip: stack,
@@ -223,7 +232,7 @@ class LamplighterServer implements Server {
     this.#running = { core, stack, dialplan, loader, bridges }
     own(() => bridges.close())
     await bridges.configure(this.#configuration)
-    await bridges.settled(BRIDGE_WAIT)
+    await Promise.race(ended ? [bridges.settled(BRIDGE_WAIT), ended] : [bridges.settled(BRIDGE_WAIT)])
 
     for (const definition of this.#modules) loader.add(definition)
     await loader.start(modules)
@@ -238,20 +247,18 @@ class LamplighterServer implements Server {
         started: this.#started,
         listening: () => stack.listening,
         reload: () => this.reload(),
-        reloadDialplan: () => this.#reloadDialplan(),
+        reloadDialplan: () => this.#inTurn(() => this.#reloadDialplan()),
         reopenLog: () => this.#logFile?.reopen(),
         stop: onStop,
       }),
     )
-    own(await serveConsole(this.#configuration.consoleSocket, core.console, this.#log))
     setTrace(core, endpoints.global.debug)
     stack.start()
+    opened()
   }
 
   reload(): Promise<void> {
-    const next = this.#reloading.then(() => this.#reload())
-    this.#reloading = next.catch(() => undefined)
-    return next
+    return this.#inTurn(() => this.#reload())
   }
 
   async stop(): Promise<void> {
@@ -267,39 +274,58 @@ class LamplighterServer implements Server {
     clearTimeout(timer)
   }
 
+  /** One reload at a time; whoever asked for it, the log says why it failed. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const next = this.#reloading.then(() => (this.#stopping ? undefined : work()))
+    this.#reloading = next.catch((error: unknown) => logFailure(this.#log.logger('core'), error))
+    return next
+  }
+
   async #reload(): Promise<void> {
     const log = this.#log.logger('core')
     const { stack, core, dialplan, bridges, loader } = this.#parts
-    const { configuration, problems, notes } = this.#read()
-    if (problems.length > 0) {
-      for (const problem of problems) log.error(problem.message)
-      log.error('nothing was reloaded: mend the faults above and reload again')
-      throw new ConfigurationFaults(problems)
-    }
+    const { configuration, notes } = this.#readGood()
+    const { pjsip, modules, console } = configuration
     const before = this.#configuration
-    await stack.reload(configuration.pjsip.transports, configuration.pjsip.system)
+    await beforeAnything(() => stack.reload(pjsip.transports, pjsip.system))
     this.#configuration = configuration
-    core.endpoints.replace(configuration.pjsip)
-    await bridges.configure(configuration)
-    dialplan.replace(configuration.dialplan)
-    await core.hints.reread()
-    if (configuration.console.level !== before.console.level) this.#log.setLevel(configuration.console.level)
-    if (configuration.pjsip.global.debug !== before.pjsip.global.debug) setTrace(core, configuration.pjsip.global.debug)
-    await loader.change(before.modules, configuration.modules)
-    await loader.reload()
     this.#notes = notes
+    this.#logFile?.reopen()
+    if (console.level !== before.console.level) this.#log.setLevel(console.level)
     this.#logNotes()
+    for (const what of waitsForRestart(this.#startedWith, configuration))
+      log.warning(`${what} of lamplighter.conf has changed, which needs a restart`)
+    await takeSteps([
+      () => this.#checkListening(),
+      () => core.endpoints.replace(pjsip),
+      () => bridges.configure(configuration),
+      () => dialplan.replace(configuration.dialplan),
+      () => core.hints.reread(),
+      () => {
+        if (pjsip.global.debug !== before.pjsip.global.debug) setTrace(core, pjsip.global.debug)
+      },
+      () => loader.change(before.modules, modules),
+      () => loader.reload(),
+    ])
     log.notice('configuration reloaded')
   }
 
   async #reloadDialplan(): Promise<void> {
     const { dialplan, bridges, core } = this.#parts
-    const { configuration, problems } = this.#read()
-    if (problems.length > 0) throw new ConfigurationFaults(problems)
+    const { configuration } = this.#readGood()
     this.#configuration = { ...this.#configuration, dialplan: configuration.dialplan }
-    dialplan.replace(configuration.dialplan)
-    await core.hints.reread()
-    await bridges.rereadHints()
+    await takeSteps([
+      () => dialplan.replace(configuration.dialplan),
+      () => core.hints.reread(),
+      () => bridges.rereadHints(),
+    ])
+  }
+
+  /** A port that is taken has been logged where it was tried. */
+  #checkListening(): void {
+    const open = new Set(this.#parts.stack.listening.map(({ transport }) => transport))
+    const deaf = this.#configuration.pjsip.transports.filter(({ id }) => !open.has(id))
+    if (deaf.length > 0) throw new Error(deaf.map(({ id }) => `transport [${id}] does not listen`).join('\n'))
   }
 
   /** Asterisk ends the subscriptions of a hint at once. */
@@ -308,8 +334,10 @@ class LamplighterServer implements Server {
     return compat === 'asterisk' ? 0 : removed_hint_grace
   }
 
-  #read(): ConfigurationReading {
-    return readConfiguration(this.#settings.directory, declaredBy(this.#modules))
+  #readGood(): ConfigurationReading {
+    const reading = readWith(this.#modules, this.#settings.directory)
+    if (reading.problems.length > 0) throw new ConfigurationFaults(reading.problems)
+    return reading
   }
 
   readonly #readOptions: ReadOptions = (declared) => {

@@ -13,6 +13,7 @@ import type { ModulesPlan } from '../loader.ts'
 import type { ModuleConfig } from '../module.ts'
 import { checkModuleFile, moduleFiles } from '../module-files.ts'
 import { type ConfigError, defaultsOf } from '../options.ts'
+import { checkCertificates, checkPaths } from './cross-checks.ts'
 import { type DialplanData, readDialplan } from './dialplan-conf.ts'
 import { Findings } from './findings.ts'
 import { readSettings, type ServerEntry, type Settings } from './lamplighter-conf.ts'
@@ -51,13 +52,14 @@ export interface ConfigurationReading {
 const DEFAULT_BIND = '0.0.0.0:5060'
 const DEFAULT_BIND_BESIDE_ASTERISK = '0.0.0.0:5070'
 
-/** The path of a Unix socket has to fit into 108 bytes with its end. */
-const LONGEST_SOCKET_PATH = 107
-
-/** Without a directory nothing is read, and the defaults hold. `declared` is what modules read of our files. */
+/**
+ * Without a directory nothing is read, and the defaults hold. `declared` is what modules read of our files, and
+ * `moduleNames` what they are called, so that modules.conf can name only these.
+ */
 export function readConfiguration(
   directory: string | undefined,
   declared: readonly ModuleConfig[] = [],
+  moduleNames?: readonly string[],
 ): ConfigurationReading {
   const findings = new Findings()
   const ours = new ConfigDirectory(directory, false, findings)
@@ -68,7 +70,7 @@ export function readConfiguration(
   const dialplan = readDialplan([...both('extensions.conf', theirs, ours)], pjsip.hints)
   const voicemail = readVoicemail([...both('voicemail.conf', theirs, ours)])
   const modulesFile = ours.read('modules.conf')
-  const modules = modulesFile ? readModules(modulesFile) : { plan: LOAD_EVERYTHING, problems: [] }
+  const modules = modulesFile ? readModules(modulesFile, moduleNames) : { plan: LOAD_EVERYTHING, problems: [] }
   for (const reading of [pjsip, dialplan, voicemail]) findings.add(reading)
   findings.add({ problems: modules.problems, notes: [] })
   for (const name of moduleFiles(declared)) {
@@ -77,8 +79,8 @@ export function readConfiguration(
     if (file) checkModuleFile(file, inIt, findings)
   }
 
-  const consoleSocket = resolve(ours.path, settings.console.socket)
-  checkSocket(consoleSocket, ours, findings)
+  checkCertificates(pjsip.config.transports, findings)
+
   const configuration: Configuration = {
     ...settings,
     directory: ours.path,
@@ -87,10 +89,11 @@ export function readConfiguration(
     mailboxes: voicemail.directory,
     modules: modules.plan,
     storePath: settings.store.path === ':memory:' ? ':memory:' : resolve(ours.path, settings.store.path),
-    consoleSocket,
+    consoleSocket: resolve(ours.path, settings.console.socket),
     logFile: settings.console.logfile === '' ? undefined : resolve(ours.path, settings.console.logfile),
     files: [...ours.files, ...theirs.files],
   }
+  checkPaths(configuration, ours.read('lamplighter.conf'), configuration.files, findings)
   return { configuration, problems: findings.problems, notes: findings.notes }
 }
 
@@ -181,13 +184,4 @@ function withTransport(pjsip: PjsipConfig, { general }: Settings, directory: str
     line: 0,
   }
   return { ...pjsip, transports: [transport] }
-}
-
-function checkSocket(path: string, ours: ConfigDirectory, findings: Findings): void {
-  if (Buffer.byteLength(path) <= LONGEST_SOCKET_PATH) return
-  const section = ours.read('lamplighter.conf')?.sections.findLast((s) => lastValue(s, 'socket'))
-  findings.problem(
-    `the console's socket ${path} is longer than ${LONGEST_SOCKET_PATH} bytes, expected a shorter path in socket = of [console]`,
-    lastValue(section, 'socket'),
-  )
 }

@@ -26,8 +26,8 @@ const autoloadOption = yesno(true, MODULE_DIRECTIVES.autoload)
 /** Without a file everything is loaded. */
 export const LOAD_EVERYTHING: ModulesPlan = { autoload: true, preload: [], load: [], noload: [], require: [] }
 
-/** A file that does not say `autoload` loads what it names, as in Asterisk. */
-export function readModules(file: ConfigFile): ModulesReading {
+/** A file that does not say `autoload` loads what it names, as in Asterisk. `known`: the modules that there are. */
+export function readModules(file: ConfigFile, known?: readonly string[]): ModulesReading {
   const findings = new Findings()
   const plan = { autoload: false, preload: new Names(), load: new Names(), noload: new Names(), require: new Names() }
   for (const section of file.sections) {
@@ -44,7 +44,7 @@ export function readModules(file: ConfigFile): ModulesReading {
       } else if (directive === 'autoload') {
         plan.autoload = readAutoload(entry, findings)
       } else {
-        const name = readName(entry, findings)
+        const name = readName(entry, findings, known)
         if (name === undefined) continue
         if (directive.startsWith('preload')) plan.preload.add(name, entry)
         if (directive.endsWith('require')) plan.require.add(name, entry)
@@ -99,9 +99,15 @@ function readAutoload(entry: ConfigEntry, findings: Findings): boolean {
 }
 
 /** `res_pjsip_mwi.so` is res_pjsip_mwi. */
-function readName(entry: ConfigEntry, findings: Findings): string | undefined {
+function readName(entry: ConfigEntry, findings: Findings, known: readonly string[] | undefined): string | undefined {
   const name = entry.value.toLowerCase().endsWith('.so') ? entry.value.slice(0, -3) : entry.value
-  if (/^[A-Za-z0-9_]+$/.test(name)) return name
-  findings.problem(`${entry.key} = '${entry.value}' is no module, expected a name such as res_pjsip_mwi`, entry)
-  return undefined
+  if (!/^[A-Za-z0-9_]+$/.test(name)) {
+    findings.problem(`${entry.key} = '${entry.value}' is no module, expected a name such as res_pjsip_mwi`, entry)
+    return undefined
+  }
+  if (known && !known.includes(name)) {
+    const hint = didYouMean(name, known) || `, expected one of: ${known.join(', ')}`
+    findings.problem(`${entry.key} = ${name}: there is no such module${hint}`, entry)
+  }
+  return name
 }

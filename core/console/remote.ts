@@ -73,7 +73,7 @@ export async function interact(socket: string, version: string): Promise<number>
     if (lost || ['exit', 'quit'].includes(line.trim())) break
     const failure = await client.run(line, (text) => console.log(text))
     if (failure !== undefined) console.error(failure)
-    failed = failure !== undefined
+    failed ||= failure !== undefined
     if (!lost) lines.prompt()
   }
   if (lost) console.error('Lamplighter has ended the connection')

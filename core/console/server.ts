@@ -3,12 +3,12 @@
  * the client sends `{ id, run }` or `{ id, complete }`, the server `{ id, text }`…, then `{ id, done, error? }`
  * or `{ id, candidates }`, and `{ log }` for lines of the log once a client has sent `{ follow: true }`.
  */
-import { chmodSync, existsSync, unlinkSync } from 'node:fs'
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
-import { formatLogLine, type Log, type Logger, reasonOf } from '../log.ts'
+import { formatLogLine, type Log, reasonOf } from '../log.ts'
 import { ConfigError } from '../options.ts'
-import { CommandError, type Console } from './console.ts'
+import type { Console } from './console.ts'
 
 interface Question {
   readonly id?: number
@@ -28,7 +28,13 @@ interface Reply {
 /** A console line is what a person types; more than this is not one. */
 const LINE_LIMIT = 64 * 1024
 
-export async function serveConsole(path: string, console: Console, log: Log): Promise<() => Promise<void>> {
+/** What is typed before `open` resolves waits for it. Throws ConfigError where another process has the socket. */
+export async function serveConsole(
+  path: string,
+  console: Console,
+  log: Log,
+  open: Promise<void> = Promise.resolve(),
+): Promise<() => Promise<void>> {
   const logger = log.logger('console')
   await removeStale(path)
   const clients = new Set<Socket>()
@@ -36,7 +42,7 @@ export async function serveConsole(path: string, console: Console, log: Log): Pr
     clients.add(socket)
     socket.on('close', () => clients.delete(socket))
     socket.on('error', (error) => logger.debug(() => `console client: ${error.message}`))
-    serveClient(socket, console, log, logger)
+    serveClient(socket, console, log, open)
   })
   const before = process.umask(0o177)
   try {
@@ -62,7 +68,10 @@ export async function serveConsole(path: string, console: Console, log: Log): Pr
 
 /** A socket that nobody listens on was left by a process that was killed. */
 async function removeStale(path: string): Promise<void> {
-  if (!existsSync(path)) return
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (!found) return
+  if (!found.isSocket())
+    throw new ConfigError(`${path} is there and is no socket; [console] socket in lamplighter.conf names another path`)
   const alive = await new Promise<boolean>((resolve) => {
     const probe = connect(path, () => {
       probe.destroy()
@@ -75,7 +84,7 @@ async function removeStale(path: string): Promise<void> {
   unlinkSync(path)
 }
 
-function serveClient(socket: Socket, console: Console, log: Log, logger: Logger): void {
+function serveClient(socket: Socket, console: Console, log: Log, open: Promise<void>): void {
   const send = (reply: Reply): void => {
     if (!socket.destroyed) socket.write(`${JSON.stringify(reply)}\n`)
   }
@@ -88,13 +97,12 @@ function serveClient(socket: Socket, console: Console, log: Log, logger: Logger)
     if (question?.complete !== undefined) send({ id: question.id, candidates: console.complete(question.complete) })
     if (question?.run !== undefined) {
       const { id, run } = question
-      console.run(run, { print: (text) => send({ id, text }) }).then(
-        () => send({ id, done: true }),
-        (error: unknown) => {
-          if (!(error instanceof CommandError)) logger.error(`console command '${run}': ${reasonOf(error)}`)
-          send({ id, done: true, error: reasonOf(error) })
-        },
-      )
+      open
+        .then(() => console.run(run, { print: (text) => send({ id, text }) }))
+        .then(
+          () => send({ id, done: true }),
+          (error: unknown) => send({ id, done: true, error: reasonOf(error) }),
+        )
     }
   })
 }

@@ -1,11 +1,11 @@
 import { expect } from 'chai'
 import type { Core } from '../../core/core.ts'
-import { findModules, Loader } from '../../core/loader.ts'
+import { findModules, Loader, type ModulesPlan } from '../../core/loader.ts'
 import { Log } from '../../core/log.ts'
 import { defineModule, type ModuleDefinition } from '../../core/module.ts'
 import { defaultsOf } from '../../core/options.ts'
 
-const plan = { autoload: true, preload: [], load: [], noload: [], require: [] }
+const plan: ModulesPlan = { autoload: true, preload: [], load: [], noload: [], require: [] }
 
 describe('module loader', () => {
   let happened: string[]
@@ -110,6 +110,93 @@ describe('module loader', () => {
     fault = undefined
     await loader.load('res_a')
     expect(loader.list()[0]?.status).to.equal('Running')
+  })
+
+  describe('with another modules.conf', () => {
+    const core = recording('res_core')
+    const body = recording('res_body', ['res_core'])
+    const without = (...noload: string[]): ModulesPlan => ({ ...plan, noload })
+    const running = (loader: Loader): string[] =>
+      loader
+        .list()
+        .filter(({ status }) => status === 'Running')
+        .map(({ name }) => name)
+    const refusal = (changing: Promise<void>): Promise<string> =>
+      changing.then(
+        () => '',
+        (error: Error) => error.message,
+      )
+
+    it('unloads what it refuses with all that requires it, and brings all of that back', async () => {
+      const loader = loaderOf(body, core, recording('res_other'))
+      await loader.start(plan)
+      await loader.change(plan, without('res_core'))
+      expect(running(loader)).to.deep.equal(['res_other'])
+      expect(logged).to.deep.equal(['unloaded res_body, res_core'])
+      await loader.change(without('res_core'), plan)
+      expect(running(loader)).to.deep.equal(['res_body', 'res_core', 'res_other'])
+    })
+
+    it('loads what could not be loaded at the start for want of what it refused then', async () => {
+      const loader = loaderOf(body, core)
+      await loader.start(without('res_core'))
+      expect(running(loader)).to.deep.equal([])
+      await loader.change(without('res_core'), without('res_core'))
+      expect(running(loader)).to.deep.equal([])
+      await loader.change(without('res_core'), plan)
+      expect(running(loader)).to.deep.equal(['res_body', 'res_core'])
+    })
+
+    it('leaves alone what was unloaded at the console, until it says another thing about it', async () => {
+      const loader = loaderOf(body, core)
+      await loader.start(plan)
+      await loader.unload('res_body')
+      await loader.change(plan, plan)
+      expect(running(loader)).to.deep.equal(['res_core'])
+      await loader.change(plan, without('res_body'))
+      await loader.change(without('res_body'), plan)
+      expect(running(loader)).to.deep.equal(['res_body', 'res_core'])
+    })
+
+    it('loads the others when one declines, says which and why, and tries that again the next time', async () => {
+      let fault: string | undefined = 'the sky fell'
+      const faulty = recording('res_a', [], () => fault)
+      const loader = loaderOf(faulty, recording('res_b'))
+      await loader.start(without('res_a', 'res_b'))
+      expect(await refusal(loader.change(without('res_a', 'res_b'), plan))).to.equal(
+        'res_a declined to load: the sky fell',
+      )
+      expect(running(loader)).to.deep.equal(['res_b'])
+      fault = undefined
+      await loader.change(plan, plan)
+      expect(running(loader)).to.deep.equal(['res_a', 'res_b'])
+    })
+
+    it('says that a required module does not exist', async () => {
+      const loader = loaderOf(core)
+      await loader.start(plan)
+      expect(await refusal(loader.change(plan, { ...plan, require: ['res_nowhere'] }))).to.equal(
+        'modules.conf requires res_nowhere: there is no such module',
+      )
+    })
+  })
+
+  it('reloads every module, and tells the faults of all together', async () => {
+    const faulty = (name: `res_${string}`): ModuleDefinition =>
+      defineModule({
+        name,
+        description: '',
+        load: () => undefined,
+        reload: () => {
+          throw new Error(`${name} finds fault`)
+        },
+      })
+    const loader = loaderOf(faulty('res_a'), recording('res_b'), faulty('res_c'))
+    await loader.start(plan)
+    happened = []
+    const said = await loader.reload().catch((error: Error) => error.message)
+    expect(said).to.equal('res_a finds fault\nres_c finds fault')
+    expect(happened).to.deep.equal(['~ res_b'])
   })
 
   it('finds modules whose file, name and default export are one word', async () => {

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { until } from './tools.ts'
 
-const CLI = fileURLToPath(new URL('../../core/cli.ts', import.meta.url))
+export const CLI = fileURLToPath(new URL('../../core/cli.ts', import.meta.url))
 
 export interface Ended {
   readonly code: number | null

@@ -1,10 +1,12 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { CommandError, Console, likeFilter, splitLine } from '../../../core/console/console.ts'
 import { connectConsole, serveConsole } from '../../../core/console/server.ts'
-import { Log } from '../../../core/log.ts'
+import { Log, reasonOf } from '../../../core/log.ts'
 
 describe('console', () => {
   let directory: string
@@ -75,12 +77,44 @@ describe('console', () => {
     client.close()
   })
 
+  const refusal = async (): Promise<string> => {
+    try {
+      await (await serveConsole(path, commands(), log))()
+      return ''
+    } catch (error) {
+      return reasonOf(error)
+    }
+  }
+
   it('takes over the socket that a killed process left, and refuses where one is running', async () => {
-    writeFileSync(path, '')
+    const killed = createServer().listen(`${path}.killed`)
+    await once(killed, 'listening')
+    renameSync(`${path}.killed`, path)
+    killed.close()
     close = await serveConsole(path, commands(), log)
-    let refused = ''
-    await serveConsole(path, commands(), log).catch((error: Error) => (refused = error.message))
-    expect(refused).to.match(/another Lamplighter runs/)
+    expect(await refusal()).to.match(/another Lamplighter runs/)
+  })
+
+  it('removes nothing but a socket', async () => {
+    writeFileSync(path, 'a file that somebody needs')
+    expect(await refusal()).to.match(/ctl is there and is no socket; \[console\] socket in lamplighter.conf names/)
+    expect(readFileSync(path, 'utf8')).to.equal('a file that somebody needs')
+  })
+
+  it('lets a command that comes during the start wait for its end', async () => {
+    let opened: () => void = () => undefined
+    const late = new Console()
+    close = await serveConsole(path, late, log, new Promise<void>((resolve) => (opened = resolve)))
+    const client = await connectConsole(path)
+    const printed: string[] = []
+    const done = client.run('late', (text) => printed.push(text))
+    await client.complete('')
+    expect(printed).to.deep.equal([])
+    late.register({ words: 'late', help: 'Late.', run: (_args, out) => out.print('here now') })
+    opened()
+    expect(await done).to.equal(undefined)
+    expect(printed).to.deep.equal(['here now'])
+    client.close()
   })
 
   it('passes the log on to those who follow it', async () => {

@@ -1,0 +1,306 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { CLI, Instance, run } from '../support/instance.ts'
+import { localOffice } from '../support/office.ts'
+import { needTool, until } from '../support/tools.ts'
+
+const FREEPBX = join(import.meta.dirname, '../core/conf/fixtures/freepbx')
+
+describe('the command line', function () {
+  this.timeout(30000)
+  const instances: Instance[] = []
+  const instanceOf = (files: Readonly<Record<string, string>>): Instance => {
+    const instance = new Instance(files)
+    instances.push(instance)
+    return instance
+  }
+  afterEach(async () => {
+    for (const instance of instances.splice(0)) await instance.dispose()
+  })
+
+  describe('--check', () => {
+    it('reports every fault of all files with its place, and ends with 1', async () => {
+      const { directory } = instanceOf({
+        'lamplighter.conf':
+          '[general]\ncompat = rcf\n[pbx1]\ntype = server\nurl = ftp://x\nusername = lamp\npasswrd = x\n',
+        'pjsip.conf':
+          '[udp]\ntype = transport\nbind = here\n[tls]\ntype = transport\nprotocol = tls\nbind = 127.0.0.1:0\ncert_file = bad.pem\n' +
+          '[100]\ntype = endpoint\nauth = nobody\nallow_subscribe = maybe\n',
+        'bad.pem': 'no certificate\n',
+        'extensions.conf': '[office]\nexten => 100,hint,PJSIP/${DB(lamp/100)}\n',
+        'voicemail.conf': '[default]\n1 00 => 1234,Alice\n',
+        'modules.conf': '[modules]\nautoload = yes\nload = res_pjsip_mvi\n',
+        'pubsub.conf': '[general]\nmax_expires = soon\nmin_expire = 3\n',
+      })
+      const { code, stdout, stderr } = await run('-C', directory, '--check')
+      const lines = stderr.trimEnd().replaceAll(`${directory}/`, '').split('\n')
+      const places = lines.map((line) => /^([a-z]+\.conf:\d+): ./.exec(line)?.[1])
+      expect(places, stderr).to.have.members([
+        'extensions.conf:2',
+        'lamplighter.conf:2',
+        'lamplighter.conf:5',
+        'lamplighter.conf:7',
+        'modules.conf:3',
+        'pjsip.conf:11',
+        'pjsip.conf:12',
+        'pjsip.conf:3',
+        'pjsip.conf:4',
+        'pubsub.conf:2',
+        'pubsub.conf:3',
+        'voicemail.conf:2',
+      ])
+      expect(lines.filter((line) => !/expected|did you mean|cannot be used/.test(line))).to.deep.equal([])
+      expect(stdout).to.equal(`${directory}: 12 faults\n`)
+      expect(code).to.equal(1)
+    })
+
+    it('finds nothing wrong with a good one, and ends with 0', async () => {
+      const { directory } = instanceOf(localOffice())
+      expect(await run('-C', directory, '--check')).to.deep.equal({
+        code: 0,
+        stdout: `${directory}: no faults\n`,
+        stderr: '',
+      })
+    })
+
+    it('takes a tree of includes as FreePBX writes it through asterisk_config, and serves what is in it', async () => {
+      const instance = instanceOf({
+        'lamplighter.conf': `[general]\nasterisk_config = ${FREEPBX}\n`,
+        'pjsip.conf': '[udp]\ntype = transport\nbind = 127.0.0.1:0\n',
+      })
+      expect((await run('-C', instance.directory, '--check')).stderr).to.equal('')
+      await instance.start()
+      const { stdout } = await instance.command('pjsip show endpoints')
+      expect(Number(/(\d+) endpoints/.exec(stdout)?.[1])).to.be.above(0)
+    })
+  })
+
+  describe('refuses to start, in one line and with 1,', () => {
+    const refused = async (files: Readonly<Record<string, string>>): Promise<string> => {
+      const { directory } = instanceOf(files)
+      const { code, stdout, stderr } = await run('-C', directory)
+      expect([code, stdout], stderr).to.deep.equal([1, ''])
+      expect(stderr.trimEnd().split('\n'), stderr).to.have.length(1)
+      return stderr.trimEnd().replaceAll(directory, 'DIR')
+    }
+
+    it('without the directory, or with a file in its place', async () => {
+      for (const path of ['/nowhere/lamplighter', CLI]) {
+        const { code, stderr } = await run('-C', path)
+        expect([code, stderr]).to.deep.equal([1, `there is no directory ${path}\n`])
+      }
+    })
+
+    it('on a port that is taken', async () => {
+      const taken = createServer().listen(0, '127.0.0.1')
+      await until('port', () => taken.listening)
+      const address = taken.address()
+      const port = typeof address === 'object' ? address?.port : 0
+      try {
+        const bind = `[tcp]\ntype = transport\nprotocol = tcp\nbind = 127.0.0.1:${port}\n`
+        expect(await refused({ 'pjsip.conf': bind })).to.match(
+          new RegExp(
+            `^DIR/pjsip.conf:1: \\[tcp\\] cannot listen on TCP 127.0.0.1:${port}, another program uses that port`,
+          ),
+        )
+      } finally {
+        taken.close()
+      }
+    })
+
+    it('with a store or a socket where there can be none, or where there is something else', async () => {
+      const pjsip = { 'pjsip.conf': '[udp]\ntype = transport\nbind = 127.0.0.1:0\n' }
+      const conf = (text: string) => refused({ ...pjsip, 'lamplighter.conf': text })
+      expect(await conf('[store]\npath = nowhere/lamp.db\n')).to.match(
+        /^the store DIR\/nowhere\/lamp.db cannot be opened: .*; \[store\] path in lamplighter.conf names another$/,
+      )
+      expect(await conf('[console]\nsocket = nowhere/lamp.ctl\n')).to.match(
+        /^the console socket DIR\/nowhere\/lamp.ctl cannot be opened: .*; \[console\] socket in lamplighter.conf names/,
+      )
+      expect(await conf('[store]\npath = pjsip.conf\n')).to.equal(
+        'DIR/lamplighter.conf:2: path = DIR/pjsip.conf is a file of the configuration, expected a path of its own for the store',
+      )
+    })
+
+    it('where another runs with the same directory, which goes on unharmed', async () => {
+      const instance = instanceOf(localOffice())
+      await instance.start()
+      const second = await run('-C', instance.directory)
+      expect(second.stderr.replaceAll(instance.directory, 'DIR')).to.equal(
+        'another Lamplighter runs with this configuration: it listens on DIR/lamplighter.ctl; stop it first\n',
+      )
+      expect([second.code, second.stdout]).to.deep.equal([1, ''])
+      expect((await instance.command('core show version')).code).to.equal(0)
+    })
+  })
+
+  it('runs without any file, on the usual port, or says in one line that somebody has it', async () => {
+    const instance = instanceOf({})
+    try {
+      await instance.start()
+      expect(instance.stdout).to.equal('Lamplighter ready: udp:0.0.0.0:5060\n')
+    } catch (error) {
+      expect(String(error)).to.match(/UDP 0\.0\.0\.0:5060 [^\n]*in use[^\n]*\n$/)
+    }
+  })
+
+  for (const name of ['extensions.conf', 'lamplighter.conf']) {
+    it(`runs without ${name}`, async () => {
+      const { [name]: _left, ...files } = localOffice()
+      const instance = instanceOf(files)
+      await instance.start()
+      expect((await instance.end()).code).to.equal(0)
+    })
+  }
+
+  describe('ends within two seconds of SIGTERM', () => {
+    const ending = async (instance: Instance): Promise<void> => {
+      const asked = Date.now()
+      expect(await instance.end('SIGTERM')).to.deep.equal({ code: 0, signal: null })
+      expect(Date.now() - asked).to.be.below(2000)
+    }
+
+    it('with what it knows saved, and its socket gone', async () => {
+      const instance = instanceOf(localOffice())
+      await instance.start()
+      expect((await instance.command('devstate change Custom:door INUSE')).code).to.equal(0)
+      await ending(instance)
+      expect(existsSync(join(instance.directory, 'lamplighter.ctl'))).to.equal(false)
+      await instance.start()
+      expect((await instance.command('devstate list')).stdout).to.match(/Custom:door.*INUSE/)
+    })
+
+    it('while it waits for an Asterisk that says nothing, and a SIGHUP before that does no harm', async () => {
+      const silent = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1')
+      await until('port', () => silent.listening)
+      const address = silent.address()
+      const port = typeof address === 'object' ? address?.port : 0
+      const instance = instanceOf({
+        ...localOffice(),
+        'lamplighter.conf': `[pbx1]\ntype = server\nurl = http://127.0.0.1:${port}\nusername = lamp\npassword = lamp\n`,
+      })
+      const started = instance.start().catch(() => undefined)
+      await until('console socket', () => existsSync(join(instance.directory, 'lamplighter.ctl')), 10000)
+      instance.signal('SIGHUP')
+      await ending(instance)
+      await started
+      silent.close()
+    })
+  })
+
+  describe('-r and -rx', () => {
+    let instance: Instance
+    let state: string
+    before(async () => {
+      instance = new Instance(localOffice())
+      await instance.start()
+      state = mkdtempSync(join(tmpdir(), 'lamplighter-state-'))
+    })
+    after(async () => {
+      await instance?.dispose()
+      rmSync(state, { recursive: true, force: true })
+    })
+    const remote = (...args: string[]): string[] => ['--import', 'tsx', CLI, '-C', instance.directory, ...args]
+    const typed = (child: ChildProcess, text: string): Promise<{ code: number | null; said: string }> => {
+      let said = ''
+      for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (t) => (said += t))
+      child.stdin?.end(text)
+      return new Promise((resolve) => {
+        child.on('close', (code) => resolve({ code, said }))
+      })
+    }
+
+    it('talk over a socket that only its owner may open', () => {
+      expect(statSync(join(instance.directory, 'lamplighter.ctl')).mode & 0o777).to.equal(0o600)
+    })
+
+    it('-rx prints what the command says and ends with 0, or says what is wrong and ends with 1', async () => {
+      const good = await instance.command('devstate change Custom:gate BUSY')
+      expect([good.code, good.stderr]).to.deep.equal([0, ''])
+      const unknown = await instance.command('core shine')
+      expect(unknown).to.deep.equal({
+        code: 1,
+        stdout: '',
+        stderr: "No such command 'core shine' (type 'core show help' for the commands)\n",
+      })
+      expect((await instance.command('devstate change Custom:gate PURPLE')).code).to.equal(1)
+      expect((await instance.command('module unload res_nowhere')).code).to.equal(1)
+    })
+
+    it('-rx where nobody runs says so and ends with 1', async () => {
+      const nobody = instanceOf(localOffice())
+      const { code, stdout, stderr } = await nobody.command('core show version')
+      expect([code, stdout]).to.deep.equal([1, ''])
+      expect(stderr).to.match(/^no Lamplighter answers on .*; is it running with this configuration\?\n$/)
+    })
+
+    it('-rx bears that its reader goes away: -rx "core show help" | head -1', async () => {
+      const child = spawn(process.execPath, remote('-rx', 'core show help'), { stdio: ['ignore', 'pipe', 'pipe'] })
+      child.stdout.destroy()
+      let said = ''
+      child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
+      const code = await new Promise((resolve) => {
+        child.on('close', resolve)
+      })
+      expect([code, said]).to.deep.equal([0, ''])
+    })
+
+    it('-r runs what is piped in, and ends with 1 where one of the commands failed', async () => {
+      const env = { ...process.env, XDG_STATE_HOME: state }
+      const piped = (text: string) => typed(spawn(process.execPath, remote('-r'), { env }), text)
+      const good = await piped('core show version\ncore show uptime\n')
+      expect(good.said).to.match(/^Lamplighter \d.*\nSystem uptime: .*\n$/)
+      expect(good.code).to.equal(0)
+      const bad = await piped('core shine\ncore show version')
+      expect(bad.said).to.match(/^No such command 'core shine'.*\nLamplighter \d.*\n$/)
+      expect(bad.code).to.equal(1)
+    })
+
+    it('-r on a terminal completes words with Tab, and remembers lines over sessions', async function () {
+      needTool(this, 'script')
+      const env = { ...process.env, XDG_STATE_HOME: state, TERM: 'xterm' }
+      const command = [process.execPath, ...remote('-r')].map((word) => `'${word}'`).join(' ')
+      const terminal = async (...keys: [prompt: RegExp, typed: string][]): Promise<string> => {
+        const child = spawn('script', ['-qec', command, '/dev/null'], { env, stdio: ['pipe', 'pipe', 'inherit'] })
+        let said = ''
+        child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text))
+        const closed = new Promise<number | null>((resolve) => {
+          child.on('close', resolve)
+        })
+        for (const [prompt, text] of keys) {
+          await until(`${String(prompt)} in ${JSON.stringify(said)}`, () => prompt.test(said), 10000)
+          said = ''
+          child.stdin.write(text)
+        }
+        expect(await closed).to.equal(0)
+        return said
+      }
+      await terminal(
+        [/CLI> /, 'core show ver\t'],
+        [/version /, '\r'],
+        [/Lamplighter \d[\s\S]*CLI> /, 'devstate ch\t'],
+        [/change /, 'Custom:door INUSE\r'],
+        [/CLI> /, 'exit\r'],
+      )
+      const history = join(state, 'lamplighter', 'history')
+      expect(
+        readFileSync(history, 'utf8')
+          .split('\n')
+          .map((line) => line.trim()),
+      ).to.include.members(['core show version', 'devstate change Custom:door INUSE'])
+      expect(statSync(history).mode & 0o777).to.equal(0o600)
+      // Twice up: `exit` was the last line.
+      await terminal([/CLI> /, '\x1b[A\x1b[A\x1b[A\r'], [/Lamplighter \d[\s\S]*CLI> /, '\x04'])
+    })
+  })
+
+  it('says what it does not understand, and how it is called, with 2', async () => {
+    const { code, stderr } = await run('--chekc')
+    expect(code).to.equal(2)
+    expect(stderr).to.match(/^Unknown option '--chekc'.*\n\nUsage: lamplighter/)
+  })
+})
