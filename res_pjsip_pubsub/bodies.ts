@@ -4,8 +4,12 @@
  * dialog-info, is put in when the NOTIFY is composed.
  */
 import { createHash } from 'node:crypto'
-import type { Addressing, BodyGenerator, Kind } from './contract.ts'
+import type { View } from './authorization.ts'
+import type { Addressing, BodyGenerator, EventPackage } from './contract.ts'
 import type { Registry } from './registry.ts'
+
+/** Stands for the version while a body is reworded; RFC 4235 4.1.1 has no version this high. */
+const VERSION_MARK = 4294967295
 
 /** One text for many subscriptions. */
 export class Body {
@@ -21,6 +25,15 @@ export class Body {
     this.#versionAt = versionAt
   }
 
+  /** As one watcher is told it. A version in it is still to be put in, where it is left. */
+  reworded(reword: (text: string) => string): Body {
+    if (this.#versionAt === undefined) return new Body(this.type, reword(this.text), undefined)
+    const text = reword(this.withVersion(VERSION_MARK))
+    const at = text.indexOf(String(VERSION_MARK))
+    if (at < 0) return new Body(this.type, text, undefined)
+    return new Body(this.type, text.slice(0, at) + text.slice(at + String(VERSION_MARK).length), at)
+  }
+
   withVersion(version: number): string {
     if (this.#versionAt === undefined) return this.text
     return `${this.text.slice(0, this.#versionAt)}${version}${this.text.slice(this.#versionAt)}`
@@ -33,6 +46,9 @@ export class Body {
   }
 }
 
+/** What of a package its bodies depend on. */
+type Made = Pick<EventPackage<unknown>, 'kind' | 'politeState'>
+
 export class Bodies {
   readonly #registry: Registry
   #byState = new WeakMap<object, Map<string, Body>>()
@@ -42,16 +58,28 @@ export class Bodies {
   }
 
   /** Undefined where no generator is registered for the type now. */
-  body(state: unknown, kind: Kind<unknown>, type: string, to: Addressing): Body | undefined {
-    const generator = this.#registry.generator(type, kind)
+  body(actual: unknown, of: Made, type: string, to: Addressing, view?: View): Body | undefined {
+    const generator = this.#registry.generator(type, of.kind)
     if (!generator) return undefined
-    if (typeof state !== 'object' || state === null) return this.#generate(generator, state, to)
+    const shown = view?.shows(type) ?? 'all'
+    if (shown === 'nothing' && !of.politeState) return undefined
+    const state = shown === 'nothing' ? of.politeState?.(actual) : actual
+    const filter = shown === 'part' ? view : undefined
+    if (typeof state !== 'object' || state === null) return this.#generate(generator, state, to, filter)
     let shared = this.#byState.get(state)
     if (!shared) this.#byState.set(state, (shared = new Map()))
-    const key = this.#shareKey(generator, to)
+    const key = `${this.#shareKey(generator, to)}\0${filter?.key ?? ''}`
     let body = shared.get(key)
-    if (!body) shared.set(key, (body = this.#generate(generator, state, to)))
+    if (!body) shared.set(key, (body = this.#generate(generator, state, to, filter)))
     return body
+  }
+
+  /** What is new for one who was told `since`. `whole`: bodies of this type have no parts. */
+  part(state: unknown, since: unknown, of: Made, type: string, to: Addressing): Body | 'whole' | undefined {
+    const generator = this.#registry.generator(type, of.kind)
+    if (!generator?.partial) return 'whole'
+    const doc = generator.partial(state, since, to)
+    return doc === undefined ? undefined : this.#finish(generator, doc, state, to)
   }
 
   /** Everything is generated anew: a generator or supplement came or went, or options changed. */
@@ -66,11 +94,14 @@ export class Bodies {
     return key
   }
 
-  #generate(generator: BodyGenerator<unknown>, state: unknown, to: Addressing): Body {
-    const doc = generator.generate(state, to)
+  #generate(generator: BodyGenerator<unknown>, state: unknown, to: Addressing, filter?: View): Body {
+    return this.#finish(generator, generator.generate(state, to), state, to, filter)
+  }
+
+  #finish(generator: BodyGenerator<unknown>, doc: unknown, state: unknown, to: Addressing, filter?: View): Body {
     for (const supplement of this.#registry.supplements(generator.type, generator.kind))
       supplement.supplement(doc, state, to)
-    const { text, versionAt } = generator.print(doc)
+    const { text, versionAt } = generator.print(filter ? filter.filter(doc, generator.type) : doc)
     return new Body(generator.type, text, versionAt)
   }
 }

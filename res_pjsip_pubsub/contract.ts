@@ -3,6 +3,7 @@ import type { Endpoint } from '../core/endpoints.ts'
 import type { Undo } from '../core/scope.ts'
 import type { Answer, Dialog, HeaderLine, Outcome, Refusal, SipRequest } from '../core/sip/contract.ts'
 import type { Watchable } from '../core/watch.ts'
+import type { Authorization, Authorizer } from './authorization.ts'
 
 /**
  * Names a type of state, so that only generators of the same kind can be chosen for a package, and the compiler knows.
@@ -37,6 +38,11 @@ export interface EventPackage<State> {
   readonly defaultExpires?: number
   /** The state of a resource; undefined is 404. The resource is the user part of the Request-URI, unescaped. */
   find(resource: string, watcher: Watcher): Found<State> | Promise<Found<State>>
+  /**
+   * The state as those are shown it who may not see it (RFC 5025 3.2.1, polite-block): nobody is there. Bodies that a
+   * view cannot cut are made of it too. Without it they get none.
+   */
+  politeState?(state: State): State
 
   // The callbacks of a subscription handler. All are optional, and the core does the common thing without them.
   /** A SUBSCRIBE that would make a subscription, before anything is looked up. What is returned is sent, and nothing is made. */
@@ -96,6 +102,17 @@ export type TerminationReason =
   | 'noresource'
   | 'invariant'
 
+/** RFC 3857 4.7.1. */
+export type WatcherEvent =
+  | 'subscribe'
+  | 'approved'
+  | 'deactivated'
+  | 'probation'
+  | 'rejected'
+  | 'timeout'
+  | 'giveup'
+  | 'noresource'
+
 /** A dialog usage of SUBSCRIBE in the role of the notifier. */
 export interface Subscription {
   /** Short and unique while the process lives; what the console shows. */
@@ -112,6 +129,10 @@ export interface Subscription {
   /** Epoch milliseconds. */
   readonly expires: number
   readonly state: 'active' | 'pending' | 'terminated'
+  /** What its watcher may see of it. */
+  readonly authorization: Authorization
+  /** What brought it into its state (RFC 3857 4.7.1). */
+  readonly lastEvent: WatcherEvent
   /** Sends a NOTIFY with the state now, changed or not. */
   notify(): void
   /** Ends it with a final NOTIFY. */
@@ -151,6 +172,11 @@ export interface BodyGenerator<State, Doc = unknown> {
   /** Subscriptions whose keys are equal share one generated body for a state. Holds all of `to` that the text depends on. */
   share(to: Addressing): string
   generate(state: State, to: Addressing): Doc
+  /**
+   * For bodies that may tell no more than what is new to a watcher who was told `since` before: the rest of `state`, or
+   * undefined where that is nothing. May give the whole where it cannot say.
+   */
+  partial?(state: State, since: State, to: Addressing): Doc | undefined
   print(doc: Doc): GeneratedBody
 }
 
@@ -164,8 +190,11 @@ export interface BodySupplement<State, Doc> {
   supplement(doc: Doc, state: State, to: Addressing): void
 }
 
-/** What was published about a subscription's life, for whoever wants to know (unsolicited MWI, metrics, tests). */
-export type SubscriptionEvent = 'established' | 'refreshed' | 'terminated'
+/**
+ * What was published about a subscription's life, for whoever wants to know (unsolicited MWI, metrics, tests). `status`:
+ * it is pending, active or over now, and the NOTIFY that says so follows.
+ */
+export type SubscriptionEvent = 'established' | 'refreshed' | 'status' | 'terminated'
 
 /** A body that was published, for its handler to read. */
 export interface PublishedBody<State> {
@@ -262,6 +291,8 @@ export interface Pubsub {
   bodyGenerator<State, Doc>(generator: BodyGenerator<State, Doc>): Undo
   bodySupplement<State, Doc>(supplement: BodySupplement<State, Doc>): Undo
   readonly subscriptions: Iterable<Subscription>
+  /** Who decides on the watchers of packages with `reqAuth`. A second one throws. */
+  authorizer(authorizer: Authorizer): Undo
   /** Events with a package, in the order of registration: Allow-Events. */
   readonly events: readonly string[]
   onSubscription(listener: (what: SubscriptionEvent, subscription: Subscription) => void): Undo

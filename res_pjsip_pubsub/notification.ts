@@ -8,6 +8,8 @@ export interface Notification {
   readonly request: RequestBody | undefined
   /** The state it tells, whether the body is carried or the watcher has it already. */
   readonly body: Body | undefined
+  /** Of which the body was made. */
+  readonly state: unknown
 }
 
 export interface Termination {
@@ -21,6 +23,9 @@ export interface NotificationParts {
   readonly eventId: string
   /** Undefined while it is active. */
   readonly termination: Termination | undefined
+  /** The presentity has not decided on the watcher yet. */
+  readonly pending: boolean
+  readonly state: unknown
   readonly secondsLeft: number
   /** Allow-Events, User-Agent. */
   readonly common: readonly HeaderLine[]
@@ -40,12 +45,12 @@ export function notification(parts: NotificationParts): Notification {
   // RFC 5839 3
   if (body && compat === 'rfc') headers.push(['SIP-ETag', body.entityTag])
   const request = body && content !== undefined ? { contentType: body.type, content } : undefined
-  return { headers, request, body }
+  return { headers, request, body, state: parts.state }
 }
 
 /** RFC 6665 4.1.3; Asterisk gives no reason. */
-function subscriptionState({ termination, secondsLeft, compat }: NotificationParts): string {
-  if (!termination) return `active;expires=${Math.max(1, secondsLeft)}`
+function subscriptionState({ termination, pending, secondsLeft, compat }: NotificationParts): string {
+  if (!termination) return `${pending ? 'pending' : 'active'};expires=${Math.max(1, secondsLeft)}`
   if (compat === 'asterisk') return 'terminated'
   const { reason, retryAfter } = termination
   return `terminated;reason=${reason}${retryAfter === undefined ? '' : `;retry-after=${retryAfter}`}`

@@ -8,6 +8,7 @@ import type { DialogSettings, Refusal, ServerTransaction, Sip, SipRequest } from
 import { printUri } from '../core/sip/parse-uri.ts'
 import { parseEvent } from '../core/sip/values.ts'
 import type { Watchable } from '../core/watch.ts'
+import type { Asked, Authorization, Decision } from './authorization.ts'
 import type { EventPackage, Found, ResponseData, Watcher } from './contract.ts'
 import { WANT } from './delivery.ts'
 import { grant, refuseExpires } from './expires.ts'
@@ -32,6 +33,9 @@ export interface NotifierServices extends Services {
   readonly registry: Registry
   readonly subscriptions: Subscriptions
   readonly ignoreUriUserOptions: () => boolean
+  readonly authorize: (asked: Asked) => Decision | Promise<Decision>
+  /** Somebody wanted to watch and may not. */
+  readonly blocked: (watcher: Watcher, event: string, resource: string) => void
   /** Whether the module is being unloaded. */
   readonly closed: () => boolean
   /** It was refreshed. */
@@ -178,7 +182,7 @@ function newSubscribe(ask: Ask): ResponseData | undefined {
 
 // After the steps.
 
-function conclude(ask: Ask, found: Found<unknown>, notifier: NotifierServices): Subscribed {
+function conclude(ask: Ask, found: Found<unknown>, notifier: NotifierServices): Subscribed | Promise<Subscribed> {
   const { tx } = ask
   // A lookup takes time; modules may have gone meanwhile.
   if (notifier.closed()) return refuse(tx, refusal.tryLater(503, notifier.settings().retry_after))
@@ -187,7 +191,26 @@ function conclude(ask: Ask, found: Found<unknown>, notifier: NotifierServices): 
   if (found === undefined) return refuse(tx, refusal.NOT_FOUND)
   if (found === 'unavailable') return refuse(tx, refusal.tryLater(500, notifier.settings().retry_after))
   if (!isWatchable(found)) return refuse(tx, found)
-  return establish(ask, found, notifier)
+  const asked = { event: ask.event, resource: ask.resource, endpoint: ask.endpoint, watcher: ask.watcher.uri }
+  const decision = notifier.authorize(asked)
+  if (!(decision instanceof Promise)) return decided(ask, found, decision, notifier)
+  return decision.then((later) => decided(ask, found, later, notifier))
+}
+
+/** Whoever is blocked is told so (RFC 3856 6.6.1); who waits for a decision, and who is blocked politely, gets a 200. */
+function decided(
+  ask: Ask,
+  source: Watchable<unknown>,
+  decision: Decision,
+  notifier: NotifierServices,
+): NotifierSubscription | undefined {
+  if (!decision) return refuse(ask.tx, refusal.tryLater(503, notifier.settings().retry_after))
+  if (decision.value.handling !== 'block') return establish(ask, source, decision, notifier)
+  notifier.log.verbose(
+    `endpoint ${ask.endpoint.id} may not watch ${ask.event} of ${ask.resource}: ${decision.value.why}`,
+  )
+  notifier.blocked(ask.watcher, ask.event, ask.resource)
+  return refuse(ask.tx, refusal.FORBIDDEN)
 }
 
 export function isWatchable(found: Watchable<unknown> | Refusal): found is Watchable<unknown> {
@@ -195,7 +218,12 @@ export function isWatchable(found: Watchable<unknown> | Refusal): found is Watch
 }
 
 /** 200 first, then the NOTIFY (RFC 6665 4.2.1.2): the subscription is not started before it is answered. */
-function establish(ask: Ask, source: Watchable<unknown>, notifier: NotifierServices): NotifierSubscription {
+function establish(
+  ask: Ask,
+  source: Watchable<unknown>,
+  decision: Watchable<Authorization>,
+  notifier: NotifierServices,
+): NotifierSubscription {
   const { tx, request, endpoint } = ask
   const { subscriptions, now } = notifier
   const settings = notifier.settings()
@@ -218,6 +246,7 @@ function establish(ask: Ask, source: Watchable<unknown>, notifier: NotifierServi
     version: 0,
   }
   const subscription = subscriptions.add(facts, notifier)
+  subscription.authorize(decision)
   // RFC 6665 8.2.2: answers that make a dialog name the events there are.
   const events = notifier.compat() === 'rfc' ? refusal.listHeader('Allow-Events', notifier.registry.events) : []
   tx.answer({ status: accepted(ask.event, settings), headers: [['Expires', String(seconds)], ...events], dialog })

@@ -1,11 +1,12 @@
 /** The pubsub core: what a loaded res_pjsip_pubsub is made of, and the API it gives to packages (contract.ts). */
 import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
-import type { Logger } from '../core/log.ts'
+import { type Logger, reasonOf } from '../core/log.ts'
 import type { Undo } from '../core/scope.ts'
 import type { HeaderLine, Outcome, ServerTransaction } from '../core/sip/contract.ts'
 import { TimerWheel } from '../core/sip/timer-wheel.ts'
-import { Bodies } from './bodies.ts'
+import { Authorizations, type Authorizer, type Decision } from './authorization.ts'
+import { Bodies, type Body } from './bodies.ts'
 import type {
   BodyGenerator,
   BodySupplement,
@@ -39,6 +40,7 @@ export class PubsubCore implements Pubsub {
   readonly #queue = new NotifyQueue()
   readonly #timers = new TimerWheel()
   readonly #reviver: Reviver
+  readonly #authorizations: Authorizations
   readonly #services: NotifierServices
   readonly #persistence: Persistence
   #notifyHeaders: readonly HeaderLine[] | undefined
@@ -91,6 +93,11 @@ export class PubsubCore implements Pubsub {
       bodiesChanged: (type) => this.#bodiesChanged(type),
     })
     this.#bodies = new Bodies(this.#registry)
+    this.#authorizations = new Authorizations({
+      package: (event) => this.#registry.package(event),
+      grace: () => this.#settings.unload_grace * 1000,
+      changed: () => this.#authorizeAll(),
+    })
     this.#services = this.#makeServices()
     this.#reviver = new Reviver(this.#services)
   }
@@ -114,6 +121,10 @@ export class PubsubCore implements Pubsub {
 
   bodySupplement<State, Doc>(supplement: BodySupplement<State, Doc>): Undo {
     return this.#registry.addSupplement(supplement)
+  }
+
+  authorizer(authorizer: Authorizer): Undo {
+    return this.#authorizations.register(authorizer)
   }
 
   onSubscription(listener: (what: SubscriptionEvent, subscription: Subscription) => void): Undo {
@@ -172,6 +183,10 @@ export class PubsubCore implements Pubsub {
       subscriptions: this.subscriptions,
       ignoreUriUserOptions: () => this.#core.endpoints.global.ignore_uri_user_options,
       bodyOf: (state, subscription) => this.#bodyOf(state, subscription),
+      partOf: (state, since, subscription) => this.#partOf(state, since, subscription),
+      authorize: (asked) => this.#authorizations.of(asked),
+      blocked: () => undefined,
+      statusChanged: (subscription) => this.subscriptions.tell('status', subscription),
       notifyHeaders: () => this.notifyHeaders(),
       keep: (subscription) => this.#persistence.keep(subscription),
       closed: () => this.#closing,
@@ -190,9 +205,41 @@ export class PubsubCore implements Pubsub {
     return this.#registry.package(subscription.event)
   }
 
-  #bodyOf(state: unknown, subscription: NotifierSubscription): ReturnType<Bodies['body']> {
+  #bodyOf(state: unknown, subscription: NotifierSubscription): Body | undefined {
     const of = this.#packageOf(subscription)
-    return of && this.#bodies.body(state, of.kind, subscription.contentType, subscription)
+    const { contentType, authorization } = subscription
+    const body = of && this.#bodies.body(state, of, contentType, subscription, authorization.view)
+    if (!body || (!of.applyAuthNbody && !of.auxBodyProcessing)) return body
+    return body.reworded((text) => {
+      const allowed = of.applyAuthNbody?.(text, subscription, authorization.rules) ?? text
+      return of.auxBodyProcessing?.(allowed, subscription) ?? allowed
+    })
+  }
+
+  #partOf(state: unknown, since: unknown, subscription: NotifierSubscription): Body | 'whole' | undefined {
+    const of = this.#packageOf(subscription)
+    return of ? this.#bodies.part(state, since, of, subscription.contentType, subscription) : 'whole'
+  }
+
+  // What watchers may see.
+
+  #authorize(subscription: NotifierSubscription): void {
+    const decision = this.#authorizations.of(subscription)
+    if (!(decision instanceof Promise)) return this.#decided(subscription, decision)
+    decision.then(
+      (later) => this.#decided(subscription, later),
+      (error: unknown) => this.#log.error(`leave for ${label(subscription)}: ${reasonOf(error)}`),
+    )
+  }
+
+  /** Where nobody can say now, what was decided before stands. */
+  #decided(subscription: NotifierSubscription, decision: Decision): void {
+    if (decision) subscription.authorize(decision)
+  }
+
+  #authorizeAll(): void {
+    for (const subscription of this.subscriptions)
+      if (this.#packageOf(subscription)?.reqAuth) this.#authorize(subscription)
   }
 
   #answered(subscription: NotifierSubscription, outcome: Outcome, verdict: Verdict): void {
@@ -248,6 +295,7 @@ export class PubsubCore implements Pubsub {
       if (!now || now === subscription.endpoint) continue
       subscription.endpointChanged(now)
       if (!now.allow_subscribe) subscription.terminate('rejected')
+      else if (this.#packageOf(subscription)?.reqAuth) this.#authorize(subscription)
     }
   }
 
@@ -262,6 +310,7 @@ export class PubsubCore implements Pubsub {
   /** Nothing is sent: the subscriptions stay in the store, and go on when this is loaded again. */
   async #close(): Promise<void> {
     this.#closing = true
+    this.#authorizations.stop()
     this.#reviver.stop()
     this.#queue.stop()
     await this.#persistence.close(this.subscriptions)

@@ -5,6 +5,8 @@ export const DECLINED: Refusal = { status: 603 }
 export const UNSUPPORTED_SCHEME: Refusal = { status: 416 }
 export const NO_SUBSCRIPTION: Refusal = { status: 481, reason: 'Subscription Does Not Exist' }
 export const NOT_FOUND: Refusal = { status: 404 }
+/** The rules of the presentity block the watcher. */
+export const FORBIDDEN: Refusal = { status: 403 }
 export const NO_FETCH: Refusal = { status: 400 }
 export const OVER_ENDPOINT_LIMIT: Refusal = { status: 403, reason: 'Too Many Subscriptions' }
 

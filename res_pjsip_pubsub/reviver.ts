@@ -6,6 +6,8 @@
  * there with all of its generators and supplements.
  */
 import { type Logger, reasonOf } from '../core/log.ts'
+import type { Watchable } from '../core/watch.ts'
+import type { Asked, Decision } from './authorization.ts'
 import type { Found, TerminationReason } from './contract.ts'
 import type { Want } from './delivery.ts'
 import { isWatchable } from './notifier.ts'
@@ -26,6 +28,7 @@ interface Patience {
 
 interface ReviverServices {
   readonly registry: Registry
+  readonly authorize: (asked: Asked) => Decision | Promise<Decision>
   readonly settings: () => PubsubSettings
   readonly now: () => number
   readonly log: Logger
@@ -129,7 +132,23 @@ export class Reviver {
     if (found === undefined) return this.#notYet(subscription, 'noresource')
     if (found === 'unavailable') return this.#notYet(subscription, 'probation')
     if (!isWatchable(found)) return this.#notYet(subscription, found.status === 403 ? 'rejected' : 'noresource')
+    const decision = this.#services.authorize(subscription)
+    if (!(decision instanceof Promise)) return this.#decided(subscription, found, decision)
+    decision.then(
+      (later) => this.#decided(subscription, found, later),
+      (error: unknown) => {
+        this.#services.log.error(`leave for ${subscription.event} of ${subscription.resource}: ${reasonOf(error)}`)
+        this.#notYet(subscription, 'probation')
+      },
+    )
+  }
+
+  #decided(subscription: NotifierSubscription, found: Watchable<unknown>, decision: Decision): void {
+    const patience = this.#patience.get(subscription)
+    if (!patience || subscription.phase !== 'waiting') return
+    if (!decision) return this.#notYet(subscription, 'probation')
     this.delete(subscription)
+    subscription.authorize(decision)
     subscription.found(found, patience.want)
   }
 

@@ -28,9 +28,13 @@ export interface Services {
   readonly log: Logger
   /** Undefined where nothing can make it now. */
   readonly bodyOf: (state: unknown, subscription: NotifierSubscription) => Body | undefined
+  /** What is new in a state for one who was told `since`; `whole`: this body type has no parts. */
+  readonly partOf: (state: unknown, since: unknown, subscription: NotifierSubscription) => Body | 'whole' | undefined
   readonly notifyHeaders: () => readonly HeaderLine[]
   /** Something the store holds of it changed: CSeq and version went up, or it ends. */
   readonly keep: (subscription: NotifierSubscription) => void
+  /** It is pending, active, or over now. */
+  readonly statusChanged: (subscription: NotifierSubscription) => void
   /** What it watches is away. */
   readonly lost: (subscription: NotifierSubscription) => void
   readonly notifyAnswered: (subscription: NotifierSubscription, outcome: Outcome, verdict: Verdict) => void

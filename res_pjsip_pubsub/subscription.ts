@@ -12,8 +12,9 @@ import type { Undo } from '../core/scope.ts'
 import type { Dialog, Outcome, OutcomeHandler } from '../core/sip/contract.ts'
 import { Timed } from '../core/sip/timer-wheel.ts'
 import type { Watchable } from '../core/watch.ts'
+import { ALLOWED, type Authorization } from './authorization.ts'
 import type { Body } from './bodies.ts'
-import type { Addressing, Subscription, TerminationReason } from './contract.ts'
+import type { Addressing, Subscription, TerminationReason, WatcherEvent } from './contract.ts'
 import { DatastoreMap } from './datastores.ts'
 import { type Carrier, Delivery, WANT, type Want } from './delivery.ts'
 import { judge, type Verdict } from './failure-rule.ts'
@@ -32,6 +33,12 @@ const NEXT: Readonly<Record<Phase, Partial<Readonly<Record<Happening, Phase>>>>>
 
 /** What the contract calls these phases. */
 const SHOWN = { waiting: 'pending', active: 'active', ending: 'terminated', ended: 'terminated' } as const
+
+/** What a watcher was told last. */
+interface Told {
+  readonly state: unknown
+  readonly body: Body
+}
 
 /** What a subscription is made of, new or restored. */
 export interface SubscriptionFacts {
@@ -73,7 +80,12 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
   #version: number
   #state: { readonly value: unknown } | undefined
   #unwatch: Undo | undefined
-  #delivered: Body | undefined
+  #delivered: Told | undefined
+  #authorization: Authorization = ALLOWED
+  #unauthorize: Undo | undefined
+  /** The watcher has to hear of a decision. */
+  #undisclosed = false
+  #lastEvent: WatcherEvent = 'subscribe'
   #lastSent = 0
   #resumeAt = Number.POSITIVE_INFINITY
   #condition: string | undefined
@@ -115,7 +127,20 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
   }
 
   get state(): 'active' | 'pending' | 'terminated' {
-    return SHOWN[this.#phase]
+    return this.#phase === 'active' && this.isPending ? 'pending' : SHOWN[this.#phase]
+  }
+
+  get authorization(): Authorization {
+    return this.#authorization
+  }
+
+  /** RFC 3857 4.7.1: the presentity has not decided yet. */
+  get isPending(): boolean {
+    return this.#authorization.handling === 'confirm'
+  }
+
+  get lastEvent(): WatcherEvent {
+    return this.#lastEvent
   }
 
   get remoteUri(): string {
@@ -149,7 +174,8 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
   found(source: Watchable<unknown>, want: Want, condition?: string): void {
     if (!this.#happen('found')) return
     this.#condition = condition
-    let first: Want = want
+    let first: Want = this.#undisclosed ? WANT.forced : want
+    this.#undisclosed = false
     const unwatch = source.watch({
       value: (value) => {
         this.#state = { value }
@@ -161,6 +187,15 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
     // The state may have ended, and this with it, before watch came back.
     if (this.phase === 'active') this.#unwatch = unwatch
     else void unwatch()
+  }
+
+  /** What its watcher may see from now on, and after each change of that. */
+  authorize(source: Watchable<Authorization>): void {
+    void this.#unauthorize?.()
+    this.#unauthorize = undefined
+    const unwatch = source.watch({ value: (value) => this.#decided(value) })
+    if (this.#phase === 'ending' || this.#phase === 'ended') void unwatch()
+    else this.#unauthorize = unwatch
   }
 
   /** A fetch (RFC 6665 4.4.3): the state now in one NOTIFY, which is the last. */
@@ -212,7 +247,10 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
   terminate(reason: TerminationReason, retryAfter?: number): void {
     if (!this.#happen('end')) return
     this.#termination = { reason, retryAfter }
+    this.#lastEvent = reason === 'invariant' ? 'noresource' : reason
     this.#stopWatching()
+    this.#stopAsking()
+    this.#services.statusChanged(this)
     this.#services.keep(this)
     this.#arm()
     this.#delivery.want(WANT.final)
@@ -259,14 +297,16 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
   }
 
   compose(want: Want): Notification | undefined {
-    const body = this.#body()
-    if (want === WANT.changed && (!body || body.text === this.#delivered?.text)) return undefined
+    const body = want === WANT.changed ? this.#news() : this.#body()
+    if (want === WANT.changed && !body) return undefined
     if (want === WANT.forced && !body && !this.#services.settings().send_fast_notify) return undefined
     const known = this.matches(this.#condition)
     this.#condition = undefined
     return notification({
       event: this.event,
       eventId: this.eventId,
+      pending: this.isPending,
+      state: this.#state?.value,
       termination: this.#termination,
       secondsLeft: this.secondsLeft,
       common: this.#services.notifyHeaders(),
@@ -287,8 +327,9 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
     return judge(outcome, failures, settings(), compat(), random())
   }
 
-  landed({ body }: Notification, outcome: Outcome, verdict: Verdict): void {
-    this.#delivered = verdict.kind === 'delivered' || verdict.kind === 'kept' ? body : undefined
+  landed({ body, state }: Notification, outcome: Outcome, verdict: Verdict): void {
+    const arrived = verdict.kind === 'delivered' || verdict.kind === 'kept'
+    this.#delivered = arrived && body ? { state, body } : undefined
     this.#services.notifyAnswered(this, outcome, verdict)
   }
 
@@ -298,8 +339,14 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
   }
 
   over(why: string): void {
+    const silently = this.#phase !== 'ending'
     if (!this.#happen('drop')) return
     this.#stopWatching()
+    this.#stopAsking()
+    if (silently) {
+      this.#lastEvent = 'timeout'
+      this.#services.statusChanged(this)
+    }
     this.#delivery.close()
     this.#services.timers.cancel(this)
     this.#services.ended(this, why)
@@ -322,12 +369,42 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
     void unwatch?.()
   }
 
+  #stopAsking(): void {
+    const unauthorize = this.#unauthorize
+    this.#unauthorize = undefined
+    void unauthorize?.()
+  }
+
+  #decided(now: Authorization): void {
+    const wasPending = this.isPending
+    this.#authorization = now
+    if (now.handling === 'block') return this.terminate('rejected')
+    if (this.isPending !== wasPending) {
+      this.#lastEvent = this.isPending ? 'subscribe' : 'approved'
+      this.#services.statusChanged(this)
+      if (this.#phase === 'active') this.#delivery.want(WANT.forced)
+      else this.#undisclosed = true
+    } else {
+      this.bodiesChanged()
+    }
+  }
+
   #flowLost(): void {
     if (this.#services.compat() === 'asterisk') this.over('its connection is closed')
   }
 
+  /** Undefined where the watcher knows everything, or may not know it yet. */
+  #news(): Body | undefined {
+    const whole = this.#body()
+    const told = this.#delivered
+    if (!whole || !told) return whole
+    const part = this.#services.partOf(this.#state?.value, told.state, this)
+    if (part !== 'whole') return part
+    return whole.text === told.body.text ? undefined : whole
+  }
+
   #body(): Body | undefined {
-    if (!this.#state) return undefined
+    if (!this.#state || this.isPending || this.#authorization.handling === 'block') return undefined
     try {
       return this.#services.bodyOf(this.#state.value, this)
     } catch (error) {

@@ -35,38 +35,40 @@ describe('bodies: generated once, shared by all that may', () => {
 
   it('makes one text for all with the same share key', () => {
     const state = { light: 'on' }
-    expect(bodies.body(state, lampKind, TEXT, to('1'))).to.equal(bodies.body(state, lampKind, TEXT, to('2')))
+    expect(bodies.body(state, { kind: lampKind }, TEXT, to('1'))).to.equal(
+      bodies.body(state, { kind: lampKind }, TEXT, to('2')),
+    )
     expect(made).to.deep.equal(['on for sip:1@a'])
   })
 
   it('makes another for another key, type or state object', () => {
     const state = { light: 'on' }
-    bodies.body(state, lampKind, XML, to('1'))
-    bodies.body(state, lampKind, XML, to('2'))
-    bodies.body(state, lampKind, TEXT, to('1'))
-    bodies.body({ light: 'on' }, lampKind, TEXT, to('1'))
+    bodies.body(state, { kind: lampKind }, XML, to('1'))
+    bodies.body(state, { kind: lampKind }, XML, to('2'))
+    bodies.body(state, { kind: lampKind }, TEXT, to('1'))
+    bodies.body({ light: 'on' }, { kind: lampKind }, TEXT, to('1'))
     expect(made).to.have.length(4)
   })
 
   it('puts the version in its place, and leaves a text without one alone', () => {
-    const body = bodies.body({ light: 'on' }, lampKind, XML, to('1'))
+    const body = bodies.body({ light: 'on' }, { kind: lampKind }, XML, to('1'))
     expect(body?.withVersion(12)).to.equal('<lamp version="12" entity="sip:1@a">on</lamp>')
-    expect(bodies.body({ light: 'on' }, lampKind, TEXT, to('1'))?.withVersion(12)).to.equal('on')
+    expect(bodies.body({ light: 'on' }, { kind: lampKind }, TEXT, to('1'))?.withVersion(12)).to.equal('on')
   })
 
   it('has none where nobody makes the type for this kind', () => {
-    expect(bodies.body({ light: 'on' }, lampKind, 'text/none', to('1'))).to.equal(undefined)
-    expect(bodies.body({ light: 'on' }, { name: 'other' }, TEXT, to('1'))).to.equal(undefined)
+    expect(bodies.body({ light: 'on' }, { kind: lampKind }, 'text/none', to('1'))).to.equal(undefined)
+    expect(bodies.body({ light: 'on' }, { kind: { name: 'other' } }, TEXT, to('1'))).to.equal(undefined)
   })
 
   it('takes supplements in and out', async () => {
     const state = { light: 'on' }
-    expect(bodies.body(state, lampKind, TEXT, to('1'))?.text).to.equal('on')
+    expect(bodies.body(state, { kind: lampKind }, TEXT, to('1'))?.text).to.equal('on')
     const undo = registry.addSupplement(maker)
-    expect(bodies.body(state, lampKind, TEXT, to('1'))?.text).to.equal('on by Edison')
-    expect(bodies.body(state, lampKind, XML, to('1'))?.text).not.to.include('Edison')
+    expect(bodies.body(state, { kind: lampKind }, TEXT, to('1'))?.text).to.equal('on by Edison')
+    expect(bodies.body(state, { kind: lampKind }, XML, to('1'))?.text).not.to.include('Edison')
     await undo()
-    expect(bodies.body(state, lampKind, TEXT, to('1'))?.text).to.equal('on')
+    expect(bodies.body(state, { kind: lampKind }, TEXT, to('1'))?.text).to.equal('on')
   })
 
   it('keeps supplements that look at more apart', () => {
@@ -77,8 +79,8 @@ describe('bodies: generated once, shared by all that may', () => {
     }
     registry.addSupplement(forWhom)
     const state = { light: 'on' }
-    expect(bodies.body(state, lampKind, TEXT, to('1'))?.text).to.equal('on 1')
-    expect(bodies.body(state, lampKind, TEXT, to('2'))?.text).to.equal('on 2')
+    expect(bodies.body(state, { kind: lampKind }, TEXT, to('1'))?.text).to.equal('on 1')
+    expect(bodies.body(state, { kind: lampKind }, TEXT, to('2'))?.text).to.equal('on 2')
   })
 
   it('refuses a second generator for a type and kind, and a second package for an event', async () => {
