@@ -17,9 +17,10 @@ import type {
 } from './contract.ts'
 import { WANT } from './delivery.ts'
 import type { Verdict } from './failure-rule.ts'
+import { storageModes } from './kamailio-options.ts'
 import { deliveryCounters, eventGauge } from './metrics.ts'
 import { type NotifierServices, subscribe } from './notifier.ts'
-import { NotifyQueue } from './notify-queue.ts'
+import { NotifyQueue, paceOf } from './notify-queue.ts'
 import type { PubsubSettings } from './options.ts'
 import { Persistence } from './persistence.ts'
 import { resubscribe } from './refresh.ts'
@@ -37,7 +38,7 @@ export class PubsubCore implements Pubsub {
   #settings: PubsubSettings
   readonly #registry: Registry
   readonly #bodies: Bodies
-  readonly #queue = new NotifyQueue()
+  readonly #queue = new NotifyQueue(() => paceOf(this.#settings, storageModes(this.#settings).subscriptions))
   readonly #timers = new TimerWheel()
   readonly #reviver: Reviver
   readonly #authorizations: Authorizations

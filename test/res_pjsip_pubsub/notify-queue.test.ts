@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { NotifyQueue } from '../../res_pjsip_pubsub/notify-queue.ts'
+import { NotifyQueue, paceOf } from '../../res_pjsip_pubsub/notify-queue.ts'
 import { until } from '../support/tools.ts'
 
 describe('notify queue: turns', () => {
@@ -46,6 +46,42 @@ describe('notify queue: turns', () => {
     await until('ten turns', () => turns === 10)
   })
 
+  it('spreads what came together evenly over the time there is, and keeps the order', async () => {
+    const queue = new NotifyQueue(() => ({ interval: 20, within: 200, parts: 2 }))
+    const order: number[] = []
+    const atPolls: number[] = []
+    for (let n = 0; n < 100; n++) queue.push({ turn: () => void order.push(n) })
+    await until('all turns', () => {
+      if (atPolls.at(-1) !== order.length) atPolls.push(order.length)
+      return queue.length === 0
+    })
+    expect(order).to.deep.equal(Array.from({ length: 100 }, (_, n) => n))
+    // Not at once, and not one by one: a busy machine makes it fewer steps, never a hundred.
+    expect(atPolls.length).to.be.within(4, 14)
+  })
+
+  it('goes on at once when nothing is to be spread any more', async () => {
+    let spread = true
+    const queue = new NotifyQueue(() => (spread ? { interval: 1, within: 3_600_000, parts: 1 } : undefined))
+    let turns = 0
+    for (let n = 0; n < 1000; n++) queue.push({ turn: () => void turns++ })
+    await until('a first poll', () => turns > 0)
+    expect(turns).to.be.below(1000)
+    spread = false
+    await until('all turns', () => turns === 1000)
+  })
+
+  it('stops while turns are spread', async () => {
+    const queue = new NotifyQueue(() => ({ interval: 1, within: 1, parts: 1 }))
+    let turns = 0
+    queue.push({ turn: () => void turns++ })
+    queue.stop()
+    expect(queue.length).to.equal(0)
+    queue.push({ turn: () => void turns++ })
+    await until('a turn after the stop', () => queue.length === 0)
+    expect(turns).to.equal(1)
+  })
+
   it('stops, also in the middle of a slice', async () => {
     const queue = new NotifyQueue()
     const turns: string[] = []
@@ -63,5 +99,18 @@ describe('notify queue: turns', () => {
     expect(queue.length).to.equal(0)
     queue.push({ turn: () => void turns.push('later') })
     await until('a turn after the stop', () => turns.includes('later'))
+  })
+})
+
+describe('notify queue: the pace', () => {
+  const settings = { waitn_time: 5, notifier_poll_rate: 10, notifier_processes: 2 }
+
+  it('is that of waitn_time, notifier_poll_rate and notifier_processes, in database mode', () => {
+    expect(paceOf(settings, 3)).to.deep.equal({ interval: 100, within: 5000, parts: 2 })
+  })
+
+  it('is at once in the other modes, and without processes', () => {
+    for (const mode of [0, 1, 2]) expect(paceOf(settings, mode)).to.equal(undefined)
+    expect(paceOf({ ...settings, notifier_processes: 0 }, 3)).to.equal(undefined)
   })
 })
