@@ -257,7 +257,11 @@ export interface EndpointSource {
   endpoint(id: string): Promise<Endpoint | undefined>
   aor(id: string): Promise<Aor | undefined>
   auth(id: string): Promise<Auth | undefined>
+  /** Of an object that was not found: whether that is only because the server could not be asked. Absent: never. */
+  couldNotAsk?(type: ObjectType, id: string): boolean
 }
+
+export type ObjectType = 'endpoint' | 'aor' | 'auth'
 
 /** The one place that is asked for pjsip objects: files first, then the sources in order. */
 export class Endpoints {
@@ -317,6 +321,11 @@ export class Endpoints {
 
   auth(id: string): Auth | undefined | Promise<Auth | undefined> {
     return this.#files.auths.get(id) ?? this.#ask((source) => source.auth(id))
+  }
+
+  /** Of an object that was not found: whether somebody who could not be asked may know it all the same. */
+  mayExist(type: ObjectType, id: string): boolean {
+    return this.#sources.some((source) => source.couldNotAsk?.(type, id) ?? false)
   }
 
   /** undefined at once where no source could know more: the packet path stays free of promises. */

@@ -23,6 +23,8 @@ export function solicitedFinder(
     const resource = await resourceOf(core.endpoints, user, endpoint)
     const sum = resource && (await sums.find(resource.key, resource.define))
     if (!sum) {
+      const lookedFor = resource && user !== '' ? [] : [user, ...endpoint.aors]
+      if (lookedFor.some((id) => core.endpoints.mayExist('aor', id))) return 'unavailable'
       log.notice(`Endpoint '${endpoint.id}' MWI subscription failed: there is no AOR '${user}' with mailboxes`)
       return undefined
     }

@@ -8,6 +8,7 @@ import {
   type Endpoint,
   type EndpointSource,
   endpointOptions,
+  type ObjectType,
 } from '../endpoints.ts'
 import { type Logger, reasonOf } from '../log.ts'
 import { type ConfigError, type OptionSet, type OptionValues, readSection } from '../options.ts'
@@ -60,6 +61,12 @@ export class AriEndpointSource implements EndpointSource {
     return values && { ...values, id }
   }
 
+  couldNotAsk(type: ObjectType, id: string): boolean {
+    if (!isName(id)) return false
+    const known = this.#remembered.get(`${type}/${id}`)
+    return !known || (!known.section && !isFresh(known))
+  }
+
   /** Everything is asked anew, but what was known stands while Asterisk does not answer. */
   refresh(): void {
     for (const [key, { section }] of this.#remembered) {
@@ -68,9 +75,8 @@ export class AriEndpointSource implements EndpointSource {
     }
   }
 
-  async #object<S extends OptionSet>(type: string, id: string, set: S): Promise<OptionValues<S> | undefined> {
-    // `.` and `..` are path segments of their own.
-    if (!isPlain(id) || /^\.+$/.test(id)) return undefined
+  async #object<S extends OptionSet>(type: ObjectType, id: string, set: S): Promise<OptionValues<S> | undefined> {
+    if (!isName(id)) return undefined
     const section = await this.#section(type, id)
     if (!section) return undefined
     const problems: ConfigError[] = []
@@ -90,7 +96,7 @@ export class AriEndpointSource implements EndpointSource {
   #section(type: string, id: string): ConfigSection | undefined | Promise<ConfigSection | undefined> {
     const key = `${type}/${id}`
     const known = this.#remembered.get(key)
-    if (known && Date.now() - known.at < (known.section ? FOUND_TTL : UNKNOWN_TTL)) return known.section
+    if (known && isFresh(known)) return known.section
     let asking = this.#asking.get(key)
     if (!asking) {
       asking = this.#ask(type, id, known?.section)
@@ -143,4 +149,13 @@ export class AriEndpointSource implements EndpointSource {
     const [oldest] = this.#remembered.keys()
     if (oldest !== undefined) this.#remembered.delete(oldest)
   }
+}
+
+/** Whether Asterisk can be asked for it: `.` and `..` are path segments of their own. */
+function isName(id: string): boolean {
+  return isPlain(id) && !/^\.+$/.test(id)
+}
+
+function isFresh({ section, at }: Remembered): boolean {
+  return Date.now() - at < (section ? FOUND_TTL : UNKNOWN_TTL)
 }

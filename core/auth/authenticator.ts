@@ -18,6 +18,9 @@ import { parseAddress } from './networks.ts'
 import { type Steps, takeSteps, wait } from './steps.ts'
 import { Strikes } from './strikes.ts'
 
+/** Seconds until a phone tries again whose endpoint only an Asterisk server knows that is away. */
+const RETRY_AFTER = 10
+
 export interface AuthenticatorSettings {
   readonly endpoints: Endpoints
   readonly log: Log
@@ -48,7 +51,7 @@ class EndpointAuthenticator implements RunningAuthenticator {
   readonly #identification: Identification
   readonly #credentials: CredentialCheck
   readonly #strikes: Strikes
-  readonly #counters: Record<'accepted' | 'challenged' | 'failed' | 'forbidden' | 'unidentified', Counter>
+  readonly #counters: Record<'accepted' | 'challenged' | 'failed' | 'forbidden' | 'unasked' | 'unidentified', Counter>
 
   constructor({
     endpoints,
@@ -70,6 +73,7 @@ class EndpointAuthenticator implements RunningAuthenticator {
       challenged: metrics.counter('auth.challenged'),
       failed: metrics.counter('auth.failed'),
       forbidden: metrics.counter('auth.forbidden'),
+      unasked: metrics.counter('auth.unasked'),
       unidentified: metrics.counter('auth.unidentified'),
     }
   }
@@ -90,11 +94,13 @@ class EndpointAuthenticator implements RunningAuthenticator {
     const everybody = this.#forbidden(tx, undefined)
     if (everybody !== undefined) return this.#refuse(tx, everybody)
     const endpoint = yield* this.#identification.find(tx)
+    if (endpoint === 'unasked') return this.#comeLater(tx)
     if (!endpoint) return this.#turnAway(tx)
     const acl = this.#forbidden(tx, endpoint)
     if (acl !== undefined) return this.#refuse(tx, acl)
     if (endpoint.auth.length > 0) {
       const auths = yield* this.#auths(endpoint)
+      if (auths === 'unasked') return this.#comeLater(tx)
       const verdict = this.#credentials.judge(tx.request, tx.source.address, auths, this.#endpoints.global)
       if (verdict !== 'good') return this.#challenge(tx, auths, verdict, endpoint.id)
     }
@@ -107,15 +113,18 @@ class EndpointAuthenticator implements RunningAuthenticator {
     return endpoint
   }
 
-  *#auths(endpoint: Endpoint): Steps<readonly Auth[]> {
+  *#auths(endpoint: Endpoint): Steps<readonly Auth[] | 'unasked'> {
     const auths: Auth[] = []
+    let unasked = false
     for (const id of endpoint.auth) {
       const auth = yield* wait(this.#endpoints.auth(id))
       if (auth) auths.push(auth)
+      else if (this.#endpoints.mayExist('auth', id)) unasked = true
       else if (this.#strikes.strike(`auth ${id}`, 1, 60) !== undefined)
         this.#log.error(`endpoint '${endpoint.id}' has auth '${id}', which does not exist: nobody can answer for it`)
     }
-    return auths.length > 0 ? auths : [this.#credentials.decoy(this.#endpoints.global)]
+    if (auths.length > 0) return auths
+    return unasked ? 'unasked' : [this.#credentials.decoy(this.#endpoints.global)]
   }
 
   /** Why it is forbidden, to everybody or to the endpoint. */
@@ -141,6 +150,13 @@ class EndpointAuthenticator implements RunningAuthenticator {
     if (this.#strikes.strike(`acl ${tx.source.address}`, 1, this.#period) !== undefined)
       this.#log.warning(`${describe(tx)} is refused: ${why}`)
     tx.answer({ status: 403 })
+    return undefined
+  }
+
+  /** A 401 would make a phone ask its user for another password. */
+  #comeLater(tx: ServerTransaction): undefined {
+    this.#counters.unasked.add()
+    tx.answer({ status: 503, headers: [['Retry-After', String(RETRY_AFTER)]] })
     return undefined
   }
 

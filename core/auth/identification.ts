@@ -17,6 +17,9 @@ const RESOLVE_INTERVAL = 300
 const METHODS = ['ip', 'username', 'header', 'auth_username'] as const
 type Method = (typeof METHODS)[number]
 
+/** `unasked`: an Asterisk server that may know the endpoint could not be asked. */
+export type Identified = Endpoint | 'unasked' | undefined
+
 export class Identification {
   readonly #endpoints: Endpoints
   readonly #log: Logger
@@ -27,7 +30,7 @@ export class Identification {
   #anonymous = false
   #timer: NodeJS.Timeout | undefined
   #ready: Promise<void>
-  readonly #by: Record<Method, (tx: ServerTransaction) => Steps<Endpoint | undefined>> = {
+  readonly #by: Record<Method, (tx: ServerTransaction) => Steps<Identified>> = {
     ip: ({ source }) => this.#named(this.#identifies.byAddress(source.address), ['ip']),
     header: ({ request }) => this.#named(this.#identifies.byHeader(request), ['header', 'ip']),
     username: ({ request }) => {
@@ -59,24 +62,29 @@ export class Identification {
     clearTimeout(this.#timer)
   }
 
-  *find(tx: ServerTransaction): Steps<Endpoint | undefined> {
+  *find(tx: ServerTransaction): Steps<Identified> {
+    let unasked = false
     for (const method of this.#order) {
       const endpoint = yield* this.#by[method](tx)
-      if (endpoint) return endpoint
+      if (endpoint === 'unasked') unasked = true
+      else if (endpoint) return endpoint
     }
+    // Whoever may be somebody is not to be taken for nobody.
+    if (unasked) return 'unasked'
     if (!this.#anonymous) return undefined
     const { endpoints } = this.#endpoints.files
     return endpoints.get(`anonymous@${tx.request.from.uri?.host ?? ''}`) ?? endpoints.get('anonymous')
   }
 
-  *#named(id: string | undefined, methods: readonly string[]): Steps<Endpoint | undefined> {
+  *#named(id: string | undefined, methods: readonly string[]): Steps<Identified> {
     if (id === undefined) return undefined
     const endpoint = yield* wait(this.#endpoints.endpoint(id))
+    if (!endpoint && this.#endpoints.mayExist('endpoint', id)) return 'unasked'
     return endpoint?.identify_by.some((method) => methods.includes(method)) ? endpoint : undefined
   }
 
   /** `user@domain` before `user`, as Asterisk does; a server is only asked for the long name where nobody has the short one. */
-  *#ofUser(user = '', domain = '', method: Method): Steps<Endpoint | undefined> {
+  *#ofUser(user = '', domain = '', method: Method): Steps<Identified> {
     if (user === '' || user.toLowerCase() === 'anonymous') return undefined
     const long = `${user}@${domain}`
     if (this.#endpoints.files.endpoints.has(long)) {

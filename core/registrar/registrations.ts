@@ -147,6 +147,7 @@ class SipRegistrar implements Registrar {
       return { status: isSomebodys && this.#compat() === 'rfc' ? 403 : 404 }
     }
     const aor = yield* wait(this.#endpoints.aor(own))
+    if (!aor && this.#endpoints.mayExist('aor', own)) return { status: 503, headers: [['Retry-After', '10']] }
     if (!aor) return { status: 404 }
     return aor.max_contacts === 0 ? { status: 403, reason: 'AOR Allows No Contacts' } : aor
   }
