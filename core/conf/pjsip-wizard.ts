@@ -23,8 +23,6 @@ export interface WizardSections {
 
 const PARTS = ['endpoint', 'aor', 'inbound_auth', 'outbound_auth', 'identify', 'registration', 'phoneprov']
 
-type AuthPart = 'inbound_auth' | 'outbound_auth'
-
 export function expandWizards(file: ConfigFile, foreign: boolean, findings: Findings): WizardSections {
   const sections: ConfigSection[] = []
   const hints: WizardHint[] = []
@@ -57,8 +55,7 @@ class Wizard {
   }
 
   sections(): ConfigSection[] {
-    const auths = [...this.#auth('accepts_auth', 'inbound_auth'), ...this.#auth('sends_auth', 'outbound_auth')]
-    return [this.#endpoint(), this.#aor(), ...auths, ...this.#identify()]
+    return [this.#endpoint(), this.#aor(), ...this.#auth(), ...this.#identify()]
   }
 
   hints(): WizardHint[] {
@@ -73,8 +70,7 @@ class Wizard {
     const entries = [...this.#part('endpoint'), this.#made('aors', this.#section.name)]
     for (const name of ['outbound_proxy', 'transport'])
       if (this.#text(name) !== '') entries.push(this.#made(name, this.#text(name)))
-    if (this.#yes('accepts_auth')) entries.push(this.#made('auth', this.#nameOf('inbound_auth')))
-    if (this.#yes('sends_auth')) entries.push(this.#made('outbound_auth', this.#nameOf('outbound_auth')))
+    if (this.#yes('accepts_auth')) entries.push(this.#made('auth', this.#inboundAuth))
     return this.#make(this.#section.name, 'endpoint', entries)
   }
 
@@ -88,17 +84,17 @@ class Wizard {
     return this.#make(this.#section.name, 'aor', entries)
   }
 
-  #auth(option: 'accepts_auth' | 'sends_auth', part: AuthPart): ConfigSection[] {
-    if (!this.#yes(option)) return []
-    const entries = this.#part(part)
+  #auth(): ConfigSection[] {
+    if (!this.#yes('accepts_auth')) return []
+    const entries = this.#part('inbound_auth')
     if (!entries.some((entry) => entry.key === 'username')) {
       this.#findings.doubt(
         this.#foreign,
-        `wizard [${this.#section.name}] ${option} without ${part}/username, expected one`,
-        lastValue(this.#section, option),
+        `wizard [${this.#section.name}] accepts_auth without inbound_auth/username, expected one`,
+        lastValue(this.#section, 'accepts_auth'),
       )
     }
-    return [this.#make(this.#nameOf(part), 'auth', entries)]
+    return [this.#make(this.#inboundAuth, 'auth', entries)]
   }
 
   #identify(): ConfigSection[] {
@@ -118,9 +114,8 @@ class Wizard {
     return [this.#make(`${this.#section.name}-identify`, 'identify', entries)]
   }
 
-  /** As Asterisk's wizard names them. */
-  #nameOf(part: AuthPart): string {
-    return `${this.#section.name}-${part === 'inbound_auth' ? 'iauth' : 'oauth'}`
+  get #inboundAuth(): string {
+    return `${this.#section.name}-iauth`
   }
 
   /** `endpoint/context = x` of the wizard is `context = x` of the endpoint. */
