@@ -44,6 +44,10 @@ export const endpointOptions = options({
   subscribe_context: text('', 'Dialplan context in which the hints of its subscriptions are looked up.'),
   aors: commaList([], 'The AORs of this endpoint.'),
   auth: commaList([], 'The auth sections it must answer a challenge with; without any it is not challenged.'),
+  outbound_auth: commaList(
+    [],
+    'The auth sections that answer where this endpoint challenges our NOTIFYs: the one with its realm, else one without a realm, or with *, and with a password.',
+  ),
   identify_by: commaList(
     ['username', 'ip'],
     'How a request is matched to this endpoint, in order: username, auth_username, ip, header.',
@@ -66,7 +70,10 @@ export const endpointOptions = options({
   callerid: text('', 'Name and number shown for this endpoint: "Alice" <100>.'),
   from_user: text('', 'User part of From in requests to this endpoint.'),
   from_domain: text('', 'Host part of From in requests to this endpoint.'),
-  transport: text('', 'Transport that requests to this endpoint start from where there is no flow.'),
+  transport: text(
+    '',
+    'Transport that requests to this endpoint start from where there is no flow; its protocol is taken where the contact states none.',
+  ),
   outbound_proxy: text('', 'Where requests to this endpoint are sent first.'),
   deny: aclRules(false, 'Addresses that may not act as this endpoint.'),
   permit: aclRules(true, 'Addresses that may, in spite of deny.'),

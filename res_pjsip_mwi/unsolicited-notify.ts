@@ -7,7 +7,7 @@ import type { HeaderLine, OutOfDialogRequest } from '../core/sip/contract.ts'
 import type { MailboxCounts } from '../core/states/mailboxes.ts'
 import { SIMPLE_MESSAGE_SUMMARY, summaryText, withUser } from './summary.ts'
 
-type Asked = Pick<Core, 'general' | 'endpoints' | 'sip'>
+type Asked = Pick<Core, 'general' | 'endpoints' | 'sip' | 'auth'>
 
 /**
  * To a contact, out of any dialog. Asterisk's ends with `Subscription-State: terminated`, from `asterisk` to the
@@ -40,6 +40,8 @@ export function unsolicitedNotify(
     routes: routesOf(endpoint, contact),
     body: { contentType: SIMPLE_MESSAGE_SUMMARY, content: summaryText({ ...counts, account }, from) },
     flow: contact.flow?.open ? contact.flow : undefined,
+    transport: endpoint.transport === '' ? undefined : endpoint.transport,
+    credentials: core.auth.credentialsFor(endpoint),
   }
 }
 
@@ -48,15 +50,17 @@ function routesOf({ outbound_proxy }: Endpoint, { path }: Contact): readonly str
   return outbound_proxy === '' ? [] : [`<${outbound_proxy.replace(/^<|>$/g, '')}>`]
 }
 
-/** How the peer knows us: by configuration, by the flow it registered on, by a bound address, by our first network. */
-function ownHost({ sip, endpoints }: Asked, { from_domain }: Endpoint, { flow }: Contact): string {
+/** How the peer knows us: by configuration, by the flow it registered on, by an address of the endpoint's transport or any, by our first network. */
+function ownHost({ sip, endpoints }: Asked, { from_domain, transport }: Endpoint, { flow }: Contact): string {
   if (from_domain !== '') return from_domain
   if (flow) {
     const contact = sip.contactFor(flow).replace(/^<|>$/g, '')
     const hostPort = contact.slice(contact.lastIndexOf('@') + 1).replace(/^sips?:/, '')
     return hostPort.split(/[;?>]/, 1)[0] ?? hostPort
   }
-  for (const { external_signaling_address, bind } of endpoints.files.transports) {
+  const { transports } = endpoints.files
+  const named = transports.filter(({ id }) => id === transport)
+  for (const { external_signaling_address, bind } of [...named, ...transports]) {
     if (external_signaling_address !== '') return external_signaling_address
     const host = hostOfBind(bind)
     if (host !== '') return host

@@ -189,6 +189,7 @@ export class PubsubCore implements Pubsub {
       blocked: () => undefined,
       statusChanged: (subscription) => this.subscriptions.tell('status', subscription),
       notifyHeaders: () => this.notifyHeaders(),
+      credentialsFor: (endpoint) => this.#core.auth.credentialsFor(endpoint),
       keep: (subscription) => this.#persistence.keep(subscription),
       closed: () => this.#closing,
       renewed: (subscription) => {

@@ -1,6 +1,7 @@
 /** What a subscription is given by the pubsub core. */
+import type { Endpoint } from '../core/endpoints.ts'
 import type { Logger } from '../core/log.ts'
-import type { HeaderLine, Outcome } from '../core/sip/contract.ts'
+import type { CredentialsFor, HeaderLine, Outcome } from '../core/sip/contract.ts'
 import type { Timed } from '../core/sip/timer-wheel.ts'
 import type { Body } from './bodies.ts'
 import type { DeliveryCounters } from './delivery.ts'
@@ -31,6 +32,8 @@ export interface Services {
   /** What is new in a state for one who was told `since`; `whole`: this body type has no parts. */
   readonly partOf: (state: unknown, since: unknown, subscription: NotifierSubscription) => Body | 'whole' | undefined
   readonly notifyHeaders: () => readonly HeaderLine[]
+  /** For an endpoint that challenges its NOTIFYs. */
+  readonly credentialsFor: (endpoint: Endpoint) => CredentialsFor | undefined
   /** Something the store holds of it changed: CSeq and version went up, or it ends. */
   readonly keep: (subscription: NotifierSubscription) => void
   /** It is pending, active, or over now. */

@@ -318,7 +318,7 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
 
   transmit({ headers, request }: Notification, done: OutcomeHandler): void {
     this.#lastSent = this.#services.now()
-    this.dialog.request('NOTIFY', headers, request, done)
+    this.dialog.request('NOTIFY', headers, request, done, this.#services.credentialsFor(this.#endpoint))
     this.#services.keep(this)
   }
 

@@ -1,6 +1,6 @@
 /** Who is asking. Endpoint identification, digest and ACL; the implementation is in authenticator.ts. */
 import type { Endpoint } from '../endpoints.ts'
-import type { ServerTransaction } from '../sip/contract.ts'
+import type { CredentialsFor, ServerTransaction } from '../sip/contract.ts'
 
 export interface Authenticator {
   /**
@@ -8,4 +8,6 @@ export interface Authenticator {
    * Takes no promise where all objects are in our files.
    */
   identify(tx: ServerTransaction): Endpoint | undefined | Promise<Endpoint | undefined>
+  /** What answers the challenges of an endpoint to requests of ours (`outbound_auth`); undefined where it has none. */
+  credentialsFor(endpoint: Endpoint): CredentialsFor | undefined
 }

@@ -6,7 +6,7 @@
 import type { Auth, Endpoint, Endpoints } from '../endpoints.ts'
 import type { Log, Logger } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
-import type { ServerTransaction } from '../sip/contract.ts'
+import type { CredentialsFor, ServerTransaction } from '../sip/contract.ts'
 import { type AclUse, forbiddenBy, forbiddenByAll, hasAcl } from './acl.ts'
 import type { Authenticator } from './auth.ts'
 import { CredentialCheck, type Verdict } from './credentials.ts'
@@ -15,6 +15,7 @@ import { Identification } from './identification.ts'
 import { type Resolve, resolveHost } from './identifies.ts'
 import type { Limits } from './limits.ts'
 import { parseAddress } from './networks.ts'
+import { outboundCredentials } from './outbound.ts'
 import { type Steps, takeSteps, wait } from './steps.ts'
 import { Strikes } from './strikes.ts'
 
@@ -88,6 +89,15 @@ class EndpointAuthenticator implements RunningAuthenticator {
 
   identify(tx: ServerTransaction): Endpoint | undefined | Promise<Endpoint | undefined> {
     return takeSteps(this.#identify(tx))
+  }
+
+  credentialsFor({ id, outbound_auth }: Endpoint): CredentialsFor | undefined {
+    if (outbound_auth.length === 0) return undefined
+    return outboundCredentials(this.#endpoints, outbound_auth, (realms) => {
+      if (this.#strikes.strike(`outbound ${id}`, 1, this.#period) === undefined) return
+      const names = realms.map((realm) => `'${realm}'`).join(', ')
+      this.#log.notice(`endpoint '${id}' challenges for realm ${names}, which none of its outbound_auth can answer`)
+    })
   }
 
   *#identify(tx: ServerTransaction): Steps<Endpoint | undefined> {

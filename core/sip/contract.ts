@@ -103,6 +103,16 @@ export interface RequestBody {
   readonly content: string | Buffer
 }
 
+/** A request of ours that was answered 401 or 407. */
+export interface Challenged {
+  readonly method: string
+  readonly requestUri: string
+  readonly response: SipResponse
+}
+
+/** The Authorization and Proxy-Authorization lines that a challenged request is sent with once more; empty where there are none for it. Never rejects. */
+export type CredentialsFor = (challenged: Challenged) => readonly HeaderLine[] | Promise<readonly HeaderLine[]>
+
 /** What a dialog needs to live on after a restart. */
 export interface DialogRecord {
   readonly callId: string
@@ -150,8 +160,17 @@ export interface Dialog {
    * `tolerance`: by how much it may be lower all the same, where requests change their order on the way.
    */
   accept(tx: ServerTransaction, tolerance?: number): Refusal | undefined
-  /** RFC 3261 12.2.1. Digest challenges are not answered here. A body over 1300 bytes on UDP goes over a TCP flow of the same peer where one is open. */
-  request(method: string, headers: readonly HeaderLine[], body: RequestBody | undefined, done: OutcomeHandler): void
+  /**
+   * RFC 3261 12.2.1. A challenge is answered once, where there are credentials for it; what comes then is the outcome. A
+   * body over 1300 bytes on UDP goes over a TCP flow of the same peer where one is open.
+   */
+  request(
+    method: string,
+    headers: readonly HeaderLine[],
+    body: RequestBody | undefined,
+    done: OutcomeHandler,
+    credentials?: CredentialsFor,
+  ): void
   /** Raises the number of the next request, never lowers it. */
   skipCseqTo(number: number): void
   record(): DialogRecord
@@ -179,6 +198,13 @@ export interface OutOfDialogRequest {
   readonly body?: RequestBody
   /** Sent on this flow where given and open; otherwise the Request-URI (or first route) is resolved (RFC 3263). */
   readonly flow?: Flow
+  /**
+   * Name of the transport section it starts from where there is no flow. Its protocol is taken where the URI states none;
+   * a section that cannot go where the URI leads is passed over.
+   */
+  readonly transport?: string
+  /** As in Dialog.request. */
+  readonly credentials?: CredentialsFor
 }
 
 export interface Sip {

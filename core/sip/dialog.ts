@@ -1,7 +1,9 @@
 /** A dialog of the answering side (RFC 3261 12.1.1, 12.2): where its requests go, and what numbers they have. */
 import type { Undo } from '../scope.ts'
+import { answeringChallenges } from './challenged.ts'
 import type {
   Address,
+  CredentialsFor,
   Dialog,
   DialogRecord,
   HeaderLine,
@@ -142,14 +144,30 @@ export class SipDialog implements Dialog {
     this.#unwatch = wire.reliable && !this.#disposed ? wire.onClose(() => this.#lost(wire)) : undefined
   }
 
-  request(method: string, headers: readonly HeaderLine[], body: RequestBody | undefined, done: OutcomeHandler): void {
+  request(
+    method: string,
+    headers: readonly HeaderLine[],
+    body: RequestBody | undefined,
+    done: OutcomeHandler,
+    credentials?: CredentialsFor,
+  ): void {
+    const { requestUri } = this.routing
+    const again = (lines: readonly HeaderLine[]): void => {
+      if (this.#disposed) failSoon(done, 'the dialog is over')
+      else this.#send(method, [...headers, ...lines], body, done)
+    }
+    this.#send(method, headers, body, answeringChallenges({ method, requestUri }, credentials, again, done))
+  }
+
+  #send(method: string, headers: readonly HeaderLine[], body: RequestBody | undefined, done: OutcomeHandler): void {
     const draft = new DialogRequest(this, method, ++this.#localCseq, headers, body)
     const { outgoing } = this.#context
     const wire = this.flow
     const { nextHop } = this.routing
     if (wire && (wire.reliable || this.#record.followFlow))
       outgoing.send(draft, wire, parseUri(this.#remoteTarget), done)
-    else if (nextHop && (wire || this.#canConnect)) outgoing.sendTo(draft, nextHop, this.#way.transport, done)
+    else if (nextHop && (wire || this.#canConnect))
+      outgoing.sendTo(draft, nextHop, { transport: this.#way.transport }, done)
     else failSoon(done, 'the connection is gone')
   }
 

@@ -1,4 +1,5 @@
 /** Requests that belong to no dialog: unsolicited NOTIFYs, OPTIONS. */
+import { answeringChallenges } from './challenged.ts'
 import type { HeaderLine, OutcomeHandler, OutOfDialogRequest } from './contract.ts'
 import { newCallId, newTag } from './id.ts'
 import { type Draft, failSoon, type Outgoing } from './outgoing.ts'
@@ -19,13 +20,21 @@ export function sendOutOfDialog(
 ): void {
   const routing = routingOf(request.requestUri, request.routes ?? [])
   const draft = new OutOfDialogDraft(request, routing, outgoing, contactFor)
-  if (request.flow?.open) {
-    outgoing.send(draft, wireOf(request.flow), parseUri(request.requestUri), done)
-  } else if (routing.nextHop) {
-    outgoing.sendTo(draft, routing.nextHop, undefined, done)
-  } else {
-    failSoon(done, `'${request.routes?.[0] ?? request.requestUri}' is no address to send to`)
+  const send = (finished: OutcomeHandler): void => {
+    if (request.flow?.open) {
+      outgoing.send(draft, wireOf(request.flow), parseUri(request.requestUri), finished)
+    } else if (routing.nextHop) {
+      outgoing.sendTo(draft, routing.nextHop, outgoing.wayBy(request.transport), finished)
+    } else {
+      failSoon(finished, `'${request.routes?.[0] ?? request.requestUri}' is no address to send to`)
+    }
   }
+  const again = (lines: readonly HeaderLine[]): void => {
+    draft.authorize(lines)
+    send(done)
+  }
+  const { method } = request
+  send(answeringChallenges({ method, requestUri: routing.requestUri }, request.credentials, again, done))
 }
 
 class OutOfDialogDraft implements Draft {
@@ -35,6 +44,8 @@ class OutOfDialogDraft implements Draft {
   readonly #contactFor: (wire: Wire) => string
   readonly #callId = newCallId()
   readonly #tag = newTag()
+  #cseq = 1
+  #credentials: readonly HeaderLine[] = []
 
   constructor(request: OutOfDialogRequest, routing: Routing, outgoing: Outgoing, contactFor: (wire: Wire) => string) {
     this.#request = request
@@ -45,6 +56,12 @@ class OutOfDialogDraft implements Draft {
 
   get method(): string {
     return this.#request.method
+  }
+
+  /** RFC 3261 22.2: the same request but for its CSeq and the credentials. */
+  authorize(credentials: readonly HeaderLine[]): void {
+    this.#cseq++
+    this.#credentials = credentials
   }
 
   write(wire: Wire, branch: string): Buffer {
@@ -58,10 +75,10 @@ class OutOfDialogDraft implements Draft {
       from: `${asNameAddr(from)};tag=${this.#tag}`,
       to,
       callId: this.#callId,
-      cseq: 1,
+      cseq: this.#cseq,
       contact: WITH_CONTACT.has(method) && !hasContact(headers) ? this.#contactFor(wire) : undefined,
       routes: this.#routing.routes,
-      headers,
+      headers: [...headers, ...this.#credentials],
       body,
       compact: this.#outgoing.compact,
     })

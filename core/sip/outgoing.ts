@@ -2,7 +2,7 @@
 import type { Globals, System } from '../endpoints.ts'
 import type { Addressing } from './addressing.ts'
 import { type ClientTransactions, sentByOf } from './client-transaction.ts'
-import type { Outcome, OutcomeHandler } from './contract.ts'
+import type { Outcome, OutcomeHandler, Protocol } from './contract.ts'
 import { newBranch } from './id.ts'
 import type { Resolver, Target } from './resolve.ts'
 import type { Wire } from './transport.ts'
@@ -14,6 +14,14 @@ import type { ViaParts } from './via.ts'
 export interface Draft {
   readonly method: string
   write(wire: Wire, branch: string): Buffer
+}
+
+/** What is wanted of the way to a URI. */
+export interface Way {
+  /** The section it starts from, where that can go there. */
+  readonly transport?: string | undefined
+  /** Where the URI states none. */
+  readonly protocol?: Protocol | undefined
 }
 
 export interface OutgoingContext {
@@ -60,25 +68,26 @@ export class Outgoing {
   }
 
   /** Resolves the URI and tries its addresses in turn. */
-  sendTo(draft: Draft, uri: SipUri, preferred: string | undefined, done: OutcomeHandler): void {
-    const targets = this.#context.resolver.resolve(uri)
-    if (targets instanceof Promise) void targets.then((found) => this.#try(draft, uri, found, preferred, done))
-    else this.#try(draft, uri, targets, preferred, done)
+  sendTo(draft: Draft, uri: SipUri, way: Way, done: OutcomeHandler): void {
+    const targets = this.#context.resolver.resolve(uri, way.protocol)
+    if (targets instanceof Promise) void targets.then((found) => this.#try(draft, uri, found, way, done))
+    else this.#try(draft, uri, targets, way, done)
   }
 
-  #try(
-    draft: Draft,
-    uri: SipUri,
-    targets: readonly Target[],
-    preferred: string | undefined,
-    done: OutcomeHandler,
-  ): void {
+  /** By a transport section that somebody has named: its protocol holds where the URI leaves open which. */
+  wayBy(transport: string | undefined): Way {
+    if (transport === undefined) return {}
+    return { transport, protocol: this.#context.transports.get(transport)?.protocol }
+  }
+
+  #try(draft: Draft, uri: SipUri, targets: readonly Target[], way: Way, done: OutcomeHandler): void {
     const [target, ...others] = targets
-    const wire = target && this.#context.transports.wireTo(target.protocol, target, { preferred, name: uri.host })
+    const named = { preferred: way.transport, name: uri.host }
+    const wire = target && this.#context.transports.wireTo(target.protocol, target, named)
     if (!target || !wire) return failSoon(done, `there is no address to send to for ${uri.text}`)
     if (others.length === 0) return this.send(draft, wire, uri, done)
     this.send(draft, wire, uri, (outcome) => {
-      if (isFailure(outcome)) this.#try(draft, uri, others, preferred, done)
+      if (isFailure(outcome)) this.#try(draft, uri, others, way, done)
       else done(outcome)
     })
   }

@@ -62,19 +62,24 @@ export class Resolver {
     this.#now = now
   }
 
-  /** Where to send to, best first; empty where there is nothing. At once for numeric hosts. Never rejects. */
-  resolve(uri: SipUri): readonly Target[] | Promise<readonly Target[]> {
+  /**
+   * Where to send to, best first; empty where there is nothing. At once for numeric hosts. Never rejects. `unstated`: the
+   * protocol where the URI states none, in place of the RFC's choice.
+   */
+  resolve(uri: SipUri, unstated?: Protocol): readonly Target[] | Promise<readonly Target[]> {
     const host = uri.params.get('maddr') ?? uri.host
     const family = isIP(host)
-    if (family === 4 || family === 6) return this.#numeric(uri, host, family)
-    const key = `${uri.scheme}:${host}:${uri.port ?? ''};${uri.params.get('transport') ?? ''}`
+    const stated = statedProtocol(uri) ?? unstated
+    if (family === 4 || family === 6) return this.#numeric(uri, host, family, unstated)
+    const key = `${uri.scheme}:${host}:${uri.port ?? ''};${stated ?? ''}`
     const known = this.#cache.get(key)
     if (known && known.until > this.#now()) return known.targets
-    return this.#remember(key, withLimit(this.#resolveName(uri, host), this.#limit))
+    return this.#remember(key, withLimit(this.#resolveName(uri, host, stated), this.#limit))
   }
 
-  #numeric(uri: SipUri, address: string, family: 4 | 6): readonly Target[] {
-    const protocol = statedProtocol(uri) ?? 'UDP'
+  #numeric(uri: SipUri, address: string, family: 4 | 6, unstated: Protocol | undefined): readonly Target[] {
+    const wanted = unstated && this.#offers(unstated, family) ? unstated : 'UDP'
+    const protocol = statedProtocol(uri) ?? wanted
     if (!this.#offers(protocol, family)) return []
     return [{ protocol, address, port: uri.port ?? DEFAULT_PORT[protocol] }]
   }
@@ -93,8 +98,7 @@ export class Resolver {
   }
 
   /** RFC 3263 4.1 and 4.2. */
-  async #resolveName(uri: SipUri, host: string): Promise<readonly Target[]> {
-    const stated = statedProtocol(uri)
+  async #resolveName(uri: SipUri, host: string, stated: Protocol | undefined): Promise<readonly Target[]> {
     if (uri.port !== undefined) return this.#hosts(stated ?? 'UDP', [{ name: host, port: uri.port }])
     if (stated) return this.#services([{ protocol: stated, name: SRV_PREFIX[stated] + host }], host, stated)
     const pointers = await this.#pointers(uri, host)

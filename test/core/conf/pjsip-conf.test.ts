@@ -274,6 +274,8 @@ describe('pjsip_wizard.conf', () => {
     expect(config.aors.get('trunk')?.contact).to.deep.equal(['sip:me@192.0.2.1', 'sip:me@192.0.2.2:5070'])
     expect(config.identifies[0]?.match).to.deep.equal(['192.0.2.1', '192.0.2.2'])
     expect(config.endpoints.get('trunk')?.auth).to.deep.equal([])
+    expect(config.endpoints.get('trunk')?.outbound_auth).to.deep.equal(['trunk-oauth'])
+    expect(config.auths.get('trunk-oauth')?.username).to.equal('u')
   })
 
   it('says where it is wrong', () => {

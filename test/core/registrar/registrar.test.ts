@@ -36,6 +36,7 @@ describe('Registrar', () => {
 
   /** Everybody is who the From says: proving it is tested elsewhere. */
   const auth: Authenticator = {
+    credentialsFor: () => undefined,
     identify: (tx) => {
       const endpoint = endpoints.files.endpoints.get(tx.request.from.uri?.user ?? '')
       if (!endpoint) tx.answer({ status: 401 })

@@ -179,6 +179,40 @@ describe('requests of ours', () => {
     expect(outcome && statusOf(outcome)).to.equal(200)
     expect((await phone.next('NOTIFY')).header('via')).to.contain(`127.0.0.1:${stack.listening[0]?.port};`)
   })
+
+  describe('with a transport section named', () => {
+    const contact = (port: number, more = ''): string => `sip:p@127.0.0.1:${port}${more}`
+
+    it('start from it, where several could go there', async () => {
+      await open({ transports: [transportConfig({ id: 'first' }), transportConfig({ id: 'second' })] })
+      const phone = await phoneOf()
+      const [first, second] = stack.listening
+      for (const [transport, from] of [
+        ['second', second],
+        ['first', first],
+        ['none', first],
+      ] as const) {
+        expect(statusOf(await send({ requestUri: contact(phone.local.port), transport }))).to.equal(200)
+        expect((await phone.next('NOTIFY')).from.port, transport).to.equal(from?.port)
+      }
+    })
+
+    it('take its protocol where the URI states none, and go where the URI leads where it states one', async () => {
+      await open({
+        transports: [
+          transportConfig(),
+          transportConfig({ protocol: 'tcp' }),
+          transportConfig({ id: 'six', bind: '[::1]:0', protocol: 'tcp' }),
+        ],
+      })
+      const port = await listen(createServer())
+      const phone = await phoneOf()
+      expect(statusOf(await send({ requestUri: contact(port), transport: 'transport-tcp' }))).to.equal(200)
+      const stated = contact(phone.local.port, ';transport=udp')
+      expect(statusOf(await send({ requestUri: stated, transport: 'transport-tcp' }))).to.equal(200)
+      expect(statusOf(await send({ requestUri: contact(phone.local.port), transport: 'transport-udp' }))).to.equal(200)
+    })
+  })
 })
 
 function answerAll(socket: Socket): void {
