@@ -1,6 +1,7 @@
 /** The objects of pjsip.conf that Lamplighter uses, their options, and who is asked for them. */
 import { type AclRule, readAclRules } from './auth/acl.ts'
 import { DIGEST_ALGORITHMS, type DigestAlgorithm, readAlgorithms } from './auth/digest.ts'
+import { compilePattern } from './auth/pattern.ts'
 import {
   choice,
   commaList,
@@ -86,6 +87,14 @@ export const endpointOptions = options({
     'Whether what this endpoint says of others is believed: P-Asserted-Identity and the other headers that pubsub.conf names.',
   ),
   subscription_limit: integer(0, 'The most subscriptions this endpoint may have at once; 0 is no limit.'),
+  allow_publish: custom(
+    'own',
+    'own',
+    'own, any, no, or a regular expression',
+    readAllowPublish,
+    'Whose state this endpoint may publish: own is its name and AORs, any is all, no is none, and an expression adds those whose name it matches.',
+  ),
+  publication_limit: integer(0, 'The most publications this endpoint may have at once; 0 is no limit.'),
   hide_callers: choice(
     ['default', 'no', 'name', 'yes'],
     'default',
@@ -237,6 +246,15 @@ export interface TransportConfig extends OptionValues<typeof transportOptions> {
 }
 export type Globals = OptionValues<typeof globalOptions>
 export type System = OptionValues<typeof systemOptions>
+
+/** Words in lower case; anything else is an expression, as it is. */
+function readAllowPublish(value: string): string {
+  const word = value.toLowerCase()
+  if (word === 'own' || word === 'any' || word === 'no') return word
+  if (value === '') throw new Error('expected own, any, no, or a regular expression')
+  compilePattern(value)
+  return value
+}
 
 function readInteger(value: string): number {
   if (!/^-?[0-9]{1,9}$/.test(value)) throw new Error('expected a whole number')

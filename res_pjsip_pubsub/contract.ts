@@ -222,6 +222,8 @@ export interface PublicationHandler<State> {
   readonly defaultExpires?: number
   /** `etag_not_new` of pres_ev_t: a publication keeps its first entity-tag. Default false: a new one with each answer (RFC 3903 6). */
   readonly etagNotNew?: boolean
+  /** Whether a publisher without `+sip.instance` is known by its Contact: each phone publishes once. Default false. */
+  readonly instanceByContact?: boolean
   read(published: PublishedBody<State>): ReadBody<State> | Promise<ReadBody<State>>
   /** Whether there is such a resource, besides hints, endpoints, AORs and what is published already. */
   exists?(resource: string, endpoint: Endpoint): boolean | Promise<boolean>
@@ -279,10 +281,12 @@ export interface Publishing {
   /** What is published about a resource, best first (`retrieve_order`); a new array with each change. `kind` is that of the event's handler. */
   publications<State>(event: string, resource: string, kind: Kind<State>): Watchable<readonly Publication<State>[]>
   readonly allPublications: Iterable<Publication>
+  /** Whether there is such a resource because something is published about it, or because anything is taken (`accept_unknown`). */
+  isPublished(resource: string): boolean
   onPublication(listener: (what: PublicationEvent, publication: Publication) => void): Undo
 }
 
-export interface Pubsub {
+export interface Pubsub extends Publishing {
   /**
    * Registers an event package; a second one for an event throws. After its undoing the package's subscriptions wait
    * for it to come back, and end with `deactivated` when it stays away for `unload_grace` (pubsub.conf).

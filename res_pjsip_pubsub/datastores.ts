@@ -1,4 +1,4 @@
-/** Named things that modules keep with a subscription; they go with it. */
+/** Named things that modules keep with a subscription or a publication; they go with it. */
 import type { Datastores } from './contract.ts'
 
 let made = 0
@@ -8,7 +8,7 @@ export class DatastoreMap implements Datastores {
 
   add(name: string, value: unknown, uid = `ds-${++made}`): string {
     this.#values ??= new Map()
-    if (this.#values.has(name)) throw new Error(`the subscription has a datastore ${name} already`)
+    if (this.#values.has(name)) throw new Error(`this has a datastore ${name} already`)
     this.#values.set(name, { uid, value })
     return uid
   }

@@ -5,12 +5,18 @@ import { type Logger, reasonOf } from '../core/log.ts'
 import type { Undo } from '../core/scope.ts'
 import type { HeaderLine, Outcome, ServerTransaction } from '../core/sip/contract.ts'
 import { TimerWheel } from '../core/sip/timer-wheel.ts'
+import type { Watchable } from '../core/watch.ts'
 import { Authorizations, type Authorizer, type Decision } from './authorization.ts'
 import { Bodies, type Body } from './bodies.ts'
+import { Compositor } from './compositor.ts'
 import type {
   BodyGenerator,
   BodySupplement,
   EventPackage,
+  Kind,
+  Publication,
+  PublicationEvent,
+  PublicationHandler,
   Pubsub,
   Subscription,
   SubscriptionEvent,
@@ -33,6 +39,7 @@ import { Subscriptions } from './subscriptions.ts'
 
 export class PubsubCore implements Pubsub {
   readonly subscriptions: Subscriptions
+  readonly compositor: Compositor
   readonly #core: Core
   readonly #log: Logger
   #settings: PubsubSettings
@@ -68,10 +75,13 @@ export class PubsubCore implements Pubsub {
       restored: (subscription) => pubsub.#reviver.add(subscription, pubsub.#settings.restore_patience, WANT.forced),
     })
     own(() => restorer.stop())
+    own(() => pubsub.compositor.close())
+    await pubsub.compositor.open(core.store)
     await restorer.run()
     own(core.endpoints.onChange(() => pubsub.#endpointsChanged()))
     own(core.contacts.onChange((aor, added) => added?.flow && pubsub.#wake(aor)))
     own(core.sip.handle('SUBSCRIBE', (tx) => pubsub.#received(tx)))
+    own(core.sip.handle('PUBLISH', (tx) => pubsub.#received(tx)))
     own(core.sip.advertise(() => pubsub.#advertised()))
     return pubsub
   }
@@ -98,6 +108,15 @@ export class PubsubCore implements Pubsub {
       package: (event) => this.#registry.package(event),
       grace: () => this.#settings.unload_grace * 1000,
       changed: () => this.#authorizeAll(),
+    })
+    this.compositor = new Compositor({
+      settings: () => this.#settings,
+      now: Date.now,
+      timers: this.#timers,
+      log,
+      endpoints: core.endpoints,
+      hints: core.hints,
+      packageSays: (event, request, resource) => this.#registry.package(event)?.evsPublHandl?.(request, resource),
     })
     this.#services = this.#makeServices()
     this.#reviver = new Reviver(this.#services)
@@ -132,6 +151,26 @@ export class PubsubCore implements Pubsub {
     return this.subscriptions.onSubscription(listener)
   }
 
+  publicationHandler<State>(handler: PublicationHandler<State>): Undo {
+    return this.compositor.publicationHandler(handler)
+  }
+
+  publications<State>(event: string, resource: string, kind: Kind<State>): Watchable<readonly Publication<State>[]> {
+    return this.compositor.publications(event, resource, kind)
+  }
+
+  get allPublications(): Iterable<Publication> {
+    return this.compositor.allPublications
+  }
+
+  isPublished(resource: string): boolean {
+    return this.compositor.isPublished(resource)
+  }
+
+  onPublication(listener: (what: PublicationEvent, publication: Publication) => void): Undo {
+    return this.compositor.onPublication(listener)
+  }
+
   notifyHeaders(): readonly HeaderLine[] {
     this.#notifyHeaders ??= [
       ...listHeader('Allow-Events', this.#registry.events),
@@ -148,6 +187,7 @@ export class PubsubCore implements Pubsub {
     this.#settings = settings
     this.#notifyHeaders = undefined
     this.#bodies.forget()
+    this.compositor.reload()
     for (const subscription of this.subscriptions) subscription.bodiesChanged()
   }
 
@@ -161,7 +201,8 @@ export class PubsubCore implements Pubsub {
   async #identified(tx: ServerTransaction, endpoint: Endpoint | undefined): Promise<void> {
     if (!endpoint) return
     if (this.#closing) return tx.answer(tryLater(503, this.#settings.retry_after))
-    if (tx.request.to.tag === undefined) await subscribe(tx, endpoint, this.#services)
+    if (tx.request.method === 'PUBLISH') await this.compositor.publish(tx, endpoint)
+    else if (tx.request.to.tag === undefined) await subscribe(tx, endpoint, this.#services)
     else resubscribe(tx, endpoint, this.#services)
   }
 
@@ -291,6 +332,7 @@ export class PubsubCore implements Pubsub {
   /** An endpoint that is gone keeps its subscriptions until they expire; it cannot refresh them. */
   #endpointsChanged(): void {
     this.#notifyHeaders = undefined
+    this.compositor.endpointsChanged()
     const { endpoints } = this.#core.endpoints.files
     for (const subscription of this.subscriptions) {
       const now = endpoints.get(subscription.endpoint.id)

@@ -317,8 +317,9 @@ export class FakeSip implements Sip {
     uri: string,
     headers: Headers = {},
     flow: Flow = new FakeFlow(),
+    body = '',
   ): Promise<FakeTransaction> {
-    const tx = new FakeTransaction(requestOf(method, uri, headers), flow, this)
+    const tx = new FakeTransaction(requestOf(method, uri, headers, body), flow, this)
     await this.#handlers.get(method)?.(tx)
     return tx
   }
@@ -326,6 +327,12 @@ export class FakeSip implements Sip {
   /** A SUBSCRIBE out of the blue. */
   subscribe(user: string, headers: Headers = {}, flow?: Flow): Promise<FakeTransaction> {
     return this.receive('SUBSCRIBE', `sip:${user === '' ? '' : `${user}@`}pbx.example`, headers, flow)
+  }
+
+  /** A PUBLISH about this user; without a body it has no Content-Type either. */
+  publish(user: string, body: string, headers: Headers = {}): Promise<FakeTransaction> {
+    const type = body === '' ? undefined : 'application/lamp'
+    return this.receive('PUBLISH', `sip:${user}@pbx.example`, { 'Content-Type': type, ...headers }, undefined, body)
   }
 
   /** A SUBSCRIBE in a dialog that an earlier one made. */
@@ -342,7 +349,7 @@ export class FakeSip implements Sip {
   }
 }
 
-export function requestOf(method: string, uri: string, headers: Headers): SipRequest {
+export function requestOf(method: string, uri: string, headers: Headers, body = ''): SipRequest {
   const all: Headers = {
     Via: `SIP/2.0/UDP ${PEER.address}:${PEER.port};branch=z9hG4bK${newTag()}`,
     'Max-Forwards': '70',
@@ -354,14 +361,14 @@ export function requestOf(method: string, uri: string, headers: Headers): SipReq
     Event: 'lamp',
     Expires: '600',
     'User-Agent': 'Phone/1.0',
-    'Content-Length': '0',
+    'Content-Length': String(Buffer.byteLength(body)),
     ...headers,
   }
   let text = `${method} ${uri} SIP/2.0\r\n`
   for (const [name, value] of Object.entries(all)) {
     for (const line of value === undefined ? [] : [value].flat()) text += `${name}: ${line}\r\n`
   }
-  const message = parseMessage(Buffer.from(`${text}\r\n`, 'utf8'))
+  const message = parseMessage(Buffer.from(`${text}\r\n${body}`, 'utf8'))
   if (message.kind !== 'request') throw new Error(`not a request: ${text}`)
   return message
 }

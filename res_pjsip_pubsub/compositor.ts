@@ -1,0 +1,235 @@
+/**
+ * The event state compositor (RFC 3903): who takes PUBLISH for an event, and all that is published. publish.ts has the
+ * steps of one request. What several publications make together is for the packages to say.
+ */
+import { compilePattern, type Pattern } from '../core/auth/pattern.ts'
+import type { Endpoint, Endpoints } from '../core/endpoints.ts'
+import { type Logger, reasonOf } from '../core/log.ts'
+import type { Undo } from '../core/scope.ts'
+import type { ServerTransaction, SipRequest } from '../core/sip/contract.ts'
+import type { Hints } from '../core/states/hints.ts'
+import type { Watchable } from '../core/watch.ts'
+import type { Kind, Publication, PublicationEvent, PublicationHandler, Publishing, ResponseData } from './contract.ts'
+import { isOwnName, nameKey, senderUri } from './identity.ts'
+import type { PubsubSettings } from './options.ts'
+import { InboundPublication } from './publication.ts'
+import { openPublicationStore, type PublicationStore, type StoredPublication } from './publication-store.ts'
+import { Publications } from './publications.ts'
+import { type Asserted, type Published, type PublishServices, priorityOf, publish } from './publish.ts'
+import type { Timers } from './services.ts'
+import { Turns } from './turns.ts'
+
+export interface CompositorServices {
+  readonly settings: () => PubsubSettings
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  readonly timers: Timers
+  readonly log: Logger
+  readonly endpoints: Endpoints
+  readonly hints: Pick<Hints, 'find'>
+  readonly packageSays: (event: string, request: SipRequest, resource: string) => ResponseData | undefined
+}
+
+export class Compositor implements Publishing {
+  readonly #services: CompositorServices
+  readonly #handlers = new Map<string, PublicationHandler<unknown>>()
+  readonly #publications: Publications
+  readonly #turns = new Turns()
+  readonly #patterns = new Map<string, Pattern>()
+  readonly #publishing: PublishServices
+  #store: PublicationStore | undefined
+  #closed = false
+
+  constructor(services: CompositorServices) {
+    this.#services = services
+    this.#publications = new Publications(services.settings, (name) => nameKey(name, services.settings()))
+    this.#publishing = this.#makePublishing()
+  }
+
+  /** Takes back what the store holds. */
+  async open(store: Parameters<typeof openPublicationStore>[0]): Promise<void> {
+    this.#store = await openPublicationStore(store, this.#publications)
+    const unreadable = await this.#store.load((stored) => this.#restore(stored))
+    if (unreadable > 0) this.#services.log.warning(`${unreadable} publications in the store could not be read`)
+  }
+
+  /** Nothing is told: the publications stay in the store. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#turns.idle()
+    for (const publication of this.#publications) this.#services.timers.cancel(publication)
+    await this.#store?.close()
+  }
+
+  // What modules ask of it.
+
+  publicationHandler<State>(handler: PublicationHandler<State>): Undo {
+    const { event } = handler
+    if (this.#handlers.has(event)) throw new Error(`PUBLISH for ${event} has a handler already`)
+    this.#handlers.set(event, handler)
+    for (const publication of this.#publications) if (publication.event === event) void this.#read(publication, handler)
+    return () => {
+      if (this.#handlers.get(event) !== handler) return
+      this.#handlers.delete(event)
+      for (const publication of this.#publications) if (publication.event === event) this.#unread(publication)
+    }
+  }
+
+  publications<State>(event: string, resource: string, kind: Kind<State>): Watchable<readonly Publication<State>[]> {
+    const handler = this.#handlers.get(event)
+    if (handler && handler.kind.name !== kind.name)
+      throw new Error(`what is published for ${event} is a ${handler.kind.name}, not a ${kind.name}`)
+    // The name of the kind has just been compared, and only its handler makes states of it.
+    return this.#publications.watchable(event, resource) as Watchable<readonly Publication<State>[]>
+  }
+
+  get allPublications(): Iterable<InboundPublication> {
+    return this.#publications
+  }
+
+  isPublished(resource: string): boolean {
+    return this.#services.settings().accept_unknown || this.#publications.about(resource)
+  }
+
+  onPublication(listener: (what: PublicationEvent, publication: Publication) => void): Undo {
+    return this.#publications.onPublication(listener)
+  }
+
+  /** Events that are taken: Allow-Events. */
+  get publishable(): readonly string[] {
+    return [...this.#handlers.keys()]
+  }
+
+  // What happens.
+
+  /** A PUBLISH of this endpoint. `asserted`: what is not to be taken from the request. */
+  publish(tx: ServerTransaction, endpoint: Endpoint, asserted: Partial<Asserted> = {}): Promise<Published> {
+    const { sender_header, xavp_cfg } = this.#services.settings()
+    const sender = asserted.sender ?? senderUri(tx.request, endpoint, sender_header) ?? ''
+    const priority = asserted.priority ?? priorityOf(tx.request, endpoint, xavp_cfg)
+    return publish(tx, endpoint, { sender, priority }, this.#publishing)
+  }
+
+  /** The files were read again. */
+  endpointsChanged(): void {
+    const { endpoints } = this.#services.endpoints.files
+    for (const publication of this.#publications) {
+      const now = endpoints.get(publication.endpointId)
+      if (now) publication.belongsTo(now)
+    }
+  }
+
+  /** Other options. */
+  reload(): void {
+    this.#publications.reorder()
+  }
+
+  #restore({ facts, said, lease }: StoredPublication): void {
+    if (lease.expires <= this.#services.now()) return void this.#store?.forget(facts)
+    const endpoint = this.#services.endpoints.files.endpoints.get(facts.endpointId)
+    const publication = new InboundPublication(facts.ruid.slice(0, 8), { ...facts, endpoint }, said, lease, (due) =>
+      this.#expired(due),
+    )
+    this.#publications.add(publication)
+    this.#arm(publication)
+    const handler = this.#handlers.get(facts.event)
+    if (handler) void this.#read(publication, handler)
+  }
+
+  async #read(publication: InboundPublication, handler: PublicationHandler<unknown>): Promise<void> {
+    const { contentType: type, body, resource } = publication
+    const read = await Promise.resolve(
+      handler.read({ type, body: Buffer.from(body), resource, previous: undefined }),
+    ).catch((error: unknown) => ({ fault: reasonOf(error) }))
+    // It may have said something else meanwhile, or its handler may be gone.
+    if (publication.isRead || publication.body !== body || this.#handlers.get(publication.event) !== handler) return
+    if ('fault' in read) return this.#drop(publication, `it cannot be read any more: ${read.fault}`)
+    publication.reads({ state: read.state })
+    this.#publications.refresh(publication.event, resource)
+  }
+
+  #unread(publication: InboundPublication): void {
+    publication.reads(undefined)
+    this.#publications.refresh(publication.event, publication.resource)
+  }
+
+  #expired(publication: InboundPublication): void {
+    if (this.#closed) return
+    this.#services.log.debug(() => `${label(publication)} expired`)
+    this.#publications.remove(publication, { quiet: this.#services.settings().force_delete })
+    void this.#store?.forget(publication)
+    this.#handlers.get(publication.event)?.publishExpire?.(publication)
+    this.#publications.tell('expired', publication)
+  }
+
+  #drop(publication: InboundPublication, why: string): void {
+    this.#services.log.warning(`${label(publication)} is dropped: ${why}`)
+    this.#services.timers.cancel(publication)
+    this.#publications.remove(publication)
+    void this.#store?.forget(publication)
+    this.#publications.tell('removed', publication)
+  }
+
+  #arm(publication: InboundPublication): void {
+    this.#services.timers.arm(publication, Math.max(0, publication.expires - this.#services.now()))
+  }
+
+  #makePublishing(): PublishServices {
+    const { settings, now, timers, log, endpoints, packageSays } = this.#services
+    return {
+      settings,
+      now,
+      packageSays,
+      publications: this.#publications,
+      handler: (event) => this.#handlers.get(event),
+      events: () => this.publishable,
+      ignoreUriUserOptions: () => endpoints.global.ignore_uri_user_options,
+      mayPublish: (endpoint, resource) => this.#mayPublish(endpoint, resource),
+      exists: (handler, resource, endpoint) => this.#exists(handler, resource, endpoint),
+      inTurn: (key, work) => this.#turns.take(key, work),
+      find: (entityTag) => this.#publications.ofTag(entityTag),
+      keep: (publication) => this.#store?.keep(publication),
+      forget: (publication) => this.#store?.forget(publication),
+      due: (publication) => this.#expired(publication),
+      arm: (publication) => this.#arm(publication),
+      disarm: (publication) => timers.cancel(publication),
+      tell: (what, publication) => {
+        log.debug(() => `${label(publication)}: ${what}`)
+        this.#publications.tell(what, publication)
+      },
+      refused: (request, endpoint, why) =>
+        log.notice(`PUBLISH of endpoint ${endpoint.id} for ${request.requestUri} is refused: ${why}`),
+      closed: () => this.#closed,
+    }
+  }
+
+  /** `allow_publish` of the endpoint. Whatever else it allows, its own names are its own. */
+  #mayPublish(endpoint: Endpoint, resource: string): boolean {
+    const { allow_publish } = endpoint
+    if (allow_publish === 'no') return false
+    if (allow_publish === 'any') return true
+    if (isOwnName(resource, endpoint)) return true
+    if (allow_publish === 'own') return false
+    let pattern = this.#patterns.get(allow_publish)
+    if (!pattern) this.#patterns.set(allow_publish, (pattern = compilePattern(allow_publish)))
+    return pattern.test(resource)
+  }
+
+  async #exists(handler: PublicationHandler<unknown>, resource: string, endpoint: Endpoint): Promise<boolean> {
+    if (this.isPublished(resource)) return true
+    const { endpoints, hints } = this.#services
+    if (resource === '') return false
+    if (await endpoints.endpoint(resource)) return true
+    if (await endpoints.aor(resource)) return true
+    if (await handler.exists?.(resource, endpoint)) return true
+    const hint = await hints.find(endpoint.hintContext, resource)
+    if (hint === undefined || hint === 'unreachable') return false
+    // A hint that nobody watches is let go.
+    void hint.watch({ value: () => undefined })()
+    return true
+  }
+}
+
+function label({ event, resource, publisher }: Publication): string {
+  return `what ${publisher} publishes for ${event} of ${resource}`
+}

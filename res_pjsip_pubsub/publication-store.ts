@@ -1,0 +1,143 @@
+/**
+ * Publications in the store: a row each, in Kamailio's table `presentity` with Kamailio's columns, and behind them those
+ * that Kamailio has no use for.
+ */
+import type { Store, Table, TableDefinition } from '../core/store.ts'
+import type { Lease, PublicationFacts, Said } from './publication.ts'
+
+export interface PresentityRow {
+  /** Unique over all servers and restarts. */
+  readonly ruid: string
+  readonly username: string
+  readonly domain: string
+  readonly event: string
+  readonly etag: string
+  /** Epoch seconds, as Kamailio counts. */
+  readonly expires: number
+  readonly received_time: number
+  readonly body: string
+  readonly sender: string
+  readonly priority: number
+  readonly content_type: string
+  readonly endpoint: string
+  readonly publisher: string
+  readonly instance: string
+}
+
+export const PRESENTITY: TableDefinition<PresentityRow> = {
+  name: 'presentity',
+  key: 'ruid',
+  columns: {
+    ruid: 'text',
+    username: 'text',
+    domain: 'text',
+    event: 'text',
+    etag: 'text',
+    expires: 'integer',
+    received_time: 'integer',
+    body: 'text',
+    sender: 'text',
+    priority: 'integer',
+    content_type: 'text',
+    endpoint: 'text',
+    publisher: 'text',
+    instance: 'text',
+  },
+}
+
+/** A publication as it is stored: nobody has read its body yet. */
+export interface StoredPublication {
+  readonly facts: PublicationFacts
+  readonly said: Said
+  readonly lease: Lease
+}
+
+/** What is written; an InboundPublication has it. */
+export interface KeptPublication extends PublicationFacts, Lease, Omit<Said, 'read'> {}
+
+/** Where publications are kept. What `keep` and `forget` return is waited for before the PUBLISH is answered. */
+export interface PublicationStore {
+  /** All there are, in pages. Resolves with the number of rows that could not be read, and were deleted. */
+  load(each: (stored: StoredPublication) => void): Promise<number>
+  keep(publication: KeptPublication): void | Promise<void>
+  forget(publication: Pick<KeptPublication, 'ruid'>): void | Promise<void>
+  /** Resolves when everything is on disk. */
+  close(): Promise<void>
+}
+
+/** Written behind the packet path, in the store of lamplighter.conf. `all`: those there are, for a file that has to be written anew. */
+export async function openPublicationStore(store: Store, all: Iterable<KeptPublication>): Promise<PublicationStore> {
+  const rows = function* (): Iterable<PresentityRow> {
+    for (const publication of all) yield toRow(publication)
+  }
+  const table: Table<PresentityRow> = await store.table({ ...PRESENTITY, rows })
+  return {
+    keep: (publication) => table.put(toRow(publication)),
+    forget: ({ ruid }) => table.delete(ruid),
+    close: () => store.flush(),
+    async load(each) {
+      let unreadable = 0
+      await table.load((page) => {
+        for (const row of page) {
+          if (isRow({ ...row })) {
+            each(fromRow(row))
+          } else {
+            unreadable++
+            table.delete(row.ruid)
+          }
+        }
+      })
+      return unreadable
+    },
+  }
+}
+
+export function toRow(publication: KeptPublication): PresentityRow {
+  return {
+    ruid: publication.ruid,
+    username: publication.resource,
+    domain: publication.domain,
+    event: publication.event,
+    etag: publication.entityTag,
+    expires: Math.ceil(publication.expires / 1000),
+    received_time: Math.floor(publication.received / 1000),
+    body: publication.body,
+    sender: publication.sender,
+    priority: publication.priority,
+    content_type: publication.contentType,
+    endpoint: publication.endpointId,
+    publisher: publication.publisher,
+    instance: publication.instance,
+  }
+}
+
+export function fromRow(row: PresentityRow): StoredPublication {
+  return {
+    facts: {
+      ruid: row.ruid,
+      event: row.event,
+      resource: row.username,
+      domain: row.domain,
+      endpointId: row.endpoint,
+      endpoint: undefined,
+      publisher: row.publisher,
+      instance: row.instance,
+    },
+    said: {
+      contentType: row.content_type,
+      body: row.body,
+      read: undefined,
+      sender: row.sender,
+      priority: row.priority,
+      received: row.received_time * 1000,
+    },
+    lease: { entityTag: row.etag, expires: row.expires * 1000 },
+  }
+}
+
+/** Rows come from a file that anybody may have written to. */
+export function isRow(row: Readonly<Record<string, unknown>>): boolean {
+  return Object.entries(PRESENTITY.columns).every(([name, type]) =>
+    type === 'text' ? typeof row[name] === 'string' : Number.isSafeInteger(row[name]),
+  )
+}

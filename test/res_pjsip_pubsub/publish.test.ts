@@ -1,0 +1,378 @@
+/** The event state compositor (RFC 3903): answers, entity-tags, who may publish, what there is, expiry, restarts. */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import type { Undo } from '../../core/scope.ts'
+import type { Pubsub } from '../../res_pjsip_pubsub/contract.ts'
+import res_pjsip_pubsub from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
+import { TestCore, type TestCoreSettings } from '../support/core.ts'
+import { FakeSip, type FakeTransaction, type Headers } from '../support/fake-sip.ts'
+import { LampHandler } from '../support/lamp-publications.ts'
+import { lampKind } from '../support/lamps.ts'
+import { until } from '../support/tools.ts'
+
+describe('PUBLISH', () => {
+  let sip: FakeSip
+  let office: TestCore
+  let pubsub: Pubsub
+  let handler: LampHandler
+  let unregister: Undo
+
+  /** Endpoint 100 with AOR desk, endpoint 101, AOR door, hint 200. */
+  async function begin(settings: TestCoreSettings = {}): Promise<void> {
+    sip = new FakeSip()
+    office = await TestCore.start({
+      sip,
+      endpoints: { 100: { aors: ['desk'] }, 101: {} },
+      aors: { desk: {}, door: {} },
+      hints: { '200@default': ['Custom:200'] },
+      ...settings,
+    })
+    pubsub = await office.load<Pubsub>(res_pjsip_pubsub)
+    handler = new LampHandler()
+    unregister = pubsub.publicationHandler(handler)
+  }
+
+  const anyMay = { 100: { aors: ['desk'], allow_publish: 'any' }, 101: { allow_publish: 'any' } }
+
+  afterEach(() => office.close())
+
+  const shown = (resource = '100'): string[] =>
+    pubsub.publications('lamp', resource, lampKind).value.map(({ state }) => state.light)
+
+  const from = (user: string): Headers => ({ From: `<sip:${user}@pbx.example>;tag=1` })
+
+  async function published(body = 'on', headers: Headers = {}): Promise<string> {
+    const tx = await sip.publish('100', body, headers)
+    expect(tx.status, tx.given?.reason).to.equal(200)
+    return tx.header('SIP-ETag') ?? ''
+  }
+
+  const again = (tag: string, body: string, headers: Headers = {}): Promise<FakeTransaction> =>
+    sip.publish('100', body, { 'SIP-If-Match': tag, ...headers })
+
+  describe('initial, refresh, modify, remove', () => {
+    beforeEach(() => begin())
+
+    it('gives an entity-tag and an expiry, and shows what was published', async () => {
+      const tx = await sip.publish('100', 'on', { Expires: '600' })
+      expect(tx.status).to.equal(200)
+      expect(tx.header('Expires')).to.equal('600')
+      expect(tx.header('SIP-ETag')).to.match(/^[0-9a-f]{32}$/)
+      expect(shown()).to.deep.equal(['on'])
+    })
+
+    it('refreshes without a body, with a new entity-tag; the old one is 412', async () => {
+      const first = await published()
+      const tx = await again(first, '', { Expires: '60' })
+      expect([tx.status, tx.header('Expires')]).to.deep.equal([200, '60'])
+      const second = tx.header('SIP-ETag') ?? ''
+      expect(second).to.not.equal(first)
+      expect((await again(first, '')).status).to.equal(412)
+      expect((await again(second, '')).status).to.equal(200)
+      expect(shown()).to.deep.equal(['on'])
+    })
+
+    it('modifies, with what was said before at hand', async () => {
+      const tag = await published()
+      const tx = await again(tag, 'off')
+      expect(tx.status).to.equal(200)
+      expect(shown()).to.deep.equal(['off'])
+      expect((await again(tx.header('SIP-ETag') ?? '', 'more')).status).to.equal(200)
+      expect(shown()).to.deep.equal(['off+'])
+      expect([...pubsub.allPublications].map(({ body }) => body)).to.deep.equal(['off+'])
+    })
+
+    it('removes, whatever body comes along', async () => {
+      const tag = await published()
+      const tx = await again(tag, 'broken', { Expires: '0' })
+      expect([tx.status, tx.header('Expires')]).to.deep.equal([200, '0'])
+      expect(tx.header('SIP-ETag')).to.be.a('string')
+      expect(shown()).to.deep.equal([])
+      expect((await again(tag, '', { Expires: '0' })).status).to.equal(412)
+    })
+
+    it('takes one with Expires 0 and no entity-tag, and keeps nothing', async () => {
+      const tx = await sip.publish('100', 'on', { Expires: '0' })
+      expect([tx.status, tx.header('Expires')]).to.deep.equal([200, '0'])
+      expect([...pubsub.allPublications]).to.deep.equal([])
+    })
+
+    it('tells whoever watches of each step, and nobody of a refresh', async () => {
+      const seen: string[][] = []
+      const stop = pubsub.publications('lamp', '100', lampKind).watch({
+        value: (all) => seen.push(all.map(({ state }) => state.light)),
+      })
+      const first = await published()
+      const second = (await again(first, '')).header('SIP-ETag') ?? ''
+      const third = (await again(second, 'off')).header('SIP-ETag') ?? ''
+      await again(third, '', { Expires: '0' })
+      expect(seen).to.deep.equal([[], ['on'], ['off'], []])
+      void stop()
+    })
+
+    it('takes requests about one resource in the order in which they came', async () => {
+      const tag = await published()
+      const [one, two] = await Promise.all([again(tag, 'first'), again(tag, 'second')])
+      expect([one.status, two.status]).to.deep.equal([200, 412])
+      expect(shown()).to.deep.equal(['first'])
+    })
+  })
+
+  describe('refusals', () => {
+    beforeEach(() => begin())
+
+    for (const [what, headers, body, status, more] of [
+      ['no Event', { Event: undefined }, 'on', 489, ['Allow-Events', 'lamp']],
+      ['an Event nobody takes', { Event: 'weather' }, 'on', 489, ['Allow-Events', 'lamp']],
+      ['a malformed Expires', { Expires: 'soon' }, 'on', 400, undefined],
+      ['no body', {}, '', 400, undefined],
+      ['a body of another type', { 'Content-Type': 'text/plain' }, 'on', 415, ['Accept', 'application/lamp']],
+      ['a body of no type', { 'Content-Type': undefined }, 'on', 415, ['Accept', 'application/lamp']],
+      ['a packed body', { 'Content-Encoding': 'gzip' }, 'on', 415, ['Accept-Encoding', 'identity']],
+      ['two entity-tags', { 'SIP-If-Match': ['a', 'b'] }, '', 400, undefined],
+      ['an entity-tag nobody gave', { 'SIP-If-Match': 'a' }, '', 412, undefined],
+    ] as const) {
+      it(`${status} for ${what}`, async () => {
+        const tx = await sip.publish('100', body, headers)
+        expect(tx.status).to.equal(status)
+        if (more) expect(tx.header(more[0])).to.equal(more[1])
+        expect([...pubsub.allPublications]).to.deep.equal([])
+      })
+    }
+
+    it('400 with the words of who read the body, and what was said before stays', async () => {
+      const tag = await published()
+      const tx = await again(tag, 'broken')
+      expect([tx.status, tx.given?.reason]).to.deep.equal([400, 'This Lamp Is Broken'])
+      expect(shown()).to.deep.equal(['on'])
+      expect((await again(tag, 'off')).status).to.equal(200)
+    })
+
+    it('413 for a body of more than 32768 bytes', async () => {
+      expect((await sip.publish('100', 'x'.repeat(32769))).status).to.equal(413)
+      expect((await sip.publish('100', 'x'.repeat(32768))).status).to.equal(200)
+    })
+
+    it('416 for a Request-URI that is no SIP URI', async () => {
+      const tx = await sip.receive('PUBLISH', 'tel:100', { 'Content-Type': 'application/lamp' }, undefined, 'on')
+      expect(tx.status).to.equal(416)
+    })
+
+    it('412 for the entity-tag of another resource, another event, another endpoint', async () => {
+      await office.close()
+      await begin({ endpoints: anyMay })
+      const tag = await published()
+      expect((await sip.publish('101', 'x', { 'SIP-If-Match': tag })).status).to.equal(412)
+      expect((await again(tag, 'x', from('101'))).status).to.equal(412)
+      const other = pubsub.publicationHandler(new LampHandler('lantern'))
+      expect((await again(tag, 'x', { Event: 'lantern' })).status).to.equal(412)
+      void other()
+      expect((await again(tag, 'x')).status).to.equal(200)
+    })
+  })
+
+  describe('expiry', () => {
+    it('grants max_expires at most, default_expires without Expires, and tells expires_offset less', async () => {
+      await begin({ files: { 'pubsub.conf': { max_expires: '100', default_expires: '90', expires_offset: '10' } } })
+      expect((await sip.publish('100', 'on', { Expires: '4000' })).header('Expires')).to.equal('90')
+      expect((await sip.publish('100', 'on', { Expires: undefined })).header('Expires')).to.equal('80')
+      const [first] = pubsub.allPublications
+      expect((first?.expires ?? 0) - Date.now()).to.be.within(95000, 100000)
+    })
+
+    it('refuses what is shorter than min_expires with 423, or grants that', async () => {
+      await begin({ files: { 'pubsub.conf': { min_expires: '60' } } })
+      const tx = await sip.publish('100', 'on', { Expires: '30' })
+      expect([tx.status, tx.header('Min-Expires')]).to.deep.equal([423, '60'])
+      office.file('pubsub.conf', { min_expires: '60', min_expires_action: '2' })
+      await office.loader.reload('res_pjsip_pubsub')
+      expect((await sip.publish('100', 'on', { Expires: '30' })).header('Expires')).to.equal('60')
+    })
+
+    it('ends what is not refreshed, at its second and not at a sweep', async () => {
+      await begin()
+      const seen: number[] = []
+      const stop = pubsub.publications('lamp', '100', lampKind).watch({ value: (all) => seen.push(all.length) })
+      const before = Date.now()
+      await published('on', { Expires: '1' })
+      await until('expiry', () => seen.length === 3)
+      expect(seen).to.deep.equal([0, 1, 0])
+      expect(Date.now() - before).to.be.at.least(990)
+      expect(handler.called.at(-1)).to.equal('expire on')
+      void stop()
+    })
+
+    it('goes on for the time of a refresh', async () => {
+      await begin()
+      const tag = await published('on', { Expires: '1' })
+      await again(tag, '', { Expires: '600' })
+      await published('two', { Expires: '1' })
+      await until('expiry of the second', () => handler.called.includes('expire two'))
+      expect(shown()).to.deep.equal(['on'])
+    })
+
+    it('says nothing of an expiry with force_delete', async () => {
+      await begin({ files: { 'pubsub.conf': { force_delete: 'yes' } } })
+      const seen: number[] = []
+      const stop = pubsub.publications('lamp', '100', lampKind).watch({ value: (all) => seen.push(all.length) })
+      await published('on', { Expires: '1' })
+      await until('expiry', () => handler.called.includes('expire on'))
+      expect(seen).to.deep.equal([0, 1])
+      void stop()
+    })
+  })
+
+  describe('who may publish what', () => {
+    for (const [allow, resource, status] of [
+      ['own', '100', 200],
+      ['own', 'desk', 200],
+      ['own', '101', 403],
+      ['any', '101', 200],
+      ['any', 'door', 200],
+      ['no', '100', 403],
+      ['^do+r$', 'door', 200],
+      ['^do+r$', '100', 200],
+      ['^do+r$', '101', 403],
+    ] as const) {
+      it(`allow_publish = ${allow}: ${resource} is ${status}`, async () => {
+        await begin({ endpoints: { 100: { aors: ['desk'], allow_publish: allow }, 101: {} } })
+        expect((await sip.publish(resource, 'on')).status).to.equal(status)
+      })
+    }
+
+    it('no more than publication_limit at once', async () => {
+      await begin({ endpoints: { 100: { publication_limit: 2 } } })
+      const tag = await published('one')
+      await published('two')
+      const third = await sip.publish('100', 'three')
+      expect([third.status, third.given?.reason]).to.deep.equal([403, 'Too Many Publications'])
+      expect((await again(tag, 'one more')).status).to.equal(200)
+    })
+  })
+
+  describe('what there is', () => {
+    it('hints, endpoints, AORs, and what is published already; 404 for anything else', async () => {
+      await begin({ endpoints: anyMay })
+      const statusOf = async (resource: string): Promise<number> => (await sip.publish(resource, 'on')).status
+      expect(await statusOf('200')).to.equal(200)
+      expect(await statusOf('101')).to.equal(200)
+      expect(await statusOf('door')).to.equal(200)
+      expect(await statusOf('nobody')).to.equal(404)
+      expect(office.core.hints.list()).to.deep.equal([])
+    })
+
+    it('anything with accept_unknown', async () => {
+      await begin({ endpoints: anyMay, files: { 'pubsub.conf': { accept_unknown: 'yes' } } })
+      expect((await sip.publish('nobody', 'on')).status).to.equal(200)
+      expect(pubsub.isPublished('anybody')).to.equal(true)
+    })
+  })
+
+  describe('several publications', () => {
+    const instance = (id: string): Headers => ({ Contact: `<sip:100@192.0.2.7>;+sip.instance="<urn:uuid:${id}>"` })
+
+    it('a phone that lost its own replaces it, and its entity-tag is no longer good', async () => {
+      await begin()
+      const lost = await published('one', instance('a'))
+      const fresh = await published('two', instance('a'))
+      await published('three', instance('b'))
+      expect(shown().toSorted()).to.deep.equal(['three', 'two'])
+      expect((await again(lost, '')).status).to.equal(412)
+      expect((await again(fresh, '')).status).to.equal(200)
+    })
+
+    it('knows a phone by its Contact where the handler says so', async () => {
+      await begin()
+      await published('one')
+      await published('two')
+      expect(shown()).to.have.length(2)
+      handler.instanceByContact = true
+      await published('three')
+      await published('four')
+      expect(shown()).to.have.length(3)
+    })
+
+    it('Expires 0 without an entity-tag takes back what the same phone had', async () => {
+      await begin()
+      await published('one', instance('a'))
+      await published('ignored', { ...instance('a'), Expires: '0' })
+      expect(shown()).to.deep.equal([])
+    })
+
+    it('the newest goes first, or the one of the highest priority', async () => {
+      await begin({
+        endpoints: { 100: { trust_id_inbound: true }, 101: { allow_publish: 'any' } },
+        files: { 'pubsub.conf': { xavp_cfg: 'X-Pres' } },
+      })
+      await published('five', { 'X-Pres': 'priority=5' })
+      await published('ten', { 'X-Pres': 'priority = 10;other=1' })
+      await new Promise((resolve) => {
+        setTimeout(resolve, 2)
+      })
+      await published('none', { ...from('101'), 'X-Pres': 'priority=99' })
+      expect(shown()[0]).to.equal('none')
+      office.file('pubsub.conf', { xavp_cfg: 'X-Pres', retrieve_order: '1' })
+      await office.loader.reload('res_pjsip_pubsub')
+      expect(shown()).to.deep.equal(['ten', 'five', 'none'])
+    })
+  })
+
+  describe('modules', () => {
+    beforeEach(() => begin())
+
+    it('a second handler of an event throws; after its undoing publications wait for the next', async () => {
+      await published()
+      expect(() => pubsub.publicationHandler(handler)).to.throw('handler already')
+      void unregister()
+      expect(shown()).to.deep.equal([])
+      expect((await sip.publish('100', 'x')).status).to.equal(489)
+      expect([...pubsub.allPublications]).to.have.length(1)
+      unregister = pubsub.publicationHandler(new LampHandler())
+      await until('publications read again', () => shown().length === 1)
+      expect(shown()).to.deep.equal(['on'])
+    })
+
+    it('watching what is published as another kind throws', () => {
+      expect(() => pubsub.publications('lamp', '100', { name: 'weather' })).to.throw('not a weather')
+    })
+
+    it('are told what happens', async () => {
+      const told: string[] = []
+      const stop = pubsub.onPublication((what, { resource }) => told.push(`${what} ${resource}`))
+      const tag = await published()
+      const next = (await again(tag, 'off')).header('SIP-ETag') ?? ''
+      await again((await again(next, '')).header('SIP-ETag') ?? '', '', { Expires: '0' })
+      expect(told).to.deep.equal(['published 100', 'changed 100', 'refreshed 100', 'removed 100'])
+      void stop()
+    })
+  })
+
+  describe('over a restart', () => {
+    let directory: string
+    beforeEach(() => {
+      directory = mkdtempSync(join(tmpdir(), 'lamplighter-publish-'))
+    })
+    afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+    it('publications and their entity-tags are kept', async () => {
+      const storePath = join(directory, 'lamps.db')
+      await begin({ storePath })
+      const tag = await published('on', { Expires: '600' })
+      await published('short', { Expires: '1' })
+      await office.close()
+      await new Promise((resolve) => {
+        setTimeout(resolve, 1100)
+      })
+      await begin({ storePath })
+      await until('publication', () => shown().length === 1)
+      const [kept] = pubsub.allPublications
+      expect(kept).to.include({ publisher: 'sip:100@pbx.example', domain: 'pbx.example', body: 'on' })
+      expect(kept?.endpoint?.id).to.equal('100')
+      expect((await again(tag, 'off')).status).to.equal(200)
+      expect(shown()).to.deep.equal(['off'])
+    })
+  })
+})
