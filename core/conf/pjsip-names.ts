@@ -28,7 +28,7 @@ export const OTHER_OPTIONS = {
     geoloc_incoming_call_profile geoloc_outgoing_call_profile ice_support ignore_183_without_sdp inband_progress
     incoming_call_offer_pref language max_audio_streams max_video_streams media_address media_encryption
     media_encryption_optimistic media_use_received_transport message_context moh_passthrough moh_suggest
-    named_call_group named_pickup_group one_touch_recording outbound_auth outgoing_call_offer_pref overlap_context
+    named_call_group named_pickup_group one_touch_recording outgoing_call_offer_pref overlap_context
     pickup_group preferred_codec_only record_off_feature record_on_feature redirect_method refer_blind_progress
     rpid_immediate rtcp_mux rtp_engine rtp_ipv6 rtp_keepalive rtp_port_end rtp_port_start rtp_symmetric rtp_timeout
     rtp_timeout_hold sdp_owner sdp_session security_mechanisms security_negotiation send_aoc send_connected_line

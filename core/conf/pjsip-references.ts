@@ -29,6 +29,7 @@ export function checkReferences(config: PjsipConfig, sections: Sections, finding
 
 function checkEndpoint(endpoint: Endpoint, draft: Draft | undefined, config: PjsipConfig, findings: Findings): void {
   checkNames('auth', endpoint.auth, 'auth', (name) => config.auths.has(name), draft, findings)
+  checkNames('outbound_auth', endpoint.outbound_auth, 'auth', (name) => config.auths.has(name), draft, findings)
   checkNames('aors', endpoint.aors, 'aor', (name) => config.aors.has(name), draft, findings)
   checkNames('acl', endpoint.acl, 'ACL', knownAcls(config), draft, findings)
   checkNames('contact_acl', endpoint.contact_acl, 'ACL', knownAcls(config), draft, findings)

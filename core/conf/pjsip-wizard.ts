@@ -23,6 +23,8 @@ export interface WizardSections {
 
 const PARTS = ['endpoint', 'aor', 'inbound_auth', 'outbound_auth', 'identify', 'registration', 'phoneprov']
 
+type AuthPart = 'inbound_auth' | 'outbound_auth'
+
 export function expandWizards(file: ConfigFile, foreign: boolean, findings: Findings): WizardSections {
   const sections: ConfigSection[] = []
   const hints: WizardHint[] = []
@@ -55,7 +57,8 @@ class Wizard {
   }
 
   sections(): ConfigSection[] {
-    return [this.#endpoint(), this.#aor(), ...this.#auth(), ...this.#identify()]
+    const auths = [...this.#auth('accepts_auth', 'inbound_auth'), ...this.#auth('sends_auth', 'outbound_auth')]
+    return [this.#endpoint(), this.#aor(), ...auths, ...this.#identify()]
   }
 
   hints(): WizardHint[] {
@@ -70,7 +73,8 @@ class Wizard {
     const entries = [...this.#part('endpoint'), this.#made('aors', this.#section.name)]
     for (const name of ['outbound_proxy', 'transport'])
       if (this.#text(name) !== '') entries.push(this.#made(name, this.#text(name)))
-    if (this.#yes('accepts_auth')) entries.push(this.#made('auth', this.#inboundAuth))
+    if (this.#yes('accepts_auth')) entries.push(this.#made('auth', this.#nameOf('inbound_auth')))
+    if (this.#yes('sends_auth')) entries.push(this.#made('outbound_auth', this.#nameOf('outbound_auth')))
     return this.#make(this.#section.name, 'endpoint', entries)
   }
 
@@ -84,17 +88,17 @@ class Wizard {
     return this.#make(this.#section.name, 'aor', entries)
   }
 
-  #auth(): ConfigSection[] {
-    if (!this.#yes('accepts_auth')) return []
-    const entries = this.#part('inbound_auth')
+  #auth(option: 'accepts_auth' | 'sends_auth', part: AuthPart): ConfigSection[] {
+    if (!this.#yes(option)) return []
+    const entries = this.#part(part)
     if (!entries.some((entry) => entry.key === 'username')) {
       this.#findings.doubt(
         this.#foreign,
-        `wizard [${this.#section.name}] accepts_auth without inbound_auth/username, expected one`,
-        lastValue(this.#section, 'accepts_auth'),
+        `wizard [${this.#section.name}] ${option} without ${part}/username, expected one`,
+        lastValue(this.#section, option),
       )
     }
-    return [this.#make(this.#inboundAuth, 'auth', entries)]
+    return [this.#make(this.#nameOf(part), 'auth', entries)]
   }
 
   #identify(): ConfigSection[] {
@@ -114,8 +118,9 @@ class Wizard {
     return [this.#make(`${this.#section.name}-identify`, 'identify', entries)]
   }
 
-  get #inboundAuth(): string {
-    return `${this.#section.name}-iauth`
+  /** As Asterisk's wizard names them. */
+  #nameOf(part: AuthPart): string {
+    return `${this.#section.name}-${part === 'inbound_auth' ? 'iauth' : 'oauth'}`
   }
 
   /** `endpoint/context = x` of the wizard is `context = x` of the endpoint. */
