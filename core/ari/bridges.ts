@@ -1,47 +1,57 @@
 /** All bridges together: one per `type = server` section, kept in step with the configuration. */
 import type { Configuration } from '../conf/configuration.ts'
 import type { Console } from '../console/console.ts'
-import type { Core } from '../core.ts'
 import { type Log, reasonOf } from '../log.ts'
 import type { Undo } from '../scope.ts'
-import { startBridge } from './bridge.ts'
+import { type BridgeSettings, startBridge } from './bridge.ts'
 import type { Bridge } from './bridge-contract.ts'
 import { ariCommands } from './commands.ts'
 
-export class Bridges {
-  readonly #core: Core
-  readonly #log: Log
-  readonly #bridges = new Map<string, Bridge>()
+interface Running {
+  readonly bridge: Bridge
+  /** Whether hints and endpoints come from files, and this Asterisk is not asked for them. */
+  readonly fromFiles: boolean
+}
 
-  constructor(core: Core, log: Log) {
+type BridgesConfiguration = Pick<Configuration, 'servers'> & {
+  readonly general: Pick<Configuration['general'], 'asterisk_config'>
+}
+
+export class Bridges {
+  readonly #core: BridgeSettings['core']
+  readonly #log: Log
+  readonly #bridges = new Map<string, Running>()
+
+  constructor(core: BridgeSettings['core'], log: Log) {
     this.#core = core
     this.#log = log
   }
 
   get all(): readonly Bridge[] {
-    return [...this.#bridges.values()]
+    return [...this.#bridges.values()].map(({ bridge }) => bridge)
   }
 
   /** Starts, changes and ends bridges. A server that is configured no more takes its states with it. */
-  async configure({ servers, general }: Configuration): Promise<void> {
+  async configure({ servers, general }: BridgesConfiguration): Promise<void> {
     // Asterisk's own files say all that it could be asked for.
     const fromFiles = general.asterisk_config !== ''
 
-    for (const [name, bridge] of this.#bridges) {
+    for (const [name, { bridge }] of this.#bridges) {
       if (servers.some((server) => server.name === name)) continue
       this.#bridges.delete(name)
       await bridge.close({ forget: true })
     }
     for (const server of servers) {
       const running = this.#bridges.get(server.name)
-      if (running) await running.reload(server.options, server.place)
-      else {
-        const log = this.#log.logger(`ari.${server.name}`)
-        this.#bridges.set(
-          server.name,
-          startBridge({ server, core: this.#core, log, hintsFromFiles: fromFiles, endpointsFromFiles: fromFiles }),
-        )
+      if (running?.fromFiles === fromFiles) {
+        await running.bridge.reload(server.options, server.place)
+        continue
       }
+      // What it reads is decided when it starts. Its states stay, so that no lamp changes while another one takes over.
+      await running?.bridge.close()
+      const log = this.#log.logger(`ari.${server.name}`)
+      const settings = { server, core: this.#core, log, hintsFromFiles: fromFiles, endpointsFromFiles: fromFiles }
+      this.#bridges.set(server.name, { bridge: startBridge(settings), fromFiles })
     }
   }
 

@@ -94,6 +94,12 @@ export class CallTracker {
         repair: () => this.#gone(id),
       })
     }
+    // Left by who had this origin before, and over since.
+    for (const { origin, id, device, state } of this.#calls.list()) {
+      if (origin !== this.#origin || this.#legs.has(id) || listed.has(id) || told.has(id)) continue
+      const repair = (): void => this.#calls.end(origin, device, id)
+      differences.push({ what: `call ${id} of ${device}`, believed: state, found: 'over', repair })
+    }
     for (const channel of channels) {
       const known = this.#legs.get(channel.id)
       if (told.has(channel.id) || !isLeg(channel)) continue

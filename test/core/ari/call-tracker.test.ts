@@ -57,6 +57,18 @@ describe('Calls from channel events', () => {
     await until('the mark', () => calls.of('PJSIP/101')[0]?.remote.restricted)
   })
 
+  it('ends calls that were left by who had this origin before, and leaves those of other origins', async () => {
+    see('created', channel('1', 'PJSIP/101-1', { state: 'Up' }))
+    const left = calls.of('PJSIP/101')[0]
+    if (!left) throw new Error('no call')
+    calls.set({ ...left, id: 'left' })
+    calls.set({ ...left, id: 'left', origin: 'pbx2' })
+    listed = [{ id: '1', name: 'PJSIP/101-1', state: 'Up' }]
+    const differences = await tracker.refresh()
+    expect(differences.map(({ what, found: now }) => `${what} ${now}`)).to.deep.equal(['call left of PJSIP/101 over'])
+    expect(calls.of('PJSIP/101').map(({ origin, id }) => `${origin} ${id}`)).to.deep.equal(['pbx1 1', 'pbx2 left'])
+  })
+
   it('asks nothing about calls that nobody watches, until somebody does', async () => {
     variables['CHANNEL(pjsip,call-id)'] = 'c1'
     variables['CHANNEL(pjsip,local_tag)'] = 'l1'

@@ -1,0 +1,87 @@
+import { expect } from 'chai'
+import type { ServerOptions } from '../../../core/ari/bridge-contract.ts'
+import { Bridges } from '../../../core/ari/bridges.ts'
+import { pbxData } from '../../../core/demo/data.ts'
+import { type DemoPbx, startDemoPbx } from '../../../core/demo/pbx.ts'
+import { defaultsOf } from '../../../core/options.ts'
+import { serverOptions } from '../../../core/settings.ts'
+import { type StateModel, stateModel } from '../../support/bridge-rig.ts'
+import { until } from '../../support/tools.ts'
+
+const DATA = pbxData({
+  endpoints: {
+    100: { context: 'office', aors: '100', auth: '100' },
+    101: { context: 'office', aors: '101', auth: '101' },
+  },
+  auths: { 100: { auth_type: 'userpass', username: '100', password: 'secret' } },
+  hints: { office: { 100: 'PJSIP/100', 101: 'PJSIP/101' } },
+})
+
+describe('The bridges of a configuration', () => {
+  let pbx: DemoPbx
+  let model: StateModel
+  let bridges: Bridges
+
+  beforeEach(async () => {
+    pbx = await startDemoPbx({ port: 0, data: DATA })
+    for (const id of ['100', '101']) pbx.register(id, true)
+    model = stateModel()
+    bridges = new Bridges(model, model.log)
+  })
+
+  afterEach(async () => {
+    await bridges.close()
+    await pbx.stop()
+  })
+
+  async function configure(asterisk_config: string, more: Partial<ServerOptions> = {}): Promise<void> {
+    const login = { url: pbx.url, username: 'lamplighter', password: 'lamplighter' }
+    const server = { name: 'pbx1', options: { ...defaultsOf(serverOptions), ...login, ...more } }
+    await bridges.configure({
+      servers: [{ ...server, place: { file: 'lamplighter.conf', line: 1 } }],
+      general: { asterisk_config },
+    })
+    await bridges.settled(5000)
+  }
+
+  it('ask Asterisk for hints and endpoints no more once its files are read', async () => {
+    await configure('')
+    expect(await model.hints.find('office', '101')).to.be.an('object')
+    expect((await model.endpoints.endpoint('100'))?.context).to.equal('office')
+    await configure('/etc/asterisk')
+    expect(await model.hints.find('office', '100')).to.equal(undefined)
+    expect(model.endpoints.endpoint('100')).to.equal(undefined)
+  })
+
+  it('ask Asterisk for both from when its files are read no more', async () => {
+    await configure('/etc/asterisk')
+    expect(await model.hints.find('office', '101')).to.equal(undefined)
+    await configure('')
+    expect(await model.hints.find('office', '101')).to.be.an('object')
+    expect((await model.endpoints.endpoint('100'))?.context).to.equal('office')
+  })
+
+  it('keep every lamp over that, and end no call that goes on', async () => {
+    await configure('')
+    const hint = await model.hints.find('office', '101')
+    if (!hint || hint === 'unreachable') throw new Error('no hint')
+    const call = pbx.call('100', '101')
+    call.answer()
+    await until('the call', () => hint.value.calls[0]?.state === 'confirmed' && hint.value.state === 1)
+    const seen: string[] = []
+    const stop = hint.watch({ value: ({ state, calls }) => seen.push(`${state} ${calls.length}`) })
+    await configure('/etc/asterisk')
+    expect(new Set(seen)).to.deep.equal(new Set(['1 1']))
+    call.hangUp()
+    await until('idle', () => hint.value.state === 0 && hint.value.calls.length === 0)
+    await stop()
+  })
+
+  it('stay as they are where only other options change', async () => {
+    await configure('')
+    const [before] = bridges.all
+    await configure('', { stale_after: 5 })
+    expect(bridges.all[0]).to.equal(before)
+    expect(before?.status().connects).to.equal(1)
+  })
+})
