@@ -33,6 +33,7 @@ import { Calls } from './states/calls.ts'
 import { Devices } from './states/devices.ts'
 import { Hints } from './states/hints.ts'
 import { LOCAL, registerLocalStates } from './states/local-states.ts'
+import { MailboxAliases } from './states/mailbox-aliases.ts'
 import { Mailboxes } from './states/mailboxes.ts'
 import { Presences } from './states/presence.ts'
 import { keepStates } from './states/state-store.ts'
@@ -173,6 +174,9 @@ class LamplighterServer implements Server {
       ),
     )
 
+    const aliases = new MailboxAliases(mailboxes, this.#configuration.mailboxes.aliases)
+    own(() => aliases.close())
+
     const metrics = new Metrics()
     own(processMetrics(metrics))
     const endpoints = new Endpoints(pjsip)
@@ -229,7 +233,7 @@ class LamplighterServer implements Server {
     }
     const loader = new Loader(core, this.#readOptions)
     const bridges = new Bridges(core, this.#log)
-    this.#running = { core, stack, dialplan, loader, bridges }
+    this.#running = { core, stack, dialplan, aliases, loader, bridges }
     own(() => bridges.close())
     await bridges.configure(this.#configuration)
     await Promise.race(ended ? [bridges.settled(BRIDGE_WAIT), ended] : [bridges.settled(BRIDGE_WAIT)])
@@ -283,7 +287,7 @@ class LamplighterServer implements Server {
 
   async #reload(): Promise<void> {
     const log = this.#log.logger('core')
-    const { stack, core, dialplan, bridges, loader } = this.#parts
+    const { stack, core, dialplan, aliases, bridges, loader } = this.#parts
     const { configuration, notes } = this.#readGood()
     const { pjsip, modules, console } = configuration
     const before = this.#configuration
@@ -301,6 +305,7 @@ class LamplighterServer implements Server {
       () => bridges.configure(configuration),
       () => dialplan.replace(configuration.dialplan),
       () => core.hints.reread(),
+      () => aliases.replace(configuration.mailboxes.aliases),
       () => {
         if (pjsip.global.debug !== before.pjsip.global.debug) setTrace(core, pjsip.global.debug)
       },
@@ -377,6 +382,7 @@ interface Running {
   readonly core: Core
   readonly stack: Stack
   readonly dialplan: Dialplan
+  readonly aliases: MailboxAliases
   readonly loader: Loader
   readonly bridges: Bridges
 }

@@ -2,6 +2,8 @@
 import { type ConfigFile, type ConfigSection, lastValue, type Place } from '../config.ts'
 import { type OptionSet, type OptionValues, readSection } from '../options.ts'
 import { consoleOptions, generalOptions, serverOptions, storeOptions } from '../settings.ts'
+import { LOCAL } from '../states/local-states.ts'
+import { ALIAS } from '../states/mailbox-aliases.ts'
 import type { Findings } from './findings.ts'
 import { didYouMean } from './suggestion.ts'
 
@@ -19,8 +21,8 @@ export interface Settings {
   readonly servers: readonly ServerEntry[]
 }
 
-/** The origin of states that are set at our own console. */
-const RESERVED = new Set(['local'])
+/** The origins of states that no server tells. */
+const RESERVED = new Set([LOCAL, ALIAS])
 const SECTIONS = ['general', 'store', 'console']
 
 export function readSettings(file: ConfigFile | undefined, findings: Findings): Settings {

@@ -1,5 +1,5 @@
 /** Message counts of mailboxes (`100@default`), by origin; a mailbox lives in one place, so the newest report counts. */
-import { Reported } from './reported.ts'
+import { type Report, Reported } from './reported.ts'
 
 export interface MailboxCounts {
   readonly newMessages: number
@@ -17,16 +17,16 @@ export function mailboxName(text: string): string {
   return text.includes('@') ? text : `${text}@default`
 }
 
+/** What is seen of several opinions; undefined where there is none. */
+export function newestCounts(reports: readonly Report<MailboxCounts>[]): MailboxCounts | undefined {
+  return reports.reduce<Report<MailboxCounts> | undefined>(
+    (newest, report) => (newest && newest.since > report.since ? newest : report),
+    undefined,
+  )?.state
+}
+
 export class Mailboxes extends Reported<MailboxCounts> {
   constructor(now?: () => number) {
-    super(
-      (reports) =>
-        reports.reduce<(typeof reports)[number] | undefined>(
-          (newest, r) => (newest && newest.since > r.since ? newest : r),
-          undefined,
-        )?.state ?? NO_MESSAGES,
-      sameCounts,
-      now,
-    )
+    super((reports) => newestCounts(reports) ?? NO_MESSAGES, sameCounts, now)
   }
 }
