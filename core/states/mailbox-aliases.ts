@@ -53,7 +53,7 @@ export class MailboxAliases implements Reader {
   }
 
   close(): void {
-    for (const key of [...this.#followed.keys()]) this.#leave(key)
+    for (const key of this.#followed.keys()) this.#leave(key)
     for (const undo of this.#undos) void undo()
   }
 
