@@ -21,7 +21,7 @@ import { AriHintSource } from './hint-source.ts'
 import { MailboxReader } from './mailbox-reader.ts'
 import { PresenceReader } from './presence-reader.ts'
 import { Probe } from './probe.ts'
-import type { AriEvent, AsteriskInfo } from './protocol.ts'
+import type { AriAnswer, AriEvent, AsteriskInfo } from './protocol.ts'
 import { type Reconciliation, reconcile } from './reconcile.ts'
 import { Repeating } from './repeating.ts'
 import { subscribe } from './subscribe.ts'
@@ -95,6 +95,7 @@ class AriBridge implements Bridge {
         up: (info) => void this.#up(info),
         event: (event) => this.#event(event),
         timedOut: () => this.#counters.timeouts.add(),
+        answered: (answer) => this.#answered(answer),
         down: (end, pause) => this.#down(end, pause),
       },
       log,
@@ -282,6 +283,15 @@ class AriBridge implements Bridge {
         return this.#calls.event(event)
       case 'replaced':
         return undefined
+    }
+  }
+
+  /** A user that was changed or removed keeps its event socket, and lamps go on following it; nothing can be read. */
+  #answered(answer: AriAnswer): void {
+    if (answer.kind === 'refused' && answer.status === 401) {
+      this.#complaints.connection({ cause: 'credentials', reason: '401' }, this.#options.url, this.#options.username)
+    } else if (answer.kind === 'ok') {
+      this.#complaints.settle('connection', `Asterisk accepts the ARI user '${this.#options.username}' again`)
     }
   }
 

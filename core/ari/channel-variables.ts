@@ -52,6 +52,7 @@ async function readGroup(
   }
   if (answer.kind === 'unreachable') return group.map(() => ({ kind: 'unasked', reason: answer.reason }))
   if (isChannelMissing(answer)) return 'no channel'
+  if (isForbidden(answer)) return group.map(() => ({ kind: 'unasked', reason: answer.message }))
   const middle = group.length >> 1
   const first = await readGroup(link, channelId, group.slice(0, middle))
   if (first === 'no channel') return first
@@ -68,7 +69,8 @@ async function readSingly(
   if (answers.some(isChannelMissing)) return 'no channel'
   return answers.map((answer): Reading => {
     if (answer.kind === 'ok') return { kind: 'value', value: text(record(answer.body).value) }
-    return answer.kind === 'refused' ? NONE : { kind: 'unasked', reason: answer.reason }
+    if (answer.kind === 'unreachable') return { kind: 'unasked', reason: answer.reason }
+    return isForbidden(answer) ? { kind: 'unasked', reason: answer.message } : NONE
   })
 }
 
@@ -77,6 +79,11 @@ const NONE: Reading = { kind: 'none' }
 /** 404 is also said of a variable that does not exist. */
 function isChannelMissing(answer: AriAnswer): boolean {
   return answer.kind === 'refused' && answer.status === 404 && /channel/i.test(answer.message)
+}
+
+/** The user may not ask any more, which says nothing of what was asked for. */
+function isForbidden(answer: AriAnswer): boolean {
+  return answer.kind === 'refused' && (answer.status === 401 || answer.status === 403)
 }
 
 function groups(expressions: readonly Expression[]): Expression[][] {

@@ -55,6 +55,8 @@ export class Complaints {
   }
 
   probe(status: number, message: string): void {
+    // Said of the whole connection.
+    if (status === 401) return
     if (status === 403) {
       return this.say(
         'probe',

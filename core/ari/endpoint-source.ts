@@ -115,6 +115,7 @@ export class AriEndpointSource implements EndpointSource {
     })
     if (answer.kind === 'unreachable') return known
     if (answer.kind === 'refused' && !/not found/i.test(answer.message)) {
+      if (answer.status === 401) return known
       this.#complaints.say(
         'objects',
         `Asterisk does not show its pjsip objects (${answer.status} ${answer.message}): load res_ari_asterisk.so and ` +

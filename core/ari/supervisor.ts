@@ -31,6 +31,8 @@ export interface LinkObserver {
   up(info: AsteriskInfo): void
   event(event: AriEvent): void
   timedOut(operation: Operation): void
+  /** Any answer to any request, before whoever asked gets it. */
+  answered(answer: AriAnswer): void
   /** The connection is gone, or an attempt failed. `pause` is the time until the next one, in milliseconds. */
   down(end: LinkEnd, pause: number): void
 }
@@ -69,9 +71,11 @@ export class Supervisor implements AriLink {
     return this.#worker?.has(operation) ?? false
   }
 
-  request(operation: Operation, parameters: Parameters): Promise<AriAnswer> {
-    if (!this.#worker) return Promise.resolve({ kind: 'unreachable', reason: 'not connected' })
-    return this.#worker.request(operation, parameters)
+  async request(operation: Operation, parameters: Parameters): Promise<AriAnswer> {
+    if (!this.#worker) return { kind: 'unreachable', reason: 'not connected' }
+    const answer = await this.#worker.request(operation, parameters)
+    this.#observer.answered(answer)
+    return answer
   }
 
   start(): void {

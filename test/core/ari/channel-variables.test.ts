@@ -47,6 +47,16 @@ describe('Reading functions on a channel', () => {
     }
   })
 
+  it('takes a user that may not ask any more for silence, not for a function that is not there', async () => {
+    for (const status of [401, 403]) {
+      const link = new FakeLink([BULK, SINGLE], () => refused(status, 'no'))
+      for (const asked of [[hint(1)], [hint(1), hint(2)]])
+        expect(await readOnChannel(link, 'probe', asked)).to.deep.equal(
+          asked.map(() => ({ kind: 'unasked', reason: 'no' })),
+        )
+    }
+  })
+
   it('tells a channel that is gone from a function that is not there, and both from silence', async () => {
     const answers: Record<string, AriAnswer> = {
       gone: refused(404, 'Provided channel was not found'),

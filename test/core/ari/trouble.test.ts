@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { expect } from 'chai'
 import { pbxData } from '../../../core/demo/data.ts'
 import { type DemoPbx, type DemoPbxOptions, startDemoPbx } from '../../../core/demo/pbx.ts'
@@ -54,6 +55,29 @@ describe('The bridge, where something is wrong in Asterisk', function () {
       password: 'lamplighter',
     })
     await until('service', () => rig?.bridge.status().state === 'serving')
+    expect(rig.bridge.status().complaints).to.deep.equal([])
+  })
+
+  it('says the same of a user that is changed while it is connected, and goes on following devices', async () => {
+    await start()
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    const hint = await rig.hints.find('default', '200')
+    if (!hint || hint === 'unreachable') throw new Error('no hint')
+    const refuse = (_: unknown, response: ServerResponse): void => {
+      response.writeHead(401, { 'Content-Type': 'application/json' }).end('{"message":"Authentication required"}')
+    }
+    proxy.rules.push({ path: /./, answer: refuse })
+    await rig.bridge.rereadHints()
+    expect(await rig.hints.find('default', '201')).to.equal('unreachable')
+    expect(hint.definition?.devices).to.deep.equal(['Custom:x'])
+    expect(rig.logged("refuses the ARI user 'lamplighter' (401)")).to.have.length(1)
+    expect(rig.bridge.status().complaints).to.have.length(1)
+    await stillServes(rig)
+
+    proxy.rules.length = 0
+    await rig.bridge.reconcile()
+    expect(rig.logged("accepts the ARI user 'lamplighter' again")).to.have.length(1)
     expect(rig.bridge.status().complaints).to.deep.equal([])
   })
 
