@@ -247,6 +247,7 @@ function establish(
   }
   const subscription = subscriptions.add(facts, notifier)
   subscription.authorize(decision)
+  notifier.statusChanged(subscription)
   // RFC 6665 8.2.2: answers that make a dialog name the events there are.
   const events = notifier.compat() === 'rfc' ? refusal.listHeader('Allow-Events', notifier.registry.events) : []
   tx.answer({ status: accepted(ask.event, settings), headers: [['Expires', String(seconds)], ...events], dialog })

@@ -2,6 +2,7 @@
 import type { ModuleConfig } from '../core/module.ts'
 import { integer, type OptionValues, options, yesno } from '../core/options.ts'
 import { kamailioOptions } from './kamailio-options.ts'
+import { watcherOptions } from './watcher-options.ts'
 
 export const pubsubOptions = options({
   min_expires: integer(
@@ -58,6 +59,7 @@ export const pubsubOptions = options({
     { min: 1, max: 3600, unit: 'seconds' },
   ),
   ...kamailioOptions,
+  ...watcherOptions,
 })
 
 export const pubsubConfig: ModuleConfig<typeof pubsubOptions> = {

@@ -1,12 +1,12 @@
 /** The pubsub core: what a loaded res_pjsip_pubsub is made of, and the API it gives to packages (contract.ts). */
 import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
-import { type Logger, reasonOf } from '../core/log.ts'
+import type { Logger } from '../core/log.ts'
 import type { Undo } from '../core/scope.ts'
 import type { HeaderLine, Outcome, ServerTransaction } from '../core/sip/contract.ts'
 import { TimerWheel } from '../core/sip/timer-wheel.ts'
 import type { Watchable } from '../core/watch.ts'
-import { Authorizations, type Authorizer, type Decision } from './authorization.ts'
+import type { Authorizer } from './authorization.ts'
 import { Bodies, type Body } from './bodies.ts'
 import { Compositor } from './compositor.ts'
 import type {
@@ -36,9 +36,11 @@ import { Restorer } from './restore.ts'
 import { Reviver } from './reviver.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import { Subscriptions } from './subscriptions.ts'
+import { Watching } from './watching.ts'
 
 export class PubsubCore implements Pubsub {
   readonly subscriptions: Subscriptions
+  readonly watching: Watching
   readonly compositor: Compositor
   readonly #core: Core
   readonly #log: Logger
@@ -48,7 +50,6 @@ export class PubsubCore implements Pubsub {
   readonly #queue = new NotifyQueue(() => paceOf(this.#settings, storageModes(this.#settings).subscriptions))
   readonly #timers = new TimerWheel()
   readonly #reviver: Reviver
-  readonly #authorizations: Authorizations
   readonly #services: NotifierServices
   readonly #persistence: Persistence
   #notifyHeaders: readonly HeaderLine[] | undefined
@@ -72,7 +73,10 @@ export class PubsubCore implements Pubsub {
       subscriptions,
       services: pubsub.#services,
       log,
-      restored: (subscription) => pubsub.#reviver.add(subscription, pubsub.#settings.restore_patience, WANT.forced),
+      restored: (subscription) => {
+        pubsub.watching.lists.changed(subscription)
+        pubsub.#reviver.add(subscription, pubsub.#settings.restore_patience, WANT.forced)
+      },
     })
     own(() => restorer.stop())
     own(() => pubsub.compositor.close())
@@ -98,17 +102,22 @@ export class PubsubCore implements Pubsub {
     this.#settings = settings
     this.subscriptions = subscriptions
     this.#persistence = persistence
-    this.#registry = new Registry({
-      packageAdded: () => this.#registered(),
-      packageRemoved: (event) => this.#packageRemoved(event),
-      bodiesChanged: (type) => this.#bodiesChanged(type),
-    })
-    this.#bodies = new Bodies(this.#registry)
-    this.#authorizations = new Authorizations({
+    this.watching = new Watching({
+      subscriptions,
       package: (event) => this.#registry.package(event),
-      grace: () => this.#settings.unload_grace * 1000,
-      changed: () => this.#authorizeAll(),
+      settings: () => this.#settings,
+      compat: () => core.general.compat,
+      log,
     })
+    this.#registry = new Registry(
+      {
+        packageAdded: () => this.#registered(),
+        packageRemoved: (event) => this.#packageRemoved(event),
+        bodiesChanged: (type) => this.#bodiesChanged(type),
+      },
+      this.watching.template,
+    )
+    this.#bodies = new Bodies(this.#registry)
     this.compositor = new Compositor({
       settings: () => this.#settings,
       now: Date.now,
@@ -144,7 +153,7 @@ export class PubsubCore implements Pubsub {
   }
 
   authorizer(authorizer: Authorizer): Undo {
-    return this.#authorizations.register(authorizer)
+    return this.watching.register(authorizer)
   }
 
   onSubscription(listener: (what: SubscriptionEvent, subscription: Subscription) => void): Undo {
@@ -226,9 +235,12 @@ export class PubsubCore implements Pubsub {
       ignoreUriUserOptions: () => this.#core.endpoints.global.ignore_uri_user_options,
       bodyOf: (state, subscription) => this.#bodyOf(state, subscription),
       partOf: (state, since, subscription) => this.#partOf(state, since, subscription),
-      authorize: (asked) => this.#authorizations.of(asked),
-      blocked: () => undefined,
-      statusChanged: (subscription) => this.subscriptions.tell('status', subscription),
+      authorize: (asked) => this.watching.of(asked),
+      blocked: (watcher, event, resource) => this.watching.blocked(watcher, event, resource),
+      statusChanged: (subscription) => {
+        this.watching.lists.changed(subscription)
+        this.subscriptions.tell('status', subscription)
+      },
       notifyHeaders: () => this.notifyHeaders(),
       credentialsFor: (endpoint) => this.#core.auth.credentialsFor(endpoint),
       keep: (subscription) => this.#persistence.keep(subscription),
@@ -264,27 +276,6 @@ export class PubsubCore implements Pubsub {
     return of ? this.#bodies.part(state, since, of, subscription.contentType, subscription) : 'whole'
   }
 
-  // What watchers may see.
-
-  #authorize(subscription: NotifierSubscription): void {
-    const decision = this.#authorizations.of(subscription)
-    if (!(decision instanceof Promise)) return this.#decided(subscription, decision)
-    decision.then(
-      (later) => this.#decided(subscription, later),
-      (error: unknown) => this.#log.error(`leave for ${label(subscription)}: ${reasonOf(error)}`),
-    )
-  }
-
-  /** Where nobody can say now, what was decided before stands. */
-  #decided(subscription: NotifierSubscription, decision: Decision): void {
-    if (decision) subscription.authorize(decision)
-  }
-
-  #authorizeAll(): void {
-    for (const subscription of this.subscriptions)
-      if (this.#packageOf(subscription)?.reqAuth) this.#authorize(subscription)
-  }
-
   #answered(subscription: NotifierSubscription, outcome: Outcome, verdict: Verdict): void {
     if (verdict.kind === 'ended')
       this.#log.notice(`NOTIFY of ${label(subscription)}: ${verdict.why}; the subscription is over`)
@@ -312,11 +303,16 @@ export class PubsubCore implements Pubsub {
 
   #packageRemoved(event: string): void {
     this.#notifyHeaders = undefined
-    for (const subscription of this.subscriptions) if (subscription.event === event) subscription.lost()
+    for (const subscription of this.subscriptions) {
+      const gone = subscription.event === event || !this.#packageOf(subscription)
+      if (gone) subscription.lost()
+    }
   }
 
   #bodiesChanged(type: string): void {
     this.#bodies.forget()
+    // A template counts as an event while there is a body for it.
+    this.#notifyHeaders = undefined
     if (this.#core.stopping) return
     this.#reviver.registered()
     for (const subscription of this.subscriptions) {
@@ -339,7 +335,7 @@ export class PubsubCore implements Pubsub {
       if (!now || now === subscription.endpoint) continue
       subscription.endpointChanged(now)
       if (!now.allow_subscribe) subscription.terminate('rejected')
-      else if (this.#packageOf(subscription)?.reqAuth) this.#authorize(subscription)
+      else this.watching.authorize(subscription)
     }
   }
 
@@ -354,7 +350,7 @@ export class PubsubCore implements Pubsub {
   /** Nothing is sent: the subscriptions stay in the store, and go on when this is loaded again. */
   async #close(): Promise<void> {
     this.#closing = true
-    this.#authorizations.stop()
+    this.watching.stop()
     this.#reviver.stop()
     this.#queue.stop()
     await this.#persistence.close(this.subscriptions)

@@ -14,20 +14,33 @@ export interface RegistryListener {
   bodiesChanged(type: string): void
 }
 
+/** A template package (RFC 6665 7.2.12), which makes a package of every other. */
+export interface Template {
+  /** `presence` for `presence.winfo`; undefined where it is none of the template's. */
+  appliedTo(event: string): string | undefined
+  /** The same object for the same package. */
+  apply(of: EventPackage<unknown>): EventPackage<unknown> | undefined
+}
+
 export class Registry {
   readonly #packages = new Map<string, EventPackage<unknown>>()
   /** `type\0kind` → generator */
   readonly #generators = new Map<string, BodyGenerator<unknown>>()
   readonly #supplements = new Map<string, BodySupplement<unknown, unknown>[]>()
   readonly #listener: RegistryListener
+  readonly #template: Template | undefined
 
-  constructor(listener: RegistryListener) {
+  constructor(listener: RegistryListener, template?: Template) {
     this.#listener = listener
+    this.#template = template
   }
 
-  /** In the order of registration. */
+  /** In the order of registration, each with the template applied to it. */
   get events(): readonly string[] {
-    return [...this.#packages.keys()]
+    return [...this.#packages.values()].flatMap((one) => {
+      const made = this.#applied(one)
+      return made ? [one.event, made.event] : [one.event]
+    })
   }
 
   /** All body types that can be made, in the order of registration: Accept. */
@@ -36,7 +49,17 @@ export class Registry {
   }
 
   package(event: string): EventPackage<unknown> | undefined {
-    return this.#packages.get(event)
+    const found = this.#packages.get(event)
+    if (found) return found
+    const of = this.#template?.appliedTo(event)
+    const base = of === undefined ? undefined : this.package(of)
+    return base && this.#applied(base)
+  }
+
+  /** Undefined while nobody can make a body for it. */
+  #applied(of: EventPackage<unknown>): EventPackage<unknown> | undefined {
+    const made = this.#template?.apply(of)
+    return made && this.typesOf(made).length > 0 ? made : undefined
   }
 
   generator(type: string, kind: Kind<unknown>): BodyGenerator<unknown> | undefined {

@@ -1,0 +1,91 @@
+/** What the pubsub core does about watchers: whether each may watch, and who is told of them. */
+import { type Logger, reasonOf } from '../core/log.ts'
+import type { Undo } from '../core/scope.ts'
+import { type Asked, Authorizations, type Authorizer, type Decision } from './authorization.ts'
+import type { EventPackage, Watcher } from './contract.ts'
+import type { PubsubSettings } from './options.ts'
+import type { Template } from './registry.ts'
+import type { NotifierSubscription } from './subscription.ts'
+import type { Subscriptions } from './subscriptions.ts'
+import { WatcherLists, watcherId } from './watchers.ts'
+import { watchedEvent, winfoPackage } from './winfo.ts'
+
+interface WatchingServices {
+  readonly subscriptions: Subscriptions
+  readonly package: (event: string) => EventPackage<unknown> | undefined
+  readonly settings: () => PubsubSettings
+  readonly compat: () => 'rfc' | 'asterisk'
+  readonly log: Logger
+}
+
+export class Watching {
+  readonly lists: WatcherLists
+  /** RFC 3857, unless all is to be as Asterisk has it. */
+  readonly template: Template
+  readonly #services: WatchingServices
+  readonly #authorizations: Authorizations
+
+  constructor(services: WatchingServices) {
+    this.#services = services
+    this.lists = new WatcherLists(services.subscriptions)
+    this.#authorizations = new Authorizations({
+      package: services.package,
+      grace: () => services.settings().unload_grace * 1000,
+      changed: () => this.#authorizeAll(),
+    })
+    const made = new WeakMap<object, EventPackage<unknown>>()
+    const winfo = {
+      list: (event: string, resource: string) => this.lists.list(event, resource),
+      admins: () => services.settings().winfo_admins,
+    }
+    this.template = {
+      appliedTo: watchedEvent,
+      apply: (of) => {
+        if (services.compat() === 'asterisk') return undefined
+        const found = made.get(of) ?? winfoPackage(of, winfo)
+        if (found) made.set(of, found)
+        return found
+      },
+    }
+  }
+
+  register(authorizer: Authorizer): Undo {
+    return this.#authorizations.register(authorizer)
+  }
+
+  of(asked: Asked): Decision | Promise<Decision> {
+    return this.#authorizations.of(asked)
+  }
+
+  /** Rules are read again, and everybody is decided on anew. */
+  refresh(): Promise<void> {
+    return this.#authorizations.refresh()
+  }
+
+  /** Somebody wanted to watch and may not. */
+  blocked({ uri, request }: Watcher, event: string, resource: string): void {
+    const id = watcherId(`${request?.callId ?? ''};${uri}`)
+    const displayName = request?.from.display ?? ''
+    this.lists.tell(event, resource, { id, uri, displayName, status: 'terminated', event: 'rejected' })
+  }
+
+  /** Where nobody can say now, what was decided before stands. */
+  authorize(subscription: NotifierSubscription): void {
+    const { event, resource } = subscription
+    if (!this.#services.package(event)?.reqAuth) return
+    const decision = this.#authorizations.of(subscription)
+    if (!(decision instanceof Promise)) return decision && subscription.authorize(decision)
+    decision.then(
+      (later) => later && subscription.authorize(later),
+      (error: unknown) => this.#services.log.error(`leave to watch ${event} of ${resource}: ${reasonOf(error)}`),
+    )
+  }
+
+  stop(): void {
+    this.#authorizations.stop()
+  }
+
+  #authorizeAll(): void {
+    for (const subscription of this.#services.subscriptions) this.authorize(subscription)
+  }
+}

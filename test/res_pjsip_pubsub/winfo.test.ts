@@ -1,0 +1,307 @@
+import { expect } from 'chai'
+import * as fc from 'fast-check'
+import { Watched } from '../../core/watch.ts'
+import { parseXml } from '../../core/xml.ts'
+import type { Authorization, SubHandling } from '../../res_pjsip_pubsub/authorization.ts'
+import res_pjsip_watcherinfo_body_generator, {
+  watcherInfo,
+} from '../../res_pjsip_pubsub/res_pjsip_watcherinfo_body_generator.ts'
+import type { FakeNotify, FakeTransaction } from '../support/fake-sip.ts'
+import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
+import { Lamps } from '../support/lamps.ts'
+import { until } from '../support/tools.ts'
+import { addressing, readWatcherInfo, type SeenWatcher, WatcherTable } from '../support/watcher-table.ts'
+
+class GuardedLamps extends Lamps {
+  readonly reqAuth = true
+}
+
+describe('watcher information (RFC 3857, 3858)', () => {
+  let made: LampOffice
+  /** By endpoint. */
+  let decisions: Map<string, Watched<Authorization>>
+
+  beforeEach(async () => {
+    decisions = new Map()
+    made = await lampOffice({
+      lamps: new GuardedLamps(),
+      endpoints: { 100: {}, 101: {}, 200: {}, door: { aors: ['201'] }, boss: {} },
+      options: { winfo_admins: 'boss' },
+    })
+    await made.office.load(res_pjsip_watcherinfo_body_generator)
+    made.pubsub.authorizer({
+      authorize: ({ endpoint }) => {
+        const found = decisions.get(endpoint.id) ?? new Watched<Authorization>(decision('allow'))
+        decisions.set(endpoint.id, found)
+        return found
+      },
+    })
+  })
+
+  afterEach(() => made.office.close())
+
+  const decision = (handling: SubHandling): Authorization => ({ handling, view: undefined, why: 'the test' })
+
+  function decide(endpoint: string, handling: SubHandling): void {
+    const found = decisions.get(endpoint)
+    if (found) found.set(decision(handling))
+    else decisions.set(endpoint, new Watched(decision(handling)))
+  }
+
+  async function subscribe(user: string, resource: string, event = 'lamp', more = {}): Promise<FakeTransaction> {
+    const from = `"Phone ${user}" <sip:${user}@pbx.example>;tag=${user}`
+    const tx = await made.sip.subscribe(resource, {
+      From: from,
+      Event: event,
+      Contact: `<sip:${user}@192.0.2.9:${5000 + Number.parseInt(user, 10) || 5999}>`,
+      ...more,
+    })
+    await settled()
+    return tx
+  }
+
+  const read = (notify: FakeNotify): Promise<SeenWatcher> => readWatcherInfo(notify.text)
+  const shown = ({ watchers }: SeenWatcher): string[] =>
+    watchers.map(({ uri, status, event }) => `${uri} ${status} ${event}`)
+
+  it('is offered for every package, and named in Allow-Events', async () => {
+    expect(made.pubsub.events).to.deep.equal(['lamp', 'lamp.winfo'])
+    const refused = await subscribe('100', '200', 'nothing.winfo')
+    expect(refused.status).to.equal(489)
+    expect(refused.header('Allow-Events')).to.equal('lamp, lamp.winfo')
+    await made.office.loader.unload('res_pjsip_watcherinfo_body_generator')
+    expect(made.pubsub.events).to.deep.equal(['lamp'])
+    expect((await subscribe('200', '200', 'lamp.winfo')).status).to.equal(489)
+  })
+
+  it('is not there under compat=asterisk, which has none', async () => {
+    made.office.general({ compat: 'asterisk' })
+    expect(made.pubsub.events).to.deep.equal(['lamp'])
+    expect((await subscribe('200', '200', 'lamp.winfo')).status).to.equal(489)
+  })
+
+  it('is for the owner by its name or an AOR, and for the administrator', async () => {
+    const statuses = []
+    for (const [user, resource] of [
+      ['200', '200'],
+      ['door', '201'],
+      ['boss', '200'],
+      ['100', '200'],
+      ['door', '200'],
+    ] as const)
+      statuses.push((await subscribe(user, resource, 'lamp.winfo')).status)
+    expect(statuses).to.deep.equal([200, 200, 200, 403, 403])
+  })
+
+  it('tells who watches: first all, then what is new', async () => {
+    const watcher = await subscribe('100', '200')
+    const owner = await subscribe('200', '200', 'lamp.winfo')
+    const first = await read(owner.dialog.last)
+    expect(owner.dialog.last.body?.contentType).to.equal('application/watcherinfo+xml')
+    expect(first).to.deep.include({ version: 0, state: 'full', package: 'lamp', resource: 'sip:200@pbx.example' })
+    expect(first.watchers).to.have.length(1)
+    expect(first.watchers[0]).to.deep.include({
+      uri: 'sip:100@pbx.example',
+      status: 'active',
+      event: 'subscribe',
+    })
+    const other = await subscribe('101', '200')
+    await settled()
+    const second = await read(owner.dialog.last)
+    expect(second).to.deep.include({ version: 1, state: 'partial' })
+    expect(shown(second)).to.deep.equal(['sip:101@pbx.example active subscribe'])
+    await made.sip.again(watcher, { Expires: '0' })
+    await settled()
+    const third = await read(owner.dialog.last)
+    expect(third).to.deep.include({ version: 2, state: 'partial' })
+    expect(shown(third)).to.deep.equal(['sip:100@pbx.example terminated timeout'])
+    expect(third.watchers[0]?.id).to.equal(first.watchers[0]?.id)
+    await made.sip.again(owner)
+    await settled()
+    const refreshed = await read(owner.dialog.last)
+    expect(refreshed).to.deep.include({ version: 3, state: 'full' })
+    expect(shown(refreshed)).to.deep.equal(['sip:101@pbx.example active subscribe'])
+    expect(other.status).to.equal(200)
+  })
+
+  it('tells nothing where nothing changed, and nothing of other resources and events', async () => {
+    const owner = await subscribe('200', '200', 'lamp.winfo')
+    const watcher = await subscribe('100', '201')
+    await made.sip.again(watcher)
+    made.lamps.set('200', 'on')
+    await settled()
+    expect(owner.dialog.notifies).to.have.length(1)
+  })
+
+  it('tells each state and its event', async () => {
+    const owner = await subscribe('200', '200', 'lamp.winfo')
+    decide('100', 'confirm')
+    decide('101', 'block')
+    await subscribe('100', '200')
+    await settled()
+    await subscribe('101', '200')
+    await settled()
+    decide('100', 'allow')
+    await settled()
+    decide('100', 'block')
+    await settled()
+    const told = await Promise.all(owner.dialog.notifies.slice(1).map(read))
+    expect(told.flatMap(shown)).to.deep.equal([
+      'sip:100@pbx.example pending subscribe',
+      'sip:101@pbx.example terminated rejected',
+      'sip:100@pbx.example active approved',
+      'sip:100@pbx.example terminated rejected',
+    ])
+  })
+
+  it('sends the whole list after a NOTIFY that failed: there must be no gap', async () => {
+    const owner = await subscribe('200', '200', 'lamp.winfo')
+    made.sip.autoAnswer = undefined
+    await subscribe('100', '200')
+    await settled()
+    owner.dialog.last.answer(500)
+    made.sip.autoAnswer = 200
+    await subscribe('101', '200')
+    await made.sip.again(owner)
+    await settled()
+    const again = await read(owner.dialog.last)
+    expect(again.state).to.equal('full')
+    expect(again.watchers).to.have.length(2)
+  })
+
+  it('ends with the whole list', async () => {
+    await subscribe('100', '200')
+    const owner = await subscribe('200', '200', 'lamp.winfo')
+    await made.sip.again(owner, { Expires: '0' })
+    await settled()
+    expect(owner.dialog.last.state).to.equal('terminated;reason=timeout')
+    expect((await read(owner.dialog.last)).state).to.equal('full')
+    const fetched = await subscribe('200', '200', 'lamp.winfo', { Expires: '0' })
+    expect(shown(await read(fetched.dialog.last))).to.deep.equal(['sip:100@pbx.example active subscribe'])
+  })
+
+  it('can be applied to itself, once', async () => {
+    const owner = await subscribe('200', '200', 'lamp.winfo')
+    const above = await subscribe('boss', '200', 'lamp.winfo.winfo')
+    const seen = await read(above.dialog.last)
+    expect(seen.package).to.equal('lamp.winfo')
+    expect(shown(seen)).to.deep.equal(['sip:200@pbx.example active subscribe'])
+    expect(owner.status).to.equal(200)
+    expect((await subscribe('boss', '200', 'lamp.winfo.winfo.winfo')).status).to.equal(489)
+  })
+
+  it('goes and comes back with the package it is about', async () => {
+    const owner = await subscribe('200', '200', 'lamp.winfo')
+    await made.office.loader.unload('res_test_lamp')
+    expect([...made.pubsub.subscriptions].map(({ state }) => state)).to.deep.equal(['pending'])
+    await made.office.loader.load('res_test_lamp')
+    await until('the package to be found', () =>
+      [...made.pubsub.subscriptions].every(({ state }) => state === 'active'),
+    )
+    await subscribe('100', '200')
+    await settled()
+    expect(shown(await read(owner.dialog.last))).to.deep.equal(['sip:100@pbx.example active subscribe'])
+  })
+
+  it('property: the partial documents of any run add up to the full one', async () => {
+    const steps = fc.array(
+      fc.record({
+        what: fc.constantFrom('subscribe', 'end', 'refresh', 'decide', 'fail', 'pass', 'settle', 'ask'),
+        who: fc.constantFrom('100', '101', '102', '103'),
+        how: fc.constantFrom<SubHandling>('allow', 'confirm', 'block', 'polite-block'),
+      }),
+      { maxLength: 40 },
+    )
+    await fc.assert(
+      fc.asyncProperty(steps, async (run) => {
+        const here = await lampOffice({
+          lamps: new GuardedLamps(),
+          endpoints: { 100: {}, 101: {}, 102: {}, 103: {}, 200: {} },
+          options: { notify_retry_interval: '10', notify_retries: '0' },
+        })
+        try {
+          await here.office.load(res_pjsip_watcherinfo_body_generator)
+          const handling = new Map(['100', '101', '102', '103'].map((id) => [id, new Watched(decision('allow'))]))
+          here.pubsub.authorizer({
+            authorize: ({ endpoint }) => handling.get(endpoint.id) ?? new Watched(decision('allow')),
+          })
+          const owner = await here.sip.subscribe('200', {
+            From: '<sip:200@pbx.example>;tag=o',
+            Event: 'lamp.winfo',
+            Contact: '<sip:200@192.0.2.200>',
+          })
+          const table = new WatcherTable()
+          let at = 0
+          const take = async (): Promise<void> => {
+            for (const notify of owner.dialog.notifies.slice(at))
+              if (notify.landed && !failed.has(notify)) await table.take(notify.text)
+            at = owner.dialog.notifies.length
+          }
+          const failed = new Set<FakeNotify>()
+          const mine = new Map<string, FakeTransaction>()
+          let failing = false
+          for (const { what, who, how } of run) {
+            const had = mine.get(who)
+            here.sip.autoAnswer = 200
+            if (what === 'subscribe') {
+              const tx = await here.sip.subscribe('200', {
+                From: `<sip:${who}@pbx.example>;tag=${who}`,
+                Contact: `<sip:${who}@192.0.2.${who}>`,
+              })
+              if (tx.status === 200) mine.set(who, tx)
+            } else if (what === 'end' && had) await here.sip.again(had, { Expires: '0' })
+            else if (what === 'refresh' && had) await here.sip.again(had)
+            else if (what === 'decide') handling.get(who)?.set(decision(how))
+            else if (what === 'fail') failing = true
+            else if (what === 'pass') failing = false
+            else if (what === 'ask') await here.sip.again(owner)
+            if (what !== 'settle') continue
+            here.sip.autoAnswer = failing ? 500 : 200
+            const before = owner.dialog.notifies.length
+            await settled()
+            if (failing) for (const notify of owner.dialog.notifies.slice(before)) failed.add(notify)
+            await take()
+          }
+          here.sip.autoAnswer = 200
+          await settled()
+          await here.sip.again(owner)
+          await settled()
+          // All but the last, which is the whole list.
+          const whole = owner.dialog.last
+          for (const notify of owner.dialog.notifies.slice(at, -1))
+            if (!failed.has(notify)) await table.take(notify.text)
+          if (failed.size === 0) {
+            const expected = new WatcherTable()
+            await expected.take(whole.text)
+            expect(table.rows).to.deep.equal(expected.rows)
+          }
+          await table.take(whole.text)
+          expect(table.gaps, 'gaps in the versions of what arrived').to.equal(0)
+        } finally {
+          await here.office.close()
+        }
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('makes documents that can be read, whatever names and URIs hold', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), async (uri, displayName) => {
+        const entry = { id: 'a', uri, displayName, status: 'active', event: 'subscribe', change: 1 } as const
+        const info = { package: 'x', resource: 'r', change: 2, watchers: [entry], ended: [], endedAfter: 0 }
+        const { text, versionAt } = watcherInfo.print(watcherInfo.generate(info, addressing('sip:r@a')))
+        await parseXml(text)
+        expect(text.slice(0, versionAt)).to.match(/version="$/)
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  it('gives the whole list to who has missed more than is remembered', () => {
+    const info = { package: 'x', resource: 'r', change: 90, watchers: [], ended: [], endedAfter: 50 }
+    const doc = watcherInfo.partial?.(info, { ...info, change: 40 }, addressing('sip:r@a'))
+    expect(doc?.attributes.get('state')).to.equal('full')
+    expect(watcherInfo.partial?.(info, { ...info, change: 60 }, addressing('sip:r@a'))).to.equal(undefined)
+  })
+})
