@@ -45,7 +45,7 @@ async function main(): Promise<number> {
   if (options.help) return print(USAGE)
   if (options.version) return print(`lamplighter ${version}\n`)
   const configured = options.config ?? (existsSync(SYSTEM_DIRECTORY) ? SYSTEM_DIRECTORY : undefined)
-  const directory = configured === undefined ? (await import('./demo/demo.ts')).demoDirectory() : resolve(configured)
+  const directory = configured === undefined ? (await import('./demo/place.ts')).demoDirectory() : resolve(configured)
   if (configured !== undefined && !statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
     console.error(`there is no directory ${directory}`)
     return 1

@@ -5,10 +5,7 @@
  *     const server = await startServer({ directory: demo.directory … })
  *     await demo.openPhones()                                       // the phones subscribe and the story begins
  */
-import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync } from 'node:fs'
-import { tmpdir, userInfo } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { basename, join, relative } from 'node:path'
 import { readConfigFile } from '../conf/parser.ts'
 import { type ConfigSection, lastValue } from '../config.ts'
 import type { Logger } from '../log.ts'
@@ -17,6 +14,7 @@ import { type Screen, showLamps } from './lamps.ts'
 import { type DemoPbx, startDemoPbx } from './pbx.ts'
 import type { PhoneTarget } from './phone-agent.ts'
 import { DemoPhone, type LampChange } from './phones.ts'
+import { demoDirectory, prepareOwnCopy } from './place.ts'
 import { readPbxData } from './read-data.ts'
 import { type Story, startStory } from './story.ts'
 
@@ -60,19 +58,21 @@ const TCP_PHONE = '105'
 
 /** @throws Error with one clear line where a port is in use or the configuration is not right. */
 export async function playDemo(options: DemoOptions = {}): Promise<Demo> {
-  const directory = options.directory ?? demoDirectory()
+  const own = demoDirectory()
+  const directory = options.directory ?? own
+  if (directory === own) await prepareOwnCopy()
   const server = readServer(directory)
   const targets = readTargets(directory)
   const data = readPbxData(join(directory, 'asterisk'))
   const pbx = await startDemoPbx({ ...server, data, log: options.log }).catch((error: unknown) => {
     const why = error instanceof Error ? error.message : String(error)
-    const source = directory === copyPath() ? sourceDirectory() : directory
-    throw new Error(`${why} (url in ${join(source, 'lamplighter.conf')})`)
+    throw new Error(`${why} (url in ${join(directory, 'lamplighter.conf')})`)
   })
   for (const { id } of data.auths) pbx.register(id, true)
   const names = new Map(data.hints.map(({ exten, name }) => [exten, name]))
   const nameOf = (number: string): string => names.get(number) || pbx.callerIdOf(number).name
-  const view = showLamps(options.out ?? process.stdout, { quiet: options.quiet, nameOf })
+  const about = aboutDemo(data.auths.length, directory)
+  const view = showLamps(options.out ?? process.stdout, { quiet: options.quiet, nameOf, about })
   const changed = (change: LampChange): void => {
     view.lamp(change)
     options.onLamp?.(change)
@@ -100,33 +100,15 @@ export async function playDemo(options: DemoOptions = {}): Promise<Demo> {
   }
 }
 
-/**
- * Where the demo's Lamplighter has its configuration and its console socket: a copy of the package's `configs/demo`,
- * the user's own, because the package itself may be anybody's and not writable.
- */
-export function demoDirectory(): string {
-  const { uid } = userInfo()
-  const directory = copyPath()
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const found = lstatSync(directory)
-  // In a shared directory somebody else may have been there first.
-  if (!found.isDirectory() || (uid >= 0 && found.uid !== uid)) throw new Error(`${directory} is not ours; remove it`)
-  chmodSync(directory, 0o700)
-  cpSync(sourceDirectory(), directory, { recursive: true })
-  return directory
-}
-
-function copyPath(): string {
-  return join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), `lamplighter-demo-${userInfo().uid}`)
-}
-
-/** `configs/demo` of the package, seen from the sources or from `dist`. */
-function sourceDirectory(): string {
-  for (const up of ['../../configs/demo', '../../../configs/demo']) {
-    const path = fileURLToPath(new URL(up, import.meta.url))
-    if (existsSync(path)) return path
-  }
-  throw new Error('configs/demo is missing from the package')
+/** What somebody who sees this for the first time would ask. */
+function aboutDemo(phones: number, directory: string): string[] {
+  const script = process.argv[1] ?? 'lamplighter'
+  const command = basename(script).startsWith('cli.') ? `node ${relative('', script)}` : 'lamplighter'
+  return [
+    `An office of ${phones} phones on a telephone system of its own. Whatever happens there comes to their lamps by SIP.`,
+    `Ask it in another terminal:  ${command} -C ${directory} -rx "core show hints"`,
+    'Beside an Asterisk of yours: README.md, ten lines. Ctrl+C ends the demo.',
+  ]
 }
 
 function lampsOf(phone: string): LampSpec[] {

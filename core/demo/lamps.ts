@@ -26,6 +26,8 @@ export interface LampViewOptions {
   readonly quiet?: boolean
   /** Phone → name of its owner; target → name of what is watched. */
   readonly nameOf: (number: string) => string
+  /** Said once, before everything else; on a terminal it stays below the phones. */
+  readonly about?: readonly string[]
 }
 
 const SYMBOL: Record<Light, string> = {
@@ -48,9 +50,9 @@ const COLOUR: Record<Light, string> = {
   message: '1;34',
 }
 
-export function showLamps(screen: Screen, { quiet = false, nameOf }: LampViewOptions): LampView {
+export function showLamps(screen: Screen, { quiet = false, nameOf, about = [] }: LampViewOptions): LampView {
   if (quiet) return { lamp: () => undefined, said: () => undefined, close: () => undefined }
-  return screen.isTTY === true ? new Board(screen, nameOf) : new Lines(screen, nameOf)
+  return screen.isTTY === true ? new Board(screen, nameOf, about) : new Lines(screen, nameOf, about)
 }
 
 /** `12:00:01 100 Alice: 101 Bob ringing from Carol` */
@@ -58,9 +60,10 @@ class Lines implements LampView {
   readonly #screen: Screen
   readonly #nameOf: (number: string) => string
 
-  constructor(screen: Screen, nameOf: (number: string) => string) {
+  constructor(screen: Screen, nameOf: (number: string) => string, about: readonly string[]) {
     this.#screen = screen
     this.#nameOf = nameOf
+    for (const line of about) screen.write(`${line}\n`)
   }
 
   lamp({ phone, spec, reading }: LampChange): void {
@@ -86,6 +89,7 @@ const FRAME = 40
 class Board implements LampView {
   readonly #screen: Screen
   readonly #nameOf: (number: string) => string
+  readonly #about: readonly string[]
   /** Phone → lamp → what it shows. */
   readonly #phones = new Map<string, Map<string, LampChange>>()
   /** The terminal may have wrapped what was drawn: nothing of it can be drawn over. */
@@ -98,9 +102,10 @@ class Board implements LampView {
   #drawn = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor(screen: Screen, nameOf: (number: string) => string) {
+  constructor(screen: Screen, nameOf: (number: string) => string, about: readonly string[]) {
     this.#screen = screen
     this.#nameOf = nameOf
+    this.#about = about
     screen.on?.('resize', this.#resized)
   }
 
@@ -129,8 +134,9 @@ class Board implements LampView {
   #draw(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    const width = Math.max(20, this.#screen.columns ?? 80)
-    const height = Math.max(4, (this.#screen.rows ?? 24) - 1)
+    // A terminal of size 0 has not been told its size.
+    const width = Math.max(20, this.#screen.columns || 80)
+    const height = Math.max(4, (this.#screen.rows || 24) - 1)
     const lines = this.#lines(width).slice(0, height)
     const up = this.#drawn > 0 ? `\x1b[${this.#drawn}A\r` : ''
     this.#screen.write(`${up}${lines.map((line) => `${line}${CLEAR_LINE}\n`).join('')}${CLEAR_BELOW}`)
@@ -140,7 +146,8 @@ class Board implements LampView {
   #lines(width: number): string[] {
     const head = cut(`Lamplighter demo${this.#sentence && ` · ${printable(this.#sentence)}`}`, width)
     const rows = [...this.#phones].sort(([a], [b]) => (a < b ? -1 : 1))
-    return [`\x1b[1m${head}\x1b[0m`, ...rows.flatMap(([phone, lamps]) => this.#row(phone, lamps, width))]
+    const about = this.#about.map((line) => `\x1b[2m${cut(line, width)}\x1b[0m`)
+    return [`\x1b[1m${head}\x1b[0m`, ...rows.flatMap(([phone, lamps]) => this.#row(phone, lamps, width)), ...about]
   }
 
   #row(phone: string, lamps: ReadonlyMap<string, LampChange>, width: number): string[] {

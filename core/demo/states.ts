@@ -81,6 +81,8 @@ export class States {
     const provider = device.slice(0, Math.max(colon, 0)).toLowerCase()
     if (provider === 'custom' || provider === 'stasis') return this.#set.get(device.toLowerCase())?.state ?? 'UNKNOWN'
     if (provider === 'mwi') return this.#mwi(device.slice(colon + 1))
+    // A parking space that nobody is in is a free one, whether the lot exists or not.
+    if (provider === 'park') return this.#set.get(device.toLowerCase())?.state ?? 'NOT_INUSE'
     return this.#set.get(device.toLowerCase())?.state ?? 'INVALID'
   }
 

@@ -41,6 +41,7 @@ const OUTSIDE = [
   { name: 'Heidi Supplier', number: '5550122' },
   { name: 'Ivan Courier', number: '5550133' },
 ] as const
+const PARKING_SPACE = 'park:701@parkedcalls'
 const MOST_AT_ONCE = 2
 
 export const SCENES: Readonly<Record<string, { readonly weight: number; readonly play: Scene }>> = {
@@ -51,7 +52,7 @@ export const SCENES: Readonly<Record<string, { readonly weight: number; readonly
   disturb: { weight: 1, play: disturb },
   lunch: { weight: 1, play: lunch },
   night: { weight: 1, play: night },
-  park: { weight: 1, play: park },
+  park: { weight: 2, play: park },
   offline: { weight: 1, play: offline },
 }
 
@@ -191,15 +192,29 @@ async function night({ pbx, pause, tell }: Stage): Promise<void> {
   await pause(1)
 }
 
-async function park({ pbx, pause, tell }: Stage): Promise<void> {
-  if (pbx.deviceState('park:701@parkedcalls') === 'INUSE') return
-  tell('a call is parked at 701')
-  pbx.setDevice('park:701@parkedcalls', 'INUSE')
+async function park({ pbx, pause, roll, take, tell }: Stage): Promise<void> {
+  if (pbx.deviceState(PARKING_SPACE) === 'INUSE') return
+  const [parking, fetching] = take(2) ?? []
+  if (parking === undefined || fetching === undefined) return
+  const caller = OUTSIDE[roll(OUTSIDE.length)] ?? OUTSIDE[0]
+  tell(`${caller.name} calls ${nameOf(pbx, parking)}`)
+  const call = pbx.call('trunk', parking, { caller })
+  await pause(2, 3)
+  call.answer()
+  await pause(2, 4)
+  tell(`${nameOf(pbx, parking)} parks the call of ${caller.name} at 701`)
+  call.hangUp(parking)
+  pbx.setDevice(PARKING_SPACE, 'INUSE')
   try {
-    await pause(4, 8)
+    await pause(4, 7)
   } finally {
-    pbx.setDevice('park:701@parkedcalls', 'NOT_INUSE')
+    pbx.setDevice(PARKING_SPACE, 'NOT_INUSE')
   }
+  tell(`${nameOf(pbx, fetching)} takes it from there`)
+  const fetched = pbx.call('trunk', fetching, { caller, exten: '701' })
+  fetched.answer()
+  await pause(3, 6)
+  fetched.hangUp('trunk')
 }
 
 async function offline({ pbx, pause, take, tell }: Stage): Promise<void> {

@@ -3,8 +3,9 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { type Demo, demoDirectory, playDemo } from '../../../core/demo/demo.ts'
+import { type Demo, playDemo } from '../../../core/demo/demo.ts'
 import type { LampChange } from '../../../core/demo/phones.ts'
+import { demoDirectory } from '../../../core/demo/place.ts'
 import { type Server, startServer } from '../../../core/server.ts'
 import { until } from '../../support/tools.ts'
 
@@ -84,6 +85,26 @@ describe('the demo', () => {
     await shows('100', '104', 'off')
     expect(changes.length).to.be.above(30)
     expect(phones.flatMap(({ faults }) => faults)).to.deep.equal([])
+  })
+
+  it('has a story in which every lamp changes', async function () {
+    this.timeout(60000)
+    const seen = new Map<string, Set<string>>()
+    const onLamp = ({ spec, reading }: LampChange): void => {
+      const words = seen.get(`${spec.event} ${spec.target}`) ?? new Set()
+      seen.set(`${spec.event} ${spec.target}`, words.add(reading.words))
+    }
+    demo = await playDemo({ directory, quiet: true, speed: 8, seed: 701, onLamp })
+    server = await startServer({ directory, version: 'test', onStop: () => undefined })
+    await demo.openPhones()
+    const lamps = new Set(demo.phones.flatMap((phone) => phone.lamps.map(({ spec }) => `${spec.event} ${spec.target}`)))
+    const still = (): string[] =>
+      [...lamps].filter((lamp) => (seen.get(lamp)?.size ?? 0) < 2 && !lamp.startsWith('message-summary'))
+    await until('change of every lamp', () => still().length === 0, 45000).catch(() => {
+      throw new Error(`nothing happened at ${still().join(', ')}`)
+    })
+    await until('voicemail', () => [...seen].some(([lamp, { size }]) => lamp.startsWith('message') && size > 1), 10000)
+    expect(demo.phones.flatMap(({ faults }) => faults)).to.deep.equal([])
   })
 
   it('says which port of the PBX is in use, and where it is written', async () => {

@@ -81,6 +81,7 @@ describe('the story of the demo', () => {
   it('is another with another seed, and the same with the same', async () => {
     const opening = async (seed: number): Promise<string> => {
       let first = ''
+      pbx.setCustom('night', 'NOT_INUSE')
       const story = startStory(pbx, { seed, speed: 400, tell: (sentence) => (first ||= sentence) })
       await until('the first scene', () => first !== '')
       story.stop()
