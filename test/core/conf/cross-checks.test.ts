@@ -1,0 +1,59 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { readConfiguration } from '../../../core/conf/configuration.ts'
+
+describe('what no single file shows to be wrong', () => {
+  let directory: string
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'cross-'))
+  })
+  afterEach(() => rmSync(directory, { recursive: true }))
+  const faults = (files: Readonly<Record<string, string>>): string[] => {
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(join(directory, name, '..'), { recursive: true })
+      writeFileSync(join(directory, name), text)
+    }
+    return readConfiguration(directory, [], ['res_lamp', 'res_shade']).problems.map(({ message }) =>
+      message.replaceAll(directory, 'DIR'),
+    )
+  }
+
+  it('store, socket and log file have paths of their own', () => {
+    const text = '[store]\npath = x\n[console]\nsocket = more/../x\nlogfile = voicemail.conf\n'
+    expect(faults({ 'lamplighter.conf': text, 'voicemail.conf': '' })).to.deep.equal([
+      "DIR/lamplighter.conf:4: socket = DIR/x is the store, expected a path of its own for the console's socket",
+      'DIR/lamplighter.conf:5: logfile = DIR/voicemail.conf is a file of the configuration, expected a path of its own for the log file',
+    ])
+    expect(faults({ 'lamplighter.conf': '[store]\npath = :memory:\n', 'voicemail.conf': '' })).to.deep.equal([])
+  })
+
+  it('included files are not overwritten, either', () => {
+    const text = '[store]\npath = more/servers.conf\n#include "more/servers.conf"\n'
+    expect(faults({ 'lamplighter.conf': text, 'more/servers.conf': '' })).to.deep.equal([
+      'DIR/lamplighter.conf:2: path = DIR/more/servers.conf is a file of the configuration, expected a path of its own for the store',
+    ])
+  })
+
+  it('a certificate that cannot be used, and one that is not there', () => {
+    const tls = (cert: string): string => `[tls]\ntype = transport\nprotocol = tls\nbind = 127.0.0.1:0\n${cert}\n`
+    expect(faults({ 'pjsip.conf': tls('cert_file = a.pem'), 'a.pem': 'no certificate' })[0]).to.match(
+      /^DIR\/pjsip.conf:1: the certificate or key of \[tls\] cannot be used: /,
+    )
+    expect(faults({ 'pjsip.conf': tls('cert_file = b.pem') })).to.deep.equal([
+      'DIR/pjsip.conf:5: cert_file = b.pem: no such file, expected a PEM file',
+    ])
+    expect(faults({ 'pjsip.conf': tls('') })).to.deep.equal([
+      'DIR/pjsip.conf:1: transport [tls] is tls without cert_file, expected a PEM file',
+    ])
+  })
+
+  it('modules that there are not', () => {
+    const text = '[modules]\nload = res_lamp.so\nnoload = res_shad\nrequire = app_dial\n'
+    expect(faults({ 'modules.conf': text })).to.deep.equal([
+      "DIR/modules.conf:3: noload = res_shad: there is no such module, did you mean 'res_shade'?",
+      'DIR/modules.conf:4: require = app_dial: there is no such module, expected one of: res_lamp, res_shade',
+    ])
+  })
+})
