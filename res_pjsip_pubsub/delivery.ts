@@ -53,6 +53,8 @@ export class Delivery<Message> implements Turn {
   #want: Want = WANT.nothing
   #failures = 0
   #resumeIn = 0
+  /** There has been news of the watcher since the NOTIFY that is in flight went out. */
+  #woken = false
   readonly #carrier: Carrier<Message>
   readonly #queue: Turns
   readonly #counters: DeliveryCounters
@@ -90,8 +92,9 @@ export class Delivery<Message> implements Turn {
     if (!waits && this.#state !== 'flying') this.#enqueue()
   }
 
-  /** There may be a way to the watcher again. */
+  /** There may be a way to the watcher again. What is in flight may have taken the old one: if it fails, no time is lost. */
   wake(): void {
+    this.#woken = this.#state === 'flying'
     if (this.#state === 'stalled' || (this.#state === 'pausing' && this.#failures > 0)) this.#enqueue()
   }
 
@@ -120,6 +123,7 @@ export class Delivery<Message> implements Turn {
       return
     }
     this.#enter('flying')
+    this.#woken = false
     this.#counters.sent.add()
     if (this.#failures > 0) this.#counters.retried.add()
     this.#carrier.transmit(message, (outcome) => this.#landed(message, want, outcome))
@@ -148,7 +152,8 @@ export class Delivery<Message> implements Turn {
       if (outcome.kind === 'timeout') return this.#end('no answer')
       return this.#enqueue()
     }
-    this.#rest(pause)
+    if (this.#woken) this.#enqueue()
+    else this.#rest(pause)
   }
 
   #noWay(): void {

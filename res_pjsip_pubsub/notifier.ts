@@ -54,6 +54,8 @@ interface Ask {
   package: EventPackage<unknown> | undefined
   contentType: string
   contactKey: string
+  /** There is no room but that of what its phone has already. */
+  takesPlace: boolean
 }
 
 /** What it made, or undefined where it was refused. `watcher`: who subscribes, where that is not to be taken from the request. */
@@ -104,6 +106,7 @@ function begin(tx: ServerTransaction, endpoint: Endpoint, uri: string): Ask {
     package: undefined,
     contentType: '',
     contactKey: '',
+    takesPlace: false,
   }
 }
 
@@ -165,13 +168,16 @@ function contact(ask: Ask): Refusal | undefined {
 
 function room(ask: Ask, { subscriptions, settings, log }: NotifierServices): Refusal | undefined {
   const { replace_same_contact, max_subscriptions, retry_after } = settings()
-  if (replace_same_contact && subscriptions.ofPhone(ask)) return undefined
-  if (max_subscriptions > 0 && subscriptions.size >= max_subscriptions) {
+  const limit = ask.endpoint.subscription_limit
+  const allFull = max_subscriptions > 0 && subscriptions.size >= max_subscriptions
+  const ownFull = limit > 0 && subscriptions.ofEndpoint(ask.endpoint.id).size >= limit
+  if (!allFull && !ownFull) return undefined
+  ask.takesPlace = replace_same_contact && subscriptions.ofPhone(ask).length > 0
+  if (ask.takesPlace) return undefined
+  if (allFull) {
     log.warning(`max_subscriptions of ${max_subscriptions} is reached; a SUBSCRIBE is refused`)
     return refusal.tryLater(503, retry_after)
   }
-  const limit = ask.endpoint.subscription_limit
-  if (limit === 0 || subscriptions.ofEndpoint(ask.endpoint.id).size < limit) return undefined
   log.notice(`endpoint ${ask.endpoint.id} has its ${limit} subscriptions already`)
   return refusal.OVER_ENDPOINT_LIMIT
 }
@@ -229,7 +235,6 @@ function establish(
   const settings = notifier.settings()
   const seconds = grant(request, endpoint, ask.package, notifier)
   const dialog = notifier.sip.createDialog(tx, dialogSettings(endpoint, settings))
-  if (settings.replace_same_contact && seconds > 0) subscriptions.ofPhone(ask)?.drop('the phone subscribed anew')
   if (settings.delete_same_subs) dropSame(ask, notifier)
   const facts: Omit<SubscriptionFacts, 'id'> = {
     event: ask.event,
@@ -258,9 +263,28 @@ function establish(
   }
   notifier.keep(subscription)
   subscription.found(source, WANT.forced, condition)
+  contestOthers(subscription, ask, notifier)
   subscriptions.tell('established', subscription)
   ask.package?.subscriptionEstablished?.(subscription)
   return subscription
+}
+
+/**
+ * A phone that has started anew is to have one subscription for each key, and a phone with two keys for one extension
+ * two. Both look the same here, as does a reconnection, so the phone is asked: see NotifierSubscription.contest. It is
+ * not where it says so itself with the Call-ID of the old dialog, has no way for an answer, or there is no room for both.
+ */
+function contestOthers(anew: NotifierSubscription, ask: Ask, { settings, subscriptions }: NotifierServices): void {
+  if (!settings().replace_same_contact) return
+  const others = subscriptions.ofPhone(ask).filter((other) => other !== anew)
+  others.forEach((other, at) => contest(other, ask, ask.takesPlace && at === 0))
+}
+
+function contest(other: NotifierSubscription, { tx, request }: Ask, noRoom: boolean): void {
+  const { dialog } = other
+  if (!dialog.reachable && tx.flow.protocol !== 'UDP') dialog.rebind(tx.flow)
+  if (noRoom || dialog.callId === request.callId || !dialog.reachable) other.drop('the phone subscribed anew')
+  else other.contest()
 }
 
 /** `delete_same_subs`: a phone that begins its dialog anew, with the Call-ID it had. */

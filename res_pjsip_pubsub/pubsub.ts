@@ -29,6 +29,7 @@ import { type NotifierServices, subscribe } from './notifier.ts'
 import { NotifyQueue, paceOf } from './notify-queue.ts'
 import type { PubsubSettings } from './options.ts'
 import { Persistence } from './persistence.ts'
+import { phoneIsBack } from './phones.ts'
 import { resubscribe } from './refresh.ts'
 import { listHeader, tryLater } from './refusals.ts'
 import { Registry } from './registry.ts'
@@ -83,7 +84,7 @@ export class PubsubCore implements Pubsub {
     await pubsub.compositor.open(core.store)
     await restorer.run()
     own(core.endpoints.onChange(() => pubsub.#endpointsChanged()))
-    own(core.contacts.onChange((aor, added) => added?.flow && pubsub.#wake(aor)))
+    own(core.contacts.onChange((_aor, added) => added && phoneIsBack(subscriptions, added)))
     own(core.sip.handle('SUBSCRIBE', (tx) => pubsub.#received(tx)))
     own(core.sip.handle('PUBLISH', (tx) => pubsub.#received(tx)))
     own(core.sip.advertise(() => pubsub.#advertised()))
@@ -336,14 +337,6 @@ export class PubsubCore implements Pubsub {
       subscription.endpointChanged(now)
       if (!now.allow_subscribe) subscription.terminate('rejected')
       else this.watching.authorize(subscription)
-    }
-  }
-
-  /** A phone came back on a connection: what could not be sent may find its way now. */
-  #wake(aor: string): void {
-    for (const [id, endpoint] of this.#core.endpoints.files.endpoints) {
-      if (!endpoint.aors.includes(aor)) continue
-      for (const subscription of this.subscriptions.ofEndpoint(id)) subscription.wake()
     }
   }
 

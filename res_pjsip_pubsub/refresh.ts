@@ -5,6 +5,7 @@ import { parseEvent } from '../core/sip/values.ts'
 import type { ResponseData } from './contract.ts'
 import { grant, refuseExpires } from './expires.ts'
 import { accepted, type NotifierServices, refuse, type Subscribed } from './notifier.ts'
+import { othersAreBack } from './phones.ts'
 import * as refusal from './refusals.ts'
 import type { NotifierSubscription } from './subscription.ts'
 
@@ -12,8 +13,10 @@ import type { NotifierSubscription } from './subscription.ts'
 export function resubscribe(tx: ServerTransaction, endpoint: Endpoint, notifier: NotifierServices): Subscribed {
   const subscription = whose(tx, endpoint, notifier)
   if (!subscription) return refuse(tx, refusal.NO_SUBSCRIPTION)
+  const before = subscription.dialog.flow
   const refused = subscription.dialog.accept(tx, notifier.settings().cseq_offset) ?? check(tx, endpoint, notifier)
   if (refused) return refuse(tx, refused)
+  if (before !== tx.flow) othersAreBack(notifier.subscriptions, subscription, tx.flow)
   const { request } = tx
   const of = notifier.registry.package(subscription.event)
   const instead = of?.resubscribe?.(subscription, request)

@@ -99,17 +99,19 @@ export class Restorer {
     const rows = this.#homeless.get(id) ?? []
     this.#homeless.delete(id)
     const { services, persistence } = this.#with
+    // Asked before any of them is back, as those are not anew.
+    const anew = new Set(rows.filter((row) => this.#hasSubscribedAnew(row, endpoint)))
     for (const row of rows) {
-      if (row.expires > services.now() && !this.#isReplaced(row, endpoint)) this.#restore(row, endpoint)
-      else persistence.forget(row.dialog_id)
+      if (row.expires <= services.now()) persistence.forget(row.dialog_id)
+      else this.#restore(row, endpoint, anew.has(row))
     }
   }
 
-  /** The phone did not wait and subscribed anew. */
-  #isReplaced({ resource, event, event_id: eventId, contact: contactKey }: Row, endpoint: Endpoint): boolean {
+  /** The phone did not wait: the first NOTIFY in the old dialog tells whether it knows that still. */
+  #hasSubscribedAnew({ resource, event, event_id: eventId, contact: contactKey }: Row, endpoint: Endpoint): boolean {
     const { subscriptions, services } = this.#with
     if (!services.settings().replace_same_contact) return false
-    return subscriptions.ofPhone({ endpoint, resource, event, eventId, contactKey }) !== undefined
+    return subscriptions.ofPhone({ endpoint, resource, event, eventId, contactKey }).length > 0
   }
 
   #dropExpired(): void {
@@ -131,7 +133,7 @@ export class Restorer {
     this.#homeless.clear()
   }
 
-  #restore(row: Row, endpoint: Endpoint): void {
+  #restore(row: Row, endpoint: Endpoint, contested = false): void {
     const { sip, subscriptions, services, persistence, log, restored } = this.#with
     const record = readDialogRecord(row.dialog)
     if (!record) {
@@ -159,6 +161,7 @@ export class Restorer {
     )
     // All of the old block may be used up: a new one is reserved before anything is sent.
     persistence.write(subscription)
+    if (contested) subscription.contest()
     restored(subscription)
   }
 }

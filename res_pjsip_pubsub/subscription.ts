@@ -17,7 +17,7 @@ import type { Body } from './bodies.ts'
 import type { Addressing, Subscription, TerminationReason, WatcherEvent } from './contract.ts'
 import { DatastoreMap } from './datastores.ts'
 import { type Carrier, Delivery, WANT, type Want } from './delivery.ts'
-import { judge, type Verdict } from './failure-rule.ts'
+import { describe, judge, type Verdict } from './failure-rule.ts'
 import { type Notification, notification, type Termination } from './notification.ts'
 import type { Services } from './services.ts'
 
@@ -51,7 +51,7 @@ export interface SubscriptionFacts {
   readonly userAgent: string
   readonly contentType: string
   readonly localUri: string
-  /** What tells one phone of an endpoint from another: where a new subscription has the same, it replaces this one. */
+  /** What tells one phone of an endpoint from another: where a new subscription has the same, this one is contested. */
   readonly contactKey: string
   readonly dialog: Dialog
   /** Epoch milliseconds. */
@@ -90,6 +90,8 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
   #resumeAt = Number.POSITIVE_INFINITY
   #condition: string | undefined
   #termination: Termination | undefined
+  /** Its phone may not know it any more; the answer to the next NOTIFY tells. */
+  #contested = false
   readonly #delivery: Delivery<Notification>
   readonly #services: Services
 
@@ -239,6 +241,16 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
     this.#delivery.want(WANT.forced)
   }
 
+  /**
+   * The phone has subscribed to the same thing in another dialog: it has started anew, or has a second key for it. Which,
+   * a NOTIFY in this dialog tells: whoever has forgotten it answers 481 (RFC 6665 4.1.3). It is over with anything but a
+   * good answer, as the other dialog carries the state.
+   */
+  contest(): void {
+    this.#contested = true
+    if (this.#phase === 'active') this.#delivery.want(WANT.forced)
+  }
+
   /** There may be a way to the phone again. */
   wake(): void {
     this.#delivery.wake()
@@ -324,7 +336,12 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
 
   judge(outcome: Outcome, failures: number): Verdict {
     const { settings, compat, random } = this.#services
-    return judge(outcome, failures, settings(), compat(), random())
+    const verdict = judge(outcome, failures, settings(), compat(), random())
+    if (!this.#contested || verdict.kind === 'ended') return verdict
+    if (verdict.kind !== 'delivered')
+      return { kind: 'ended', why: `${describe(outcome)}, and its phone subscribed anew` }
+    this.#contested = false
+    return verdict
   }
 
   landed({ body, state }: Notification, outcome: Outcome, verdict: Verdict): void {

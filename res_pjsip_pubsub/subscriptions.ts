@@ -11,7 +11,8 @@ export class Subscriptions implements Iterable<NotifierSubscription> {
   /** A dialog has one usage with us. */
   readonly #byDialog = new Map<string, NotifierSubscription>()
   readonly #byEndpoint = new Map<string, Set<NotifierSubscription>>()
-  readonly #byPhone = new Map<string, NotifierSubscription>()
+  /** Several where a phone has more than one key for the same thing. */
+  readonly #byPhone = new Map<string, readonly NotifierSubscription[]>()
   readonly #listeners = new Set<Listener>()
   #made = 0
 
@@ -28,7 +29,8 @@ export class Subscriptions implements Iterable<NotifierSubscription> {
     const endpoint = facts.endpoint.id
     this.#byId.set(subscription.id, subscription)
     this.#byDialog.set(facts.dialog.id, subscription)
-    this.#byPhone.set(phoneKey(facts), subscription)
+    const phone = phoneKey(facts)
+    this.#byPhone.set(phone, [...(this.#byPhone.get(phone) ?? []), subscription])
     const others = this.#byEndpoint.get(endpoint)
     if (others) others.add(subscription)
     else this.#byEndpoint.set(endpoint, new Set([subscription]))
@@ -39,8 +41,10 @@ export class Subscriptions implements Iterable<NotifierSubscription> {
     const endpoint = subscription.endpoint.id
     this.#byId.delete(subscription.id)
     if (this.#byDialog.get(subscription.dialog.id) === subscription) this.#byDialog.delete(subscription.dialog.id)
-    const key = phoneKey(subscription)
-    if (this.#byPhone.get(key) === subscription) this.#byPhone.delete(key)
+    const phone = phoneKey(subscription)
+    const rest = (this.#byPhone.get(phone) ?? []).filter((other) => other !== subscription)
+    if (rest.length > 0) this.#byPhone.set(phone, rest)
+    else this.#byPhone.delete(phone)
     const others = this.#byEndpoint.get(endpoint)
     others?.delete(subscription)
     if (others?.size === 0) this.#byEndpoint.delete(endpoint)
@@ -52,9 +56,9 @@ export class Subscriptions implements Iterable<NotifierSubscription> {
     return found?.event === event && found.eventId === eventId ? found : undefined
   }
 
-  /** What the same phone has for the same thing already. */
-  ofPhone(facts: PhoneFacts): NotifierSubscription | undefined {
-    return this.#byPhone.get(phoneKey(facts))
+  /** What the same phone has for the same thing already, oldest first. */
+  ofPhone(facts: PhoneFacts): readonly NotifierSubscription[] {
+    return this.#byPhone.get(phoneKey(facts)) ?? []
   }
 
   ofEndpoint(endpoint: string): ReadonlySet<NotifierSubscription> {

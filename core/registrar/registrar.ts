@@ -5,8 +5,12 @@ import type { Flow } from '../sip/contract.ts'
 
 export interface Contact {
   readonly aor: string
+  /** Who registered it; undefined for permanent contacts. */
+  readonly endpoint?: string
   /** The Contact URI, as text without brackets. */
   readonly uri: string
+  /** The Contact as the phone wrote it, where `uri` may be another. */
+  readonly registered?: string
   /** Routes to it (Path, RFC 3327), first hop first. */
   readonly path: readonly string[]
   /** The flow it registered on, while it is open. Undefined for permanent contacts and after a restart. */

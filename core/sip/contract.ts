@@ -171,6 +171,8 @@ export interface Dialog {
     done: OutcomeHandler,
     credentials?: CredentialsFor,
   ): void
+  /** Its requests go over this flow from now on: the peer has shown, by other means than a request in this dialog, that it is there. */
+  rebind(flow: Flow): void
   /** Raises the number of the next request, never lowers it. */
   skipCseqTo(number: number): void
   record(): DialogRecord

@@ -6,6 +6,7 @@ import type {
   CredentialsFor,
   Dialog,
   DialogRecord,
+  Flow,
   HeaderLine,
   OutcomeHandler,
   Protocol,
@@ -133,6 +134,10 @@ export class SipDialog implements Dialog {
     }
     this.take(wireOf(flow))
     return undefined
+  }
+
+  rebind(flow: Flow): void {
+    this.take(wireOf(flow))
   }
 
   /** The flow that requests came by is the one that requests go by, as long as it is there. */

@@ -262,7 +262,7 @@ describe('subscription: over a restart', () => {
     expect(dialogsOf(second.sip)[0]?.last.text).to.equal('off')
   })
 
-  it('leaves an old one in the store alone where the phone subscribed anew meanwhile', async () => {
+  it('asks a phone that subscribed anew meanwhile whether it knows the old one', async () => {
     const first = await begin()
     const { endpoints } = first.office.core.endpoints.files
     await first.sip.subscribe('200')
@@ -273,10 +273,10 @@ describe('subscription: over a restart', () => {
     all.replace({ ...all.files, endpoints })
     const anew = await second.sip.subscribe('200')
     expect(anew.status).to.equal(200)
+    await settled()
+    second.sip.autoAnswer = 481
     // The next question for the endpoint comes a second after the first.
-    await new Promise((resolve) => {
-      setTimeout(resolve, 1200)
-    })
+    await until('the old one', () => second.sip.wire.filter((line) => line.startsWith('NOTIFY')).length === 2)
     expect(dialogsOf(second.sip)).to.deep.equal([anew.dialog])
   })
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { FakeFlow, type FakeTransaction } from '../support/fake-sip.ts'
+import { FakeFlow, type FakeNotify, type FakeTransaction } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { maker, TEXT, XML } from '../support/lamps.ts'
 import { until } from '../support/tools.ts'
@@ -234,19 +234,69 @@ describe('subscription: its life', () => {
   })
 
   describe('a phone that subscribes anew', () => {
-    it('replaces its old subscription without a word', async () => {
+    const asked = async (): Promise<FakeTransaction> => {
+      made.sip.autoAnswer = undefined
       const again = await made.sip.subscribe('200')
       await settled()
-      expect(tx.dialog.disposed).to.equal(true)
-      expect(states()).to.have.length(1)
-      expect(active()).to.equal(1)
+      expect(active()).to.equal(2)
+      expect(states()).to.deep.equal(['active;expires=600', 'active;expires=600'])
       expect(again.dialog.notifies).to.have.length(1)
+      return again
+    }
+
+    for (const [what, answer] of [
+      ['does not know it', (notify: FakeNotify) => notify.answer(481)],
+      ['does not answer', (notify: FakeNotify) => notify.timeout()],
+      ['refuses it', (notify: FakeNotify) => notify.answer(500)],
+      ['cannot be reached there', (notify: FakeNotify) => notify.unreachable()],
+    ] as const) {
+      it(`is asked by its old subscription, which is over where the phone ${what}`, async () => {
+        const again = await asked()
+        answer(tx.dialog.last)
+        expect(tx.dialog.disposed).to.equal(true)
+        expect(again.dialog.disposed).to.equal(false)
+        expect(active()).to.equal(1)
+      })
+    }
+
+    it('keeps both where it knows both: it has two keys for one extension', async () => {
+      const again = await asked()
+      tx.dialog.last.answer(200)
+      again.dialog.last.answer(200)
+      made.lamps.set('200', 'on')
+      await settled()
+      expect([tx.dialog.last.text, again.dialog.last.text]).to.deep.equal([xml(2, 'on'), 'on'])
+      tx.dialog.last.answer(500)
+      expect(active(), 'a good answer is the end of the question').to.equal(2)
+      const third = await made.sip.subscribe('200')
+      expect(third.status).to.equal(200)
+      expect(active()).to.equal(3)
+    })
+
+    it('is believed where the Call-ID says that it began its dialog anew', async () => {
+      await made.sip.subscribe('200', { 'Call-ID': tx.request.callId })
+      expect(tx.dialog.disposed).to.equal(true)
+      expect(active()).to.equal(1)
+    })
+
+    it('takes the place of its oldest where there is room for no more', async () => {
+      const { endpoints } = made.office.core
+      const old = endpoints.files.endpoints.get('100')
+      if (!old) throw new Error('no endpoint')
+      endpoints.replace({ ...endpoints.files, endpoints: new Map([['100', { ...old, subscription_limit: 1 }]]) })
+      const again = await made.sip.subscribe('200')
+      expect(again.status).to.equal(200)
+      expect(tx.dialog.disposed).to.equal(true)
+      expect((await made.sip.subscribe('201')).status).to.equal(403)
     })
 
     it('is known by its +sip.instance, wherever it is', async () => {
       const contact = (port: number): string => `<sip:100@192.0.2.7:${port}>;+sip.instance="<urn:uuid:1>"`
       const first = await made.sip.subscribe('201', { Contact: contact(5080) })
+      await settled()
+      made.sip.autoAnswer = 481
       await made.sip.subscribe('201', { Contact: contact(5090) })
+      await settled()
       expect(first.dialog.disposed).to.equal(true)
     })
 

@@ -175,6 +175,10 @@ export class FakeDialog implements Dialog {
     if (this.#sip.autoAnswer !== undefined) notify.answer(this.#sip.autoAnswer)
   }
 
+  rebind(): void {
+    this.reachable = true
+  }
+
   skipCseqTo(number: number): void {
     this.localCseq = Math.max(this.localCseq, number - 1)
   }

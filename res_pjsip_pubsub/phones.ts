@@ -1,0 +1,54 @@
+/**
+ * Phones that come back on another connection, or behind another port of their NAT: their subscriptions go on there
+ * without waiting for each one's refresh.
+ *
+ * A phone is known by its +sip.instance, where it gives one in its SUBSCRIBEs; else by the host and port of its Contact;
+ * else, where that port was only the near end of a connection that is gone (a client listens on none), by the host.
+ * Behind a NAT private addresses come twice, so there the source address must be the same as well.
+ */
+import type { Contact } from '../core/registrar/registrar.ts'
+import type { Flow } from '../core/sip/contract.ts'
+import { parseUri } from '../core/sip/parse-uri.ts'
+import type { SipUri } from '../core/sip/uri.ts'
+import type { NotifierSubscription } from './subscription.ts'
+import type { Subscriptions } from './subscriptions.ts'
+
+/** A REGISTER with news: the subscriptions of the phone move to its flow, and what waits for a way is tried at once. */
+export function phoneIsBack(subscriptions: Subscriptions, contact: Contact): void {
+  const { flow, endpoint } = contact
+  if (!flow || endpoint === undefined) return
+  const registered = parseUri(contact.registered ?? contact.uri)
+  for (const subscription of subscriptions.ofEndpoint(endpoint)) {
+    if (registered && isItsPhone(subscription, contact.instance, registered, flow)) move(subscription, flow)
+    subscription.wake()
+  }
+}
+
+/** A refresh by another connection than before: what its phone has beside it, and nothing could reach, is there as well. */
+export function othersAreBack(subscriptions: Subscriptions, refreshed: NotifierSubscription, flow: Flow): void {
+  if (flow.protocol === 'UDP') return
+  for (const other of subscriptions.ofEndpoint(refreshed.endpoint.id)) {
+    if (other === refreshed || other.dialog.flow !== undefined || other.contactKey !== refreshed.contactKey) continue
+    other.dialog.rebind(flow)
+    other.wake()
+  }
+}
+
+function isItsPhone(subscription: NotifierSubscription, instance: string, registered: SipUri, flow: Flow): boolean {
+  const { dialog, contactKey, endpoint } = subscription
+  if (instance !== '' && contactKey === instance) return true
+  const contact = parseUri(dialog.remoteTarget)
+  if (!contact || contact.host !== registered.host || contact.user !== registered.user) return false
+  // The key of one that gave an instance, and another.
+  if (instance !== '' && !contactKey.startsWith(contact.host)) return false
+  const { remote } = dialog.record()
+  const sameSource = remote.address === flow.remote.address
+  if (contact.port === registered.port) return sameSource || !endpoint.rewrite_contact
+  return sameSource && contact.port === remote.port && !dialog.reachable
+}
+
+function move({ dialog, endpoint }: NotifierSubscription, flow: Flow): void {
+  const { protocol } = dialog.record()
+  // Over UDP the Contact says where to, unless the source address is followed.
+  if (flow.protocol === protocol && (protocol !== 'UDP' || endpoint.rewrite_contact)) dialog.rebind(flow)
+}

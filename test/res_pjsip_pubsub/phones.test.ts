@@ -1,0 +1,151 @@
+/** Phones that come back, over real sockets: on another connection, after a reboot, or with a second key. */
+import { expect } from 'chai'
+import type { Pubsub } from '../../res_pjsip_pubsub/contract.ts'
+import res_pjsip_pubsub from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
+import { TestCore } from '../support/core.ts'
+import { Lamps, lampModules } from '../support/lamps.ts'
+import { type PhoneDialog, TestPhone, type WireMessage } from '../support/phone.ts'
+import { until } from '../support/tools.ts'
+
+const INSTANCE = ';+sip.instance="<urn:uuid:00000000-0000-1000-8000-000a95a0e128>"'
+
+describe('phones that come back', () => {
+  let office: TestCore
+  let lamps: Lamps
+  const phones: TestPhone[] = []
+
+  beforeEach(async () => {
+    office = await TestCore.start({
+      endpoints: { 100: { aors: ['100'] }, 101: { aors: ['101'] }, nat: { aors: ['nat'], rewrite_contact: true } },
+      aors: { 100: { max_contacts: 5 }, 101: { max_contacts: 5 }, nat: { max_contacts: 5 } },
+      transports: { udp: {}, tcp: { protocol: 'tcp' } },
+      system: { timer_t1: 50, timer_b: 300 },
+      contacts: 'registrar',
+      files: { 'pubsub.conf': { notify_retry_interval: '600000' } },
+    })
+    lamps = new Lamps()
+    for (const name of ['200', '201']) lamps.set(name, 'off')
+    const { packageModule, bodyModule } = lampModules(lamps)
+    await office.load(res_pjsip_pubsub, packageModule, bodyModule)
+  })
+
+  afterEach(async () => {
+    for (const phone of phones.splice(0)) await phone.close()
+    await office.close()
+  })
+
+  async function phone(protocol: 'udp' | 'tcp', contact?: string, user = '100'): Promise<TestPhone> {
+    const found = office.addresses.find((text) => text.startsWith(`${protocol}:`)) ?? ''
+    const server = { address: '127.0.0.1', port: Number(found.slice(found.lastIndexOf(':') + 1)) }
+    const opened = await TestPhone.open({ server, protocol, user, contact })
+    phones.push(opened)
+    return opened
+  }
+
+  const watch = (who: TestPhone, dialog = who.dialog('sip:200@127.0.0.1')): Promise<WireMessage> =>
+    who.request('SUBSCRIBE', { dialog, headers: [['Event', 'lamp']] })
+  const register = (who: TestPhone): Promise<WireMessage> =>
+    who.request('REGISTER', { uri: 'sip:127.0.0.1', to: `<sip:${who.user}@127.0.0.1>` })
+  const subscriptions = () => [...(office.loader.api('res_pjsip_pubsub') as Pubsub).subscriptions]
+  const gone = (): Promise<unknown> =>
+    until('the loss', () => subscriptions().some(({ dialog }) => dialog.flow === undefined))
+
+  /** Subscribes over one connection, and registers over the next; `change` is a change meanwhile. */
+  async function reconnect(contacts: readonly (string | undefined)[], user = '100'): Promise<TestPhone> {
+    const before = await phone('tcp', contacts[0], user)
+    expect((await watch(before)).status).to.equal(200)
+    await before.next('NOTIFY')
+    await before.close()
+    await gone()
+    lamps.set('200', 'on')
+    const after = await phone('tcp', contacts[1], user)
+    expect((await register(after)).status).to.equal(200)
+    return after
+  }
+
+  for (const [what, contacts, user] of [
+    ['+sip.instance', [`<sip:100@10.0.0.1:1>${INSTANCE}`, `<sip:100@10.0.0.2:2>${INSTANCE}`], '100'],
+    ['Contact', ['<sip:100@127.0.0.1:1;transport=tcp>', '<sip:100@127.0.0.1:1;transport=tcp>'], '100'],
+    ['Contact behind a NAT', ['<sip:nat@10.0.0.1:5060>', '<sip:nat@10.0.0.1:5060>'], 'nat'],
+    ['address, where its port was that of the connection', [undefined, undefined], '100'],
+  ] as const) {
+    it(`hear over the connection that they REGISTER by what changed meanwhile: the same ${what}`, async () => {
+      const after = await reconnect(contacts, user)
+      expect((await after.next('NOTIFY')).body).to.equal('on')
+      lamps.set('200', 'off')
+      expect((await after.next('NOTIFY')).body).to.equal('off')
+      expect(office.metric('pubsub.subscriptions.active')).to.equal(1)
+    })
+  }
+
+  it('move although the old connection seems to live', async () => {
+    const contact = `<sip:100@10.0.0.1:1>${INSTANCE}`
+    const before = await phone('tcp', contact)
+    await watch(before)
+    await before.next('NOTIFY')
+    const after = await phone('tcp', contact)
+    await register(after)
+    lamps.set('200', 'on')
+    expect((await after.next('NOTIFY')).body).to.equal('on')
+    expect(before.received.filter(({ method }) => method === 'NOTIFY')).to.have.length(1)
+  })
+
+  for (const [what, contacts, user] of [
+    ['instance', [`<sip:100@10.0.0.1:1>${INSTANCE}`, '<sip:100@10.0.0.1:1>;+sip.instance="<urn:uuid:2>"'], '100'],
+    ['endpoint', ['<sip:x@10.0.0.1:1>', '<sip:x@10.0.0.1:1>'], '101'],
+    ['port to listen on', ['<sip:100@10.0.0.1:5060>', '<sip:100@10.0.0.1:5062>'], '100'],
+  ] as const) {
+    it(`leave alone what belongs to another ${what}`, async () => {
+      const before = await phone('tcp', contacts[0])
+      await watch(before)
+      await before.next('NOTIFY')
+      const other = await phone('tcp', contacts[1], user)
+      await register(other)
+      lamps.set('200', 'on')
+      expect((await before.next('NOTIFY')).body).to.equal('on')
+      expect(other.received.filter(({ method }) => method === 'NOTIFY')).to.have.length(0)
+    })
+  }
+
+  it('bring with the first refresh over a new connection what they have beside it', async () => {
+    const contact = '<sip:100@127.0.0.1:1;transport=tcp>'
+    const before = await phone('tcp', contact)
+    const dialogs: PhoneDialog[] = ['200', '201'].map((name) => before.dialog(`sip:${name}@127.0.0.1`))
+    for (const dialog of dialogs) {
+      await watch(before, dialog)
+      await before.next('NOTIFY')
+    }
+    await before.close()
+    await until('the loss', () => subscriptions().every(({ dialog }) => dialog.flow === undefined))
+    lamps.set('201', 'on')
+    const after = await phone('tcp', contact)
+    expect((await watch(after, dialogs[0])).status).to.equal(200)
+    const bodies = [(await after.next('NOTIFY')).body, (await after.next('NOTIFY')).body]
+    expect(bodies.sort()).to.deep.equal(['off', 'on'])
+  })
+
+  for (const protocol of ['udp', 'tcp'] as const) {
+    it(`have one subscription after a reboot, and two for two keys (${protocol})`, async () => {
+      const contact = protocol === 'udp' ? undefined : `<sip:100@10.0.0.1:5060;transport=tcp>`
+      const first = await phone(protocol, contact)
+      const [one, two] = [first.dialog('sip:200@127.0.0.1'), first.dialog('sip:200@127.0.0.1')]
+      for (const dialog of [one, two]) expect((await watch(first, dialog)).status).to.equal(200)
+      await until('three NOTIFYs', () => office.metric('pubsub.notify.answered') === 3)
+      expect(office.metric('pubsub.subscriptions.active')).to.equal(2)
+
+      // It forgets its dialogs and begins anew, with one key now.
+      const again = protocol === 'udp' ? first : await phone(protocol, contact)
+      if (again !== first) {
+        await first.close()
+        await until('the loss', () => subscriptions().every(({ dialog }) => dialog.flow === undefined))
+      }
+      const anew = again.dialog('sip:200@127.0.0.1')
+      again.onRequest = (request) => (request.header('call-id') === anew.callId ? 200 : 481)
+      expect((await watch(again, anew)).status).to.equal(200)
+      await until('the end of the old ones', () => office.metric('pubsub.subscriptions.active') === 1)
+      lamps.set('200', 'on')
+      const told = await again.take(({ method, body }) => method === 'NOTIFY' && body === 'on', 'the change')
+      expect(told.header('call-id')).to.equal(anew.callId)
+    })
+  }
+})
