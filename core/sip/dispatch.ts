@@ -146,6 +146,7 @@ export class Dispatcher implements Receiver {
     if (request.method === 'CANCEL') return this.#cancel(incoming)
     const key = transactionKey(request, via, wire.remote)
     if (servers.absorb(key)) return
+    if (servers.isMerged(request)) return this.#refuse(incoming, { status: 482 })
     const may = beforeRequest(request, wire.remote, wire)
     if (may === 'drop') return this.#refused.add()
     if (may !== 'accept') return this.#refuse(incoming, may)

@@ -36,6 +36,8 @@ export class ServerTransactions {
   readonly #wheel: TimerWheel
   readonly #timers: () => Timers
   readonly #open = new Map<string, RequestTransaction | AnsweredRequest>()
+  /** What requests out of a dialog have in common whichever way they come → the key of the one that is open. */
+  readonly #merging = new Map<string, string>()
   readonly #retransmissions: Counter
   readonly #unanswered: Counter
 
@@ -65,32 +67,49 @@ export class ServerTransactions {
     return this.#open.has(key)
   }
 
+  /** RFC 3261 8.2.2.2: a proxy has forked it, and it is here already by another way. */
+  isMerged(request: SipRequest): boolean {
+    const merge = mergeKey(request)
+    return merge !== undefined && this.#merging.has(merge)
+  }
+
   begin(key: string, incoming: IncomingRequest): RequestTransaction {
     const transaction = new RequestTransaction(this, key, incoming)
     this.#open.set(key, transaction)
+    const merge = mergeKey(incoming.request)
+    if (merge !== undefined) this.#merging.set(merge, key)
     // By then the peer has given up (its timer F), and an answer would only confuse it (RFC 4320 4.2).
     this.#wheel.arm(transaction, this.#timers().j)
     return transaction
   }
 
-  complete(key: string, transaction: RequestTransaction, bytes: Buffer, wire: Wire): void {
+  complete(key: string, transaction: RequestTransaction, status: number, bytes: Buffer, wire: Wire): void {
     this.#wheel.cancel(transaction)
+    let merge = mergeKey(transaction.request)
+    // Some phones repeat what was refused with the CSeq it had, and credentials.
+    if (wire.reliable || status >= 300) merge = this.#unmerge(merge)
     if (wire.reliable) {
       this.#open.delete(key)
       return
     }
-    const answered = new AnsweredRequest(this, key, bytes, wire)
+    const answered = new AnsweredRequest(this, key, merge, bytes, wire)
     this.#open.set(key, answered)
     this.#wheel.arm(answered, this.#timers().j)
   }
 
-  expire(key: string): void {
+  expire(key: string, request: SipRequest): void {
     this.#unanswered.add()
-    this.#open.delete(key)
+    this.forget(key, mergeKey(request))
   }
 
-  forget(key: string): void {
+  forget(key: string, merge: string | undefined): void {
     this.#open.delete(key)
+    this.#unmerge(merge)
+  }
+
+  #unmerge(merge: string | undefined): undefined {
+    if (merge !== undefined) this.#merging.delete(merge)
+    return undefined
   }
 }
 
@@ -127,7 +146,7 @@ export class RequestTransaction extends Timed implements ServerTransaction {
     this.#state = 'completed'
     if (answer.status < 300) this.#noteContact()
     const wire = answerWire(this.incoming)
-    this.#owner.complete(this.#key, this, bytes, wire)
+    this.#owner.complete(this.#key, this, answer.status, bytes, wire)
     wire.send(bytes)
   }
 
@@ -136,7 +155,7 @@ export class RequestTransaction extends Timed implements ServerTransaction {
     this.#owner.log.warning(
       `${this.request.method} from ${this.source.address} was not answered in time; it is forgotten now`,
     )
-    this.#owner.expire(this.#key)
+    this.#owner.expire(this.#key, this.request)
   }
 
   /** A connection belongs to the Contact of a request that was found good, and to nobody who merely claims it. */
@@ -152,11 +171,13 @@ class AnsweredRequest extends Timed {
   /** One character a byte: a small Buffer would keep the whole pool it was cut from. */
   readonly #bytes: string
   readonly #wire: Wire
+  readonly #merge: string | undefined
 
-  constructor(owner: ServerTransactions, key: string, bytes: Buffer, wire: Wire) {
+  constructor(owner: ServerTransactions, key: string, merge: string | undefined, bytes: Buffer, wire: Wire) {
     super()
     this.#owner = owner
     this.#key = key
+    this.#merge = merge
     this.#bytes = bytes.toString('latin1')
     this.#wire = wire
   }
@@ -166,8 +187,14 @@ class AnsweredRequest extends Timed {
   }
 
   fire(): void {
-    this.#owner.forget(this.#key)
+    this.#owner.forget(this.#key, this.#merge)
   }
+}
+
+/** undefined for requests of a dialog, and for peers that know no tags: theirs cannot be told from each other. */
+function mergeKey({ to, from, callId, cseq }: SipRequest): string | undefined {
+  if (to.tag !== undefined || from.tag === undefined) return undefined
+  return `${callId}|${from.tag}|${cseq.number}|${cseq.method}`
 }
 
 /** RFC 3261 18.2.2: the connection the request came by; if that is gone, a new one to where its Via says. */

@@ -74,6 +74,26 @@ describe('requests', () => {
     expect(phone.received.map(({ status }) => status)).to.deep.equal([405, 405, 200])
   })
 
+  it('that a proxy forked are answered 482 but for the first (RFC 3261 8.2.2.2)', async () => {
+    await open()
+    let handled = 0
+    stack.handle('SUBSCRIBE', (tx) => tx.answer({ status: ++handled === 1 ? 401 : 200 }))
+    const dialog = { ...phone.dialog('sip:101@127.0.0.1'), cseq: 7 }
+    const statusOf = async (branch: string): Promise<number> => {
+      phone.send(phone.write('SUBSCRIBE', { branch }, dialog))
+      return (await phone.take((message) => message.param('via', 'branch') === branch, branch)).status
+    }
+    expect(await statusOf('z9hG4bKrefused')).to.equal(401)
+    expect(await statusOf('z9hG4bKone'), 'what was refused may come again').to.equal(200)
+    expect(await statusOf('z9hG4bKtwo')).to.equal(482)
+    expect(handled).to.equal(2)
+    dialog.cseq++
+    expect(await statusOf('z9hG4bKthree')).to.equal(200)
+    dialog.remoteTag = 'ours'
+    expect(await statusOf('z9hG4bKfour')).to.equal(200)
+    expect(await statusOf('z9hG4bKfive')).to.equal(200)
+  })
+
   it('are not harmed by CANCEL: 200 where it means something, 481 where it does not', async () => {
     await open()
     let answer: (() => void) | undefined

@@ -196,7 +196,8 @@ describe('transactions', () => {
       const dialog = { ...phone.dialog('sip:101@127.0.0.1'), cseq: 1 }
       const own = `127.0.0.1:${phone.local.port}`
       phone.send(phone.write('SUBSCRIBE', { via: `${own};branch=z9hG4bKa;rport` }, dialog))
-      phone.send(phone.write('SUBSCRIBE', { via: `192.0.2.4:5060;branch=z9hG4bKa;rport` }, dialog))
+      const other = { ...phone.dialog('sip:101@127.0.0.1'), cseq: 1 }
+      phone.send(phone.write('SUBSCRIBE', { via: `192.0.2.4:5060;branch=z9hG4bKa;rport` }, other))
       phone.send(phone.write('PUBLISH', { via: `${own};branch=z9hG4bKa;rport` }, dialog))
       await until('three answers', () => phone.received.length === 3)
       expect(seen).to.have.length(2)
