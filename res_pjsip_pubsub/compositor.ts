@@ -87,6 +87,11 @@ export class Compositor implements Publishing {
     return this.#publications
   }
 
+  /** What is published about a resource now, best first. */
+  ofResource(event: string, resource: string): readonly InboundPublication[] {
+    return this.#publications.watchable(event, resource).value
+  }
+
   isPublished(resource: string): boolean {
     return this.#services.settings().accept_unknown || this.#publications.about(resource)
   }

@@ -4,6 +4,7 @@ import type { Undo } from '../core/scope.ts'
 import type { Answer, Dialog, HeaderLine, Outcome, Refusal, SipRequest } from '../core/sip/contract.ts'
 import type { Watchable } from '../core/watch.ts'
 import type { Authorization, Authorizer } from './authorization.ts'
+import type { PresenceFunctions } from './presence-contract.ts'
 
 /**
  * Names a type of state, so that only generators of the same kind can be chosen for a package, and the compiler knows.
@@ -286,7 +287,7 @@ export interface Publishing {
   onPublication(listener: (what: PublicationEvent, publication: Publication) => void): Undo
 }
 
-export interface Pubsub extends Publishing {
+export interface Pubsub extends Publishing, PresenceFunctions {
   /**
    * Registers an event package; a second one for an event throws. After its undoing the package's subscriptions wait
    * for it to come back, and end with `deactivated` when it stays away for `unload_grace` (pubsub.conf).

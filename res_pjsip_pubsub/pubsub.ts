@@ -4,6 +4,7 @@ import type { Endpoint } from '../core/endpoints.ts'
 import type { Logger } from '../core/log.ts'
 import type { Undo } from '../core/scope.ts'
 import type { HeaderLine, Outcome, ServerTransaction } from '../core/sip/contract.ts'
+import { parseUri } from '../core/sip/parse-uri.ts'
 import { TimerWheel } from '../core/sip/timer-wheel.ts'
 import type { Watchable } from '../core/watch.ts'
 import type { Authorizer } from './authorization.ts'
@@ -22,15 +23,17 @@ import type {
   SubscriptionEvent,
 } from './contract.ts'
 import { WANT } from './delivery.ts'
+import { Facts } from './facts.ts'
 import type { Verdict } from './failure-rule.ts'
-import { storageModes } from './kamailio-options.ts'
+import { isLibrary, storageModes } from './kamailio-options.ts'
 import { deliveryCounters, eventGauge } from './metrics.ts'
-import { type NotifierServices, subscribe } from './notifier.ts'
+import type { NotifierServices } from './notifier.ts'
 import { NotifyQueue, paceOf } from './notify-queue.ts'
 import type { PubsubSettings } from './options.ts'
 import { Persistence } from './persistence.ts'
 import { phoneIsBack } from './phones.ts'
-import { resubscribe } from './refresh.ts'
+import type { PresenceRequest } from './presence-contract.ts'
+import { type FunctionServices, KamailioFunctions } from './presence-functions.ts'
 import { listHeader, tryLater } from './refusals.ts'
 import { Registry } from './registry.ts'
 import { Restorer } from './restore.ts'
@@ -39,7 +42,7 @@ import type { NotifierSubscription } from './subscription.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { Watching } from './watching.ts'
 
-export class PubsubCore implements Pubsub {
+export class PubsubCore extends KamailioFunctions implements Pubsub {
   readonly subscriptions: Subscriptions
   readonly watching: Watching
   readonly compositor: Compositor
@@ -53,6 +56,8 @@ export class PubsubCore implements Pubsub {
   readonly #reviver: Reviver
   readonly #services: NotifierServices
   readonly #persistence: Persistence
+  protected readonly facts = new Facts((subscription) => this.#localContact(subscription))
+  protected readonly functionServices: FunctionServices
   #notifyHeaders: readonly HeaderLine[] | undefined
   #closing = false
 
@@ -85,6 +90,10 @@ export class PubsubCore implements Pubsub {
     await restorer.run()
     own(core.endpoints.onChange(() => pubsub.#endpointsChanged()))
     own(core.contacts.onChange((_aor, added) => added && phoneIsBack(subscriptions, added)))
+    if (isLibrary(settings)) {
+      log.notice('db_url is empty: requests are left to the modules that use the functions')
+      return pubsub
+    }
     own(core.sip.handle('SUBSCRIBE', (tx) => pubsub.#received(tx)))
     own(core.sip.handle('PUBLISH', (tx) => pubsub.#received(tx)))
     own(core.sip.advertise(() => pubsub.#advertised()))
@@ -98,6 +107,7 @@ export class PubsubCore implements Pubsub {
     subscriptions: Subscriptions,
     persistence: Persistence,
   ) {
+    super()
     this.#core = core
     this.#log = log
     this.#settings = settings
@@ -130,6 +140,14 @@ export class PubsubCore implements Pubsub {
     })
     this.#services = this.#makeServices()
     this.#reviver = new Reviver(this.#services)
+    this.functionServices = {
+      notifier: this.#services,
+      compositor: this.compositor,
+      endpoints: core.endpoints,
+      bodies: this.#bodies,
+      authorize: (asked) => this.watching.of(asked),
+      rulesChanged: () => this.watching.refresh(),
+    }
   }
 
   get events(): readonly string[] {
@@ -211,9 +229,9 @@ export class PubsubCore implements Pubsub {
   async #identified(tx: ServerTransaction, endpoint: Endpoint | undefined): Promise<void> {
     if (!endpoint) return
     if (this.#closing) return tx.answer(tryLater(503, this.#settings.retry_after))
-    if (tx.request.method === 'PUBLISH') await this.compositor.publish(tx, endpoint)
-    else if (tx.request.to.tag === undefined) await subscribe(tx, endpoint, this.#services)
-    else resubscribe(tx, endpoint, this.#services)
+    const request: PresenceRequest = { tx, endpoint }
+    if (!this.requests.none && (await this.requests.take(request))) return
+    await (tx.request.method === 'PUBLISH' ? this.handlePublish(request) : this.handleSubscribe(request))
   }
 
   #advertised(): HeaderLine[] {
@@ -251,6 +269,7 @@ export class PubsubCore implements Pubsub {
         this.subscriptions.tell('refreshed', subscription)
       },
       lost: (subscription) => this.#reviver.add(subscription, this.#settings.unload_grace, WANT.changed),
+      sending: (subscription, notification) => this.facts.sending(subscription, notification),
       notifyAnswered: (subscription, outcome, verdict) => this.#answered(subscription, outcome, verdict),
       timedOut: (subscription) => this.#packageOf(subscription)?.subscriptionTimeout?.(subscription),
       ended: (subscription, why) => this.#ended(subscription, why),
@@ -283,6 +302,7 @@ export class PubsubCore implements Pubsub {
     else if (verdict.kind === 'retry')
       this.#log.verbose(`NOTIFY of ${label(subscription)} failed; again in ${verdict.pause} ms`)
     this.#packageOf(subscription)?.notifyResponse?.(subscription, outcome)
+    this.facts.answered(subscription, outcome)
   }
 
   #ended(subscription: NotifierSubscription, why: string): void {
@@ -293,6 +313,12 @@ export class PubsubCore implements Pubsub {
     subscription.dialog.dispose()
     this.#packageOf(subscription)?.subscriptionShutdown?.(subscription)
     this.subscriptions.tell('terminated', subscription)
+  }
+
+  /** Where a phone reaches us, without brackets. */
+  #localContact({ dialog, localUri }: NotifierSubscription): string {
+    const contact = dialog.flow ? this.#core.sip.contactFor(dialog.flow, parseUri(localUri)?.user) : ''
+    return contact.startsWith('<') ? contact.slice(1, -1) : contact
   }
 
   // Registrations.

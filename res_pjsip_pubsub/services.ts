@@ -6,6 +6,7 @@ import type { Timed } from '../core/sip/timer-wheel.ts'
 import type { Body } from './bodies.ts'
 import type { DeliveryCounters } from './delivery.ts'
 import type { Verdict } from './failure-rule.ts'
+import type { Notification } from './notification.ts'
 import type { Turns } from './notify-queue.ts'
 import type { PubsubSettings } from './options.ts'
 import type { NotifierSubscription } from './subscription.ts'
@@ -40,6 +41,8 @@ export interface Services {
   readonly statusChanged: (subscription: NotifierSubscription) => void
   /** What it watches is away. */
   readonly lost: (subscription: NotifierSubscription) => void
+  /** A NOTIFY is about to be sent. */
+  readonly sending: (subscription: NotifierSubscription, notification: Notification) => void
   readonly notifyAnswered: (subscription: NotifierSubscription, outcome: Outcome, verdict: Verdict) => void
   /** It expired; the final NOTIFY comes next. */
   readonly timedOut: (subscription: NotifierSubscription) => void

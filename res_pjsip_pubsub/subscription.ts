@@ -162,6 +162,11 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
     return this.#delivery.failures
   }
 
+  /** Why it ended, or ends. */
+  get terminationReason(): TerminationReason | undefined {
+    return this.#termination?.reason
+  }
+
   /** Whole seconds left, for Subscription-State and the console. */
   get secondsLeft(): number {
     return Math.max(0, Math.ceil((this.#expires - this.#services.now()) / 1000))
@@ -328,7 +333,9 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
     })
   }
 
-  transmit({ headers, request }: Notification, done: OutcomeHandler): void {
+  transmit(notification: Notification, done: OutcomeHandler): void {
+    const { headers, request } = notification
+    this.#services.sending(this, notification)
     this.#lastSent = this.#services.now()
     this.dialog.request('NOTIFY', headers, request, done, this.#services.credentialsFor(this.#endpoint))
     this.#services.keep(this)

@@ -13,6 +13,7 @@ export class Subscriptions implements Iterable<NotifierSubscription> {
   readonly #byEndpoint = new Map<string, Set<NotifierSubscription>>()
   /** Several where a phone has more than one key for the same thing. */
   readonly #byPhone = new Map<string, readonly NotifierSubscription[]>()
+  readonly #byResource = new Map<string, Set<NotifierSubscription>>()
   readonly #listeners = new Set<Listener>()
   #made = 0
 
@@ -31,9 +32,8 @@ export class Subscriptions implements Iterable<NotifierSubscription> {
     this.#byDialog.set(facts.dialog.id, subscription)
     const phone = phoneKey(facts)
     this.#byPhone.set(phone, [...(this.#byPhone.get(phone) ?? []), subscription])
-    const others = this.#byEndpoint.get(endpoint)
-    if (others) others.add(subscription)
-    else this.#byEndpoint.set(endpoint, new Set([subscription]))
+    addTo(this.#byEndpoint, endpoint, subscription)
+    addTo(this.#byResource, resourceKey(facts.event, facts.resource), subscription)
     return subscription
   }
 
@@ -45,9 +45,8 @@ export class Subscriptions implements Iterable<NotifierSubscription> {
     const rest = (this.#byPhone.get(phone) ?? []).filter((other) => other !== subscription)
     if (rest.length > 0) this.#byPhone.set(phone, rest)
     else this.#byPhone.delete(phone)
-    const others = this.#byEndpoint.get(endpoint)
-    others?.delete(subscription)
-    if (others?.size === 0) this.#byEndpoint.delete(endpoint)
+    deleteFrom(this.#byEndpoint, endpoint, subscription)
+    deleteFrom(this.#byResource, resourceKey(subscription.event, subscription.resource), subscription)
   }
 
   /** RFC 6665 4.2.1.2: by dialog, event type and `id`. */
@@ -63,6 +62,11 @@ export class Subscriptions implements Iterable<NotifierSubscription> {
 
   ofEndpoint(endpoint: string): ReadonlySet<NotifierSubscription> {
     return this.#byEndpoint.get(endpoint) ?? NONE
+  }
+
+  /** Those of a resource, whatever case its name is written in. */
+  ofResource(event: string, resource: string): ReadonlySet<NotifierSubscription> {
+    return this.#byResource.get(resourceKey(event, resource)) ?? NONE
   }
 
   /** By its id, or by the Call-ID of its dialog. */
@@ -86,6 +90,22 @@ export class Subscriptions implements Iterable<NotifierSubscription> {
 }
 
 const NONE: ReadonlySet<NotifierSubscription> = new Set()
+
+function addTo<T>(sets: Map<string, Set<T>>, key: string, member: T): void {
+  const others = sets.get(key)
+  if (others) others.add(member)
+  else sets.set(key, new Set([member]))
+}
+
+function deleteFrom<T>(sets: Map<string, Set<T>>, key: string, member: T): void {
+  const others = sets.get(key)
+  others?.delete(member)
+  if (others?.size === 0) sets.delete(key)
+}
+
+function resourceKey(event: string, resource: string): string {
+  return `${event}\0${resource.toLowerCase()}`
+}
 
 type PhoneFacts = Pick<SubscriptionFacts, 'endpoint' | 'resource' | 'event' | 'eventId' | 'contactKey'>
 

@@ -80,6 +80,7 @@ class World {
       notifyHeaders: () => [],
       keep: () => undefined,
       lost: () => void this.lostOnes++,
+      sending: () => undefined,
       notifyAnswered: () => undefined,
       timedOut: () => undefined,
       ended: (subscription, why) => {

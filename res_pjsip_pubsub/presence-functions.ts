@@ -1,0 +1,180 @@
+/** Kamailio's functions, as the half of the pubsub core that is made of the other half (presence-contract.ts says what each does). */
+
+import { type Endpoint, type Endpoints, endpointOptions } from '../core/endpoints.ts'
+import { defaultsOf } from '../core/options.ts'
+import type { Undo } from '../core/scope.ts'
+import { parseUri } from '../core/sip/parse-uri.ts'
+import { type EventValue, parseEvent } from '../core/sip/values.ts'
+import type { Asked, Decision, SubHandling } from './authorization.ts'
+import type { Bodies } from './bodies.ts'
+import type { Compositor } from './compositor.ts'
+import type { AuthStatus, EventPackage, Publication, Subscription } from './contract.ts'
+import { type Facts, FLAGS } from './facts.ts'
+import { nameKey } from './identity.ts'
+import { isWatchable, type NotifierServices, subscribe } from './notifier.ts'
+import type {
+  FactsByName,
+  PresenceFunctions,
+  PresenceRequest,
+  RefreshType,
+  RequestHandler,
+  Subs,
+} from './presence-contract.ts'
+import { resubscribe } from './refresh.ts'
+import { RequestHandlers } from './requests.ts'
+import { sphereOf } from './sphere.ts'
+import { NotifierSubscription } from './subscription.ts'
+
+export interface FunctionServices {
+  readonly notifier: NotifierServices
+  readonly compositor: Compositor
+  readonly endpoints: Endpoints
+  readonly authorize: (asked: Asked) => Decision | Promise<Decision>
+  /** Rules are read again, and everybody is decided on anew. */
+  readonly rulesChanged: () => Promise<void>
+  readonly bodies: Bodies
+}
+
+const STATUS: Readonly<Record<SubHandling, AuthStatus>> = {
+  allow: 'active',
+  'polite-block': 'active',
+  confirm: 'pending',
+  block: 'terminated',
+}
+
+export abstract class KamailioFunctions implements PresenceFunctions {
+  protected readonly requests = new RequestHandlers()
+  protected abstract readonly facts: Facts
+  protected abstract readonly functionServices: FunctionServices
+
+  abstract eventPackage<State>(definition: EventPackage<State>): Undo
+
+  onRequest(handler: RequestHandler): Undo {
+    return this.requests.add(handler)
+  }
+
+  on<N extends keyof FactsByName>(fact: N, listener: (fact: FactsByName[N]) => void): Undo {
+    return this.facts.on(fact, listener)
+  }
+
+  /** Of any subscription that this core handed out. */
+  subs(subscription: Subscription): Subs {
+    const { subscriptions } = this.functionServices.notifier
+    const found = subscription instanceof NotifierSubscription ? subscription : subscriptions.find(subscription.id)
+    if (!found) throw new Error(`subscription ${subscription.id} is none of ours`)
+    return this.facts.subs(found)
+  }
+
+  addEvent<State>(definition: EventPackage<State>): Undo {
+    return this.eventPackage(definition)
+  }
+
+  async handlePublish({ tx, endpoint, priority }: PresenceRequest, sender?: string): Promise<Publication | undefined> {
+    return this.functionServices.compositor.publish(tx, endpoint, { sender, priority })
+  }
+
+  async handleSubscribe(request: PresenceRequest, watcherUri?: string): Promise<Subscription | undefined> {
+    const { tx, endpoint, flags } = request
+    const { notifier } = this.functionServices
+    const isNew = tx.request.to.tag === undefined
+    const made = await (isNew ? subscribe(tx, endpoint, notifier, watcherUri) : resubscribe(tx, endpoint, notifier))
+    if (!made || flags === undefined) return made
+    made.datastores.remove(FLAGS)
+    made.datastores.add(FLAGS, flags)
+    return made
+  }
+
+  async presAuthStatus(watcherUri: string, presentityUri: string, event = 'presence'): Promise<AuthStatus> {
+    const endpoint = await this.#endpointOf(userOf(watcherUri))
+    const asked = { event, resource: userOf(presentityUri), endpoint, watcher: watcherUri }
+    const decision = await this.functionServices.authorize(asked)
+    return decision ? STATUS[decision.value.handling] : 'pending'
+  }
+
+  async presRefreshWatchers(presentityUri: string, event: string, type: RefreshType): Promise<number> {
+    if (type === 0) await this.functionServices.rulesChanged()
+    const watchers = [...this.#watchers(presentityUri, event)]
+    for (const subscription of watchers) subscription.notify()
+    return watchers.length
+  }
+
+  async presUpdateWatchers(presentityUri: string, event: string): Promise<number> {
+    const before = new Map([...this.#watchers(presentityUri, event)].map((one) => [one, one.state]))
+    await this.functionServices.rulesChanged()
+    return [...before].filter(([subscription, state]) => subscription.state !== state).length
+  }
+
+  updateWatchersStatus(presentityUri: string, event: string): Promise<number> {
+    return this.presUpdateWatchers(presentityUri, event)
+  }
+
+  presHasSubscribers(presentityUri: string, event: string): boolean {
+    return !this.#watchers(presentityUri, event).next().done
+  }
+
+  containsEvent(header: string): EventPackage<unknown> | undefined {
+    const event = parseEvent(header)
+    return event && this.searchEvent(event)
+  }
+
+  /** A package may have a parameter in its name: `dialog;sla`. */
+  searchEvent({ event, params }: EventValue): EventPackage<unknown> | undefined {
+    const { registry } = this.functionServices.notifier
+    for (const [name, value] of params) {
+      const qualified = value === '' ? registry.package(`${event};${name}`) : undefined
+      if (qualified) return qualified
+    }
+    return registry.package(event)
+  }
+
+  getEventList(): string {
+    return this.functionServices.notifier.registry.events.join(', ')
+  }
+
+  async getSphere(presentityUri: string): Promise<string | undefined> {
+    for (const { body } of this.functionServices.compositor.ofResource('presence', userOf(presentityUri))) {
+      const sphere = await sphereOf(body)
+      if (sphere !== undefined) return sphere
+    }
+    return undefined
+  }
+
+  async getPresentity(presentityUri: string, event: string): Promise<string | undefined> {
+    const { notifier, bodies } = this.functionServices
+    const of = this.containsEvent(event)
+    if (!of) return undefined
+    const resource = userOf(presentityUri)
+    const endpoint = await this.#endpointOf(resource)
+    const found = await of.find(resource, { endpoint, uri: presentityUri, userAgent: '', request: undefined })
+    if (found === undefined || found === 'unavailable' || !isWatchable(found)) return undefined
+    const type = notifier.registry.choose(of, undefined, false)
+    if (type === undefined) return undefined
+    const localUri = parseUri(presentityUri) ? presentityUri : `sip:${presentityUri}`
+    const to = { resource, localUri, remoteUri: localUri, userAgent: '', endpoint }
+    let document: string | undefined
+    void found.watch({ value: (state) => void (document = bodies.body(state, of, type, to)?.withVersion(0)) })()
+    return document
+  }
+
+  *#watchers(presentityUri: string, event: string): Generator<NotifierSubscription, undefined> {
+    const { subscriptions, settings } = this.functionServices.notifier
+    const wanted = nameKey(userOf(presentityUri), settings())
+    for (const subscription of subscriptions.ofResource(event, userOf(presentityUri))) {
+      const isNamed = nameKey(subscription.resource, settings()) === wanted
+      if (isNamed && subscription.state !== 'terminated') yield subscription
+    }
+    return undefined
+  }
+
+  /** Whoever is no endpoint of ours is asked for as a stranger, with nothing but its URI. */
+  async #endpointOf(id: string): Promise<Endpoint> {
+    return (await this.functionServices.endpoints.endpoint(id)) ?? STRANGER
+  }
+}
+
+const STRANGER: Endpoint = { ...defaultsOf(endpointOptions), id: '', hintContext: defaultsOf(endpointOptions).context }
+
+/** A presentity's name here: the user part of its URI, or what is no URI as it is. */
+export function userOf(uri: string): string {
+  return parseUri(uri)?.user ?? uri
+}
