@@ -15,19 +15,20 @@ import { addressText, registerCoreCommands, setTrace } from './console/commands.
 import { Console } from './console/console.ts'
 import { registerPjsipCommands } from './console/pjsip-commands.ts'
 import { serveConsole } from './console/server.ts'
+import { registerSettingsCommands } from './console/settings-commands.ts'
 import type { Core } from './core.ts'
 import { Endpoints } from './endpoints.ts'
 import { findModules, Loader, type ReadOptions } from './loader.ts'
 import { Log, reasonOf } from './log.ts'
-import { type FileSink, fileSink, streamSink } from './log-sinks.ts'
 import { Metrics } from './metrics.ts'
 import type { ModuleDefinition } from './module.ts'
 import { readModuleOptions } from './module-files.ts'
 import { ConfigError } from './options.ts'
 import { processMetrics } from './process-metrics.ts'
 import { createRegistrar } from './registrar/registrations.ts'
-import { beforeAnything, ConfigurationFaults, logFailure, takeSteps, waitsForRestart } from './reload.ts'
+import { beforeAnything, ConfigurationFaults, logFailure, takeSteps } from './reload.ts'
 import { Scope } from './scope.ts'
+import { ServerLog } from './server-log.ts'
 import { createStack, type Stack } from './sip/stack.ts'
 import { Calls } from './states/calls.ts'
 import { Devices } from './states/devices.ts'
@@ -93,12 +94,10 @@ class LamplighterServer implements Server {
   readonly #scope = new Scope()
   readonly #log: Log
   readonly #started = new Date()
-  /** What no reload changes is as it was at the start. */
-  readonly #startedWith: Configuration
+  readonly #serverLog: ServerLog
   #configuration: Configuration
-  #notes: readonly ConfigError[]
+  readonly #notes: readonly ConfigError[]
   #running: Running | undefined
-  #logFile: FileSink | undefined
   #reloading: Promise<void> = Promise.resolve()
   #stopping = false
 
@@ -109,10 +108,10 @@ class LamplighterServer implements Server {
   ) {
     this.#settings = settings
     this.#modules = modules
-    this.#startedWith = configuration
     this.#configuration = configuration
     this.#notes = notes
     this.#log = new Log(configuration.console.level)
+    this.#serverLog = new ServerLog(this.#log, configuration)
   }
 
   get core(): Core {
@@ -132,8 +131,8 @@ class LamplighterServer implements Server {
     const own = this.#scope.own
     const { version, onStop, ended } = this.#settings
     const { store: storeOptions, servers, pjsip, modules } = this.#configuration
-    this.#openLog()
-    this.#logNotes()
+    this.#serverLog.open(this.#scope)
+    this.#serverLog.notes(this.#notes)
 
     // First of all, for two on one directory would take each other's store, port and Asterisk away.
     const console = new Console()
@@ -246,13 +245,22 @@ class LamplighterServer implements Server {
     own(registerPjsipCommands({ console: core.console, endpoints, registrar }))
     own(bridges.registerCommands(core.console))
     own(
+      registerSettingsCommands({
+        console,
+        core,
+        configuration: () => this.#configuration,
+        started: this.#configuration,
+        listening: () => stack.listening,
+      }),
+    )
+    own(
       registerCoreCommands(core, loader, {
         version,
         started: this.#started,
         listening: () => stack.listening,
         reload: () => this.reload(),
         reloadDialplan: () => this.#inTurn(() => this.#reloadDialplan()),
-        reopenLog: () => this.#logFile?.reopen(),
+        reopenLog: () => this.#serverLog.reopen(),
         stop: onStop,
       }),
     )
@@ -289,16 +297,12 @@ class LamplighterServer implements Server {
     const log = this.#log.logger('core')
     const { stack, core, dialplan, aliases, bridges, loader } = this.#parts
     const { configuration, notes } = this.#readGood()
-    const { pjsip, modules, console } = configuration
+    const { pjsip, modules } = configuration
     const before = this.#configuration
     await beforeAnything(() => stack.reload(pjsip.transports, pjsip.system))
     this.#configuration = configuration
-    this.#notes = notes
-    this.#logFile?.reopen()
-    if (console.level !== before.console.level) this.#log.setLevel(console.level)
-    this.#logNotes()
-    for (const what of waitsForRestart(this.#startedWith, configuration))
-      log.warning(`${what} of lamplighter.conf has changed, which needs a restart`)
+    this.#serverLog.reloaded(before, configuration)
+    this.#serverLog.notes(notes)
     await takeSteps([
       () => this.#checkListening(),
       () => core.endpoints.replace(pjsip),
@@ -350,31 +354,6 @@ class LamplighterServer implements Server {
     const values = readModuleOptions(this.#settings.directory, declared, faults)
     if (faults.length > 0) throw new ConfigurationFaults(faults)
     return values
-  }
-
-  /** What is passed over in Asterisk's files may be the answer to somebody's question. */
-  #logNotes(): void {
-    const log = this.#log.logger('config')
-    for (const note of this.#notes) log.verbose(note.message)
-    if (this.#notes.length > 0 && !log.enabled('verbose')) {
-      log.notice(
-        `${this.#notes.length} lines of Asterisk's files are passed over; at level verbose a reload shows them`,
-      )
-    }
-  }
-
-  #openLog(): void {
-    const {
-      console: { timestamp },
-      logFile,
-    } = this.#configuration
-    const { own } = this.#scope
-    own(this.#log.addSink(streamSink(process.stderr, timestamp)))
-    if (logFile === undefined) return
-    const file = fileSink(logFile, (message) => process.stderr.write(`${message}\n`))
-    this.#logFile = file
-    own(file.close)
-    own(this.#log.addSink(file.sink))
   }
 }
 

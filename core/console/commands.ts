@@ -64,14 +64,6 @@ function coreCommands(core: Core, operations: Operations): ConsoleCommand[] {
         ),
     },
     {
-      words: 'core show settings',
-      help: 'Shows addresses and general settings.',
-      run: (_a, out) => {
-        out.print(`Listening on: ${operations.listening().map(addressText).join(', ')}`)
-        for (const [name, value] of Object.entries(core.general)) out.print(`${name}: ${String(value)}`)
-      },
-    },
-    {
       words: 'core show metrics',
       args: '[like <regular expression>]',
       help: 'Shows all counters.',

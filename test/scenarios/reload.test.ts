@@ -66,6 +66,7 @@ describe('a reload', function () {
       'voicemail.conf': '[general]\naliasescontext = aliases\n[aliases]\n100@default => 500@default\n',
     })
     expectNext(first, await phone.next('NOTIFY'), /Voice-Message: 3\/1/)
+    expect(await scene.command('voicemail show users')).to.match(/^100@default +is 500@default +3 new, 1 old\n1 mail/)
   })
 
   it('of lamplighter.conf: servers come and go, the log has its new level, and what needs a restart is said', async () => {

@@ -91,7 +91,7 @@ describe('secrets', function () {
     const client = await connectConsole(`${instance.directory}/lamplighter.ctl`)
     try {
       const said = await everythingShown(client)
-      for (const part of ['one', 'pbx1', '200@office', 'compat: rfc']) expect(said).to.contain(part)
+      for (const part of ['one', 'pbx1', '100@default', '200@office', 'compat: rfc']) expect(said).to.contain(part)
       expectNone('the console', said)
     } finally {
       client.close()
