@@ -3,7 +3,7 @@ import type { Logger } from '../log.ts'
 import type { Undo } from '../scope.ts'
 import type { Protocol } from '../sip/contract.ts'
 import type { Store, Table } from '../store.ts'
-import type { Contact } from './registrar.ts'
+import type { Contact, ContactListener, Loss } from './registrar.ts'
 
 /** One Contact of a REGISTER (RFC 3261 10). Never changes; a refresh puts another one in its place. */
 export interface Binding extends Contact {
@@ -50,21 +50,17 @@ interface ContactRow {
 /** Milliseconds between two looks for expired bindings, at least. */
 const LOOK_PAUSE = 500
 
-/** Why a binding is gone, as the log says it. */
-export type Loss = 'unregistered' | 'expired' | 'connection closed' | 'replaced'
-
 export interface BindingSettings {
   readonly store: Store
   readonly log: Logger
   readonly now: () => number
-  /** `binding` is the new or changed one, or undefined where one was lost. */
-  readonly changed: (aor: string, binding: Binding | undefined) => void
+  readonly changed: ContactListener
 }
 
 export class Bindings {
   readonly #log: Logger
   readonly #now: () => number
-  readonly #changed: (aor: string, binding: Binding | undefined) => void
+  readonly #changed: ContactListener
   readonly #byAor = new Map<string, Map<string, Binding>>()
   /** id → ends the watch on the connection of a binding */
   readonly #flowWatches = new Map<string, Undo>()
@@ -133,7 +129,7 @@ export class Bindings {
     this.#unwatch(binding.id)
     this.#table?.delete(binding.id)
     this.#log.verbose(`Removed contact '${binding.uri}' from AOR '${binding.aor}': ${why}`)
-    this.#changed(binding.aor, undefined)
+    this.#changed(binding.aor, undefined, { contact: binding, why })
   }
 
   close(): void {

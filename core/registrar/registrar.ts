@@ -22,9 +22,20 @@ export interface Contact {
   readonly instance: string
 }
 
+/** Why a registered contact is gone, as the log says it. */
+export type Loss = 'unregistered' | 'expired' | 'connection closed' | 'replaced'
+
+export interface LostContact {
+  readonly contact: Contact
+  readonly why: Loss
+}
+
+/** Either `added` or `lost`; neither where a permanent contact went. */
+export type ContactListener = (aor: string, added: Contact | undefined, lost?: LostContact) => void
+
 export interface Contacts {
   /** Permanent ones of the AOR's section and registered ones. */
   of(aor: string): Promise<readonly Contact[]>
   /** A contact was added, refreshed with another address or by a phone that has restarted, or lost. `added` names the new one. */
-  onChange(listener: (aor: string, added: Contact | undefined) => void): Undo
+  onChange(listener: ContactListener): Undo
 }

@@ -11,7 +11,7 @@ import { parseOptionTags } from '../sip/values.ts'
 import type { Store } from '../store.ts'
 import { type Binding, Bindings } from './bindings.ts'
 import { planRegister, type RegisterPlan } from './register.ts'
-import type { Contact, Contacts } from './registrar.ts'
+import type { Contact, ContactListener, Contacts } from './registrar.ts'
 
 export interface RegistrarSettings {
   readonly sip: Sip
@@ -47,7 +47,7 @@ class SipRegistrar implements Registrar {
   readonly #now: () => number
   readonly #compat: () => 'rfc' | 'asterisk'
   readonly #refused: Counter
-  readonly #listeners = new Set<(aor: string, added: Contact | undefined) => void>()
+  readonly #listeners = new Set<ContactListener>()
   readonly #scope = new Scope()
   #bindings: Bindings | undefined
   /** AOR → permanent contacts at the last reading of the files. */
@@ -68,7 +68,7 @@ class SipRegistrar implements Registrar {
       store,
       log: this.#log,
       now: this.#now,
-      changed: (aor, binding) => this.#tell(aor, binding),
+      changed: (...change) => this.#tell(...change),
     })
     this.#bindings = bindings
     this.#scope.own(() => bindings.close())
@@ -95,7 +95,7 @@ class SipRegistrar implements Registrar {
     })
   }
 
-  onChange(listener: (aor: string, added: Contact | undefined) => void): Undo {
+  onChange(listener: ContactListener): Undo {
     this.#listeners.add(listener)
     return () => {
       this.#listeners.delete(listener)
@@ -165,8 +165,8 @@ class SipRegistrar implements Registrar {
     return headers
   }
 
-  #tell(aor: string, added: Contact | undefined): void {
-    for (const listener of this.#listeners) listener(aor, added)
+  #tell(...change: Parameters<ContactListener>): void {
+    for (const listener of this.#listeners) listener(...change)
   }
 
   #permanentInFiles(): Map<string, readonly Contact[]> {

@@ -67,7 +67,7 @@ export interface TestCoreSettings {
   readonly general?: Partial<General>
   /** `200@default` → devices. */
   readonly hints?: Readonly<Record<string, readonly string[]>>
-  /** `pubsub.conf` → option → text, all in [general]. */
+  /** `pubsub.conf` → option → text, in [general]; `pubsub.conf [reginfo]` for another section. */
   readonly files?: Readonly<Record<string, Readonly<Record<string, string>>>>
   /** In memory where it is left out. */
   readonly storePath?: string
@@ -220,7 +220,8 @@ export class TestCore {
 
   #options<S extends OptionSet>({ file, section, set }: ModuleConfig<S>): OptionValues<S> {
     const problems: ConfigError[] = []
-    const entries = Object.entries(this.#files.get(file) ?? {}).map(([key, value], at) => ({
+    const given = this.#files.get(section === 'general' ? file : `${file} [${section}]`)
+    const entries = Object.entries(given ?? {}).map(([key, value], at) => ({
       key,
       value,
       arrow: false,

@@ -1,0 +1,217 @@
+/**
+ * The event package reg (RFC 3680): who is registered where, as application/reginfo+xml. Fed by the registrar.
+ *
+ * The first NOTIFY and those after a refresh say all of it, the others what is new. Times and CSeq are left out: they
+ * would make news of every REGISTER that only says "still here".
+ */
+import { createHash } from 'node:crypto'
+import type { Core } from '../core/core.ts'
+import type { Endpoint } from '../core/endpoints.ts'
+import { defineModule, type ModuleConfig } from '../core/module.ts'
+import { commaList, options } from '../core/options.ts'
+import type { Contact, LostContact } from '../core/registrar/registrar.ts'
+import type { Undo } from '../core/scope.ts'
+import type { Refusal } from '../core/sip/contract.ts'
+import { type Watchable, Watched } from '../core/watch.ts'
+import { element, printXml, XML_DECLARATION, type XmlElement } from '../core/xml.ts'
+import type { Addressing, BodyGenerator, Found, Kind } from '../res_pjsip_pubsub/contract.ts'
+
+type ContactEvent = 'registered' | 'created' | 'unregistered' | 'expired' | 'deactivated'
+
+interface ContactEntry {
+  readonly id: string
+  readonly uri: string
+  readonly active: boolean
+  readonly event: ContactEvent
+  /** The change that brought it there. */
+  readonly change: number
+}
+
+/** One AOR (RFC 3680 3.1). */
+interface Registration {
+  readonly aor: string
+  readonly status: 'init' | 'active' | 'terminated'
+  /** Goes up with each change of anything. */
+  readonly change: number
+  readonly contacts: readonly ContactEntry[]
+  /** Contacts that went lately, all of them since the change `goneAfter`. */
+  readonly gone: readonly ContactEntry[]
+  readonly goneAfter: number
+}
+
+const registrationKind = { name: 'registration' } as Kind<Registration>
+
+const EVENT_OF = {
+  unregistered: 'unregistered',
+  expired: 'expired',
+  // RFC 3680 3.2: taken away by the network, and the phone may register again at once.
+  'connection closed': 'deactivated',
+  replaced: 'deactivated',
+} as const satisfies Record<LostContact['why'], ContactEvent>
+
+const NOT_YOURS: Refusal = { status: 403, reason: 'Not Your Registration' }
+
+const reginfoOptions = options({
+  admins: commaList(
+    [],
+    'Endpoints that may see every registration; everybody else sees that of its own AORs.',
+    'names of endpoints with commas between them',
+  ),
+})
+
+const config: ModuleConfig<typeof reginfoOptions> = {
+  file: 'pubsub.conf',
+  section: 'reginfo',
+  set: reginfoOptions,
+}
+
+export default defineModule({
+  name: 'res_pjsip_reginfo',
+  description: 'Registration package: reg, application/reginfo+xml',
+  requires: ['res_pjsip_pubsub'],
+  config: [config],
+  load({ core, own, options: read }, { res_pjsip_pubsub: pubsub }) {
+    const access = { admins: read(config).admins }
+    const registrations = new Registrations(core)
+    own(core.contacts.onChange((aor, added, lost) => registrations.changed(aor, added, lost)))
+    own(pubsub.bodyGenerator(reginfo))
+    own(
+      pubsub.eventPackage({
+        event: 'reg',
+        kind: registrationKind,
+        accept: ['application/reginfo+xml'],
+        defaultExpires: 3761, // RFC 3680 4.4
+        find: (resource, { endpoint }) => registrations.find(resource, endpoint, access.admins.includes(endpoint.id)),
+      }),
+    )
+    return access
+  },
+  reload({ options: read }, access) {
+    access.admins = read(config).admins
+  },
+})
+
+/** The registrations that somebody watches. */
+class Registrations {
+  readonly #core: Pick<Core, 'contacts' | 'endpoints'>
+  readonly #watched = new Map<string, Watched<Registration>>()
+  #changes = 0
+
+  constructor(core: Pick<Core, 'contacts' | 'endpoints'>) {
+    this.#core = core
+  }
+
+  async find(resource: string, endpoint: Endpoint, isAdmin: boolean): Promise<Found<Registration>> {
+    const own = endpoint.aors.find((aor) => aor === resource || aor.startsWith(`${resource}@`))
+    const mine = own ?? (resource === endpoint.id ? endpoint.aors[0] : undefined)
+    if (mine === undefined && !isAdmin) return NOT_YOURS
+    const aor = mine ?? resource
+    if (!(await this.#core.endpoints.aor(aor)))
+      return this.#core.endpoints.mayExist('aor', aor) ? 'unavailable' : undefined
+    const contacts = await this.#core.contacts.of(aor)
+    return this.#kept(aor, this.#watched.get(aor) ?? new Watched(this.#begun(aor, contacts)))
+  }
+
+  changed(aor: string, added: Contact | undefined, lost: LostContact | undefined): void {
+    const registration = this.#watched.get(aor)
+    if (!registration) return
+    const change = ++this.#changes
+    if (added) registration.set(withContact(registration.value, { ...entryOf(added), change }))
+    else if (lost)
+      registration.set(
+        withoutContact(registration.value, {
+          ...entryOf(lost.contact),
+          active: false,
+          event: EVENT_OF[lost.why],
+          change,
+        }),
+      )
+  }
+
+  /** Is known while it is watched. */
+  #kept(aor: string, registration: Watched<Registration>): Watchable<Registration> {
+    return {
+      get value() {
+        return registration.value
+      },
+      watch: (observer): Undo => {
+        this.#watched.set(aor, registration)
+        const unwatch = registration.watch(observer)
+        return () => {
+          void unwatch()
+          if (registration.watchers === 0 && this.#watched.get(aor) === registration) this.#watched.delete(aor)
+        }
+      },
+    }
+  }
+
+  #begun(aor: string, contacts: readonly Contact[]): Registration {
+    const change = ++this.#changes
+    const status = contacts.length === 0 ? 'init' : 'active'
+    return {
+      aor,
+      status,
+      change,
+      contacts: contacts.map((contact) => ({ ...entryOf(contact), change })),
+      gone: [],
+      goneAfter: change,
+    }
+  }
+}
+
+/** How many that went are remembered, for those who have not been told yet. Who missed more gets all of it. */
+const GONE = 20
+
+function withContact(before: Registration, entry: ContactEntry): Registration {
+  const others = before.contacts.filter(({ id }) => id !== entry.id)
+  return { ...before, status: 'active', change: entry.change, contacts: [...others, entry] }
+}
+
+function withoutContact(before: Registration, entry: ContactEntry): Registration {
+  const contacts = before.contacts.filter(({ id }) => id !== entry.id)
+  const gone = [...before.gone, entry]
+  const goneAfter = gone.length > GONE ? (gone.shift()?.change ?? before.goneAfter) : before.goneAfter
+  const status = contacts.length === 0 ? 'terminated' : 'active'
+  return { ...before, status, change: entry.change, contacts, gone, goneAfter }
+}
+
+/** A phone that comes back is the same contact, wherever it comes from (RFC 5626 3.1). */
+function entryOf({ aor, uri, registered = uri, instance, expires }: Contact): Omit<ContactEntry, 'change'> {
+  const event = expires === Number.POSITIVE_INFINITY ? 'created' : 'registered'
+  return { id: shortHash(`${aor} ${instance || registered}`), uri, active: true, event }
+}
+
+const REGINFO = 'urn:ietf:params:xml:ns:reginfo'
+const VERSION_AT = XML_DECLARATION.length + `<reginfo xmlns="${REGINFO}" version="`.length
+
+const reginfo: BodyGenerator<Registration, XmlElement> = {
+  type: 'application/reginfo+xml',
+  kind: registrationKind,
+  share: ({ localUri }) => localUri,
+  generate: (registration, to) => document(registration, to, 'full', registration.contacts),
+  partial(registration, since, to) {
+    const { change } = since
+    if (change < registration.goneAfter || change > registration.change)
+      return document(registration, to, 'full', registration.contacts)
+    const news = [...registration.gone, ...registration.contacts].filter((contact) => contact.change > change)
+    return news.length === 0 ? undefined : document(registration, to, 'partial', news)
+  },
+  print: (root) => ({ text: printXml(root), versionAt: VERSION_AT }),
+}
+
+function document(
+  { aor, status }: Registration,
+  { localUri }: Addressing,
+  state: 'full' | 'partial',
+  contacts: readonly ContactEntry[],
+): XmlElement {
+  const shown = contacts.map(({ id, uri, active, event }) =>
+    element('contact', { id, state: active ? 'active' : 'terminated', event }, [element('uri', {}, uri)]),
+  )
+  const registration = element('registration', { aor: localUri, id: shortHash(aor), state: status }, shown)
+  return element('reginfo', { xmlns: REGINFO, version: '', state }, [registration])
+}
+
+function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
+}

@@ -1,0 +1,126 @@
+import { expect } from 'chai'
+import { parseXml, type XmlNode } from '../../core/xml.ts'
+import reginfo from '../../res_pjsip_exten_state/res_pjsip_reginfo.ts'
+import pubsub from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
+import { TestCore } from '../support/core.ts'
+import { type PhoneDialog, TestPhone, type WireMessage } from '../support/phone.ts'
+
+interface Seen {
+  readonly version: number
+  readonly state: string
+  readonly registration: string
+  /** `uri state event`, by id. */
+  readonly contacts: ReadonlyMap<string, string>
+}
+
+describe('the package reg (RFC 3680)', () => {
+  let office: TestCore
+  const phones: TestPhone[] = []
+
+  beforeEach(async () => {
+    office = await TestCore.start({
+      endpoints: { 100: { aors: ['100'] }, 101: { aors: ['101'] }, boss: {} },
+      aors: { 100: { max_contacts: 3 }, 101: { max_contacts: 1, contact: ['sip:gate@192.0.2.7'] } },
+      contacts: 'registrar',
+    })
+    await office.load(pubsub, reginfo)
+  })
+  afterEach(async () => {
+    for (const phone of phones.splice(0)) await phone.close()
+    await office.close()
+  })
+
+  async function open(user: string): Promise<TestPhone> {
+    const phone = await TestPhone.open({ server: { address: '127.0.0.1', port: office.port }, user })
+    phones.push(phone)
+    return phone
+  }
+
+  const register = (phone: TestPhone, dialog: PhoneDialog, expires = 600): Promise<WireMessage> =>
+    phone.request('REGISTER', { dialog, headers: [['Expires', String(expires)]] })
+
+  const watch = (phone: TestPhone, resource: string, dialog = phone.dialog(`sip:${resource}@127.0.0.1`)) =>
+    phone.request('SUBSCRIBE', { dialog, headers: [['Event', 'reg'], ['Expires', '600']] }) // biome-ignore format: one
+
+  it('tells the whole registration first, then what is new, with a version that rises', async () => {
+    const phone = await open('100')
+    const watcher = await open('100')
+    const registration = phone.dialog('sip:100@127.0.0.1')
+    const subscription = watcher.dialog('sip:100@127.0.0.1')
+    expect((await watch(watcher, '100', subscription)).status).to.equal(200)
+    const empty = await next(watcher)
+    expect([empty.state, empty.registration, empty.contacts.size]).to.deep.equal(['full', 'init', 0])
+
+    await register(phone, registration)
+    const uri = `sip:100@127.0.0.1:${phone.local.port}`
+    const one = await next(watcher)
+    expect([one.state, one.registration]).to.deep.equal(['partial', 'active'])
+    expect([...one.contacts.values()]).to.deep.equal([`${uri} active registered`])
+
+    const second = await open('100')
+    await register(second, second.dialog('sip:100@127.0.0.1'))
+    const two = await next(watcher)
+    expect([...two.contacts.values()]).to.deep.equal([`sip:100@127.0.0.1:${second.local.port} active registered`])
+
+    await register(phone, registration, 0)
+    const gone = await next(watcher)
+    expect([gone.state, gone.registration]).to.deep.equal(['partial', 'active'])
+    expect([...gone.contacts]).to.deep.equal([[[...one.contacts.keys()][0], `${uri} terminated unregistered`]])
+
+    expect((await watch(watcher, '100', subscription)).status).to.equal(200)
+    const whole = await next(watcher)
+    expect([whole.state, ...whole.contacts.keys()]).to.deep.equal(['full', ...two.contacts.keys()])
+    const versions = [empty, one, two, gone, whole].map(({ version }) => version)
+    expect(versions).to.deep.equal([...new Set(versions)].toSorted((a, b) => a - b))
+  })
+
+  it('is silent about a REGISTER that only says that the phone is still there', async () => {
+    const phone = await open('100')
+    const watcher = await open('100')
+    const registration = phone.dialog('sip:100@127.0.0.1')
+    await register(phone, registration)
+    await watch(watcher, '100')
+    await next(watcher)
+    await register(phone, registration)
+    await register(phone, registration, 0)
+    expect([...(await next(watcher)).contacts.values()].join()).to.match(/terminated unregistered$/)
+  })
+
+  it('shows permanent contacts as created', async () => {
+    const watcher = await open('101')
+    await watch(watcher, '101')
+    const seen = await next(watcher)
+    expect([seen.registration, ...seen.contacts.values()]).to.deep.equal([
+      'active',
+      'sip:gate@192.0.2.7 active created',
+    ])
+  })
+
+  it('is for the owner, and for those the administrator names', async () => {
+    const boss = await open('boss')
+    expect((await watch(boss, '100')).status).to.equal(403)
+    office.file('pubsub.conf [reginfo]', { admins: 'boss' })
+    await office.loader.reload('res_pjsip_reginfo')
+    expect((await watch(boss, '100')).status).to.equal(200)
+    expect((await watch(boss, 'nobody')).status).to.equal(404)
+    expect((await watch(await open('100'), '101')).status).to.equal(403)
+  })
+
+  async function next(phone: TestPhone): Promise<Seen> {
+    const notify = await phone.next('NOTIFY')
+    expect(notify.header('content-type')).to.equal('application/reginfo+xml')
+    const root = await parseXml(notify.body)
+    expect(root.ns).to.equal('urn:ietf:params:xml:ns:reginfo')
+    const registration = root.children[0]
+    expect(registration?.attributes.get('aor')).to.equal(`sip:${phone.user}@127.0.0.1`)
+    return {
+      version: Number(root.attributes.get('version')),
+      state: root.attributes.get('state') ?? '',
+      registration: registration?.attributes.get('state') ?? '',
+      contacts: new Map(registration?.children.map((contact) => [contact.attributes.get('id') ?? '', said(contact)])),
+    }
+  }
+
+  const said = (contact: XmlNode): string =>
+    [contact.children[0]?.text, contact.attributes.get('state'), contact.attributes.get('event')].join(' ')
+})
