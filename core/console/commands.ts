@@ -167,7 +167,9 @@ function printHints(hints: readonly Hint[], out: ConsoleOutput): void {
 
 function printDetails(core: Core, hint: Hint, out: ConsoleOutput): void {
   out.print(`${hint.exten}@${hint.context} from ${hint.definition?.source ?? 'a dialplan that has it no more'}`)
-  for (const { device, state } of hint.value.devices) {
+  // Not of the hint's value, which is as it was when its lamp last changed.
+  for (const device of hint.definition?.devices ?? []) {
+    const state = core.devices.get(device)
     const says = core.devices.reports(device).map((report) => `${report.origin}: ${report.state}`)
     out.print(`  ${device.padEnd(30)} ${state.padEnd(12)} ${says.join(', ') || 'nobody has said'}`)
   }

@@ -74,6 +74,7 @@ export interface ExtensionState {
   readonly exten: string
   readonly name: string
   readonly state: ExtensionStateCode
+  /** As they were when the lamp last changed: a device of which the lamp does not depend may be in another state by now. */
   readonly devices: readonly { readonly device: string; readonly state: DeviceState }[]
   readonly presence: PresenceState
   /** Calls on the hint's devices, oldest first; empty where ARI does not tell them. */
