@@ -15,9 +15,18 @@ export interface XmlNode {
   readonly ns: string
   /** By local name, without namespace declarations. An attribute without prefix goes before one with. */
   readonly attributes: ReadonlyMap<string, string>
+  /** All of them with their namespaces, in the order of the document. */
+  readonly qualified: readonly XmlAttribute[]
   readonly children: readonly XmlNode[]
   /** Character data of this element itself; empty where it is blank. */
   readonly text: string
+}
+
+export interface XmlAttribute {
+  readonly name: string
+  /** Empty for those without a prefix. */
+  readonly ns: string
+  readonly value: string
 }
 
 /** The text is not XML, or not XML that we read. */
@@ -114,9 +123,11 @@ function afterTag(text: string, from: number): number {
 function toNode(raw: unknown): XmlNode {
   const attributes = new Map<string, string>()
   const prefixed = new Map<string, string>()
+  const qualified: XmlAttribute[] = []
   for (const attribute of Object.values(record(record(raw)[' attributes']))) {
-    const { prefix, local, name, value } = record(attribute)
+    const { prefix, local, name, value, uri } = record(attribute)
     if (prefix === 'xmlns' || name === 'xmlns') continue
+    qualified.push({ name: string(local), ns: prefix === '' ? '' : string(uri), value: string(value) })
     ;(prefix === '' ? attributes : prefixed).set(string(local), string(value))
   }
   for (const [name, value] of prefixed) if (!attributes.has(name)) attributes.set(name, value)
@@ -126,6 +137,7 @@ function toNode(raw: unknown): XmlNode {
     name: string(local),
     ns: string(uri),
     attributes,
+    qualified,
     children: Array.isArray(children) ? children.map(toNode) : [],
     text: string(record(raw)[' text']),
   }

@@ -1,6 +1,7 @@
 /** The words of the bodies for an extension state and a presence state. */
-import { EXTENSION, type ExtensionState, type ExtensionStateCode } from '../core/states/hints.ts'
+import { EXTENSION, type ExtensionStateCode } from '../core/states/hints.ts'
 import type { PresenceName, PresenceState } from '../core/states/presence.ts'
+import type { Published, PublishedState } from './published.ts'
 
 export interface StateWords {
   /** dialog-info. InUse&Ringing is early for endpoints with notify_early_inuse_ringing. */
@@ -95,7 +96,8 @@ export interface Availability {
   readonly status: StateWords['status']
 }
 
-export function availabilityOf({ state, presence, devices }: ExtensionState): Availability {
+export function availabilityOf({ state, presence, devices, published }: PublishedState): Availability {
+  if (published?.alone) return publishedAvailability(published)
   const personOnly = devices.length === 0 && presence.state !== 'not_set' && presence.state !== 'invalid'
   const reachable: ExtensionStateCode = presence.state === 'unavailable' ? EXTENSION.UNAVAILABLE : EXTENSION.NOT_INUSE
   // A hint with a presence part alone has no device whose absence could close it.
@@ -112,6 +114,25 @@ export function availabilityOf({ state, presence, devices }: ExtensionState): Av
     activities: [...new Set(activities.filter((name) => name !== ''))],
     substatus: (idle && substatus) || words.substatus,
     status: words.status,
+  }
+}
+
+/** The best presence document that was published, in the words of the formats that have but one. */
+function publishedAvailability({ presence }: Published): Availability {
+  const [best] = presence
+  const words = STATE_WORDS[best?.basic === 'open' ? EXTENSION.NOT_INUSE : EXTENSION.UNAVAILABLE]
+  const activities = best?.activities ?? []
+  const onThePhone = activities.includes('on-the-phone')
+  const busy = activities.includes('busy') ? 'busy' : 'away'
+  const idle = activities.includes(busy) ? busy : words.substatus
+  const open = words.basic === 'open'
+  return {
+    basic: words.basic,
+    note: best?.note ?? '',
+    personNote: '',
+    activities,
+    substatus: open ? (onThePhone ? 'onthephone' : idle) : words.substatus,
+    status: open && onThePhone ? 'inuse' : words.status,
   }
 }
 

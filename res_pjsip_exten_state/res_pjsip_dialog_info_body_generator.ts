@@ -13,11 +13,20 @@ import type { Party } from '../core/states/calls.ts'
 import { EXTENSION, type ExtensionState } from '../core/states/hints.ts'
 import { cutForEscaping, element, printXml, XML_DECLARATION, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
+import {
+  type ComposedDialogs,
+  composeDialogs,
+  endedDialog,
+  interest,
+  mostInteresting,
+  shownElement,
+} from './dialog-composition.ts'
+import { DIALOG_INFO } from './dialog-publication.ts'
 import { dialogsOf, oldestRinging, type ShownDialog } from './dialogs.ts'
 import { extensionStateKind } from './kind.ts'
 import { STATE_WORDS } from './mapping.ts'
+import type { PublishedState } from './published.ts'
 
-const DIALOG_INFO = 'urn:ietf:params:xml:ns:dialog-info'
 /** Nothing before the version varies. */
 const VERSION_AT = `${XML_DECLARATION}<dialog-info xmlns="${DIALOG_INFO}" version="`.length
 
@@ -26,7 +35,7 @@ export default defineModule({
   description: 'Extension state dialog info generator: application/dialog-info+xml',
   requires: ['res_pjsip_pubsub'],
   load({ core, own }, { res_pjsip_pubsub: pubsub }) {
-    own(pubsub.bodyGenerator(dialogInfo(core)))
+    own(pubsub.bodyGenerator(dialogInfo(core, pubsub)))
   },
 })
 
@@ -38,30 +47,94 @@ interface View {
   readonly earlyInUse: boolean
 }
 
-function viewOf({ general }: Pick<Core, 'general'>, { endpoint }: Addressing): View {
+/** Of pubsub.conf: one dialog only; and one that has ended, where there is none. */
+interface Forced {
+  readonly settings: { readonly force_single_dialog: boolean; readonly force_dummy_dialog: boolean }
+}
+
+const NOTHING_FORCED: Forced = { settings: { force_single_dialog: false, force_dummy_dialog: false } }
+
+function viewOf({ general }: Pick<Core, 'general'>, { settings }: Forced, { endpoint }: Addressing): View {
+  const byDefault = general.single_dialog || settings.force_single_dialog
   return {
     asterisk: general.compat === 'asterisk',
     hide: endpoint.hide_callers === 'default' ? general.hide_callers : endpoint.hide_callers,
-    single: endpoint.single_dialog === 'default' ? general.single_dialog : endpoint.single_dialog === 'yes',
+    single: endpoint.single_dialog === 'default' ? byDefault : endpoint.single_dialog === 'yes',
     earlyInUse: endpoint.notify_early_inuse_ringing,
   }
 }
 
-export function dialogInfo(core: Pick<Core, 'general'>): BodyGenerator<ExtensionState, XmlElement> {
+export function dialogInfo(
+  core: Pick<Core, 'general'>,
+  forced: Forced = NOTHING_FORCED,
+): BodyGenerator<PublishedState, XmlElement> {
   return {
     type: 'application/dialog-info+xml',
     kind: extensionStateKind,
-    share: (to) => JSON.stringify([viewOf(core, to), to.resource, to.localUri]),
+    share: (to) => JSON.stringify([viewOf(core, forced, to), to.resource, to.localUri]),
     generate(state, to) {
-      const view = viewOf(core, to)
+      const view = viewOf(core, forced, to)
       const entity = view.asterisk ? cutForEscaping(to.localUri) : to.localUri
-      const dialogs = view.asterisk
-        ? [asteriskDialog(state, to.resource, entity, view)]
-        : dialogsOf(state, to.resource, view).map((dialog) => dialogElement(dialog, state, entity, view))
-      return element('dialog-info', { xmlns: DIALOG_INFO, version: '', state: 'full', entity }, dialogs)
+      const root = element('dialog-info', { xmlns: DIALOG_INFO, version: '', state: 'full', entity })
+      const own = ownDialogs(state, to.resource, entity, view)
+      if (!state.published) {
+        root.children.push(...own.map(({ made }) => made))
+        return root
+      }
+      for (const { declarations } of state.published.dialogs)
+        for (const [name, namespace] of declarations) root.attributes.set(name, namespace)
+      const published = composeDialogs(state.published.dialogs)
+      root.children.push(...together(own, published, to.resource, view))
+      if (root.children.length === 0 && forced.settings.force_dummy_dialog) root.children.push(endedDialog(to.resource))
+      return root
     },
     print: (document) => ({ text: printXml(document), versionAt: VERSION_AT }),
   }
+}
+
+/** What Asterisk says. */
+interface OwnDialog {
+  readonly made: XmlElement
+  readonly interest: number
+  readonly callId: string | undefined
+}
+
+function ownDialogs(state: PublishedState, exten: string, entity: string, view: View): OwnDialog[] {
+  if (state.published?.alone) return []
+  if (view.asterisk) {
+    const [made, word] = asteriskDialog(state, exten, entity, view)
+    return [{ made, interest: interest(word), callId: undefined }]
+  }
+  return dialogsOf(state, exten, view).map((dialog) => ({
+    made: dialogElement(dialog, state, entity, view),
+    interest: interest(dialog.state, dialog.held),
+    callId: dialog.callId,
+  }))
+}
+
+/** Calls that go on, Asterisk's first; where there are none, what is said of the last ones. */
+function together(
+  own: readonly OwnDialog[],
+  { live, over }: ComposedDialogs,
+  exten: string,
+  { hide, single, asterisk }: View,
+): XmlElement[] {
+  // A call of which Asterisk tells, too, is shown as Asterisk has it.
+  const known = new Set(own.flatMap(({ callId }) => callId ?? []))
+  const others = live.filter(({ callId }) => callId === '' || !known.has(callId))
+  const [lit] = own.toSorted((a, b) => b.interest - a.interest)
+  const best = mostInteresting(others)
+  if (single || asterisk) {
+    if (best && interest(best.state) > (lit?.interest ?? -1)) return [shownElement(best, hide, exten)]
+    if (lit) return [lit.made]
+  } else {
+    const ownLive = own.filter((dialog) => dialog.interest > interest('terminated'))
+    const shown = [...ownLive.map(({ made }) => made), ...others.map((dialog) => shownElement(dialog, hide))]
+    if (shown.length > 0) return shown
+    if (own.length > 0) return own.map(({ made }) => made)
+  }
+  const ended = over.map((dialog) => shownElement(dialog, hide, single || asterisk ? exten : undefined))
+  return single || asterisk ? ended.slice(0, 1) : ended
 }
 
 /** Children in the order of RFC 4235's schema: state, local, remote. */
@@ -113,7 +186,14 @@ function party(tag: 'local' | 'remote', uri: string, display: string, target = u
   ])
 }
 
-function asteriskDialog(state: ExtensionState, exten: string, entity: string, { hide, earlyInUse }: View): XmlElement {
+type Word = ShownDialog['state']
+
+function asteriskDialog(
+  state: ExtensionState,
+  exten: string,
+  entity: string,
+  { hide, earlyInUse }: View,
+): [XmlElement, Word] {
   const early = state.state === EXTENSION.RINGINUSE && earlyInUse
   const word = early ? 'early' : STATE_WORDS[state.state].dialog
   const root = element('dialog', { id: exten, direction: word === 'early' ? 'recipient' : undefined })
@@ -129,7 +209,7 @@ function asteriskDialog(state: ExtensionState, exten: string, entity: string, { 
   root.children.push(element('state', {}, word))
   if (state.state === EXTENSION.ONHOLD)
     root.children.push(element('local', {}, [element('target', { uri: entity }, [notRendering()])]))
-  return root
+  return [root, word]
 }
 
 /** The number goes into the URI as it is, and `nobody` stands where there is none; empty for no identity then. */

@@ -1,48 +1,86 @@
-/** The event packages presence (RFC 3856) and dialog (RFC 4235) over the hints of the dialplan. */
+/**
+ * The event packages presence (RFC 3856) and dialog (RFC 4235) over the hints of the dialplan and what is published, and
+ * dialog;sla, by which the phones of a shared line tell each other of its calls.
+ */
 import type { Core } from '../core/core.ts'
 import type { Logger } from '../core/log.ts'
 import { defineModule } from '../core/module.ts'
-import type { ExtensionState } from '../core/states/hints.ts'
-import type { EventPackage, Found, Watcher } from '../res_pjsip_pubsub/contract.ts'
+import type { EventPackage, Found, Pubsub, Watcher } from '../res_pjsip_pubsub/contract.ts'
+import { dialogHandler } from './dialog-publication.ts'
+import { Extensions } from './extensions.ts'
 import { extensionStateKind } from './kind.ts'
+import { presenceHandler } from './pidf-publication.ts'
+import type { PublishedState } from './published.ts'
 
 const PRESENCE_TYPES = ['application/pidf+xml', 'application/xpidf+xml', 'application/cpim-pidf+xml'] as const
 const DIALOG_TYPES = ['application/dialog-info+xml'] as const
 
 export default defineModule({
   name: 'res_pjsip_exten_state',
-  description: 'Extension state packages: presence and dialog',
+  description: 'Extension state packages: presence, dialog and dialog;sla',
   requires: ['res_pjsip_pubsub'],
   load({ core, log, own }, { res_pjsip_pubsub: pubsub }) {
-    const find = hintFinder(core, log)
+    const extensions = new Extensions(pubsub)
+    own(pubsub.publicationHandler(presenceHandler))
+    own(pubsub.publicationHandler(dialogHandler('dialog')))
+    own(pubsub.publicationHandler(dialogHandler('dialog;sla')))
+    const find = extensionFinder(core, log, pubsub, extensions)
     // Either package can be had in the types of the other: phones ask for that, and Asterisk grants it.
     own(pubsub.eventPackage(packageOf('presence', [...PRESENCE_TYPES, ...DIALOG_TYPES], find)))
     own(pubsub.eventPackage(packageOf('dialog', [...DIALOG_TYPES, ...PRESENCE_TYPES], find)))
+    const sla = packageOf('dialog;sla', DIALOG_TYPES, lineFinder(core, pubsub, extensions))
+    own(pubsub.eventPackage({ ...sla, winfo: false }))
   },
 })
 
-type Find = EventPackage<ExtensionState>['find']
+type Find = EventPackage<PublishedState>['find']
 
 function packageOf(
   event: string,
-  accept: EventPackage<ExtensionState>['accept'],
+  accept: EventPackage<PublishedState>['accept'],
   find: Find,
-): EventPackage<ExtensionState> {
-  return { event, kind: extensionStateKind, accept, find }
+): EventPackage<PublishedState> {
+  return {
+    event,
+    kind: extensionStateKind,
+    accept,
+    find,
+    ownChange: ({ published }, watcher) => published !== undefined && published.sender === watcher,
+  }
 }
 
-/** The hint of an extension, in the context of who subscribes. */
-function hintFinder({ hints }: Pick<Core, 'hints'>, log: Logger): Find {
-  return async (resource: string, { endpoint }: Watcher): Promise<Found<ExtensionState>> => {
+/** The extension, in the context of who subscribes. */
+function extensionFinder(
+  { hints }: Pick<Core, 'hints'>,
+  log: Logger,
+  pubsub: Pick<Pubsub, 'isPublished'>,
+  extensions: Extensions,
+): Find {
+  return async (resource: string, { endpoint }: Watcher): Promise<Found<PublishedState>> => {
     if (resource === '') return undefined
     const hint = await hints.find(endpoint.hintContext, resource)
     if (hint === 'unreachable') return 'unavailable'
-    if (!hint) {
-      log.notice(
-        `Endpoint '${endpoint.id}' state subscription failed: Extension '${resource}' does not exist in context ` +
-          `'${endpoint.hintContext}' or has no associated hint`,
-      )
-    }
-    return hint
+    if (hint || pubsub.isPublished(resource)) return extensions.of(endpoint.hintContext, resource, hint)
+    log.notice(
+      `Endpoint '${endpoint.id}' state subscription failed: Extension '${resource}' does not exist in context ` +
+        `'${endpoint.hintContext}' or has no associated hint`,
+    )
+    return undefined
+  }
+}
+
+/** A line is an endpoint or an AOR, if it is no extension; its phones subscribe before any of them has published. */
+function lineFinder(
+  { endpoints, hints }: Pick<Core, 'endpoints' | 'hints'>,
+  pubsub: Pick<Pubsub, 'isPublished'>,
+  extensions: Extensions,
+): Find {
+  return async (resource: string, { endpoint }: Watcher): Promise<Found<PublishedState>> => {
+    if (resource === '') return undefined
+    const hint = await hints.find(endpoint.hintContext, resource)
+    if (hint === 'unreachable') return 'unavailable'
+    const there =
+      hint || pubsub.isPublished(resource) || (await endpoints.endpoint(resource)) || (await endpoints.aor(resource))
+    return there ? extensions.line(endpoint.hintContext, resource, hint) : undefined
   }
 }

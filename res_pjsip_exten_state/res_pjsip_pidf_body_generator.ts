@@ -11,19 +11,28 @@ import { cutForEscaping, element, printXml, type XmlElement } from '../core/xml.
 import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
 import { extensionStateKind } from './kind.ts'
 import { availabilityOf, STATE_WORDS, xmlId } from './mapping.ts'
-
-const PIDF = 'urn:ietf:params:xml:ns:pidf'
+import { addPublished, dummyTuple } from './pidf-composition.ts'
+import { PIDF } from './pidf-publication.ts'
+import type { PublishedState } from './published.ts'
 
 export default defineModule({
   name: 'res_pjsip_pidf_body_generator',
   description: 'Extension state PIDF generator: application/pidf+xml',
   requires: ['res_pjsip_pubsub'],
   load({ core, own }, { res_pjsip_pubsub: pubsub }) {
-    own(pubsub.bodyGenerator(pidf(core)))
+    own(pubsub.bodyGenerator(pidf(core, pubsub)))
   },
 })
 
-export function pidf(core: Pick<Core, 'general'>): BodyGenerator<ExtensionState, XmlElement> {
+/** Of pubsub.conf: a tuple where there is none. */
+interface Forced {
+  readonly settings: { readonly force_dummy_presence: boolean }
+}
+
+export function pidf(
+  core: Pick<Core, 'general'>,
+  forced: Forced = { settings: { force_dummy_presence: false } },
+): BodyGenerator<PublishedState, XmlElement> {
   return {
     type: 'application/pidf+xml',
     kind: extensionStateKind,
@@ -31,7 +40,13 @@ export function pidf(core: Pick<Core, 'general'>): BodyGenerator<ExtensionState,
       JSON.stringify(
         core.general.compat === 'asterisk' ? ['asterisk', resource, localUri, remoteUri] : ['rfc', resource, localUri],
       ),
-    generate: (state, to) => (core.general.compat === 'asterisk' ? asteriskForm(state, to) : rfcForm(state, to)),
+    generate(state, to) {
+      const document = core.general.compat === 'asterisk' ? asteriskForm(state, to) : rfcForm(state, to)
+      if (state.published) addPublished(document, state.published)
+      const empty = !document.children.some(({ name }) => name === 'tuple')
+      if (empty && forced.settings.force_dummy_presence) document.children.unshift(dummyTuple(xmlId('t', to.resource)))
+      return document
+    },
     print: (document) => ({ text: printXml(document) }),
   }
 }

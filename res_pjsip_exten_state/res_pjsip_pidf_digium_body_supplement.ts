@@ -1,10 +1,10 @@
 /** Adds the presence state, its subtype and its message in the form that Digium's and Sangoma's phones read. */
 
 import { defineModule } from '../core/module.ts'
-import type { ExtensionState } from '../core/states/hints.ts'
 import { cutForEscaping, element, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodySupplement } from '../res_pjsip_pubsub/contract.ts'
 import { extensionStateKind } from './kind.ts'
+import type { PublishedState } from './published.ts'
 
 export default defineModule({
   name: 'res_pjsip_pidf_digium_body_supplement',
@@ -15,12 +15,12 @@ export default defineModule({
   },
 })
 
-export const digium: BodySupplement<ExtensionState, XmlElement> = {
+export const digium: BodySupplement<PublishedState, XmlElement> = {
   type: 'application/pidf+xml',
   kind: extensionStateKind,
   share: (to) => (isDigium(to) ? 'digium' : ''),
-  supplement(document, { presence }, to) {
-    if (!isDigium(to)) return
+  supplement(document, { presence, published }, to) {
+    if (!isDigium(to) || published?.alone) return
     const { state, subtype, message } = presence
     const told = element(
       'digium_presence',

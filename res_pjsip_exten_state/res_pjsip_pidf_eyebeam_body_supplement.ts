@@ -9,9 +9,9 @@ import { element, type XmlElement } from '../core/xml.ts'
 import type { BodySupplement } from '../res_pjsip_pubsub/contract.ts'
 import { extensionStateKind } from './kind.ts'
 import { availabilityOf, STATE_WORDS, xmlId } from './mapping.ts'
-
-const DATA_MODEL = 'urn:ietf:params:xml:ns:pidf:data-model'
-const RPID = 'urn:ietf:params:xml:ns:pidf:rpid'
+import { addPerson } from './pidf-composition.ts'
+import { DATA_MODEL, RPID } from './pidf-publication.ts'
+import type { PublishedState } from './published.ts'
 
 export default defineModule({
   name: 'res_pjsip_pidf_eyebeam_body_supplement',
@@ -22,7 +22,7 @@ export default defineModule({
   },
 })
 
-export function eyebeam(core: Pick<Core, 'general'>): BodySupplement<ExtensionState, XmlElement> {
+export function eyebeam(core: Pick<Core, 'general'>): BodySupplement<PublishedState, XmlElement> {
   return {
     type: 'application/pidf+xml',
     kind: extensionStateKind,
@@ -30,12 +30,13 @@ export function eyebeam(core: Pick<Core, 'general'>): BodySupplement<ExtensionSt
     supplement(document, state, { resource }) {
       document.attributes.set('xmlns:dm', DATA_MODEL)
       document.attributes.set('xmlns:rpid', RPID)
-      document.children.push(core.general.compat === 'asterisk' ? asteriskPerson(state) : person(state, resource))
+      if (state.published?.alone) return
+      addPerson(document, core.general.compat === 'asterisk' ? asteriskPerson(state) : person(state, resource))
     },
   }
 }
 
-function person(state: ExtensionState, resource: string): XmlElement {
+function person(state: PublishedState, resource: string): XmlElement {
   const { activities, personNote } = availabilityOf(state)
   const parts = activitiesOf(activities)
   if (personNote !== '') parts.push(element('dm:note', { 'xml:lang': 'en' }, personNote))

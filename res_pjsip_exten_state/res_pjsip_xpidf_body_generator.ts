@@ -5,11 +5,11 @@
 import { createHash } from 'node:crypto'
 import type { Core } from '../core/core.ts'
 import { defineModule } from '../core/module.ts'
-import type { ExtensionState } from '../core/states/hints.ts'
 import { cutForEscaping, element, printXml, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
 import { extensionStateKind } from './kind.ts'
 import { availabilityOf, STATE_WORDS } from './mapping.ts'
+import type { PublishedState } from './published.ts'
 
 export default defineModule({
   name: 'res_pjsip_xpidf_body_generator',
@@ -21,7 +21,7 @@ export default defineModule({
   },
 })
 
-export function xpidf(core: Pick<Core, 'general'>, type: string): BodyGenerator<ExtensionState, XmlElement> {
+export function xpidf(core: Pick<Core, 'general'>, type: string): BodyGenerator<PublishedState, XmlElement> {
   return {
     type,
     kind: extensionStateKind,
@@ -30,8 +30,10 @@ export function xpidf(core: Pick<Core, 'general'>, type: string): BodyGenerator<
         core.general.compat === 'asterisk' ? ['asterisk', resource, localUri, remoteUri] : [resource, localUri],
       ),
     generate(state, to) {
-      if (core.general.compat === 'asterisk') return document(to, to.remoteUri, STATE_WORDS[state.state])
-      return document(to, to.localUri, availabilityOf(state))
+      const address = core.general.compat === 'asterisk' ? to.remoteUri : to.localUri
+      if (core.general.compat === 'asterisk' && !state.published?.alone)
+        return document(to, address, STATE_WORDS[state.state])
+      return document(to, address, availabilityOf(state))
     },
     print: (root) => ({ text: printXml(root) }),
   }

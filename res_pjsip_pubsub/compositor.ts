@@ -83,6 +83,10 @@ export class Compositor implements Publishing {
     return this.#publications.watchable(event, resource) as Watchable<readonly Publication<State>[]>
   }
 
+  get settings(): PubsubSettings {
+    return this.#services.settings()
+  }
+
   get allPublications(): Iterable<InboundPublication> {
     return this.#publications
   }

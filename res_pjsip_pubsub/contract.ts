@@ -4,6 +4,7 @@ import type { Undo } from '../core/scope.ts'
 import type { Answer, Dialog, HeaderLine, Outcome, Refusal, SipRequest } from '../core/sip/contract.ts'
 import type { Watchable } from '../core/watch.ts'
 import type { Authorization, Authorizer } from './authorization.ts'
+import type { PubsubSettings } from './options.ts'
 import type { PresenceFunctions } from './presence-contract.ts'
 
 /**
@@ -284,6 +285,8 @@ export interface Publishing {
   readonly allPublications: Iterable<Publication>
   /** Whether there is such a resource because something is published about it, or because anything is taken (`accept_unknown`). */
   isPublished(resource: string): boolean
+  /** `[general]` of pubsub.conf. Read it when it is used: a reload replaces it. */
+  readonly settings: PubsubSettings
   onPublication(listener: (what: PublicationEvent, publication: Publication) => void): Undo
 }
 

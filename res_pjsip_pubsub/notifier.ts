@@ -6,11 +6,11 @@ import type { Endpoint } from '../core/endpoints.ts'
 import { reasonOf } from '../core/log.ts'
 import type { DialogSettings, Refusal, ServerTransaction, Sip, SipRequest } from '../core/sip/contract.ts'
 import { printUri } from '../core/sip/parse-uri.ts'
-import { parseEvent } from '../core/sip/values.ts'
 import type { Watchable } from '../core/watch.ts'
 import type { Asked, Authorization, Decision } from './authorization.ts'
 import type { EventPackage, Found, ResponseData, Watcher } from './contract.ts'
 import { WANT } from './delivery.ts'
+import { eventOf } from './event-name.ts'
 import { grant, refuseExpires } from './expires.ts'
 import { assertedUri, plainUri } from './identity.ts'
 import type { PubsubSettings } from './options.ts'
@@ -130,7 +130,7 @@ function resource(ask: Ask, { ignoreUriUserOptions }: NotifierServices): Refusal
 }
 
 function event(ask: Ask, { registry, compat, log }: NotifierServices): Refusal | undefined {
-  const header = parseEvent(ask.request.header('Event') ?? '')
+  const header = eventOf(ask.request)
   ask.package = header && registry.package(header.event)
   if (!header || !ask.package) {
     log.verbose(`endpoint ${ask.endpoint.id} subscribes to event ${header?.event ?? '(none)'}, which has no package`)

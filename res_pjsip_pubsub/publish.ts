@@ -6,8 +6,9 @@
 import type { Endpoint } from '../core/endpoints.ts'
 import type { HeaderLine, Refusal, ServerTransaction, SipRequest } from '../core/sip/contract.ts'
 import { randomId } from '../core/sip/id.ts'
-import { parseDeltaSeconds, parseEvent, parseMediaType } from '../core/sip/values.ts'
+import { parseDeltaSeconds, parseMediaType } from '../core/sip/values.ts'
 import type { PublicationEvent, PublicationHandler, ReadBody, ResponseData } from './contract.ts'
+import { eventOf, isEventType } from './event-name.ts'
 import { plainUri } from './identity.ts'
 import type { PubsubSettings } from './options.ts'
 import { InboundPublication, type Lease, type Said } from './publication.ts'
@@ -99,23 +100,11 @@ function begin(
   if (!request.uri) return refusal.UNSUPPORTED_SCHEME
   const { user, host } = request.uri
   const options = ignoreUriUserOptions() ? user.indexOf(';') : -1
-  const header = parseEvent(request.header('Event') ?? '')
-  const found = header && handlerOf(header, handler)
-  if (!found) return { status: 489, headers: refusal.listHeader('Allow-Events', events()) }
+  const event = eventOf(request)?.event ?? ''
+  const found = handler(event)
+  if (!found) return { status: 489, headers: refusal.listHeader('Allow-Events', events().filter(isEventType)) }
   const resource = options < 0 ? user : user.slice(0, options)
-  return { tx, request, endpoint, ...asserted, event: found.event, resource, domain: host, handler: found }
-}
-
-/** `dialog;sla` is an event of its own, its parameter part of the name. */
-function handlerOf(
-  { event, params }: NonNullable<ReturnType<typeof parseEvent>>,
-  handler: PublishServices['handler'],
-): PublicationHandler<unknown> | undefined {
-  for (const [name, value] of params) {
-    const qualified = value === '' ? handler(`${event};${name}`) : undefined
-    if (qualified) return qualified
-  }
-  return handler(event)
+  return { tx, request, endpoint, ...asserted, event, resource, domain: host, handler: found }
 }
 
 function permission(

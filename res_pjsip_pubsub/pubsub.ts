@@ -195,6 +195,10 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     return this.compositor.isPublished(resource)
   }
 
+  get settings(): PubsubSettings {
+    return this.#settings
+  }
+
   onPublication(listener: (what: PublicationEvent, publication: Publication) => void): Undo {
     return this.compositor.onPublication(listener)
   }
@@ -260,6 +264,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
         this.watching.lists.changed(subscription)
         this.subscriptions.tell('status', subscription)
       },
+      isOwnChange: (subscription, state) =>
+        this.#packageOf(subscription)?.ownChange?.(state, subscription.watcher) ?? false,
       notifyHeaders: () => this.notifyHeaders(),
       credentialsFor: (endpoint) => this.#core.auth.credentialsFor(endpoint),
       keep: (subscription) => this.#persistence.keep(subscription),

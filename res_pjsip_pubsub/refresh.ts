@@ -1,8 +1,8 @@
 /** A SUBSCRIBE within a dialog: a refresh, or the end of the subscription (RFC 6665 4.2.1.3, 4.2.1.4). */
 import type { Endpoint } from '../core/endpoints.ts'
 import type { HeaderLine, Refusal, ServerTransaction } from '../core/sip/contract.ts'
-import { parseEvent } from '../core/sip/values.ts'
 import type { ResponseData } from './contract.ts'
+import { eventOf } from './event-name.ts'
 import { grant, refuseExpires } from './expires.ts'
 import { accepted, type NotifierServices, refuse, type Subscribed } from './notifier.ts'
 import { othersAreBack } from './phones.ts'
@@ -50,7 +50,7 @@ function whose(
   { sip, subscriptions }: NotifierServices,
 ): NotifierSubscription | undefined {
   const dialog = sip.findDialog(request)
-  const event = parseEvent(request.header('Event') ?? '')
+  const event = eventOf(request)
   const found = dialog && event && subscriptions.inDialog(dialog.id, event.event, event.id)
   if (!found || found.endpoint.id !== endpoint.id) return undefined
   return found.phase === 'active' || found.phase === 'waiting' ? found : undefined

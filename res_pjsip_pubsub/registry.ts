@@ -5,6 +5,7 @@
 import type { Undo } from '../core/scope.ts'
 import { chooseType } from './accept.ts'
 import type { BodyGenerator, BodySupplement, EventPackage, Kind } from './contract.ts'
+import { isEventType } from './event-name.ts'
 
 /** Told after each registration and its undoing. */
 export interface RegistryListener {
@@ -35,12 +36,14 @@ export class Registry {
     this.#template = template
   }
 
-  /** In the order of registration, each with the template applied to it. */
+  /** In the order of registration, each with the template applied to it: Allow-Events. */
   get events(): readonly string[] {
-    return [...this.#packages.values()].flatMap((one) => {
-      const made = this.#applied(one)
-      return made ? [one.event, made.event] : [one.event]
-    })
+    return [...this.#packages.values()]
+      .flatMap((one) => {
+        const made = this.#applied(one)
+        return made ? [one.event, made.event] : [one.event]
+      })
+      .filter(isEventType)
   }
 
   /** All body types that can be made, in the order of registration: Accept. */

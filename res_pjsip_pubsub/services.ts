@@ -38,6 +38,8 @@ export interface Services {
   /** Something the store holds of it changed: CSeq and version went up, or it ends. */
   readonly keep: (subscription: NotifierSubscription) => void
   /** It is pending, active, or over now. */
+  /** Whether its watcher made this change itself. Absent: never. */
+  readonly isOwnChange?: (subscription: NotifierSubscription, state: unknown) => boolean
   readonly statusChanged: (subscription: NotifierSubscription) => void
   /** What it watches is away. */
   readonly lost: (subscription: NotifierSubscription) => void

@@ -186,7 +186,8 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
     const unwatch = source.watch({
       value: (value) => {
         this.#state = { value }
-        this.#delivery.want(first)
+        const isOwn = first === WANT.changed && this.#services.isOwnChange?.(this, value)
+        if (!isOwn) this.#delivery.want(first)
         first = WANT.changed
       },
       end: (reason) => (reason === 'deactivated' ? this.lost() : this.terminate(reason)),

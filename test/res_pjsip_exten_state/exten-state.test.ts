@@ -63,6 +63,7 @@ describe('the packages presence and dialog', () => {
   async function subscribe(user: string, headers: Headers): Promise<FakeTransaction> {
     const tx = await sip.subscribe(user, headers)
     await until('answer', () => tx.answered)
+    if (tx.status === 200) await until('first NOTIFY', () => tx.dialog.notifies.length > 0)
     return tx
   }
 

@@ -1,0 +1,126 @@
+/**
+ * Dialogs of several publications, and those Asterisk knows, in one document. The same publications give the same
+ * document in whatever order they came, and however often: of what several say about one dialog, what is furthest along
+ * its life counts, and documents are sorted by what is in them.
+ */
+import { createHash } from 'node:crypto'
+import { element, type XmlElement } from '../core/xml.ts'
+import { cloneXml } from '../core/xml-copy.ts'
+import {
+  DIALOG_STATES,
+  type DialogSource,
+  dialogKey,
+  type PublishedDialog,
+  type PublishedDialogState,
+} from './published.ts'
+
+/** How far along its life a dialog is (RFC 4235 3.7.1). */
+const PROGRESS: Readonly<Record<PublishedDialogState, number>> = {
+  trying: 0,
+  proceeding: 1,
+  early: 2,
+  confirmed: 3,
+  terminated: 4,
+}
+
+export interface ComposedDialogs {
+  /** Those that are not over. */
+  readonly live: readonly PublishedDialog[]
+  readonly over: readonly PublishedDialog[]
+}
+
+interface Heard {
+  readonly dialog: PublishedDialog
+  readonly source: string
+}
+
+export function composeDialogs(sources: readonly DialogSource[]): ComposedDialogs {
+  const ended = new Set(sources.flatMap((source) => source.ended))
+  const furthest = new Map<string, Heard>()
+  for (const { source, dialogs } of sources) {
+    for (const dialog of dialogs) {
+      const known = furthest.get(keyOf(source, dialog))
+      const heard = { dialog, source }
+      if (dialog.callId === '') {
+        // Nothing tells this call from the next: the best source's word counts, however far another has got.
+        if (!known) furthest.set(keyOf(source, dialog), heard)
+      } else if (dialog.state === 'terminated' || !ended.has(dialogKey(dialog))) {
+        if (!known || isFurther(heard, known)) furthest.set(keyOf(source, dialog), heard)
+      }
+    }
+  }
+  const all = withOwnIds([...furthest.values()].sort(byContent))
+  return {
+    live: all.filter(({ state }) => state !== 'terminated'),
+    over: all.filter(({ state }) => state === 'terminated'),
+  }
+}
+
+/** Without a Call-ID a dialog is known to its publisher only. */
+function keyOf(source: string, dialog: PublishedDialog): string {
+  return dialog.callId === '' ? `${source}\0${dialogKey(dialog)}` : dialogKey(dialog)
+}
+
+/** Kamailio's order: terminated, trying, proceeding, confirmed, early. What is held is just below what is not. */
+export function interest(state: PublishedDialogState, held = false): number {
+  return DIALOG_STATES.indexOf(state) - (held ? 0.5 : 0)
+}
+
+/** The one to show where only one is wanted. */
+export function mostInteresting(dialogs: readonly PublishedDialog[]): PublishedDialog | undefined {
+  return dialogs.toSorted((a, b) => interest(b.state) - interest(a.state))[0]
+}
+
+/** As it goes into a document for someone who may not see the other party, or its name. */
+export function shownElement(
+  { element: published }: PublishedDialog,
+  hide: 'no' | 'name' | 'yes',
+  id?: string,
+): XmlElement {
+  const shown = cloneXml(published)
+  if (id !== undefined) shown.attributes.set('id', id)
+  if (hide === 'yes')
+    shown.children.splice(0, shown.children.length, ...shown.children.filter(({ name }) => name !== 'remote'))
+  if (hide === 'name')
+    for (const remote of shown.children.filter(({ name }) => name === 'remote'))
+      for (const identity of remote.children) identity.attributes.delete('display')
+  return shown
+}
+
+/** For phones that cannot read a document without a dialog. */
+export function endedDialog(id: string): XmlElement {
+  return element('dialog', { id }, [element('state', {}, 'terminated')])
+}
+
+/** An id is unique in a document (RFC 4235 4.1.2): where two dialogs have one, each gets a name of its own. */
+function withOwnIds(heard: readonly Heard[]): PublishedDialog[] {
+  const uses = new Map<string, number>()
+  for (const { dialog } of heard) uses.set(dialog.id, (uses.get(dialog.id) ?? 0) + 1)
+  return heard.map(({ dialog, source }) => {
+    if (uses.get(dialog.id) === 1) return dialog
+    const of = dialog.callId === '' ? source : dialog.callId
+    const id = `${dialog.id}.${createHash('sha256').update(of).digest('hex').slice(0, 8)}`
+    const renamed = cloneXml(dialog.element)
+    renamed.attributes.set('id', id)
+    return { ...dialog, id, element: renamed }
+  })
+}
+
+function isFurther(a: Heard, b: Heard): boolean {
+  const progress = PROGRESS[a.dialog.state] - PROGRESS[b.dialog.state]
+  return progress > 0 || (progress === 0 && byContent(a, b) < 0)
+}
+
+function byContent(a: Heard, b: Heard): number {
+  return (
+    compare(dialogKey(a.dialog), dialogKey(b.dialog)) || compare(a.source, b.source) || compare(textOf(a), textOf(b))
+  )
+}
+
+function textOf({ dialog }: Heard): string {
+  return JSON.stringify(dialog.element, (_, value: unknown) => (value instanceof Map ? [...value] : value))
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

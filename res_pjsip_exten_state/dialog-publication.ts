@@ -1,0 +1,145 @@
+/**
+ * Dialog information that is published: application/dialog-info+xml (RFC 4235), full and partial.
+ *
+ * A dialog that has ended does not come back to life: an `early` that was held up on its way and arrives behind the
+ * `terminated` of the same dialog id and Call-ID lights no lamp. Without a Call-ID nothing tells the next call from this
+ * one, and each word counts.
+ */
+import { element, parseXml, printXml, XmlError, type XmlNode } from '../core/xml.ts'
+import { copyXml, type Prefixes } from '../core/xml-copy.ts'
+import type { PublicationHandler, PublishedBody, ReadBody } from '../res_pjsip_pubsub/contract.ts'
+import { EndedDialogs } from './ended-dialogs.ts'
+import {
+  DIALOG_STATES,
+  dialogKey,
+  dialogsKind,
+  type PublishedDialog,
+  type PublishedDialogState,
+  type PublishedDialogs,
+} from './published.ts'
+
+export const DIALOG_INFO = 'urn:ietf:params:xml:ns:dialog-info'
+const DIALOG_INFO_TYPE = 'application/dialog-info+xml'
+const PREFIXES: Prefixes = new Map([['urn:ietf:params:xml:ns:sa-dialog-info', 'sa']])
+
+/** Ended dialogs that a publication remembers. */
+const MOST_ENDED = 64
+
+/** `dialog;sla` keeps its entity-tag, as Kamailio has it: the phones of a line share what they publish. */
+export function dialogHandler(event: 'dialog' | 'dialog;sla'): PublicationHandler<PublishedDialogs> {
+  const ended = new EndedDialogs()
+  return {
+    event,
+    kind: dialogsKind,
+    accept: [DIALOG_INFO_TYPE],
+    etagNotNew: event === 'dialog;sla',
+    read: (published) => readDialogs(published, ended),
+  }
+}
+
+export async function readDialogs(
+  { body, previous, resource }: Pick<PublishedBody<PublishedDialogs>, 'body' | 'previous' | 'resource'>,
+  ended: EndedDialogs,
+): Promise<ReadBody<PublishedDialogs>> {
+  let root: XmlNode
+  try {
+    root = await parseXml(body.toString('utf8'))
+  } catch (error) {
+    if (error instanceof XmlError) return { fault: 'Dialog Information Is Not XML' }
+    throw error
+  }
+  const fault = faultOf(root)
+  if (fault !== undefined) return { fault }
+  const isPartial = root.attributes.get('state') === 'partial'
+  const said = dialogsOf(root)
+  const state = following(isPartial ? patched(said, previous) : said, previous, (key) => ended.has(resource, key))
+  for (const key of state.ended) ended.note(resource, key)
+  return isPartial ? { state, body: wholeOf(root, state) } : { state }
+}
+
+/** In words for a reason phrase; undefined where it is right. */
+function faultOf(root: XmlNode): string | undefined {
+  if (!isOurs(root, 'dialog-info')) return 'Root Element Is Not dialog-info'
+  if (!root.attributes.get('entity')) return 'dialog-info Without entity'
+  if (!/^[0-9]{1,10}$/.test(root.attributes.get('version') ?? '')) return 'dialog-info Without A version'
+  const state = root.attributes.get('state')
+  if (state !== 'full' && state !== 'partial') return 'state Of dialog-info Is Neither full Nor partial'
+  const ids = new Set<string>()
+  for (const dialog of dialogNodes(root)) {
+    const id = dialog.attributes.get('id') ?? ''
+    if (id === '') return 'dialog Without id'
+    if (ids.has(id)) return 'Two Dialogs With One id'
+    ids.add(id)
+    if (stateOf(dialog) === undefined) return 'dialog Without A State Of RFC 4235'
+  }
+  return undefined
+}
+
+function dialogsOf(root: XmlNode): PublishedDialogs {
+  const declarations = new Map<string, string>()
+  const dialogs = dialogNodes(root).map((node): PublishedDialog => {
+    const copy = copyXml(node, DIALOG_INFO, PREFIXES)
+    for (const [name, namespace] of copy.declarations) declarations.set(name, namespace)
+    return {
+      id: node.attributes.get('id') ?? '',
+      callId: node.attributes.get('call-id') ?? '',
+      state: stateOf(node) ?? 'terminated',
+      element: copy.element,
+    }
+  })
+  return { dialogs, ended: [], declarations }
+}
+
+/** RFC 4235 3.4: a partial document has what changed. What it said last of a dialog that ended is over with that. */
+function patched(said: PublishedDialogs, previous: PublishedDialogs | undefined): PublishedDialogs {
+  const named = new Set(said.dialogs.map(({ id }) => id))
+  const kept = (previous?.dialogs ?? []).filter(({ id, state }) => state !== 'terminated' && !named.has(id))
+  return {
+    ...said,
+    dialogs: [...kept, ...said.dialogs],
+    declarations: new Map([...(previous?.declarations ?? []), ...said.declarations]),
+  }
+}
+
+/** What ended before stays ended. `elsewhere`: another publication said so just now. */
+function following(
+  said: PublishedDialogs,
+  previous: PublishedDialogs | undefined,
+  elsewhere: (key: string) => boolean,
+): PublishedDialogs {
+  const before = new Set([...(previous?.ended ?? []), ...(previous?.dialogs ?? []).filter(hasEnded).map(dialogKey)])
+  const isOver = (dialog: PublishedDialog): boolean =>
+    dialog.callId !== '' && (before.has(dialogKey(dialog)) || elsewhere(dialogKey(dialog)))
+  const dialogs = said.dialogs.filter((dialog) => hasEnded(dialog) || !isOver(dialog))
+  const ended = [...new Set([...before, ...dialogs.filter(hasEnded).map(dialogKey)])].slice(-MOST_ENDED)
+  return { ...said, dialogs, ended }
+}
+
+function hasEnded({ state, callId }: PublishedDialog): boolean {
+  return state === 'terminated' && callId !== ''
+}
+
+function isOurs(node: XmlNode, name: string): boolean {
+  return node.name === name && node.ns === DIALOG_INFO
+}
+
+function dialogNodes(root: XmlNode): XmlNode[] {
+  return root.children.filter((child) => isOurs(child, 'dialog'))
+}
+
+function stateOf(dialog: XmlNode): PublishedDialogState | undefined {
+  const word = dialog.children.find((child) => isOurs(child, 'state'))?.text.trim()
+  return DIALOG_STATES.find((state) => state === word)
+}
+
+/** The full document that a partial one made, for the store. */
+function wholeOf(root: XmlNode, { dialogs, declarations }: PublishedDialogs): string {
+  const { entity, version } = { entity: root.attributes.get('entity'), version: root.attributes.get('version') }
+  return printXml(
+    element(
+      'dialog-info',
+      { xmlns: DIALOG_INFO, ...Object.fromEntries(declarations), version, state: 'full', entity },
+      dialogs.map(({ element: dialog }) => dialog),
+    ),
+  )
+}

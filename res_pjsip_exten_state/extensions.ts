@@ -1,0 +1,156 @@
+/** Where the packages of extensions find their state: the hint, and what was published about the extension. */
+import { Composed, type Composition } from '../core/composed.ts'
+import { EXTENSION, type ExtensionState, type Hint } from '../core/states/hints.ts'
+import { NO_PRESENCE } from '../core/states/presence.ts'
+import type { EndReason, Watchable } from '../core/watch.ts'
+import type { Kind, Publication, Pubsub } from '../res_pjsip_pubsub/contract.ts'
+import {
+  type DialogSource,
+  dialogsKind,
+  type PublishedDialogs,
+  type PublishedPresence,
+  type PublishedState,
+  presenceKind,
+} from './published.ts'
+
+type Publications<State> = Watchable<readonly Publication<State>[]>
+type Published = Pick<Pubsub, 'publications' | 'isPublished' | 'settings'>
+
+/** The extensions that are watched, by context and name; all who watch one share its state and its bodies. */
+export class Extensions {
+  readonly #pubsub: Published
+  readonly #extensions = new Map<string, Extension>()
+
+  constructor(pubsub: Published) {
+    this.#pubsub = pubsub
+  }
+
+  /** An extension with a hint, or without one where anything is published about it. */
+  of(context: string, exten: string, hint: Hint | undefined): Watchable<PublishedState> {
+    const topics = (): Topics => ({
+      presence: this.#topic('presence', exten, presenceKind),
+      dialog: this.#topic('dialog', exten, dialogsKind),
+    })
+    return this.#extension(`${exten}@${context}`, context, exten, topics, hint)
+  }
+
+  /** A shared line (dialog;sla). */
+  line(context: string, name: string, hint: Hint | undefined): Watchable<PublishedState> {
+    const topics = (): Topics => ({ dialog: this.#topic('dialog;sla', name, dialogsKind) })
+    return this.#extension(`line ${name}@${context}`, context, name, topics, hint)
+  }
+
+  #extension(
+    key: string,
+    context: string,
+    exten: string,
+    topics: () => Topics,
+    hint: Hint | undefined,
+  ): Watchable<PublishedState> {
+    let extension = this.#extensions.get(key)
+    if (!extension) {
+      extension = new Extension(context, exten, topics(), this.#pubsub, () => this.#extensions.delete(key))
+      this.#extensions.set(key, extension)
+    }
+    extension.hasHint(hint)
+    return extension.state
+  }
+
+  #topic<State>(event: string, exten: string, kind: Kind<State>): Publications<State> {
+    return this.#pubsub.publications(event, exten, kind)
+  }
+}
+
+interface Topics {
+  readonly presence?: Publications<PublishedPresence>
+  readonly dialog: Publications<PublishedDialogs>
+}
+
+class Extension implements Composition<PublishedState> {
+  readonly state = new Composed<PublishedState>(this)
+  readonly #nobody: ExtensionState
+  readonly #topics: Topics
+  readonly #pubsub: Published
+  readonly #exten: string
+  readonly #forget: () => void
+  #hint: Hint | undefined
+  /** When the newest body came that has been seen, and whose it was. */
+  #newest = 0
+  #sender = ''
+
+  constructor(context: string, exten: string, topics: Topics, pubsub: Published, forget: () => void) {
+    this.#exten = exten
+    this.#topics = topics
+    this.#pubsub = pubsub
+    this.#forget = forget
+    this.#nobody = {
+      context,
+      exten,
+      name: '',
+      state: EXTENSION.UNAVAILABLE,
+      devices: [],
+      presence: NO_PRESENCE,
+      calls: [],
+    }
+  }
+
+  /** The hint came, or is another one since the dialplan was read again. */
+  hasHint(hint: Hint | undefined): void {
+    if (!hint || hint === this.#hint) return
+    this.#hint = hint
+    this.state.repart()
+  }
+
+  parts(): readonly Watchable<unknown>[] {
+    const { presence, dialog } = this.#topics
+    return [this.#hint, presence, dialog].filter((part) => part !== undefined)
+  }
+
+  compose(): PublishedState {
+    const presence = this.#topics.presence?.value ?? []
+    const dialogs = this.#topics.dialog.value
+    const hinted = this.#hint?.value
+    // The hint's own object, so that bodies made of it are shared.
+    if (hinted && presence.length === 0 && dialogs.length === 0) return hinted
+    const byPriority = this.#pubsub.settings.retrieve_order === 1
+    return {
+      ...(hinted ?? this.#nobody),
+      published: {
+        alone: hinted === undefined,
+        presence: presence.map(({ state }) => state),
+        ahead: byPriority ? presence.filter(({ priority }) => priority > 0).length : 0,
+        dialogs: dialogs.map(sourceOf),
+        sender: this.#sender,
+      },
+    }
+  }
+
+  changed(part: Watchable<unknown>): void {
+    this.#sender = part === this.#hint ? '' : this.#senderNow()
+  }
+
+  /** Where something is published, that goes on. */
+  partEnded(part: Watchable<unknown>, _reason: EndReason): boolean {
+    if (part !== this.#hint) return true
+    this.#hint = undefined
+    this.#sender = ''
+    return !this.#pubsub.isPublished(this.#exten)
+  }
+
+  idle(): void {
+    this.#forget()
+  }
+
+  /** Whoever sent the newest body, where that is what changed. */
+  #senderNow(): string {
+    const all: readonly Publication[] = [...(this.#topics.presence?.value ?? []), ...this.#topics.dialog.value]
+    const newest = all.reduce<Publication | undefined>((a, b) => (a && a.received >= b.received ? a : b), undefined)
+    const isNew = newest !== undefined && newest.received > this.#newest
+    this.#newest = Math.max(this.#newest, newest?.received ?? 0)
+    return isNew ? newest.sender : ''
+  }
+}
+
+function sourceOf({ publisher, instance, state }: Publication<PublishedDialogs>): DialogSource {
+  return { ...state, source: `${publisher}\0${instance}` }
+}

@@ -1,0 +1,101 @@
+/**
+ * Several presence documents as one: what Asterisk says of an extension, and what was published about it.
+ *
+ * Tuples and devices are told apart by their ids; of two that have one, the better source's stays. There is one person to
+ * a presentity (RFC 4479 3.2), so persons become one: activities add up, and of what else they say the better source's
+ * stays.
+ */
+import { element, type XmlElement } from '../core/xml.ts'
+import { cloneXml } from '../core/xml-copy.ts'
+import type { Published, PublishedPresence } from './published.ts'
+
+const TUPLE = 'tuple'
+const NOTE = 'note'
+const PERSON = 'dm:person'
+const DEVICE = 'dm:device'
+const ACTIVITIES = 'rpid:activities'
+
+/** Adds what was published to a document of Asterisk's own, whose children it puts in the schema's order. */
+export function addPublished(document: XmlElement, { presence, ahead, alone }: Published): void {
+  const own = alone ? [] : document.children
+  const before = presence.slice(0, ahead).map(childrenOf)
+  const behind = presence.slice(ahead).map(childrenOf)
+  const all = [...before.flat(), ...own, ...behind.flat()]
+  document.children.splice(
+    0,
+    document.children.length,
+    ...distinct(
+      all.filter(({ name }) => name === TUPLE),
+      idOf,
+    ),
+  )
+  document.children.push(
+    ...distinct(
+      all.filter(({ name }) => name === NOTE),
+      textOf,
+    ),
+  )
+  for (const { declarations } of presence)
+    for (const [name, namespace] of declarations) document.attributes.set(name, namespace)
+  for (const child of all) if (child.name === PERSON) addPerson(document, child)
+  document.children.push(
+    ...distinct(
+      all.filter(({ name }) => name === DEVICE),
+      deviceOf,
+    ),
+  )
+  document.children.push(...all.filter(({ name }) => ![TUPLE, NOTE, PERSON, DEVICE].includes(name)))
+}
+
+/** The person, or what it has to add to the one that is there. */
+export function addPerson(document: XmlElement, person: XmlElement): void {
+  const known = document.children.find(({ name }) => name === PERSON)
+  if (!known) return void document.children.push(person)
+  for (const child of person.children) {
+    const same = known.children.filter(({ name }) => name === child.name)
+    if (child.name === ACTIVITIES && same[0]) addActivities(same[0], child)
+    else if (same.length === 0 || (isNote(child) && !same.some((one) => textOf(one) === textOf(child))))
+      insert(known, child)
+  }
+}
+
+function childrenOf({ tuples, notes, persons, devices, others }: PublishedPresence): XmlElement[] {
+  return [...tuples, ...notes, ...persons, ...devices, ...others].map(cloneXml)
+}
+
+/** RFC 4480 3.2: `unknown` says nothing beside an activity. */
+function addActivities(known: XmlElement, more: XmlElement): void {
+  const named = new Set(known.children.map(nameAndText))
+  known.children.push(...more.children.filter((child) => !named.has(nameAndText(child))))
+  const told = known.children.filter(({ name }) => name !== 'rpid:unknown' && name !== 'rpid:note')
+  if (told.length === 0) return
+  known.children.splice(0, known.children.length, ...known.children.filter(({ name }) => name !== 'rpid:unknown'))
+}
+
+/** RFC 4479 3.2: notes and the timestamp come behind everything else. */
+function insert(person: XmlElement, child: XmlElement): void {
+  const rank = (one: XmlElement): number => (one.name === 'dm:timestamp' ? 2 : isNote(one) ? 1 : 0)
+  const at = person.children.findIndex((one) => rank(one) > rank(child))
+  person.children.splice(at < 0 ? person.children.length : at, 0, child)
+}
+
+function isNote({ name }: XmlElement): boolean {
+  return name === 'dm:note'
+}
+
+function distinct(elements: readonly XmlElement[], keyOf: (one: XmlElement) => string): XmlElement[] {
+  const first = new Map<string, XmlElement>()
+  for (const one of elements) if (!first.has(keyOf(one))) first.set(keyOf(one), one)
+  return [...first.values()]
+}
+
+const idOf = ({ attributes }: XmlElement): string => attributes.get('id') ?? ''
+const nameAndText = ({ name, text }: XmlElement): string => `${name}\0${text.trim()}`
+const textOf = ({ attributes, text }: XmlElement): string => `${attributes.get('xml:lang') ?? ''}\0${text.trim()}`
+const deviceOf = (device: XmlElement): string =>
+  device.children.find(({ name }) => name === 'dm:deviceID')?.text.trim() ?? idOf(device)
+
+/** For phones that cannot read a document without a tuple (`force_dummy_presence`). */
+export function dummyTuple(id: string): XmlElement {
+  return element(TUPLE, { id }, [element('status', {}, [element('basic', {}, 'open')])])
+}

@@ -1,0 +1,25 @@
+/** The event a request is about, as packages are named. */
+import type { SipRequest } from '../core/sip/contract.ts'
+import { type EventValue, parseEvent } from '../core/sip/values.ts'
+
+/** Parameters that make another event of one: a shared line is no mere dialog. The draft's own name was `ma`. */
+const QUALIFIERS: ReadonlyMap<string, string> = new Map([
+  ['sla', 'sla'],
+  ['ma', 'sla'],
+])
+
+/** `dialog;sla` is an event of its own, its parameter part of the name. Undefined where the header is malformed. */
+export function eventOf(request: SipRequest): Pick<EventValue, 'event' | 'id'> | undefined {
+  const header = parseEvent(request.header('Event') ?? '')
+  if (header?.event !== 'dialog') return header
+  for (const [name, value] of header.params) {
+    const qualifier = value === '' ? QUALIFIERS.get(name) : undefined
+    if (qualifier !== undefined) return { event: `dialog;${qualifier}`, id: header.id }
+  }
+  return header
+}
+
+/** What may stand in Allow-Events (RFC 6665 8.2.2): types without their parameters. */
+export function isEventType(event: string): boolean {
+  return !event.includes(';')
+}
