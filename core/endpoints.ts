@@ -61,7 +61,10 @@ export const endpointOptions = options({
   ),
   mwi_from_user: text('', 'User part of From in unsolicited NOTIFYs.'),
   voicemail_extension: text('', 'Extension for Message-Account in unsolicited NOTIFYs.'),
-  incoming_mwi_mailbox: text('', 'Mailbox that a provider reports on with unsolicited NOTIFYs.'),
+  incoming_mwi_mailbox: text(
+    '',
+    'Mailbox that a provider reports on with unsolicited NOTIFYs; read, and left to Asterisk.',
+  ),
   notify_early_inuse_ringing: yesno(false, 'Show a second call that rings as early, not as confirmed.'),
   device_state_busy_at: integer(0, "Calls at which Asterisk shows the endpoint busy; Asterisk's own states carry it.", {
     unit: 'calls',

@@ -1,0 +1,88 @@
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { formatLogLine, Log, type LogLine } from '../../core/log.ts'
+import { fileSink } from '../../core/log-sinks.ts'
+import { until } from '../support/tools.ts'
+
+describe('the log', () => {
+  it('has a level, and a level for each category that was given one', () => {
+    const log = new Log('warning')
+    const lines: string[] = []
+    const undo = log.addSink(({ level, category }) => lines.push(`${category} ${level}`))
+    const say = (): void => {
+      for (const category of ['sip', 'ari']) {
+        const logger = log.logger(category)
+        logger.error('')
+        logger.notice('')
+        logger.debug(() => '')
+      }
+    }
+    log.setLevel('debug', 'ari')
+    say()
+    expect(lines.splice(0)).to.deep.equal(['sip error', 'ari error', 'ari notice', 'ari debug'])
+    log.setLevel('notice')
+    say()
+    expect(lines.splice(0)).to.deep.equal(['sip error', 'sip notice', 'ari error', 'ari notice', 'ari debug'])
+    void undo()
+    say()
+    expect(lines).to.deep.equal([])
+    expect(log.categories).to.deep.equal(['ari', 'sip'])
+  })
+
+  it('makes no text of what is not logged', () => {
+    new Log('notice').logger('sip').debug(() => {
+      throw new Error('nobody asked')
+    })
+  })
+
+  it('is one line an entry, whatever a peer has sent', () => {
+    const time = new Date(2026, 0, 2, 3, 4, 5)
+    const line = formatLogLine({
+      time,
+      level: 'notice',
+      category: 'sip',
+      message: 'a\r\nERROR[core]: \x1b[31m\u009bred',
+    })
+    expect(line).to.equal('[2026-01-02 03:04:05] NOTICE[sip]: a\\x0d\\x0aERROR[core]: \\x1b[31m\\x9bred')
+  })
+
+  describe('in a file', () => {
+    let directory: string
+    beforeEach(() => {
+      directory = mkdtempSync(join(tmpdir(), 'log-'))
+    })
+    afterEach(() => rmSync(directory, { recursive: true }))
+    const lineOf = (message: string): LogLine => ({ time: new Date(), level: 'notice', category: 'x', message })
+    const textIn = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '')
+
+    it('goes on in a new one once the old one was rotated away, and nothing is lost', async () => {
+      const path = join(directory, 'log')
+      const file = fileSink(path, () => undefined)
+      const { sink } = file
+      sink(lineOf('one'))
+      await until('first line', () => textIn(path).includes('one'))
+      renameSync(path, `${path}.1`)
+      sink(lineOf('two'))
+      file.reopen()
+      sink(lineOf('three'))
+      await file.close()
+      await until('third line', () => textIn(path).includes('three'))
+      expect(textIn(`${path}.1`)).to.match(/one\n.*two\n$/)
+      expect(textIn(path)).to.match(/^[^\n]*three\n$/)
+      expect(statSync(path).mode & 0o777 & ~0o640).to.equal(0)
+    })
+
+    it('that cannot be written is said once, and takes nothing down', async () => {
+      const said: string[] = []
+      const { sink, close } = fileSink(join(directory, 'nowhere', 'log'), (message) => said.push(message))
+      sink(lineOf('one'))
+      await until('complaint', () => said.length > 0)
+      sink(lineOf('two'))
+      await close()
+      expect(said).to.have.length(1)
+      expect(said[0]).to.match(/^the log file .*nowhere\/log cannot be written: ENOENT/)
+    })
+  })
+})
