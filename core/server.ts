@@ -32,7 +32,7 @@ import { ServerLog } from './server-log.ts'
 import { createStack, type Stack } from './sip/stack.ts'
 import { Calls } from './states/calls.ts'
 import { Devices } from './states/devices.ts'
-import { Hints } from './states/hints.ts'
+import { EXTENSION, type ExtensionStateCode, Hints } from './states/hints.ts'
 import { LOCAL, registerLocalStates } from './states/local-states.ts'
 import { MailboxAliases } from './states/mailbox-aliases.ts'
 import { Mailboxes } from './states/mailboxes.ts'
@@ -161,7 +161,7 @@ class LamplighterServer implements Server {
     const hintLog = this.#log.logger('hints')
     const hints = new Hints(
       { devices, presences, calls },
-      { removedHintGrace: () => this.#removedHintGrace, log: hintLog },
+      { removedHintGrace: () => this.#removedHintGrace, removedHintState: () => this.#removedHintState, log: hintLog },
     )
     const dialplan = new Dialplan(this.#configuration.dialplan)
     own(hints.addSource(dialplan))
@@ -335,6 +335,11 @@ class LamplighterServer implements Server {
     const open = new Set(this.#parts.stack.listening.map(({ transport }) => transport))
     const deaf = this.#configuration.pjsip.transports.filter(({ id }) => !open.has(id))
     if (deaf.length > 0) throw new Error(deaf.map(({ id }) => `transport [${id}] does not listen`).join('\n'))
+  }
+
+  /** To Asterisk's body generators a hint that is gone is one that is idle. */
+  get #removedHintState(): ExtensionStateCode {
+    return this.#configuration.general.compat === 'asterisk' ? EXTENSION.NOT_INUSE : EXTENSION.UNAVAILABLE
   }
 
   /** Asterisk ends the subscriptions of a hint at once. */

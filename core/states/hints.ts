@@ -101,6 +101,8 @@ const FIRST_READ_LIMIT = 1500
 export interface HintSettings {
   /** Seconds a hint that disappeared keeps its watchers. */
   readonly removedHintGrace: () => number
+  /** What they see last; unavailable without it. */
+  readonly removedHintState?: () => ExtensionStateCode
   readonly log: Logger
 }
 
@@ -113,6 +115,7 @@ export class Hint implements Watchable<ExtensionState> {
   readonly #onIdle: (hint: Hint) => void
   #definition: HintDefinition | undefined
   #needs: Need[] = []
+  #gone: ExtensionStateCode = EXTENSION.UNAVAILABLE
   #watched: Watched<ExtensionState>
   #graceTimer: NodeJS.Timeout | undefined
   #settleTimer: NodeJS.Timeout | undefined
@@ -183,9 +186,10 @@ export class Hint implements Watchable<ExtensionState> {
     void this.ready.then(() => this.refresh())
   }
 
-  /** The hint is gone: watchers see it unavailable, and after the grace time the end of it. */
-  remove(graceSeconds: number, ended: () => void): void {
+  /** The hint is gone: watchers see it so, and after the grace time the end of it. */
+  remove(graceSeconds: number, seen: ExtensionStateCode, ended: () => void): void {
     if (!this.#definition) return
+    this.#gone = seen
     this.#definition = undefined
     this.#release()
     const end = (): void => {
@@ -224,8 +228,7 @@ export class Hint implements Watchable<ExtensionState> {
       context: this.context,
       exten: this.exten,
       name: definition?.name ?? '',
-      state:
-        devices.length === 0 ? EXTENSION.UNAVAILABLE : OF_DEVICE[aggregateDeviceStates(devices.map((d) => d.state))],
+      state: devices.length === 0 ? this.#gone : OF_DEVICE[aggregateDeviceStates(devices.map((d) => d.state))],
       devices,
       presence: aggregatePresence((definition?.presence ?? []).map((p) => this.#presences.get(p))),
       calls: devices.flatMap(({ device }) => this.#calls.of(device)).sort((a, b) => a.since - b.since),
@@ -346,7 +349,8 @@ export class Hints {
         (grace === 0 ? 'are told so' : `see it unavailable and are told so in ${grace} s`),
     )
     this.#reindex(hint, undefined)
-    hint.remove(grace, () => this.#hints.delete(keyOf(hint.context, hint.exten)))
+    const seen = this.#settings.removedHintState?.() ?? EXTENSION.UNAVAILABLE
+    hint.remove(grace, seen, () => this.#hints.delete(keyOf(hint.context, hint.exten)))
   }
 
   #reindex(hint: Hint, definition: HintDefinition | undefined): void {

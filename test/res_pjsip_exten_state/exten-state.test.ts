@@ -130,17 +130,25 @@ describe('the packages presence and dialog', () => {
     expect(Number(tx.header('Retry-After'))).to.be.above(0)
   })
 
-  it('end with the lamp out where the hint is removed', async () => {
-    await open({ general: { compat: 'asterisk', removed_hint_grace: 0 } })
-    const dialplan = new Dialplan()
-    office.core.hints.addSource(dialplan)
-    office.core.devices.set('pbx1', 'PJSIP/300', 'INUSE')
-    const tx = await subscribe('300', { Event: 'dialog' })
-    await until('NOTIFY', () => tx.dialog.last.text.includes('confirmed'))
-    dialplan.remove('300')
-    await until('final NOTIFY', () => tx.dialog.last.state === 'terminated')
-    expect(tx.dialog.last.text).to.contain('<state>terminated</state>')
-  })
+  for (const [compat, state, note, basic] of [
+    ['asterisk', 'terminated', 'Ready', 'open'],
+    ['rfc', 'terminated;reason=noresource', 'Unavailable', 'closed'],
+  ] as const) {
+    it(`end with the lamp out where the hint is removed (${compat})`, async () => {
+      await open({ general: { compat, removed_hint_grace: 0 } })
+      const dialplan = new Dialplan()
+      office.core.hints.addSource(dialplan)
+      office.core.devices.set('pbx1', 'PJSIP/300', 'INUSE')
+      const dialog = await subscribe('300', { Event: 'dialog' })
+      const presence = await subscribe('300', { Event: 'presence', Accept: 'application/pidf+xml' })
+      await until('NOTIFY', () => dialog.dialog.last.text.includes('confirmed'))
+      dialplan.remove('300')
+      await until('final NOTIFYs', () => [dialog, presence].every((tx) => tx.dialog.last.state === state))
+      expect(dialog.dialog.last.text).to.contain('<state>terminated</state>')
+      expect(presence.dialog.last.text).to.match(new RegExp(`<note[^>]*>${note}</note>`))
+      expect(presence.dialog.last.text).to.contain(`<basic>${basic}</basic>`)
+    })
+  }
 
   it('answer 404 to an empty user', async () => {
     await open()

@@ -41,7 +41,7 @@ import type { Sip } from '../../core/sip/contract.ts'
 import { createStack } from '../../core/sip/stack.ts'
 import { Calls } from '../../core/states/calls.ts'
 import { Devices } from '../../core/states/devices.ts'
-import { type HintDefinition, Hints } from '../../core/states/hints.ts'
+import { EXTENSION, type HintDefinition, Hints } from '../../core/states/hints.ts'
 import { Mailboxes } from '../../core/states/mailboxes.ts'
 import { Presences } from '../../core/states/presence.ts'
 import { openStore, type Store } from '../../core/store.ts'
@@ -143,7 +143,11 @@ export class TestCore {
     const calls = new Calls()
     const hints = new Hints(
       { devices, presences, calls },
-      { removedHintGrace: () => general.value.removed_hint_grace, log: log.logger('hints') },
+      {
+        removedHintGrace: () => general.value.removed_hint_grace,
+        removedHintState: () => (general.value.compat === 'asterisk' ? EXTENSION.NOT_INUSE : EXTENSION.UNAVAILABLE),
+        log: log.logger('hints'),
+      },
     )
     hints.addSource(hintSource(settings.hints ?? {}))
     const general: Changing = { value: { ...defaultsOf(generalOptions), ...settings.general }, stopping: false }
