@@ -50,7 +50,9 @@ export class SqliteStore implements Store {
   /** How many of the notes are on disk. */
   #saved = 0
   #retryPause = 0
+  /** Closed: what is noted from now on starts no timer. Over: it is not written any more either. */
   #closed = false
+  #over = false
 
   constructor(
     settings: StoreSettings,
@@ -171,6 +173,7 @@ export class SqliteStore implements Store {
     await this.#turn
     await this.#database?.close()
     this.#database = undefined
+    this.#over = true
   }
 
   // What waits.
@@ -219,6 +222,7 @@ export class SqliteStore implements Store {
 
   /** What waits is written with it, so that `work` sees it. */
   async #transaction<T>(work: (at: Atomic) => Promise<T>): Promise<T> {
+    if (this.#over) throw new StoreUnavailable('the store is closed')
     const upTo = this.#waiting.noted
     const taken = this.#waiting.take()
     try {

@@ -34,8 +34,8 @@ export interface DeliveryCounters {
 export interface Carrier<Message> {
   /** Whether there is a way to the watcher now. */
   readonly reachable: boolean
-  /** Milliseconds that a mere change has to wait still; 0 for none. */
-  holdBack(): number
+  /** Milliseconds that it has to wait still, a mere change longer than others; 0 for none. */
+  holdBack(want: Want): number
   /** The newest state. Undefined where nothing has to be sent. */
   compose(want: Want): Message | undefined
   transmit(message: Message, done: OutcomeHandler): void
@@ -111,7 +111,7 @@ export class Delivery<Message> implements Turn {
   turn(): void {
     if (this.#state !== 'queued') return
     if (!this.#carrier.reachable) return this.#noWay()
-    const holdBack = this.#want === WANT.changed ? this.#carrier.holdBack() : 0
+    const holdBack = this.#carrier.holdBack(this.#want)
     if (holdBack > 0) return this.#rest(holdBack)
     const want = this.#want
     this.#want = WANT.nothing

@@ -5,9 +5,9 @@
 import type { Endpoint, Endpoints } from '../core/endpoints.ts'
 import type { Logger } from '../core/log.ts'
 import type { Sip } from '../core/sip/contract.ts'
-import type { Persistence } from './persistence.ts'
 import { type Row, readDialogRecord } from './row.ts'
 import type { Services } from './services.ts'
+import type { SubscriptionStorage } from './storage.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
@@ -19,7 +19,7 @@ const AT_ONCE = 16
 export interface RestoreServices {
   readonly sip: Sip
   readonly endpoints: Endpoints
-  readonly persistence: Persistence
+  readonly storage: SubscriptionStorage
   readonly subscriptions: Subscriptions
   readonly services: Services
   readonly log: Logger
@@ -32,6 +32,10 @@ export class Restorer {
   /** endpoint → rows that wait for it */
   readonly #homeless = new Map<string, Row[]>()
   #timer: NodeJS.Timeout | undefined
+  #asking = false
+  /** Milliseconds; undefined until all rows of the start are placed. */
+  #patience: number | undefined
+  #expired = 0
   #stopped = false
 
   constructor(services: RestoreServices) {
@@ -40,19 +44,32 @@ export class Restorer {
 
   /** Resolves when every row is in its dialog, or waits for its endpoint. */
   async run(): Promise<void> {
-    const { persistence, services, subscriptions, log } = this.#with
-    const now = services.now()
-    let expired = 0
-    const unreadable = await persistence.load((row) => {
-      if (row.expires > now) return this.#place(row)
-      expired++
-      persistence.forget(row.dialog_id)
-    })
+    const { storage, services, subscriptions, log } = this.#with
+    const unreadable = await storage.load((row) => this.take(row))
     if (unreadable > 0) log.warning(`${unreadable} stored subscriptions could not be read and are dropped`)
-    if (subscriptions.size + expired > 0)
-      log.notice(`${subscriptions.size} subscriptions restored, ${expired} had expired`)
-    // Not waited for: an Asterisk server that is away must not hold up the start.
-    if (this.#homeless.size > 0) void this.#ask(now + services.settings().restore_patience * 1000)
+    if (subscriptions.size + this.#expired > 0)
+      log.notice(`${subscriptions.size} subscriptions restored, ${this.#expired} had expired`)
+    this.#patience = services.settings().restore_patience * 1000
+    this.#askSoon()
+  }
+
+  /** This server is to go on with it. */
+  take(row: Row): void {
+    const { storage, services } = this.#with
+    if (row.expires_ms > services.now()) {
+      this.#place(row)
+      this.#askSoon()
+    } else {
+      this.#expired++
+      void storage.forget(row.dialog_id)
+    }
+  }
+
+  /** Not waited for: an Asterisk server that is away must not hold up the start. */
+  #askSoon(): void {
+    if (this.#homeless.size === 0 || this.#asking || this.#patience === undefined) return
+    this.#asking = true
+    void this.#ask(this.#with.services.now() + this.#patience)
   }
 
   /** Rows that still wait stay in the store. */
@@ -89,7 +106,8 @@ export class Restorer {
     }
     if (this.#stopped) return
     this.#dropExpired()
-    if (this.#homeless.size === 0) return
+    this.#asking = this.#homeless.size > 0
+    if (!this.#asking) return
     if (services.now() >= until && !othersMayKnow) return this.#giveUp()
     this.#timer = setTimeout(() => void this.#ask(until), AGAIN)
     this.#timer.unref()
@@ -98,17 +116,20 @@ export class Restorer {
   #comeHome(id: string, endpoint: Endpoint): void {
     const rows = this.#homeless.get(id) ?? []
     this.#homeless.delete(id)
-    const { services, persistence } = this.#with
+    const { services, storage } = this.#with
     // Asked before any of them is back, as those are not anew.
     const anew = new Set(rows.filter((row) => this.#hasSubscribedAnew(row, endpoint)))
     for (const row of rows) {
-      if (row.expires <= services.now()) persistence.forget(row.dialog_id)
+      if (row.expires_ms <= services.now()) void storage.forget(row.dialog_id)
       else this.#restore(row, endpoint, anew.has(row))
     }
   }
 
   /** The phone did not wait: the first NOTIFY in the old dialog tells whether it knows that still. */
-  #hasSubscribedAnew({ resource, event, event_id: eventId, contact: contactKey }: Row, endpoint: Endpoint): boolean {
+  #hasSubscribedAnew(
+    { resource, event, event_id: eventId, contact_key: contactKey }: Row,
+    endpoint: Endpoint,
+  ): boolean {
     const { subscriptions, services } = this.#with
     if (!services.settings().replace_same_contact) return false
     return subscriptions.ofPhone({ endpoint, resource, event, eventId, contactKey }).length > 0
@@ -117,31 +138,32 @@ export class Restorer {
   #dropExpired(): void {
     const now = this.#with.services.now()
     for (const [id, rows] of this.#homeless) {
-      for (const row of rows) if (row.expires <= now) this.#with.persistence.forget(row.dialog_id)
-      const rest = rows.filter((row) => row.expires > now)
+      for (const row of rows) if (row.expires_ms <= now) void this.#with.storage.forget(row.dialog_id)
+      const rest = rows.filter((row) => row.expires_ms > now)
       if (rest.length > 0) this.#homeless.set(id, rest)
       else this.#homeless.delete(id)
     }
   }
 
   #giveUp(): void {
-    const { log, persistence } = this.#with
+    const { log, storage } = this.#with
     for (const [id, rows] of this.#homeless) {
       log.warning(`endpoint ${id} is not there any more; its ${rows.length} subscriptions are dropped`)
-      for (const row of rows) persistence.forget(row.dialog_id)
+      for (const row of rows) void storage.forget(row.dialog_id)
     }
     this.#homeless.clear()
+    this.#asking = false
   }
 
   #restore(row: Row, endpoint: Endpoint, contested = false): void {
-    const { sip, subscriptions, services, persistence, log, restored } = this.#with
+    const { sip, subscriptions, services, storage, log, restored } = this.#with
     const record = readDialogRecord(row.dialog)
     if (!record) {
       log.warning(`the stored dialog of ${row.event} of ${row.resource} for ${row.endpoint} cannot be read`)
-      return persistence.forget(row.dialog_id)
+      return void storage.forget(row.dialog_id)
     }
     const dialog = sip.restoreDialog(record)
-    dialog.skipCseqTo(row.cseq + 1)
+    dialog.skipCseqTo(row.local_cseq + 1)
     const subscription = subscriptions.add(
       {
         event: row.event,
@@ -151,16 +173,16 @@ export class Restorer {
         watcher: row.watcher,
         userAgent: row.user_agent,
         contentType: row.content_type,
-        localUri: row.local_uri,
-        contactKey: row.contact,
+        localUri: row.presentity_uri,
+        contactKey: row.contact_key,
         dialog,
-        expires: row.expires,
+        expires: row.expires_ms,
         version: row.version,
       },
       services,
     )
     // All of the old block may be used up: a new one is reserved before anything is sent.
-    persistence.write(subscription)
+    storage.restored(subscription, row)
     if (contested) subscription.contest()
     restored(subscription)
   }

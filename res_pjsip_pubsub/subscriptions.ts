@@ -49,6 +49,18 @@ export class Subscriptions implements Iterable<NotifierSubscription> {
     deleteFrom(this.#byResource, resourceKey(subscription.event, subscription.resource), subscription)
   }
 
+  ofDialog(dialogId: string): NotifierSubscription | undefined {
+    return this.#byDialog.get(dialogId)
+  }
+
+  /** Another server has it: it ends without a word, and its row stays. */
+  disown(dialogId: string): void {
+    const subscription = this.ofDialog(dialogId)
+    if (!subscription) return
+    subscription.disowned = true
+    subscription.drop('another server goes on with it')
+  }
+
   /** RFC 6665 4.2.1.2: by dialog, event type and `id`. */
   inDialog(dialogId: string, event: string, eventId: string): NotifierSubscription | undefined {
     const found = this.#byDialog.get(dialogId)

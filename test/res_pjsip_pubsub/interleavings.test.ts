@@ -79,6 +79,7 @@ class World {
       credentialsFor: () => undefined,
       notifyHeaders: () => [],
       keep: () => undefined,
+      mayNotify: () => true,
       lost: () => void this.lostOnes++,
       sending: () => undefined,
       notifyAnswered: () => undefined,

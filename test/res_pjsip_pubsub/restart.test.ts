@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import sqlite3 from 'sqlite3'
+import { ROWS } from '../../res_pjsip_pubsub/row.ts'
 import type { FakeDialog, FakeSip, FakeTransaction } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { Lamps, maker, XML } from '../support/lamps.ts'
@@ -122,9 +123,9 @@ describe('subscription: over a restart', () => {
     const dialog = inDialog(tx, second)
     expect(dialog.notifies).to.have.length(0)
     await second.office.store.flush()
-    const reserved = await query(join(directory, 'lamps.db'), 'SELECT cseq, version FROM subscriptions')
+    const reserved = await query(join(directory, 'lamps.db'), 'SELECT local_cseq, version FROM active_watchers')
     await until('a NOTIFY', () => dialog.notifies.length > 0)
-    expect(reserved['cseq']).to.be.above(dialog.last.cseq + 40)
+    expect(reserved['local_cseq']).to.be.above(dialog.last.cseq + 40)
   })
 
   it('forgets one that ends although its final NOTIFY has to wait', async () => {
@@ -376,9 +377,11 @@ async function query(path: string, sql: string): Promise<Record<string, unknown>
 
 /** One row with a column that is no text, one whose dialog is no record, beside the good one. */
 async function spoil(path: string): Promise<void> {
-  const columns =
-    'event_id, resource, endpoint, content_type, watcher, user_agent, local_uri, contact, expires, cseq, version'
-  const others = "FROM subscriptions WHERE dialog_id NOT IN ('x', 'y')"
-  await query(path, `INSERT INTO subscriptions SELECT 'x', NULL, ${columns}, dialog ${others}`)
-  await query(path, `INSERT INTO subscriptions SELECT 'y', event, ${columns}, '{"callId":1}' ${others}`)
+  const names = Object.keys(ROWS.columns)
+  const row = (id: string, instead: Readonly<Record<string, string>>): string => {
+    const columns = names.map((name) => instead[name] ?? (name === 'dialog_id' ? `'${id}'` : name))
+    return `INSERT INTO active_watchers (${names.join()}) SELECT ${columns.join()} FROM active_watchers WHERE dialog_id NOT IN ('x', 'y')`
+  }
+  await query(path, row('x', { event: 'NULL' }))
+  await query(path, row('y', { dialog: `'{"callId":1}'` }))
 }
