@@ -4,15 +4,30 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import type { TransportConfig } from '../../core/endpoints.ts'
 import type { Pubsub } from '../../res_pjsip_pubsub/contract.ts'
 import res_pjsip_pubsub from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
+import { type Certificate, Certificates } from '../support/certificates.ts'
 import { TestCore, type TestCoreSettings } from '../support/core.ts'
 import { settled } from '../support/lamp-office.ts'
 import { Lamps, lampModules, XML } from '../support/lamps.ts'
 import { type PhoneDialog, TestPhone, type WireMessage } from '../support/phone.ts'
 import { until } from '../support/tools.ts'
 
+type Protocol = 'udp' | 'tcp' | 'tls'
+
+/** A transport for each protocol and family. */
+function everywhere(certificate: Certificate): Record<string, Partial<TransportConfig>> {
+  const entries = (['udp', 'tcp', 'tls'] as const).flatMap((protocol) =>
+    ['127.0.0.1:0', '[::1]:0'].map(
+      (bind) => [`${protocol}-${bind}`, { protocol, bind, ...(protocol === 'tls' ? certificate : {}) }] as const,
+    ),
+  )
+  return Object.fromEntries(entries)
+}
+
 describe('pubsub on the wire', () => {
+  const certificates = new Certificates()
   let lamps: Lamps
   let office: TestCore
   let directory: string
@@ -30,6 +45,8 @@ describe('pubsub on the wire', () => {
     rmSync(directory, { recursive: true, force: true })
   })
 
+  after(() => certificates.remove())
+
   async function begin(settings: TestCoreSettings = {}): Promise<void> {
     office = await TestCore.start({
       endpoints: { 100: { auth: ['100'] } },
@@ -44,13 +61,13 @@ describe('pubsub on the wire', () => {
     await office.load(packageModule, bodyModule)
   }
 
-  function portOf(protocol: 'udp' | 'tcp'): number {
-    const found = office.addresses.find((text) => text.startsWith(`${protocol}:`))
+  function portOf(protocol: Protocol, address = '127.0.0.1'): number {
+    const found = office.addresses.find((text) => text.startsWith(`${protocol}:${address}:`))
     return Number(/:(\d+)$/.exec(found ?? '')?.[1])
   }
 
-  async function phone(protocol: 'udp' | 'tcp' = 'udp', autoAnswer = true): Promise<TestPhone> {
-    const server = { address: '127.0.0.1', port: portOf(protocol) }
+  async function phone(protocol: Protocol = 'udp', autoAnswer = true, address = '127.0.0.1'): Promise<TestPhone> {
+    const server = { address, port: portOf(protocol, address) }
     const opened = await TestPhone.open({ server, protocol, user: '100', password: 'secret', autoAnswer })
     phones.push(opened)
     return opened
@@ -67,10 +84,17 @@ describe('pubsub on the wire', () => {
       headers: [['Event', 'lamp'], ['Accept', XML], ['Expires', String(expires)], ...more],
     })
 
-  for (const protocol of ['udp', 'tcp'] as const) {
-    it(`a whole life over ${protocol}, with digest`, async () => {
-      await begin()
-      const lamp = await phone(protocol)
+  for (const [protocol, address] of [
+    ['udp', '127.0.0.1'],
+    ['tcp', '127.0.0.1'],
+    ['tls', '127.0.0.1'],
+    ['udp', '::1'],
+    ['tcp', '::1'],
+    ['tls', '::1'],
+  ] as const) {
+    it(`a whole life over ${protocol} at ${address}, with digest`, async () => {
+      await begin({ transports: everywhere(certificates.make('pbx.example')) })
+      const lamp = await phone(protocol, true, address)
       const dialog = lamp.dialog('sip:200@127.0.0.1')
       const ok = await subscribe(lamp, dialog)
       expect(ok.status).to.equal(200)
