@@ -51,7 +51,7 @@ const EVENT_OF = {
 
 const NOT_YOURS: Refusal = { status: 403, reason: 'Not Your Registration' }
 
-const reginfoOptions = options({
+export const reginfoOptions = options({
   admins: commaList(
     [],
     'Endpoints that may see every registration; everybody else sees that of its own AORs.',

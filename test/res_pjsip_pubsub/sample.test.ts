@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { readConfigFile } from '../../core/conf/parser.ts'
-import { type ConfigError, defaultsOf, readSection } from '../../core/options.ts'
+import { type ConfigError, defaultsOf, type OptionSet, readSection } from '../../core/options.ts'
+import { reginfoOptions } from '../../res_pjsip_exten_state/res_pjsip_reginfo.ts'
 import { pubsubOptions } from '../../res_pjsip_pubsub/options.ts'
 
 describe('pubsub.conf.sample', () => {
@@ -10,8 +11,12 @@ describe('pubsub.conf.sample', () => {
   const text = readFileSync(path, 'utf8')
 
   it('names every option with its default, and no other', () => {
-    const named = [...text.matchAll(/^;([a-z0-9_]+) = (.*)$/gm)].map(([, name, value]) => [name, value])
-    expect(named).to.deep.equal(Object.entries(pubsubOptions).map(([name, option]) => [name, option.defaultText]))
+    const named = [...text.matchAll(/^(?:;([a-z0-9_]+) = (.*)|\[(.*)\])$/gm)].map(([, ...found]) => found)
+    const of = (section: string, set: OptionSet) => [
+      [undefined, undefined, section],
+      ...Object.entries(set).map(([name, option]) => [name, option.defaultText, undefined]),
+    ]
+    expect(named).to.deep.equal([...of('general', pubsubOptions), ...of('reginfo', reginfoOptions)])
   })
 
   it('can be read as it stands', () => {
