@@ -25,7 +25,7 @@ export interface RetrySettings {
   readonly timeout_rm_subs: boolean
 }
 
-/** RFC 5057 5.1: these destroy the usage or its dialog. A challenge counts among them, as nobody can answer it. */
+/** RFC 5057 5.1: these destroy the usage or its dialog. A challenge counts among them: what could be answered is. */
 const ENDS_USAGE: ReadonlySet<number> = new Set([401, 404, 405, 407, 410, 416, 481, 484, 485, 489, 501, 604])
 const DELIVERED: Verdict = { kind: 'delivered' }
 const KEPT: Verdict = { kind: 'kept' }

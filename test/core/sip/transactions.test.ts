@@ -4,7 +4,7 @@ import { Metrics } from '../../../core/metrics.ts'
 import type { Outcome, ServerTransaction } from '../../../core/sip/contract.ts'
 import type { Stack, StackSettings } from '../../../core/sip/stack.ts'
 import { TestPhone } from '../../support/phone.ts'
-import { testStack } from '../../support/stack.ts'
+import { testStack, transportConfig } from '../../support/stack.ts'
 import { until } from '../../support/tools.ts'
 
 const TIMERS = { t1: 40, t2: 100, t4: 100, f: 600, j: 300 }
@@ -156,6 +156,21 @@ describe('transactions', () => {
       await until('the end of timer J', () => gauge('sip.transactions.server') === 0)
       phone.send(text)
       await until('a new one', () => handled === 2)
+    })
+
+    it('are not kept once they are answered over TCP: timer J is zero there', async () => {
+      metrics = new Metrics()
+      stack = await testStack({ timers: TIMERS, metrics, transports: [transportConfig({ protocol: 'tcp' })] })
+      const waiting: ServerTransaction[] = []
+      stack.handle('SUBSCRIBE', (tx) => void waiting.push(tx))
+      const [server] = stack.listening
+      if (!server) throw new Error('nothing listens')
+      phone = await TestPhone.open({ server, protocol: 'tcp' })
+      phone.send(phone.write('SUBSCRIBE', {}, { ...phone.dialog('sip:101@127.0.0.1'), cseq: 1 }))
+      await until('it to come', () => waiting.length === 1)
+      expect(gauge('sip.transactions.server')).to.equal(1)
+      waiting[0]?.answer({ status: 200 })
+      expect(gauge('sip.transactions.server')).to.equal(0)
     })
 
     it('wait for their answer quietly', async () => {
