@@ -27,6 +27,9 @@ export function hintOf(context: string, exten: string): { text: Expression; name
   return { text: expression(`HINT(${exten}@${context})`), name: expression(`HINT(${exten}@${context},n)`) }
 }
 
+/** Of the module that has HINT; fails only where that is not loaded. */
+export const ALWAYS_THERE = expression('DEVICE_STATE(Custom:lamplighter)')
+
 /** UNKNOWN or INVALID for a device that does not exist; never fails. */
 export function deviceStateOf(device: string): Expression | undefined {
   return isPlainName(device) ? expression(`DEVICE_STATE(${device})`) : undefined

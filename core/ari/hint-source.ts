@@ -7,7 +7,7 @@ import type { Logger } from '../log.ts'
 import type { Undo } from '../scope.ts'
 import type { HintDefinition, HintSource, Hints } from '../states/hints.ts'
 import type { Complaints } from './complaints.ts'
-import { hintOf } from './functions.ts'
+import { ALWAYS_THERE, hintOf } from './functions.ts'
 import { readHint } from './hint-text.ts'
 import type { Probe } from './probe.ts'
 import type { AriLink } from './supervisor.ts'
@@ -120,6 +120,7 @@ export class AriHintSource implements HintSource {
     if (!this.#link.connected) return keys.map(known)
     const asked = keys.map((key) => ({ key, functions: hintOf(key.context, key.exten) }))
     const texts = await this.#probe.read(asked.flatMap(({ functions }) => (functions ? [functions.text] : [])))
+    if (texts.some(({ kind }) => kind === 'none') && !(await this.#canAsk())) return keys.map(known)
     const found = asked.filter((_, at) => texts[at]?.kind === 'value')
     const names = await this.#probe.read(found.flatMap(({ functions }) => (functions ? [functions.name] : [])))
     const nameOf = new Map(found.map(({ key }, at) => [key, names[at]]))
@@ -134,6 +135,22 @@ export class AriHintSource implements HintSource {
       this.#remember(key, answer)
       return answer
     })
+  }
+
+  /** Asterisk says the same of a hint that is not there and of a HINT function that is not: its sister tells which. */
+  async #canAsk(): Promise<boolean> {
+    const [reading] = await this.#probe.read([ALWAYS_THERE])
+    if (reading?.kind !== 'none') {
+      this.#complaints.settle('func_devstate')
+      return reading?.kind === 'value'
+    }
+    this.#complaints.say(
+      'func_devstate',
+      'Asterisk has not loaded func_devstate.so, so its hints cannot be read and those that are known stand: put ' +
+        'load = func_devstate.so in its modules.conf and run `module load func_devstate.so` there',
+      'error',
+    )
+    return false
   }
 
   #definition({ context, exten }: Key, written: string, name: string): HintDefinition {

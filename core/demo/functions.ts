@@ -22,7 +22,7 @@ type DialplanFunction = (args: readonly string[], context: FunctionContext, chan
 
 /** Function → the module that brings it, and what it does. */
 const FUNCTIONS: Readonly<Record<string, readonly [module: string, run: DialplanFunction]>> = {
-  HINT: ['pbx_core', hint],
+  HINT: ['func_devstate.so', hint],
   EXTENSION_STATE: ['func_extstate.so', extensionState],
   DEVICE_STATE: ['func_devstate.so', ([device = ''], { states }) => states.get(device)],
   PRESENCE_STATE: ['func_presencestate.so', presenceState],

@@ -105,6 +105,27 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     expect(rig.logged('load = res_mwi_devstate.so'), 'said once').to.have.length(1)
   })
 
+  it('keeps its hints where the function that tells them is unloaded, and says so once', async () => {
+    const missingModules: string[] = []
+    await start({ missingModules })
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    const hint = await rig.hints.find('default', '200')
+    if (!hint || hint === 'unreachable') throw new Error('no hint')
+    expect(await rig.hints.find('default', '201')).to.equal(undefined)
+    missingModules.push('func_devstate.so')
+    expect(await rig.bridge.rereadHints()).to.deep.equal([])
+    expect(await rig.hints.find('default', '202')).to.equal('unreachable')
+    await rig.hints.reread()
+    expect(hint.definition?.devices).to.deep.equal(['Custom:x'])
+    expect(rig.logged('run `module load func_devstate.so` there')).to.have.length(1)
+    expect(rig.logged('is gone from the dialplan')).to.deep.equal([])
+
+    missingModules.pop()
+    expect(await rig.hints.find('default', '202')).to.equal(undefined)
+    expect(rig.bridge.status().complaints).to.deep.equal([])
+  })
+
   it('says that something answers which is no ARI', async () => {
     await start()
     proxy.rules.push({ path: /info$/, answer: (_, response) => void response.end('<html>It works!</html>') })
