@@ -2,6 +2,7 @@
 import type { Endpoint } from '../core/endpoints.ts'
 import type { Undo } from '../core/scope.ts'
 import type { Answer, Dialog, HeaderLine, Outcome, Refusal, SipRequest } from '../core/sip/contract.ts'
+import type { Store } from '../core/store-contract.ts'
 import type { Watchable } from '../core/watch.ts'
 import type { Authorization, Authorizer } from './authorization.ts'
 import type { PubsubSettings } from './options.ts'
@@ -299,6 +300,8 @@ export interface Pubsub extends Publishing, PresenceFunctions {
   bodyGenerator<State, Doc>(generator: BodyGenerator<State, Doc>): Undo
   bodySupplement<State, Doc>(supplement: BodySupplement<State, Doc>): Undo
   readonly subscriptions: Iterable<Subscription>
+  /** The database of presence (`db_url`). */
+  readonly store: Store
   /** Who decides on the watchers of packages with `reqAuth`. A second one throws. */
   authorizer(authorizer: Authorizer): Undo
   /** Events with a package, in the order of registration: Allow-Events. */

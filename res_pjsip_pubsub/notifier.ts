@@ -17,6 +17,7 @@ import type { PubsubSettings } from './options.ts'
 import * as refusal from './refusals.ts'
 import type { Registry } from './registry.ts'
 import type { Services } from './services.ts'
+import { isKept, type Saved } from './storage.ts'
 import type { NotifierSubscription, SubscriptionFacts } from './subscription.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
@@ -38,6 +39,12 @@ export interface NotifierServices extends Services {
   readonly blocked: (watcher: Watcher, event: string, resource: string) => void
   /** Whether the module is being unloaded. */
   readonly closed: () => boolean
+  /** It is new, or about to be refreshed. What comes back is waited for before the answer. */
+  readonly save: (subscription: NotifierSubscription) => Saved
+  /** Its watcher ends it. */
+  readonly forget: (dialogId: string) => Saved
+  /** Takes over what a request in a dialog is for, where another server may have it. */
+  readonly takeOver: (request: SipRequest) => Promise<void> | undefined
   /** It was refreshed. */
   readonly renewed: (subscription: NotifierSubscription) => void
 }
@@ -209,7 +216,7 @@ function decided(
   source: Watchable<unknown>,
   decision: Decision,
   notifier: NotifierServices,
-): NotifierSubscription | undefined {
+): Subscribed | Promise<Subscribed> {
   if (!decision) return refuse(ask.tx, refusal.tryLater(503, notifier.settings().retry_after))
   if (decision.value.handling !== 'block') return establish(ask, source, decision, notifier)
   notifier.log.verbose(
@@ -223,13 +230,12 @@ export function isWatchable(found: Watchable<unknown> | Refusal): found is Watch
   return 'watch' in found
 }
 
-/** 200 first, then the NOTIFY (RFC 6665 4.2.1.2): the subscription is not started before it is answered. */
 function establish(
   ask: Ask,
   source: Watchable<unknown>,
   decision: Watchable<Authorization>,
   notifier: NotifierServices,
-): NotifierSubscription {
+): Subscribed | Promise<Subscribed> {
   const { tx, request, endpoint } = ask
   const { subscriptions, now } = notifier
   const settings = notifier.settings()
@@ -252,19 +258,42 @@ function establish(
   }
   const subscription = subscriptions.add(facts, notifier)
   subscription.authorize(decision)
+  const saved = seconds > 0 ? notifier.save(subscription) : undefined
+  if (!saved) return start(ask, subscription, seconds, source, notifier)
+  return saved.then((isSaved) => {
+    if (isSaved && isKept(subscription) && !notifier.closed())
+      return start(ask, subscription, seconds, source, notifier)
+    if (!notifier.closed()) subscription.drop('it could not be stored')
+    return refuse(tx, refusal.tryLater(500, settings.retry_after))
+  })
+}
+
+/** 200 first, then the NOTIFY (RFC 6665 4.2.1.2): the subscription is not started before it is answered. */
+function start(
+  ask: Ask,
+  subscription: NotifierSubscription,
+  seconds: number,
+  source: Watchable<unknown>,
+  notifier: NotifierServices,
+): NotifierSubscription {
+  const { tx, request } = ask
+  const settings = notifier.settings()
   notifier.statusChanged(subscription)
   // RFC 6665 8.2.2: answers that make a dialog name the events there are.
   const events = notifier.compat() === 'rfc' ? refusal.listHeader('Allow-Events', notifier.registry.events) : []
-  tx.answer({ status: accepted(ask.event, settings), headers: [['Expires', String(seconds)], ...events], dialog })
+  tx.answer({
+    status: accepted(ask.event, settings),
+    headers: [['Expires', String(seconds)], ...events],
+    dialog: subscription.dialog,
+  })
   const condition = notifier.compat() === 'rfc' ? request.header('Suppress-If-Match') : undefined
   if (seconds === 0) {
     subscription.fetched(source, condition)
     return subscription
   }
-  notifier.keep(subscription)
   subscription.found(source, WANT.forced, condition)
   contestOthers(subscription, ask, notifier)
-  subscriptions.tell('established', subscription)
+  notifier.subscriptions.tell('established', subscription)
   ask.package?.subscriptionEstablished?.(subscription)
   return subscription
 }

@@ -1,11 +1,12 @@
 /** The pubsub core: what a loaded res_pjsip_pubsub is made of, and the API it gives to packages (contract.ts). */
 import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
-import type { Logger } from '../core/log.ts'
+import { type Logger, reasonOf } from '../core/log.ts'
 import type { Undo } from '../core/scope.ts'
-import type { HeaderLine, Outcome, ServerTransaction } from '../core/sip/contract.ts'
+import type { HeaderLine, Outcome, ServerTransaction, SipRequest } from '../core/sip/contract.ts'
 import { parseUri } from '../core/sip/parse-uri.ts'
 import { TimerWheel } from '../core/sip/timer-wheel.ts'
+import type { Store } from '../core/store-contract.ts'
 import type { Watchable } from '../core/watch.ts'
 import type { Authorizer } from './authorization.ts'
 import { Bodies, type Body } from './bodies.ts'
@@ -30,7 +31,6 @@ import { deliveryCounters, eventGauge } from './metrics.ts'
 import type { NotifierServices } from './notifier.ts'
 import { NotifyQueue, paceOf } from './notify-queue.ts'
 import type { PubsubSettings } from './options.ts'
-import { Persistence } from './persistence.ts'
 import { phoneIsBack } from './phones.ts'
 import type { PresenceRequest } from './presence-contract.ts'
 import { type FunctionServices, KamailioFunctions } from './presence-functions.ts'
@@ -38,6 +38,9 @@ import { listHeader, tryLater } from './refusals.ts'
 import { Registry } from './registry.ts'
 import { Restorer } from './restore.ts'
 import { Reviver } from './reviver.ts'
+import { dialogIdOf } from './row.ts'
+import type { SubscriptionStorage } from './storage.ts'
+import { changedStorage, openDatabase, openStorage } from './storage-modes.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { Watching } from './watching.ts'
@@ -45,6 +48,7 @@ import { Watching } from './watching.ts'
 export class PubsubCore extends KamailioFunctions implements Pubsub {
   readonly subscriptions: Subscriptions
   readonly watching: Watching
+  readonly store: Store
   readonly compositor: Compositor
   readonly #core: Core
   readonly #log: Logger
@@ -55,7 +59,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   readonly #timers = new TimerWheel()
   readonly #reviver: Reviver
   readonly #services: NotifierServices
-  readonly #persistence: Persistence
+  readonly #storage: SubscriptionStorage
+  #restorer: Restorer | undefined
   protected readonly facts = new Facts((subscription) => this.#localContact(subscription))
   protected readonly functionServices: FunctionServices
   #notifyHeaders: readonly HeaderLine[] | undefined
@@ -69,13 +74,25 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     own: (undo: Undo) => unknown,
   ): Promise<PubsubCore> {
     const subscriptions = new Subscriptions()
-    const persistence = await Persistence.open(core.store, subscriptions)
-    const pubsub = new PubsubCore(core, log, settings, subscriptions, persistence)
+    const database = await openDatabase(settings, core.store)
+    own(database.close)
+    const { store } = database
+    let made: PubsubCore | undefined
+    const storage = await openStorage({
+      store,
+      subscriptions,
+      log,
+      settings: () => (made ? made.#settings : settings),
+      now: Date.now,
+      lost: (dialogId) => subscriptions.disown(dialogId),
+    })
+    const pubsub = new PubsubCore(core, log, settings, subscriptions, { store, storage })
+    made = pubsub
     own(() => pubsub.#close())
     const restorer = new Restorer({
       sip: core.sip,
       endpoints: core.endpoints,
-      persistence,
+      storage,
       subscriptions,
       services: pubsub.#services,
       log,
@@ -84,9 +101,10 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
         pubsub.#reviver.add(subscription, pubsub.#settings.restore_patience, WANT.forced)
       },
     })
+    pubsub.#restorer = restorer
     own(() => restorer.stop())
     own(() => pubsub.compositor.close())
-    await pubsub.compositor.open(core.store)
+    await pubsub.compositor.open(store)
     await restorer.run()
     own(core.endpoints.onChange(() => pubsub.#endpointsChanged()))
     own(core.contacts.onChange((_aor, added) => added && phoneIsBack(subscriptions, added)))
@@ -105,14 +123,15 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     log: Logger,
     settings: PubsubSettings,
     subscriptions: Subscriptions,
-    persistence: Persistence,
+    { store, storage }: { store: Store; storage: SubscriptionStorage },
   ) {
     super()
     this.#core = core
     this.#log = log
     this.#settings = settings
     this.subscriptions = subscriptions
-    this.#persistence = persistence
+    this.#storage = storage
+    this.store = store
     this.watching = new Watching({
       subscriptions,
       package: (event) => this.#registry.package(event),
@@ -216,11 +235,15 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
 
   /** New options; bodies may look different under them. */
   reload(settings: PubsubSettings): void {
+    const waiting = changedStorage(this.#settings, settings)
+    if (waiting.length > 0)
+      this.#log.warning(`${waiting.join(', ')} of pubsub.conf will count when res_pjsip_pubsub is loaded again`)
     this.#settings = settings
     this.#notifyHeaders = undefined
     this.#bodies.forget()
     this.compositor.reload()
     for (const subscription of this.subscriptions) subscription.bodiesChanged()
+    this.watching.refresh().catch((error: unknown) => this.#log.error(`rules are not read again: ${reasonOf(error)}`))
   }
 
   #received(tx: ServerTransaction): void | Promise<void> {
@@ -236,6 +259,11 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     const request: PresenceRequest = { tx, endpoint }
     if (!this.requests.none && (await this.requests.take(request))) return
     await (tx.request.method === 'PUBLISH' ? this.handlePublish(request) : this.handleSubscribe(request))
+  }
+
+  /** Where servers share a database, a phone may ask any of them. */
+  #takeOver(request: SipRequest): Promise<void> | undefined {
+    return this.#storage.claim(dialogIdOf(request))?.then((row) => row && this.#restorer?.take(row))
   }
 
   #advertised(): HeaderLine[] {
@@ -268,10 +296,13 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
         this.#packageOf(subscription)?.ownChange?.(state, subscription.watcher) ?? false,
       notifyHeaders: () => this.notifyHeaders(),
       credentialsFor: (endpoint) => this.#core.auth.credentialsFor(endpoint),
-      keep: (subscription) => this.#persistence.keep(subscription),
+      keep: (subscription) => this.#storage.keep(subscription),
+      mayNotify: (subscription) => this.#storage.mayNotify(subscription),
+      save: (subscription) => this.#storage.save(subscription),
+      forget: (dialogId) => this.#storage.forget(dialogId),
+      takeOver: (request) => this.#takeOver(request),
       closed: () => this.#closing,
       renewed: (subscription) => {
-        this.#persistence.write(subscription)
         this.subscriptions.tell('refreshed', subscription)
       },
       lost: (subscription) => this.#reviver.add(subscription, this.#settings.unload_grace, WANT.changed),
@@ -315,7 +346,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.#log.debug(() => `subscription ${label(subscription)} is over: ${why}`)
     this.subscriptions.remove(subscription)
     this.#reviver.delete(subscription)
-    if (!this.#closing) this.#persistence.forget(subscription.dialog.id)
+    if (!this.#closing && !subscription.disowned) void this.#storage.forget(subscription.dialog.id)
     subscription.dialog.dispose()
     this.#packageOf(subscription)?.subscriptionShutdown?.(subscription)
     this.subscriptions.tell('terminated', subscription)
@@ -378,7 +409,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.watching.stop()
     this.#reviver.stop()
     this.#queue.stop()
-    await this.#persistence.close(this.subscriptions)
+    await this.#storage.close(this.subscriptions)
     for (const subscription of this.subscriptions) subscription.drop('res_pjsip_pubsub is unloaded')
     this.#timers.stop()
   }

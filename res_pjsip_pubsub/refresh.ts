@@ -1,16 +1,30 @@
 /** A SUBSCRIBE within a dialog: a refresh, or the end of the subscription (RFC 6665 4.2.1.3, 4.2.1.4). */
 import type { Endpoint } from '../core/endpoints.ts'
 import type { HeaderLine, Refusal, ServerTransaction } from '../core/sip/contract.ts'
-import type { ResponseData } from './contract.ts'
+import type { EventPackage, ResponseData } from './contract.ts'
 import { eventOf } from './event-name.ts'
 import { grant, refuseExpires } from './expires.ts'
 import { accepted, type NotifierServices, refuse, type Subscribed } from './notifier.ts'
 import { othersAreBack } from './phones.ts'
 import * as refusal from './refusals.ts'
+import { isKept, type Saved } from './storage.ts'
 import type { NotifierSubscription } from './subscription.ts'
 
 /** The subscription it was for, or undefined where it was refused. */
-export function resubscribe(tx: ServerTransaction, endpoint: Endpoint, notifier: NotifierServices): Subscribed {
+export function resubscribe(
+  tx: ServerTransaction,
+  endpoint: Endpoint,
+  notifier: NotifierServices,
+): Subscribed | Promise<Subscribed> {
+  const taken = notifier.takeOver(tx.request)
+  return taken ? taken.then(() => inDialog(tx, endpoint, notifier)) : inDialog(tx, endpoint, notifier)
+}
+
+function inDialog(
+  tx: ServerTransaction,
+  endpoint: Endpoint,
+  notifier: NotifierServices,
+): Subscribed | Promise<Subscribed> {
   const subscription = whose(tx, endpoint, notifier)
   if (!subscription) return refuse(tx, refusal.NO_SUBSCRIPTION)
   const before = subscription.dialog.flow
@@ -22,6 +36,35 @@ export function resubscribe(tx: ServerTransaction, endpoint: Endpoint, notifier:
   const instead = of?.resubscribe?.(subscription, request)
   if (instead && instead.status >= 300) return refuse(tx, instead)
   const seconds = grant(request, endpoint, of, notifier)
+  const renewal = { tx, endpoint, subscription, of, instead, seconds }
+  const saved = save(renewal, notifier)
+  if (!saved) return renew(renewal, notifier)
+  return saved.then((isSaved) => {
+    if (!isKept(subscription)) return refuse(tx, refusal.NO_SUBSCRIPTION)
+    return isSaved ? renew(renewal, notifier) : refuse(tx, refusal.tryLater(500, notifier.settings().retry_after))
+  })
+}
+
+interface Renewal {
+  readonly tx: ServerTransaction
+  readonly endpoint: Endpoint
+  readonly subscription: NotifierSubscription
+  readonly of: EventPackage<unknown> | undefined
+  /** What the package answers in place of the common 200. */
+  readonly instead: ResponseData | undefined
+  readonly seconds: number
+}
+
+function save({ subscription, seconds }: Renewal, notifier: NotifierServices): Saved {
+  if (seconds === 0) return notifier.forget(subscription.dialog.id)
+  subscription.extend(notifier.now() + seconds * 1000)
+  return notifier.save(subscription)
+}
+
+function renew(
+  { tx, endpoint, subscription, of, instead, seconds }: Renewal,
+  notifier: NotifierServices,
+): NotifierSubscription {
   const silent = isSilent(tx, subscription, notifier)
   tx.answer({
     ...(instead ?? commonAnswer(silent, subscription, notifier)),
@@ -29,12 +72,12 @@ export function resubscribe(tx: ServerTransaction, endpoint: Endpoint, notifier:
     dialog: subscription.dialog,
   })
   if (seconds === 0) {
-    of?.subscriptionTerminated?.(subscription, request)
+    of?.subscriptionTerminated?.(subscription, tx.request)
     if (silent) subscription.drop('the watcher ended it and has its last state')
     else subscription.terminate('timeout')
     return subscription
   }
-  subscription.refreshed(notifier.now() + seconds * 1000, endpoint, { silent })
+  subscription.refreshed(subscription.expires, endpoint, { silent })
   notifier.renewed(subscription)
   return subscription
 }

@@ -37,6 +37,8 @@ export interface Services {
   readonly credentialsFor: (endpoint: Endpoint) => CredentialsFor | undefined
   /** Something the store holds of it changed: CSeq and version went up, or it ends. */
   readonly keep: (subscription: NotifierSubscription) => void
+  /** Whether the number of its next NOTIFY is reserved in the store. */
+  readonly mayNotify: (subscription: NotifierSubscription) => boolean
   /** It is pending, active, or over now. */
   /** Whether its watcher made this change itself. Absent: never. */
   readonly isOwnChange?: (subscription: NotifierSubscription, state: unknown) => boolean

@@ -31,6 +31,9 @@ const NEXT: Readonly<Record<Phase, Partial<Readonly<Record<Happening, Phase>>>>>
   ended: {},
 }
 
+/** Milliseconds until a NOTIFY looks again whether its number is reserved. */
+const UNCOVERED = 20
+
 /** What the contract calls these phases. */
 const SHOWN = { waiting: 'pending', active: 'active', ending: 'terminated', ended: 'terminated' } as const
 
@@ -72,8 +75,11 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
   readonly contactKey: string
   readonly dialog: Dialog
   readonly datastores = new DatastoreMap()
-  /** The highest CSeq that the store knows to be used; the keeper of the store writes it. */
+  /** For the storage alone: the highest CSeq it reserved, and the one that the row on disk allows; without a row any is. */
   reservedCseq = 0
+  coveredCseq = Number.POSITIVE_INFINITY
+  /** Another server has it: its row is not ours. */
+  disowned = false
   #endpoint: Endpoint
   #phase: Phase = 'waiting'
   #expires: number
@@ -220,11 +226,16 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
     this.#services.lost(this)
   }
 
+  /** It is about to be refreshed: the store is to have that before the watcher has. */
+  extend(expires: number): void {
+    this.#expires = expires
+    this.#arm()
+  }
+
   /** RFC 6665 4.2.1.1. The NOTIFY that follows is left out where the watcher has the state already (RFC 5839 6.3). */
   refreshed(expires: number, endpoint: Endpoint, { silent = false }: { silent?: boolean } = {}): void {
-    this.#expires = expires
+    this.extend(expires)
     this.endpointChanged(endpoint)
-    this.#arm()
     if (!silent) this.#delivery.want(WANT.forced)
     else this.#delivery.wake()
   }
@@ -310,7 +321,9 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
     return this.dialog.reachable
   }
 
-  holdBack(): number {
+  holdBack(want: Want): number {
+    if (!this.#services.mayNotify(this)) return UNCOVERED
+    if (want !== WANT.changed) return 0
     return this.#lastSent + this.#services.settings().notify_interval - this.#services.now()
   }
 
