@@ -57,11 +57,12 @@ export async function interact(socket: string, version: string): Promise<number>
   })
   lines.on('history', (history: string[]) => saveHistory(historyFile, history))
   if (terminal) console.log(`Lamplighter ${version}; 'core show help' shows the commands, 'exit' leaves them.`)
-  client.follow((line) => {
-    if (terminal) process.stdout.write('\r\x1b[K')
-    console.log(line)
-    if (terminal) lines.prompt(true)
-  })
+  if (terminal) {
+    client.follow((line) => {
+      process.stdout.write(`\r\x1b[K${line}\n`)
+      lines.prompt(true)
+    })
+  }
   let lost = false
   client.onClose(() => {
     lost = true

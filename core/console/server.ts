@@ -27,6 +27,8 @@ interface Reply {
 
 /** A console line is what a person types; more than this is not one. */
 const LINE_LIMIT = 64 * 1024
+/** Bytes that may wait for a client before it misses lines of the log: a console in the background reads none. */
+const LOG_LIMIT = 1024 * 1024
 
 /** What is typed before `open` resolves waits for it. Throws ConfigError where another process has the socket. */
 export async function serveConsole(
@@ -91,11 +93,14 @@ function serveClient(socket: Socket, console: Console, log: Log, open: Promise<v
   eachLine(socket, (line) => {
     const question = readMessage(line)
     if (question?.follow) {
-      const unfollow = log.addSink((entry) => send({ log: formatLogLine(entry) }))
+      const unfollow = log.addSink((entry) => {
+        if (socket.writableLength < LOG_LIMIT) send({ log: formatLogLine(entry) })
+      })
       socket.once('close', () => void unfollow())
     }
-    if (question?.complete !== undefined) send({ id: question.id, candidates: console.complete(question.complete) })
-    if (question?.run !== undefined) {
+    if (typeof question?.complete === 'string')
+      send({ id: question.id, candidates: console.complete(question.complete) })
+    if (typeof question?.run === 'string') {
       const { id, run } = question
       open
         .then(() => console.run(run, { print: (text) => send({ id, text }) }))

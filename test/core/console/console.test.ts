@@ -1,12 +1,13 @@
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { CommandError, Console, likeFilter, splitLine } from '../../../core/console/console.ts'
 import { connectConsole, serveConsole } from '../../../core/console/server.ts'
 import { Log, reasonOf } from '../../../core/log.ts'
+import { until } from '../../support/tools.ts'
 
 describe('console', () => {
   let directory: string
@@ -127,4 +128,38 @@ describe('console', () => {
     expect(await line).to.match(/WARNING\[x\]: the lamp\\x1b\[31m is\\x0ared$/)
     client.close()
   })
+
+  it('bears what is no question, and answers the next one', async () => {
+    close = await serveConsole(path, commands(), log)
+    const [said, socket] = await rawClient()
+    for (const line of ['lamp', 'null', '[]', '{"run":5,"id":1}', '{"complete":{},"id":2}', '{"id":"x","follow":3}'])
+      socket.write(`${line}\n`)
+    socket.write('{"id":7,"complete":"core sh"}\n')
+    await until('answer', () => said.text.includes('"id":7'))
+    expect(said.text).to.contain('"candidates":["show"]')
+    socket.destroy()
+  })
+
+  it('keeps no log for those who follow it and do not read', async () => {
+    close = await serveConsole(path, commands(), log)
+    const [said, socket] = await rawClient()
+    socket.write('{"follow":true}\n{"id":1,"complete":""}\n')
+    await until('first answer', () => said.text.includes('"id":1'))
+    socket.pause()
+    const line = 'x'.repeat(10_000)
+    for (let i = 0; i < 1000; i++) log.logger('x').warning(line)
+    socket.resume()
+    socket.write('{"id":2,"complete":""}\n')
+    await until('second answer', () => said.text.includes('"id":2'))
+    expect(said.text.length).to.be.within(500_000, 5_000_000)
+    socket.destroy()
+  })
+
+  async function rawClient(): Promise<[{ text: string }, Socket]> {
+    const said = { text: '' }
+    const socket = connect(path)
+    await once(socket, 'connect')
+    socket.setEncoding('utf8').on('data', (text: string) => (said.text += text))
+    return [said, socket]
+  }
 })
