@@ -2,10 +2,14 @@
  * Message waiting indication: the event package message-summary (RFC 3842) over mailboxes, and NOTIFYs that nobody
  * asked for to the contacts of endpoints with `mailboxes`.
  */
+import type { Endpoint } from '../core/endpoints.ts'
 import { defineModule } from '../core/module.ts'
 import { MailboxSums } from './mailbox-sums.ts'
+import { resourceOf } from './resources.ts'
 import { endConflicting, MESSAGE_SUMMARY, SolicitedMailboxes, solicitedFinder } from './solicited.ts'
-import { messageSummaryKind, SIMPLE_MESSAGE_SUMMARY } from './summary.ts'
+import { Summaries } from './summaries.ts'
+import { messageSummaryKind } from './summary.ts'
+import { SIMPLE_MESSAGE_SUMMARY, summaryHandler } from './summary-publication.ts'
 import { showUnsolicited, Unsolicited } from './unsolicited.ts'
 
 export default defineModule({
@@ -27,12 +31,23 @@ export default defineModule({
         if (core.general.compat === 'asterisk') void endConflicting(pubsub, core.endpoints, endpoint)
       },
     })
+    const exists = async (user: string, endpoint: Endpoint): Promise<boolean> =>
+      (await resourceOf(core.endpoints, user, endpoint)) !== undefined
+    own(pubsub.publicationHandler(summaryHandler(exists)))
+    const summaries = new Summaries(pubsub)
     own(
       pubsub.eventPackage({
         event: MESSAGE_SUMMARY,
         kind: messageSummaryKind,
         accept: [SIMPLE_MESSAGE_SUMMARY],
-        find: solicitedFinder(core, log, sums, (endpoint, mailboxes) => unsolicited.servedMailbox(endpoint, mailboxes)),
+        find: solicitedFinder({
+          core,
+          log,
+          sums,
+          pubsub,
+          summaries,
+          served: (endpoint, mailboxes) => unsolicited.servedMailbox(endpoint, mailboxes),
+        }),
       }),
     )
     own(solicited.follow(pubsub))

@@ -1,7 +1,8 @@
 /** application/simple-message-summary (RFC 3842): the same under either compat. */
 import { defineModule } from '../core/module.ts'
 import type { BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
-import { type MessageSummary, messageSummaryKind, SIMPLE_MESSAGE_SUMMARY, summaryText } from './summary.ts'
+import { type MessageSummary, messageSummaryKind, summaryText } from './summary.ts'
+import { SIMPLE_MESSAGE_SUMMARY } from './summary-publication.ts'
 
 export default defineModule({
   name: 'res_pjsip_mwi_body_generator',

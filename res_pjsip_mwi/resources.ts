@@ -8,6 +8,8 @@ export type AorLookup = Pick<Endpoints, 'aor' | 'endpoint' | 'global'>
 export interface MwiResource {
   /** Equal for what is one and the same, however it was asked for. */
   readonly key: string
+  /** The AOR it is; undefined where it is all of an endpoint's. */
+  readonly aor: string | undefined
   readonly define: Define
 }
 
@@ -22,7 +24,7 @@ export async function resourceOf(
       const now = (await endpoints.endpoint(endpoint.id)) ?? endpoint
       return definitionOf(await aorsOf(endpoints, now), endpoints)
     }
-    return { key: `endpoint ${endpoint.id}`, define }
+    return { key: `endpoint ${endpoint.id}`, aor: undefined, define }
   }
   const aor = (await endpoints.aor(user)) ?? (await byVoicemailExtension(endpoints, user, endpoint))
   if (!aor) return undefined
@@ -30,7 +32,7 @@ export async function resourceOf(
     const now = await endpoints.aor(aor.id)
     return definitionOf(now ? [now] : [], endpoints)
   }
-  return { key: `aor ${aor.id}`, define }
+  return { key: `aor ${aor.id}`, aor: aor.id, define }
 }
 
 async function byVoicemailExtension(endpoints: AorLookup, user: string, endpoint: Endpoint): Promise<Aor | undefined> {

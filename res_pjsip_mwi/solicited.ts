@@ -6,6 +6,7 @@ import type { Undo } from '../core/scope.ts'
 import type { EventPackage, Found, Pubsub, Subscription, Watcher } from '../res_pjsip_pubsub/contract.ts'
 import type { MailboxSums } from './mailbox-sums.ts'
 import { type AorLookup, fullNames, resourceOf } from './resources.ts'
+import type { Summaries } from './summaries.ts'
 import type { MessageSummary } from './summary.ts'
 
 export const MESSAGE_SUMMARY = 'message-summary'
@@ -13,15 +14,29 @@ export const MESSAGE_SUMMARY = 'message-summary'
 /** The first of these mailboxes that the endpoint gets unsolicited NOTIFYs for. */
 export type ServedUnsolicited = (endpoint: Endpoint, mailboxes: readonly string[]) => string | undefined
 
-export function solicitedFinder(
-  core: Pick<Core, 'endpoints' | 'general'>,
-  log: Logger,
-  sums: MailboxSums,
-  served: ServedUnsolicited,
-): EventPackage<MessageSummary>['find'] {
+export interface SolicitedServices {
+  readonly core: Pick<Core, 'endpoints' | 'general'>
+  readonly log: Logger
+  readonly sums: MailboxSums
+  readonly pubsub: Pick<Pubsub, 'isPublished'>
+  readonly summaries: Summaries
+  readonly served: ServedUnsolicited
+}
+
+export function solicitedFinder({
+  core,
+  log,
+  sums,
+  pubsub,
+  summaries,
+  served,
+}: SolicitedServices): EventPackage<MessageSummary>['find'] {
   return async (user: string, { endpoint, request }: Watcher): Promise<Found<MessageSummary>> => {
     const resource = await resourceOf(core.endpoints, user, endpoint)
     const sum = resource && (await sums.find(resource.key, resource.define))
+    const name = resource?.aor ?? user
+    const summary = (): Found<MessageSummary> => summaries.of(resource?.key ?? `aor ${user}`, name, sum)
+    if (!sum && name !== '' && pubsub.isPublished(name)) return summary()
     if (!sum) {
       const lookedFor = resource && user !== '' ? [] : [user, ...endpoint.aors]
       if (lookedFor.some((id) => core.endpoints.mayExist('aor', id))) return 'unavailable'
@@ -29,9 +44,9 @@ export function solicitedFinder(
       return undefined
     }
     // A restored subscription was granted once. The RFCs know no such conflict: who asks is answered.
-    if (!request || core.general.compat === 'rfc' || endpoint.mwi_subscribe_replaces_unsolicited) return sum
+    if (!request || core.general.compat === 'rfc' || endpoint.mwi_subscribe_replaces_unsolicited) return summary()
     const mailbox = served(endpoint, sum.definition.mailboxes)
-    if (mailbox === undefined) return sum
+    if (mailbox === undefined) return summary()
     log.notice(
       `Endpoint '${endpoint.id}' already configured for unsolicited MWI for mailbox '${mailbox}'. ` +
         `Denying MWI subscription to '${user}'`,

@@ -3,15 +3,16 @@
 import { parseUri, printUri } from '../core/sip/parse-uri.ts'
 import { type MailboxCounts, NO_MESSAGES } from '../core/states/mailboxes.ts'
 import type { Kind } from '../res_pjsip_pubsub/contract.ts'
+import { printSummary, type SummaryDocument } from './summary-publication.ts'
 
 export interface MessageSummary extends MailboxCounts {
   /** User part of Message-Account, the extension that a phone calls to listen; empty for none. */
   readonly account: string
+  /** What publications make of it, in place of the counts above. */
+  readonly published?: SummaryDocument
 }
 
 export const messageSummaryKind: Kind<MessageSummary> = { name: 'message summary' }
-
-export const SIMPLE_MESSAGE_SUMMARY = 'application/simple-message-summary'
 
 export function sumOf(counts: Iterable<MailboxCounts>): MailboxCounts {
   let { newMessages, oldMessages } = NO_MESSAGES
@@ -27,7 +28,12 @@ export function sameSummary(a: MessageSummary, b: MessageSummary): boolean {
 }
 
 /** `localUri` is the URI of the account as the phone knows it; Message-Account is the same with another user. */
-export function summaryText({ newMessages, oldMessages, account }: MessageSummary, localUri: string): string {
+export function summaryText(summary: MessageSummary, localUri: string): string {
+  const { newMessages, oldMessages, account, published } = summary
+  if (published) {
+    const own = account === '' ? '' : withUser(localUri, account)
+    return printSummary({ ...published, account: published.account || own })
+  }
   return (
     `Messages-Waiting: ${newMessages > 0 ? 'yes' : 'no'}\r\n` +
     (account === '' ? '' : `Message-Account: ${withUser(localUri, account)}\r\n`) +

@@ -5,7 +5,8 @@ import type { Endpoint } from '../core/endpoints.ts'
 import type { Contact } from '../core/registrar/registrar.ts'
 import type { HeaderLine, OutOfDialogRequest } from '../core/sip/contract.ts'
 import type { MailboxCounts } from '../core/states/mailboxes.ts'
-import { SIMPLE_MESSAGE_SUMMARY, summaryText, withUser } from './summary.ts'
+import { summaryText, withUser } from './summary.ts'
+import { SIMPLE_MESSAGE_SUMMARY } from './summary-publication.ts'
 
 type Asked = Pick<Core, 'general' | 'endpoints' | 'sip' | 'auth'>
 

@@ -224,15 +224,21 @@ export class Compositor implements Publishing {
     return pattern.test(resource)
   }
 
-  async #exists(handler: PublicationHandler<unknown>, resource: string, endpoint: Endpoint): Promise<boolean> {
+  async #exists(
+    handler: PublicationHandler<unknown>,
+    resource: string,
+    endpoint: Endpoint,
+  ): Promise<boolean | 'unavailable'> {
     if (this.isPublished(resource)) return true
     const { endpoints, hints } = this.#services
     if (resource === '') return false
-    if (await endpoints.endpoint(resource)) return true
-    if (await endpoints.aor(resource)) return true
+    if ((await endpoints.endpoint(resource)) || (await endpoints.aor(resource))) return true
     if (await handler.exists?.(resource, endpoint)) return true
     const hint = await hints.find(endpoint.hintContext, resource)
-    if (hint === undefined || hint === 'unreachable') return false
+    if (hint === undefined || hint === 'unreachable') {
+      const unsure = endpoints.mayExist('endpoint', resource) || endpoints.mayExist('aor', resource)
+      return hint === 'unreachable' || unsure ? 'unavailable' : false
+    }
     // A hint that nobody watches is let go.
     void hint.watch({ value: () => undefined })()
     return true

@@ -1,6 +1,6 @@
 /** `[general]` of pubsub.conf. */
 import type { ModuleConfig } from '../core/module.ts'
-import { integer, type OptionValues, options, yesno } from '../core/options.ts'
+import { choice, integer, type OptionValues, options, yesno } from '../core/options.ts'
 import { kamailioOptions } from './kamailio-options.ts'
 import { watcherOptions } from './watcher-options.ts'
 
@@ -57,6 +57,11 @@ export const pubsubOptions = options({
     2,
     'How long the subscriptions of an unloaded module wait for it to be loaded again before they end as deactivated.',
     { min: 1, max: 3600, unit: 'seconds' },
+  ),
+  message_summary: choice(
+    ['newest', 'sum'],
+    'newest',
+    'What several message summaries of one mailbox become, those published and that of Asterisk: the newest of them, or their sum.',
   ),
   ...kamailioOptions,
   ...watcherOptions,

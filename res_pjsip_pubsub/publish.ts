@@ -30,7 +30,12 @@ export interface PublishServices {
   /** What the package of the event says before anybody else (`evsPublHandl`). */
   readonly packageSays: (event: string, request: SipRequest, resource: string) => ResponseData | undefined
   readonly mayPublish: (endpoint: Endpoint, resource: string) => boolean
-  readonly exists: (handler: PublicationHandler<unknown>, resource: string, endpoint: Endpoint) => Promise<boolean>
+  /** `unavailable`: nobody can say now. */
+  readonly exists: (
+    handler: PublicationHandler<unknown>,
+    resource: string,
+    endpoint: Endpoint,
+  ) => Promise<boolean | 'unavailable'>
   /** Waits for those before it that are about the same. */
   readonly inTurn: <T>(key: string, work: () => Promise<T>) => Promise<T>
   /** Whoever is asked from other places than here, as another process may have published it. */
@@ -161,7 +166,9 @@ function grant({ request, handler }: Ask, { settings }: PublishServices): number
 async function create(ask: Ask, seconds: number, services: PublishServices): Promise<Published> {
   const { tx, request, endpoint, event, resource, domain, handler } = ask
   const { publications } = services
-  if (!(await services.exists(handler, resource, endpoint))) {
+  const exists = await services.exists(handler, resource, endpoint)
+  if (exists === 'unavailable') return refuse(tx, refusal.tryLater(500, services.settings().retry_after))
+  if (!exists) {
     services.refused(request, endpoint, `there is no '${resource}'`)
     return refuse(tx, refusal.NOT_FOUND)
   }

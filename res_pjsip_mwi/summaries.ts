@@ -1,0 +1,134 @@
+/** What a message-summary watcher watches: the counts of mailboxes, and what was published about them. */
+import { Composed, type Composition } from '../core/composed.ts'
+import type { EndReason, Watchable } from '../core/watch.ts'
+import type { Publication, Pubsub } from '../res_pjsip_pubsub/contract.ts'
+import type { MailboxSum } from './mailbox-sums.ts'
+import type { MessageSummary } from './summary.ts'
+import { type ClassCounts, type SummaryDocument, summaryDocumentKind } from './summary-publication.ts'
+
+type Published = Pick<Pubsub, 'publications' | 'isPublished' | 'settings'>
+type Topic = Watchable<readonly Publication<SummaryDocument>[]>
+
+const VOICE = 'voice-message'
+const NOTHING: MessageSummary = { newMessages: 0, oldMessages: 0, account: '' }
+
+/** Those that are watched; all who watch one share its state. */
+export class Summaries {
+  readonly #pubsub: Published
+  readonly #summaries = new Map<string, Summary>()
+
+  constructor(pubsub: Published) {
+    this.#pubsub = pubsub
+  }
+
+  /** `name`: what publications call it. `sum`: undefined where nothing but they tell of it. */
+  of(key: string, name: string, sum: MailboxSum | undefined): Watchable<MessageSummary> {
+    let summary = this.#summaries.get(key)
+    if (!summary) {
+      const topic = this.#pubsub.publications('message-summary', name, summaryDocumentKind)
+      summary = new Summary(name, topic, this.#pubsub, () => this.#summaries.delete(key))
+      this.#summaries.set(key, summary)
+    }
+    summary.hasSum(sum)
+    return summary.state
+  }
+}
+
+class Summary implements Composition<MessageSummary> {
+  readonly state = new Composed<MessageSummary>(this)
+  readonly #name: string
+  readonly #topic: Topic
+  readonly #pubsub: Published
+  readonly #forget: () => void
+  #sum: MailboxSum | undefined
+  /** Epoch milliseconds of the last change of the mailboxes that was seen. */
+  #counted = 0
+
+  constructor(name: string, topic: Topic, pubsub: Published, forget: () => void) {
+    this.#name = name
+    this.#topic = topic
+    this.#pubsub = pubsub
+    this.#forget = forget
+  }
+
+  hasSum(sum: MailboxSum | undefined): void {
+    if (!sum || sum === this.#sum) return
+    this.#sum = sum
+    this.state.repart()
+  }
+
+  parts(): readonly Watchable<unknown>[] {
+    return this.#sum ? [this.#sum, this.#topic] : [this.#topic]
+  }
+
+  compose(): MessageSummary {
+    const own = this.#sum?.value
+    const published = this.#topic.value
+    if (this.#pubsub.settings.message_summary === 'sum')
+      return summed(
+        own,
+        published.map(({ state }) => state),
+      )
+    const newest = published.reduce<Publication<SummaryDocument> | undefined>(
+      (a, b) => (a && a.received >= b.received ? a : b),
+      undefined,
+    )
+    if (!newest || (own && this.#counted > newest.received)) return own ?? NOTHING
+    return withDocument(own, newest.state)
+  }
+
+  changed(part: Watchable<unknown>): void {
+    if (part === this.#sum) this.#counted = Date.now()
+  }
+
+  /** Where something is published, that goes on. */
+  partEnded(part: Watchable<unknown>, _reason: EndReason): boolean {
+    if (part !== this.#sum) return true
+    this.#sum = undefined
+    return !this.#pubsub.isPublished(this.#name)
+  }
+
+  idle(): void {
+    this.#forget()
+  }
+}
+
+export function summed(own: MessageSummary | undefined, documents: readonly SummaryDocument[]): MessageSummary {
+  if (documents.length === 0) return own ?? NOTHING
+  const classes = new Map<string, ClassCounts>()
+  if (own)
+    classes.set(VOICE, { newMessages: own.newMessages, oldMessages: own.oldMessages, newUrgent: 0, oldUrgent: 0 })
+  for (const document of documents)
+    for (const [name, counts] of document.classes) classes.set(name, plus(classes.get(name), counts))
+  const sorted = new Map([...classes].sort(([a], [b]) => Number(b === VOICE) - Number(a === VOICE) || (a < b ? -1 : 1)))
+  return withDocument(own, {
+    waiting: documents.some(({ waiting }) => waiting) || (own?.newMessages ?? 0) > 0,
+    account: own?.account
+      ? ''
+      : (documents
+          .map(({ account }) => account)
+          .filter((account) => account !== '')
+          .sort()[0] ?? ''),
+    classes: sorted,
+  })
+}
+
+function withDocument(own: MessageSummary | undefined, document: SummaryDocument): MessageSummary {
+  const voice = document.classes.get(VOICE)
+  return {
+    newMessages: voice?.newMessages ?? 0,
+    oldMessages: voice?.oldMessages ?? 0,
+    account: own?.account ?? '',
+    published: document,
+  }
+}
+
+function plus(a: ClassCounts | undefined, b: ClassCounts): ClassCounts {
+  if (!a) return b
+  return {
+    newMessages: a.newMessages + b.newMessages,
+    oldMessages: a.oldMessages + b.oldMessages,
+    newUrgent: a.newUrgent + b.newUrgent,
+    oldUrgent: a.oldUrgent + b.oldUrgent,
+  }
+}
