@@ -120,6 +120,7 @@ export class AriHintSource implements HintSource {
     if (!this.#link.connected) return keys.map(known)
     const asked = keys.map((key) => ({ key, functions: hintOf(key.context, key.exten) }))
     const texts = await this.#probe.read(asked.flatMap(({ functions }) => (functions ? [functions.text] : [])))
+    if (texts.some(({ kind }) => kind === 'value')) this.#complaints.settle('func_devstate')
     if (texts.some(({ kind }) => kind === 'none') && !(await this.#canAsk())) return keys.map(known)
     const found = asked.filter((_, at) => texts[at]?.kind === 'value')
     const names = await this.#probe.read(found.flatMap(({ functions }) => (functions ? [functions.name] : [])))
@@ -157,7 +158,7 @@ export class AriHintSource implements HintSource {
     const { devices, presence, unknown } = readHint(written, context, exten)
     for (const part of unknown) {
       this.#complaints.say(
-        `hint ${part}`,
+        `hint ${exten}@${context} ${part}`,
         `hint ${exten}@${context} names ${part}, whose variables only the dialplan knows; that part is left out. Read the ` +
           'hints from files (asterisk_config in lamplighter.conf) or write the hint without them',
       )

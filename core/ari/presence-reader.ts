@@ -52,14 +52,10 @@ export class PresenceReader implements Reader {
     const differences: Difference[] = []
     for (const [at, { name }] of asked.entries()) {
       const [value, subtype, message] = readings.slice(3 * at, 3 * at + 3)
-      if (value?.kind === 'none') {
-        this.#complaints.say(
-          'presence',
-          `Asterisk cannot say the presence state ${name}: load func_presencestate.so (modules.conf), or correct the hint`,
-        )
-      }
+      if (value?.kind === 'none') this.#cannotSay(name)
       if (value?.kind !== 'value' || !isPresenceName(value.value)) continue
-      this.#complaints.settle('presence')
+      this.#complaints.settle('func_presencestate')
+      this.#complaints.settle(`presence ${name}`)
       const found: PresenceState = {
         state: value.value,
         subtype: subtype?.kind === 'value' ? subtype.value : '',
@@ -75,6 +71,17 @@ export class PresenceReader implements Reader {
       })
     }
     return differences
+  }
+
+  /** Asterisk has a state for every CustomPresence: there may be. */
+  #cannotSay(name: string): void {
+    if (/^custompresence:/i.test(name)) {
+      this.#complaints.say(
+        'func_presencestate',
+        'Asterisk cannot say its presence states: put load = func_presencestate.so in its modules.conf and run ' +
+          '`module load func_presencestate.so` there',
+      )
+    } else this.#complaints.say(`presence ${name}`, `Asterisk knows no presence provider ${name}: correct the hint`)
   }
 }
 

@@ -126,6 +126,22 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     expect(rig.bridge.status().complaints).to.deep.equal([])
   })
 
+  it('says once, not for each, that presence states cannot be read, and once of a provider that is not there', async () => {
+    const missingModules = ['func_presencestate.so']
+    await start({ missingModules })
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    const names = ['CustomPresence:1', 'CustomPresence:2', 'Nobody:3']
+    for (const name of names) await rig.presences.need(name).ready
+    for (let n = 0; n < 2; n++) await rig.bridge.reconcile()
+    expect(rig.logged('load = func_presencestate.so')).to.have.length(1)
+    missingModules.pop()
+    for (let n = 0; n < 2; n++) await rig.bridge.reconcile()
+    expect(rig.logged('load = func_presencestate.so')).to.have.length(1)
+    expect(rig.logged('Asterisk knows no presence provider Nobody:3')).to.have.length(1)
+    expect(rig.bridge.status().complaints).to.have.length(1)
+  })
+
   it('says that something answers which is no ARI', async () => {
     await start()
     proxy.rules.push({ path: /info$/, answer: (_, response) => void response.end('<html>It works!</html>') })
