@@ -144,18 +144,16 @@ describe('the command line', function () {
       await instance.start()
       expect(instance.stdout).to.equal('Lamplighter ready: udp:0.0.0.0:5060\n')
     } catch (error) {
-      expect(String(error)).to.match(/UDP 0\.0\.0\.0:5060 [^\n]*in use[^\n]*\n$/)
+      expect(String(error)).to.match(/cannot listen on UDP 0\.0\.0\.0:5060, another program uses that port[^\n]*\n$/)
     }
   })
 
-  for (const name of ['extensions.conf', 'lamplighter.conf']) {
-    it(`runs without ${name}`, async () => {
-      const { [name]: _left, ...files } = localOffice()
-      const instance = instanceOf(files)
-      await instance.start()
-      expect((await instance.end()).code).to.equal(0)
-    })
-  }
+  it('runs without any file but one', async () => {
+    const instance = instanceOf({ 'pjsip.conf': '[udp]\ntype = transport\nbind = 127.0.0.1:0\n' })
+    await instance.start()
+    expect(instance.stdout).to.match(/^Lamplighter ready: udp:127\.0\.0\.1:\d+\n$/)
+    expect((await instance.end()).code).to.equal(0)
+  })
 
   describe('ends within two seconds of SIGTERM', () => {
     const ending = async (instance: Instance): Promise<void> => {
@@ -227,8 +225,11 @@ describe('the command line', function () {
         stdout: '',
         stderr: "No such command 'core shine' (type 'core show help' for the commands)\n",
       })
-      expect((await instance.command('devstate change Custom:gate PURPLE')).code).to.equal(1)
-      expect((await instance.command('module unload res_nowhere')).code).to.equal(1)
+      const impossible = await instance.command('module unload res_nowhere')
+      expect([impossible.code, impossible.stderr]).to.deep.equal([
+        1,
+        "'module unload' failed: there is no module res_nowhere\n",
+      ])
     })
 
     it('-rx where nobody runs says so and ends with 1', async () => {
