@@ -71,13 +71,5 @@ export function waitsForRestart(started: Configuration, now: Configuration): str
     ...changed('socket in [console]', started.consoleSocket, now.consoleSocket),
     ...changed('logfile in [console]', started.logFile, now.logFile),
     ...changed('timestamp in [console]', started.console.timestamp, now.console.timestamp),
-    // A bridge asks Asterisk for hints and endpoints only where no files say them, from its start to its end.
-    ...(now.servers.length === 0
-      ? []
-      : changed(
-          'asterisk_config in [general]',
-          started.general.asterisk_config === '',
-          now.general.asterisk_config === '',
-        )),
   ]
 }
