@@ -45,7 +45,13 @@ if (process.argv[2] === 'build') run(process.execPath, ['node_modules/typescript
 
 // The tests' peers come from Debian. Where they cannot be installed, the tests that need them say so and skip.
 if (process.argv[2] === 'test') {
-  const tools = { sipp: 'sip-tester', tshark: 'tshark', baresip: 'baresip-core', openssl: 'openssl' }
+  const tools = {
+    sipp: ['sip-tester'],
+    tshark: ['tshark'],
+    baresip: ['baresip-core'],
+    openssl: ['openssl'],
+    kamailio: ['kamailio', 'kamailio-presence-modules', 'kamailio-xml-modules'],
+  }
   const has = (tool) => spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0
   const missing = Object.keys(tools).filter((tool) => !has(tool))
   if (missing.length > 0 && process.getuid?.() === 0 && has('apt-get')) {
@@ -54,7 +60,7 @@ if (process.argv[2] === 'test') {
     const apt = (...args) => execFileSync('apt-get', ['-qq', ...args], { stdio: ['ignore', 'ignore', 2], env })
     try {
       apt('update')
-      apt('install', '-y', '--no-install-recommends', ...missing.map((tool) => tools[tool]))
+      apt('install', '-y', '--no-install-recommends', ...missing.flatMap((tool) => tools[tool]))
     } catch (error) {
       console.error(`They could not be installed (${error.message}); tests that need them will be skipped.`)
     }

@@ -1,0 +1,107 @@
+/** Why ours is right where it differs from Kamailio. A difference belongs to the first reason that fits both sides of it. */
+
+export interface Reason {
+  readonly what: string
+  readonly why: string
+  readonly ours: RegExp
+  readonly theirs: RegExp
+}
+
+export const REASONS: readonly Reason[] = [
+  {
+    what: 'A lamp that nobody has said anything about',
+    why: 'The NOTIFY that follows a SUBSCRIBE carries the state (RFC 6665 4.2.1.2), and of these events all of it (RFC 4235 3.7, RFC 3842, RFC 3856). Phones that get no body keep showing what they showed before, so a lamp stays lit after its publication is gone. Kamailio has force_dummy_presence and force_dummy_dialog for the same end, off by default.',
+    ours: /^NOTIFY .*(<presence [^>]*\/>|<dialog-info [^>]*\/>|Messages-Waiting: no\nVoice-Message: 0\/0 \(0\/0\))$/s,
+    theirs: /^NOTIFY .*, no body$/,
+  },
+  {
+    what: 'A PUBLISH that only says that it is still so',
+    why: 'RFC 3903 4.3 lets a refresh change nothing but the expiry, so there is nothing new to tell. Kamailio tells its watchers, and with `publ_cache` 2 without a body, which puts their lamps out until the next change.',
+    ours: /^no NOTIFY$/,
+    theirs: /^NOTIFY .*, active;expires=600, no body$/,
+  },
+  {
+    what: 'Packages that are offered',
+    why: 'Allow-Events names what there is here (RFC 6665 8.2.2): each package with its watcher information, and reg. `xcap-diff` is a matter of an XCAP server, and there is none.',
+    ours: /: 489; allow-events: /,
+    theirs: /: 489; allow-events: .*xcap-diff$/,
+  },
+  {
+    what: 'SUBSCRIBE without Contact',
+    why: 'The request is at fault, not the server (RFC 3261 12.1.2 makes Contact mandatory, 21.4.1 gives the answer).',
+    ours: /: 400$/,
+    theirs: /: 500$/,
+  },
+  {
+    what: 'Accept with nothing that fits',
+    why: 'RFC 3261 21.4.7: 406, with what there is. Kamailio sends such a phone bodies that it cannot read.',
+    ours: /: 406; accept: /,
+    theirs: /: 200; /,
+  },
+  {
+    what: 'A CSeq that goes back',
+    why: 'RFC 3261 12.2.2 says 500.',
+    ours: /^an old CSeq: 500$/,
+    theirs: /^an old CSeq: 400$/,
+  },
+  {
+    what: 'Event with an id',
+    why: 'RFC 6665 8.2.1: the id is a parameter of any event, and comes back in each NOTIFY. Kamailio 5.6 knows no event of that name.',
+    ours: /^SUBSCRIBE: 200; expires: 600$|^NOTIFY dialog;id=7, /,
+    theirs: /: 489; |^no NOTIFY$/,
+  },
+  {
+    what: 'A second subscription in the dialog of the first',
+    why: 'RFC 6665 4.5.1 forbids to make one; in this dialog there is no such subscription to refresh.',
+    ours: /^second in the dialog: 481$/,
+    theirs: /^second in the dialog: 489; /,
+  },
+  {
+    what: 'The order of what several have published',
+    why: 'By priority, then the newest first, as `retrieve_order` describes it; of dialogs the one a key can pick up goes first. Kamailio begins with the oldest for presence and with the newest for dialogs.',
+    ours: /^NOTIFY (presence, .*<tuple id="mobile">.*<tuple id="desk">|dialog, .*id="call-1".*id="call-2")/s,
+    theirs: /^NOTIFY (presence, .*<tuple id="desk">.*<tuple id="mobile">|dialog, .*id="call-2".*id="call-1")/s,
+  },
+  {
+    what: 'Two that publish one mailbox',
+    why: 'The newest says how the mailbox is now. Kamailio gives what was published first, until that expires.',
+    ours: /^NOTIFY message-summary, .*Voice-Message: 3\/1 /s,
+    theirs: /^NOTIFY message-summary, .*Voice-Message: 1\/0 /s,
+  },
+  {
+    what: 'Bodies of a type that the event does not have',
+    why: 'RFC 3903 6 step 5: 415 with Accept. Kamailio stores it, and gives it to the watchers.',
+    ours: /^PUBLISH: 415; accept: /,
+    theirs: /^PUBLISH: 200; /,
+  },
+  {
+    what: 'Bodies that cannot be read',
+    why: 'The type is a known one and its content is wrong, which is a bad request (RFC 3903 6 step 5, RFC 3261 21.4.1), with words that say what is wrong. Kamailio blames the type, or itself.',
+    ours: /^PUBLISH: 400$/,
+    theirs: /^PUBLISH: (415|500)$/,
+  },
+  {
+    what: 'An entity-tag that was never given',
+    why: 'RFC 3903 6 step 3: 412.',
+    ours: /^PUBLISH: 412$/,
+    theirs: /^PUBLISH: 500$/,
+  },
+  {
+    what: 'PUBLISH for less than min_expires',
+    why: 'RFC 3903 6 step 4: 423 with Min-Expires. Kamailio looks at min_expires in SUBSCRIBE only.',
+    ours: /^PUBLISH: 423; min-expires: 2$/,
+    theirs: /^PUBLISH: 200; expires: 1; /,
+  },
+  {
+    what: 'What is over',
+    why: 'A dialog that has ended is told to those who were told of it while it lived. Who subscribes later is not told of calls of the past.',
+    ours: /^NOTIFY dialog, [^<]*<dialog-info [^>]*\/>$/s,
+    theirs: /^NOTIFY dialog, .*<state>terminated<\/state>/s,
+  },
+  {
+    what: 'Who watches the watchers',
+    why: 'The first NOTIFY carries all watchers there are (RFC 3857). Kamailio reads them from its table of watchers, which it does not have in memory.',
+    ours: /^NOTIFY presence\.winfo, .*<watcher event="subscribe" id="ID" status="active">sip:bob@127\.0\.0\.1<\/watcher>/s,
+    theirs: /^no NOTIFY$/,
+  },
+]
