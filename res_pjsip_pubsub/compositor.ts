@@ -7,6 +7,7 @@ import type { Endpoint, Endpoints } from '../core/endpoints.ts'
 import { type Logger, reasonOf } from '../core/log.ts'
 import type { Undo } from '../core/scope.ts'
 import type { ServerTransaction, SipRequest } from '../core/sip/contract.ts'
+import { randomId } from '../core/sip/id.ts'
 import type { Hints } from '../core/states/hints.ts'
 import type { Watchable } from '../core/watch.ts'
 import type { Kind, Publication, PublicationEvent, PublicationHandler, Publishing, ResponseData } from './contract.ts'
@@ -29,6 +30,17 @@ export interface CompositorServices {
   readonly hints: Pick<Hints, 'find'>
   readonly packageSays: (event: string, request: SipRequest, resource: string) => ResponseData | undefined
 }
+
+export interface HardState {
+  readonly text: string
+  /** Epoch milliseconds. */
+  readonly modified: number
+}
+
+/** Epoch milliseconds: the last second of the year 9999. */
+const FOREVER = 253_402_300_799_000
+/** Below everything that phones say. */
+const HARD_STATE_PRIORITY = -1_000_000_000
 
 export class Compositor implements Publishing {
   readonly #services: CompositorServices
@@ -133,6 +145,76 @@ export class Compositor implements Publishing {
     this.#publications.reorder()
   }
 
+  /** Deletes rows that are over and that nobody has. Resolves with their number. */
+  async cleanup(): Promise<number> {
+    const live = new Set([...this.#publications].map(({ ruid }) => ruid))
+    return (await this.#store?.clean(this.#services.now(), (ruid) => live.has(ruid))) ?? 0
+  }
+
+  /** The table was changed by somebody else: what it says about a resource holds from now on. */
+  async reread(event: string, resource: string): Promise<void> {
+    const stored = await this.#store?.reread(event, resource)
+    if (!stored) return
+    const key = this.#publications.topicKey(event, resource)
+    await this.#turns.take(key, async () => {
+      const kept = new Set(stored.map(({ facts }) => facts.ruid))
+      const known = new Map([...this.#publications].map((one) => [one.ruid, one]))
+      for (const one of known.values()) {
+        const isAbout = this.#publications.topicKey(one.event, one.resource) === key
+        if (isAbout && !kept.has(one.ruid)) this.#drop(one, 'its row is gone from the table')
+      }
+      for (const one of stored) {
+        const before = known.get(one.facts.ruid)
+        if (before?.body === one.said.body) continue
+        if (before) this.#forgetInMemory(before)
+        this.#restore(one)
+      }
+    })
+  }
+
+  /**
+   * What holds about a resource where nobody publishes anything (RFC 3903 4, hard state): a document from a file, until
+   * it is withdrawn. `instance` tells one file from another. Throws where the document is not good.
+   */
+  async hardState(event: string, resource: string, instance: string, document: HardState | undefined): Promise<void> {
+    const handler = this.#handlers.get(event)
+    if (!handler) throw new Error(`nobody reads what is published for ${event}`)
+    const read = document && (await handler.read(bodyOf(document, handler, resource)))
+    if (read && 'fault' in read) throw new Error(read.fault)
+    const known = this.#publications.ofInstance({ event, resource, endpointId: '', instance })
+    if (known) this.#drop(known, 'its file is read again, or gone')
+    if (!document || !read) return
+    const ruid = randomId()
+    const facts = {
+      ruid,
+      event,
+      resource,
+      domain: '',
+      endpointId: '',
+      endpoint: undefined,
+      publisher: instance,
+      instance,
+    }
+    const said = {
+      contentType: handler.accept[0],
+      body: document.text,
+      read: { state: read.state },
+      sender: '',
+      priority: HARD_STATE_PRIORITY,
+      received: document.modified,
+    }
+    const lease = { entityTag: randomId(), expires: FOREVER }
+    const made = new InboundPublication(ruid.slice(0, 8), facts, said, lease, (due) => this.#expired(due))
+    await this.#store?.keep(made)
+    this.#publications.add(made)
+    this.#publications.tell('published', made)
+  }
+
+  #forgetInMemory(publication: InboundPublication): void {
+    this.#services.timers.cancel(publication)
+    this.#publications.remove(publication, { quiet: true })
+  }
+
   #restore({ facts, said, lease }: StoredPublication): void {
     if (lease.expires <= this.#services.now()) return void this.#store?.forget(facts)
     const endpoint = this.#services.endpoints.files.endpoints.get(facts.endpointId)
@@ -180,6 +262,7 @@ export class Compositor implements Publishing {
   }
 
   #arm(publication: InboundPublication): void {
+    if (publication.expires >= FOREVER) return
     this.#services.timers.arm(publication, Math.max(0, publication.expires - this.#services.now()))
   }
 
@@ -243,6 +326,14 @@ export class Compositor implements Publishing {
     void hint.watch({ value: () => undefined })()
     return true
   }
+}
+
+function bodyOf(
+  { text }: HardState,
+  { accept }: PublicationHandler<unknown>,
+  resource: string,
+): Parameters<PublicationHandler<unknown>['read']>[0] {
+  return { type: accept[0], body: Buffer.from(text), resource, previous: undefined }
 }
 
 function label({ event, resource, publisher }: Publication): string {

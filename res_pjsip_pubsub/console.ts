@@ -1,5 +1,6 @@
 /** Console commands: who watches what, in Asterisk's formats (res_pjsip_pubsub.c), and a hand on one subscription. */
 import { CommandError, type ConsoleCommand, type ConsoleOutput } from '../core/console/console.ts'
+import { plain } from './console-text.ts'
 import type { TerminationReason } from './contract.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import type { Subscriptions } from './subscriptions.ts'
@@ -118,11 +119,6 @@ function line(endpoint: string, resource: string, expiry: string, callId: string
 
 const who = ({ endpoint }: NotifierSubscription): string => plain(`${endpoint.id}/${endpoint.callerid || '<none>'}`)
 const what = ({ resource, event }: NotifierSubscription): string => plain(`${resource}/${event}`)
-
-/** What a phone sent must not move the operator's cursor. */
-function plain(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?')
-}
 
 function details(subscription: NotifierSubscription, out: ConsoleOutput): void {
   const { dialog } = subscription

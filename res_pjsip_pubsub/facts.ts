@@ -1,6 +1,6 @@
 /** What modules are told of each NOTIFY, with Kamailio's names for all that is known of it. Nothing is made where nobody listens. */
 import type { Undo } from '../core/scope.ts'
-import type { Outcome } from '../core/sip/contract.ts'
+import type { Outcome, Sip } from '../core/sip/contract.ts'
 import { parseNameAddr, parseUri } from '../core/sip/parse-uri.ts'
 import type { SipUri } from '../core/sip/uri.ts'
 import type { AuthStatus } from './contract.ts'
@@ -11,18 +11,15 @@ import type { NotifierSubscription } from './subscription.ts'
 /** Name of the datastore with the flags of the SUBSCRIBE. */
 export const FLAGS = 'flags'
 
-/** The URI that phones of this subscription reach us at. */
-export type LocalContact = (subscription: NotifierSubscription) => string
-
 export class Facts {
   readonly #listeners: { readonly [N in keyof FactsByName]: Set<(fact: FactsByName[N]) => void> } = {
     'local-request': new Set(),
     'notify-reply': new Set(),
   }
-  readonly #localContact: LocalContact
+  readonly #sip: Pick<Sip, 'contactFor'>
 
-  constructor(localContact: LocalContact) {
-    this.#localContact = localContact
+  constructor(sip: Pick<Sip, 'contactFor'>) {
+    this.#sip = sip
   }
 
   on<N extends keyof FactsByName>(fact: N, listener: (fact: FactsByName[N]) => void): Undo {
@@ -34,7 +31,7 @@ export class Facts {
   }
 
   subs(subscription: NotifierSubscription): Subs {
-    return new SubsOf(subscription, this.#localContact)
+    return new SubsOf(subscription, this.#sip)
   }
 
   sending(subscription: NotifierSubscription, { headers, request }: Notification): void {
@@ -62,11 +59,11 @@ export class Facts {
 
 class SubsOf implements Subs {
   readonly #of: NotifierSubscription
-  readonly #localContact: LocalContact
+  readonly #sip: Pick<Sip, 'contactFor'>
 
-  constructor(subscription: NotifierSubscription, localContact: LocalContact) {
+  constructor(subscription: NotifierSubscription, sip: Pick<Sip, 'contactFor'>) {
     this.#of = subscription
-    this.#localContact = localContact
+    this.#sip = sip
   }
 
   get uri(): string {
@@ -118,7 +115,11 @@ class SubsOf implements Subs {
     return this.#of.dialog.remoteTarget
   }
   get local_contact(): string {
-    return this.#of.dialog.record().contact ?? this.#localContact(this.#of)
+    const { dialog, localUri } = this.#of
+    const { contact } = dialog.record()
+    if (contact !== undefined) return contact
+    const reached = dialog.flow ? this.#sip.contactFor(dialog.flow, parseUri(localUri)?.user) : ''
+    return reached.startsWith('<') ? reached.slice(1, -1) : reached
   }
   get record_route(): string {
     return this.#of.dialog.record().routeSet.join(',')

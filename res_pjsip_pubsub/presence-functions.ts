@@ -1,14 +1,26 @@
 /** Kamailio's functions, as the half of the pubsub core that is made of the other half (presence-contract.ts says what each does). */
 
+import { readFile, stat } from 'node:fs/promises'
 import { type Endpoint, type Endpoints, endpointOptions } from '../core/endpoints.ts'
 import { defaultsOf } from '../core/options.ts'
 import type { Undo } from '../core/scope.ts'
 import { parseUri } from '../core/sip/parse-uri.ts'
 import { type EventValue, parseEvent } from '../core/sip/values.ts'
+import type { Watchable } from '../core/watch.ts'
 import type { Asked, Decision, SubHandling } from './authorization.ts'
 import type { Bodies } from './bodies.ts'
-import type { Compositor } from './compositor.ts'
-import type { AuthStatus, EventPackage, Publication, Subscription } from './contract.ts'
+import type { Cleaned } from './cleaning.ts'
+import type { Compositor, HardState } from './compositor.ts'
+import type {
+  AuthStatus,
+  EventPackage,
+  Kind,
+  Publication,
+  PublicationEvent,
+  PublicationHandler,
+  Publishing,
+  Subscription,
+} from './contract.ts'
 import { type Facts, FLAGS } from './facts.ts'
 import { nameKey } from './identity.ts'
 import { isWatchable, type NotifierServices, subscribe } from './notifier.ts'
@@ -23,6 +35,7 @@ import type {
 import { resubscribe } from './refresh.ts'
 import { RequestHandlers } from './requests.ts'
 import { sphereOf } from './sphere.ts'
+import type { SubscriptionStorage } from './storage.ts'
 import { NotifierSubscription } from './subscription.ts'
 
 export interface FunctionServices {
@@ -33,6 +46,7 @@ export interface FunctionServices {
   /** Rules are read again, and everybody is decided on anew. */
   readonly rulesChanged: () => Promise<void>
   readonly bodies: Bodies
+  readonly storage: Pick<SubscriptionStorage, 'clean'>
 }
 
 const STATUS: Readonly<Record<SubHandling, AuthStatus>> = {
@@ -42,10 +56,12 @@ const STATUS: Readonly<Record<SubHandling, AuthStatus>> = {
   block: 'terminated',
 }
 
-export abstract class KamailioFunctions implements PresenceFunctions {
+export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publishing, 'settings'> {
   protected readonly requests = new RequestHandlers()
   protected abstract readonly facts: Facts
   protected abstract readonly functionServices: FunctionServices
+
+  abstract readonly compositor: Compositor
 
   abstract eventPackage<State>(definition: EventPackage<State>): Undo
 
@@ -67,6 +83,26 @@ export abstract class KamailioFunctions implements PresenceFunctions {
 
   addEvent<State>(definition: EventPackage<State>): Undo {
     return this.eventPackage(definition)
+  }
+
+  publicationHandler<State>(handler: PublicationHandler<State>): Undo {
+    return this.compositor.publicationHandler(handler)
+  }
+
+  publications<State>(event: string, resource: string, kind: Kind<State>): Watchable<readonly Publication<State>[]> {
+    return this.compositor.publications(event, resource, kind)
+  }
+
+  get allPublications(): Iterable<Publication> {
+    return this.compositor.allPublications
+  }
+
+  isPublished(resource: string): boolean {
+    return this.compositor.isPublished(resource)
+  }
+
+  onPublication(listener: (what: PublicationEvent, publication: Publication) => void): Undo {
+    return this.compositor.onPublication(listener)
   }
 
   async handlePublish({ tx, endpoint, priority }: PresenceRequest, sender?: string): Promise<Publication | undefined> {
@@ -91,8 +127,18 @@ export abstract class KamailioFunctions implements PresenceFunctions {
     return decision ? STATUS[decision.value.handling] : 'pending'
   }
 
-  async presRefreshWatchers(presentityUri: string, event: string, type: RefreshType): Promise<number> {
-    if (type === 0) await this.functionServices.rulesChanged()
+  async presRefreshWatchers(
+    presentityUri: string,
+    event: string,
+    type: RefreshType,
+    fileUri = '',
+    filename = '',
+  ): Promise<number> {
+    const { rulesChanged, compositor } = this.functionServices
+    const resource = userOf(presentityUri)
+    if (type === 0) await rulesChanged()
+    else if (type === 1) await compositor.reread(event, resource)
+    else await compositor.hardState(event, resource, fileUri || filename, await readHardState(filename))
     const watchers = [...this.#watchers(presentityUri, event)]
     for (const subscription of watchers) subscription.notify()
     return watchers.length
@@ -102,6 +148,13 @@ export abstract class KamailioFunctions implements PresenceFunctions {
     const before = new Map([...this.#watchers(presentityUri, event)].map((one) => [one, one.state]))
     await this.functionServices.rulesChanged()
     return [...before].filter(([subscription, state]) => subscription.state !== state).length
+  }
+
+  /** How many rows of the tables were over. */
+  async cleanup(): Promise<Cleaned> {
+    const { compositor, storage, notifier } = this.functionServices
+    const isLive = (dialogId: string): boolean => notifier.subscriptions.ofDialog(dialogId) !== undefined
+    return { subscriptions: await storage.clean(isLive), publications: await compositor.cleanup() }
   }
 
   updateWatchersStatus(presentityUri: string, event: string): Promise<number> {
@@ -173,6 +226,17 @@ export abstract class KamailioFunctions implements PresenceFunctions {
 }
 
 const STRANGER: Endpoint = { ...defaultsOf(endpointOptions), id: '', hintContext: defaultsOf(endpointOptions).context }
+
+/** Undefined where there is no such file: the hard state is withdrawn. Throws where there is one that cannot be read. */
+async function readHardState(path: string): Promise<HardState | undefined> {
+  try {
+    const [text, { mtimeMs }] = await Promise.all([readFile(path, 'utf8'), stat(path)])
+    return { text, modified: Math.floor(mtimeMs) }
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}
 
 /** A presentity's name here: the user part of its URI, or what is no URI as it is. */
 export function userOf(uri: string): string {

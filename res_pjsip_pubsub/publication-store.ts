@@ -45,6 +45,9 @@ export const PRESENTITY: TableDefinition<PresentityRow> = {
   },
 }
 
+/** Milliseconds that a row may be over: whoever has it is about to take it away. */
+const OVERDUE = 60_000
+
 /** A publication as it is stored: nobody has read its body yet. */
 export interface StoredPublication {
   readonly facts: PublicationFacts
@@ -61,6 +64,10 @@ export interface PublicationStore {
   load(each: (stored: StoredPublication) => void): Promise<number>
   keep(publication: KeptPublication): void | Promise<void>
   forget(publication: Pick<KeptPublication, 'ruid'>): void | Promise<void>
+  /** What the table holds about a resource now, however it came there. */
+  reread(event: string, resource: string): Promise<readonly StoredPublication[]>
+  /** Deletes rows whose time is over and that nobody took away. Resolves with their number. */
+  clean(now: number, isLive: (ruid: string) => boolean): Promise<number>
   /** Resolves when everything is on disk. */
   close(): Promise<void>
 }
@@ -75,6 +82,21 @@ export async function openPublicationStore(store: Store, all: Iterable<KeptPubli
     keep: (publication) => table.put(toRow(publication)),
     forget: ({ ruid }) => table.delete(ruid),
     close: () => store.flush(),
+    async reread(event, resource) {
+      const found = await table.select({ event, username: resource })
+      return found.filter((row) => isRow({ ...row })).map(fromRow)
+    },
+    async clean(now, isLive) {
+      let cleaned = 0
+      await table.load((page) => {
+        for (const { ruid, expires } of page) {
+          if (expires * 1000 + OVERDUE > now || isLive(ruid)) continue
+          table.delete(ruid)
+          cleaned++
+        }
+      })
+      return cleaned
+    },
     async load(each) {
       let unreadable = 0
       await table.load((page) => {

@@ -4,10 +4,8 @@ import type { Endpoint } from '../core/endpoints.ts'
 import { type Logger, reasonOf } from '../core/log.ts'
 import type { Undo } from '../core/scope.ts'
 import type { HeaderLine, Outcome, ServerTransaction, SipRequest } from '../core/sip/contract.ts'
-import { parseUri } from '../core/sip/parse-uri.ts'
 import { TimerWheel } from '../core/sip/timer-wheel.ts'
 import type { Store } from '../core/store-contract.ts'
-import type { Watchable } from '../core/watch.ts'
 import type { Authorizer } from './authorization.ts'
 import { Bodies, type Body } from './bodies.ts'
 import { Compositor } from './compositor.ts'
@@ -15,10 +13,6 @@ import type {
   BodyGenerator,
   BodySupplement,
   EventPackage,
-  Kind,
-  Publication,
-  PublicationEvent,
-  PublicationHandler,
   Pubsub,
   Subscription,
   SubscriptionEvent,
@@ -61,7 +55,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   readonly #services: NotifierServices
   readonly #storage: SubscriptionStorage
   #restorer: Restorer | undefined
-  protected readonly facts = new Facts((subscription) => this.#localContact(subscription))
+  protected readonly facts: Facts
   protected readonly functionServices: FunctionServices
   #notifyHeaders: readonly HeaderLine[] | undefined
   #closing = false
@@ -159,11 +153,13 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     })
     this.#services = this.#makeServices()
     this.#reviver = new Reviver(this.#services)
+    this.facts = new Facts(core.sip)
     this.functionServices = {
       notifier: this.#services,
       compositor: this.compositor,
       endpoints: core.endpoints,
       bodies: this.#bodies,
+      storage,
       authorize: (asked) => this.watching.of(asked),
       rulesChanged: () => this.watching.refresh(),
     }
@@ -198,28 +194,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     return this.subscriptions.onSubscription(listener)
   }
 
-  publicationHandler<State>(handler: PublicationHandler<State>): Undo {
-    return this.compositor.publicationHandler(handler)
-  }
-
-  publications<State>(event: string, resource: string, kind: Kind<State>): Watchable<readonly Publication<State>[]> {
-    return this.compositor.publications(event, resource, kind)
-  }
-
-  get allPublications(): Iterable<Publication> {
-    return this.compositor.allPublications
-  }
-
-  isPublished(resource: string): boolean {
-    return this.compositor.isPublished(resource)
-  }
-
   get settings(): PubsubSettings {
     return this.#settings
-  }
-
-  onPublication(listener: (what: PublicationEvent, publication: Publication) => void): Undo {
-    return this.compositor.onPublication(listener)
   }
 
   notifyHeaders(): readonly HeaderLine[] {
@@ -350,12 +326,6 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     subscription.dialog.dispose()
     this.#packageOf(subscription)?.subscriptionShutdown?.(subscription)
     this.subscriptions.tell('terminated', subscription)
-  }
-
-  /** Where a phone reaches us, without brackets. */
-  #localContact({ dialog, localUri }: NotifierSubscription): string {
-    const contact = dialog.flow ? this.#core.sip.contactFor(dialog.flow, parseUri(localUri)?.user) : ''
-    return contact.startsWith('<') ? contact.slice(1, -1) : contact
   }
 
   // Registrations.

@@ -1,8 +1,12 @@
 /** The pubsub core as a loadable module. Its API for event packages and body generators is in contract.ts. */
 import { defineModule } from '../core/module.ts'
+import { cleanRegularly } from './cleaning.ts'
 import { commands } from './console.ts'
+import { informing } from './informing.ts'
 import { phaseGauges } from './metrics.ts'
 import { pubsubConfig } from './options.ts'
+import { presenceCommands } from './presence-console.ts'
+import { whyCommand } from './presence-why.ts'
 import { PubsubCore } from './pubsub.ts'
 
 export default defineModule<readonly [], PubsubCore>({
@@ -13,9 +17,24 @@ export default defineModule<readonly [], PubsubCore>({
 
   async load({ core, log, own, options }) {
     const settings = options(pubsubConfig)
-    const pubsub = await PubsubCore.start(core, log, settings, own)
+    let level = (): number => settings.local_log_level
+    const pubsub = await PubsubCore.start(
+      core,
+      informing(log, () => level()),
+      settings,
+      own,
+    )
+    level = () => pubsub.settings.local_log_level
+    own(
+      cleanRegularly(
+        () => pubsub.settings.clean_period,
+        () => pubsub.cleanup(),
+        log,
+      ),
+    )
     own(phaseGauges(core.metrics, pubsub.subscriptions))
-    for (const command of commands(pubsub.subscriptions)) own(core.console.register(command))
+    const all = [...commands(pubsub.subscriptions), ...presenceCommands(pubsub), whyCommand(core, pubsub)]
+    for (const command of all) own(core.console.register(command))
     return pubsub
   },
 

@@ -12,6 +12,7 @@ import type { Store, Table } from '../core/store-contract.ts'
 import { fromOldRow, isRow, OLD_ROWS, ROWS, type Row, toRow } from './row.ts'
 import {
   BLOCK,
+  cleanRows,
   isCovered,
   isKept,
   needsMore,
@@ -98,6 +99,10 @@ export class CachedStorage implements SubscriptionStorage {
 
   claim(): undefined {
     return undefined
+  }
+
+  clean(isLive: (dialogId: string) => boolean): Promise<number> {
+    return cleanRows(this.#table, this.#settings.now(), isLive)
   }
 
   /** The exact numbers, as nothing more is sent. */

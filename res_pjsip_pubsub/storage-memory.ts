@@ -9,5 +9,6 @@ export const memoryStorage: SubscriptionStorage = {
   mayNotify: () => true,
   forget: () => undefined,
   claim: () => undefined,
+  clean: async () => 0,
   close: async () => undefined,
 }

@@ -14,6 +14,7 @@ import { fromOldRow, isRow, OLD_ROWS, ROWS, type Row, STATUS, toRow } from './ro
 import { BEAT, type Round, Servers } from './servers.ts'
 import {
   BLOCK,
+  cleanRows,
   isCovered,
   isKept,
   needsMore,
@@ -95,6 +96,10 @@ export class SharedStorage implements SubscriptionStorage {
       const [row] = await at.select(this.#table, { dialog_id: dialogId })
       if (row?.owner === this.#servers.id) at.delete(this.#table, dialogId)
     })
+  }
+
+  clean(isLive: (dialogId: string) => boolean): Promise<number> {
+    return cleanRows(this.#table, this.#settings.now(), isLive)
   }
 
   /** Also where we believe that it is ours: another one may have taken it a moment ago. */

@@ -10,7 +10,7 @@
  * the block is used up. No NOTIFY goes out with a number that the row on disk does not cover.
  */
 import type { Logger } from '../core/log.ts'
-import type { Store } from '../core/store-contract.ts'
+import type { Store, Table } from '../core/store-contract.ts'
 import type { PubsubSettings } from './options.ts'
 import type { Row } from './row.ts'
 import type { NotifierSubscription } from './subscription.ts'
@@ -41,6 +41,8 @@ export interface SubscriptionStorage {
   forget(dialogId: string): Saved
   /** Takes over from another server what a request in this dialog is for; undefined where nobody has it. */
   claim(dialogId: string): Promise<Row | undefined> | undefined
+  /** Deletes rows whose time is over and that nobody took away, as of a server that was ended. Resolves with their number. */
+  clean(isLive: (dialogId: string) => boolean): Promise<number>
   /** Rows as they should be found at the next start, or by another server. Resolves when they are on disk. */
   close(all: Iterable<NotifierSubscription>): Promise<void>
 }
@@ -53,6 +55,26 @@ export interface StorageSettings {
   readonly now: () => number
   /** Another server has it now: it is dropped without a word. */
   readonly lost: (dialogId: string) => void
+}
+
+/** Milliseconds that a row may be over: whoever has it is about to take it away. */
+const OVERDUE = 60_000
+
+/** What `clean` does, for a table of subscriptions. */
+export async function cleanRows(
+  table: Table<Row>,
+  now: number,
+  isLive: (dialogId: string) => boolean,
+): Promise<number> {
+  let cleaned = 0
+  await table.load((rows) => {
+    for (const { dialog_id: id, expires_ms: expires } of rows) {
+      if (expires + OVERDUE > now || isLive(id)) continue
+      table.delete(id)
+      cleaned++
+    }
+  })
+  return cleaned
 }
 
 /** One that ends is not to come back. */

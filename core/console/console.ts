@@ -23,13 +23,15 @@ export interface ConsoleCommand {
 }
 
 export class Console {
+  /** By their words in lower case: they are typed in any. */
   readonly #commands = new Map<string, ConsoleCommand>()
 
   register(command: ConsoleCommand): Undo {
-    if (this.#commands.has(command.words)) throw new Error(`console command '${command.words}' is registered twice`)
-    this.#commands.set(command.words, command)
+    const key = command.words.toLowerCase()
+    if (this.#commands.has(key)) throw new Error(`console command '${command.words}' is registered twice`)
+    this.#commands.set(key, command)
     return () => {
-      this.#commands.delete(command.words)
+      this.#commands.delete(key)
     }
   }
 
@@ -63,7 +65,7 @@ export class Console {
     const found = new Set<string>()
     for (const command of this.#commands.values()) {
       const fixed = command.words.split(' ')
-      if (!words.every((word, i) => i >= fixed.length || fixed[i] === word.toLowerCase())) continue
+      if (!words.every((word, i) => i >= fixed.length || fixed[i]?.toLowerCase() === word.toLowerCase())) continue
       const next = fixed[words.length]
       if (next !== undefined) found.add(next)
       else for (const candidate of command.complete?.(words.length - fixed.length, typed) ?? []) found.add(candidate)
