@@ -120,7 +120,7 @@ export class SqliteStore implements Store {
       known = version
       if (!first) changed()
     }
-    const timer = setInterval(() => {
+    const ask = (): void => {
       if (looking) return
       looking = true
       this.#inTurn(look)
@@ -128,7 +128,10 @@ export class SqliteStore implements Store {
         .finally(() => {
           looking = false
         })
-    }, milliseconds)
+    }
+    // What is written before the first period is over counts, too.
+    ask()
+    const timer = setInterval(ask, milliseconds)
     timer.unref()
     return () => clearInterval(timer)
   }

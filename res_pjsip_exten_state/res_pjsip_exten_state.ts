@@ -5,6 +5,8 @@
 import type { Core } from '../core/core.ts'
 import type { Logger } from '../core/log.ts'
 import { defineModule } from '../core/module.ts'
+import { EXTENSION } from '../core/states/hints.ts'
+import { NO_PRESENCE } from '../core/states/presence.ts'
 import type { EventPackage, Found, Pubsub, Watcher } from '../res_pjsip_pubsub/contract.ts'
 import { dialogHandler } from './dialog-publication.ts'
 import { Extensions } from './extensions.ts'
@@ -26,7 +28,8 @@ export default defineModule({
     own(pubsub.publicationHandler(dialogHandler('dialog;sla')))
     const find = extensionFinder(core, log, pubsub, extensions)
     // Either package can be had in the types of the other: phones ask for that, and Asterisk grants it.
-    own(pubsub.eventPackage(packageOf('presence', [...PRESENCE_TYPES, ...DIALOG_TYPES], find)))
+    const presence = packageOf('presence', [...PRESENCE_TYPES, ...DIALOG_TYPES], find)
+    own(pubsub.eventPackage({ ...presence, reqAuth: true, politeState: nobodyThere }))
     own(pubsub.eventPackage(packageOf('dialog', [...DIALOG_TYPES, ...PRESENCE_TYPES], find)))
     const sla = packageOf('dialog;sla', DIALOG_TYPES, lineFinder(core, pubsub, extensions))
     own(pubsub.eventPackage({ ...sla, winfo: false }))
@@ -34,6 +37,11 @@ export default defineModule({
 })
 
 type Find = EventPackage<PublishedState>['find']
+
+/** As an extension looks whose phones are all away (RFC 5025 3.2.1). */
+function nobodyThere({ context, exten }: PublishedState): PublishedState {
+  return { context, exten, name: '', state: EXTENSION.UNAVAILABLE, devices: [], presence: NO_PRESENCE, calls: [] }
+}
 
 function packageOf(
   event: string,

@@ -1,0 +1,64 @@
+/**
+ * Authorization of watchers by the rules of those who are watched (RFC 4745, RFC 5025), for packages that require it.
+ *
+ *     rules-directory.ts, rules-table.ts   where documents are
+ *     rules-document.ts                    a document as data
+ *     rules-book.ts                        all of them, by presentity
+ *     rules-decision.ts                    what a document says of a watcher now
+ *     rules-authorizer.ts                  decisions that follow document, clock and sphere
+ *     rules-view.ts                        what is left of a presence document
+ */
+import { reasonOf } from '../core/log.ts'
+import { defineModule } from '../core/module.ts'
+import { RulesAuthorizer } from './rules-authorizer.ts'
+import { RulesBook } from './rules-book.ts'
+import { rulesCommands } from './rules-console.ts'
+import { RulesDirectory, readRulesDirectory } from './rules-directory.ts'
+import { RulesTable } from './rules-table.ts'
+
+export default defineModule({
+  name: 'res_pjsip_presence_rules',
+  description: 'Authorization of watchers by rules documents (RFC 5025)',
+  requires: ['res_pjsip_pubsub'],
+  async load({ core, log, own }, { res_pjsip_pubsub: pubsub }) {
+    const book = new RulesBook(log)
+    const table = await RulesTable.open(
+      core.store,
+      pubsub.settings.xcap_table,
+      log,
+      () => pubsub.settings.rules_domains,
+    )
+    let watched: { readonly path: string; readonly directory: RulesDirectory } | undefined
+    const stopWatching = (): void => {
+      watched?.directory.close()
+      watched = undefined
+    }
+    own(stopWatching)
+
+    const readDirectory = async (): Promise<void> => {
+      const path = pubsub.settings.rules_directory
+      const shelf = path === '' ? new Map() : await readRulesDirectory(path)
+      if (watched?.path !== path) {
+        stopWatching()
+        if (path !== '') watched = { path, directory: new RulesDirectory(path, log, () => soon(readDirectory)) }
+      }
+      await book.fill('directory', shelf)
+    }
+    const readTable = async (): Promise<void> => book.fill('table', await table.read())
+    const reread = async (): Promise<void> => {
+      await readTable()
+      await readDirectory()
+    }
+    // What was read before stands where it cannot be read now.
+    const soon = (read: () => Promise<void>): void =>
+      void read().catch((error: unknown) => log.error(`rules are not read again: ${reasonOf(error)}`))
+
+    own(table.onForeignChange(() => soon(readTable)))
+    await reread()
+    const authorizer = new RulesAuthorizer(pubsub, book, reread)
+    own(() => authorizer.close())
+    own(pubsub.authorizer(authorizer))
+    const parts = { book, authorizer, table, endpoints: core.endpoints, reread }
+    for (const command of rulesCommands(parts)) own(core.console.register(command))
+  },
+})

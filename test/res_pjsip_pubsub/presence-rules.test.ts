@@ -1,0 +1,359 @@
+/** Rules over real sockets: what phones are told while those they watch decide. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { CommandError } from '../../core/console/console.ts'
+import { Log } from '../../core/log.ts'
+import { openStore, type Store } from '../../core/store.ts'
+import res_pjsip_dialog_info_body_generator from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
+import res_pjsip_exten_state from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
+import res_pjsip_pidf_body_generator from '../../res_pjsip_exten_state/res_pjsip_pidf_body_generator.ts'
+import type { Pubsub } from '../../res_pjsip_pubsub/contract.ts'
+import res_pjsip_presence_rules from '../../res_pjsip_pubsub/res_pjsip_presence_rules.ts'
+import res_pjsip_pubsub from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
+import res_pjsip_watcherinfo_body_generator from '../../res_pjsip_pubsub/res_pjsip_watcherinfo_body_generator.ts'
+import { TestCore } from '../support/core.ts'
+import { type PhoneDialog, TestPhone, type WireMessage } from '../support/phone.ts'
+import { one, ruleset } from '../support/rules.ts'
+import { until } from '../support/tools.ts'
+import { readWatcherInfo } from '../support/watcher-table.ts'
+
+const BASIC = '<pr:provide-services><pr:all-services/></pr:provide-services>'
+
+describe('rules of presentities, on the wire', () => {
+  let office: TestCore
+  let pubsub: Pubsub
+  let directory: string
+  const phones: TestPhone[] = []
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'lamplighter-rules-'))
+  })
+
+  afterEach(async () => {
+    for (const phone of phones.splice(0)) await phone.close()
+    await office.close()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  async function begin(options: Readonly<Record<string, string>> = {}): Promise<void> {
+    office = await TestCore.start({
+      endpoints: { 100: {}, 101: {}, 102: {}, 200: { aors: ['door'] }, proxy: { trust_id_inbound: true } },
+      hints: { '200@default': ['Custom:door'], '201@default': ['Custom:gate'] },
+      files: { 'pubsub.conf': { unload_grace: '1', ...options } },
+      storePath: join(directory, 'rules.db'),
+    })
+    pubsub = await office.load<Pubsub>(res_pjsip_pubsub)
+    await office.load(res_pjsip_exten_state, res_pjsip_pidf_body_generator, res_pjsip_dialog_info_body_generator)
+    await office.load(res_pjsip_watcherinfo_body_generator, res_pjsip_presence_rules)
+    office.core.devices.set('pbx1', 'Custom:door', 'INUSE')
+  }
+
+  async function phone(user: string): Promise<TestPhone> {
+    const opened = await TestPhone.open({ server: { address: '127.0.0.1', port: office.port }, user })
+    phones.push(opened)
+    return opened
+  }
+
+  async function subscribe(
+    who: TestPhone,
+    {
+      resource = '200',
+      event = 'presence',
+      dialog = who.dialog(`sip:${resource}@127.0.0.1`),
+      expires = '600',
+      headers = [],
+    }: {
+      resource?: string
+      event?: string
+      dialog?: PhoneDialog
+      expires?: string
+      headers?: readonly (readonly [string, string])[]
+    } = {},
+  ): Promise<{ ok: WireMessage; dialog: PhoneDialog }> {
+    const ok = await who.request('SUBSCRIBE', { dialog, headers: [['Event', event], ['Expires', expires], ...headers] })
+    return { ok, dialog }
+  }
+
+  /** `active open On the phone`: state, availability, note. */
+  async function told(who: TestPhone): Promise<string> {
+    const notify = await who.next('NOTIFY')
+    const state = notify.header('Subscription-State').replace(/;expires=\d+/, '')
+    const basic = /<basic>(\w+)</.exec(notify.body)?.[1] ?? '-'
+    const note = /<note[^>]*>([^<]*)</.exec(notify.body)?.[1] ?? '-'
+    return notify.body === '' ? state : `${state} ${basic} ${note}`
+  }
+
+  async function set(text: string, presentity = '200'): Promise<void> {
+    const path = join(directory, 'given')
+    writeFileSync(path, text)
+    await office.run(`presence rules set ${presentity} ${path}`)
+  }
+
+  it('lets everybody see who has no rules, and asks nothing for other packages', async () => {
+    await begin()
+    const watcher = await phone('100')
+    expect((await subscribe(watcher)).ok.status).to.equal(200)
+    expect(await told(watcher)).to.equal('active open On the phone')
+    await set(ruleset({ handling: 'block' }))
+    expect(await told(watcher)).to.equal('terminated;reason=rejected')
+    expect((await subscribe(watcher, { event: 'dialog' })).ok.status).to.equal(200)
+    expect((await subscribe(watcher)).ok.status).to.equal(403)
+  })
+
+  it('blocks, politely or not, lets wait, and allows each watcher on its own', async () => {
+    await begin()
+    await set(
+      ruleset(
+        { conditions: one('sip:100@anywhere'), handling: 'allow' },
+        { conditions: one('sip:101@anywhere'), handling: 'polite-block' },
+        {
+          conditions: '<cr:identity><cr:many><cr:except id="sip:100@x"/></cr:many></cr:identity>',
+          handling: 'confirm',
+        },
+      ),
+    )
+    const [allowed, polite, waits] = [await phone('100'), await phone('101'), await phone('102')]
+    for (const who of [allowed, polite, waits]) expect((await subscribe(who)).ok.status).to.equal(200)
+    expect(await told(allowed)).to.equal('active open On the phone')
+    expect(await told(polite)).to.match(/^active closed /)
+    expect(await told(waits)).to.equal('pending')
+    office.core.devices.set('pbx1', 'Custom:door', 'NOT_INUSE')
+    expect(await told(allowed)).to.equal('active open Ready')
+    office.core.devices.set('pbx1', 'Custom:door', 'INUSE')
+    expect(await told(allowed)).to.equal('active open On the phone')
+    const others = [...polite.received, ...waits.received].filter(({ method }) => method === 'NOTIFY')
+    expect(others, 'nothing has changed for them').to.have.length(2)
+  })
+
+  it('counts at once, in both directions, when the rules change', async () => {
+    await begin({ rules_absent: 'confirm' })
+    const watcher = await phone('100')
+    await subscribe(watcher)
+    const said = [await told(watcher)]
+    for (const parts of [
+      { handling: 'allow' },
+      { handling: 'allow', shown: BASIC },
+      { handling: 'polite-block' },
+      { handling: 'confirm' },
+      { handling: 'allow' },
+    ]) {
+      await set(ruleset(parts))
+      said.push(await told(watcher))
+    }
+    await office.run('presence rules remove 200')
+    said.push(await told(watcher))
+    await set(ruleset({ handling: 'block' }))
+    said.push(await told(watcher))
+    expect(said).to.deep.equal([
+      'pending',
+      'active open On the phone',
+      'active open -',
+      said[3],
+      'pending',
+      'active open On the phone',
+      'pending',
+      'terminated;reason=rejected',
+    ])
+    expect(said[3]).to.match(/^active closed/)
+    await until('it to be gone', () => [...pubsub.subscriptions].length === 0)
+  })
+
+  it('shows the owner who waits, and when it was decided', async () => {
+    await begin({ rules_absent: 'confirm' })
+    const owner = await phone('200')
+    await subscribe(owner, { event: 'presence.winfo' })
+    const first = await readWatcherInfo((await owner.next('NOTIFY')).body)
+    expect(first).to.deep.include({ state: 'full', version: 0, watchers: [] })
+    const watcher = await phone('100')
+    await subscribe(watcher)
+    const next = async (): Promise<string[]> => {
+      const seen = await readWatcherInfo((await owner.next('NOTIFY')).body)
+      return seen.watchers.map(({ uri, status, event }) => `${uri.split('@')[0]} ${status} ${event}`)
+    }
+    expect(await next()).to.deep.equal(['sip:100 pending subscribe'])
+    await set(ruleset({ conditions: one('sip:100@x'), handling: 'allow' }))
+    expect(await next()).to.deep.equal(['sip:100 active approved'])
+    await set(ruleset({ conditions: one('sip:101@x'), handling: 'allow' }))
+    expect(await next()).to.deep.equal(['sip:100 terminated rejected'])
+    const stranger = await phone('102')
+    expect((await subscribe(stranger, { event: 'presence.winfo' })).ok.status).to.equal(403)
+    expect((await subscribe(stranger)).ok.status).to.equal(403)
+    expect(await next()).to.deep.equal(['sip:102 terminated rejected'])
+  })
+
+  it('reads documents in a directory, and sees them change', async () => {
+    writeFileSync(join(directory, '200.xml'), ruleset({ handling: 'confirm' }))
+    await begin({ rules_directory: directory })
+    const watcher = await phone('100')
+    await subscribe(watcher)
+    expect(await told(watcher)).to.equal('pending')
+    writeFileSync(join(directory, '200.xml'), ruleset({ handling: 'allow' }))
+    expect(await told(watcher)).to.equal('active open On the phone')
+    writeFileSync(join(directory, '200.xml'), 'not this')
+    expect(await told(watcher), 'nobody sees what the owner may not want').to.equal('pending')
+    expect(office.logged.join('\n')).to.match(
+      /ERROR the rules of 200 \(.*200\.xml\) cannot be read: .*Its watchers wait/,
+    )
+    let refused: unknown
+    await set(ruleset({ handling: 'allow' })).catch((error: unknown) => (refused = error))
+    expect(refused).to.be.instanceOf(CommandError)
+    expect(String(refused)).to.include('200.xml; change them there')
+  })
+
+  it('declines to load where the directory cannot be read', async () => {
+    let refused: unknown
+    await begin({ rules_directory: join(directory, 'none') }).catch((error: unknown) => (refused = error))
+    expect(String(refused)).to.match(/rules_directory = .*none cannot be read: ENOENT/)
+  })
+
+  it('reads what another program writes into the table', async () => {
+    await begin()
+    const watcher = await phone('100')
+    await subscribe(watcher)
+    expect(await told(watcher)).to.equal('active open On the phone')
+    const other: Store = await openStore({
+      path: join(directory, 'rules.db'),
+      synchronous: 'off',
+      log: new Log().logger('other'),
+    })
+    try {
+      const columns = {
+        username: 'text', domain: 'text', doc: 'text', doc_type: 'integer', etag: 'text', source: 'integer', doc_uri: 'text',
+        port: 'integer',
+      } as const // biome-ignore format: a table
+      const table = await other.table({ name: 'xcap', key: 'doc_uri', serial: 'id', columns })
+      const row = { username: '200', domain: 'pbx', etag: 'e', source: 0, port: 0 }
+      table.put({ ...row, doc_uri: '/lists', doc_type: 4, doc: ruleset({ handling: 'allow' }) })
+      table.put({ ...row, doc_uri: '/rules', doc_type: 2, doc: ruleset({ handling: 'confirm' }) })
+      await other.flush()
+      expect(await told(watcher)).to.equal('pending')
+    } finally {
+      await other.close()
+    }
+  })
+
+  it('keeps what the console put there over a restart', async () => {
+    await begin()
+    await set(ruleset({ handling: 'confirm' }))
+    await office.close()
+    await begin()
+    const watcher = await phone('100')
+    await subscribe(watcher)
+    expect(await told(watcher)).to.equal('pending')
+    expect(await office.run('presence rules show')).to.match(/^200 +1 rules {2}xcap: .*\n1 presentities with rules$/)
+    expect(await office.run('presence rules show 200')).to.include('<cr:ruleset')
+    expect(await office.run('presence rules test 200 100')).to.match(/^confirm\nxcap: .*: r1$/)
+    expect(await office.run('presence rules test 201 100')).to.equal('allow\n201 has no rules: rules_absent')
+  })
+
+  it('refuses at the console what is no document', async () => {
+    await begin()
+    let refused: unknown
+    await set('<ruleset/>').catch((error: unknown) => (refused = error))
+    expect(String(refused)).to.match(/given: <ruleset> is no <ruleset>/)
+    expect(await office.run('presence rules show')).to.equal('0 presentities with rules')
+  })
+
+  it('follows the sphere that the presentity publishes', async () => {
+    await begin({ enable_sphere_check: 'yes' })
+    await set(ruleset({ conditions: '<cr:sphere value="work"/>', handling: 'allow' }, { handling: 'confirm' }))
+    const [watcher, owner] = [await phone('100'), await phone('200')]
+    await subscribe(watcher)
+    expect(await told(watcher)).to.equal('pending')
+    const publish = (sphere: string): Promise<WireMessage> =>
+      owner.request('PUBLISH', {
+        uri: 'sip:200@127.0.0.1',
+        dialog: owner.dialog('sip:200@127.0.0.1'),
+        headers: [
+          ['Event', 'presence'],
+          ['Expires', '600'],
+          ['Content-Type', 'application/pidf+xml'],
+        ],
+        body:
+          '<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" ' +
+          'xmlns:r="urn:ietf:params:xml:ns:pidf:rpid" entity="sip:200@a">' +
+          `<dm:person id="p"><r:sphere><r:${sphere}/></r:sphere></dm:person></presence>`,
+      })
+    expect((await publish('work')).status).to.equal(200)
+    expect(await told(watcher)).to.match(/^active/)
+    expect((await publish('home')).status).to.equal(200)
+    expect(await told(watcher)).to.equal('pending')
+  })
+
+  it('follows the clock', async () => {
+    await begin()
+    const until_ = new Date(Date.now() + 1500).toISOString()
+    const validity = `<cr:validity><cr:from>2026-01-01T00:00:00Z</cr:from><cr:until>${until_}</cr:until></cr:validity>`
+    await set(ruleset({ conditions: validity, handling: 'allow' }, { handling: 'confirm' }))
+    const watcher = await phone('100')
+    await subscribe(watcher)
+    expect(await told(watcher)).to.equal('active open On the phone')
+    expect(await told(watcher)).to.equal('pending')
+  })
+
+  it('takes a watcher for whom its endpoint is, and for another only where a trusted one says so', async () => {
+    await begin({ watcher_header: 'P-Asserted-Identity' })
+    await set(ruleset({ conditions: one('sip:alice@example.com'), handling: 'allow' }))
+    const [forger, proxy] = [await phone('100'), await phone('proxy')]
+    const asserted = [['P-Asserted-Identity', '<sip:alice@example.com>']] as const
+    expect((await subscribe(forger, { headers: asserted })).ok.status).to.equal(403)
+    expect((await subscribe(proxy, { headers: asserted })).ok.status).to.equal(200)
+    expect(
+      (await subscribe(proxy, { headers: [['P-Asserted-Identity', '<sip:bob@example.com>']] })).ok.status,
+    ).to.equal(403)
+  })
+
+  it('looks at nothing with force_active, and again without it', async () => {
+    await begin({ force_active: '1' })
+    await set(ruleset({ handling: 'confirm' }))
+    const watcher = await phone('100')
+    await subscribe(watcher)
+    expect(await told(watcher)).to.equal('active open On the phone')
+    office.file('pubsub.conf', { unload_grace: '1' })
+    await office.loader.reload('res_pjsip_pubsub')
+    expect(await told(watcher)).to.equal('pending')
+  })
+
+  it('shows what the options say where documents say nothing', async () => {
+    await begin({ rules_unmatched: 'confirm', rules_untransformed: 'everything' })
+    await set(ruleset({ conditions: one('sip:100@x'), handling: 'allow', bare: true }))
+    const [meant, other] = [await phone('100'), await phone('101')]
+    await subscribe(meant)
+    expect(await told(meant)).to.equal('active open On the phone')
+    await subscribe(other)
+    expect(await told(other)).to.equal('pending')
+    office.file('pubsub.conf', { unload_grace: '1' })
+    await office.loader.reload('res_pjsip_pubsub')
+    expect(await told(meant)).to.equal('active - -')
+    expect(await told(other)).to.equal('terminated;reason=rejected')
+  })
+
+  it('shows a phone that asks for dialog-info only what it may see', async () => {
+    await begin()
+    await set(ruleset({ handling: 'allow', shown: BASIC }))
+    const watcher = await phone('100')
+    await subscribe(watcher, { headers: [['Accept', 'application/dialog-info+xml']] })
+    const notify = await watcher.next('NOTIFY')
+    expect(notify.body).to.include('<state>terminated</state>').and.not.include('confirmed')
+  })
+
+  it('gives nothing away when it is unloaded and loaded again', async () => {
+    await begin()
+    await set(ruleset({ handling: 'confirm' }))
+    const watcher = await phone('100')
+    await subscribe(watcher)
+    expect(await told(watcher)).to.equal('pending')
+    await office.loader.restart('res_pjsip_presence_rules')
+    office.core.devices.set('pbx1', 'Custom:door', 'RINGING')
+    await set(ruleset({ handling: 'allow' }))
+    expect(await told(watcher)).to.match(/^active open/)
+    await set(ruleset({ handling: 'confirm' }))
+    expect(await told(watcher)).to.equal('pending')
+    await office.loader.unload('res_pjsip_presence_rules')
+    expect((await subscribe(await phone('101'))).ok.status).to.equal(503)
+    await until('the grace to end', () => watcher.received.some(({ body }) => body.includes('<basic>')))
+    expect(await told(watcher)).to.match(/^active open/)
+  })
+})
