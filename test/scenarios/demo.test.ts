@@ -98,6 +98,26 @@ describe('the demo as a command', function () {
     }
   })
 
+  it('knows the console commands that the documents name', async () => {
+    const demo = play('-q')
+    await demo.shows('Lamplighter ready')
+    const asked = new Played(process.execPath, [...COMMAND, '-rx', 'core show help'], env)
+    await asked.ended
+    const known = asked.stdout.split('\n').flatMap((line) => /^([a-z]+(?: [a-z]+)+)/.exec(line)?.[1] ?? [])
+    const named = ['README.md', 'docs/lamps.md'].flatMap((file) => {
+      const text = readFileSync(fileURLToPath(new URL(`../../${file}`, import.meta.url)), 'utf8')
+      return [...text.matchAll(/(?:`|^)((?:ari|core|devstate|dialplan|mwi|pjsip|pubsub) [a-z][^`\n]*)/gm)].map(
+        ([, command = '']) => command,
+      )
+    })
+    expect(named.length).to.be.above(15)
+    // Asterisk's own.
+    const unknown = named.filter(
+      (command) => command !== 'core show channels' && !known.some((words) => `${command} `.startsWith(`${words} `)),
+    )
+    expect(unknown).to.deep.equal([])
+  })
+
   it('listens on 127.0.0.1 and nowhere else', async () => {
     const demo = play('-q')
     await demo.shows('Lamplighter ready')
