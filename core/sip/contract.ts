@@ -113,8 +113,8 @@ export interface Challenged {
 /** The Authorization and Proxy-Authorization lines that a challenged request is sent with once more; empty where there are none for it. Never rejects. */
 export type CredentialsFor = (challenged: Challenged) => readonly HeaderLine[] | Promise<readonly HeaderLine[]>
 
-/** What a dialog needs to live on after a restart. */
-export interface DialogRecord {
+/** What a dialog is, to both of its ends (RFC 3261 12). */
+interface DialogState {
   readonly callId: string
   readonly localTag: string
   readonly remoteTag: string
@@ -122,9 +122,13 @@ export interface DialogRecord {
   readonly localUri: string
   readonly remoteUri: string
   readonly remoteTarget: string
-  readonly routeSet: readonly string[]
-  /** The number of the last request sent. */
+  /** CSeq of the last request sent in this dialog. */
   readonly localCseq: number
+}
+
+/** What a dialog needs to live on after a restart. */
+export interface DialogRecord extends DialogState {
+  readonly routeSet: readonly string[]
   readonly remoteCseq: number
   readonly secure: boolean
   /** Name of the transport section, protocol and remote address of the flow the dialog was made on. */
@@ -137,18 +141,10 @@ export interface DialogRecord {
   readonly contact?: string
 }
 
-/** A dialog as the answering side sees it (RFC 3261 12). */
-export interface Dialog {
+/** A dialog as the answering side sees it. */
+export interface Dialog extends DialogState {
   /** `callId;localTag;remoteTag` */
   readonly id: string
-  readonly callId: string
-  readonly localTag: string
-  readonly remoteTag: string
-  readonly localUri: string
-  readonly remoteUri: string
-  readonly remoteTarget: string
-  /** CSeq of the last request sent in this dialog. */
-  readonly localCseq: number
   /** The flow requests go out on; undefined after a restart for a connection that has not come back. */
   readonly flow: Flow | undefined
   /** False where nothing can be sent: the flow was a connection (behind NAT, or one that was followed) that is gone. */

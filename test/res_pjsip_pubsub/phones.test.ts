@@ -1,4 +1,7 @@
 /** Phones that come back, over real sockets: on another connection, after a reboot, or with a second key. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import type { Pubsub } from '../../res_pjsip_pubsub/contract.ts'
 import res_pjsip_pubsub from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
@@ -12,9 +15,23 @@ const INSTANCE = ';+sip.instance="<urn:uuid:00000000-0000-1000-8000-000a95a0e128
 describe('phones that come back', () => {
   let office: TestCore
   let lamps: Lamps
+  let directory: string
   const phones: TestPhone[] = []
 
   beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'lamplighter-phones-'))
+    lamps = new Lamps()
+    for (const name of ['200', '201']) lamps.set(name, 'off')
+    await begin()
+  })
+
+  afterEach(async () => {
+    for (const phone of phones.splice(0)) await phone.close()
+    await office.close()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  async function begin(): Promise<void> {
     office = await TestCore.start({
       endpoints: { 100: { aors: ['100'] }, 101: { aors: ['101'] }, nat: { aors: ['nat'], rewrite_contact: true } },
       aors: { 100: { max_contacts: 5 }, 101: { max_contacts: 5 }, nat: { max_contacts: 5 } },
@@ -22,17 +39,11 @@ describe('phones that come back', () => {
       system: { timer_t1: 50, timer_b: 300 },
       contacts: 'registrar',
       files: { 'pubsub.conf': { notify_retry_interval: '600000' } },
+      storePath: join(directory, 'lamps.db'),
     })
-    lamps = new Lamps()
-    for (const name of ['200', '201']) lamps.set(name, 'off')
     const { packageModule, bodyModule } = lampModules(lamps)
     await office.load(res_pjsip_pubsub, packageModule, bodyModule)
-  })
-
-  afterEach(async () => {
-    for (const phone of phones.splice(0)) await phone.close()
-    await office.close()
-  })
+  }
 
   async function phone(protocol: 'udp' | 'tcp', contact?: string, user = '100'): Promise<TestPhone> {
     const found = office.addresses.find((text) => text.startsWith(`${protocol}:`)) ?? ''
@@ -75,6 +86,26 @@ describe('phones that come back', () => {
       lamps.set('200', 'off')
       expect((await after.next('NOTIFY')).body).to.equal('off')
       expect(office.metric('pubsub.subscriptions.active')).to.equal(1)
+    })
+  }
+
+  for (const how of ['close', 'kill'] as const) {
+    it(`hear over the connection that they REGISTER by after a restart of ours (${how})`, async () => {
+      const before = await phone('tcp')
+      const dialog = before.dialog('sip:200@127.0.0.1')
+      await watch(before, dialog)
+      const first = await before.next('NOTIFY')
+      await until('its answer', () => office.metric('pubsub.notify.answered') === 1)
+      await office.store.flush()
+      await office[how]()
+      lamps.set('200', 'on')
+      await begin()
+      const after = await phone('tcp')
+      expect((await register(after)).status).to.equal(200)
+      const second = await after.next('NOTIFY')
+      expect(second.header('call-id')).to.equal(dialog.callId)
+      expect(second.cseq).to.be.above(first.cseq)
+      expect(second.body).to.equal('on')
     })
   }
 
