@@ -22,6 +22,7 @@ const NONE: Several = []
 
 export class Publications implements Iterable<InboundPublication> {
   readonly #byTag = new Map<string, InboundPublication>()
+  readonly #byRuid = new Map<string, InboundPublication>()
   readonly #byInstance = new Map<string, InboundPublication>()
   readonly #byEndpoint = new Map<string, number>()
   /** `event\0resource`, by the key of its name. */
@@ -49,6 +50,7 @@ export class Publications implements Iterable<InboundPublication> {
   add(publication: InboundPublication): void {
     const { event, resource, endpointId, entityTag } = publication
     this.#byTag.set(entityTag, publication)
+    this.#byRuid.set(publication.ruid, publication)
     if (publication.instance !== '') this.#byInstance.set(instanceKey(publication), publication)
     count(this.#byEndpoint, endpointId, 1)
     count(this.#resources, this.#nameKey(resource), 1)
@@ -61,6 +63,7 @@ export class Publications implements Iterable<InboundPublication> {
     const { event, resource, endpointId } = publication
     if (this.#byTag.get(publication.entityTag) !== publication) return
     this.#byTag.delete(publication.entityTag)
+    this.#byRuid.delete(publication.ruid)
     const phone = instanceKey(publication)
     if (this.#byInstance.get(phone) === publication) this.#byInstance.delete(phone)
     count(this.#byEndpoint, endpointId, -1)
@@ -79,6 +82,10 @@ export class Publications implements Iterable<InboundPublication> {
 
   ofTag(entityTag: string): InboundPublication | undefined {
     return this.#byTag.get(entityTag)
+  }
+
+  ofRuid(ruid: string): InboundPublication | undefined {
+    return this.#byRuid.get(ruid)
   }
 
   /** What the same phone has published there already. */
@@ -153,7 +160,8 @@ export class Publications implements Iterable<InboundPublication> {
   }
 
   #show({ all, shown }: Topic): void {
-    const visible = [...all].filter((publication) => publication.isRead)
+    // Of those that came in one millisecond the later goes first.
+    const visible = [...all].filter((publication) => publication.isRead).reverse()
     if (visible.length > 0) shown.set(visible.sort(this.#settings().retrieve_order === 1 ? byPriority : byTime))
     else if (shown.value.length > 0) shown.set(NONE)
   }
@@ -178,7 +186,7 @@ function count(counts: Map<string, number>, key: string, by: 1 | -1): void {
 
 /** Newest first. */
 function byTime(a: InboundPublication, b: InboundPublication): number {
-  return b.received - a.received || byContent(a, b)
+  return b.received - a.received
 }
 
 /** Equals are in the same order however they came. */

@@ -1,0 +1,267 @@
+/** What is published about an extension, together with what Asterisk says of it, as phones are told. */
+import { expect } from 'chai'
+import dialogBodies from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
+import extenState from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
+import pidfBodies from '../../res_pjsip_exten_state/res_pjsip_pidf_body_generator.ts'
+import eyebeamModule from '../../res_pjsip_exten_state/res_pjsip_pidf_eyebeam_body_supplement.ts'
+import xpidfBodies from '../../res_pjsip_exten_state/res_pjsip_xpidf_body_generator.ts'
+import type { Pubsub } from '../../res_pjsip_pubsub/contract.ts'
+import pubsubModule from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
+import { TestCore, type TestCoreSettings } from '../support/core.ts'
+import { FakeSip, type FakeTransaction, type Headers } from '../support/fake-sip.ts'
+import {
+  DIALOG_TYPE,
+  type DialogText,
+  dialogBody,
+  dialogsIn,
+  PIDF_TYPE,
+  personOf,
+  pidfBody,
+  tuplesIn,
+} from '../support/published-bodies.ts'
+import { until } from '../support/tools.ts'
+
+describe('publications about an extension', () => {
+  let sip: FakeSip
+  let office: TestCore
+  let pubsub: Pubsub
+
+  async function open(settings: TestCoreSettings = {}): Promise<void> {
+    sip = new FakeSip()
+    office = await TestCore.start({
+      sip,
+      endpoints: { 100: { allow_publish: 'any' }, 101: { allow_publish: 'any' }, 300: {} },
+      aors: { line: {} },
+      hints: { '200@default': ['PJSIP/200'] },
+      ...settings,
+    })
+    pubsub = await office.load<Pubsub>(pubsubModule)
+    await office.load(dialogBodies, pidfBodies, eyebeamModule, xpidfBodies, extenState)
+    office.core.devices.set('pbx1', 'PJSIP/200', 'NOT_INUSE')
+  }
+
+  afterEach(() => office.close())
+
+  async function watch(user: string, event: string, headers: Headers = {}): Promise<FakeTransaction> {
+    const tx = await sip.subscribe(user, { Event: event, ...headers })
+    await until('answer', () => tx.answered)
+    if (tx.status === 200) await until('first NOTIFY', () => tx.dialog.notifies.length > 0)
+    return tx
+  }
+
+  async function publish(user: string, event: string, body: string, headers: Headers = {}): Promise<string> {
+    const type = event === 'presence' ? PIDF_TYPE : DIALOG_TYPE
+    const tx = await sip.publish(user, body, { Event: event, 'Content-Type': type, ...headers })
+    expect(tx.status, tx.given?.reason).to.equal(200)
+    return tx.header('SIP-ETag') ?? ''
+  }
+
+  const dialogs = (of: readonly DialogText[], headers: Headers = {}, user = '200'): Promise<string> =>
+    publish(user, 'dialog', dialogBody(of), headers)
+
+  const shows = (tx: FakeTransaction, what: string): Promise<unknown> =>
+    until(`a NOTIFY with ${what}`, () => tx.dialog.last.text.includes(what))
+
+  const lit = (tx: FakeTransaction, ...expected: string[]): Promise<unknown> =>
+    until(`dialogs ${expected.join()}`, () => dialogsIn(tx.dialog.last.text).join() === expected.join())
+
+  describe('presence', () => {
+    it('tuples are together in one document, persons one person, RPID kept', async () => {
+      await open()
+      office.core.devices.set('pbx1', 'PJSIP/200', 'INUSE')
+      const tx = await watch('200', 'presence')
+      await publish('200', 'presence', pidfBody('soft', 'open', personOf('meeting', 'till noon')))
+      await shows(tx, 'rpid:meeting')
+      const { text } = tx.dialog.last
+      expect(tuplesIn(text)).to.deep.equal(['t-200', 'soft'])
+      expect(text.match(/<dm:person/g)).to.have.length(1)
+      expect(text).to.match(/<rpid:activities>\s*<rpid:meeting \/>\s*<rpid:on-the-phone \/>/)
+      expect(text).to.contain('till noon').and.to.contain('entity="sip:200@pbx.example"')
+      expect(text.indexOf('<note')).to.be.above(text.lastIndexOf('</tuple>'))
+    })
+
+    it('of two tuples of one id the newest counts, and it goes when it expires', async () => {
+      await open()
+      const tx = await watch('200', 'presence')
+      await publish('200', 'presence', pidfBody('soft', 'open'))
+      await publish('200', 'presence', pidfBody('soft', 'closed'), {
+        Expires: '1',
+        From: '<sip:101@pbx.example>;tag=1',
+      })
+      await shows(tx, '<basic>closed</basic>')
+      expect(tuplesIn(tx.dialog.last.text)).to.deep.equal(['t-200', 'soft'])
+      await until('expiry', () => !tx.dialog.last.text.includes('closed'))
+      expect(tuplesIn(tx.dialog.last.text)).to.deep.equal(['t-200', 'soft'])
+    })
+
+    it('by priority, the higher one goes before Asterisk itself', async () => {
+      await open({
+        endpoints: { 100: { allow_publish: 'any', trust_id_inbound: true } },
+        files: { 'pubsub.conf': { xavp_cfg: 'X-Pres', retrieve_order: '1' } },
+      })
+      const tx = await watch('200', 'presence')
+      await publish('200', 'presence', pidfBody('low', 'open'), { Contact: '<sip:a@192.0.2.7>' })
+      await publish('200', 'presence', pidfBody('high', 'open'), { 'X-Pres': 'priority=9' })
+      await shows(tx, 'high')
+      expect(tuplesIn(tx.dialog.last.text)).to.deep.equal(['high', 't-200', 'low'])
+    })
+
+    it('is all there is where there is no hint; 404 before anything is published', async () => {
+      await open()
+      expect((await watch('300', 'presence')).status).to.equal(404)
+      const tag = await publish('300', 'presence', pidfBody('soft', 'open', personOf('away')))
+      const tx = await watch('300', 'presence')
+      expect(tuplesIn(tx.dialog.last.text)).to.deep.equal(['soft'])
+      const old = await watch('300', 'presence', { Accept: 'application/xpidf+xml' })
+      expect(old.dialog.last.text).to.contain('substatus="away"').and.to.contain('status="open"')
+      await publish('300', 'presence', '', { 'SIP-If-Match': tag, Expires: '0', 'Content-Type': undefined })
+      await until('an empty document', () => tuplesIn(tx.dialog.last.text).length === 0)
+      expect(tx.dialog.last.state).to.match(/^active/)
+    })
+
+    it('carries a dummy tuple with force_dummy_presence', async () => {
+      await open({ files: { 'pubsub.conf': { accept_unknown: 'yes', force_dummy_presence: 'yes' } } })
+      const tx = await watch('nobody', 'presence')
+      expect(tuplesIn(tx.dialog.last.text)).to.deep.equal(['t-nobody'])
+    })
+
+    it('is kept while the module is loaded anew', async () => {
+      await open()
+      await publish('200', 'presence', pidfBody('soft', 'open'))
+      await office.loader.unload('res_pjsip_exten_state')
+      await office.loader.load('res_pjsip_exten_state')
+      await until('publications read again', () => [...pubsub.allPublications].some(({ state }) => state !== undefined))
+      const tx = await watch('200', 'presence')
+      expect(tuplesIn(tx.dialog.last.text)).to.deep.equal(['t-200', 'soft'])
+    })
+  })
+
+  describe('dialog', () => {
+    it('the lamp of an idle phone lights by what is published, and Asterisk has its say', async () => {
+      await open()
+      const tx = await watch('200', 'dialog')
+      expect(dialogsIn(tx.dialog.last.text)).to.deep.equal(['200=terminated'])
+      const tag = await dialogs([{ id: 'a', callId: 'x', state: 'early' }])
+      await lit(tx, 'a=early')
+      office.core.devices.set('pbx1', 'PJSIP/200', 'INUSE')
+      await lit(tx, '200=confirmed', 'a=early')
+      await dialogs([{ id: 'a', callId: 'x', state: 'terminated' }], { 'SIP-If-Match': tag })
+      await lit(tx, '200=confirmed')
+      office.core.devices.set('pbx1', 'PJSIP/200', 'NOT_INUSE')
+      await lit(tx, '200=terminated')
+    })
+
+    it('a publication goes on behind a terminated dialog with the next call', async () => {
+      await open()
+      const tx = await watch('200', 'dialog')
+      const first = await dialogs([{ id: 'a', callId: 'x', state: 'confirmed' }])
+      const second = await dialogs([{ id: 'a', callId: 'x', state: 'terminated' }], { 'SIP-If-Match': first })
+      await dialogs([{ id: 'a', callId: 'y', state: 'early' }], { 'SIP-If-Match': second })
+      await lit(tx, 'a=early')
+    })
+
+    it('an early behind the terminated of the same dialog lights nothing, whoever says it', async () => {
+      await open()
+      const tx = await watch('200', 'dialog')
+      const instance = { Contact: '<sip:100@192.0.2.7>;+sip.instance="<urn:uuid:1>"' }
+      const tag = await dialogs([{ id: 'a', callId: 'x', state: 'terminated' }], instance)
+      const sent = tx.dialog.notifies.length
+      await dialogs([{ id: 'a', callId: 'x', state: 'early' }], { 'SIP-If-Match': tag, ...instance })
+      await dialogs([{ id: 'a', callId: 'x', state: 'early' }], instance)
+      await dialogs([{ id: 'a', callId: 'x', state: 'early' }], { From: '<sip:101@pbx.example>;tag=1' })
+      await dialogs([{ id: 'b', callId: 'z', state: 'early' }])
+      await lit(tx, 'b=early')
+      expect(tx.dialog.notifies).to.have.length(sent + 1)
+    })
+
+    it('force_single_dialog shows the most interesting one, under the name of the extension', async () => {
+      await open({ files: { 'pubsub.conf': { force_single_dialog: 'yes' } } })
+      const tx = await watch('200', 'dialog')
+      await dialogs([
+        { id: 'a', callId: '1', state: 'confirmed' },
+        { id: 'b', callId: '2', state: 'trying' },
+      ])
+      await lit(tx, '200=confirmed')
+      await dialogs([{ id: 'c', callId: '3', state: 'early' }], { From: '<sip:101@pbx.example>;tag=1' })
+      await lit(tx, '200=early')
+      expect(tx.dialog.last.text).to.contain('call-id="3"')
+    })
+
+    it('does the same in the form of Asterisk', async () => {
+      await open({ general: { compat: 'asterisk' } })
+      const tx = await watch('200', 'dialog')
+      await dialogs([{ id: 'a', callId: '1', state: 'confirmed' }])
+      await lit(tx, '200=confirmed')
+      office.core.devices.set('pbx1', 'PJSIP/200', 'RINGING')
+      await until('a NOTIFY of Asterisk', () => tx.dialog.last.text.includes('direction="recipient"'))
+    })
+
+    it('leaves out the other party where callers are hidden', async () => {
+      await open({ endpoints: { 100: { allow_publish: 'any', hide_callers: 'yes' } } })
+      const tx = await watch('200', 'dialog')
+      const remote = '<remote><identity display="Carol">sip:301@pbx.example</identity></remote>'
+      await dialogs([{ id: 'a', callId: '1', state: 'early', inner: remote }])
+      await lit(tx, 'a=early')
+      expect(tx.dialog.last.text).not.to.contain('Carol')
+    })
+
+    it('takes partial documents, and keeps the whole over a restart of the module', async () => {
+      await open()
+      const tx = await watch('200', 'dialog')
+      const first = await dialogs([
+        { id: 'a', callId: '1', state: 'confirmed' },
+        { id: 'b', callId: '2', state: 'early' },
+      ])
+      const partial = dialogBody(
+        [
+          { id: 'b', callId: '2', state: 'terminated' },
+          { id: 'c', callId: '3', state: 'trying' },
+        ],
+        'partial',
+        1,
+      )
+      await publish('200', 'dialog', partial, { 'SIP-If-Match': first })
+      await lit(tx, 'a=confirmed', 'c=trying')
+      const [kept] = pubsub.allPublications
+      expect(dialogsIn(kept?.body ?? '').toSorted()).to.deep.equal(['a=confirmed', 'b=terminated', 'c=trying'])
+    })
+  })
+
+  describe('dialog;sla', () => {
+    const body = (state: string): string => dialogBody([{ id: 'a', callId: '1', state }])
+    const own: Headers = { Sender: '<sip:100@pbx.example>' }
+
+    it('phones of a line hear of each other, and not of themselves', async () => {
+      await open()
+      const mine = await watch('line', 'dialog;sla')
+      const theirs = await watch('line', 'dialog;sla', { From: '<sip:101@pbx.example>;tag=2' })
+      expect(mine.dialog.last.header('Event')).to.equal('dialog;sla')
+      expect(dialogsIn(mine.dialog.last.text)).to.deep.equal([])
+      const tag = await publish('line', 'dialog;sla', body('confirmed'), own)
+      await lit(theirs, 'a=confirmed')
+      expect(mine.dialog.notifies).to.have.length(1)
+      expect(await publish('line', 'dialog;sla', body('terminated'), { 'SIP-If-Match': tag })).to.equal(tag)
+      await lit(theirs, 'a=terminated')
+      await lit(mine, 'a=terminated')
+      expect(mine.dialog.notifies).to.have.length(2)
+    })
+
+    it('is refreshed and ended in its dialog, and is no dialog', async () => {
+      await open()
+      const tx = await watch('line', 'dialog;sla')
+      expect((await watch('line', 'dialog')).status).to.equal(404)
+      expect((await sip.again(tx, { Event: 'dialog' })).status).to.equal(481)
+      expect((await sip.again(tx)).status).to.equal(200)
+      expect(pubsub.events).not.to.include('dialog;sla')
+      expect((await sip.again(tx, { Expires: '0' })).status).to.equal(200)
+      await until('the end', () => tx.dialog.last.state.startsWith('terminated'))
+    })
+
+    it('a Sender that names somebody else is not believed', async () => {
+      await open()
+      const tx = await watch('line', 'dialog;sla')
+      await publish('line', 'dialog;sla', body('confirmed'), { ...own, From: '<sip:101@pbx.example>;tag=1' })
+      await lit(tx, 'a=confirmed')
+    })
+  })
+})

@@ -1,0 +1,182 @@
+/** Reading what is published: what is right, what is wrong with the rest, and that nothing of it is lost. */
+import { expect } from 'chai'
+import { assert, asyncProperty, constantFrom, oneof, string, tuple } from 'fast-check'
+import { element, printXml } from '../../core/xml.ts'
+import { readDialogs } from '../../res_pjsip_exten_state/dialog-publication.ts'
+import { EndedDialogs } from '../../res_pjsip_exten_state/ended-dialogs.ts'
+import { addPublished } from '../../res_pjsip_exten_state/pidf-composition.ts'
+import { readPresence } from '../../res_pjsip_exten_state/pidf-publication.ts'
+import type { PublishedDialogs, PublishedPresence } from '../../res_pjsip_exten_state/published.ts'
+import type { ReadBody } from '../../res_pjsip_pubsub/contract.ts'
+import { dialogBody, personOf, pidfBody } from '../support/published-bodies.ts'
+
+const presence = (text: string): Promise<ReadBody<PublishedPresence>> => readPresence({ body: Buffer.from(text) })
+
+function dialogs(
+  text: string,
+  previous?: PublishedDialogs,
+  ended = new EndedDialogs(),
+): Promise<ReadBody<PublishedDialogs>> {
+  return readDialogs({ body: Buffer.from(text), previous, resource: '200' }, ended)
+}
+
+function good<State>(read: ReadBody<State>): State {
+  if ('fault' in read) throw new Error(read.fault)
+  return read.state
+}
+
+const faultOf = <State>(read: ReadBody<State>): string => ('fault' in read ? read.fault : '')
+
+const wordsOf = (state: PublishedDialogs): string[] => state.dialogs.map(({ id, state: word }) => `${id}=${word}`)
+
+const NS = 'xmlns="urn:ietf:params:xml:ns:pidf"'
+
+describe('presence documents that are published', () => {
+  for (const [what, text, fault] of [
+    ['no XML', 'hello', 'Presence Document Is Not XML'],
+    ['a document type', `<!DOCTYPE a><presence ${NS} entity="x"/>`, 'Presence Document Is Not XML'],
+    ['another root', `<presents ${NS} entity="x"/>`, 'Root Element Is Not The presence Of PIDF'],
+    ['a root of another namespace', '<presence xmlns="urn:x" entity="x"/>', 'Root Element Is Not The presence Of PIDF'],
+    ['no entity', `<presence ${NS}/>`, 'presence Without entity'],
+    ['a tuple without id', `<presence ${NS} entity="x"><tuple><status/></tuple></presence>`, 'tuple Without id'],
+    ['a tuple without status', `<presence ${NS} entity="x"><tuple id="a"/></presence>`, 'tuple Without status'],
+    [
+      'a basic that is neither',
+      `<presence ${NS} entity="x"><tuple id="a"><status><basic>maybe</basic></status></tuple></presence>`,
+      'basic Is Neither open Nor closed',
+    ],
+    [
+      'an id twice',
+      `<presence ${NS} entity="x"><tuple id="a"><status/></tuple><tuple id="a"><status/></tuple></presence>`,
+      'Two Tuples With One id',
+    ],
+  ] as const) {
+    it(`refuses ${what}`, async () => {
+      expect(faultOf(await presence(text))).to.equal(fault)
+    })
+  }
+
+  it('keeps elements of every namespace, known or not, with their attributes', async () => {
+    const inner =
+      '<d:device id="dev1" xml:lang="en"><d:deviceID>urn:uuid:1</d:deviceID></d:device>' +
+      '<x:lunch xmlns:x="urn:example:lunch" x:with="Bob" at="noon"><x:dish>Soup &amp; bread</x:dish></x:lunch>'
+    const state = good(await presence(pidfBody('a', 'open', `${personOf('meal', 'back at one')}${inner}`)))
+    expect(state).to.deep.include({ basic: 'open', note: '', activities: ['meal'] })
+    const document = element('presence', { entity: 'sip:200@h', xmlns: 'urn:ietf:params:xml:ns:pidf' })
+    addPublished(document, { alone: true, presence: [state], ahead: 0, dialogs: [], sender: '' })
+    const again = good(await presence(printXml(document)))
+    expect(again).to.deep.equal(state)
+    expect(printXml(document)).to.match(/<n[0-9a-f]{6}:lunch n[0-9a-f]{6}:with="Bob" at="noon">/)
+    expect(printXml(document)).to.contain('xml:lang="en"').and.to.contain('Soup &amp; bread')
+  })
+
+  it('does not change what it was given when it is composed again', async () => {
+    const one = good(await presence(pidfBody('a', 'open', personOf('meal'))))
+    const two = good(await presence(pidfBody('b', 'open', personOf('busy'))))
+    const compose = (): string => {
+      const document = element('presence', { entity: 'sip:200@h' })
+      addPublished(document, { alone: true, presence: [one, two], ahead: 0, dialogs: [], sender: '' })
+      return printXml(document)
+    }
+    const first = compose()
+    expect(compose()).to.equal(first)
+    expect(first.match(/<dm:person/g)).to.have.length(1)
+  })
+})
+
+describe('dialog information that is published', () => {
+  const root = (attributes: string, inner = ''): string =>
+    `<dialog-info xmlns="urn:ietf:params:xml:ns:dialog-info" ${attributes}>${inner}</dialog-info>`
+  const whole = 'version="0" state="full" entity="sip:200@h"'
+
+  for (const [what, text, fault] of [
+    ['no XML', '<', 'Dialog Information Is Not XML'],
+    ['another root', '<dialog-info/>', 'Root Element Is Not dialog-info'],
+    ['no entity', root('version="0" state="full"'), 'dialog-info Without entity'],
+    ['no version', root('state="full" entity="x"'), 'dialog-info Without A version'],
+    ['a version that is no number', root('version="-1" state="full" entity="x"'), 'dialog-info Without A version'],
+    ['another state', root('version="0" state="half" entity="x"'), 'state Of dialog-info Is Neither full Nor partial'],
+    ['a dialog without id', root(whole, '<dialog><state>early</state></dialog>'), 'dialog Without id'],
+    ['a dialog without state', root(whole, '<dialog id="a"/>'), 'dialog Without A State Of RFC 4235'],
+    [
+      'a state that is none',
+      root(whole, '<dialog id="a"><state>on</state></dialog>'),
+      'dialog Without A State Of RFC 4235',
+    ],
+    [
+      'an id twice',
+      root(whole, '<dialog id="a"><state>early</state></dialog><dialog id="a"><state>early</state></dialog>'),
+      'Two Dialogs With One id',
+    ],
+  ] as const) {
+    it(`refuses ${what}`, async () => {
+      expect(faultOf(await dialogs(text))).to.equal(fault)
+    })
+  }
+
+  it('a partial document changes what it names; a full one is all there is', async () => {
+    const first = good(
+      await dialogs(
+        dialogBody([
+          { id: 'a', state: 'early' },
+          { id: 'b', state: 'trying' },
+        ]),
+      ),
+    )
+    const second = good(await dialogs(dialogBody([{ id: 'b', state: 'confirmed' }], 'partial', 1), first))
+    expect(wordsOf(second)).to.deep.equal(['a=early', 'b=confirmed'])
+    const third = good(await dialogs(dialogBody([{ id: 'c', state: 'early' }], 'full', 2), second))
+    expect(wordsOf(third)).to.deep.equal(['c=early'])
+  })
+
+  it('a terminated dialog stays so, in this publication and in the next of the resource', async () => {
+    const ended = new EndedDialogs()
+    const over = dialogBody([{ id: 'a', callId: 'x', state: 'terminated' }])
+    const late = dialogBody([{ id: 'a', callId: 'x', state: 'early' }])
+    const first = good(await dialogs(over, undefined, ended))
+    expect(wordsOf(good(await dialogs(late, first, new EndedDialogs())))).to.deep.equal([])
+    expect(wordsOf(good(await dialogs(late, undefined, ended)))).to.deep.equal([])
+    expect(wordsOf(good(await dialogs(over, undefined, ended)))).to.deep.equal(['a=terminated'])
+  })
+
+  it('without a Call-ID the next call has its say', async () => {
+    const first = good(await dialogs(dialogBody([{ id: 'a', state: 'terminated' }])))
+    expect(wordsOf(good(await dialogs(dialogBody([{ id: 'a', state: 'early' }]), first)))).to.deep.equal(['a=early'])
+  })
+
+  it('forgets what ended long ago, and the oldest of too many', () => {
+    let now = 0
+    const ended = new EndedDialogs(() => now)
+    ended.note('200', 'a')
+    expect([ended.has('200', 'a'), ended.has('201', 'a')]).to.deep.equal([true, false])
+    now = 32_000
+    expect(ended.has('200', 'a')).to.equal(false)
+    for (let n = 0; n <= 10_000; n++) ended.note('200', `n${n}`)
+    expect([ended.has('200', 'n0'), ended.has('200', 'n1'), ended.has('200', 'n10000')]).to.deep.equal([
+      false,
+      true,
+      true,
+    ])
+  })
+})
+
+describe('whatever is published', () => {
+  it('is read or refused in words that fit into a reason phrase, and never throws', async () => {
+    const seeds = constantFrom(
+      pidfBody('a', 'open', personOf('away', 'x')),
+      dialogBody([{ id: 'a', callId: 'x', state: 'early' }]),
+      dialogBody([{ id: 'a', state: 'terminated' }], 'partial', 7),
+    )
+    const broken = tuple(seeds, string(), string({ maxLength: 3 })).map(([seed, at, put]) => {
+      const place = (at.length * 37) % seed.length
+      return seed.slice(0, place) + put + seed.slice(place + put.length)
+    })
+    await assert(
+      asyncProperty(oneof(string(), broken), async (text) => {
+        for (const read of [await presence(text), await dialogs(text)])
+          expect(faultOf<unknown>(read)).to.match(/^[A-Za-z0-9 -]*$/)
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
