@@ -8,7 +8,9 @@ import { MODULE_DIRECTIVES } from '../../../core/conf/modules-conf.ts'
 import { parseConfig } from '../../../core/conf/parser.ts'
 import { PJSIP_OPTIONS } from '../../../core/conf/pjsip-conf.ts'
 import { type ConfigSection, lastValue } from '../../../core/config.ts'
+import { findModules } from '../../../core/loader.ts'
 import type { OptionSet } from '../../../core/options.ts'
+import { readWith } from '../../../core/server.ts'
 import { consoleOptions, generalOptions, serverOptions, storeOptions } from '../../../core/settings.ts'
 
 const CONFIGS = join(import.meta.dirname, '../../../configs')
@@ -33,8 +35,9 @@ function inDirectory(change: (text: string) => string, look: (directory: string)
   }
 }
 
+const modules = await findModules()
 const messages = (directory: string): string[] => {
-  const { problems, notes } = readConfiguration(directory)
+  const { problems, notes } = readWith(modules, directory)
   return [...problems, ...notes].map((problem) => problem.message)
 }
 
