@@ -14,12 +14,20 @@ import type { NotifierSubscription } from './subscription.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
 /** A REGISTER with news: the subscriptions of the phone move to its flow, and what waits for a way is tried at once. */
-export function phoneIsBack(subscriptions: Subscriptions, contact: Contact): void {
+export function phoneIsBack(
+  subscriptions: Subscriptions,
+  contact: Contact,
+  moved: (subscription: NotifierSubscription) => void,
+): void {
   const { flow, endpoint } = contact
   if (!flow || endpoint === undefined) return
   const registered = parseUri(contact.registered ?? contact.uri)
   for (const subscription of subscriptions.ofEndpoint(endpoint)) {
-    if (registered && isItsPhone(subscription, contact.instance, registered, flow)) move(subscription, flow)
+    const isIts = registered && isItsPhone(subscription, contact.instance, registered, flow)
+    if (isIts && mayMove(subscription, flow)) {
+      subscription.dialog.rebind(flow)
+      moved(subscription)
+    }
     subscription.wake()
   }
 }
@@ -47,8 +55,7 @@ function isItsPhone(subscription: NotifierSubscription, instance: string, regist
   return sameSource && contact.port === remote.port && !dialog.reachable
 }
 
-function move({ dialog, endpoint }: NotifierSubscription, flow: Flow): void {
-  const { protocol } = dialog.record()
-  // Over UDP the Contact says where to, unless the source address is followed.
-  if (flow.protocol === protocol && (protocol !== 'UDP' || endpoint.rewrite_contact)) dialog.rebind(flow)
+/** Over UDP the Contact says where to, unless the source address is followed. */
+function mayMove({ dialog, endpoint }: NotifierSubscription, flow: Flow): boolean {
+  return flow.protocol === dialog.record().protocol && (flow.protocol !== 'UDP' || endpoint.rewrite_contact)
 }

@@ -101,7 +101,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     await pubsub.compositor.open(store)
     await restorer.run()
     own(core.endpoints.onChange(() => pubsub.#endpointsChanged()))
-    own(core.contacts.onChange((_aor, added) => added && phoneIsBack(subscriptions, added)))
+    const moved = (subscription: NotifierSubscription): void => void pubsub.#storage.save(subscription)
+    own(core.contacts.onChange((_aor, added) => added && phoneIsBack(subscriptions, added, moved)))
     if (isLibrary(settings)) {
       log.notice('db_url is empty: requests are left to the modules that use the functions')
       return pubsub

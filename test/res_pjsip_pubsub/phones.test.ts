@@ -109,6 +109,23 @@ describe('phones that come back', () => {
     })
   }
 
+  it('are told at the new port of their NAT, also after a restart of ours', async () => {
+    const contact = '<sip:nat@10.0.0.1:5060>'
+    const before = await phone('udp', contact, 'nat')
+    await watch(before)
+    await before.next('NOTIFY')
+    const after = await phone('udp', contact, 'nat')
+    expect((await register(after)).status).to.equal(200)
+    lamps.set('200', 'on')
+    expect((await after.next('NOTIFY')).body).to.equal('on')
+    await office.store.flush()
+    await office.kill()
+    lamps.set('200', 'off')
+    await begin()
+    expect((await after.next('NOTIFY')).body).to.equal('off')
+    expect(before.received.filter(({ method }) => method === 'NOTIFY')).to.have.length(1)
+  })
+
   it('move although the old connection seems to live', async () => {
     const contact = `<sip:100@10.0.0.1:1>${INSTANCE}`
     const before = await phone('tcp', contact)
