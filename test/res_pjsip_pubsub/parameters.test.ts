@@ -1,0 +1,120 @@
+/** The table of parameters in docs/presence.md says what the code does, and names all of them. */
+import { readFileSync } from 'node:fs'
+import { expect } from 'chai'
+import { defaultsOf, readSection } from '../../core/options.ts'
+import { isLibrary, kamailioOptions, storageModes } from '../../res_pjsip_pubsub/kamailio-options.ts'
+import { pubsubOptions } from '../../res_pjsip_pubsub/options.ts'
+
+const NAMES = ['min_expires', 'max_expires', ...Object.keys(kamailioOptions)]
+
+/** Of OpenSER and Kamailio, old and new, whatever concerns presence. */
+const OF_KAMAILIO =
+  `db_url presentity_table active_watchers_table watchers_table clean_period db_update_period waitn_time
+  notifier_poll_rate notifier_processes to_tag_pref totag_avpid lock_set_size expires_offset max_expires min_expires
+  min_expires_action force_active server_address fallback2db subs_db_mode publ_cache subs_htable_size pres_htable_size
+  send_fast_notify enable_sphere_check timeout_rm_subs fetch_rows db_table_lock_type local_log_level subs_remove_match
+  xavp_cfg retrieve_order sip_uri_match delete_same_subs cseq_offset force_delete subs_respond_200 default_expires
+  force_dummy_dialog force_dummy_presence force_single_dialog`.split(/\s+/)
+
+function rows(): string[][] {
+  const text = readFileSync(new URL('../../docs/presence.md', import.meta.url), 'utf8')
+  const section = text.slice(text.indexOf('## Parameters')).split('\n## ')[0] ?? ''
+  return section
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .map((line) => line.split(/(?<!\\)\|/).map((cell) => cell.trim()))
+    .map((cells) => cells.slice(1, 5))
+}
+
+const unquoted = (cell: string | undefined): string => (cell ?? '').replace(/^`|`$/g, '')
+
+describe('parameters of Kamailio', () => {
+  it('are all there', () => {
+    expect(Object.keys(pubsubOptions)).to.include.members(OF_KAMAILIO)
+  })
+
+  it('have a row each in the documentation, and no row is about anything else', () => {
+    expect(rows().map(([name]) => unquoted(name))).to.deep.equal(NAMES)
+  })
+
+  it('have there the default and the sentence of the code', () => {
+    for (const [name, byDefault, doc, compared] of rows()) {
+      const option = Object.entries(pubsubOptions).find(([key]) => key === unquoted(name))?.[1]
+      expect([unquoted(byDefault), doc], name).to.deep.equal([option?.defaultText, option?.doc])
+      expect(compared, name).to.not.equal('')
+    }
+  })
+
+  it('that change nothing say so in both, and why', () => {
+    const readOnly = rows().filter(([, , , compared]) => compared === 'read only')
+    expect(readOnly.map(([name]) => unquoted(name)).sort()).to.deep.equal(
+      NAMES.filter((name) => docOf(name).startsWith('Read and checked only')).sort(),
+    )
+    for (const [name, , doc] of readOnly) expect(doc, name).to.match(/^Read and checked only: .{20,}\.$/)
+  })
+
+  it('are read with 0 and 1 for no and yes, and refuse what they cannot be', () => {
+    const read = (values: Record<string, string>): [unknown, string[]] => {
+      const problems: Parameters<typeof readSection>[2] = []
+      const entries = Object.entries(values).map(([key, value], at) => ({
+        key,
+        value,
+        arrow: false,
+        file: 'pubsub.conf',
+        line: at + 2,
+      }))
+      const section = { name: 'general', entries, file: 'pubsub.conf', line: 1 }
+      return [readSection(section, pubsubOptions, problems), problems.map(({ message }) => message)]
+    }
+    const [good, none] = read({
+      timeout_rm_subs: '0',
+      force_active: '1',
+      subs_db_mode: '3',
+      clean_period: '-1',
+      server_address: 'sip:10.10.10.10:5060',
+      to_tag_pref: 'pres',
+      db_url: 'sqlite:////etc/kamailio/kamailio.db',
+      presentity_table: 'presentity',
+    })
+    expect(none).to.deep.equal([])
+    expect(good).to.include({ timeout_rm_subs: false, force_active: true, subs_db_mode: 3, clean_period: -1 })
+    expect(good).to.have.deep.property('db_url', { kind: 'sqlite', path: '/etc/kamailio/kamailio.db' })
+    const [, faults] = read({
+      subs_db_mode: '4',
+      min_expires_action: '0',
+      server_address: '10.10.10.10',
+      to_tag_pref: 'a b',
+      db_url: 'mysql://kamailio@localhost/kamailio',
+      presentity_table: 'presentity; drop',
+      sender_header: 'Se nder',
+      retrive_order: '1',
+    })
+    expect(faults).to.have.length(8)
+    expect(faults[4]).to.equal(
+      "pubsub.conf:6: db_url = 'mysql://kamailio@localhost/kamailio' is not valid, expected store, sqlite:///path, or nothing",
+    )
+    expect(faults[7]).to.include('retrieve_order')
+  })
+})
+
+describe('parameters of storage', () => {
+  const settings = defaultsOf(pubsubOptions)
+
+  it('are the library mode where there is no database, unless publications live in memory', () => {
+    const nothing = { db_url: { kind: 'none' }, publ_cache: 1 } as const
+    expect(isLibrary(settings)).to.equal(false)
+    expect(isLibrary(nothing)).to.equal(true)
+    expect(isLibrary({ ...nothing, publ_cache: 2 })).to.equal(false)
+  })
+
+  it('are those of fallback2db where that is set, and all in memory without a database', () => {
+    expect(storageModes(settings)).to.deep.equal({ subscriptions: 2, publications: 1 })
+    expect(storageModes({ ...settings, fallback2db: true })).to.deep.equal({ subscriptions: 3, publications: 0 })
+    const none = { ...settings, fallback2db: true, db_url: { kind: 'none' } as const }
+    expect(storageModes(none)).to.deep.equal({ subscriptions: 0, publications: 2 })
+  })
+})
+
+function docOf(name: string): string {
+  return Object.entries(pubsubOptions).find(([key]) => key === name)?.[1].doc ?? ''
+}
