@@ -81,8 +81,26 @@ export interface ExtensionState {
   readonly calls: readonly Call[]
 }
 
+/**
+ * Devices count where something goes on: which of a group rings decides whose call is shown, though the group rings
+ * either way.
+ */
 function sameState(a: ExtensionState, b: ExtensionState): boolean {
-  return a.state === b.state && a.name === b.name && samePresence(a.presence, b.presence) && sameCalls(a.calls, b.calls)
+  return (
+    a.state === b.state &&
+    a.name === b.name &&
+    (!goesOn(a.state) || sameDevices(a.devices, b.devices)) &&
+    samePresence(a.presence, b.presence) &&
+    sameCalls(a.calls, b.calls)
+  )
+}
+
+function goesOn(state: ExtensionStateCode): boolean {
+  return state !== EXTENSION.NOT_INUSE && state !== EXTENSION.UNAVAILABLE
+}
+
+function sameDevices(a: ExtensionState['devices'], b: ExtensionState['devices']): boolean {
+  return a.length === b.length && a.every(({ device, state }, i) => b[i]?.device === device && b[i]?.state === state)
 }
 
 function sameCalls(a: readonly Call[], b: readonly Call[]): boolean {

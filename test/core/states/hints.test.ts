@@ -107,6 +107,19 @@ describe('hints', () => {
     expect(seen.at(-1)?.presence.message).to.equal('hush')
   })
 
+  it('says which device of a group it is, also where the group looks the same', async () => {
+    dialplan.lines.set('800@office', { devices: ['PJSIP/101', 'PJSIP/102'] })
+    devices.set('pbx1', 'PJSIP/101', 'RINGING')
+    devices.set('pbx1', 'PJSIP/102', 'NOT_INUSE')
+    const hint = await find('800')
+    const { seen } = watch(hint)
+    devices.set('pbx1', 'PJSIP/102', 'RINGING')
+    devices.set('pbx1', 'PJSIP/101', 'NOT_INUSE')
+    expect(hint.value.state).to.equal(EXTENSION.RINGING)
+    expect(hint.value.devices.map(({ state }) => state)).to.deep.equal(['NOT_INUSE', 'RINGING'])
+    expect(seen.at(-1)).to.equal(hint.value)
+  })
+
   it('tells the steps of a call once each, though they come in several events', async () => {
     devices.set('pbx1', 'PJSIP/100', 'NOT_INUSE')
     const { seen, states } = watch(await find('100'))
