@@ -9,15 +9,18 @@ import type { Undo } from '../core/scope.ts'
 import type { ServerTransaction, SipRequest } from '../core/sip/contract.ts'
 import { randomId } from '../core/sip/id.ts'
 import type { Hints } from '../core/states/hints.ts'
+import type { Store } from '../core/store-contract.ts'
 import type { Watchable } from '../core/watch.ts'
 import type { Kind, Publication, PublicationEvent, PublicationHandler, Publishing, ResponseData } from './contract.ts'
 import { isOwnName, nameKey, senderUri } from './identity.ts'
 import type { PubsubSettings } from './options.ts'
 import { InboundPublication } from './publication.ts'
-import { openPublicationStore, type PublicationStore, type StoredPublication } from './publication-store.ts'
+import { followerOf } from './publication-following.ts'
+import type { PublicationStore, StoredPublication } from './publication-store.ts'
 import { Publications } from './publications.ts'
 import { type Asserted, type Published, type PublishServices, priorityOf, publish } from './publish.ts'
 import type { Timers } from './services.ts'
+import { openPublications } from './storage-modes.ts'
 import { Turns } from './turns.ts'
 
 export interface CompositorServices {
@@ -59,10 +62,12 @@ export class Compositor implements Publishing {
   }
 
   /** Takes back what the store holds. */
-  async open(store: Parameters<typeof openPublicationStore>[0]): Promise<void> {
-    this.#store = await openPublicationStore(store, this.#publications)
+  async open(store: Store): Promise<void> {
+    const { settings, now } = this.#services
+    this.#store = await openPublications({ store, settings: settings(), now, all: this.#publications })
     const unreadable = await this.#store.load((stored) => this.#restore(stored))
     if (unreadable > 0) this.#services.log.warning(`${unreadable} publications in the store could not be read`)
+    this.#store.follow?.(this.#follower())
   }
 
   /** Nothing is told: the publications stay in the store. */
@@ -204,7 +209,7 @@ export class Compositor implements Publishing {
       received: document.modified,
     }
     const lease = { entityTag: randomId(), expires: FOREVER }
-    const made = new InboundPublication(ruid.slice(0, 8), facts, said, lease, (due) => this.#expired(due))
+    const made = new InboundPublication(ruid.slice(0, 8), facts, said, lease, (due) => this.#due(due))
     await this.#store?.keep(made)
     this.#publications.add(made)
     this.#publications.tell('published', made)
@@ -219,7 +224,7 @@ export class Compositor implements Publishing {
     if (lease.expires <= this.#services.now()) return void this.#store?.forget(facts)
     const endpoint = this.#services.endpoints.files.endpoints.get(facts.endpointId)
     const publication = new InboundPublication(facts.ruid.slice(0, 8), { ...facts, endpoint }, said, lease, (due) =>
-      this.#expired(due),
+      this.#due(due),
     )
     this.#publications.add(publication)
     this.#arm(publication)
@@ -239,9 +244,31 @@ export class Compositor implements Publishing {
     this.#publications.refresh(publication.event, resource)
   }
 
+  #follower(): ReturnType<typeof followerOf> {
+    return followerOf({
+      publications: this.#publications,
+      handler: (event) => this.#handlers.get(event),
+      restore: (stored) => this.#restore(stored),
+      arm: (publication) => this.#arm(publication),
+      disarm: (publication) => this.#services.timers.cancel(publication),
+      drop: (publication, why) => this.#drop(publication, why),
+      tell: (what, publication) => this.#publications.tell(what, publication),
+    })
+  }
+
   #unread(publication: InboundPublication): void {
     publication.reads(undefined)
     this.#publications.refresh(publication.event, publication.resource)
+  }
+
+  /** It may have been refreshed at another server. */
+  #due(publication: InboundPublication): void {
+    const synced = this.#store?.sync?.()
+    if (!synced) return this.#expired(publication)
+    void synced.then(() => {
+      const isOver = publication.expires <= this.#services.now()
+      if (isOver && this.#publications.ofRuid(publication.ruid) === publication) this.#expired(publication)
+    })
   }
 
   #expired(publication: InboundPublication): void {
@@ -279,10 +306,13 @@ export class Compositor implements Publishing {
       mayPublish: (endpoint, resource) => this.#mayPublish(endpoint, resource),
       exists: (handler, resource, endpoint) => this.#exists(handler, resource, endpoint),
       inTurn: (key, work) => this.#turns.take(key, work),
-      find: (entityTag) => this.#publications.ofTag(entityTag),
+      find: async (entityTag) => {
+        await this.#store?.sync?.()
+        return this.#publications.ofTag(entityTag)
+      },
       keep: (publication) => this.#store?.keep(publication),
       forget: (publication) => this.#store?.forget(publication),
-      due: (publication) => this.#expired(publication),
+      due: (publication) => this.#due(publication),
       arm: (publication) => this.#arm(publication),
       disarm: (publication) => timers.cancel(publication),
       tell: (what, publication) => {

@@ -233,7 +233,9 @@ export function storageModes(settings: StorageSettings): {
 } {
   if (settings.db_url.kind === 'none') return { subscriptions: 0, publications: 2 }
   if (settings.fallback2db) return { subscriptions: 3, publications: 0 }
-  return { subscriptions: settings.subs_db_mode, publications: settings.publ_cache }
+  const { subs_db_mode: subscriptions, publ_cache } = settings
+  // Servers that share their subscriptions have to know of each other's publications.
+  return { subscriptions, publications: subscriptions === 3 && publ_cache === 1 ? 0 : publ_cache }
 }
 
 function table(byDefault: string, doc: string): Option<string> {

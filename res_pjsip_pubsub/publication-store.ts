@@ -2,7 +2,7 @@
  * Publications in the store: a row each, in Kamailio's table `presentity` with Kamailio's columns, and behind them those
  * that Kamailio has no use for.
  */
-import type { Store, Table, TableDefinition } from '../core/store.ts'
+import type { Store, Table, TableDefinition } from '../core/store-contract.ts'
 import type { Lease, PublicationFacts, Said } from './publication.ts'
 
 export interface PresentityRow {
@@ -22,11 +22,18 @@ export interface PresentityRow {
   readonly endpoint: string
   readonly publisher: string
   readonly instance: string
+  /** Epoch milliseconds. */
+  readonly expires_ms: number | null
+  readonly received_ms: number | null
+  /** Goes up with each change, over all rows, where several servers have the table. */
+  readonly changed: number | null
 }
 
-export const PRESENTITY: TableDefinition<PresentityRow> = {
-  name: 'presentity',
+export const PRESENTITY: Omit<TableDefinition<PresentityRow>, 'name'> = {
   key: 'ruid',
+  serial: 'id',
+  version: 5,
+  indexes: [['username', 'domain', 'event'], ['changed']],
   columns: {
     ruid: 'text',
     username: 'text',
@@ -42,8 +49,14 @@ export const PRESENTITY: TableDefinition<PresentityRow> = {
     endpoint: 'text',
     publisher: 'text',
     instance: 'text',
+    expires_ms: 'integer',
+    received_ms: 'integer',
+    changed: 'integer',
   },
 }
+
+/** What rows of others may lack. */
+const OWN: ReadonlySet<string> = new Set(['expires_ms', 'received_ms', 'changed'])
 
 /** Milliseconds that a row may be over: whoever has it is about to take it away. */
 const OVERDUE = 60_000
@@ -68,19 +81,42 @@ export interface PublicationStore {
   reread(event: string, resource: string): Promise<readonly StoredPublication[]>
   /** Deletes rows whose time is over and that nobody took away. Resolves with their number. */
   clean(now: number, isLive: (ruid: string) => boolean): Promise<number>
+  /** Tells what other servers publish from now on. Absent where there are none. */
+  follow?(follower: PublicationFollower): void
+  /** Resolves when all that others published before is told. */
+  sync?(): Promise<void>
   /** Resolves when everything is on disk. */
   close(): Promise<void>
 }
 
-/** Written behind the packet path, in the store of lamplighter.conf. `all`: those there are, for a file that has to be written anew. */
-export async function openPublicationStore(store: Store, all: Iterable<KeptPublication>): Promise<PublicationStore> {
+export interface PublicationFollower {
+  changed(stored: StoredPublication): void
+  gone(ruid: string): void
+}
+
+/**
+ * `publ_cache = 1`: written before the answer, and read once. While the disk refuses, nobody waits for it. `all`: those
+ * there are, for a file that has to be written anew.
+ */
+export async function openCachedPublications(
+  store: Store,
+  name: string,
+  all: Iterable<KeptPublication>,
+): Promise<PublicationStore> {
   const rows = function* (): Iterable<PresentityRow> {
     for (const publication of all) yield toRow(publication)
   }
-  const table: Table<PresentityRow> = await store.table({ ...PRESENTITY, rows })
+  const table: Table<PresentityRow> = await store.table({ ...PRESENTITY, name, rows })
+  const written = async (): Promise<void> => void (store.writable && (await store.durable()))
   return {
-    keep: (publication) => table.put(toRow(publication)),
-    forget: ({ ruid }) => table.delete(ruid),
+    keep: (publication) => {
+      table.put(toRow(publication))
+      return written()
+    },
+    forget: ({ ruid }) => {
+      table.delete(ruid)
+      return written()
+    },
     close: () => store.flush(),
     async reread(event, resource) {
       const found = await table.select({ event, username: resource })
@@ -130,6 +166,9 @@ export function toRow(publication: KeptPublication): PresentityRow {
     endpoint: publication.endpointId,
     publisher: publication.publisher,
     instance: publication.instance,
+    expires_ms: publication.expires,
+    received_ms: publication.received,
+    changed: 0,
   }
 }
 
@@ -151,15 +190,19 @@ export function fromRow(row: PresentityRow): StoredPublication {
       read: undefined,
       sender: row.sender,
       priority: row.priority,
-      received: row.received_time * 1000,
+      received: row.received_ms ?? row.received_time * 1000,
     },
-    lease: { entityTag: row.etag, expires: row.expires * 1000 },
+    lease: { entityTag: row.etag, expires: row.expires_ms ?? row.expires * 1000 },
   }
 }
 
 /** Rows come from a file that anybody may have written to. */
 export function isRow(row: Readonly<Record<string, unknown>>): boolean {
   return Object.entries(PRESENTITY.columns).every(([name, type]) =>
-    type === 'text' ? typeof row[name] === 'string' : Number.isSafeInteger(row[name]),
+    OWN.has(name) && row[name] === null
+      ? true
+      : type === 'text'
+        ? typeof row[name] === 'string'
+        : Number.isSafeInteger(row[name]),
   )
 }

@@ -4,6 +4,9 @@ import { ConfigError } from '../core/options.ts'
 import type { Store } from '../core/store-contract.ts'
 import { storageModes } from './kamailio-options.ts'
 import type { PubsubSettings } from './options.ts'
+import { memoryPublications } from './publication-memory.ts'
+import { SharedPublications } from './publication-shared.ts'
+import { type KeptPublication, openCachedPublications, type PublicationStore } from './publication-store.ts'
 import type { StorageSettings, SubscriptionStorage } from './storage.ts'
 import { CachedStorage } from './storage-cached.ts'
 import { memoryStorage } from './storage-memory.ts'
@@ -47,6 +50,25 @@ export async function openStorage(settings: StorageSettings): Promise<Subscripti
       return CachedStorage.open(true, settings)
     default:
       return CachedStorage.open(false, settings)
+  }
+}
+
+/** `publ_cache`. */
+export async function openPublications(asked: {
+  readonly store: Store
+  readonly settings: PubsubSettings
+  readonly now: () => number
+  readonly all: Iterable<KeptPublication>
+}): Promise<PublicationStore> {
+  const { store, settings, now, all } = asked
+  const table = settings.presentity_table
+  switch (storageModes(settings).publications) {
+    case 2:
+      return memoryPublications
+    case 0:
+      return SharedPublications.open({ store, table, now, period: 1000 / settings.notifier_poll_rate })
+    default:
+      return openCachedPublications(store, table, all)
   }
 }
 
