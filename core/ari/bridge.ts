@@ -236,8 +236,7 @@ class AriBridge implements Bridge {
       if (current()) await this.#link.restart('the events could not be subscribed to')
       return
     }
-    const { externalMailboxes } = await checkUp(this.#link, this.#complaints)
-    this.#mailboxes.external = externalMailboxes
+    await this.#checkUp()
     if (current()) await this.#readAll()
     if (!current()) return
     clearTimeout(this.#staleTimer)
@@ -246,6 +245,18 @@ class AriBridge implements Bridge {
     this.#become('serving')
     for (const loop of this.#loops) loop.start()
     this.#settle()
+  }
+
+  async #checkUp(): Promise<void> {
+    const { externalMailboxes } = await checkUp(this.#link, this.#complaints)
+    this.#mailboxes.external = externalMailboxes
+  }
+
+  /** Whether what was wrong in Asterisk has been mended, which no event tells. */
+  async #lookAgain(): Promise<void> {
+    if (this.#complaints.has('subscription') || this.#complaints.has('calls'))
+      await subscribe(this.#link, this.#options.app, this.#complaints, this.#log)
+    if (this.#complaints.has('module ')) await this.#checkUp()
   }
 
   /** Everything somebody needs is read; what nobody needs any more is forgotten, for no event will have told its end. */
@@ -338,6 +349,7 @@ class AriBridge implements Bridge {
 
   async #reconcileNow(): Promise<Reconciliation> {
     const { devices, mailboxes, presences } = this.#core
+    await this.#lookAgain()
     const result = await reconcile([{ compare: () => this.#devices.compare(devices.needed()) }, this.#calls], this.#log)
     // Nothing tells of these but reading them: that they changed since the last time is no drift.
     await Promise.all([

@@ -16,6 +16,11 @@ export class Complaints {
     return [...this.#open.values()]
   }
 
+  /** Whether something holds that was said by a key of this beginning. */
+  has(keyStart: string): boolean {
+    return [...this.#open.keys()].some((key) => key.startsWith(keyStart))
+  }
+
   say(key: string, message: string, level: 'error' | 'warning' = 'warning'): void {
     if (this.#open.get(key) === message) return
     this.#open.set(key, message)

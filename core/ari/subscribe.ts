@@ -27,20 +27,26 @@ export async function subscribe(link: AriLink, app: string, complaints: Complain
   if (devices.kind === 'ok' && !list(told.device_names).includes(ALL_DEVICES)) {
     log.debug(() => `the application lists no ${ALL_DEVICES}`)
   }
-  await subscribeToChannels(link, app, told.channel_ids, log)
+  await subscribeToChannels(link, app, told.channel_ids, complaints)
   await filterEvents(link, app, log)
   return true
 }
 
 /** `subscribeAll` of the connect does it, where the application did not exist before; Asterisk ignores it silently where it did. */
-async function subscribeToChannels(link: AriLink, app: string, channelIds: unknown, log: Logger): Promise<void> {
-  if (list(channelIds).includes(ALL_CHANNELS)) return
+async function subscribeToChannels(
+  link: AriLink,
+  app: string,
+  channelIds: unknown,
+  complaints: Complaints,
+): Promise<void> {
+  if (list(channelIds).includes(ALL_CHANNELS)) return complaints.settle('calls')
   for (const eventSource of ['channel:', 'endpoint:PJSIP']) {
     const answer = await link.request('applications.subscribe', { applicationName: app, eventSource })
     const told = answer.kind === 'ok' ? record(answer.body) : {}
-    if (list(told.channel_ids).includes(ALL_CHANNELS) || list(told.endpoint_ids).length > 0) return
+    const isTold = list(told.channel_ids).includes(ALL_CHANNELS) || list(told.endpoint_ids).length > 0
+    if (isTold) return complaints.settle('calls')
   }
-  log.warning("Asterisk does not tell its calls; lamps follow device states, without the caller's name")
+  complaints.say('calls', "Asterisk does not tell its calls; lamps follow device states, without the caller's name")
 }
 
 /** Only saves work: what we do not want is ignored here anyhow. */

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { expect } from 'chai'
 import { pbxData } from '../../../core/demo/data.ts'
 import { type DemoPbx, type DemoPbxOptions, startDemoPbx } from '../../../core/demo/pbx.ts'
@@ -89,6 +89,29 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     await rig.hints.find('default', '200')
     expect(rig.logged('the ARI user is read-only')).to.have.length(1)
     expect(rig.bridge.status().complaints.join()).to.include('read_only = no')
+  })
+
+  it('subscribes as soon as it may, and finds a module that was loaded meanwhile, without a new connection', async () => {
+    const missingModules = ['res_mwi_devstate.so']
+    await start({ missingModules })
+    const readOnly = ({ method }: IncomingMessage, response: ServerResponse): boolean => {
+      if (method === 'GET') return false
+      response.writeHead(403, { 'Content-Type': 'application/json' }).end('{"message":"Write access denied"}')
+      return true
+    }
+    proxy.rules.push({ path: /applications/, answer: readOnly })
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    await rig.bridge.reconcile()
+    expect(rig.logged('Asterisk refuses to tell its device states (403')).to.have.length(1)
+    expect(rig.bridge.status().complaints.join('\n')).to.include('read_only = no').and.include('res_mwi_devstate.so')
+
+    proxy.rules.length = 0
+    missingModules.pop()
+    await rig.bridge.reconcile()
+    expect(rig.logged('device states are told now')).to.have.length(1)
+    expect(rig.bridge.status()).to.deep.include({ complaints: [], connects: 1 })
+    await stillServes(rig)
   })
 
   it('names a missing module and the line that loads it', async () => {
