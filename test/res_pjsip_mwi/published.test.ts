@@ -1,0 +1,184 @@
+/** Message summaries that are published (RFC 3842): what is read, and what they and Asterisk's mailboxes become. */
+import { expect } from 'chai'
+import { array, assert, constantFrom, integer, property, record, shuffledSubarray, string } from 'fast-check'
+import { summed } from '../../res_pjsip_mwi/summaries.ts'
+import { printSummary, readSummary, type SummaryDocument } from '../../res_pjsip_mwi/summary-publication.ts'
+import type { TestCoreSettings } from '../support/core.ts'
+import type { Headers } from '../support/fake-sip.ts'
+import { MwiOffice } from '../support/mwi-office.ts'
+import { until } from '../support/tools.ts'
+
+const faultOf = (text: string): string => {
+  const read = readSummary(text)
+  return 'fault' in read ? read.fault : ''
+}
+
+function good(text: string): SummaryDocument {
+  const read = readSummary(text)
+  if ('fault' in read) throw new Error(read.fault)
+  return read.state
+}
+
+describe('message summaries that are published', () => {
+  it('are read with all their classes, and written again', () => {
+    const text =
+      'Messages-Waiting: yes\r\nMessage-Account: sip:alice@vmail.example.com\r\n' +
+      'Voice-Message: 2/8 (0/2)\r\nFax-Message: 1/0 (0/0)\r\n'
+    const document = good(text)
+    expect(document).to.include({ waiting: true, account: 'sip:alice@vmail.example.com' })
+    expect(document.classes.get('voice-message')).to.deep.equal({
+      newMessages: 2,
+      oldMessages: 8,
+      newUrgent: 0,
+      oldUrgent: 2,
+    })
+    expect(printSummary(document)).to.equal(text)
+  })
+
+  it('may be short, of any case, and followed by headers of messages', () => {
+    expect(good('messages-waiting:NO')).to.deep.include({ waiting: false, account: '' })
+    const document = good('Messages-Waiting: yes\nvoice-message : 1 / 2\n\nTo: <alice@x>\nSubject: carpool\n')
+    expect(document.classes.get('voice-message')).to.deep.include({ newMessages: 1, oldMessages: 2 })
+  })
+
+  for (const [what, text, fault] of [
+    ['nothing', '', 'Body Does Not Begin With Messages-Waiting'],
+    ['counts alone', 'Voice-Message: 1/0', 'Body Does Not Begin With Messages-Waiting'],
+    ['neither yes nor no', 'Messages-Waiting: perhaps', 'Messages-Waiting Is Neither yes Nor no'],
+    ['an account that is no URI', 'Messages-Waiting: no\r\nMessage-Account: alice', 'Malformed Message-Account'],
+    [
+      'an account behind the counts',
+      'Messages-Waiting: no\r\nVoice-Message: 0/0\r\nMessage-Account: sip:a@b',
+      'Malformed Message-Account',
+    ],
+    ['a line of no field', 'Messages-Waiting: no\r\nhello', 'Line Without A Colon In Message Summary'],
+    ['a class there is not', 'Messages-Waiting: no\r\nSmoke-Message: 1/0', 'Unknown Message Context Class'],
+    [
+      'a class twice',
+      'Messages-Waiting: no\r\nVoice-Message: 1/0\r\nVoice-Message: 1/0',
+      'Message Context Class Twice',
+    ],
+    ['counts that are none', 'Messages-Waiting: no\r\nVoice-Message: many', 'Malformed Message Counts'],
+    ['counts below nothing', 'Messages-Waiting: no\r\nVoice-Message: -1/0', 'Malformed Message Counts'],
+  ] as const) {
+    it(`are refused for ${what}`, () => {
+      expect(faultOf(text)).to.equal(fault)
+    })
+  }
+
+  it('are read or refused, whatever they are', () => {
+    assert(
+      property(array(string(), { maxLength: 6 }), (lines) => {
+        expect(faultOf(`Messages-Waiting: yes\r\n${lines.join('\r\n')}`)).to.match(/^[A-Za-z -]*$/)
+      }),
+    )
+  })
+
+  it('sum up to the same in any order', () => {
+    const one = record({
+      waiting: constantFrom('yes', 'no'),
+      name: constantFrom('Voice', 'Fax', 'Text'),
+      count: integer({ min: 0, max: 99 }),
+    })
+    const all = array(one, { maxLength: 6 }).map((many) =>
+      many.map(({ waiting, name, count }) =>
+        good(`Messages-Waiting: ${waiting}\r\n${name}-Message: ${count}/1 (1/0)\r\n`),
+      ),
+    )
+    const own = { newMessages: 1, oldMessages: 2, account: '' }
+    assert(
+      property(
+        all.chain((documents) =>
+          shuffledSubarray(documents, { minLength: documents.length }).map((mixed) => [documents, mixed]),
+        ),
+        ([documents = [], mixed = []]) => {
+          expect(summed(own, mixed)).to.deep.equal(summed(own, documents))
+        },
+      ),
+    )
+  })
+})
+
+describe('message-summary of publications and mailboxes', () => {
+  const SETTINGS: TestCoreSettings = {
+    endpoints: { 100: { aors: ['100', 'vm'], allow_publish: 'any' } },
+    aors: { 100: { mailboxes: ['100@default'], voicemail_extension: '*97' }, vm: {} },
+  }
+  let office: MwiOffice
+
+  afterEach(() => office.test.close())
+
+  async function publish(user: string, body: string, headers: Headers = {}): Promise<string> {
+    const tx = await office.sip.publish(user, body, {
+      Event: 'message-summary',
+      'Content-Type': body === '' ? undefined : 'application/simple-message-summary',
+      ...headers,
+    })
+    expect(tx.status, tx.given?.reason).to.equal(200)
+    return tx.header('SIP-ETag') ?? ''
+  }
+
+  const VOICE = 'Messages-Waiting: yes\r\nVoice-Message: 3/0\r\n'
+  const FAX = 'Messages-Waiting: yes\r\nFax-Message: 1/1 (1/0)\r\n'
+  const account = 'Message-Account: sip:*97@pbx.example\r\n'
+
+  it('is the newest of them', async () => {
+    office = await MwiOffice.open(SETTINGS)
+    office.count('100@default', 1)
+    const { dialog } = await office.subscribe('100')
+    const tag = await publish('100', VOICE)
+    await until(
+      'the published',
+      () => dialog.last.text === `Messages-Waiting: yes\r\n${account}Voice-Message: 3/0 (0/0)\r\n`,
+    )
+    await new Promise((resolve) => {
+      setTimeout(resolve, 2)
+    })
+    office.count('100@default', 0, 1)
+    await until(
+      'the mailbox',
+      () => dialog.last.text === `Messages-Waiting: no\r\n${account}Voice-Message: 0/1 (0/0)\r\n`,
+    )
+    await new Promise((resolve) => {
+      setTimeout(resolve, 2)
+    })
+    const next = await publish('100', FAX, { 'SIP-If-Match': tag })
+    await until(
+      'the newest',
+      () => dialog.last.text === `Messages-Waiting: yes\r\n${account}Fax-Message: 1/1 (1/0)\r\n`,
+    )
+    await publish('100', '', { 'SIP-If-Match': next, Expires: '0' })
+    await until('the mailbox again', () => dialog.last.text.includes('Voice-Message: 0/1'))
+  })
+
+  it('is their sum where that is wanted', async () => {
+    office = await MwiOffice.open({ ...SETTINGS, files: { 'pubsub.conf': { message_summary: 'sum' } } })
+    office.count('100@default', 1, 2)
+    const { dialog } = await office.subscribe('100')
+    await publish('100', VOICE, { Contact: '<sip:a@192.0.2.7>' })
+    await publish('100', FAX, { Contact: '<sip:b@192.0.2.7>' })
+    const expected = `Messages-Waiting: yes\r\n${account}Voice-Message: 4/2 (0/0)\r\nFax-Message: 1/1 (1/0)\r\n`
+    await until('the sum', () => dialog.last.text === expected)
+  })
+
+  it('is what was published alone where there is no mailbox, found by 404 before', async () => {
+    office = await MwiOffice.open(SETTINGS)
+    expect((await office.subscribe('vm')).status).to.equal(404)
+    const tag = await publish(
+      'vm',
+      `Messages-Waiting: yes\r\nMessage-Account: sip:vm@elsewhere.example\r\nVoice-Message: 1/0\r\n`,
+    )
+    const { dialog } = await office.subscribe('vm')
+    expect(dialog.last.text).to.contain('Message-Account: sip:vm@elsewhere.example\r\nVoice-Message: 1/0 (0/0)\r\n')
+    await publish('vm', '', { 'SIP-If-Match': tag, Expires: '0' })
+    await until('nothing', () => dialog.last.text === 'Messages-Waiting: no\r\nVoice-Message: 0/0 (0/0)\r\n')
+  })
+
+  it('goes back to the mailboxes when what was published expires', async () => {
+    office = await MwiOffice.open(SETTINGS)
+    const { dialog } = await office.subscribe('100')
+    await publish('100', VOICE, { Expires: '1' })
+    await until('the published', () => dialog.last.text.includes('3/0'))
+    await until('the mailbox', () => dialog.last.text.includes('0/0 (0/0)'))
+  })
+})
