@@ -81,6 +81,7 @@ const HANDLING: Readonly<Record<AuthStatus, SubHandling>> = {
 export class Authorizations {
   #authorizer: Authorizer | undefined
   #leaving: NodeJS.Timeout | undefined
+  readonly #began = Date.now()
   readonly #services: AuthorizationServices
 
   constructor(services: AuthorizationServices) {
@@ -104,11 +105,13 @@ export class Authorizations {
     }
   }
 
-  of(asked: Asked): Decision | Promise<Decision> {
+  /** `restored`: of a subscription that was put back, for which the authorizer may still be on its way. */
+  of(asked: Asked, restored = false): Decision | Promise<Decision> {
     const of = this.#services.package(asked.event)
     if (!of?.reqAuth) return ALWAYS
     if (of.getAuthStatus) return byPackage(of, asked)
-    if (this.#leaving) return undefined
+    const begins = restored && !this.#authorizer && Date.now() < this.#began + this.#services.grace()
+    if (this.#leaving || begins) return undefined
     return this.#authorizer?.authorize(asked) ?? ALWAYS
   }
 

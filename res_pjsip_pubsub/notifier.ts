@@ -34,7 +34,7 @@ export interface NotifierServices extends Services {
   readonly registry: Registry
   readonly subscriptions: Subscriptions
   readonly ignoreUriUserOptions: () => boolean
-  readonly authorize: (asked: Asked) => Decision | Promise<Decision>
+  readonly authorize: (asked: Asked, restored?: boolean) => Decision | Promise<Decision>
   /** Somebody wanted to watch and may not. */
   readonly blocked: (watcher: Watcher, event: string, resource: string) => void
   /** Whether the module is being unloaded. */

@@ -100,6 +100,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     own(() => pubsub.compositor.close())
     await pubsub.compositor.open(store)
     await restorer.run()
+    await pubsub.watching.open(store)
     own(core.endpoints.onChange(() => pubsub.#endpointsChanged()))
     const moved = (subscription: NotifierSubscription): void => void pubsub.#storage.save(subscription)
     own(core.contacts.onChange((_aor, added) => added && phoneIsBack(subscriptions, added, moved)))
@@ -130,6 +131,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.watching = new Watching({
       subscriptions,
       package: (event) => this.#registry.package(event),
+      endpoints: core.endpoints,
       settings: () => this.#settings,
       compat: () => core.general.compat,
       log,
@@ -263,7 +265,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       ignoreUriUserOptions: () => this.#core.endpoints.global.ignore_uri_user_options,
       bodyOf: (state, subscription) => this.#bodyOf(state, subscription),
       partOf: (state, since, subscription) => this.#partOf(state, since, subscription),
-      authorize: (asked) => this.watching.of(asked),
+      authorize: (asked, restored) => this.watching.of(asked, restored),
       blocked: (watcher, event, resource) => this.watching.blocked(watcher, event, resource),
       statusChanged: (subscription) => {
         this.watching.lists.changed(subscription)

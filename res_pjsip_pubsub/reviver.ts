@@ -28,7 +28,7 @@ interface Patience {
 
 interface ReviverServices {
   readonly registry: Registry
-  readonly authorize: (asked: Asked) => Decision | Promise<Decision>
+  readonly authorize: (asked: Asked, restored: boolean) => Decision | Promise<Decision>
   readonly settings: () => PubsubSettings
   readonly now: () => number
   readonly log: Logger
@@ -132,7 +132,7 @@ export class Reviver {
     if (found === undefined) return this.#notYet(subscription, 'noresource')
     if (found === 'unavailable') return this.#notYet(subscription, 'probation')
     if (!isWatchable(found)) return this.#notYet(subscription, found.status === 403 ? 'rejected' : 'noresource')
-    const decision = this.#services.authorize(subscription)
+    const decision = this.#services.authorize(subscription, true)
     if (!(decision instanceof Promise)) return this.#decided(subscription, found, decision)
     decision.then(
       (later) => this.#decided(subscription, found, later),

@@ -47,8 +47,10 @@ export interface WaitingWatchers {
   of(event: string, resource: string): Iterable<WatcherFacts>
   /** Waits no more, as it has subscribed anew. Its id, where it waited. */
   resume(subscription: Subscription): string | undefined
-  /** It expired before it was decided on. */
-  wait(subscription: Subscription, watcher: WatcherFacts): void
+  /** It expired before it was decided on. False where it is not to wait. */
+  wait(subscription: Subscription, watcher: WatcherFacts): boolean
+  /** It is there, or is over. */
+  keep(subscription: Subscription, watcher: WatcherFacts): void
 }
 
 /** How many that ended are remembered, for those who have not been told yet. Who missed more gets the whole list. */
@@ -136,7 +138,7 @@ export class WatcherLists {
   }
 
   /** A subscription came, its status changed, or it is over. */
-  changed(subscription: Subscription): void {
+  changed(subscription: Subscription & { readonly disowned?: boolean }): void {
     const before = this.#last.get(subscription)
     const now = subscription.state
     if (before === 'terminated') return
@@ -145,11 +147,14 @@ export class WatcherLists {
       const resumed = this.#waiting?.resume(subscription)
       if (resumed !== undefined) this.#ids.set(subscription, resumed)
     }
-    const { event, resource, authorization, lastEvent } = subscription
+    const { event, resource, authorization, lastEvent, disowned } = subscription
     const watcher = this.#facts(subscription)
     const undecided = now === 'terminated' && lastEvent === 'timeout' && authorization.handling === 'confirm'
-    if (undecided && this.#waiting) this.#waiting.wait(subscription, { ...watcher, status: 'waiting' })
-    else this.tell(event, resource, watcher)
+    // Where another server has it now, it goes on there.
+    const waits = undecided && !disowned && this.#waiting?.wait(subscription, { ...watcher, status: 'waiting' })
+    if (waits) return
+    this.tell(event, resource, watcher)
+    if (!disowned) this.#waiting?.keep(subscription, watcher)
   }
 
   /** Of a watcher without a subscription: refused, waiting, or done with that. */

@@ -1,18 +1,22 @@
 /** What the pubsub core does about watchers: whether each may watch, and who is told of them. */
+import type { Endpoints } from '../core/endpoints.ts'
 import { type Logger, reasonOf } from '../core/log.ts'
 import type { Undo } from '../core/scope.ts'
+import type { Store } from '../core/store-contract.ts'
 import { type Asked, Authorizations, type Authorizer, type Decision } from './authorization.ts'
 import type { EventPackage, Watcher } from './contract.ts'
 import type { PubsubSettings } from './options.ts'
 import type { Template } from './registry.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import type { Subscriptions } from './subscriptions.ts'
+import { WaitingRoom } from './waiting.ts'
 import { WatcherLists, watcherId } from './watchers.ts'
 import { watchedEvent, winfoPackage } from './winfo.ts'
 
 interface WatchingServices {
   readonly subscriptions: Subscriptions
   readonly package: (event: string) => EventPackage<unknown> | undefined
+  readonly endpoints: Endpoints
   readonly settings: () => PubsubSettings
   readonly compat: () => 'rfc' | 'asterisk'
   readonly log: Logger
@@ -24,6 +28,7 @@ export class Watching {
   readonly template: Template
   readonly #services: WatchingServices
   readonly #authorizations: Authorizations
+  readonly #waiting: WaitingRoom
 
   constructor(services: WatchingServices) {
     this.#services = services
@@ -33,6 +38,16 @@ export class Watching {
       grace: () => services.settings().unload_grace * 1000,
       changed: () => this.#authorizeAll(),
     })
+    this.#waiting = new WaitingRoom({
+      settings: services.settings,
+      now: Date.now,
+      log: services.log,
+      endpoints: services.endpoints,
+      authorize: (asked) => this.of(asked),
+      needsLeave: (event) => services.package(event)?.reqAuth === true,
+      tell: (event, resource, watcher) => this.lists.tell(event, resource, watcher),
+    })
+    this.lists.keeper(this.#waiting)
     const made = new WeakMap<object, EventPackage<unknown>>()
     const winfo = {
       list: (event: string, resource: string) => this.lists.list(event, resource),
@@ -49,12 +64,18 @@ export class Watching {
     }
   }
 
+  /** Those that were put back are there already. */
+  open(store: Store): Promise<void> {
+    return this.#waiting.open(store, this.#services.subscriptions)
+  }
+
   register(authorizer: Authorizer): Undo {
     return this.#authorizations.register(authorizer)
   }
 
-  of(asked: Asked): Decision | Promise<Decision> {
-    return this.#authorizations.of(asked)
+  /** `restored`: of a subscription that was put back. */
+  of(asked: Asked, restored = false): Decision | Promise<Decision> {
+    return this.#authorizations.of(asked, restored)
   }
 
   /** Rules are read again, and everybody is decided on anew. */
@@ -82,10 +103,12 @@ export class Watching {
   }
 
   stop(): void {
+    this.#waiting.close()
     this.#authorizations.stop()
   }
 
   #authorizeAll(): void {
     for (const subscription of this.#services.subscriptions) this.authorize(subscription)
+    this.#waiting.reconsider()
   }
 }

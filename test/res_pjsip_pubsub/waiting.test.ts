@@ -1,0 +1,229 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { Log } from '../../core/log.ts'
+import { openStore } from '../../core/store.ts'
+import { Watched } from '../../core/watch.ts'
+import type { Authorization, SubHandling } from '../../res_pjsip_pubsub/authorization.ts'
+import res_pjsip_watcherinfo_body_generator from '../../res_pjsip_pubsub/res_pjsip_watcherinfo_body_generator.ts'
+import { openWatchers, type WatcherRow } from '../../res_pjsip_pubsub/watcher-row.ts'
+import type { FakeTransaction } from '../support/fake-sip.ts'
+import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
+import { Lamps } from '../support/lamps.ts'
+import { until } from '../support/tools.ts'
+import { readWatcherInfo } from '../support/watcher-table.ts'
+
+class GuardedLamps extends Lamps {
+  readonly reqAuth = true
+}
+
+describe('watchers that wait (RFC 3857 4.7.1)', () => {
+  let directory: string
+  let made: LampOffice
+  let decision: Watched<Authorization>
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'lamplighter-waiting-'))
+  })
+
+  afterEach(async () => {
+    await made.office.close()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  const said = (handling: SubHandling): Authorization => ({ handling, view: undefined, why: 'the test' })
+
+  async function begin(
+    handling: SubHandling = 'confirm',
+    options: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    decision = new Watched(said(handling))
+    made = await lampOffice({
+      lamps: new GuardedLamps(),
+      endpoints: { 100: {}, 200: {} },
+      storePath: join(directory, 'w.db'),
+      options,
+    })
+    await made.office.load(res_pjsip_watcherinfo_body_generator)
+    made.pubsub.authorizer({ authorize: () => decision })
+  }
+
+  async function watch(more = {}): Promise<FakeTransaction> {
+    const tx = await made.sip.subscribe('200', more)
+    await settled()
+    return tx
+  }
+
+  async function own(): Promise<FakeTransaction> {
+    const tx = await made.sip.subscribe('200', {
+      From: '<sip:200@pbx.example>;tag=o',
+      Event: 'lamp.winfo',
+      Contact: '<sip:200@192.0.2.2>',
+    })
+    await settled()
+    return tx
+  }
+
+  async function seen(owner: FakeTransaction): Promise<string[]> {
+    await settled()
+    const { watchers } = await readWatcherInfo(owner.dialog.last.text)
+    return watchers.map(({ id, status, event }) => `${ids.get(id) ?? id} ${status} ${event}`)
+  }
+  /** Names for ids. */
+  const ids = new Map<string, string>()
+
+  async function named(owner: FakeTransaction, name: string): Promise<void> {
+    const { watchers } = await readWatcherInfo(owner.dialog.last.text)
+    for (const { id } of watchers) ids.set(id, name)
+  }
+
+  async function rows(): Promise<WatcherRow[]> {
+    await made.office.store.flush()
+    const other = await openStore({ path: join(directory, 'w.db'), synchronous: 'off', log: new Log().logger('other') })
+    const found: WatcherRow[] = []
+    await (await openWatchers(other, 'watchers')).load((page) => void found.push(...page))
+    await other.close()
+    return found
+  }
+  const statuses = async (): Promise<number[]> => (await rows()).map(({ status }) => status)
+
+  it('are those whose subscription ended before it was decided on, until it is', async () => {
+    await begin()
+    const tx = await watch()
+    const owner = await own()
+    await named(owner, 'a')
+    expect(await seen(owner)).to.deep.equal(['a pending subscribe'])
+    await made.sip.again(tx, { Expires: '0' })
+    expect(await seen(owner)).to.deep.equal(['a waiting timeout'])
+    expect([...made.pubsub.subscriptions]).to.have.length(1)
+    decision.set(said('allow'))
+    expect(await seen(owner)).to.deep.equal(['a terminated approved'])
+    expect(await statuses()).to.deep.equal([])
+  })
+
+  it('are told as rejected where they are', async () => {
+    await begin()
+    await made.sip.again(await watch(), { Expires: '0' })
+    const owner = await own()
+    await named(owner, 'a')
+    expect(await seen(owner)).to.deep.equal(['a waiting timeout'])
+    decision.set(said('block'))
+    expect(await seen(owner)).to.deep.equal(['a terminated rejected'])
+  })
+
+  it('go on as the same watcher when they subscribe anew', async () => {
+    await begin()
+    const owner = await own()
+    const tx = await watch()
+    await named(owner, 'a')
+    await made.sip.again(tx, { Expires: '0' })
+    expect(await seen(owner)).to.deep.equal(['a waiting timeout'])
+    await watch()
+    expect(await seen(owner)).to.deep.equal(['a pending subscribe'])
+    decision.set(said('allow'))
+    expect(await seen(owner)).to.deep.equal(['a active approved'])
+  })
+
+  it('are given up after waiting_time', async () => {
+    await begin('confirm', { waiting_time: '1' })
+    const owner = await own()
+    const tx = await watch()
+    await named(owner, 'a')
+    await made.sip.again(tx, { Expires: '0' })
+    expect(await seen(owner)).to.deep.equal(['a waiting timeout'])
+    await until('it to be given up', async () => (await seen(owner))[0] === 'a terminated giveup')
+    expect(await statuses()).to.deep.equal([])
+  })
+
+  it('are none where waiting_time is 0', async () => {
+    await begin('confirm', { waiting_time: '0' })
+    const owner = await own()
+    const tx = await watch()
+    await named(owner, 'a')
+    await made.sip.again(tx, { Expires: '0' })
+    expect(await seen(owner)).to.deep.equal(['a terminated timeout'])
+  })
+
+  it('have a row with Kamailio’s columns, as all watchers who need leave', async () => {
+    await begin('allow')
+    const tx = await watch()
+    const [row, ...more] = await rows()
+    expect(more).to.deep.equal([])
+    expect(row).to.deep.include({
+      presentity_uri: 'sip:200@pbx.example',
+      watcher_username: '100',
+      watcher_domain: 'pbx.example',
+      event: 'lamp',
+      status: 1,
+    })
+    decision.set(said('confirm'))
+    expect(await statuses()).to.deep.equal([2])
+    await made.sip.again(tx, { Expires: '0' })
+    expect(await statuses()).to.deep.equal([4])
+  })
+
+  it('share a row where they are phones of one watcher, and lose it with the last', async () => {
+    await begin('allow')
+    const [first, second] = [await watch(), await watch({ Contact: '<sip:100@192.0.2.77>' })]
+    expect(await statuses()).to.deep.equal([1])
+    await made.sip.again(first, { Expires: '0' })
+    await settled()
+    expect(await statuses()).to.deep.equal([1])
+    await made.sip.again(second, { Expires: '0' })
+    await settled()
+    expect(await statuses()).to.deep.equal([])
+  })
+
+  it('are kept over a restart, and so is that a pending one expired meanwhile', async () => {
+    await begin()
+    await made.sip.again(await watch(), { Expires: '0' })
+    await watch({ From: '<sip:200@pbx.example>;tag=p', Expires: '2' })
+    expect(await statuses()).to.have.members([2, 4])
+    await made.office.close()
+    // Its time is over while nobody is there to see it.
+    await new Promise((resolve) => {
+      setTimeout(resolve, 2100)
+    })
+    await begin()
+    expect(await statuses()).to.have.length(2)
+    const owner = await own()
+    expect((await seen(owner)).map((line) => line.replace(/^\w+ /, ''))).to.deep.equal([
+      'waiting timeout',
+      'waiting timeout',
+    ])
+    decision.set(said('allow'))
+    expect((await seen(owner)).map((line) => line.replace(/^\w+ /, ''))).to.deep.equal([
+      'terminated approved',
+      'terminated approved',
+    ])
+    expect(await statuses()).to.deep.equal([])
+  })
+
+  it('do not come of an orderly end of the server', async () => {
+    await begin()
+    await watch()
+    await made.office.close()
+    await begin()
+    expect(await statuses()).to.deep.equal([2])
+    const owner = await own()
+    expect((await seen(owner)).map((line) => line.replace(/^\w+ /, ''))).to.deep.equal(['pending subscribe'])
+  })
+
+  it('and nobody is told more after a restart than before, though rules come late', async () => {
+    await begin()
+    await watch()
+    await made.office.close()
+    decision = new Watched(said('confirm'))
+    made = await lampOffice({ lamps: new GuardedLamps(), endpoints: { 100: {} }, storePath: join(directory, 'w.db') })
+    await new Promise((resolve) => {
+      setTimeout(resolve, 300)
+    })
+    const [dialog] = made.sip.dialogs.values()
+    expect(dialog?.notifies).to.have.length(0)
+    made.pubsub.authorizer({ authorize: () => decision })
+    await until('the NOTIFY after the start', () => (dialog?.notifies.length ?? 0) > 0)
+    expect(dialog?.last.state).to.match(/^pending/)
+    expect(dialog?.last.text).to.equal('')
+  })
+})
