@@ -33,8 +33,8 @@ export interface Table<Row> {
    */
   put(row: Row, within?: number): void
   delete(key: string | number): void
-  /** What the database holds, in pages so that the event loop breathes. Rows still waiting to be written are not in it. */
-  load(page: (rows: readonly Row[]) => void): Promise<void>
+  /** What the database holds, in pages of `most` rows, so that the event loop breathes. Rows still waiting to be written are not in it. */
+  load(page: (rows: readonly Row[]) => void, most?: number): Promise<void>
   /** What is there now: what waits is written first. Rejects with StoreUnavailable. */
   select(where: Where<Row>, above?: Above<Row>): Promise<readonly Row[]>
 }

@@ -84,9 +84,9 @@ export class SqliteStore implements Store {
     const handle: Table<Row> = {
       put: (row, within = GATHER) => this.#note(table, row[definition.key], row, within),
       delete: (key) => this.#note(table, key, null, GATHER),
-      load: async (page) => {
+      load: async (page, most) => {
         await this.#guarded((database) =>
-          loadPages(database, table.definition, (rows) => page(rows as unknown as readonly Row[])),
+          loadPages(database, table.definition, (rows) => page(rows as unknown as readonly Row[]), most),
         )
       },
       select: (where, above) => this.#select<Row>(table, where, above),

@@ -135,16 +135,17 @@ export async function loadPages(
   database: Database,
   definition: AnyDefinition,
   page: (rows: readonly AnyRow[]) => void,
+  most = PAGE,
 ): Promise<void> {
   const sql =
     `SELECT rowid AS ${quote(ROWID)}, ${columnsOf(definition)} FROM ${quote(definition.name)} ` +
-    `WHERE rowid > ? ORDER BY rowid LIMIT ${PAGE}`
+    `WHERE rowid > ? ORDER BY rowid LIMIT ${most}`
   for (let after: Cell = 0; ; ) {
     const rows: AnyRow[] = await database.all(sql, [after])
     after = rows.at(-1)?.[ROWID] ?? after
     for (const row of rows) delete row[ROWID]
     if (rows.length > 0) page(rows)
-    if (rows.length < PAGE) return
+    if (rows.length < most) return
   }
 }
 

@@ -136,7 +136,7 @@ function resource(ask: Ask, { ignoreUriUserOptions }: NotifierServices): Refusal
   return undefined
 }
 
-function event(ask: Ask, { registry, compat, log }: NotifierServices): Refusal | undefined {
+function event(ask: Ask, { registry, compat, log }: NotifierServices): ResponseData | undefined {
   const header = eventOf(ask.request)
   ask.package = header && registry.package(header.event)
   if (!header || !ask.package) {
@@ -145,7 +145,7 @@ function event(ask: Ask, { registry, compat, log }: NotifierServices): Refusal |
   }
   ask.event = header.event
   ask.eventId = header.id
-  return undefined
+  return ask.package.evsSubsHandl?.(ask.request, ask.resource)
 }
 
 function accept(ask: Ask, { registry, compat }: NotifierServices): Refusal | undefined {

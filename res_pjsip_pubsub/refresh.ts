@@ -33,7 +33,7 @@ function inDialog(
   if (before !== tx.flow) othersAreBack(notifier.subscriptions, subscription, tx.flow)
   const { request } = tx
   const of = notifier.registry.package(subscription.event)
-  const instead = of?.resubscribe?.(subscription, request)
+  const instead = of?.evsSubsHandl?.(request, subscription.resource) ?? of?.resubscribe?.(subscription, request)
   if (instead && instead.status >= 300) return refuse(tx, instead)
   const seconds = grant(request, endpoint, of, notifier)
   const renewal = { tx, endpoint, subscription, of, instead, seconds }

@@ -64,7 +64,7 @@ export class CachedStorage implements SubscriptionStorage {
           if (typeof row.dialog_id === 'string') this.#table.delete(row.dialog_id)
         }
       }
-    })
+    }, this.#settings.settings().fetch_rows)
     // Whoever asks for something at once after a start is not to wait for his numbers.
     if (await this.#store.durable()) await this.#covering
     return unreadable

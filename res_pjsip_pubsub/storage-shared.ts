@@ -262,7 +262,7 @@ export class SharedStorage implements SubscriptionStorage {
         if (isRow({ ...row })) this.#unknown.add(row.owner)
         else unreadable.push(row.dialog_id)
       }
-    })
+    }, this.#settings.settings().fetch_rows)
     this.#unknown.delete('')
     for (const dialogId of unreadable) this.#table.delete(dialogId)
     return unreadable.length
