@@ -2,7 +2,7 @@
 import type { Metrics } from '../core/metrics.ts'
 import type { Undo } from '../core/scope.ts'
 import type { DeliveryCounters } from './delivery.ts'
-import type { Phase } from './subscription.ts'
+import type { Phase } from './phase.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
 export function deliveryCounters(metrics: Metrics): DeliveryCounters {

@@ -18,7 +18,8 @@ import * as refusal from './refusals.ts'
 import type { Registry } from './registry.ts'
 import type { Services } from './services.ts'
 import { isKept, type Saved } from './storage.ts'
-import type { NotifierSubscription, SubscriptionFacts } from './subscription.ts'
+import type { NotifierSubscription } from './subscription.ts'
+import type { SubscriptionFacts } from './subscription-facts.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
 type Step = (ask: Ask, notifier: NotifierServices) => ResponseData | undefined

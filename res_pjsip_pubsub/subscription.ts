@@ -1,41 +1,21 @@
-/**
- * One subscription, in the role of the notifier (RFC 6665 4.2).
- *
- *     waiting ◀──lost──┐            waiting: nothing is known of its state; restored, or its package is away
- *        └────found──▶ active       active: watches its state, each change becomes a NOTIFY
- *     waiting, active ──end──▶ ending      ending: the final NOTIFY is on its way
- *     any ──drop──▶ ended           ended: nothing is sent or kept any more
- */
+/** One subscription, in the role of the notifier (RFC 6665 4.2); its life is in phase.ts. */
 import type { Endpoint } from '../core/endpoints.ts'
 import { reasonOf } from '../core/log.ts'
 import type { Undo } from '../core/scope.ts'
-import type { Dialog, Outcome, OutcomeHandler } from '../core/sip/contract.ts'
-import { Timed } from '../core/sip/timer-wheel.ts'
+import type { Outcome, OutcomeHandler } from '../core/sip/contract.ts'
 import type { Watchable } from '../core/watch.ts'
 import { ALLOWED, type Authorization } from './authorization.ts'
 import type { Body } from './bodies.ts'
 import type { Addressing, Subscription, TerminationReason, WatcherEvent } from './contract.ts'
-import { DatastoreMap } from './datastores.ts'
 import { type Carrier, Delivery, WANT, type Want } from './delivery.ts'
 import { describe, judge, type Verdict } from './failure-rule.ts'
 import { type Notification, notification, type Termination } from './notification.ts'
+import { type Happening, NEXT, type Phase, SHOWN } from './phase.ts'
 import type { Services } from './services.ts'
-
-export type Phase = 'waiting' | 'active' | 'ending' | 'ended'
-type Happening = 'found' | 'lost' | 'end' | 'drop'
-
-const NEXT: Readonly<Record<Phase, Partial<Readonly<Record<Happening, Phase>>>>> = {
-  waiting: { found: 'active', end: 'ending', drop: 'ended' },
-  active: { lost: 'waiting', end: 'ending', drop: 'ended' },
-  ending: { drop: 'ended' },
-  ended: {},
-}
+import { LastingSubscription, type SubscriptionFacts } from './subscription-facts.ts'
 
 /** Milliseconds until a NOTIFY looks again whether its number is reserved. */
 const UNCOVERED = 20
-
-/** What the contract calls these phases. */
-const SHOWN = { waiting: 'pending', active: 'active', ending: 'terminated', ended: 'terminated' } as const
 
 /** What a watcher was told last. */
 interface Told {
@@ -43,43 +23,10 @@ interface Told {
   readonly body: Body
 }
 
-/** What a subscription is made of, new or restored. */
-export interface SubscriptionFacts {
-  readonly id: string
-  readonly event: string
-  readonly eventId: string
-  readonly resource: string
-  readonly endpoint: Endpoint
-  readonly watcher: string
-  readonly userAgent: string
-  readonly contentType: string
-  readonly localUri: string
-  /** What tells one phone of an endpoint from another: where a new subscription has the same, this one is contested. */
-  readonly contactKey: string
-  readonly dialog: Dialog
-  /** Epoch milliseconds. */
-  readonly expires: number
-  /** Number of the next body. */
-  readonly version: number
-}
-
-export class NotifierSubscription extends Timed implements Subscription, Carrier<Notification>, Addressing {
-  readonly id: string
-  readonly event: string
-  readonly eventId: string
-  readonly resource: string
-  readonly watcher: string
-  readonly userAgent: string
-  readonly contentType: string
-  readonly localUri: string
-  readonly contactKey: string
-  readonly dialog: Dialog
-  readonly datastores = new DatastoreMap()
-  /** For the storage alone: the highest CSeq it reserved, and the one that the row on disk allows; without a row any is. */
-  reservedCseq = 0
-  coveredCseq = Number.POSITIVE_INFINITY
-  /** Another server has it: its row is not ours. */
-  disowned = false
+export class NotifierSubscription
+  extends LastingSubscription
+  implements Subscription, Carrier<Notification>, Addressing
+{
   #endpoint: Endpoint
   #phase: Phase = 'waiting'
   #expires: number
@@ -102,17 +49,7 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
   readonly #services: Services
 
   constructor(facts: SubscriptionFacts, services: Services) {
-    super()
-    this.id = facts.id
-    this.event = facts.event
-    this.eventId = facts.eventId
-    this.resource = facts.resource
-    this.watcher = facts.watcher
-    this.userAgent = facts.userAgent
-    this.contentType = facts.contentType
-    this.localUri = facts.localUri
-    this.contactKey = facts.contactKey
-    this.dialog = facts.dialog
+    super(facts)
     this.#endpoint = facts.endpoint
     this.#expires = facts.expires
     this.#version = facts.version
@@ -149,10 +86,6 @@ export class NotifierSubscription extends Timed implements Subscription, Carrier
 
   get lastEvent(): WatcherEvent {
     return this.#lastEvent
-  }
-
-  get remoteUri(): string {
-    return this.watcher
   }
 
   /** Number of the next body; never goes back. */

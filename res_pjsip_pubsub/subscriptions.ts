@@ -2,7 +2,8 @@
 import type { Undo } from '../core/scope.ts'
 import type { SubscriptionEvent } from './contract.ts'
 import type { Services } from './services.ts'
-import { NotifierSubscription, type SubscriptionFacts } from './subscription.ts'
+import { NotifierSubscription } from './subscription.ts'
+import type { SubscriptionFacts } from './subscription-facts.ts'
 
 type Listener = (what: SubscriptionEvent, subscription: NotifierSubscription) => void
 
