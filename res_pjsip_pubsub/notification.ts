@@ -30,7 +30,7 @@ export interface NotificationParts {
   /** Allow-Events, User-Agent. */
   readonly common: readonly HeaderLine[]
   readonly body: Body | undefined
-  /** The body as it is sent; undefined leaves it out. */
+  /** The body as it is sent; undefined, and one that is empty, is left out. */
   readonly content: string | undefined
   readonly compat: 'rfc' | 'asterisk'
 }
@@ -44,7 +44,7 @@ export function notification(parts: NotificationParts): Notification {
   ]
   // RFC 5839 3
   if (body && compat === 'rfc') headers.push(['SIP-ETag', body.entityTag])
-  const request = body && content !== undefined ? { contentType: body.type, content } : undefined
+  const request = body && content !== undefined && content !== '' ? { contentType: body.type, content } : undefined
   return { headers, request, body, state: parts.state }
 }
 

@@ -7,6 +7,7 @@ import type { Undo } from '../core/scope.ts'
 import type { HeaderLine, RequestBody, ServerTransaction } from '../core/sip/contract.ts'
 import type { EventValue } from '../core/sip/values.ts'
 import type { AuthStatus, EventPackage, Publication, Subscription } from './contract.ts'
+import type { PublishedEvent } from './published-event.ts'
 
 /** A SUBSCRIBE or PUBLISH from an endpoint that has proved who it is. */
 export interface PresenceRequest {
@@ -133,8 +134,8 @@ export interface PresenceFunctions {
   presUpdateWatchers(presentityUri: string, event: string): Promise<number>
   presHasSubscribers(presentityUri: string, event: string): boolean
 
-  /** The same as `eventPackage`. */
-  addEvent<State>(definition: EventPackage<State>): Undo
+  /** The same as `eventPackage`; without a `find` what is published is all there is, and PUBLISH is taken as well. */
+  addEvent<State>(definition: EventPackage<State> | PublishedEvent): Undo
   /** By an Event header, with or without parameters. */
   containsEvent(header: string): EventPackage<unknown> | undefined
   searchEvent(event: EventValue): EventPackage<unknown> | undefined

@@ -13,6 +13,7 @@ import type { Cleaned } from './cleaning.ts'
 import type { Compositor, HardState } from './compositor.ts'
 import type {
   AuthStatus,
+  BodyGenerator,
   EventPackage,
   Kind,
   Publication,
@@ -32,6 +33,7 @@ import type {
   RequestHandler,
   Subs,
 } from './presence-contract.ts'
+import { isPublishedEvent, type PublishedEvent, publishedEvent } from './published-event.ts'
 import { resubscribe } from './refresh.ts'
 import { RequestHandlers } from './requests.ts'
 import { sphereOf } from './sphere.ts'
@@ -65,6 +67,8 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
 
   abstract eventPackage<State>(definition: EventPackage<State>): Undo
 
+  abstract bodyGenerator<State, Doc>(generator: BodyGenerator<State, Doc>): Undo
+
   onRequest(handler: RequestHandler): Undo {
     return this.requests.add(handler)
   }
@@ -81,8 +85,9 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
     return this.facts.subs(found)
   }
 
-  addEvent<State>(definition: EventPackage<State>): Undo {
-    return this.eventPackage(definition)
+  addEvent<State>(definition: EventPackage<State> | PublishedEvent): Undo {
+    if (!isPublishedEvent(definition)) return this.eventPackage(definition)
+    return publishedEvent(definition, this, this.functionServices.endpoints)
   }
 
   publicationHandler<State>(handler: PublicationHandler<State>): Undo {
