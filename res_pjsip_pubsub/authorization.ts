@@ -62,8 +62,8 @@ interface AuthorizationServices {
   readonly package: (event: string) => EventPackage<unknown> | undefined
   /** Milliseconds that decisions stand when the authorizer goes, as it may come back. */
   readonly grace: () => number
-  /** Everybody is to be authorized anew. */
-  readonly changed: () => void
+  /** Everybody is to be authorized anew, or those of whom packages decide for themselves. */
+  readonly changed: (whom: 'all' | 'by package') => void
 }
 
 /** Undefined: nobody can say now. */
@@ -93,13 +93,13 @@ export class Authorizations {
     if (this.#authorizer) throw new Error('there is an authorizer already')
     this.#authorizer = authorizer
     this.stop()
-    this.#services.changed()
+    this.#services.changed('all')
     return () => {
       if (this.#authorizer !== authorizer) return
       this.#authorizer = undefined
       this.#leaving = setTimeout(() => {
         this.#leaving = undefined
-        this.#services.changed()
+        this.#services.changed('all')
       }, this.#services.grace())
       this.#leaving.unref()
     }
@@ -118,7 +118,7 @@ export class Authorizations {
   /** The authorizer reads its rules again, and packages that decide for themselves are asked again. */
   async refresh(): Promise<void> {
     await this.#authorizer?.refresh?.()
-    this.#services.changed()
+    this.#services.changed('by package')
   }
 
   stop(): void {

@@ -130,6 +130,7 @@ function details(subscription: NotifierSubscription, out: ConsoleOutput): void {
     ['Event', subscription.eventId === '' ? subscription.event : `${subscription.event};id=${subscription.eventId}`],
     ['ContentType', subscription.contentType],
     ['State', subscription.phase],
+    ['Allowed', `${subscription.authorization.handling} (${subscription.authorization.why})`],
     ['Expiry', subscription.secondsLeft],
     ['Watcher', subscription.watcher],
     ['UserAgent', subscription.userAgent],

@@ -269,6 +269,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       blocked: (watcher, event, resource) => this.watching.blocked(watcher, event, resource),
       statusChanged: (subscription) => {
         this.watching.lists.changed(subscription)
+        // Its row tells the status, too.
+        if (subscription.phase === 'active') void this.#storage.save(subscription)
         this.subscriptions.tell('status', subscription)
       },
       isOwnChange: (subscription, state) =>

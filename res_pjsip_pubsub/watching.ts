@@ -36,7 +36,7 @@ export class Watching {
     this.#authorizations = new Authorizations({
       package: services.package,
       grace: () => services.settings().unload_grace * 1000,
-      changed: () => this.#authorizeAll(),
+      changed: (whom) => this.#authorizeAll(whom),
     })
     this.#waiting = new WaitingRoom({
       settings: services.settings,
@@ -107,8 +107,11 @@ export class Watching {
     this.#authorizations.stop()
   }
 
-  #authorizeAll(): void {
-    for (const subscription of this.#services.subscriptions) this.authorize(subscription)
+  #authorizeAll(whom: 'all' | 'by package'): void {
+    for (const subscription of this.#services.subscriptions) {
+      const byPackage = this.#services.package(subscription.event)?.getAuthStatus !== undefined
+      if (whom === 'all' || byPackage) this.authorize(subscription)
+    }
     this.#waiting.reconsider()
   }
 }

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import * as fc from 'fast-check'
 import { element, printXml } from '../../core/xml.ts'
 import type { SubHandling } from '../../res_pjsip_pubsub/authorization.ts'
 import { type Circumstances, granted, hasSpheres, nextChange } from '../../res_pjsip_pubsub/rules-decision.ts'
@@ -81,6 +82,42 @@ describe('rules: documents (RFC 4745, RFC 5025)', () => {
     const [rule] = (await readRuleset(text)).rules
     expect(rule?.handling).to.equal('allow')
     expect([...(rule?.transformations?.attributes ?? [])]).to.deep.equal(['note'])
+  })
+
+  it('property: reads any document, or says what is wrong with it', async () => {
+    const names = ['rule', 'conditions', 'identity', 'one', 'many', 'except', 'validity', 'from', 'until', 'sphere']
+    const more = ['actions', 'transformations', 'sub-handling', 'provide-services', 'all-services', 'provide-note']
+    const name = fc.constantFrom(...names, ...more, 'provide-user-input', 'provide-unknown-attribute', 'other')
+    const tag = fc.record({
+      name: fc.tuple(fc.constantFrom('cr', 'pr'), name).map((parts) => parts.join(':')),
+      attributes: fc.constantFrom('', ' id="a"', ' domain="b"', ' value="c"', ' ns="d" name="e"'),
+      text: fc.constantFrom('', 'true', 'allow', 'full', '2026-01-01T00:00:00Z', 'nonsense'),
+    })
+    const around = (inside: fc.Arbitrary<string>): fc.Arbitrary<string> =>
+      fc
+        .tuple(tag, fc.array(inside, { maxLength: 3 }))
+        .map(([it, texts]) => `<${it.name}${it.attributes}>${it.text}${texts.join('')}</${it.name}>`)
+    const rules = fc.array(around(around(around(fc.constant('')))), { maxLength: 4 })
+    let read = 0
+    await fc.assert(
+      fc.asyncProperty(rules, async (inside) => {
+        const text = ruleset({}).replace(
+          /<cr:rule .*<\/cr:rule>/,
+          inside.join('').replaceAll('<cr:rule>', '<cr:rule id="x">'),
+        )
+        try {
+          const document = await readRuleset(text)
+          read++
+          const said = granted(document, circumstances())
+          if (said.transformations) viewOf(said.transformations)
+        } catch (error) {
+          if (!(error instanceof RulesFault)) throw error
+          expect(error.message).not.to.equal('')
+        }
+      }),
+      { numRuns: 500 },
+    )
+    expect(read).to.be.greaterThan(20)
   })
 
   it('knows rules without conditions, actions and transformations', async () => {

@@ -7,6 +7,7 @@ import { openStore } from '../../core/store.ts'
 import { Watched } from '../../core/watch.ts'
 import type { Authorization, SubHandling } from '../../res_pjsip_pubsub/authorization.ts'
 import res_pjsip_watcherinfo_body_generator from '../../res_pjsip_pubsub/res_pjsip_watcherinfo_body_generator.ts'
+import { ROWS } from '../../res_pjsip_pubsub/row.ts'
 import { openWatchers, type WatcherRow } from '../../res_pjsip_pubsub/watcher-row.ts'
 import type { FakeTransaction } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
@@ -86,6 +87,12 @@ describe('watchers that wait (RFC 3857 4.7.1)', () => {
     await other.close()
     return found
   }
+  /** The statuses in active_watchers. */
+  async function subscribed(): Promise<number[]> {
+    await made.office.store.flush()
+    const table = await made.office.store.table({ ...ROWS, name: 'active_watchers' })
+    return (await table.select({})).map(({ status }) => status)
+  }
   const statuses = async (): Promise<number[]> => (await rows()).map(({ status }) => status)
 
   it('are those whose subscription ended before it was decided on, until it is', async () => {
@@ -157,8 +164,10 @@ describe('watchers that wait (RFC 3857 4.7.1)', () => {
       event: 'lamp',
       status: 1,
     })
+    expect(await subscribed()).to.deep.equal([1])
     decision.set(said('confirm'))
     expect(await statuses()).to.deep.equal([2])
+    expect(await subscribed(), 'in active_watchers').to.deep.equal([2])
     await made.sip.again(tx, { Expires: '0' })
     expect(await statuses()).to.deep.equal([4])
   })
