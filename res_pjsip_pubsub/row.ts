@@ -114,7 +114,8 @@ export function toRow(subscription: NotifierSubscription, reserved: number): Row
     event_id: subscription.eventId,
     local_cseq: reserved,
     version: subscription.version + reserved - dialog.localCseq,
-    status: STATUS[subscription.state],
+    // One that waits for its package is what it was to its watcher.
+    status: subscription.isPending ? STATUS.pending : STATUS.active,
     socket_info: flow ? `${flow.protocol.toLowerCase()}:${address}` : '',
     local_contact: address === '' ? '' : `sip:${address}`,
     user_agent: subscription.userAgent,

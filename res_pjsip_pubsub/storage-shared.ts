@@ -40,8 +40,8 @@ export class SharedStorage implements SubscriptionStorage {
   #unknown = new Set<string>()
   /** What could not be written, for the next round. */
   readonly #unwritten = new Set<NotifierSubscription>()
-  /** Rows of replaced subscriptions, and when they may go. */
-  readonly #replaced = new Map<string, number>()
+  /** Rows of subscriptions that are over, and when they may go. */
+  readonly #over = new Map<string, number>()
   #timer: NodeJS.Timeout | undefined
   #stopWatching: Undo = () => undefined
   #work: Promise<void> = Promise.resolve()
@@ -92,9 +92,12 @@ export class SharedStorage implements SubscriptionStorage {
   }
 
   forget(dialogId: string): Promise<boolean> {
-    return this.#attempt(async ({ at }) => {
-      const [row] = await at.select(this.#table, { dialog_id: dialogId })
-      if (row?.owner === this.#servers.id) at.delete(this.#table, dialogId)
+    return this.#attempt(async (round) => {
+      const [row] = await round.at.select(this.#table, { dialog_id: dialogId })
+      if (row?.owner !== this.#servers.id) return
+      // The owner before may not know yet.
+      if (row.claim > 0) this.#leaveForOthers(round, row)
+      else round.at.delete(this.#table, dialogId)
     })
   }
 
@@ -164,10 +167,15 @@ export class SharedStorage implements SubscriptionStorage {
     const same = await round.at.select(this.#table, { endpoint: endpoint.id, resource, event, event_id, contact_key })
     for (const row of same) {
       if (row.dialog_id === dialog.id || row.owner === this.#servers.id) continue
-      const owner = this.#servers.id
-      round.at.put(this.#table, { ...row, owner, claim: round.nextClaim(), status: STATUS.terminated })
-      this.#replaced.set(row.dialog_id, round.began + SEEN)
+      this.#leaveForOthers(round, row)
     }
+  }
+
+  /** It is over, and stays for a while so that its owner sees that. */
+  #leaveForOthers({ at, began, nextClaim }: Round, row: Row): void {
+    if (row.status === STATUS.terminated) return
+    at.put(this.#table, { ...row, owner: this.#servers.id, claim: nextClaim(), status: STATUS.terminated })
+    this.#over.set(row.dialog_id, began + SEEN)
   }
 
   #take({ at, nextClaim }: Round, row: Row): void {
@@ -208,7 +216,7 @@ export class SharedStorage implements SubscriptionStorage {
       began = round.began
       changed = await round.at.select(this.#table, {}, ['claim', this.#seen])
       taken = await this.#takeOrphans(round)
-      this.#removeReplaced(round)
+      this.#removeOver(round)
     })
     if (!done) return
     this.#dropLost(changed)
@@ -245,11 +253,11 @@ export class SharedStorage implements SubscriptionStorage {
     return taken
   }
 
-  #removeReplaced({ at, began }: Round): void {
-    for (const [dialogId, until] of this.#replaced) {
+  #removeOver({ at, began }: Round): void {
+    for (const [dialogId, until] of this.#over) {
       if (until > began) continue
       at.delete(this.#table, dialogId)
-      this.#replaced.delete(dialogId)
+      this.#over.delete(dialogId)
     }
   }
 

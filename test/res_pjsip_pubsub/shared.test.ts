@@ -1,0 +1,226 @@
+/** `subs_db_mode = 3`: two servers, one file. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import type { Publication } from '../../res_pjsip_pubsub/contract.ts'
+import type { FakeDialog, FakeTransaction, Headers } from '../support/fake-sip.ts'
+import { type LampOffice, settled } from '../support/lamp-office.ts'
+import { LampHandler } from '../support/lamp-publications.ts'
+import { type Lamp, lampKind, XML } from '../support/lamps.ts'
+import { ServerBuilder, STORAGE_MODES } from '../support/storage-modes.ts'
+import { until } from '../support/tools.ts'
+
+/** Polls every 10 ms, so that the tests are short. */
+const FAST = { notifier_poll_rate: '100' }
+
+describe('servers that share a database', function () {
+  this.timeout(20000)
+  let directory: string
+  let builder: ServerBuilder
+  let one: LampOffice
+  let other: LampOffice
+
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'lamplighter-shared-'))
+    const mode = STORAGE_MODES.find((known) => known.mode === 3)
+    if (!mode) throw new Error('there is no mode 3')
+    builder = new ServerBuilder(directory, mode)
+    one = await builder.begin({ options: FAST })
+    other = await builder.begin({ options: FAST })
+  })
+  afterEach(async () => {
+    await builder.close()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  const again = (at: LampOffice, tx: FakeTransaction, cseq: number, headers: Headers = {}): Promise<FakeTransaction> =>
+    at.sip.receive('SUBSCRIBE', 'sip:x', {
+      'Call-ID': tx.request.callId,
+      From: tx.request.from.text,
+      To: `<sip:200@pbx.example>;tag=${tx.dialog.localTag}`,
+      CSeq: `${cseq} SUBSCRIBE`,
+      Event: 'lamp',
+      ...headers,
+    })
+  /** All dialogs objects that a server has had for it: one is made with each taking over. */
+  const numbersOf = (dialogs: Iterable<FakeDialog>): number[] =>
+    [...dialogs].flatMap(({ notifies }) => notifies.map(({ cseq }) => cseq))
+  const owned = (office: LampOffice): number => [...office.pubsub.subscriptions].length
+
+  it('takes a refresh at either, and only the one that took it sends', async () => {
+    const tx = await one.sip.subscribe('200', { Accept: XML })
+    await until('a NOTIFY', () => tx.dialog.notifies.length === 1)
+    const refresh = await again(other, tx, tx.request.cseq.number + 1, { Expires: '1000' })
+    expect(refresh.status).to.equal(200)
+    expect(refresh.dialog.id).to.equal(tx.dialog.id)
+    await until('a NOTIFY of the other', () => refresh.dialog.notifies.length > 0)
+    expect(refresh.dialog.notifies[0]?.cseq).to.be.above(1)
+    await until('that the first lets go', () => owned(one) === 0)
+    expect(owned(other)).to.equal(1)
+    builder.lamps.set('200', 'on')
+    await until('the change', () => refresh.dialog.notifies.at(-1)?.text.includes('>on<'))
+    expect(tx.dialog.notifies).to.have.length(1)
+    expect(await builder.query('SELECT count(*) AS n FROM active_watchers')).to.deep.equal([{ n: 1 }])
+  })
+
+  it('takes the end of a subscription at either', async () => {
+    const tx = await one.sip.subscribe('200')
+    const end = await again(other, tx, tx.request.cseq.number + 1, { Expires: '0' })
+    expect(end.status).to.equal(200)
+    await until('the last NOTIFY', () => end.dialog.notifies.at(-1)?.state === 'terminated;reason=timeout')
+    await until('that the first lets go', () => owned(one) === 0)
+    expect(await builder.query('SELECT 1 FROM active_watchers WHERE status = 1')).to.deep.equal([])
+  })
+
+  it('refuses a CSeq that another server has seen', async () => {
+    const tx = await one.sip.subscribe('200')
+    const { number } = tx.request.cseq
+    expect((await again(other, tx, number + 5)).status).to.equal(200)
+    expect((await again(one, tx, number + 5)).status).to.equal(500)
+    expect((await again(one, tx, number + 6)).status).to.equal(200)
+  })
+
+  it('lets nobody but its own endpoint take a subscription', async () => {
+    const tx = await one.sip.subscribe('200')
+    const from = `<sip:101@pbx.example>;tag=${tx.request.from.tag ?? ''}`
+    expect((await again(other, tx, 99, { From: from })).status).to.equal(481)
+    expect((await again(other, tx, 100)).status).to.equal(200)
+  })
+
+  it('answers 481 for a dialog that no server has', async () => {
+    const tx = await one.sip.subscribe('200')
+    const gone = await again(other, tx, 9, { 'Call-ID': 'nobody-knows-it' })
+    expect(gone.status).to.equal(481)
+  })
+
+  it('uses no CSeq twice while refreshes go back and forth and the lamp changes', async () => {
+    const tx = await one.sip.subscribe('200', { Accept: XML })
+    const dialogs = new Set<FakeDialog>([tx.dialog])
+    let cseq = tx.request.cseq.number
+    for (let round = 0; round < 30; round++) {
+      const at = round % 3 === 0 ? one : other
+      const [refresh] = await Promise.all([
+        again(at, tx, ++cseq, { Expires: '600' }),
+        (async () => {
+          for (let change = 0; change < 5; change++) {
+            builder.lamps.set('200', `${round}.${change}`)
+            await settled(3)
+          }
+        })(),
+      ])
+      expect(refresh.status).to.equal(200)
+      dialogs.add(refresh.dialog)
+    }
+    await until('the newest state', () => [...dialogs].some(({ notifies }) => notifies.at(-1)?.text.includes('>29.4<')))
+    const numbers = numbersOf(dialogs)
+    expect(numbers.length).to.be.above(40)
+    expect(new Set(numbers).size).to.equal(numbers.length)
+  })
+
+  it('takes over the phones of a server that dies', async () => {
+    const phones = await Promise.all(
+      Array.from({ length: 30 }, (_, i) => one.sip.subscribe('200', { Contact: `<sip:100@192.0.2.1:${6000 + i}>` })),
+    )
+    const theirs = await other.sip.subscribe('201')
+    await until('all first NOTIFYs', () => phones.every(({ dialog }) => dialog.notifies.length === 1))
+    await builder.end(one, 'kill')
+    await until('that they are taken over', () => owned(other) === 31, 10000)
+    builder.lamps.set('200', 'on')
+    const dialogs = phones.map((tx) => other.sip.dialogs.get(tx.dialog.id))
+    await until('the NOTIFYs', () => dialogs.every((dialog) => dialog?.notifies.at(-1)?.text === 'on'))
+    for (const dialog of dialogs) expect(dialog?.notifies[0]?.cseq).to.be.above(1)
+    expect(theirs.dialog.notifies).to.have.length(1)
+  })
+
+  it('hands its phones over when it is stopped, without a wait', async () => {
+    const tx = await one.sip.subscribe('200')
+    await until('a NOTIFY', () => tx.dialog.notifies.length === 1)
+    const began = Date.now()
+    await builder.end(one, 'close')
+    const dialog = await until('that it is taken over', () => other.sip.dialogs.get(tx.dialog.id))
+    // Sooner than a dead server is noticed.
+    expect(Date.now() - began).to.be.below(3500)
+    await until('a NOTIFY', () => dialog.notifies.length > 0)
+    expect(dialog.notifies[0]?.cseq).to.be.above(1)
+  })
+
+  it('lets a phone that restarts choose another server, and forgets its old subscription everywhere', async () => {
+    const before = await one.sip.subscribe('200')
+    await until('a NOTIFY', () => before.dialog.notifies.length === 1)
+    const after = await other.sip.subscribe('200')
+    await until('that the first lets go', () => owned(one) === 0)
+    builder.lamps.set('200', 'on')
+    await until('the change', () => after.dialog.notifies.at(-1)?.text === 'on')
+    expect(before.dialog.notifies).to.have.length(1)
+    const live = await builder.query('SELECT callid FROM active_watchers WHERE status = 1')
+    expect(live).to.deep.equal([{ callid: after.request.callId }])
+  })
+
+  describe('publications', () => {
+    const handlers = (): LampHandler[] =>
+      [one, other].map(({ pubsub }) => {
+        const handler = new LampHandler()
+        pubsub.publicationHandler(handler)
+        return handler
+      })
+    const shown = ({ pubsub }: LampOffice): string =>
+      pubsub
+        .publications<Lamp>('lamp', '100', lampKind)
+        .value.map((publication: Publication<Lamp>) => publication.state.light)
+        .join()
+    const watched = (office: LampOffice): string[] => {
+      const seen: string[] = []
+      office.pubsub.publications<Lamp>('lamp', '100', lampKind).watch({
+        value: (all) => seen.push(all.map(({ state }) => state.light).join()),
+      })
+      return seen
+    }
+    const publish = (at: LampOffice, body: string, headers: Headers = {}): Promise<FakeTransaction> =>
+      at.sip.publish('100', body, { Event: 'lamp', Expires: '600', ...headers })
+
+    it('are seen at the other: new, changed, refreshed, taken back', async () => {
+      handlers()
+      const seen = watched(other)
+      const first = await publish(one, 'red')
+      expect(first.status).to.equal(200)
+      await until('red', () => shown(other) === 'red')
+      const second = await publish(one, 'green', { 'SIP-If-Match': first.header('SIP-ETag') })
+      await until('green', () => shown(other) === 'green')
+      const third = await publish(other, '', { 'SIP-If-Match': second.header('SIP-ETag') })
+      expect(third.status).to.equal(200)
+      const fourth = await publish(one, 'blue', { 'SIP-If-Match': third.header('SIP-ETag') })
+      expect(fourth.status).to.equal(200)
+      await until('blue', () => shown(other) === 'blue')
+      expect((await publish(other, '', { 'SIP-If-Match': third.header('SIP-ETag') })).status).to.equal(412)
+      const end = await publish(other, '', { 'SIP-If-Match': fourth.header('SIP-ETag'), Expires: '0' })
+      expect(end.status).to.equal(200)
+      await until('nothing', () => shown(one) === '' && shown(other) === '')
+      expect(seen).to.deep.equal(['', 'red', 'green', 'blue', ''])
+    })
+
+    it('are there for a server that starts later, and after a kill', async () => {
+      handlers()
+      await publish(one, 'red')
+      await builder.end(one, 'kill')
+      one = await builder.begin({ options: FAST })
+      one.pubsub.publicationHandler(new LampHandler())
+      await until('red', () => shown(one) === 'red')
+      await publish(one, 'green')
+      await until('both', () => shown(other).split(',').sort().join() === 'green,red')
+    })
+
+    it('do not expire where another server has refreshed them', async () => {
+      const [, handler] = handlers()
+      const first = await publish(one, 'red', { Expires: '1' })
+      await until('red', () => shown(other) === 'red')
+      const refreshed = await publish(one, '', { 'SIP-If-Match': first.header('SIP-ETag'), Expires: '600' })
+      expect(refreshed.status).to.equal(200)
+      await new Promise((resolve) => {
+        setTimeout(resolve, 1200)
+      })
+      expect([shown(one), shown(other)]).to.deep.equal(['red', 'red'])
+      expect(handler?.called.join()).not.to.include('expire')
+    })
+  })
+})

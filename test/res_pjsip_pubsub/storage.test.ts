@@ -1,0 +1,230 @@
+/** One suite for all modes of `subs_db_mode`: what the wire shows, what the table holds, what outlives the process. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import type { FakeDialog, FakeSip, FakeTransaction, Headers } from '../support/fake-sip.ts'
+import { type LampOffice, settled } from '../support/lamp-office.ts'
+import { XML } from '../support/lamps.ts'
+import { ServerBuilder, STORAGE_MODES, type StorageMode } from '../support/storage-modes.ts'
+import { until } from '../support/tools.ts'
+
+const ROWS = 'SELECT * FROM active_watchers'
+
+function conformance(mode: StorageMode, directory: () => string): void {
+  let builder: ServerBuilder
+
+  beforeEach(() => {
+    builder = new ServerBuilder(directory(), mode)
+  })
+  afterEach(() => builder.close())
+
+  const rows = (): Promise<Record<string, unknown>[]> => (mode.restores ? builder.query(ROWS) : Promise.resolve([]))
+  /** In the old dialog, whoever has it now. */
+  const again = (sip: FakeSip, tx: FakeTransaction, cseq: number, headers: Headers = {}): Promise<FakeTransaction> =>
+    sip.receive('SUBSCRIBE', 'sip:x', {
+      'Call-ID': tx.request.callId,
+      From: tx.request.from.text,
+      To: `<sip:200@pbx.example>;tag=${tx.dialog.localTag}`,
+      CSeq: `${cseq} SUBSCRIBE`,
+      Event: 'lamp',
+      ...headers,
+    })
+  const restored = ({ sip }: LampOffice, tx: FakeTransaction): FakeDialog | undefined =>
+    [...sip.dialogs.values()].find(({ id }) => id === tx.dialog.id)
+  const versionOf = (text: string): number => Number(/version="(\d+)"/.exec(text)?.[1])
+
+  it('answers before it notifies, from the first SUBSCRIBE to the last', async () => {
+    const { sip } = await builder.begin()
+    const tx = await sip.subscribe('200', { Accept: XML })
+    await until('the first NOTIFY', () => tx.dialog.notifies.length === 1)
+    builder.lamps.set('200', 'on')
+    await until('the change', () => tx.dialog.notifies.at(-1)?.text.includes('>on<'))
+    const refresh = await sip.again(tx, { Expires: '60' })
+    expect(refresh.status).to.equal(200)
+    await until('a NOTIFY', () => tx.dialog.notifies.length === 3)
+    const end = await sip.again(tx, { Expires: '0' })
+    expect(end.status).to.equal(200)
+    await until('the last NOTIFY', () => tx.dialog.notifies.length === 4)
+    expect(tx.dialog.last.state).to.equal('terminated;reason=timeout')
+    expect(sip.wire).to.deep.equal([
+      '200 SUBSCRIBE',
+      'NOTIFY 1',
+      'NOTIFY 2',
+      '200 SUBSCRIBE',
+      'NOTIFY 3',
+      '200 SUBSCRIBE',
+      'NOTIFY 4',
+    ])
+    await until('an empty table', async () => (await rows()).length === 0)
+  })
+
+  it('has at any moment a row that covers the numbers in use, or none', async () => {
+    const { sip } = await builder.begin()
+    const tx = await sip.subscribe('200', { Accept: XML })
+    for (let light = 0; light < 160; light++) {
+      builder.lamps.set('200', String(light))
+      await until('the NOTIFY', () => tx.dialog.notifies.at(-1)?.text.includes(`>${light}<`))
+      if (light % 10 > 0) continue
+      const [row] = await rows()
+      if (!row) continue
+      expect(Number(row['local_cseq'])).to.be.at.least(tx.dialog.last.cseq)
+      expect(Number(row['version'])).to.be.above(versionOf(tx.dialog.last.text))
+    }
+    if (mode.restores) expect(await rows()).to.have.length(1)
+  })
+
+  for (const how of ['close', 'kill'] as const) {
+    it(`goes on with higher numbers after a restart, or not at all (${how})`, async () => {
+      const first = await builder.begin()
+      const tx = await first.sip.subscribe('200', { Accept: XML })
+      for (const light of ['a', 'b']) {
+        builder.lamps.set('200', light)
+        await until('the NOTIFY', () => tx.dialog.notifies.at(-1)?.text.includes(`>${light}<`))
+      }
+      const before = tx.dialog.last
+      await first.office.store.flush()
+      await builder.end(first, how)
+      const second = await builder.begin()
+      if (!mode.restores) {
+        expect((await again(second.sip, tx, 9)).status).to.equal(481)
+        return
+      }
+      const dialog = await until('the dialog', () => restored(second, tx), 8000)
+      await until('a NOTIFY', () => dialog.notifies.length > 0)
+      expect(dialog.last.cseq).to.be.above(before.cseq)
+      expect(versionOf(dialog.last.text)).to.be.above(versionOf(before.text))
+      expect((await again(second.sip, tx, 9)).status).to.equal(200)
+      await until('the NOTIFY of the refresh', () => dialog.notifies.length > 1)
+      expect(dialog.last.cseq).to.equal((dialog.notifies.at(-2)?.cseq ?? 0) + 1)
+    }).timeout(20000)
+  }
+
+  it('brings nothing back that was ended', async () => {
+    const first = await builder.begin()
+    const tx = await first.sip.subscribe('200')
+    await first.sip.again(tx, { Expires: '0' })
+    await until('the last NOTIFY', () => tx.dialog.notifies.at(-1)?.state.startsWith('terminated'))
+    await first.office.store.flush()
+    await builder.end(first, 'kill')
+    const second = await builder.begin()
+    expect((await again(second.sip, tx, 9)).status).to.equal(481)
+    expect(await rows()).to.deep.equal([])
+  })
+
+  it('writes what tools that know Kamailio look for', async () => {
+    const { sip } = await builder.begin()
+    const tx = await sip.subscribe('200', { Event: 'lamp;id=7', 'User-Agent': 'Desk 1.0', Expires: '600' })
+    if (!mode.restores) return
+    const row = await until('the row', async () => (await rows())[0])
+    const { callId, from } = tx.request
+    expect(row).to.include({
+      presentity_uri: 'sip:200@pbx.example',
+      watcher_username: '100',
+      watcher_domain: 'pbx.example',
+      to_user: '200',
+      to_domain: 'pbx.example',
+      event: 'lamp',
+      event_id: '7',
+      to_tag: tx.dialog.localTag,
+      from_tag: from.tag,
+      callid: callId,
+      remote_cseq: tx.request.cseq.number,
+      contact: tx.request.contacts[0]?.uriText,
+      record_route: '',
+      status: 1,
+      reason: '',
+      from_user: '100',
+      from_domain: 'pbx.example',
+      updated: -1,
+      updated_winfo: -1,
+      flags: 0,
+      user_agent: 'Desk 1.0',
+    })
+    expect(Number(row['expires']) - Date.now() / 1000).to.be.within(590, 601)
+    expect(row['id']).to.be.a('number')
+    expect(await builder.query("SELECT table_version FROM version WHERE table_name = 'active_watchers'")).to.deep.equal(
+      [{ table_version: 12 }],
+    )
+  })
+
+  it('keeps its rows in the table and the file that the options name', async () => {
+    const other = join(directory(), 'other.db')
+    const { sip, office } = await builder.begin({
+      options: { db_url: `sqlite://${other}`, active_watchers_table: 'aw', subs_db_mode: String(mode.mode) },
+    })
+    await sip.subscribe('200')
+    await office.store.flush()
+    if (!mode.restores) return
+    const elsewhere = new ServerBuilder(directory(), mode)
+    Object.assign(elsewhere, { path: other })
+    await until('the row', async () => (await elsewhere.query('SELECT * FROM aw').catch(() => [])).length === 1)
+  })
+
+  if (mode.writesBefore) {
+    it('has on disk what it answered 200, at that moment', async () => {
+      const { sip } = await builder.begin()
+      const phones = await Promise.all(
+        Array.from({ length: 20 }, async (_, i) => {
+          const tx = await sip.subscribe('200', { Contact: `<sip:100@192.0.2.1:${6000 + i}>` })
+          return [
+            tx,
+            await builder.query(`SELECT 1 FROM active_watchers WHERE callid = '${tx.request.callId}'`),
+          ] as const
+        }),
+      )
+      expect(phones.map(([tx, found]) => [tx.status, found.length])).to.deep.equal(phones.map(() => [200, 1]))
+      const [first] = phones[0] ?? []
+      if (!first) throw new Error('nobody subscribed')
+      const where = `WHERE callid = '${first.request.callId}'`
+      const [before] = await builder.query(`SELECT expires, remote_cseq FROM active_watchers ${where}`)
+      expect((await sip.again(first, { Expires: '3000' })).status).to.equal(200)
+      const [after] = await builder.query(`SELECT expires, remote_cseq FROM active_watchers ${where}`)
+      expect(Number(after?.['expires'])).to.be.above(Number(before?.['expires']) + 1000)
+      expect(after?.['remote_cseq']).to.equal(Number(before?.['remote_cseq']) + 1)
+      expect((await sip.again(first, { Expires: '0' })).status).to.equal(200)
+      expect(await builder.query(`SELECT 1 FROM active_watchers ${where}`)).to.deep.equal([])
+    })
+
+    it('answers 500 where it cannot write, and takes the phone when it can again', async () => {
+      const { sip } = await builder.begin()
+      const unlock = await builder.lock()
+      const refused = await sip.subscribe('200')
+      expect([refused.status, refused.header('Retry-After')]).to.deep.equal([500, '10'])
+      await unlock()
+      const taken = await until('a 200', async () => {
+        const tx = await sip.subscribe('200')
+        return tx.status === 200 && tx
+      })
+      await until('a NOTIFY', () => taken.dialog.notifies.length === 1)
+    }).timeout(20000)
+  } else {
+    it('answers and notifies although nothing can be written', async () => {
+      const { sip } = await builder.begin()
+      if (mode.restores) await builder.query(ROWS)
+      const unlock = mode.restores ? await builder.lock() : undefined
+      const tx = await sip.subscribe('200')
+      expect(tx.status).to.equal(200)
+      for (let light = 0; light < 150; light++) {
+        builder.lamps.set('200', String(light))
+        await settled(2)
+      }
+      await unlock?.()
+      await until('the newest state', () => tx.dialog.notifies.at(-1)?.text === '149')
+      await until('its row', async () => !mode.restores || (await rows()).length === 1)
+    }).timeout(20000)
+  }
+}
+
+describe('storage of subscriptions', function () {
+  this.timeout(10000)
+  let directory = ''
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'lamplighter-storage-'))
+  })
+  afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+  for (const mode of STORAGE_MODES)
+    describe(`subs_db_mode = ${mode.mode}, ${mode.name}`, () => conformance(mode, () => directory))
+})
