@@ -61,11 +61,13 @@ function packageOf(
 function extensionFinder(
   { hints }: Pick<Core, 'hints'>,
   log: Logger,
-  pubsub: Pick<Pubsub, 'isPublished'>,
+  pubsub: Pick<Pubsub, 'isPublished' | 'publicationsRead'>,
   extensions: Extensions,
 ): Find {
   return async (resource: string, { endpoint }: Watcher): Promise<Found<PublishedState>> => {
     if (resource === '') return undefined
+    // After a start no lamp is to go out until what was published has been read.
+    await pubsub.publicationsRead()
     const hint = await hints.find(endpoint.hintContext, resource)
     if (hint === 'unreachable') return 'unavailable'
     if (hint || pubsub.isPublished(resource)) return extensions.of(endpoint.hintContext, resource, hint)
@@ -80,11 +82,12 @@ function extensionFinder(
 /** A line is an endpoint or an AOR, if it is no extension; its phones subscribe before any of them has published. */
 function lineFinder(
   { endpoints, hints }: Pick<Core, 'endpoints' | 'hints'>,
-  pubsub: Pick<Pubsub, 'isPublished'>,
+  pubsub: Pick<Pubsub, 'isPublished' | 'publicationsRead'>,
   extensions: Extensions,
 ): Find {
   return async (resource: string, { endpoint }: Watcher): Promise<Found<PublishedState>> => {
     if (resource === '') return undefined
+    await pubsub.publicationsRead()
     const hint = await hints.find(endpoint.hintContext, resource)
     if (hint === 'unreachable') return 'unavailable'
     const there =

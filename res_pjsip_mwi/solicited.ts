@@ -18,7 +18,7 @@ export interface SolicitedServices {
   readonly core: Pick<Core, 'endpoints' | 'general'>
   readonly log: Logger
   readonly sums: MailboxSums
-  readonly pubsub: Pick<Pubsub, 'isPublished'>
+  readonly pubsub: Pick<Pubsub, 'isPublished' | 'publicationsRead'>
   readonly summaries: Summaries
   readonly served: ServedUnsolicited
 }
@@ -32,6 +32,7 @@ export function solicitedFinder({
   served,
 }: SolicitedServices): EventPackage<MessageSummary>['find'] {
   return async (user: string, { endpoint, request }: Watcher): Promise<Found<MessageSummary>> => {
+    await pubsub.publicationsRead()
     const resource = await resourceOf(core.endpoints, user, endpoint)
     const sum = resource && (await sums.find(resource.key, resource.define))
     const name = resource?.aor ?? user

@@ -52,6 +52,7 @@ export class Compositor implements Publishing {
   readonly #turns = new Turns()
   readonly #patterns = new Map<string, Pattern>()
   readonly #publishing: PublishServices
+  readonly #reading = new Set<Promise<void>>()
   #store: PublicationStore | undefined
   #closed = false
 
@@ -84,7 +85,7 @@ export class Compositor implements Publishing {
     const { event } = handler
     if (this.#handlers.has(event)) throw new Error(`PUBLISH for ${event} has a handler already`)
     this.#handlers.set(event, handler)
-    for (const publication of this.#publications) if (publication.event === event) void this.#read(publication, handler)
+    for (const publication of this.#publications) if (publication.event === event) this.#read(publication, handler)
     return () => {
       if (this.#handlers.get(event) !== handler) return
       this.#handlers.delete(event)
@@ -113,7 +114,12 @@ export class Compositor implements Publishing {
     return this.#publications.watchable(event, resource).value
   }
 
+  publicationsRead(): Promise<void> | undefined {
+    return this.#reading.size === 0 ? undefined : Promise.all(this.#reading).then(() => undefined)
+  }
+
   isPublished(resource: string): boolean {
+    if (resource === '') return false
     return this.#services.settings().accept_unknown || this.#publications.about(resource)
   }
 
@@ -229,10 +235,15 @@ export class Compositor implements Publishing {
     this.#publications.add(publication)
     this.#arm(publication)
     const handler = this.#handlers.get(facts.event)
-    if (handler) void this.#read(publication, handler)
+    if (handler) this.#read(publication, handler)
   }
 
-  async #read(publication: InboundPublication, handler: PublicationHandler<unknown>): Promise<void> {
+  #read(publication: InboundPublication, handler: PublicationHandler<unknown>): void {
+    const reading = this.#readNow(publication, handler).finally(() => this.#reading.delete(reading))
+    this.#reading.add(reading)
+  }
+
+  async #readNow(publication: InboundPublication, handler: PublicationHandler<unknown>): Promise<void> {
     const { contentType: type, body, resource } = publication
     const read = await Promise.resolve(
       handler.read({ type, body: Buffer.from(body), resource, previous: undefined }),

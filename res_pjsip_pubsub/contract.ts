@@ -286,6 +286,8 @@ export interface Publishing {
   readonly allPublications: Iterable<Publication>
   /** Whether there is such a resource because something is published about it, or because anything is taken (`accept_unknown`). */
   isPublished(resource: string): boolean
+  /** Resolves when what came from the store has been read by its handlers; undefined where nothing has to be waited for. */
+  publicationsRead(): Promise<void> | undefined
   /** `[general]` of pubsub.conf. Read it when it is used: a reload replaces it. */
   readonly settings: PubsubSettings
   onPublication(listener: (what: PublicationEvent, publication: Publication) => void): Undo

@@ -102,6 +102,10 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
     return this.compositor.allPublications
   }
 
+  publicationsRead(): Promise<void> | undefined {
+    return this.compositor.publicationsRead()
+  }
+
   isPublished(resource: string): boolean {
     return this.compositor.isPublished(resource)
   }

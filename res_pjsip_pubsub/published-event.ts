@@ -42,7 +42,10 @@ export function isPublishedEvent<State>(event: EventPackage<State> | PublishedEv
   return !('find' in event)
 }
 
-type Services = Pick<Pubsub, 'eventPackage' | 'bodyGenerator' | 'publicationHandler' | 'publications' | 'isPublished'>
+type Services = Pick<
+  Pubsub,
+  'eventPackage' | 'bodyGenerator' | 'publicationHandler' | 'publications' | 'isPublished' | 'publicationsRead'
+>
 
 /** Registers all that belongs to it; a second one for an event throws. */
 export function publishedEvent(definition: PublishedEvent, pubsub: Services, endpoints: Endpoints): Undo {
@@ -68,6 +71,7 @@ export function publishedEvent(definition: PublishedEvent, pubsub: Services, end
         ...definition,
         kind,
         find: async (resource) => {
+          await pubsub.publicationsRead()
           const there =
             pubsub.isPublished(resource) || (await endpoints.endpoint(resource)) || (await endpoints.aor(resource))
           return there ? resources.of(resource) : undefined

@@ -1,4 +1,7 @@
 /** What is published about an extension, together with what Asterisk says of it, as phones are told. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import dialogBodies from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
 import extenState from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
@@ -203,6 +206,25 @@ describe('publications about an extension', () => {
       await dialogs([{ id: 'a', callId: '1', state: 'early', inner: remote }])
       await lit(tx, 'a=early')
       expect(tx.dialog.last.text).not.to.contain('Carol')
+    })
+
+    it('no lamp goes out over a restart of the server', async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'lamplighter-published-'))
+      const storePath = join(directory, 'lamps.db')
+      try {
+        await open({ storePath })
+        const tx = await watch('200', 'dialog')
+        await dialogs([{ id: 'a', callId: '1', state: 'confirmed' }])
+        await lit(tx, 'a=confirmed')
+        await office.close()
+        await open({ storePath })
+        await until('the dialog', () => sip.dialogs.size === 1)
+        const [restored] = sip.dialogs.values()
+        await until('a NOTIFY', () => (restored?.notifies.length ?? 0) > 0)
+        expect(restored?.notifies.map(({ text }) => dialogsIn(text).join())).to.deep.equal(['a=confirmed'])
+      } finally {
+        rmSync(directory, { recursive: true, force: true })
+      }
     })
 
     it('takes partial documents, and keeps the whole over a restart of the module', async () => {

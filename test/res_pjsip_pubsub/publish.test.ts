@@ -268,6 +268,10 @@ describe('PUBLISH', () => {
       await begin({ endpoints: anyMay, files: { 'pubsub.conf': { accept_unknown: 'yes' } } })
       expect((await sip.publish('nobody', 'on')).status).to.equal(200)
       expect(pubsub.isPublished('anybody')).to.equal(true)
+      expect(
+        (await sip.receive('PUBLISH', 'sip:pbx.example', { 'Content-Type': 'application/lamp' }, undefined, 'on'))
+          .status,
+      ).to.equal(404)
     })
   })
 
