@@ -40,7 +40,7 @@ export default defineModule({
       const shelf = path === '' ? new Map() : await readRulesDirectory(path)
       if (watched?.path !== path) {
         stopWatching()
-        if (path !== '') watched = { path, directory: new RulesDirectory(path, log, () => soon(readDirectory)) }
+        if (path !== '') watched = { path, directory: new RulesDirectory(path, log, () => void again(readDirectory)) }
       }
       await book.fill('directory', shelf)
     }
@@ -50,10 +50,10 @@ export default defineModule({
       await readDirectory()
     }
     // What was read before stands where it cannot be read now.
-    const soon = (read: () => Promise<void>): void =>
-      void read().catch((error: unknown) => log.error(`rules are not read again: ${reasonOf(error)}`))
+    const again = (read: () => Promise<void>): Promise<void> =>
+      read().catch((error: unknown) => log.error(`rules are not read again: ${reasonOf(error)}`))
 
-    own(table.onForeignChange(() => soon(readTable)))
+    own(table.onForeignChange(() => again(readTable)))
     await reread()
     const authorizer = new RulesAuthorizer(pubsub, book, reread)
     own(() => authorizer.close())

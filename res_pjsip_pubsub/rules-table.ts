@@ -21,6 +21,8 @@ interface XcapRow {
 const PRES_RULES = 2
 /** Milliseconds within which another program's change is seen. */
 const POLL = 1000
+/** How much longer than a reading the rest is after it. */
+const REST = 20
 
 export class RulesTable {
   readonly #store: Store
@@ -100,8 +102,29 @@ export class RulesTable {
       this.#table.delete(doc_uri)
   }
 
-  onForeignChange(changed: () => void): Undo {
-    return this.#store.onForeignChange(POLL, changed)
+  /**
+   * After another program has written, anywhere in the file: where servers share it that is every second, and reading is
+   * not to take more than a small part of the time.
+   */
+  onForeignChange(changed: () => Promise<void>): Undo {
+    let restsUntil = 0
+    let timer: NodeJS.Timeout | undefined
+    const read = async (): Promise<void> => {
+      timer = undefined
+      const began = performance.now()
+      restsUntil = Number.POSITIVE_INFINITY
+      await changed()
+      restsUntil = performance.now() + (performance.now() - began) * REST
+    }
+    const undo = this.#store.onForeignChange(POLL, () => {
+      const pause = restsUntil === Number.POSITIVE_INFINITY ? POLL : Math.max(0, restsUntil - performance.now())
+      timer ??= setTimeout(() => void read(), pause)
+      timer.unref()
+    })
+    return () => {
+      clearTimeout(timer)
+      return undo()
+    }
   }
 
   #isOurs(domain: string): boolean {

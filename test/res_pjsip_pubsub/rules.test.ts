@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { element, printXml } from '../../core/xml.ts'
@@ -5,6 +7,7 @@ import type { SubHandling } from '../../res_pjsip_pubsub/authorization.ts'
 import { type Circumstances, granted, hasSpheres, nextChange } from '../../res_pjsip_pubsub/rules-decision.ts'
 import { RulesFault, readRuleset } from '../../res_pjsip_pubsub/rules-document.ts'
 import { viewOf } from '../../res_pjsip_pubsub/rules-view.ts'
+import { watcherOptions } from '../../res_pjsip_pubsub/watcher-options.ts'
 import { ALL_SHOWN, one, ruleset } from '../support/rules.ts'
 
 const NOW = Date.parse('2026-11-21T12:00:00Z')
@@ -82,6 +85,18 @@ describe('rules: documents (RFC 4745, RFC 5025)', () => {
     const [rule] = (await readRuleset(text)).rules
     expect(rule?.handling).to.equal('allow')
     expect([...(rule?.transformations?.attributes ?? [])]).to.deep.equal(['note'])
+  })
+
+  it('reads the one in the handbook, and has the same defaults as its table', async () => {
+    const page = readFileSync(fileURLToPath(new URL('../../docs/watchers.md', import.meta.url)), 'utf8')
+    const { rules } = await readRuleset(/```xml\n(.*?)```/s.exec(page)?.[1] ?? '')
+    expect(rules.map(({ id, handling }) => `${id}: ${handling}`)).to.deep.equal([
+      'colleagues: allow',
+      'everybody-else: confirm',
+    ])
+    for (const name of ['rules_absent', 'rules_unmatched', 'rules_untransformed'] as const)
+      expect(page).to.match(new RegExp(`\\\`${name}\\\` \\| \\\`${watcherOptions[name].defaultText}\\\``))
+    for (const name of Object.keys(watcherOptions)) expect(page).to.include(`\`${name}\``)
   })
 
   it('property: reads any document, or says what is wrong with it', async () => {
