@@ -1,6 +1,6 @@
 /** Where the packages of extensions find their state: the hint, and what was published about the extension. */
 import { Composed, type Composition } from '../core/composed.ts'
-import { EXTENSION, type ExtensionState, type Hint } from '../core/states/hints.ts'
+import { EXTENSION, type ExtensionState, type Hint, type Hints } from '../core/states/hints.ts'
 import { NO_PRESENCE } from '../core/states/presence.ts'
 import type { EndReason, Watchable } from '../core/watch.ts'
 import type { Kind, Publication, Pubsub } from '../res_pjsip_pubsub/contract.ts'
@@ -56,6 +56,16 @@ export class Extensions {
     return extension.state
   }
 
+  /** Those without a hint may have one since the dialplan was read again. */
+  async reread(hints: Pick<Hints, 'find'>): Promise<void> {
+    for (const [key, extension] of this.#extensions) {
+      if (extension.isHinted) continue
+      const hint = await hints.find(extension.context, extension.exten)
+      if (hint === undefined || hint === 'unreachable') continue
+      if (this.#extensions.get(key) === extension) extension.hasHint(hint)
+    }
+  }
+
   #topic<State>(event: string, exten: string, kind: Kind<State>): Publications<State> {
     return this.#pubsub.publications(event, exten, kind)
   }
@@ -71,7 +81,8 @@ class Extension implements Composition<PublishedState> {
   readonly #nobody: ExtensionState
   readonly #topics: Topics
   readonly #pubsub: Published
-  readonly #exten: string
+  readonly context: string
+  readonly exten: string
   readonly #forget: () => void
   #hint: Hint | undefined
   /** When the newest body came that has been seen, and whose it was. */
@@ -79,7 +90,8 @@ class Extension implements Composition<PublishedState> {
   #sender = ''
 
   constructor(context: string, exten: string, topics: Topics, pubsub: Published, forget: () => void) {
-    this.#exten = exten
+    this.context = context
+    this.exten = exten
     this.#topics = topics
     this.#pubsub = pubsub
     this.#forget = forget
@@ -92,6 +104,10 @@ class Extension implements Composition<PublishedState> {
       presence: NO_PRESENCE,
       calls: [],
     }
+  }
+
+  get isHinted(): boolean {
+    return this.#hint !== undefined
   }
 
   /** The hint came, or is another one since the dialplan was read again. */
@@ -134,7 +150,7 @@ class Extension implements Composition<PublishedState> {
     if (part !== this.#hint) return true
     this.#hint = undefined
     this.#sender = ''
-    return !this.#pubsub.isPublished(this.#exten)
+    return !this.#pubsub.isPublished(this.exten)
   }
 
   idle(): void {

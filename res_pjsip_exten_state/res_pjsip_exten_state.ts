@@ -23,6 +23,7 @@ export default defineModule({
   requires: ['res_pjsip_pubsub'],
   load({ core, log, own }, { res_pjsip_pubsub: pubsub }) {
     const extensions = new Extensions(pubsub)
+    own(core.hints.onReread(() => void extensions.reread(core.hints)))
     own(pubsub.publicationHandler(presenceHandler))
     own(pubsub.publicationHandler(dialogHandler('dialog')))
     own(pubsub.publicationHandler(dialogHandler('dialog;sla')))

@@ -261,6 +261,7 @@ export class Hints {
   readonly #hints = new Map<string, Hint>()
   /** device or presence provider in lower case → hints */
   readonly #index = new Map<string, Set<Hint>>()
+  readonly #rereadListeners = new Set<() => void>()
   #rereading: Promise<void> | undefined
 
   constructor(state: { devices: Devices; presences: Presences; calls: Calls }, settings: HintSettings) {
@@ -341,6 +342,14 @@ export class Hints {
     hint.dispose()
   }
 
+  /** Called when sources may know hints that they did not know before. */
+  onReread(listener: () => void): Undo {
+    this.#rereadListeners.add(listener)
+    return () => {
+      this.#rereadListeners.delete(listener)
+    }
+  }
+
   /** All hints in use are looked up again. Runs once at a time; a call during a run starts one more after it. */
   reread(): Promise<void> {
     const run = async (): Promise<void> => {
@@ -351,6 +360,7 @@ export class Hints {
         else if (!hint.definition || !sameDefinition(hint.definition, answer))
           this.#enter(answer, hint.context, hint.exten)
       }
+      for (const listener of this.#rereadListeners) listener()
     }
     const next: Promise<void> = (this.#rereading ?? Promise.resolve()).then(run).finally(() => {
       if (this.#rereading === next) this.#rereading = undefined

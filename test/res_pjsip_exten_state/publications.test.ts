@@ -122,6 +122,36 @@ describe('publications about an extension', () => {
       expect(tx.dialog.last.state).to.match(/^active/)
     })
 
+    it('follows a hint that comes and goes while it is watched', async () => {
+      await open()
+      let exten = ''
+      let changed = (): void => undefined
+      office.core.hints.addSource({
+        name: 'dialplan',
+        lookup: async (context, asked) =>
+          asked === exten
+            ? { context, exten, devices: ['PJSIP/300'], presence: [], name: '', source: 'dialplan' }
+            : undefined,
+        onChange: (listener) => {
+          changed = listener
+          return () => undefined
+        },
+      })
+      await publish('300', 'presence', pidfBody('soft', 'open'))
+      const tx = await watch('300', 'presence')
+      expect(tuplesIn(tx.dialog.last.text)).to.deep.equal(['soft'])
+      exten = '300'
+      changed()
+      await until('both', () => tuplesIn(tx.dialog.last.text).join() === 't-300,soft')
+      office.core.devices.set('pbx1', 'PJSIP/300', 'INUSE')
+      await shows(tx, 'On the phone')
+      exten = ''
+      office.general({ removed_hint_grace: 0 })
+      changed()
+      await until('what is published', () => tuplesIn(tx.dialog.last.text).join() === 'soft')
+      expect(tx.dialog.last.state).to.match(/^active/)
+    })
+
     it('carries a dummy tuple with force_dummy_presence', async () => {
       await open({ files: { 'pubsub.conf': { accept_unknown: 'yes', force_dummy_presence: 'yes' } } })
       const tx = await watch('nobody', 'presence')
