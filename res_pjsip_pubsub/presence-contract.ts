@@ -102,7 +102,7 @@ export interface NotifyReplied {
   readonly subs: Subs
   readonly notify_reply: NotifyReply
   /** `delete_subscription`: the subscription is over, without another word to the watcher. */
-  drop(): void
+  readonly drop: () => void
 }
 
 export interface FactsByName {

@@ -47,6 +47,8 @@ export interface FunctionServices {
   readonly authorize: (asked: Asked) => Decision | Promise<Decision>
   /** Rules are read again, and everybody is decided on anew. */
   readonly rulesChanged: () => Promise<void>
+  /** One of them is; where that takes time, it is done when the promise resolves. */
+  readonly decide: (subscription: NotifierSubscription) => void | Promise<void>
   readonly bodies: Bodies
   readonly storage: Pick<SubscriptionStorage, 'clean'>
 }
@@ -155,7 +157,9 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
 
   async presUpdateWatchers(presentityUri: string, event: string): Promise<number> {
     const before = new Map([...this.#watchers(presentityUri, event)].map((one) => [one, one.state]))
-    await this.functionServices.rulesChanged()
+    const { rulesChanged, decide } = this.functionServices
+    await rulesChanged()
+    for (const subscription of before.keys()) await decide(subscription)
     return [...before].filter(([subscription, state]) => subscription.state !== state).length
   }
 

@@ -165,6 +165,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       storage,
       authorize: (asked) => this.watching.of(asked),
       rulesChanged: () => this.watching.refresh(),
+      decide: (subscription) => this.watching.authorize(subscription),
     }
   }
 
@@ -374,7 +375,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       if (!now || now === subscription.endpoint) continue
       subscription.endpointChanged(now)
       if (!now.allow_subscribe) subscription.terminate('rejected')
-      else this.watching.authorize(subscription)
+      else void this.watching.authorize(subscription)
     }
   }
 

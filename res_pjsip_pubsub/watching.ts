@@ -91,12 +91,12 @@ export class Watching {
   }
 
   /** Where nobody can say now, what was decided before stands. */
-  authorize(subscription: NotifierSubscription): void {
+  authorize(subscription: NotifierSubscription): void | Promise<void> {
     const { event, resource } = subscription
     if (!this.#services.package(event)?.reqAuth) return
     const decision = this.#authorizations.of(subscription)
     if (!(decision instanceof Promise)) return decision && subscription.authorize(decision)
-    decision.then(
+    return decision.then(
       (later) => later && subscription.authorize(later),
       (error: unknown) => this.#services.log.error(`leave to watch ${event} of ${resource}: ${reasonOf(error)}`),
     )
@@ -110,7 +110,7 @@ export class Watching {
   #authorizeAll(whom: 'all' | 'by package'): void {
     for (const subscription of this.#services.subscriptions) {
       const byPackage = this.#services.package(subscription.event)?.getAuthStatus !== undefined
-      if (whom === 'all' || byPackage) this.authorize(subscription)
+      if (whom === 'all' || byPackage) void this.authorize(subscription)
     }
     this.#waiting.reconsider()
   }
