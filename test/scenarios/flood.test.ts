@@ -3,9 +3,9 @@
  * phones watch their lamps there.
  *
  * The stall is what the process says of itself, its own computing only (`process.stall.busy_max_ms`): the machine may
- * be shared with others, and what they take is not its fault. A maximum from the start on cannot be taken back, so
- * where it is too much the same flood is sent once more at a new instance: a stall that a message causes comes again
- * with the same message, one that comes of anything else does not.
+ * be shared with others, and what they take is not its fault. That is the time of all its threads, so on a busy machine it
+ * may still be too much; then each round of the flood is sent at an instance of its own, a few times: a stall that a
+ * message causes comes again with the same message, one that comes of anything else does not.
  */
 import { expect } from 'chai'
 import { DemoPhone } from '../../core/demo/phones.ts'
@@ -23,7 +23,9 @@ const STREAMED = 2 * MESSAGES
 const ROUNDS = 6
 /** Milliseconds. */
 const LONGEST_STALL = 50
-const ATTEMPTS = 3
+const ATTEMPTS = 4
+/** Milliseconds that a lamp may take on a busy machine. */
+const PATIENCE = 20_000
 /** Bytes that the second half of the rounds may need more than the first: they bring 100,000 messages, so 600 bytes of each. */
 const MEMORY_SLACK = 60_000_000
 
@@ -94,8 +96,15 @@ type = aor
 max_contacts = 2
 `
 
+const OFFICE = localOffice(['udp', 'tcp'])
+const FILES = {
+  ...OFFICE,
+  'pjsip.conf': `${OFFICE['pjsip.conf']}${OPEN_ENDPOINT}`,
+  'pubsub.conf': '[general]\nmin_expires = 1\n',
+}
+
 describe('a flood at a whole server', function () {
-  this.timeout(120_000)
+  this.timeout(900_000)
   let instance: Instance
   let phones: DemoPhone[] = []
 
@@ -108,7 +117,7 @@ describe('a flood at a whole server', function () {
   it('answers the torture messages as they deserve', async () => {
     const got: Record<string, number> = {}
     for (const [name, bytes] of TORTURE) {
-      const phone = await TestPhone.open({ server: serverOf('udp'), localAddress: '127.0.0.2' })
+      const phone = await TestPhone.open({ server: serverOf('udp'), localAddress: '127.0.0.2', patience: PATIENCE })
       phone.send(ofItsOwn(name, bytes))
       // Behind it, so that nothing needs to be waited for where there is no answer.
       const dialog = phone.dialog('sip:127.0.0.1')
@@ -121,24 +130,33 @@ describe('a flood at a whole server', function () {
     await lampsFollow()
   })
 
-  it('follows its lamps through all of it, does not stall, and keeps nothing', async () => {
-    let stall = Number.POSITIVE_INFINITY
-    for (let attempt = 1; attempt <= ATTEMPTS && stall >= LONGEST_STALL; attempt++) {
-      if (attempt > 1) await close().then(open)
-      const memory: number[] = []
-      for (let round = 0; round < ROUNDS; round++) {
-        await flood(round)
-        await lampsFollow()
-        memory.push(await metric('process.memory.rss_bytes'))
-      }
-      stall = await metric('process.stall.busy_max_ms')
-      const half = memory.length / 2
-      const growth = Math.max(...memory.slice(half)) - Math.max(...memory.slice(0, half))
-      expect(growth, `bytes of memory: ${memory.join(' ')}`).to.be.below(MEMORY_SLACK)
+  it('follows its lamps through all of it, and keeps nothing', async () => {
+    const memory: number[] = []
+    for (let round = 0; round < ROUNDS; round++) {
+      await flood(round)
+      await lampsFollow()
+      memory.push(await metric('process.memory.rss_bytes'))
     }
-    expect(stall, 'milliseconds').to.be.below(LONGEST_STALL)
+    const half = memory.length / 2
+    const growth = Math.max(...memory.slice(half)) - Math.max(...memory.slice(0, half))
+    expect(growth, `bytes of memory: ${memory.join(' ')}`).to.be.below(MEMORY_SLACK)
     expect(phones.flatMap(({ faults }) => faults)).to.deep.equal([])
     expect(instance.stderr).to.not.match(/should not have happened|ERROR/)
+  })
+
+  it('does not stall', async () => {
+    if ((await metric('process.stall.busy_max_ms')) < LONGEST_STALL) return
+    for (let round = 0; round < ROUNDS; round++) {
+      const stalls: number[] = []
+      do {
+        const alone = new Instance(FILES)
+        await alone.start()
+        await flood(round, alone)
+        stalls.push(await metric('process.stall.busy_max_ms', alone))
+        await alone.dispose()
+      } while (Math.min(...stalls) >= LONGEST_STALL && stalls.length < ATTEMPTS)
+      expect(Math.min(...stalls), `milliseconds in round ${round}: ${stalls.join(' ')}`).to.be.below(LONGEST_STALL)
+    }
   })
 
   it('has seen it all, and serves the next phone', async () => {
@@ -150,7 +168,13 @@ describe('a flood at a whole server', function () {
     expect(await metric('sip.requests.refused')).to.be.above(MESSAGES / 10)
     expect(await metric('pubsub.notify.sent')).to.be.above(MESSAGES / 100)
     for (const protocol of ['udp', 'tcp'] as const) {
-      const phone = await TestPhone.open({ server: serverOf(protocol), protocol, user: '101', password: PASSWORD })
+      const phone = await TestPhone.open({
+        server: serverOf(protocol),
+        protocol,
+        user: '101',
+        password: PASSWORD,
+        patience: PATIENCE,
+      })
       const dialog = phone.dialog(`sip:200@127.0.0.1`)
       const headers = [['Event', 'dialog'] as const, ['Expires', '600'] as const]
       expect((await phone.request('SUBSCRIBE', { dialog, headers })).status).to.equal(200)
@@ -162,12 +186,7 @@ describe('a flood at a whole server', function () {
   })
 
   async function open(): Promise<void> {
-    const files = localOffice(['udp', 'tcp'])
-    instance = new Instance({
-      ...files,
-      'pjsip.conf': `${files['pjsip.conf']}${OPEN_ENDPOINT}`,
-      'pubsub.conf': '[general]\nmin_expires = 1\n',
-    })
+    instance = new Instance(FILES)
     await instance.start()
     phones = (['udp', 'tcp'] as const).map((protocol) => {
       const target = { protocol, ...instance.address(protocol) }
@@ -175,7 +194,7 @@ describe('a flood at a whole server', function () {
       return new DemoPhone({ user: '100', password: PASSWORD, target, lamps }, () => undefined)
     })
     for (const phone of phones) await phone.open()
-    await until('first NOTIFYs', () => lamps().every(({ reading }) => reading))
+    await until('first NOTIFYs', () => lamps().every(({ reading }) => reading), PATIENCE)
   }
 
   async function close(): Promise<void> {
@@ -183,11 +202,11 @@ describe('a flood at a whole server', function () {
     await instance?.dispose()
   }
 
-  async function flood(round: number): Promise<void> {
-    const datagrams = await FloodOfDatagrams.open(serverOf('udp'))
+  async function flood(round: number, at = instance): Promise<void> {
+    const datagrams = await FloodOfDatagrams.open(serverOf('udp', at))
     await datagrams.send(SEED + round, MESSAGES / ROUNDS)
     datagrams.close()
-    await floodOfStreams(serverOf('tcp'), SEED + 1000 + round, STREAMED / ROUNDS)
+    await floodOfStreams(serverOf('tcp', at), SEED + 1000 + round, STREAMED / ROUNDS)
   }
 
   /** Both ways, so that a lamp that has stood still shows. */
@@ -197,11 +216,13 @@ describe('a flood at a whole server', function () {
       ['NOT_INUSE', 'off'],
     ]) {
       expect(await instance.command(`devstate change Custom:door ${state}`)).to.include({ code: 0 })
-      await until(`${light} lamps`, () => lamps().every(({ reading }) => reading?.light === light)).catch(async () => {
-        const shown = lamps().map(({ spec, state, reading }) => `${spec.event} ${state} ${reading?.words}`)
-        const known = await instance.command('pjsip show subscriptions inbound')
-        throw new Error(`lamps stay wrong, not ${light}: ${shown.join(', ')}\n${known.stdout}`)
-      })
+      await until(`${light} lamps`, () => lamps().every(({ reading }) => reading?.light === light), PATIENCE).catch(
+        async () => {
+          const shown = lamps().map(({ spec, state, reading }) => `${spec.event} ${state} ${reading?.words}`)
+          const known = await instance.command('pjsip show subscriptions inbound')
+          throw new Error(`lamps stay wrong, not ${light}: ${shown.join(', ')}\n${known.stdout}`)
+        },
+      )
     }
   }
 
@@ -209,14 +230,14 @@ describe('a flood at a whole server', function () {
     return phones.flatMap((phone) => phone.lamps)
   }
 
-  async function metric(name: string): Promise<number> {
-    const { stdout } = await instance.command('core show metrics')
+  async function metric(name: string, of = instance): Promise<number> {
+    const { stdout } = await of.command('core show metrics')
     const line = stdout.split('\n').find((text) => text.startsWith(`${name} `))
     return Number(line?.slice(name.length) ?? Number.NaN)
   }
 
-  function serverOf(protocol: 'udp' | 'tcp'): { address: string; port: number } {
-    const { host, port } = instance.address(protocol)
+  function serverOf(protocol: 'udp' | 'tcp', of = instance): { address: string; port: number } {
+    const { host, port } = of.address(protocol)
     return { address: host, port }
   }
 })

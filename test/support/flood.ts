@@ -18,7 +18,8 @@ const BATCH = 250
 const ASK_AGAIN = 500
 /** Connections at a time. */
 const ABREAST = 2
-const MOST_ON_ONE = 100
+/** Messages on one connection: what the server finds at once is dealt with at once, and is not to look like a stall. */
+const MOST_ON_ONE = 20
 
 /** Datagrams; NOTIFYs that come of them are answered, as a phone would. */
 export class FloodOfDatagrams {
