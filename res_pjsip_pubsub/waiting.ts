@@ -56,13 +56,12 @@ export class WaitingRoom implements WaitingWatchers {
     this.#services = services
   }
 
-  /** `subscriptions`: those that were put back. Rows of others are left, as another server may have them. */
-  async open(store: Store, subscriptions: Iterable<Subscription>): Promise<void> {
+  /** `subscriptions`: those that were put back. Rows of others are left where servers share the table. */
+  async open(store: Store, subscriptions: Iterable<Subscription>, shared: boolean): Promise<void> {
     const { settings, now } = this.#services
     const table = await openWatchers(store, settings().watchers_table)
     this.#table = table
     const restored = new Map([...subscriptions].map((one) => [keyOf(placeOf(one), one.watcher), one] as const))
-    const alone = settings().subs_db_mode !== 3
     const rows: WatcherRow[] = []
     await table.load((page) => void rows.push(...page.filter(isWatcherRow)))
     for (const row of rows) {
@@ -72,8 +71,8 @@ export class WaitingRoom implements WaitingWatchers {
         continue
       }
       // Who was pending, and whose subscription did not outlast the time that we were away, waits.
-      const waits = row.status === STATUS_OF.waiting || (alone && row.status === STATUS_OF.pending)
-      if (!waits && alone) table.delete(row.watcher_key)
+      const waits = row.status === STATUS_OF.waiting || (!shared && row.status === STATUS_OF.pending)
+      if (!waits && !shared) table.delete(row.watcher_key)
       if (!waits) continue
       const until = row.inserted_time * 1000 + settings().waiting_time * 1000
       const { winfo_id: id, watcher: uri, display_name: displayName, event, resource, endpoint } = row

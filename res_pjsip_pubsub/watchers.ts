@@ -56,31 +56,39 @@ export interface WaitingWatchers {
 /** How many that ended are remembered, for those who have not been told yet. Who missed more gets the whole list. */
 const ENDED = 100
 
-class WatcherList {
-  readonly #event: string
-  readonly #resource: string
+export interface WatchedList {
+  readonly event: string
+  readonly resource: string
+  /** By id. */
+  readonly watchers: ReadonlyMap<string, WatcherEntry>
+  change(watcher: WatcherFacts): void
+}
+
+class WatcherList implements WatchedList {
+  readonly event: string
+  readonly resource: string
   readonly #next: () => number
-  readonly #watchers = new Map<string, WatcherEntry>()
+  readonly watchers = new Map<string, WatcherEntry>()
   #ended: WatcherEntry[] = []
   #endedAfter: number
   #isDue = false
   readonly state: Watched<WatcherInfo>
 
   constructor(event: string, resource: string, watchers: Iterable<WatcherFacts>, next: () => number) {
-    this.#event = event
-    this.#resource = resource
+    this.event = event
+    this.resource = resource
     this.#next = next
-    for (const watcher of watchers) this.#watchers.set(watcher.id, { ...watcher, change: next() })
+    for (const watcher of watchers) this.watchers.set(watcher.id, { ...watcher, change: next() })
     this.#endedAfter = next()
     this.state = new Watched(this.#now())
   }
 
   change(watcher: WatcherFacts): void {
-    const before = this.#watchers.get(watcher.id)
+    const before = this.watchers.get(watcher.id)
     if (before?.status === watcher.status && before.event === watcher.event) return
     const entry = { ...watcher, change: this.#next() }
     if (watcher.status === 'terminated') this.#end(entry)
-    else this.#watchers.set(entry.id, entry)
+    else this.watchers.set(entry.id, entry)
     // Many may come at once, after a start or when a module was loaded.
     if (this.#isDue) return
     this.#isDue = true
@@ -91,17 +99,17 @@ class WatcherList {
   }
 
   #end(entry: WatcherEntry): void {
-    this.#watchers.delete(entry.id)
+    this.watchers.delete(entry.id)
     this.#ended.push(entry)
     while (this.#ended.length > ENDED) this.#endedAfter = this.#ended.shift()?.change ?? this.#endedAfter
   }
 
   #now(): WatcherInfo {
     return {
-      package: this.#event,
-      resource: this.#resource,
+      package: this.event,
+      resource: this.resource,
       change: this.#next(),
-      watchers: [...this.#watchers.values()],
+      watchers: [...this.watchers.values()],
       ended: [...this.#ended],
       endedAfter: this.#endedAfter,
     }
@@ -114,6 +122,7 @@ export class WatcherLists {
   /** Of those that went on from waiting, the id they had. */
   readonly #ids = new WeakMap<Subscription, string>()
   readonly #last = new WeakMap<Subscription, Subscription['state']>()
+  readonly #listeners = new Set<(list: WatchedList) => void>()
   #waiting: WaitingWatchers | undefined
   #changes = 0
 
@@ -150,11 +159,12 @@ export class WatcherLists {
     const { event, resource, authorization, lastEvent, disowned } = subscription
     const watcher = this.#facts(subscription)
     const undecided = now === 'terminated' && lastEvent === 'timeout' && authorization.handling === 'confirm'
-    // Where another server has it now, it goes on there.
-    const waits = undecided && !disowned && this.#waiting?.wait(subscription, { ...watcher, status: 'waiting' })
+    // Another server has it now, and it goes on there.
+    if (disowned) return
+    const waits = undecided && this.#waiting?.wait(subscription, { ...watcher, status: 'waiting' })
     if (waits) return
     this.tell(event, resource, watcher)
-    if (!disowned) this.#waiting?.keep(subscription, watcher)
+    this.#waiting?.keep(subscription, watcher)
   }
 
   /** Of a watcher without a subscription: refused, waiting, or done with that. */
@@ -162,17 +172,35 @@ export class WatcherLists {
     this.#lists.get(keyOf(event, resource))?.change(watcher)
   }
 
-  #make(event: string, resource: string): WatcherList {
-    const watchers: WatcherFacts[] = [...(this.#waiting?.of(event, resource) ?? [])]
+  /** Watchers with a subscription here, and those that wait here. */
+  *own(event: string, resource: string): Iterable<WatcherFacts> {
+    yield* this.#waiting?.of(event, resource) ?? []
     for (const subscription of this.#subscriptions) {
       const mine = subscription.event === event && subscription.resource === resource
-      if (mine && subscription.state !== 'terminated') watchers.push(this.#facts(subscription))
+      if (mine && subscription.state !== 'terminated') yield this.#facts(subscription)
     }
-    return new WatcherList(event, resource, watchers, () => ++this.#changes)
+  }
+
+  /** The lists that somebody watches. */
+  get watched(): Iterable<WatchedList> {
+    return this.#lists.values()
+  }
+
+  onList(listener: (list: WatchedList) => void): Undo {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
+  }
+
+  #make(event: string, resource: string): WatcherList {
+    return new WatcherList(event, resource, this.own(event, resource), () => ++this.#changes)
   }
 
   #watch(key: string, list: WatcherList, observer: WatchObserver<WatcherInfo>): Undo {
+    const isNew = this.#lists.get(key) !== list
     this.#lists.set(key, list)
+    if (isNew) for (const listener of this.#listeners) listener(list)
     const unwatch = list.state.watch(observer)
     return () => {
       void unwatch()

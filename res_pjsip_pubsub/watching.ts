@@ -5,6 +5,8 @@ import type { Undo } from '../core/scope.ts'
 import type { Store } from '../core/store-contract.ts'
 import { type Asked, Authorizations, type Authorizer, type Decision } from './authorization.ts'
 import type { EventPackage, Watcher } from './contract.ts'
+import { ForeignWatchers } from './foreign-watchers.ts'
+import { storageModes } from './kamailio-options.ts'
 import type { PubsubSettings } from './options.ts'
 import type { Template } from './registry.ts'
 import type { NotifierSubscription } from './subscription.ts'
@@ -29,6 +31,7 @@ export class Watching {
   readonly #services: WatchingServices
   readonly #authorizations: Authorizations
   readonly #waiting: WaitingRoom
+  #foreign: ForeignWatchers | undefined
 
   constructor(services: WatchingServices) {
     this.#services = services
@@ -65,8 +68,22 @@ export class Watching {
   }
 
   /** Those that were put back are there already. */
-  open(store: Store): Promise<void> {
-    return this.#waiting.open(store, this.#services.subscriptions)
+  async open(store: Store): Promise<void> {
+    const { settings, subscriptions, log } = this.#services
+    const mode = storageModes(settings()).subscriptions
+    if (mode === 0) return
+    await this.#waiting.open(store, subscriptions, mode === 3)
+    if (mode !== 3) return
+    this.#foreign = await ForeignWatchers.open({
+      store,
+      activeWatchers: settings().active_watchers_table,
+      watchers: settings().watchers_table,
+      lists: this.lists,
+      period: 1000 / settings().notifier_poll_rate,
+      now: Date.now,
+      log,
+      isOurs: (dialogId) => subscriptions.ofDialog(dialogId) !== undefined,
+    })
   }
 
   register(authorizer: Authorizer): Undo {
@@ -103,6 +120,7 @@ export class Watching {
   }
 
   stop(): void {
+    this.#foreign?.close()
     this.#waiting.close()
     this.#authorizations.stop()
   }

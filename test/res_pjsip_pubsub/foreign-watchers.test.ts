@@ -1,0 +1,128 @@
+/** `subs_db_mode = 3`: the owner is at one server, its watchers at another. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { Watched } from '../../core/watch.ts'
+import type { Authorization, SubHandling } from '../../res_pjsip_pubsub/authorization.ts'
+import res_pjsip_watcherinfo_body_generator from '../../res_pjsip_pubsub/res_pjsip_watcherinfo_body_generator.ts'
+import type { FakeTransaction } from '../support/fake-sip.ts'
+import { type LampOffice, lampOffice } from '../support/lamp-office.ts'
+import { Lamps } from '../support/lamps.ts'
+import { until } from '../support/tools.ts'
+import { WatcherTable } from '../support/watcher-table.ts'
+
+class GuardedLamps extends Lamps {
+  readonly reqAuth = true
+}
+
+describe('watchers at other servers', function () {
+  this.timeout(20000)
+  let directory: string
+  let one: LampOffice
+  let other: LampOffice
+  let table: WatcherTable
+  let owner: FakeTransaction
+  let read: number
+
+  const said = (handling: SubHandling): Authorization => ({ handling, view: undefined, why: 'the test' })
+  const decision = new Watched(said('allow'))
+
+  async function begin(): Promise<LampOffice> {
+    const made = await lampOffice({
+      lamps: new GuardedLamps(),
+      endpoints: { 100: {}, 200: {} },
+      storePath: join(directory, 'presence.db'),
+      options: { subs_db_mode: '3', notifier_processes: '0', notifier_poll_rate: '100' },
+    })
+    await made.office.load(res_pjsip_watcherinfo_body_generator)
+    made.pubsub.authorizer({ authorize: () => decision })
+    return made
+  }
+
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'lamplighter-foreign-'))
+    decision.set(said('allow'))
+    one = await begin()
+    other = await begin()
+    table = new WatcherTable()
+    read = 0
+    owner = await one.sip.subscribe('200', {
+      From: '<sip:200@pbx.example>;tag=o',
+      Event: 'lamp.winfo',
+      Contact: '<sip:200@192.0.2.2>',
+    })
+  })
+
+  afterEach(async () => {
+    await one.office.close()
+    await other.office.close()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  /** What the owner has been told, without the ids. */
+  async function told(): Promise<string[]> {
+    for (const notify of owner.dialog.notifies.slice(read)) await table.take(notify.text)
+    read = owner.dialog.notifies.length
+    return [...table.rows.values()]
+  }
+  const shows = (...lines: readonly string[]): Promise<unknown> =>
+    until(lines.join(', ') || 'nobody', async () => (await told()).join(', ') === lines.join(', '), 10000)
+
+  it('come, are decided on, and go', async () => {
+    await shows()
+    const tx = await other.sip.subscribe('200')
+    await shows('sip:100@pbx.example active subscribe')
+    decision.set(said('confirm'))
+    await shows('sip:100@pbx.example pending subscribe')
+    decision.set(said('allow'))
+    await shows('sip:100@pbx.example active approved')
+    await other.sip.again(tx, { Expires: '0' })
+    await shows()
+    expect(table.gaps).to.equal(0)
+  })
+
+  it('are in the list of who asks later', async () => {
+    await other.sip.subscribe('200')
+    await shows('sip:100@pbx.example active subscribe')
+    await one.sip.again(owner, { Expires: '0' })
+    owner = await one.sip.subscribe('200', {
+      From: '<sip:200@pbx.example>;tag=o2',
+      Event: 'lamp.winfo',
+      Contact: '<sip:200@192.0.2.2>',
+    })
+    table = new WatcherTable()
+    read = 0
+    await shows('sip:100@pbx.example active subscribe')
+  })
+
+  it('stay the same when another server takes their subscription over', async () => {
+    const tx = await other.sip.subscribe('200')
+    await shows('sip:100@pbx.example active subscribe')
+    const [id] = table.rows.keys()
+    const refresh = await one.sip.receive('SUBSCRIBE', 'sip:x', {
+      'Call-ID': tx.request.callId,
+      From: tx.request.from.text,
+      To: `<sip:200@pbx.example>;tag=${tx.dialog.localTag}`,
+      CSeq: `${tx.request.cseq.number + 1} SUBSCRIBE`,
+    })
+    expect(refresh.status).to.equal(200)
+    await until('that the first lets go', () => [...other.pubsub.subscriptions].length === 0, 10000)
+    await shows('sip:100@pbx.example active subscribe')
+    expect([...table.rows.keys()]).to.deep.equal([id])
+    await one.sip.again(refresh, { Expires: '0' })
+    await shows()
+  })
+
+  it('wait at any of them', async () => {
+    decision.set(said('confirm'))
+    const tx = await other.sip.subscribe('200')
+    await shows('sip:100@pbx.example pending subscribe')
+    const [id] = table.rows.keys()
+    await other.sip.again(tx, { Expires: '0' })
+    await shows('sip:100@pbx.example waiting timeout')
+    expect([...table.rows.keys()]).to.deep.equal([id])
+    decision.set(said('allow'))
+    await shows()
+  })
+})
