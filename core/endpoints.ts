@@ -15,6 +15,7 @@ import {
   text,
   yesno,
 } from './options.ts'
+import type { AsteriskPublication, InboundPublicationConfig, OutboundPublish } from './publication-options.ts'
 import type { Undo } from './scope.ts'
 
 /** deny and permit lines hold in the order in which they are written, across both names: the last that matches wins. */
@@ -277,6 +278,9 @@ export interface PjsipConfig {
   readonly global: Globals
   readonly system: System
   readonly transports: readonly TransportConfig[]
+  readonly outboundPublishes?: ReadonlyMap<string, OutboundPublish>
+  readonly inboundPublications?: ReadonlyMap<string, InboundPublicationConfig>
+  readonly asteriskPublications?: ReadonlyMap<string, AsteriskPublication>
 }
 
 /** Who knows objects that are not in our files: an Asterisk server through its dynamic configuration. Never rejects. */

@@ -27,9 +27,15 @@ import {
 } from '../endpoints.ts'
 import { reasonOf } from '../log.ts'
 import { type ConfigError, type OptionSet, type OptionValues, readSection } from '../options.ts'
+import {
+  asteriskPublicationOptions,
+  inboundPublicationOptions,
+  outboundPublishOptions,
+} from '../publication-options.ts'
 import { formatBind, parseBind } from './bind.ts'
 import { Findings } from './findings.ts'
 import { isPjsipType, OTHER_OPTIONS, OTHER_TYPES, type PjsipType } from './pjsip-names.ts'
+import { checkPublications } from './pjsip-publications.ts'
 import { checkReferences } from './pjsip-references.ts'
 import { expandWizards, type WizardHint } from './pjsip-wizard.ts'
 import { didYouMean } from './suggestion.ts'
@@ -44,6 +50,9 @@ export const PJSIP_OPTIONS = {
   global: globalOptions,
   system: systemOptions,
   transport: transportOptions,
+  'outbound-publish': outboundPublishOptions,
+  'inbound-publication': inboundPublicationOptions,
+  'asterisk-publication': asteriskPublicationOptions,
 } satisfies Record<PjsipType, OptionSet>
 
 export interface PjsipSource {
@@ -66,6 +75,14 @@ export interface Draft {
   readonly foreign: boolean
 }
 export type Drafts = ReadonlyMap<string, Draft>
+
+/** Where Asterisk listens, and what it publishes and takes: not ours. */
+const ASTERISKS_OWN: ReadonlySet<PjsipType> = new Set([
+  'transport',
+  'outbound-publish',
+  'inbound-publication',
+  'asterisk-publication',
+])
 
 /** Who Asterisk is to others, and its own traces: not taken over. */
 const NOT_TAKEN_OVER = new Set(['user_agent', 'debug'])
@@ -91,6 +108,9 @@ class PjsipReader {
     global: new Map(),
     system: new Map(),
     transport: new Map(),
+    'outbound-publish': new Map(),
+    'inbound-publication': new Map(),
+    'asterisk-publication': new Map(),
     namedAcl: new Map(),
   }
 
@@ -132,7 +152,15 @@ class PjsipReader {
       global: this.#readOne('global', globalOptions),
       system: this.#readOne('system', systemOptions),
       transports,
+      outboundPublishes: this.#readAll('outbound-publish', outboundPublishOptions, (values, id) => ({ ...values, id })),
+      inboundPublications: this.#readAll('inbound-publication', inboundPublicationOptions, (values, id) => {
+        return { ...values, id }
+      }),
+      asteriskPublications: this.#readAll('asterisk-publication', asteriskPublicationOptions, (values, id) => {
+        return { ...values, id }
+      }),
     }
+    checkPublications(config, this.#drafts, this.#findings)
     checkReferences(config, this.#drafts, this.#findings)
     return config
   }
@@ -150,7 +178,7 @@ class PjsipReader {
       this.#findings.problem(`unknown type '${type.value}' in [${section.name}]${hint || `, ${expected}`}`, type)
       return
     }
-    if (foreign && type.value === 'transport') return
+    if (foreign && ASTERISKS_OWN.has(type.value)) return
     // A way for Asterisk to log in somewhere; nobody logs in here with it.
     if (type.value === 'auth' && lastValue(section, 'auth_type')?.value === 'google_oauth') return
     if (!foreign) this.#checkNames(section, type.value)

@@ -2,11 +2,8 @@
 
 /** Object types of Asterisk that mean nothing here. */
 export const OTHER_TYPES: ReadonlySet<string> = new Set([
-  'asterisk-publication',
   'contact',
   'domain_alias',
-  'inbound-publication',
-  'outbound-publish',
   'phoneprov',
   'registration',
   'resource_list',
@@ -54,6 +51,9 @@ export const OTHER_OPTIONS = {
     allow_wildcard_certs async_operations ca_list_path cipher cos domain external_media_address
     external_signaling_hostname password require_client_cert symmetric_transport tcp_keepalive_enable
     tcp_keepalive_idle_time tcp_keepalive_interval_time tcp_keepalive_probe_count websocket_write_timeout`),
+  'outbound-publish': words(''),
+  'inbound-publication': words(''),
+  'asterisk-publication': words(''),
 } as const
 
 export type PjsipType = keyof typeof OTHER_OPTIONS

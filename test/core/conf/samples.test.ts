@@ -20,7 +20,7 @@ const SAMPLES = readdirSync(CONFIGS).filter((name) => name.endsWith('.sample'))
 function switchedOn(text: string): string {
   return text
     .split('\n')
-    .map((line) => (/^;(?:\[|[a-z0-9_]+ =)/.test(line) ? line.slice(1) : line))
+    .map((line) => (/^;(?:\[|[a-z0-9_@-]+ =)/.test(line) ? line.slice(1) : line))
     .join('\n')
 }
 
@@ -106,6 +106,12 @@ describe('samples', () => {
   /** What the sample needs to be an example, in place of the default. */
   const EXAMPLES: Readonly<Record<string, string>> = {
     'identify endpoint': '100',
+    'outbound-publish server_uri': 'sip:lamplighter@192.0.2.10',
+    'outbound-publish event': 'asterisk-devicestate',
+    'inbound-publication endpoint': '100',
+    'inbound-publication event_asterisk-devicestate': 'pbx1-states',
+    'inbound-publication event_asterisk-mwi': 'pbx1-states',
+    'asterisk-publication devicestate_publish': 'to-pbx1',
     'server username': 'lamplighter',
   }
 
