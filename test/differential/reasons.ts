@@ -93,12 +93,6 @@ export const REASONS: readonly Reason[] = [
     theirs: /^PUBLISH: 200; expires: 1; /,
   },
   {
-    what: 'What is over',
-    why: 'A dialog that has ended is told to those who were told of it while it lived. Who subscribes later is not told of calls of the past.',
-    ours: /^NOTIFY dialog, [^<]*<dialog-info [^>]*\/>$/s,
-    theirs: /^NOTIFY dialog, .*<state>terminated<\/state>/s,
-  },
-  {
     what: 'Who watches the watchers',
     why: 'The first NOTIFY carries all watchers there are (RFC 3857). Kamailio reads them from its table of watchers, which it does not have in memory.',
     ours: /^NOTIFY presence\.winfo, .*<watcher event="subscribe" id="ID" status="active">sip:bob@127\.0\.0\.1<\/watcher>/s,
