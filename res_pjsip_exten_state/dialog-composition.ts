@@ -3,19 +3,15 @@
  * document in whatever order they came, and however often: of what several say about one dialog, what is furthest along
  * its life counts, and documents are sorted by what is in them.
  */
+
 import { createHash } from 'node:crypto'
+import { DIALOG_STATES, type DialogStateName } from '../core/documents/dialog-info.ts'
 import { element, type XmlElement } from '../core/xml.ts'
 import { cloneXml } from '../core/xml-copy.ts'
-import {
-  DIALOG_STATES,
-  type DialogSource,
-  dialogKey,
-  type PublishedDialog,
-  type PublishedDialogState,
-} from './published.ts'
+import { type DialogSource, dialogKey, type PublishedDialog } from './published.ts'
 
 /** How far along its life a dialog is (RFC 4235 3.7.1). */
-const PROGRESS: Readonly<Record<PublishedDialogState, number>> = {
+const PROGRESS: Readonly<Record<DialogStateName, number>> = {
   trying: 0,
   proceeding: 1,
   early: 2,
@@ -62,7 +58,7 @@ function keyOf(source: string, dialog: PublishedDialog): string {
 }
 
 /** Kamailio's order: terminated, trying, proceeding, confirmed, early. What is held is just below what is not. */
-export function interest(state: PublishedDialogState, held = false): number {
+export function interest(state: DialogStateName, held = false): number {
   return DIALOG_STATES.indexOf(state) - (held ? 0.5 : 0)
 }
 

@@ -5,21 +5,19 @@
  * `terminated` of the same dialog id and Call-ID lights no lamp. Without a Call-ID nothing tells the next call from this
  * one, and each word counts.
  */
+import {
+  DIALOG_INFO,
+  DIALOG_INFO_TYPE,
+  dialogInfoFault,
+  dialogNodes,
+  dialogStateOf,
+} from '../core/documents/dialog-info.ts'
 import { element, parseXml, printXml, XmlError, type XmlNode } from '../core/xml.ts'
 import { cloneXml, copyXml, type Prefixes } from '../core/xml-copy.ts'
 import type { PublicationHandler, PublishedBody, ReadBody } from '../res_pjsip_pubsub/contract.ts'
 import { EndedDialogs } from './ended-dialogs.ts'
-import {
-  DIALOG_STATES,
-  dialogKey,
-  dialogsKind,
-  type PublishedDialog,
-  type PublishedDialogState,
-  type PublishedDialogs,
-} from './published.ts'
+import { dialogKey, dialogsKind, type PublishedDialog, type PublishedDialogs } from './published.ts'
 
-export const DIALOG_INFO = 'urn:ietf:params:xml:ns:dialog-info'
-const DIALOG_INFO_TYPE = 'application/dialog-info+xml'
 const PREFIXES: Prefixes = new Map([['urn:ietf:params:xml:ns:sa-dialog-info', 'sa']])
 
 /** Ended dialogs that a publication remembers. */
@@ -48,31 +46,13 @@ export async function readDialogs(
     if (error instanceof XmlError) return { fault: 'Dialog Information Is Not XML' }
     throw error
   }
-  const fault = faultOf(root)
+  const fault = dialogInfoFault(root)
   if (fault !== undefined) return { fault }
   const isPartial = root.attributes.get('state') === 'partial'
   const said = dialogsOf(root)
   const state = following(isPartial ? patched(said, previous) : said, previous, (key) => ended.has(resource, key))
   for (const key of state.ended) ended.note(resource, key)
   return isPartial ? { state, body: wholeOf(root, state) } : { state }
-}
-
-/** In words for a reason phrase; undefined where it is right. */
-function faultOf(root: XmlNode): string | undefined {
-  if (!isOurs(root, 'dialog-info')) return 'Root Element Is Not dialog-info'
-  if (!root.attributes.get('entity')) return 'dialog-info Without entity'
-  if (!/^[0-9]{1,10}$/.test(root.attributes.get('version') ?? '')) return 'dialog-info Without A version'
-  const state = root.attributes.get('state')
-  if (state !== 'full' && state !== 'partial') return 'state Of dialog-info Is Neither full Nor partial'
-  const ids = new Set<string>()
-  for (const dialog of dialogNodes(root)) {
-    const id = dialog.attributes.get('id') ?? ''
-    if (id === '') return 'dialog Without id'
-    if (ids.has(id)) return 'Two Dialogs With One id'
-    ids.add(id)
-    if (stateOf(dialog) === undefined) return 'dialog Without A State Of RFC 4235'
-  }
-  return undefined
 }
 
 function dialogsOf(root: XmlNode): PublishedDialogs {
@@ -83,7 +63,7 @@ function dialogsOf(root: XmlNode): PublishedDialogs {
     return {
       id: node.attributes.get('id') ?? '',
       callId: node.attributes.get('call-id') ?? '',
-      state: stateOf(node) ?? 'terminated',
+      state: dialogStateOf(node) ?? 'terminated',
       element: copy.element,
     }
   })
@@ -124,19 +104,6 @@ function asEnded(dialog: PublishedDialog): PublishedDialog {
 
 function hasEnded({ state, callId }: PublishedDialog): boolean {
   return state === 'terminated' && callId !== ''
-}
-
-function isOurs(node: XmlNode, name: string): boolean {
-  return node.name === name && node.ns === DIALOG_INFO
-}
-
-function dialogNodes(root: XmlNode): XmlNode[] {
-  return root.children.filter((child) => isOurs(child, 'dialog'))
-}
-
-function stateOf(dialog: XmlNode): PublishedDialogState | undefined {
-  const word = dialog.children.find((child) => isOurs(child, 'state'))?.text.trim()
-  return DIALOG_STATES.find((state) => state === word)
 }
 
 /** The full document that a partial one made, for the store. */

@@ -1,12 +1,21 @@
 /** Presence documents that are published: application/pidf+xml (RFC 3863), with RPID and data-model elements kept. */
+import {
+  activitiesOf,
+  basicOf,
+  DATA_MODEL,
+  isModel,
+  isPidf,
+  noteIn,
+  PIDF,
+  PIDF_TYPE,
+  pidfFault,
+  RPID,
+  tuplesOf,
+} from '../core/documents/pidf.ts'
 import { parseXml, XmlError, type XmlNode } from '../core/xml.ts'
 import { copyXml, type Prefixes } from '../core/xml-copy.ts'
 import type { PublicationHandler, PublishedBody, ReadBody } from '../res_pjsip_pubsub/contract.ts'
 import { type PublishedPresence, presenceKind } from './published.ts'
-
-export const PIDF = 'urn:ietf:params:xml:ns:pidf'
-export const DATA_MODEL = 'urn:ietf:params:xml:ns:pidf:data-model'
-export const RPID = 'urn:ietf:params:xml:ns:pidf:rpid'
 
 const PREFIXES: Prefixes = new Map([
   [DATA_MODEL, 'dm'],
@@ -20,7 +29,7 @@ const PREFIXES: Prefixes = new Map([
 export const presenceHandler: PublicationHandler<PublishedPresence> = {
   event: 'presence',
   kind: presenceKind,
-  accept: ['application/pidf+xml'],
+  accept: [PIDF_TYPE],
   instanceByContact: true,
   read: readPresence,
 }
@@ -35,26 +44,8 @@ export async function readPresence({
     if (error instanceof XmlError) return { fault: 'Presence Document Is Not XML' }
     throw error
   }
-  const fault = faultOf(root)
+  const fault = pidfFault(root)
   return fault === undefined ? { state: presenceOf(root) } : { fault }
-}
-
-/** In words for a reason phrase; undefined where it is right. */
-function faultOf(root: XmlNode): string | undefined {
-  if (root.name !== 'presence' || root.ns !== PIDF) return 'Root Element Is Not The presence Of PIDF'
-  if (!root.attributes.get('entity')) return 'presence Without entity'
-  const ids = new Set<string>()
-  for (const tuple of tuplesOf(root)) {
-    const id = tuple.attributes.get('id') ?? ''
-    if (id === '') return 'tuple Without id'
-    if (ids.has(id)) return 'Two Tuples With One id'
-    ids.add(id)
-    const status = tuple.children.find((child) => isPidf(child, 'status'))
-    if (!status) return 'tuple Without status'
-    const basic = status.children.find((child) => isPidf(child, 'basic'))
-    if (basic && basicOf(basic) === undefined) return 'basic Is Neither open Nor closed'
-  }
-  return undefined
 }
 
 function presenceOf(root: XmlNode): PublishedPresence {
@@ -70,8 +61,6 @@ function presenceOf(root: XmlNode): PublishedPresence {
   const notes = root.children.filter((child) => isPidf(child, 'note'))
   const tuples = tuplesOf(root)
   const known = new Set([...persons, ...devices, ...notes, ...tuples])
-  const status = tuples[0]?.children.find((child) => isPidf(child, 'status'))
-  const basic = status?.children.find((child) => isPidf(child, 'basic'))
   return {
     tuples: copies(tuples),
     persons: copies(persons),
@@ -79,37 +68,8 @@ function presenceOf(root: XmlNode): PublishedPresence {
     notes: copies(notes),
     others: copies(root.children.filter((child) => !known.has(child))),
     declarations,
-    basic: basic && basicOf(basic),
+    basic: basicOf(tuples[0]),
     note: notes[0]?.text.trim() ?? noteIn(tuples[0]) ?? '',
     activities: persons.flatMap(activitiesOf),
   }
-}
-
-/** Clients are about that write elements of no namespace at all into a presence document. */
-function isPidf(node: XmlNode, name: string): boolean {
-  return node.name === name && (node.ns === PIDF || node.ns === '')
-}
-
-function isModel(node: XmlNode, name: string): boolean {
-  return node.name === name && node.ns === DATA_MODEL
-}
-
-function tuplesOf(root: XmlNode): XmlNode[] {
-  return root.children.filter((child) => isPidf(child, 'tuple'))
-}
-
-function basicOf({ text }: XmlNode): 'open' | 'closed' | undefined {
-  const word = text.trim()
-  return word === 'open' || word === 'closed' ? word : undefined
-}
-
-function noteIn(tuple: XmlNode | undefined): string | undefined {
-  return tuple?.children.find((child) => isPidf(child, 'note'))?.text.trim()
-}
-
-function activitiesOf(person: XmlNode): string[] {
-  return person.children
-    .filter((child) => child.name === 'activities' && child.ns === RPID)
-    .flatMap((activities) => activities.children.filter((child) => child.ns === RPID).map((child) => child.name))
-    .filter((name) => name !== 'note' && name !== 'unknown')
 }

@@ -1,4 +1,5 @@
 /** An extension as the packages presence and dialog show it: what Asterisk says of it, and what was published about it. */
+import type { DialogStateName } from '../core/documents/dialog-info.ts'
 import type { ExtensionState } from '../core/states/hints.ts'
 import type { XmlElement } from '../core/xml.ts'
 import type { Kind } from '../res_pjsip_pubsub/contract.ts'
@@ -38,15 +39,11 @@ export interface PublishedPresence {
   readonly activities: readonly string[]
 }
 
-export const DIALOG_STATES = ['terminated', 'trying', 'proceeding', 'confirmed', 'early'] as const
-/** RFC 4235 3.7.1, from the least to the most interesting for who watches a lamp. */
-export type PublishedDialogState = (typeof DIALOG_STATES)[number]
-
 export interface PublishedDialog {
   readonly id: string
   /** Empty where there is none. */
   readonly callId: string
-  readonly state: PublishedDialogState
+  readonly state: DialogStateName
   readonly element: XmlElement
 }
 

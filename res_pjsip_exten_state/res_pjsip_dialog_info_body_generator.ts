@@ -7,6 +7,7 @@
  */
 
 import type { Core } from '../core/core.ts'
+import { DIALOG_INFO } from '../core/documents/dialog-info.ts'
 import { defineModule } from '../core/module.ts'
 import { parseUri, printHostPort, printUri } from '../core/sip/parse-uri.ts'
 import type { Party } from '../core/states/calls.ts'
@@ -21,7 +22,6 @@ import {
   mostInteresting,
   shownElement,
 } from './dialog-composition.ts'
-import { DIALOG_INFO } from './dialog-publication.ts'
 import { dialogsOf, oldestRinging, type ShownDialog } from './dialogs.ts'
 import { extensionStateKind } from './kind.ts'
 import { STATE_WORDS } from './mapping.ts'

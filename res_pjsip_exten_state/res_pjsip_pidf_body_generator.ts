@@ -5,6 +5,7 @@
  * the contact. The RFC's form is valid by the schema and names the watched URI, so all watchers share one text.
  */
 import type { Core } from '../core/core.ts'
+import { PIDF } from '../core/documents/pidf.ts'
 import { defineModule } from '../core/module.ts'
 import type { ExtensionState } from '../core/states/hints.ts'
 import { cutForEscaping, element, printXml, type XmlElement } from '../core/xml.ts'
@@ -12,7 +13,6 @@ import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
 import { extensionStateKind } from './kind.ts'
 import { availabilityOf, STATE_WORDS, xmlId } from './mapping.ts'
 import { addPublished, dummyTuple } from './pidf-composition.ts'
-import { PIDF } from './pidf-publication.ts'
 import type { PublishedState } from './published.ts'
 
 export default defineModule({

@@ -3,6 +3,7 @@
  * the RFC's form tells do-not-disturb, away and the rest of the hint's presence state as well, to every phone.
  */
 import type { Core } from '../core/core.ts'
+import { DATA_MODEL, RPID } from '../core/documents/pidf.ts'
 import { defineModule } from '../core/module.ts'
 import type { ExtensionState } from '../core/states/hints.ts'
 import { element, type XmlElement } from '../core/xml.ts'
@@ -10,7 +11,6 @@ import type { BodySupplement } from '../res_pjsip_pubsub/contract.ts'
 import { extensionStateKind } from './kind.ts'
 import { availabilityOf, STATE_WORDS, xmlId } from './mapping.ts'
 import { addPerson } from './pidf-composition.ts'
-import { DATA_MODEL, RPID } from './pidf-publication.ts'
 import type { PublishedState } from './published.ts'
 
 export default defineModule({

@@ -1,0 +1,49 @@
+/** Dialog information (RFC 4235) as it comes from others: whether a document is right, and the dialogs in it. */
+import type { XmlNode } from '../xml.ts'
+
+export const DIALOG_INFO = 'urn:ietf:params:xml:ns:dialog-info'
+export const DIALOG_INFO_TYPE = 'application/dialog-info+xml'
+
+export const DIALOG_STATES = ['terminated', 'trying', 'proceeding', 'confirmed', 'early'] as const
+/** RFC 4235 3.7.1, from the least to the most interesting for who watches a lamp. */
+export type DialogStateName = (typeof DIALOG_STATES)[number]
+
+/** In words for a reason phrase; undefined where it is right. */
+export function dialogInfoFault(root: XmlNode): string | undefined {
+  if (!isDialogInfo(root, 'dialog-info')) return 'Root Element Is Not dialog-info'
+  if (!root.attributes.get('entity')) return 'dialog-info Without entity'
+  if (!/^[0-9]{1,10}$/.test(root.attributes.get('version') ?? '')) return 'dialog-info Without A version'
+  const state = root.attributes.get('state')
+  if (state !== 'full' && state !== 'partial') return 'state Of dialog-info Is Neither full Nor partial'
+  const ids = new Set<string>()
+  for (const dialog of dialogNodes(root)) {
+    const id = dialog.attributes.get('id') ?? ''
+    if (id === '') return 'dialog Without id'
+    if (ids.has(id)) return 'Two Dialogs With One id'
+    ids.add(id)
+    if (dialogStateOf(dialog) === undefined) return 'dialog Without A State Of RFC 4235'
+  }
+  return undefined
+}
+
+export function isDialogInfo(node: XmlNode, name: string): boolean {
+  return node.name === name && node.ns === DIALOG_INFO
+}
+
+export function dialogNodes(root: XmlNode): XmlNode[] {
+  return root.children.filter((child) => isDialogInfo(child, 'dialog'))
+}
+
+export function dialogStateOf(dialog: XmlNode): DialogStateName | undefined {
+  const word = dialog.children.find((child) => isDialogInfo(child, 'state'))?.text.trim()
+  return DIALOG_STATES.find((state) => state === word)
+}
+
+/** A call on hold says that its own end renders nothing (RFC 4235 4.1.6.2, RFC 3840). */
+export function isHeld(dialog: XmlNode): boolean {
+  return dialog.children
+    .filter((child) => isDialogInfo(child, 'local'))
+    .flatMap((local) => local.children.filter((child) => isDialogInfo(child, 'target')))
+    .flatMap((target) => target.children.filter((child) => isDialogInfo(child, 'param')))
+    .some(({ attributes }) => attributes.get('pname') === '+sip.rendering' && attributes.get('pval') === 'no')
+}
