@@ -136,9 +136,9 @@ export class Compositor implements Publishing {
 
   /** A PUBLISH of this endpoint. `asserted`: what is not to be taken from the request. */
   publish(tx: ServerTransaction, endpoint: Endpoint, asserted: Partial<Asserted> = {}): Promise<Published> {
-    const { sender_header, xavp_cfg } = this.#services.settings()
-    const sender = asserted.sender ?? senderUri(tx.request, endpoint, sender_header) ?? ''
-    const priority = asserted.priority ?? priorityOf(tx.request, endpoint, xavp_cfg)
+    const settings = this.#services.settings()
+    const sender = asserted.sender ?? senderUri(tx.request, endpoint, settings) ?? ''
+    const priority = asserted.priority ?? priorityOf(tx.request, endpoint, settings.xavp_cfg)
     return publish(tx, endpoint, { sender, priority }, this.#publishing)
   }
 
@@ -341,7 +341,7 @@ export class Compositor implements Publishing {
     const { allow_publish } = endpoint
     if (allow_publish === 'no') return false
     if (allow_publish === 'any') return true
-    if (isOwnName(resource, endpoint)) return true
+    if (isOwnName(resource, endpoint, this.#services.settings())) return true
     if (allow_publish === 'own') return false
     let pattern = this.#patterns.get(allow_publish)
     if (!pattern) this.#patterns.set(allow_publish, (pattern = compilePattern(allow_publish)))

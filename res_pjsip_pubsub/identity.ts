@@ -4,6 +4,12 @@ import type { SipRequest } from '../core/sip/contract.ts'
 import { parseNameAddr, printUri } from '../core/sip/parse-uri.ts'
 import type { SipUri } from '../core/sip/uri.ts'
 
+interface NameMatch {
+  /** 1: without case. */
+  readonly sip_uri_match: number
+}
+const AS_WRITTEN: NameMatch = { sip_uri_match: 0 }
+
 /** Without parameters and headers: how watchers, publishers and presentities are named. */
 export function plainUri({ scheme, user, host, port }: SipUri): string {
   return printUri({ scheme, user, host, port })
@@ -18,20 +24,26 @@ export function assertedUri(request: SipRequest, { trust_id_inbound }: Endpoint,
  * The URI of the Sender of a PUBLISH, who is not told of what it says itself. From an endpoint that is not trusted it
  * counts where it names the endpoint itself: nobody is to keep news from others.
  */
-export function senderUri(request: SipRequest, endpoint: Endpoint, header: string): string | undefined {
+export function senderUri(
+  request: SipRequest,
+  endpoint: Endpoint,
+  { sender_header: header, sip_uri_match }: NameMatch & { readonly sender_header: string },
+): string | undefined {
   const asserted = assertedUri(request, endpoint, header)
   if (asserted !== undefined) return asserted
   const { uri } = parsed(request, header) ?? {}
-  return uri && isOwnName(uri.user, endpoint) ? plainUri(uri) : undefined
+  return uri && isOwnName(uri.user, endpoint, { sip_uri_match }) ? plainUri(uri) : undefined
 }
 
 /** Whether a user part is a name of the endpoint: its id, or one of its AORs. */
-export function isOwnName(user: string, { id, aors }: Endpoint): boolean {
-  return user === id || aors.some((aor) => aor === user || aor.startsWith(`${user}@`))
+export function isOwnName(user: string, { id, aors }: Endpoint, match: NameMatch = AS_WRITTEN): boolean {
+  const wanted = nameKey(user, match)
+  if (wanted === nameKey(id, match)) return true
+  return aors.map((aor) => nameKey(aor, match)).some((aor) => aor === wanted || aor.startsWith(`${wanted}@`))
 }
 
 /** What a name is looked up by: as it is, or without case (`sip_uri_match`). */
-export function nameKey(name: string, { sip_uri_match }: { readonly sip_uri_match: number }): string {
+export function nameKey(name: string, { sip_uri_match }: NameMatch): string {
   return sip_uri_match === 1 ? name.toLowerCase() : name
 }
 
