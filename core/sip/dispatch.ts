@@ -212,7 +212,8 @@ export class Dispatcher implements Receiver {
 
   #refuseUnread(request: SipRequest, wire: Wire, refusal: Refusal): void {
     const via = topVia(request)
-    if (via && request.method !== 'ACK') this.#refuse(incomingRequest(request, via, wire, false), refusal)
+    if (!via || request.method === 'ACK') return
+    this.#refuse(incomingRequest(request, via, wire, this.#context.forceRport(request)), refusal)
   }
 
   #failed(what: string, flow: Flow, error: unknown): void {

@@ -193,6 +193,15 @@ describe('requests', () => {
       expect(answer.header('via')).to.contain(`;received=127.0.0.1;rport=${phone.local.port}`)
     })
 
+    it('go there too where the request could not be read', async () => {
+      await open({ forceRport: () => true })
+      const answer = await ask('OPTIONS', { via: '192.0.2.55:9;branch=z9hG4bKu' }, (text) =>
+        text.replace(/Content-Length: \d+/, 'Content-Length: many'),
+      )
+      expect(answer.status).to.equal(400)
+      expect(answer.header('via')).to.contain(`;rport=${phone.local.port}`)
+    })
+
     it('leave all other Vias, and From, To, Call-ID and CSeq as they came', async () => {
       await open()
       const answer = await ask('OPTIONS', {}, (text) =>
