@@ -39,11 +39,11 @@ export function dialogStateOf(dialog: XmlNode): DialogStateName | undefined {
   return DIALOG_STATES.find((state) => state === word)
 }
 
-/** A call on hold says that its own end renders nothing (RFC 4235 4.1.6.2, RFC 3840). */
+/** A call on hold says that its own end renders nothing (RFC 4235 4.1.6.2, RFC 3840). Asterisk writes pvalue for pval. */
 export function isHeld(dialog: XmlNode): boolean {
   return dialog.children
     .filter((child) => isDialogInfo(child, 'local'))
     .flatMap((local) => local.children.filter((child) => isDialogInfo(child, 'target')))
     .flatMap((target) => target.children.filter((child) => isDialogInfo(child, 'param')))
-    .some(({ attributes }) => attributes.get('pname') === '+sip.rendering' && attributes.get('pval') === 'no')
+    .some(({ attributes: a }) => a.get('pname') === '+sip.rendering' && (a.get('pval') ?? a.get('pvalue')) === 'no')
 }

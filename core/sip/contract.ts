@@ -183,6 +183,16 @@ export interface DialogSettings {
   readonly tagPrefix?: string
   /** The URI of our Contact, in place of the address the peer reaches us at. */
   readonly contact?: string
+  /** Our tag, where a request of ours has said it: the dialog of a NOTIFY that answers our SUBSCRIBE (RFC 6665 4.1.2.4). */
+  readonly localTag?: string
+}
+
+/** What an out-of-dialog request is known by to those who answer it. Dialogs grow from it, one or several (RFC 6665 4.1.4). */
+export interface RequestIdentity {
+  readonly callId: string
+  readonly fromTag: string
+  /** CSeq of the request; one more where it is sent again with credentials. */
+  readonly cseq: number
 }
 
 export interface OutOfDialogRequest {
@@ -194,6 +204,8 @@ export interface OutOfDialogRequest {
   readonly headers?: readonly HeaderLine[]
   readonly routes?: readonly string[]
   readonly body?: RequestBody
+  /** Made up where the caller does not care. */
+  readonly identity?: RequestIdentity
   /** Sent on this flow where given and open; otherwise the Request-URI (or first route) is resolved (RFC 3263). */
   readonly flow?: Flow
   /**

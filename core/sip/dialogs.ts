@@ -21,14 +21,14 @@ export class Dialogs {
   /** RFC 3261 12.1.1. Throws where there is no usable Contact. */
   create(
     { request, flow }: ServerTransaction,
-    { followFlow, tagPrefix = '', contact: own }: DialogSettings,
+    { followFlow, tagPrefix = '', contact: own, localTag = tagPrefix + newTag() }: DialogSettings,
   ): SipDialog {
     const wire = wireOf(flow)
     const [contact] = request.contacts
     if (!contact?.uri) throw new Error(`${request.method} ${request.callId} has no Contact to make a dialog with`)
     const record: DialogRecord = {
       callId: detached(request.callId),
-      localTag: tagPrefix + newTag(),
+      localTag,
       remoteTag: detached(request.from.tag ?? ''),
       localUri: withoutTag(request.to),
       remoteUri: withoutTag(request.from),

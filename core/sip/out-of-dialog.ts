@@ -1,6 +1,6 @@
 /** Requests that belong to no dialog: unsolicited NOTIFYs, OPTIONS. */
 import { answeringChallenges } from './challenged.ts'
-import type { HeaderLine, OutcomeHandler, OutOfDialogRequest } from './contract.ts'
+import type { HeaderLine, OutcomeHandler, OutOfDialogRequest, RequestIdentity } from './contract.ts'
 import { newCallId, newTag } from './id.ts'
 import { type Draft, failSoon, type Outgoing } from './outgoing.ts'
 import { parseNameAddr, parseUri } from './parse-uri.ts'
@@ -42,9 +42,8 @@ class OutOfDialogDraft implements Draft {
   readonly #routing: Routing
   readonly #outgoing: Outgoing
   readonly #contactFor: (wire: Wire) => string
-  readonly #callId = newCallId()
-  readonly #tag = newTag()
-  #cseq = 1
+  readonly #identity: RequestIdentity
+  #cseq: number
   #credentials: readonly HeaderLine[] = []
 
   constructor(request: OutOfDialogRequest, routing: Routing, outgoing: Outgoing, contactFor: (wire: Wire) => string) {
@@ -52,6 +51,8 @@ class OutOfDialogDraft implements Draft {
     this.#routing = routing
     this.#outgoing = outgoing
     this.#contactFor = contactFor
+    this.#identity = request.identity ?? { callId: newCallId(), fromTag: newTag(), cseq: 1 }
+    this.#cseq = this.#identity.cseq
   }
 
   get method(): string {
@@ -72,9 +73,9 @@ class OutOfDialogDraft implements Draft {
       via: this.#outgoing.viaFor(wire),
       branch,
       maxForwards: this.#outgoing.maxForwards,
-      from: `${asNameAddr(from)};tag=${this.#tag}`,
+      from: `${asNameAddr(from)};tag=${this.#identity.fromTag}`,
       to,
-      callId: this.#callId,
+      callId: this.#identity.callId,
       cseq: this.#cseq,
       contact: WITH_CONTACT.has(method) && !hasContact(headers) ? this.#contactFor(wire) : undefined,
       routes: this.#routing.routes,
