@@ -228,6 +228,11 @@ export interface PublicationHandler<State> {
   /** Whether a publisher without `+sip.instance` is known by its Contact: each phone publishes once. Default false. */
   readonly instanceByContact?: boolean
   read(published: PublishedBody<State>): ReadBody<State> | Promise<ReadBody<State>>
+  /**
+   * What an endpoint that may not publish about the resource is refused with. With it `allow_publish` says nothing, unless
+   * it is `no`.
+   */
+  permits?(endpoint: Endpoint, resource: string): Refusal | undefined
   /** Whether there is such a resource, besides hints, endpoints, AORs and what is published already. */
   exists?(resource: string, endpoint: Endpoint): boolean | Promise<boolean>
 
@@ -309,6 +314,11 @@ export interface Pubsub extends Publishing, PresenceFunctions {
   /** Events with a package, in the order of registration: Allow-Events. */
   readonly events: readonly string[]
   onSubscription(listener: (what: SubscriptionEvent, subscription: Subscription) => void): Undo
+  /**
+   * A body of a package's state outside of any subscription, as PUBLISH carries it; `version` is put in where the type has
+   * one. Undefined where nobody makes that type for the event.
+   */
+  document(event: string, type: string, state: unknown, to: Addressing, version: number): string | undefined
   /** Header lines every NOTIFY of ours carries: Allow-Events, User-Agent. */
   notifyHeaders(): readonly HeaderLine[]
 }

@@ -12,6 +12,7 @@ import type { Bodies } from './bodies.ts'
 import type { Cleaned } from './cleaning.ts'
 import type { Compositor, HardState } from './compositor.ts'
 import type {
+  Addressing,
   AuthStatus,
   BodyGenerator,
   EventPackage,
@@ -98,6 +99,12 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
 
   publications<State>(event: string, resource: string, kind: Kind<State>): Watchable<readonly Publication<State>[]> {
     return this.compositor.publications(event, resource, kind)
+  }
+
+  document(event: string, type: string, state: unknown, to: Addressing, version: number): string | undefined {
+    const { bodies, notifier } = this.functionServices
+    const of = notifier.registry.package(event)
+    return of && bodies.body(state, of, type, to)?.withVersion(version)
   }
 
   get allPublications(): Iterable<Publication> {

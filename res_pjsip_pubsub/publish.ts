@@ -113,9 +113,14 @@ function begin(
 }
 
 function permission(
-  { request, endpoint, resource }: Ask,
+  { request, endpoint, resource, handler }: Ask,
   { mayPublish, refused }: PublishServices,
 ): Refusal | undefined {
+  if (handler.permits && endpoint.allow_publish !== 'no') {
+    const refusal = handler.permits(endpoint, resource)
+    if (refusal) refused(request, endpoint, `no inbound-publication lets it publish about '${resource}'`)
+    return refusal
+  }
   if (mayPublish(endpoint, resource)) return undefined
   refused(request, endpoint, `allow_publish does not let it publish about '${resource}'`)
   return { status: 403 }

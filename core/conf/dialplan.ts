@@ -46,6 +46,12 @@ export class Dialplan implements HintSource {
     }
   }
 
+  extensions(): { context: string; exten: string }[] {
+    return [...this.#data.contexts].flatMap(([context, { exact }]) =>
+      [...exact.keys()].map((exten) => ({ context, exten })),
+    )
+  }
+
   /** All hints as they are written, patterns too. */
   list(): WrittenHint[] {
     return [...this.#data.contexts.values()].flatMap(({ exact, patterns }) => [

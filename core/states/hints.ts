@@ -11,6 +11,7 @@ import { type Watchable, Watched } from '../watch.ts'
 import type { Call, Calls } from './calls.ts'
 import type { DeviceState, Devices } from './devices.ts'
 import { aggregateDeviceStates } from './devices.ts'
+import { mergeDefinitions, namesIn, sameDefinition } from './hint-definitions.ts'
 import { aggregatePresence, type PresenceState, type Presences, samePresence } from './presence.ts'
 import type { Need } from './reported.ts'
 
@@ -31,6 +32,8 @@ export interface HintSource {
   readonly name: string
   /** undefined: this source has no such hint. 'unreachable': it cannot say now, and what it said before stands. Never rejects. */
   lookup(context: string, exten: string): Promise<HintDefinition | 'unreachable' | undefined>
+  /** Extensions that it has a hint for by name, not by pattern; absent where it cannot tell. */
+  extensions?(): readonly { readonly context: string; readonly exten: string }[]
   /** Tells that all answers may be different now. */
   onChange(listener: () => void): Undo
 }
@@ -293,6 +296,11 @@ export class Hints {
     }
   }
 
+  /** Extensions with hints that the sources can name, whether they are in use or not. */
+  extensions(): readonly { readonly context: string; readonly exten: string }[] {
+    return this.#sources.flatMap((source) => source.extensions?.() ?? [])
+  }
+
   /** Hints that are in use now. */
   list(): Hint[] {
     return [...this.#hints.values()].sort((a, b) => (`${a.exten}@${a.context}` < `${b.exten}@${b.context}` ? -1 : 1))
@@ -393,30 +401,6 @@ export class Hints {
 }
 
 const keyOf = (context: string, exten: string): string => `${exten}@${context}`
-
-function namesIn(definition: HintDefinition | undefined): string[] {
-  return definition ? [...definition.devices, ...definition.presence].map((name) => name.toLowerCase()) : []
-}
-
-function sameDefinition(a: HintDefinition, b: HintDefinition): boolean {
-  return (
-    a.name === b.name && a.devices.join('&') === b.devices.join('&') && a.presence.join('&') === b.presence.join('&')
-  )
-}
-
-function mergeDefinitions(a: HintDefinition, b: HintDefinition): HintDefinition {
-  const union = (x: readonly string[], y: readonly string[]): string[] => {
-    const seen = new Set(x.map((name) => name.toLowerCase()))
-    return [...x, ...y.filter((name) => !seen.has(name.toLowerCase()))]
-  }
-  return {
-    ...a,
-    devices: union(a.devices, b.devices),
-    presence: union(a.presence, b.presence),
-    name: a.name || b.name,
-    source: `${a.source}, ${b.source}`,
-  }
-}
 
 function withLimit(promise: Promise<void>, milliseconds: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined

@@ -62,6 +62,12 @@ export class Reported<T> {
     return this.#items.get(name.toLowerCase())?.state ?? this.#aggregate([], name)
   }
 
+  /** The aggregate over some of the origins; undefined where none of them has an opinion. */
+  seen(name: string, by: (origin: string) => boolean): T | undefined {
+    const reports = this.reports(name).filter(({ origin }) => by(origin))
+    return reports.length === 0 ? undefined : this.#aggregate(reports, name)
+  }
+
   reports(name: string): readonly Report<T>[] {
     return [...(this.#items.get(name.toLowerCase())?.reports.values() ?? [])]
   }

@@ -1,0 +1,26 @@
+/** Hints as they are written: which names they depend on, when two say the same, and what several servers say together. */
+import type { HintDefinition } from './hints.ts'
+
+export function namesIn(definition: HintDefinition | undefined): string[] {
+  return definition ? [...definition.devices, ...definition.presence].map((name) => name.toLowerCase()) : []
+}
+
+export function sameDefinition(a: HintDefinition, b: HintDefinition): boolean {
+  return (
+    a.name === b.name && a.devices.join('&') === b.devices.join('&') && a.presence.join('&') === b.presence.join('&')
+  )
+}
+
+export function mergeDefinitions(a: HintDefinition, b: HintDefinition): HintDefinition {
+  const union = (x: readonly string[], y: readonly string[]): string[] => {
+    const seen = new Set(x.map((name) => name.toLowerCase()))
+    return [...x, ...y.filter((name) => !seen.has(name.toLowerCase()))]
+  }
+  return {
+    ...a,
+    devices: union(a.devices, b.devices),
+    presence: union(a.presence, b.presence),
+    name: a.name || b.name,
+    source: `${a.source}, ${b.source}`,
+  }
+}
