@@ -51,6 +51,8 @@ export interface Authorizer {
   authorize(asked: Asked): Watchable<Authorization>
   /** Reads again what it decides by. */
   refresh?(): Promise<void>
+  /** Keeps a document, which holds from now on. Throws where it is none. */
+  put?(presentity: string, document: string): Promise<void>
 }
 
 export const ALLOWED: Authorization = { handling: 'allow', view: undefined, why: 'nothing asks for rules' }
@@ -113,6 +115,12 @@ export class Authorizations {
     const begins = restored && !this.#authorizer && Date.now() < this.#began + this.#services.grace()
     if (this.#leaving || begins) return undefined
     return this.#authorizer?.authorize(asked) ?? ALWAYS
+  }
+
+  /** A document that holds from now on. Throws where it is none, or nobody keeps such documents. */
+  async put(presentity: string, document: string): Promise<void> {
+    if (!this.#authorizer?.put) throw new Error('nobody keeps rules: res_pjsip_presence_rules is not loaded')
+    await this.#authorizer.put(presentity, document)
   }
 
   /** The authorizer reads its rules again, and packages that decide for themselves are asked again. */

@@ -141,10 +141,10 @@ export interface PresenceFunctions {
   searchEvent(event: EventValue): EventPackage<unknown> | undefined
   /** With commas between them, as in Allow-Events. */
   getEventList(): string
-  /** As presUpdateWatchers; `rulesDoc`: the document that holds from now on. */
+  /** As presUpdateWatchers; `rulesDoc`: the document that holds from now on, kept by res_pjsip_presence_rules. Rejects where it is none. */
   updateWatchersStatus(presentityUri: string, event: string, rulesDoc?: string): Promise<number>
   /** The sphere that the presentity publishes (RFC 4480 3.9); undefined for none. */
-  getSphere(presentityUri: string): Promise<string | undefined>
+  getSphere(presentityUri: string): string | undefined
   /** The document of the presentity as its package would show it to a watcher who may see everything; undefined for none. */
   getPresentity(presentityUri: string, event: string): Promise<string | undefined>
 }

@@ -37,7 +37,7 @@ import type {
 import { isPublishedEvent, type PublishedEvent, publishedEvent } from './published-event.ts'
 import { resubscribe } from './refresh.ts'
 import { RequestHandlers } from './requests.ts'
-import { sphereOf } from './sphere.ts'
+import { publishedPresence, spheresOf } from './sphere.ts'
 import type { SubscriptionStorage } from './storage.ts'
 import { NotifierSubscription } from './subscription.ts'
 
@@ -48,6 +48,7 @@ export interface FunctionServices {
   readonly authorize: (asked: Asked) => Decision | Promise<Decision>
   /** Rules are read again, and everybody is decided on anew. */
   readonly rulesChanged: () => Promise<void>
+  readonly putRules: (presentity: string, document: string) => Promise<void>
   /** One of them is; where that takes time, it is done when the promise resolves. */
   readonly decide: (subscription: NotifierSubscription) => void | Promise<void>
   readonly bodies: Bodies
@@ -162,9 +163,14 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
     return watchers.length
   }
 
-  async presUpdateWatchers(presentityUri: string, event: string): Promise<number> {
+  presUpdateWatchers(presentityUri: string, event: string): Promise<number> {
+    return this.updateWatchersStatus(presentityUri, event)
+  }
+
+  async updateWatchersStatus(presentityUri: string, event: string, rulesDoc?: string): Promise<number> {
+    const { rulesChanged, putRules, decide } = this.functionServices
     const before = new Map([...this.#watchers(presentityUri, event)].map((one) => [one, one.state]))
-    const { rulesChanged, decide } = this.functionServices
+    if (rulesDoc !== undefined) await putRules(userOf(presentityUri), rulesDoc)
     await rulesChanged()
     for (const subscription of before.keys()) await decide(subscription)
     return [...before].filter(([subscription, state]) => subscription.state !== state).length
@@ -175,10 +181,6 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
     const { compositor, storage, notifier } = this.functionServices
     const isLive = (dialogId: string): boolean => notifier.subscriptions.ofDialog(dialogId) !== undefined
     return { subscriptions: await storage.clean(isLive), publications: await compositor.cleanup() }
-  }
-
-  updateWatchersStatus(presentityUri: string, event: string): Promise<number> {
-    return this.presUpdateWatchers(presentityUri, event)
   }
 
   presHasSubscribers(presentityUri: string, event: string): boolean {
@@ -204,12 +206,8 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
     return this.functionServices.notifier.registry.events.join(', ')
   }
 
-  async getSphere(presentityUri: string): Promise<string | undefined> {
-    for (const { body } of this.functionServices.compositor.ofResource('presence', userOf(presentityUri))) {
-      const sphere = await sphereOf(body)
-      if (sphere !== undefined) return sphere
-    }
-    return undefined
+  getSphere(presentityUri: string): string | undefined {
+    return spheresOf(publishedPresence(this.compositor, userOf(presentityUri)).value)[0]
   }
 
   async getPresentity(presentityUri: string, event: string): Promise<string | undefined> {

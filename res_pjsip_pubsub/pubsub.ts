@@ -165,6 +165,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       storage,
       authorize: (asked) => this.watching.of(asked),
       rulesChanged: () => this.watching.refresh(),
+      putRules: (presentity, document) => this.watching.putRules(presentity, document),
       decide: (subscription) => this.watching.authorize(subscription),
     }
   }

@@ -14,6 +14,7 @@ import { RulesAuthorizer } from './rules-authorizer.ts'
 import { RulesBook } from './rules-book.ts'
 import { rulesCommands } from './rules-console.ts'
 import { RulesDirectory, readRulesDirectory } from './rules-directory.ts'
+import { readRuleset } from './rules-document.ts'
 import { RulesTable } from './rules-table.ts'
 
 export default defineModule({
@@ -55,7 +56,12 @@ export default defineModule({
 
     own(table.onForeignChange(() => again(readTable)))
     await reread()
-    const authorizer = new RulesAuthorizer(pubsub, book, reread)
+    const put = async (presentity: string, document: string): Promise<void> => {
+      await readRuleset(document)
+      table.put(presentity, document)
+      await reread()
+    }
+    const authorizer = new RulesAuthorizer(pubsub, book, reread, put)
     own(() => authorizer.close())
     own(pubsub.authorizer(authorizer))
     const parts = { book, authorizer, table, endpoints: core.endpoints, reread }

@@ -10,8 +10,8 @@ import type { Pubsub } from './contract.ts'
 import { nameKey } from './identity.ts'
 import type { RulesBook } from './rules-book.ts'
 import { type Granted, granted, hasSpheres, nextChange, type Requester } from './rules-decision.ts'
-import { publishedPresence, spheresOf } from './rules-sphere.ts'
 import { viewOf } from './rules-view.ts'
+import { publishedPresence, spheresOf } from './sphere.ts'
 
 /** The longest that a timer can be set to. */
 const LONGEST = 2 ** 31 - 1
@@ -33,13 +33,20 @@ export class RulesAuthorizer implements Authorizer {
   readonly #pubsub: Pick<Pubsub, 'publications' | 'settings'>
   readonly #book: RulesBook
   readonly #reread: () => Promise<void>
+  readonly #put: (presentity: string, document: string) => Promise<void>
   readonly #presentities = new Map<string, Presentity>()
   readonly #stopListening: Undo
 
-  constructor(pubsub: Pick<Pubsub, 'publications' | 'settings'>, book: RulesBook, reread: () => Promise<void>) {
+  constructor(
+    pubsub: Pick<Pubsub, 'publications' | 'settings'>,
+    book: RulesBook,
+    reread: () => Promise<void>,
+    put: (presentity: string, document: string) => Promise<void>,
+  ) {
     this.#pubsub = pubsub
     this.#book = book
     this.#reread = reread
+    this.#put = put
     this.#stopListening = book.onChange((name) => this.#changed(name))
   }
 
@@ -52,6 +59,10 @@ export class RulesAuthorizer implements Authorizer {
       },
       watch: (observer) => this.#watch(asked.resource, requester, observer),
     }
+  }
+
+  put(presentity: string, document: string): Promise<void> {
+    return this.#put(presentity, document)
   }
 
   /** Options may be others now, too. */

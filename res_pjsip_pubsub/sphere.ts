@@ -1,24 +1,26 @@
-/** The sphere of a presentity: home, work or whatever it calls the part of its life it is in (RPID, RFC 4480 3.9). */
-import { parseXml, type XmlNode } from '../core/xml.ts'
+/** The sphere that a presentity publishes itself to be in (RFC 4480 3.9). */
+import type { Watchable } from '../core/watch.ts'
+import type { PublishedPresence } from '../res_pjsip_exten_state/published.ts'
+import type { Kind, Publication, Pubsub } from './contract.ts'
 
-const RPID = 'urn:ietf:params:xml:ns:pidf:rpid'
+/** As the package presence names what is published for it. */
+const presenceKind: Kind<PublishedPresence> = { name: 'published presence' }
 
-/** The first one of a presence document; undefined where there is none, or no document. */
-export async function sphereOf(pidf: string): Promise<string | undefined> {
-  const root = await parseXml(pidf).catch(() => undefined)
-  const found = root && find(root)
-  if (!found) return undefined
-  // RFC 4480: an element such as home or work; RFC 4745 and older publishers write the word as text.
-  const [child] = found.children
-  const word = child && child.name !== 'note' ? child.name : found.text.trim()
-  return word === '' ? undefined : word
+type Published = readonly Publication<PublishedPresence>[]
+
+export function publishedPresence(pubsub: Pick<Pubsub, 'publications'>, presentity: string): Watchable<Published> {
+  return pubsub.publications('presence', presentity, presenceKind)
 }
 
-function find(node: XmlNode): XmlNode | undefined {
-  if (node.name === 'sphere' && node.ns === RPID) return node
-  for (const child of node.children) {
-    const found = find(child)
-    if (found) return found
+/** Of the best publication that names any: elements (`<home/>`) or words. */
+export function spheresOf(published: Published): readonly string[] {
+  for (const { state } of published) {
+    const spheres = state.persons
+      .flatMap(({ children }) => children)
+      .filter(({ name }) => name === 'rpid:sphere')
+      .flatMap(({ children, text }) => [...children.map(({ name }) => name.replace('rpid:', '')), text.trim()])
+      .filter((sphere) => sphere !== '')
+    if (spheres.length > 0) return spheres
   }
-  return undefined
+  return []
 }

@@ -95,6 +95,10 @@ export class Watching {
     return this.#authorizations.of(asked, restored)
   }
 
+  putRules(presentity: string, document: string): Promise<void> {
+    return this.#authorizations.put(presentity, document)
+  }
+
   /** Rules are read again, and everybody is decided on anew. */
   refresh(): Promise<void> {
     return this.#authorizations.refresh()

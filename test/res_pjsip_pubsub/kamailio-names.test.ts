@@ -4,13 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { parseEvent } from '../../core/sip/values.ts'
+import res_pjsip_exten_state from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
 import type { AuthStatus, Subscription } from '../../res_pjsip_pubsub/contract.ts'
 import type { Subs } from '../../res_pjsip_pubsub/presence-contract.ts'
 import type { PublishedEvent } from '../../res_pjsip_pubsub/published-event.ts'
+import res_pjsip_presence_rules from '../../res_pjsip_pubsub/res_pjsip_presence_rules.ts'
 import type { FakeTransaction, Headers } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { LampHandler } from '../support/lamp-publications.ts'
 import { Lamps, TEXT } from '../support/lamps.ts'
+import { one, ruleset } from '../support/rules.ts'
 
 const FOLDER = new URL('../../res_pjsip_pubsub/', import.meta.url)
 const NOTE = 'text/note'
@@ -492,23 +495,33 @@ describe("names of Kamailio's manual", () => {
     expect(await made.pubsub.updateWatchersStatus('100', 'note')).to.equal(1)
     await settled(8)
     expect(tx.dialog.last.state).to.equal('terminated;reason=rejected')
+    const doc = ruleset({ conditions: one('sip:friend@pbx.example'), handling: 'allow' })
+    expect(await failure(made.pubsub.updateWatchersStatus('100', 'note', doc))).to.include('nobody keeps rules')
+    await made.office.load(res_pjsip_presence_rules)
+    made.pubsub.addEvent({ event: 'secret', accept: [NOTE], reqAuth: true })
+    const secret = await made.sip.subscribe('101', { Event: 'secret' })
+    await settled()
+    expect(await made.pubsub.updateWatchersStatus('sip:101@pbx.example', 'secret', doc)).to.equal(1)
+    await settled(8)
+    expect(secret.dialog.last.state).to.equal('terminated;reason=rejected')
+    expect(await failure(made.pubsub.updateWatchersStatus('101', 'secret', '<rules'))).to.not.equal('')
   })
 
   it('get_sphere', async () => {
     const pidf = (sphere: string): string =>
-      `<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:r="urn:ietf:params:xml:ns:pidf:rpid" entity="sip:100@x"><tuple id="a"><status><basic>open</basic></status></tuple><r:sphere>${sphere}</r:sphere></presence>`
-    made.pubsub.addEvent({ event: 'presence', accept: ['application/pidf+xml'] })
+      `<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:r="urn:ietf:params:xml:ns:pidf:rpid" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" entity="sip:100@x"><tuple id="a"><status><basic>open</basic></status></tuple><dm:person id="p"><r:sphere>${sphere}</r:sphere></dm:person></presence>`
+    await made.office.load(res_pjsip_exten_state)
     const say = (body: string): Promise<FakeTransaction> =>
       made.sip.publish('100', body, { Event: 'presence', 'Content-Type': 'application/pidf+xml' })
-    expect(await made.pubsub.getSphere('sip:100@x')).to.equal(undefined)
+    expect(made.pubsub.getSphere('sip:100@x')).to.equal(undefined)
     const tx = await say(pidf('<r:work/>'))
-    expect(await made.pubsub.getSphere('sip:100@x')).to.equal('work')
+    expect(made.pubsub.getSphere('sip:100@x')).to.equal('work')
     await made.sip.publish('100', pidf('at sea'), {
       Event: 'presence',
       'Content-Type': 'application/pidf+xml',
       'SIP-If-Match': tx.header('SIP-ETag'),
     })
-    expect(await made.pubsub.getSphere('100')).to.equal('at sea')
+    expect(made.pubsub.getSphere('100')).to.equal('at sea')
   })
 
   it('get_presentity', async () => {
@@ -545,6 +558,13 @@ describe("names of Kamailio's manual", () => {
       for (const name of ours) expect(text, `${name} of ${seed}`).to.include(name.split('.').at(-1))
     }
   })
+
+  async function failure(work: Promise<unknown>): Promise<string> {
+    return work.then(
+      () => '',
+      (error: unknown) => (error instanceof Error ? error.message : ''),
+    )
+  }
 
   async function refused(line: string): Promise<void> {
     const answer = await made.office.run(line).then(
