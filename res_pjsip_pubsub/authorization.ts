@@ -65,7 +65,7 @@ interface AuthorizationServices {
   /** Milliseconds that decisions stand when the authorizer goes, as it may come back. */
   readonly grace: () => number
   /** Everybody is to be authorized anew, or those of whom packages decide for themselves. */
-  readonly changed: (whom: 'all' | 'by package') => void
+  readonly changed: (whom: 'all' | 'by package') => Promise<void>
 }
 
 /** Undefined: nobody can say now. */
@@ -95,13 +95,13 @@ export class Authorizations {
     if (this.#authorizer) throw new Error('there is an authorizer already')
     this.#authorizer = authorizer
     this.stop()
-    this.#services.changed('all')
+    void this.#services.changed('all')
     return () => {
       if (this.#authorizer !== authorizer) return
       this.#authorizer = undefined
       this.#leaving = setTimeout(() => {
         this.#leaving = undefined
-        this.#services.changed('all')
+        void this.#services.changed('all')
       }, this.#services.grace())
       this.#leaving.unref()
     }
@@ -126,7 +126,7 @@ export class Authorizations {
   /** The authorizer reads its rules again, and packages that decide for themselves are asked again. */
   async refresh(): Promise<void> {
     await this.#authorizer?.refresh?.()
-    this.#services.changed('by package')
+    await this.#services.changed('by package')
   }
 
   stop(): void {

@@ -1,7 +1,7 @@
 /** The pubsub core: what a loaded res_pjsip_pubsub is made of, and the API it gives to packages (contract.ts). */
 import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
-import { type Logger, reasonOf } from '../core/log.ts'
+import type { Logger } from '../core/log.ts'
 import type { Undo } from '../core/scope.ts'
 import type { HeaderLine, Outcome, ServerTransaction, SipRequest } from '../core/sip/contract.ts'
 import { TimerWheel } from '../core/sip/timer-wheel.ts'
@@ -215,7 +215,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   }
 
   /** New options; bodies may look different under them. */
-  reload(settings: PubsubSettings): void {
+  async reload(settings: PubsubSettings): Promise<void> {
     const waiting = changedStorage(this.#settings, settings)
     if (waiting.length > 0)
       this.#log.warning(`${waiting.join(', ')} of pubsub.conf will count when res_pjsip_pubsub is loaded again`)
@@ -224,7 +224,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.#bodies.forget()
     this.compositor.reload()
     for (const subscription of this.subscriptions) subscription.bodiesChanged()
-    this.watching.refresh().catch((error: unknown) => this.#log.error(`rules are not read again: ${reasonOf(error)}`))
+    await this.watching.refresh()
   }
 
   #received(tx: ServerTransaction): void | Promise<void> {

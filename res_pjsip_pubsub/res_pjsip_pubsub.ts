@@ -38,7 +38,7 @@ export default defineModule<readonly [], PubsubCore>({
     return pubsub
   },
 
-  reload({ options }, pubsub) {
-    pubsub.reload(options(pubsubConfig))
+  async reload({ options }, pubsub) {
+    await pubsub.reload(options(pubsubConfig))
   },
 })

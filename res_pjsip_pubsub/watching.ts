@@ -129,11 +129,14 @@ export class Watching {
     this.#authorizations.stop()
   }
 
-  #authorizeAll(whom: 'all' | 'by package'): void {
+  async #authorizeAll(whom: 'all' | 'by package'): Promise<void> {
+    const later: Promise<void>[] = []
     for (const subscription of this.#services.subscriptions) {
       const byPackage = this.#services.package(subscription.event)?.getAuthStatus !== undefined
-      if (whom === 'all' || byPackage) void this.authorize(subscription)
+      const decided = whom === 'all' || byPackage ? this.authorize(subscription) : undefined
+      if (decided) later.push(decided)
     }
     this.#waiting.reconsider()
+    await Promise.all(later)
   }
 }
