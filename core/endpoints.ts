@@ -16,6 +16,7 @@ import {
   yesno,
 } from './options.ts'
 import type { AsteriskPublication, InboundPublicationConfig, OutboundPublish } from './publication-options.ts'
+import type { ResourceList } from './resource-list-options.ts'
 import type { Undo } from './scope.ts'
 
 /** deny and permit lines hold in the order in which they are written, across both names: the last that matches wins. */
@@ -281,6 +282,7 @@ export interface PjsipConfig {
   readonly outboundPublishes?: ReadonlyMap<string, OutboundPublish>
   readonly inboundPublications?: ReadonlyMap<string, InboundPublicationConfig>
   readonly asteriskPublications?: ReadonlyMap<string, AsteriskPublication>
+  readonly resourceLists?: ReadonlyMap<string, ResourceList>
 }
 
 /** Who knows objects that are not in our files: an Asterisk server through its dynamic configuration. Never rejects. */

@@ -32,8 +32,10 @@ import {
   inboundPublicationOptions,
   outboundPublishOptions,
 } from '../publication-options.ts'
+import { resourceListOptions } from '../resource-list-options.ts'
 import { formatBind, parseBind } from './bind.ts'
 import { Findings } from './findings.ts'
+import { usableLists } from './pjsip-lists.ts'
 import { isPjsipType, OTHER_OPTIONS, OTHER_TYPES, type PjsipType } from './pjsip-names.ts'
 import { checkPublications } from './pjsip-publications.ts'
 import { checkReferences } from './pjsip-references.ts'
@@ -53,6 +55,7 @@ export const PJSIP_OPTIONS = {
   'outbound-publish': outboundPublishOptions,
   'inbound-publication': inboundPublicationOptions,
   'asterisk-publication': asteriskPublicationOptions,
+  resource_list: resourceListOptions,
 } satisfies Record<PjsipType, OptionSet>
 
 export interface PjsipSource {
@@ -111,6 +114,7 @@ class PjsipReader {
     'outbound-publish': new Map(),
     'inbound-publication': new Map(),
     'asterisk-publication': new Map(),
+    resource_list: new Map(),
     namedAcl: new Map(),
   }
 
@@ -159,6 +163,11 @@ class PjsipReader {
       asteriskPublications: this.#readAll('asterisk-publication', asteriskPublicationOptions, (values, id) => {
         return { ...values, id }
       }),
+      resourceLists: usableLists(
+        this.#readAll('resource_list', resourceListOptions, (values, id) => ({ ...values, id })),
+        this.#drafts.resource_list,
+        this.#findings,
+      ),
     }
     checkPublications(config, this.#drafts, this.#findings)
     checkReferences(config, this.#drafts, this.#findings)

@@ -6,7 +6,6 @@ export const OTHER_TYPES: ReadonlySet<string> = new Set([
   'domain_alias',
   'phoneprov',
   'registration',
-  'resource_list',
   'subscription_persistence',
 ])
 
@@ -54,6 +53,7 @@ export const OTHER_OPTIONS = {
   'outbound-publish': words(''),
   'inbound-publication': words(''),
   'asterisk-publication': words(''),
+  resource_list: words(''),
 } as const
 
 export type PjsipType = keyof typeof OTHER_OPTIONS

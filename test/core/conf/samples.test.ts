@@ -112,6 +112,8 @@ describe('samples', () => {
     'inbound-publication event_asterisk-devicestate': 'pbx1-states',
     'inbound-publication event_asterisk-mwi': 'pbx1-states',
     'asterisk-publication devicestate_publish': 'to-pbx1',
+    'resource_list event': 'dialog',
+    'resource_list list_item': '100,101',
     'server username': 'lamplighter',
   }
 
