@@ -7,9 +7,9 @@ import { defineModule } from '../core/module.ts'
 import { MailboxSums } from './mailbox-sums.ts'
 import { resourceOf } from './resources.ts'
 import { endConflicting, MESSAGE_SUMMARY, SolicitedMailboxes, solicitedFinder } from './solicited.ts'
-import { Summaries } from './summaries.ts'
+import { composeSummary, Summaries } from './summaries.ts'
 import { messageSummaryKind } from './summary.ts'
-import { SIMPLE_MESSAGE_SUMMARY, summaryHandler } from './summary-publication.ts'
+import { SIMPLE_MESSAGE_SUMMARY, summaryDocumentKind, summaryHandler } from './summary-publication.ts'
 import { showUnsolicited, Unsolicited } from './unsolicited.ts'
 
 export default defineModule({
@@ -27,6 +27,10 @@ export default defineModule({
       log,
       notifyHeaders: () => pubsub.notifyHeaders(),
       replaced: (endpointId, mailbox) => solicited.watches(endpointId, mailbox),
+      withPublished: (aor, counts, counted) => {
+        const published = pubsub.publications(MESSAGE_SUMMARY, aor, summaryDocumentKind).value
+        return composeSummary({ ...counts, account: '' }, published, pubsub.settings.message_summary, counted)
+      },
       onRegistered: (endpoint) => {
         if (core.general.compat === 'asterisk') void endConflicting(pubsub, core.endpoints, endpoint)
       },
@@ -52,6 +56,11 @@ export default defineModule({
     )
     own(solicited.follow(pubsub))
     own(unsolicited.follow())
+    own(
+      pubsub.onPublication((_what, { event, resource }) => {
+        if (event === MESSAGE_SUMMARY) unsolicited.publicationsChanged(resource)
+      }),
+    )
     own(core.console.register(showUnsolicited(unsolicited)))
   },
 })

@@ -62,19 +62,8 @@ class Summary implements Composition<MessageSummary> {
   }
 
   compose(): MessageSummary {
-    const own = this.#sum?.value
-    const published = this.#topic.value
-    if (this.#pubsub.settings.message_summary === 'sum')
-      return summed(
-        own,
-        published.map(({ state }) => state),
-      )
-    const newest = published.reduce<Publication<SummaryDocument> | undefined>(
-      (a, b) => (a && a.received >= b.received ? a : b),
-      undefined,
-    )
-    if (!newest || (own && this.#counted > newest.received)) return own ?? NOTHING
-    return withDocument(own, newest.state)
+    const { message_summary } = this.#pubsub.settings
+    return composeSummary(this.#sum?.value, this.#topic.value, message_summary, this.#counted)
   }
 
   changed(part: Watchable<unknown>): void {
@@ -91,6 +80,26 @@ class Summary implements Composition<MessageSummary> {
   idle(): void {
     this.#forget()
   }
+}
+
+/** `counted`: epoch milliseconds of the last change of our own counts. */
+export function composeSummary(
+  own: MessageSummary | undefined,
+  published: readonly Publication<SummaryDocument>[],
+  composition: 'newest' | 'sum',
+  counted: number,
+): MessageSummary {
+  if (composition === 'sum')
+    return summed(
+      own,
+      published.map(({ state }) => state),
+    )
+  const newest = published.reduce<Publication<SummaryDocument> | undefined>(
+    (a, b) => (a && a.received >= b.received ? a : b),
+    undefined,
+  )
+  if (!newest || (own && counted > newest.received)) return own ?? NOTHING
+  return withDocument(own, newest.state)
 }
 
 export function summed(own: MessageSummary | undefined, documents: readonly SummaryDocument[]): MessageSummary {

@@ -96,8 +96,8 @@ export class UnsolicitedEndpoint {
     this.#tell(this.#groups.filter((group) => group.mailboxes.some((each) => each.toLowerCase() === name)))
   }
 
-  /** Other mailboxes than before are watched by the phones themselves. */
-  solicitedChanged(): void {
+  /** Other mailboxes than before are watched by the phones themselves, or something else was published about them. */
+  summaryChanged(): void {
     if (this.#known) this.#tell(this.#groups)
   }
 

@@ -4,8 +4,7 @@ import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
 import type { Contact } from '../core/registrar/registrar.ts'
 import type { HeaderLine, OutOfDialogRequest } from '../core/sip/contract.ts'
-import type { MailboxCounts } from '../core/states/mailboxes.ts'
-import { summaryText, withUser } from './summary.ts'
+import { type MessageSummary, summaryText, withUser } from './summary.ts'
 import { SIMPLE_MESSAGE_SUMMARY } from './summary-publication.ts'
 
 type Asked = Pick<Core, 'general' | 'endpoints' | 'sip' | 'auth'>
@@ -19,7 +18,7 @@ export function unsolicitedNotify(
   core: Asked,
   endpoint: Endpoint,
   contact: Contact,
-  counts: MailboxCounts,
+  counts: Omit<MessageSummary, 'account'>,
   notifyHeaders: readonly HeaderLine[],
 ): OutOfDialogRequest {
   const asterisk = core.general.compat === 'asterisk'

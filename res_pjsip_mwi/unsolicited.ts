@@ -9,10 +9,11 @@ import type { Logger } from '../core/log.ts'
 import type { Contact } from '../core/registrar/registrar.ts'
 import { Scope, type Undo } from '../core/scope.ts'
 import type { HeaderLine } from '../core/sip/contract.ts'
+import type { MailboxCounts } from '../core/states/mailboxes.ts'
 import { MailboxIndex } from './mailbox-index.ts'
 import { fullNames } from './resources.ts'
 import { SendQueue } from './send-queue.ts'
-import { sumOf } from './summary.ts'
+import { type MessageSummary, sumOf } from './summary.ts'
 import type { MailboxGroup, Tidings } from './unsolicited-contact.ts'
 import { UnsolicitedEndpoint } from './unsolicited-endpoint.ts'
 import { unsolicitedNotify } from './unsolicited-notify.ts'
@@ -23,6 +24,8 @@ export interface UnsolicitedSettings {
   readonly notifyHeaders: () => readonly HeaderLine[]
   /** Whether the endpoint watches the mailbox itself, in place of these NOTIFYs. */
   readonly replaced: (endpointId: string, mailbox: string) => boolean
+  /** What was published about an AOR and these counts of its mailboxes, which changed last at that time, become. */
+  readonly withPublished: (aor: string, counts: MailboxCounts, counted: number) => Omit<MessageSummary, 'account'>
   /** A contact of this endpoint registered, and is about to be told. */
   readonly onRegistered: (endpoint: Endpoint) => void
 }
@@ -83,8 +86,13 @@ export class Unsolicited {
     return mailboxes.find((name) => names.has(name.toLowerCase()))
   }
 
+  /** Something is published about an AOR, or no longer. */
+  publicationsChanged(aor: string): void {
+    for (const endpoint of this.#byAor.get(aor) ?? []) endpoint.summaryChanged()
+  }
+
   solicitedChanged(endpointId: string): void {
-    this.#endpoints.get(endpointId)?.served.solicitedChanged()
+    this.#endpoints.get(endpointId)?.served.summaryChanged()
   }
 
   list(): readonly UnsolicitedEndpoint[] {
@@ -186,7 +194,10 @@ export class Unsolicited {
   #compose(endpoint: Endpoint, contact: Contact, { mailboxes: all }: MailboxGroup): Tidings | undefined {
     const mailboxes = all.filter((name) => !this.#settings.replaced(endpoint.id, name))
     if (mailboxes.length === 0) return undefined
-    const counts = sumOf(mailboxes.map((name) => this.#core.mailboxes.get(name)))
+    const counted = Math.max(0, ...mailboxes.flatMap((name) => this.#core.mailboxes.reports(name).map((r) => r.since)))
+    const own = sumOf(mailboxes.map((name) => this.#core.mailboxes.get(name)))
+    // A publication is about all of an AOR: where each mailbox is told of by itself it belongs to none of them.
+    const counts = endpoint.aggregate_mwi ? this.#settings.withPublished(contact.aor, own, counted) : own
     const request = unsolicitedNotify(this.#core, endpoint, contact, counts, this.#settings.notifyHeaders())
     return { mailboxes, request }
   }

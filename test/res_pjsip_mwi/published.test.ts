@@ -181,4 +181,22 @@ describe('message-summary of publications and mailboxes', () => {
     await until('the published', () => dialog.last.text.includes('3/0'))
     await until('the mailbox', () => dialog.last.text.includes('0/0 (0/0)'))
   })
+
+  it('is told without being asked, too', async () => {
+    office = await MwiOffice.open(
+      {
+        endpoints: { 100: { aors: ['100'], mailboxes: ['100@default'], allow_publish: 'any' } },
+        aors: { 100: { mailboxes: ['100@default'] } },
+        files: { 'pubsub.conf': { message_summary: 'sum' } },
+      },
+      (before) => before.contacts.has('100', 'sip:100@192.0.2.7'),
+    )
+    office.count('100@default', 1, 2)
+    const last = (): string => office.sip.unsolicited.at(-1)?.notify.text ?? ''
+    await until('the mailbox', () => last() === 'Messages-Waiting: yes\r\nVoice-Message: 1/2 (0/0)\r\n')
+    const tag = await publish('100', VOICE)
+    await until('the sum', () => last() === 'Messages-Waiting: yes\r\nVoice-Message: 4/2 (0/0)\r\n')
+    await publish('100', '', { 'SIP-If-Match': tag, Expires: '0' })
+    await until('the mailbox again', () => last() === 'Messages-Waiting: yes\r\nVoice-Message: 1/2 (0/0)\r\n')
+  })
 })
