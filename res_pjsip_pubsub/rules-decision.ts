@@ -114,11 +114,13 @@ function isOf(domain: string, { requester, domains }: Circumstances): boolean {
   return domains.includes(domain)
 }
 
-/** `sip:`, `sips:` and `pres:` name the same people; `tel:` has no domain. */
+/** `sip:`, `sips:`, `pres:` and no scheme name the same people; `tel:` has no domain. */
 function identity(id: string): { user: string; host: string } {
-  const uri = parseUri(id.replace(/^pres:/i, 'sip:'))
-  if (uri) return uri.user === '' ? { user: uri.host, host: '' } : { user: uri.user, host: uri.host }
-  return { user: id.replace(/^tel:/i, ''), host: '' }
+  if (/^tel:/i.test(id)) return { user: id.slice('tel:'.length), host: '' }
+  const uri = parseUri(id.replace(/^pres:/i, 'sip:')) ?? parseUri(`sip:${id}`)
+  if (!uri) return { user: id, host: '' }
+  return uri.user === '' ? { user: uri.host, host: '' } : { user: uri.user, host: uri.host }
+}
 }
 
 function combined(one: Transformations, other: Transformations): Transformations {
