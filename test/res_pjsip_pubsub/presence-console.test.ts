@@ -1,0 +1,141 @@
+/** The console: who publishes what, and what lights a lamp. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import res_pjsip_dialog_info_body_generator from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
+import res_pjsip_exten_state from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
+import { PRESENTITY, type PresentityRow } from '../../res_pjsip_pubsub/publication-store.ts'
+import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
+import { LampHandler } from '../support/lamp-publications.ts'
+import { until } from '../support/tools.ts'
+
+const DIALOGS =
+  '<dialog-info xmlns="urn:ietf:params:xml:ns:dialog-info" version="1" state="full" entity="sip:200@pbx.example"><dialog id="1"><state>confirmed</state></dialog></dialog-info>'
+
+describe('console of presence', () => {
+  let made: LampOffice
+  let directory: string
+
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'lamplighter-console-'))
+    made = await lampOffice({
+      endpoints: { 100: { allow_publish: 'any' }, 101: {} },
+      aors: { 100: { mailboxes: ['100@default'] } },
+      hints: { '200@default': ['Custom:door'] },
+      storePath: join(directory, 'lamps.db'),
+    })
+  })
+
+  afterEach(async () => {
+    await made.office.close()
+    rmSync(directory, { recursive: true })
+  })
+
+  it('shows publications as Asterisk shows subscriptions, and those that fit only', async () => {
+    made.pubsub.publicationHandler(new LampHandler())
+    const [first] = [await made.sip.publish('100', 'on'), await made.sip.publish('101', 'on')]
+    const all = await made.office.run('pjsip show publications inbound')
+    expect(all).to.include('Endpoint: 100/sip:100@pbx.example\nResource: 100/lamp\n  Expiry:      600  ')
+    expect(all)
+      .to.include(first.header('SIP-ETag'))
+      .and.match(/\n2 active publications$/)
+    const some = await made.office.run('pjsip show publications inbound like Resource..101')
+    expect(some).to.match(/\n1 active publications$/)
+    await made.sip.publish('100', '', { 'SIP-If-Match': first.header('SIP-ETag'), Expires: '0' })
+    expect(await made.office.run('pjsip show publications inbound')).to.match(/\n1 active publications$/)
+  })
+
+  it('shows nothing that moves the cursor', async () => {
+    made.pubsub.publicationHandler(new LampHandler())
+    await made.sip.publish('100', 'on\u001b[2J\u0007')
+    expect(await made.office.run('presence presentity_show full 100')).to.include('on?[2J?')
+  })
+
+  it('says why a lamp is lit: every source with its age, and every watcher with its rule', async () => {
+    await made.office.load(res_pjsip_exten_state, res_pjsip_dialog_info_body_generator)
+    made.office.core.devices.set('pbx1', 'Custom:door', 'RINGING')
+    const dialog = { Event: 'dialog', 'Content-Type': 'application/dialog-info+xml' }
+    expect((await made.sip.publish('200', DIALOGS, dialog)).status).to.equal(200)
+    await made.sip.subscribe('200', { Event: 'dialog', Accept: undefined })
+    await settled(8)
+    const said = (await made.office.run('presence why 200')).split('\n')
+    const age = '[0-9]+ s old'
+    expect(said[0]).to.equal('hint 200@default, test: Ringing')
+    expect(said[1]).to.equal('  device Custom:door: RINGING')
+    expect(said[2]).to.match(new RegExp(`^    pbx1 says RINGING, ${age}$`))
+    expect(said[3]).to.match(
+      new RegExp(
+        `^publication [0-9a-f]{8} for dialog by sip:100@pbx.example \\(endpoint 100\\), application/dialog-info\\+xml: priority 0, ${age}, expires in 600 s$`,
+      ),
+    )
+    expect(said[4]).to.equal(
+      'watcher sip:100@pbx.example (endpoint 100) of dialog: active, idle, expires in 600 s; allow: nothing asks for rules',
+    )
+    expect(said).to.have.length(5)
+    expect(await made.office.run('presence why sip:200@pbx.example')).to.equal(said.join('\n'))
+    expect(await made.office.run('presence why 200@default')).to.include('hint 200@default')
+    expect(await made.office.run('presence why 200@elsewhere')).to.not.include('hint')
+  })
+
+  it('says so where nothing lights it, and lets go of what it looked at', async () => {
+    const nothing = 'nothing says anything about 999: no hint, no mailbox, no publication\nnobody watches 999'
+    expect(await made.office.run('presence why 999')).to.equal(nothing)
+    expect(await made.office.run('presence why 200')).to.match(/^hint 200@default, test: Idle|Unavailable/)
+    expect(made.office.core.hints.list()).to.deep.equal([])
+  })
+
+  it('says what a mailbox holds, and who says so', async () => {
+    made.office.core.mailboxes.set('pbx1', '100@default', { newMessages: 2, oldMessages: 1 })
+    expect(await made.office.run('presence why 100')).to.match(
+      /^mailbox 100@default: 2 new, 1 old\n {4}pbx1 says 2 new, 1 old, [0-9]+ s old\nnobody watches 100$/,
+    )
+  })
+
+  it('reads the table again where somebody else wrote there', async () => {
+    made.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
+    const tx = await made.sip.subscribe('100', { Event: 'note' })
+    await made.sip.publish('100', 'in', { Event: 'note', 'Content-Type': 'text/note' })
+    const { store } = made.office
+    const table = await store.table<PresentityRow>({ ...PRESENTITY, name: 'presentity' })
+    const [row] = await table.select({ event: 'note' })
+    if (!row) throw new Error('the table is empty')
+    table.put({ ...row, body: 'out' })
+    await store.flush()
+    const refresh = 'presence refreshWatchers 100 note 1'
+    await made.office.run(refresh)
+    await until('the other text', () => tx.dialog.last.text === 'out')
+    table.put({ ...row, ruid: 'another', etag: 'another', body: 'at sea', received_time: row.received_time + 60 })
+    table.delete(row.ruid)
+    await store.flush()
+    await made.office.run(refresh)
+    await until('the newest text', () => tx.dialog.last.text === 'at sea')
+    table.delete('another')
+    await store.flush()
+    await made.office.run(refresh)
+    await until('nothing', () => tx.dialog.last.text === '')
+  })
+
+  it('takes what holds where nobody publishes anything from a file, over a restart too', async () => {
+    const path = join(directory, 'note.txt')
+    made.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
+    writeFileSync(path, 'on holiday')
+    const refresh = `presence refreshWatchers sip:100@pbx.example note 2 hard ${path}`
+    await made.office.run(refresh)
+    expect(await made.pubsub.getPresentity('100', 'note')).to.equal('on holiday')
+    await made.sip.publish('100', 'in', { Event: 'note', 'Content-Type': 'text/note' })
+    expect(await made.pubsub.getPresentity('100', 'note')).to.equal('in')
+    await made.office.close()
+    made = await lampOffice({ endpoints: { 100: {} }, storePath: join(directory, 'lamps.db') })
+    made.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
+    expect([...made.pubsub.allPublications].map((one) => one.body)).to.have.members(['on holiday', 'in'])
+    rmSync(path)
+    await made.office.run(refresh)
+    expect([...made.pubsub.allPublications].map((one) => one.body)).to.deep.equal(['in'])
+    const wrong = await made.office.run(`presence refreshWatchers 100 note 2 hard ${directory}`).then(
+      () => '',
+      (error: unknown) => (error instanceof Error ? error.message : ''),
+    )
+    expect(wrong).to.include('EISDIR')
+  })
+})
