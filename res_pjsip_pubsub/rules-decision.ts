@@ -121,7 +121,6 @@ function identity(id: string): { user: string; host: string } {
   if (!uri) return { user: id, host: '' }
   return uri.user === '' ? { user: uri.host, host: '' } : { user: uri.user, host: uri.host }
 }
-}
 
 function combined(one: Transformations, other: Transformations): Transformations {
   const both = (a: Components, b: Components): Components => ({
