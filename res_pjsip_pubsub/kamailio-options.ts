@@ -29,7 +29,7 @@ const storageParameters = options({
   ),
   publ_cache: integer(
     1,
-    'Where publications live: 0 in the database only, 1 there, with an index in memory, 2 in memory only.',
+    'Where publications live: 0 in the database, for several servers that share one file (as 1 is with subs_db_mode = 3), 1 in memory and written before they are answered, 2 in memory only.',
     { max: 2, unit: 'a mode' },
   ),
   fallback2db: yesno(
@@ -38,7 +38,7 @@ const storageParameters = options({
   ),
   db_update_period: integer(
     100,
-    'With subs_db_mode = 2: the longest time that a change of a subscription waits to be written; 0 and less write none before the end.',
+    'With subs_db_mode = 2: the longest time that the refresh of a subscription waits to be written, if nothing else is written sooner; 0 and less leave it until then. New subscriptions, ends and reserved numbers are written within milliseconds.',
     { min: -86400, max: 86400, unit: 'seconds' },
   ),
   clean_period: integer(

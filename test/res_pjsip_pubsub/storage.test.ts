@@ -228,3 +228,100 @@ describe('storage of subscriptions', function () {
   for (const mode of STORAGE_MODES)
     describe(`subs_db_mode = ${mode.mode}, ${mode.name}`, () => conformance(mode, () => directory))
 })
+
+describe('storage of subscriptions: from one mode to another', () => {
+  let directory: string
+  const builders: ServerBuilder[] = []
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'lamplighter-storage-'))
+  })
+  afterEach(async () => {
+    for (const builder of builders.splice(0)) await builder.close()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  const modeOf = (wanted: number): StorageMode => {
+    const found = STORAGE_MODES.find(({ mode }) => mode === wanted)
+    if (!found) throw new Error(`there is no mode ${wanted}`)
+    return found
+  }
+  const builderOf = (wanted: number): ServerBuilder => {
+    const builder = new ServerBuilder(directory, modeOf(wanted))
+    builders.push(builder)
+    return builder
+  }
+
+  it('goes on with what another mode has left, with higher numbers each time', async () => {
+    let id = ''
+    let cseq = 0
+    for (const mode of [2, 3, 1, 3, 2]) {
+      const builder = builderOf(mode)
+      const made = await builder.begin()
+      if (id === '') {
+        const tx = await made.sip.subscribe('200')
+        id = tx.dialog.id
+      }
+      const dialog = await until('the dialog', () => made.sip.dialogs.get(id))
+      const first = await until(`a NOTIFY in mode ${mode}`, () => dialog.notifies[0])
+      expect(first.cseq).to.be.above(cseq)
+      cseq = dialog.last.cseq
+      await builder.end(made, 'close')
+    }
+  }).timeout(10000)
+
+  it('takes the subscriptions of the table of earlier versions, and drops that table', async () => {
+    const builder = builderOf(2)
+    const first = await builder.begin()
+    const tx = await first.sip.subscribe('200', { Accept: XML })
+    await until('a NOTIFY', () => tx.dialog.notifies.length === 1)
+    await builder.end(first, 'close')
+    await builder.query(
+      'CREATE TABLE subscriptions (dialog_id text PRIMARY KEY NOT NULL, event text, event_id text, resource text, ' +
+        'endpoint text, content_type text, watcher text, user_agent text, local_uri text, contact text, ' +
+        'expires integer, cseq integer, version integer, dialog text)',
+    )
+    await builder.query(
+      'INSERT INTO subscriptions SELECT dialog_id, event, event_id, resource, endpoint, content_type, watcher, ' +
+        'user_agent, presentity_uri, contact_key, expires_ms, 77, 55, dialog FROM active_watchers',
+    )
+    await builder.query("INSERT INTO subscriptions (dialog_id, dialog) VALUES ('x', 'no record')")
+    await builder.query('DROP TABLE active_watchers')
+    const second = await builder.begin()
+    expect(second.office.logged.join('\n')).to.include('1 subscriptions are moved to another table layout')
+    const dialog = second.sip.dialogs.get(tx.dialog.id)
+    await until('a NOTIFY', () => dialog?.notifies.length === 1)
+    expect(dialog?.last.cseq).to.equal(78)
+    expect(dialog?.last.text).to.include('version="55"').and.include('sip:200@pbx.example')
+    expect(await builder.query("SELECT 1 FROM sqlite_master WHERE name = 'subscriptions'")).to.deep.equal([])
+  })
+
+  it('says that another mode counts when the module is loaded again', async () => {
+    const made = await builderOf(2).begin()
+    made.office.file('pubsub.conf', { subs_db_mode: '1', publ_cache: '2' })
+    await made.office.loader.reload()
+    expect(made.office.logged.join('\n')).to.include(
+      'subs_db_mode, publ_cache of pubsub.conf will count when res_pjsip_pubsub is loaded again',
+    )
+  })
+
+  it('declines to start on a database that cannot be opened', async () => {
+    const failed = await builderOf(1)
+      .begin({ options: { db_url: `sqlite://${directory}` } })
+      .catch((error: unknown) => error)
+    expect(String(failed)).to.match(/db_url = sqlite:\/\/.* of pubsub.conf cannot be opened/)
+  })
+
+  it('writes a refresh with write-back at the latest when db_update_period is over', async () => {
+    const builder = builderOf(2)
+    const { sip, office } = await builder.begin({ options: { db_update_period: '1' } })
+    const tx = await sip.subscribe('200', { Expires: '600' })
+    const expires = async (): Promise<number> =>
+      Number((await builder.query('SELECT expires FROM active_watchers'))[0]?.['expires'] ?? 0)
+    await until('the row', expires)
+    const before = await expires()
+    expect((await sip.again(tx, { Expires: '3600' })).status).to.equal(200)
+    await until('the new expiry', async () => (await expires()) > before + 2000, 2500)
+    expect(office.store.writable).to.equal(true)
+  })
+})

@@ -1,0 +1,60 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { Log } from '../../core/log.ts'
+import { openStore, type Store } from '../../core/store.ts'
+import { Servers } from '../../res_pjsip_pubsub/servers.ts'
+
+describe('servers that share a database: leases', () => {
+  let directory: string
+  const stores: Store[] = []
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'lamplighter-servers-'))
+  })
+  afterEach(async () => {
+    for (const store of stores.splice(0)) await store.close()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  async function serverAt(clock: { now: number }): Promise<Servers> {
+    const log = new Log()
+    const store = await openStore({ path: join(directory, 's.db'), synchronous: 'off', log: log.logger('store') })
+    stores.push(store)
+    return Servers.open(store, () => clock.now)
+  }
+  const beat = (server: Servers): Promise<readonly string[]> =>
+    server.round(async ({ dead, began }) => {
+      server.confirm(began)
+      return dead
+    })
+
+  it('lets a server that was away hold its NOTIFYs before others take its phones', async () => {
+    const clock = { now: 1000 }
+    const [one, other] = [await serverAt(clock), await serverAt(clock)]
+    await beat(one)
+    for (let passed = 0; passed < 20_000; passed += 250) {
+      clock.now += 250
+      const dead = await beat(other)
+      // Never both: one that still sends, and another that takes over.
+      expect(one.holds && dead.includes(one.id)).to.equal(false)
+    }
+    expect(one.holds).to.equal(false)
+    expect(await beat(other)).to.deep.equal([one.id])
+    await beat(one)
+    expect(one.holds).to.equal(true)
+    expect(await beat(other)).to.deep.equal([])
+  })
+
+  it('counts claims up over all servers, also those that are struck off', async () => {
+    const clock = { now: 1000 }
+    const [one, other] = [await serverAt(clock), await serverAt(clock)]
+    const claim = (server: Servers): Promise<number> => server.round(async ({ nextClaim }) => nextClaim())
+    const claims = [await claim(one), await claim(other), await claim(one), await claim(one)]
+    clock.now += 60_000
+    await other.round(async ({ dead, strikeOff }) => dead.forEach(strikeOff))
+    claims.push(await claim(other))
+    expect(claims).to.deep.equal([1, 2, 3, 4, 5])
+  })
+})

@@ -1,0 +1,191 @@
+/** `kill -9` of real processes, in each mode that writes; two servers on one file. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { Instance } from '../support/instance.ts'
+import { localOffice, PASSWORD } from '../support/office.ts'
+import { type PhoneDialog, TestPhone, type WireMessage } from '../support/phone.ts'
+import { until } from '../support/tools.ts'
+
+const LAMPS = ['101', '102', '103', '200', '201']
+
+interface Watching {
+  readonly dialog: PhoneDialog
+  /** Epoch milliseconds of the 200. */
+  readonly answered: number
+}
+
+describe('kill -9 and the store', function () {
+  this.timeout(60000)
+  let directory: string
+  const instances: Instance[] = []
+  const phones: TestPhone[] = []
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'lamplighter-shared-'))
+  })
+  afterEach(async () => {
+    for (const phone of phones.splice(0)) await phone.close()
+    for (const instance of instances.splice(0)) await instance.dispose()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  async function begin(options: Readonly<Record<string, string | number>>): Promise<Instance> {
+    const lines = Object.entries(options).map(([name, value]) => `${name} = ${value}`)
+    const instance = new Instance({ ...localOffice(), 'pubsub.conf': ['[general]', ...lines, ''].join('\n') })
+    instances.push(instance)
+    await instance.start()
+    return instance
+  }
+
+  async function phoneAt(instance: Instance, user: string, contact?: string, patience = 8000): Promise<TestPhone> {
+    const { host: address, port } = instance.address()
+    const server = { address, port }
+    const phone = await TestPhone.open({
+      server,
+      user,
+      password: PASSWORD,
+      patience,
+      ...(contact && { contact }),
+    })
+    phones.push(phone)
+    return phone
+  }
+
+  const notifiesOf = (phone: TestPhone, dialog: PhoneDialog): WireMessage[] =>
+    phone.received.filter((message) => message.method === 'NOTIFY' && message.header('call-id') === dialog.callId)
+
+  /** Every NOTIFY once, in the order of its first copy. */
+  const numbersOf = (phone: TestPhone, dialog: PhoneDialog): number[] => [
+    ...new Set(notifiesOf(phone, dialog).map(({ cseq }) => cseq)),
+  ]
+
+  /** Subscribes without a pause until the server is dead; resolves with what was answered 200, and when it was killed. */
+  async function subscribeUntilKilled(
+    instance: Instance,
+    milliseconds: number,
+  ): Promise<[phone: TestPhone, answered: Watching[], killed: number]> {
+    const phone = await phoneAt(instance, '100', undefined, 1500)
+    const answered: Watching[] = []
+    const server = { dead: false }
+    const subscribe = async (exten: string, instanceId: string): Promise<void> => {
+      const dialog = phone.dialog(`sip:${exten}@127.0.0.1`)
+      const answer = await phone.request('SUBSCRIBE', {
+        dialog,
+        contact: false,
+        headers: [
+          ['Event', 'presence'],
+          ['Expires', '600'],
+          ['Contact', `<sip:100@${phone.local.address}:${phone.local.port}>;+sip.instance="<urn:uuid:${instanceId}>"`],
+        ],
+      })
+      expect(answer.status).to.equal(200)
+      answered.push({ dialog, answered: Date.now() })
+    }
+    const work = async (worker: number): Promise<void> => {
+      for (let i = 0; !server.dead; i++) {
+        await subscribe(LAMPS[i % LAMPS.length] ?? '', `${worker}-${i}`).catch((error: unknown) => {
+          if (!server.dead) throw error
+        })
+      }
+    }
+    const workers = Promise.all([0, 1, 2, 3].map(work))
+    await new Promise((resolve) => {
+      setTimeout(resolve, milliseconds)
+    })
+    server.dead = true
+    const killed = Date.now()
+    await instance.end('SIGKILL')
+    await workers
+    return [phone, answered, killed]
+  }
+
+  for (const [mode, options, grace] of [
+    [1, {}, 0],
+    [2, { db_update_period: 1 }, 1000],
+    [3, {}, 0],
+  ] as const) {
+    it(`subs_db_mode = ${mode}: what was answered 200 ${grace ? `${grace} ms before ` : ''}is there after a kill`, async () => {
+      const instance = await begin({ subs_db_mode: mode, ...options })
+      const [phone, answered, killed] = await subscribeUntilKilled(instance, grace + 1000)
+      const due = answered.filter((one) => one.answered + grace <= killed)
+      expect(due.length).to.be.above(20)
+      const before = new Map(answered.map(({ dialog }) => [dialog, Math.max(0, ...numbersOf(phone, dialog))]))
+      await instance.start()
+      const missing = (): number =>
+        due.filter(({ dialog }) => Math.max(0, ...numbersOf(phone, dialog)) <= (before.get(dialog) ?? 0)).length
+      await until('a NOTIFY in every dialog', () => missing() === 0, 15000).catch(() => {
+        throw new Error(`${missing()} of ${due.length} are lost`)
+      })
+      for (const { dialog } of answered) {
+        const numbers = numbersOf(phone, dialog)
+        expect(numbers).to.deep.equal(numbers.toSorted((a, b) => a - b))
+      }
+    })
+  }
+
+  it('subs_db_mode = 3: published at one, shown at the other; refreshed at either; taken over when one is killed', async () => {
+    const shared = { subs_db_mode: 3, db_url: `sqlite://${join(directory, 'shared.db')}`, notifier_poll_rate: 50 }
+    const [one, other] = await Promise.all([begin(shared), begin(shared)])
+    const lamp = await phoneAt(one, '100')
+    const sameLamp = await phoneAt(other, '100', lamp.contact)
+    const publisher = await phoneAt(other, '101')
+    const dialog = lamp.dialog('sip:101@127.0.0.1')
+    const subscribe = (at: TestPhone): Promise<WireMessage> =>
+      at.request('SUBSCRIBE', {
+        dialog,
+        uri: 'sip:101@127.0.0.1',
+        headers: [
+          ['Event', 'dialog'],
+          ['Expires', '600'],
+          ['Accept', 'application/dialog-info+xml'],
+        ],
+      })
+    const shown = (): string => /<state>(\w+)<\/state>/.exec(notifiesOf(lamp, dialog).at(-1)?.body ?? '')?.[1] ?? ''
+    let entityTag = ''
+    const publish = async (state: string): Promise<void> => {
+      const answer = await publisher.request('PUBLISH', {
+        uri: 'sip:101@127.0.0.1',
+        headers: [
+          ['Event', 'dialog'],
+          ['Expires', '600'],
+          ['Content-Type', 'application/dialog-info+xml'],
+          ...(entityTag === '' ? [] : [['SIP-If-Match', entityTag] as const]),
+        ],
+        body: dialogInfo(state),
+      })
+      expect(answer.status).to.equal(200)
+      entityTag = answer.header('sip-etag')
+    }
+
+    expect((await subscribe(lamp)).status).to.equal(200)
+    await until('a dark lamp', () => shown() === 'terminated')
+    await publish('early')
+    await until('a lamp that blinks', () => shown() === 'early')
+    expect((await subscribe(sameLamp)).status).to.equal(200)
+    await publish('confirmed')
+    await until('a lamp that is lit', () => shown() === 'confirmed')
+    expect((await subscribe(lamp)).status).to.equal(200)
+    await one.end('SIGKILL')
+    const before = Math.max(...numbersOf(lamp, dialog))
+    await until('a NOTIFY of the other', () => Math.max(...numbersOf(lamp, dialog)) > before, 15000)
+    await publish('terminated')
+    await until('a dark lamp', () => shown() === 'terminated')
+    expect((await subscribe(sameLamp)).status).to.equal(200)
+
+    const sent = notifiesOf(lamp, dialog)
+    const byNumber = new Map(sent.map((message) => [message.cseq, message.body]))
+    for (const message of sent) expect(byNumber.get(message.cseq)).to.equal(message.body)
+    expect(new Set(sent.map(({ from }) => from.port)).size).to.equal(2)
+    const numbers = numbersOf(lamp, dialog)
+    expect(numbers).to.deep.equal(numbers.toSorted((a, b) => a - b))
+  })
+})
+
+function dialogInfo(state: string): string {
+  return (
+    '<?xml version="1.0"?><dialog-info xmlns="urn:ietf:params:xml:ns:dialog-info" version="0" state="full" ' +
+    `entity="sip:101@127.0.0.1"><dialog id="a1" call-id="c1" direction="recipient"><state>${state}</state></dialog></dialog-info>`
+  )
+}
