@@ -58,7 +58,9 @@ export class Compositor implements Publishing {
 
   constructor(services: CompositorServices) {
     this.#services = services
-    this.#publications = new Publications(services.settings, (name) => nameKey(name, services.settings()))
+    // Publications are filed by these keys, so that another sip_uri_match holds when the module is loaded again.
+    const { sip_uri_match } = services.settings()
+    this.#publications = new Publications(services.settings, (name) => nameKey(name, { sip_uri_match }))
     this.#publishing = this.#makePublishing()
   }
 

@@ -264,6 +264,18 @@ describe('PUBLISH', () => {
       expect(office.core.hints.list()).to.deep.equal([])
     })
 
+    it('the same names, by another sip_uri_match from the next load of the module on', async () => {
+      await begin({ endpoints: anyMay, aors: { Door: {} } })
+      const tx = await sip.publish('Door', 'on')
+      office.file('pubsub.conf', { sip_uri_match: '1' })
+      await office.loader.reload('res_pjsip_pubsub')
+      expect(shown('Door')).to.deep.equal(['on'])
+      const gone = await sip.publish('Door', '', { 'SIP-If-Match': tx.header('SIP-ETag'), Expires: '0' })
+      expect(gone.status).to.equal(200)
+      expect(shown('Door')).to.deep.equal([])
+      expect(pubsub.isPublished('Door')).to.equal(false)
+    })
+
     it('anything with accept_unknown', async () => {
       await begin({ endpoints: anyMay, files: { 'pubsub.conf': { accept_unknown: 'yes' } } })
       expect((await sip.publish('nobody', 'on')).status).to.equal(200)
