@@ -107,7 +107,7 @@ function begin(
   const options = ignoreUriUserOptions() ? user.indexOf(';') : -1
   const event = eventOf(request)?.event ?? ''
   const found = handler(event)
-  if (!found) return { status: 489, headers: refusal.listHeader('Allow-Events', events().filter(isEventType)) }
+  if (!found) return badEvent({ events })
   const resource = options < 0 ? user : user.slice(0, options)
   return { tx, request, endpoint, ...asserted, event, resource, domain: host, handler: found }
 }
@@ -190,6 +190,8 @@ async function create(ask: Ask, seconds: number, services: PublishServices): Pro
   }
   const said = await readBody(ask, undefined, services)
   if (!isSaid(said)) return refuse(tx, said)
+  const gone = unloaded(ask, services)
+  if (gone) return refuse(tx, gone)
   const refused = handler.newPublication?.(endpoint, request, resource)
   if (refused) return refuse(tx, refused)
   const publisher = request.from.uri ? plainUri(request.from.uri) : request.from.uriText
@@ -210,6 +212,16 @@ async function create(ask: Ask, seconds: number, services: PublishServices): Pro
   return made
 }
 
+/** Looking up and reading take time; modules may have gone meanwhile. */
+function unloaded({ event, handler }: Ask, services: PublishServices): Refusal | undefined {
+  if (services.closed()) return refusal.tryLater(503, services.settings().retry_after)
+  return services.handler(event) === handler ? undefined : badEvent(services)
+}
+
+function badEvent({ events }: Pick<PublishServices, 'events'>): Refusal {
+  return { status: 489, headers: refusal.listHeader('Allow-Events', events().filter(isEventType)) }
+}
+
 /** With a body it says something else from now on; without it lasts longer. */
 async function change(
   ask: Ask,
@@ -220,6 +232,10 @@ async function change(
   const { tx, request, endpoint, handler } = ask
   const said = request.body.length === 0 ? undefined : await readBody(ask, known, services)
   if (said && !isSaid(said)) return refuse(tx, said)
+  const gone = unloaded(ask, services)
+  if (gone) return refuse(tx, gone)
+  // Its time may have been up while the body was read.
+  if (services.publications.ofTag(known.entityTag) !== known) return refuse(tx, { status: 412 })
   const answer = handler.publishRefresh?.(known, request)
   if (answer && answer.status > 299) return refuse(tx, answer)
   const before = known.entityTag

@@ -351,6 +351,37 @@ describe('PUBLISH', () => {
       expect(shown()).to.deep.equal(['on'])
     })
 
+    /** Bodies are read when the promise resolves. */
+    function slowly(): () => void {
+      const read = handler.read.bind(handler)
+      let finish = (): void => undefined
+      const held = new Promise<void>((resolve) => {
+        finish = resolve
+      })
+      Object.assign(handler, { read: async (body: Parameters<typeof read>[0]) => held.then(() => read(body)) })
+      return finish
+    }
+
+    it('a body that is read while its handler goes changes nothing', async () => {
+      const finish = slowly()
+      const first = sip.publish('100', 'on')
+      void unregister()
+      finish()
+      const tx = await first
+      expect(tx.status).to.equal(489)
+      expect([...pubsub.allPublications]).to.deep.equal([])
+    })
+
+    it('a publication that expires while its new body is read is gone', async () => {
+      const tag = await published('on', { Expires: '1' })
+      const finish = slowly()
+      const late = again(tag, 'off')
+      await until('expiry', () => handler.called.includes('expire on'))
+      finish()
+      expect((await late).status).to.equal(412)
+      expect([...pubsub.allPublications]).to.deep.equal([])
+    })
+
     it('watching what is published as another kind throws', () => {
       expect(() => pubsub.publications('lamp', '100', { name: 'weather' })).to.throw('not a weather')
     })
