@@ -33,7 +33,8 @@ export class Waiting {
     if (known && shapeOf(known.definition) !== shapeOf(definition))
       throw new Error(`table ${definition.name} is declared with other columns already`)
     if (known) {
-      known.definition = definition
+      // One that only reads it has no rows to give.
+      if (definition.rows) known.definition = definition
       return known
     }
     const table: AnyTable = { definition, waiting: new Map(), created: false }

@@ -37,6 +37,8 @@ const SEEN = 10_000
 export interface SharedSettings {
   readonly store: Store
   readonly table: string
+  /** What there is, for a file that has to be written anew. */
+  readonly all: Iterable<KeptPublication>
   /** Milliseconds between two looks for what others wrote. */
   readonly period: number
   readonly now: () => number
@@ -65,9 +67,12 @@ export class SharedPublications implements PublicationStore {
   }
 
   static async open(settings: SharedSettings): Promise<SharedPublications> {
-    const { store, table: name } = settings
-    const plain = await openCachedPublications(store, name, [])
-    const table = await store.table<PresentityRow>({ ...PRESENTITY, name })
+    const { store, table: name, all } = settings
+    const plain = await openCachedPublications(store, name, all)
+    const rows = function* (): Iterable<PresentityRow> {
+      for (const publication of all) if (publication.endpointId !== '') yield toRow(publication)
+    }
+    const table = await store.table<PresentityRow>({ ...PRESENTITY, name, rows })
     return new SharedPublications(settings, { table, counters: await store.table(COUNTERS), plain })
   }
 

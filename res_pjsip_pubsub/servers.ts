@@ -47,6 +47,8 @@ export class Servers {
   readonly #table: Table<Server>
   readonly #now: () => number
   #lastBeat = Number.NEGATIVE_INFINITY
+  /** The highest claim that is known, also where the table was begun anew. */
+  #claims = 0
 
   private constructor(store: Store, table: Table<Server>, now: () => number) {
     this.#store = store
@@ -70,7 +72,7 @@ export class Servers {
       const servers = await at.select(this.#table, {})
       const dead = servers.filter((one) => one.id !== this.id && began - one.beat > LEASE).map(({ id }) => id)
       const alive = new Set([this.id, ...servers.map(({ id }) => id).filter((id) => !dead.includes(id))])
-      let claims = Math.max(0, ...servers.map((one) => one.claims))
+      let claims = Math.max(this.#claims, ...servers.map((one) => one.claims))
       const result = await work({
         at,
         began,
@@ -80,6 +82,7 @@ export class Servers {
         nextClaim: () => ++claims,
       })
       at.put(this.#table, { id: this.id, pid: process.pid, beat: began, claims })
+      this.#claims = claims
       return result
     })
   }

@@ -66,7 +66,7 @@ export async function openPublications(asked: {
     case 2:
       return memoryPublications
     case 0:
-      return SharedPublications.open({ store, table, now, period: 1000 / settings.notifier_poll_rate })
+      return SharedPublications.open({ store, table, all, now, period: 1000 / settings.notifier_poll_rate })
     default:
       return openCachedPublications(store, table, all)
   }

@@ -8,6 +8,7 @@
  * Each taking over reserves a block of numbers above all that the owner before may have used, in the same transaction
  * that changes the owner, so that no CSeq is used twice; and a row is written only by the one who owns it then.
  */
+import { reasonOf } from '../core/log.ts'
 import type { Undo } from '../core/scope.ts'
 import { StoreUnavailable, type Table } from '../core/store-contract.ts'
 import { fromOldRow, isRow, OLD_ROWS, ROWS, type Row, STATUS, toRow } from './row.ts'
@@ -54,11 +55,19 @@ export class SharedStorage implements SubscriptionStorage {
   }
 
   static async open(settings: StorageSettings): Promise<SharedStorage> {
-    const { store } = settings
+    const { store, subscriptions, now } = settings
     const name = settings.settings().active_watchers_table
-    const table = await store.table<Row>({ ...ROWS, name })
+    const servers = await Servers.open(store, now)
+    // Each server writes its own into a file that had to be begun anew.
+    const rows = function* (): Iterable<Row> {
+      for (const subscription of subscriptions) {
+        if (!isKept(subscription) || subscription.reservedCseq === 0) continue
+        yield { ...toRow(subscription, subscription.reservedCseq), owner: servers.id }
+      }
+    }
+    const table = await store.table<Row>({ ...ROWS, name, rows })
     if (name !== OLD_ROWS.name) await store.adopt(OLD_ROWS, table, fromOldRow)
-    return new SharedStorage(table, await Servers.open(store, settings.now), settings)
+    return new SharedStorage(table, servers, settings)
   }
 
   async load(each: (row: Row) => void): Promise<number> {
@@ -197,7 +206,9 @@ export class SharedStorage implements SubscriptionStorage {
 
   /** Another server has written: it may have taken over what was ours, or left what is anybody's. */
   async #look(): Promise<void> {
-    const changed = await this.#table.select({}, ['claim', this.#seen]).catch(unavailable)
+    const changed = await this.#table
+      .select({}, ['claim', this.#seen])
+      .catch((error: unknown) => this.#unavailable(error))
     if (!changed) return
     this.#dropLost(changed)
     if (changed.some(({ owner }) => owner === '')) await this.#round()
@@ -282,13 +293,13 @@ export class SharedStorage implements SubscriptionStorage {
       await this.#servers.round(work)
       return true
     } catch (error) {
-      unavailable(error)
+      this.#unavailable(error)
       return false
     }
   }
-}
 
-/** Whatever else was thrown is a fault of ours. */
-function unavailable(error: unknown): undefined {
-  if (!(error instanceof StoreUnavailable)) throw error
+  /** The store has said so where its file cannot be used; anything else must not keep the server from its next round. */
+  #unavailable(error: unknown): undefined {
+    if (!(error instanceof StoreUnavailable)) this.#settings.log.error(`the table of subscriptions: ${reasonOf(error)}`)
+  }
 }

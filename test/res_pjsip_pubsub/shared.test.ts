@@ -1,5 +1,5 @@
 /** `subs_db_mode = 3`: two servers, one file. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -155,6 +155,25 @@ describe('servers that share a database', function () {
     expect(before.dialog.notifies).to.have.length(1)
     const live = await builder.query('SELECT callid FROM active_watchers WHERE status = 1')
     expect(live).to.deep.equal([{ callid: after.request.callId }])
+  })
+
+  it('goes on in a new file where the old one is damaged', async () => {
+    const mine = await one.sip.subscribe('200')
+    const theirs = await other.sip.subscribe('200', { Contact: '<sip:100@192.0.2.1:6001>' })
+    await builder.query('PRAGMA wal_checkpoint(TRUNCATE)')
+    writeFileSync(builder.path, Buffer.alloc(4096, 0x41), { flag: 'r+' })
+    const said = (): string => [...one.office.logged, ...other.office.logged].join()
+    await until('that somebody sees it', () => said().includes('is damaged'), 10000)
+    const owners = async (): Promise<number> =>
+      new Set((await builder.query('SELECT owner FROM active_watchers').catch(() => [])).map(({ owner }) => owner)).size
+    await until('the rows of both', async () => (await owners()) === 2, 10000)
+    builder.lamps.set('200', 'on')
+    for (const tx of [mine, theirs]) await until('the change', () => tx.dialog.notifies.at(-1)?.text === 'on')
+    const refresh = await again(other, mine, mine.request.cseq.number + 1)
+    expect(refresh.status).to.equal(200)
+    await until('a NOTIFY of the other', () => refresh.dialog.notifies.length > 0)
+    expect(refresh.dialog.notifies[0]?.cseq).to.be.above(mine.dialog.last.cseq)
+    await until('that the first lets go', () => owned(one) === 0)
   })
 
   describe('publications', () => {
