@@ -25,6 +25,13 @@ export class Body {
     this.#versionAt = versionAt
   }
 
+  /** The same text, as the way from what a watcher knows to this one: it has the state of this one then. */
+  leadingTo(whole: Body): Body {
+    const body = new Body(this.type, this.text, this.#versionAt)
+    body.#entityTag = whole.entityTag
+    return body
+  }
+
   /** As one watcher is told it. A version in it is still to be put in, where it is left. */
   reworded(reword: (text: string) => string): Body {
     if (this.#versionAt === undefined) return new Body(this.type, reword(this.text), undefined)

@@ -370,7 +370,7 @@ export class NotifierSubscription
     const told = this.#delivered
     if (!whole || !told) return whole
     const part = this.#services.partOf(this.#state?.value, told.state, this)
-    if (part !== 'whole') return part
+    if (part !== 'whole') return part?.leadingTo(whole)
     return whole.text === told.body.text ? undefined : whole
   }
 

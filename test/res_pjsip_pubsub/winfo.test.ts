@@ -169,6 +169,20 @@ describe('watcher information (RFC 3857, 3858)', () => {
     expect(again.watchers).to.have.length(2)
   })
 
+  it('has the entity-tag of the whole list in a part of it, too (RFC 5839)', async () => {
+    const owner = await subscribe('200', '200', 'lamp.winfo')
+    await subscribe('100', '200')
+    await settled()
+    const part = owner.dialog.last
+    expect((await read(part)).state).to.equal('partial')
+    const tag = part.header('SIP-ETag')
+    expect(tag).to.match(/^[0-9a-f]{20}$/)
+    expect((await made.sip.again(owner, { 'Suppress-If-Match': tag })).status).to.equal(204)
+    await subscribe('101', '200')
+    await settled()
+    expect((await made.sip.again(owner, { 'Suppress-If-Match': tag })).status).to.equal(200)
+  })
+
   it('ends with the whole list', async () => {
     await subscribe('100', '200')
     const owner = await subscribe('200', '200', 'lamp.winfo')
