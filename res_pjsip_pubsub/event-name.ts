@@ -8,10 +8,15 @@ const QUALIFIERS: ReadonlyMap<string, string> = new Map([
   ['ma', 'sla'],
 ])
 
-/** `dialog;sla` is an event of its own, its parameter part of the name. Undefined where the header is malformed. */
+/** Undefined where the header is malformed. */
 export function eventOf(request: SipRequest): Pick<EventValue, 'event' | 'id'> | undefined {
   const header = parseEvent(request.header('Event') ?? '')
-  if (header?.event !== 'dialog') return header
+  return header && qualified(header)
+}
+
+/** `dialog;sla` is an event of its own, its parameter part of the name. */
+export function qualified(header: EventValue): Pick<EventValue, 'event' | 'id'> {
+  if (header.event !== 'dialog') return header
   for (const [name, value] of header.params) {
     const qualifier = value === '' ? QUALIFIERS.get(name) : undefined
     if (qualifier !== undefined) return { event: `dialog;${qualifier}`, id: header.id }

@@ -23,6 +23,7 @@ import type {
   Publishing,
   Subscription,
 } from './contract.ts'
+import { qualified } from './event-name.ts'
 import { type Facts, FLAGS } from './facts.ts'
 import { nameKey } from './identity.ts'
 import { isWatchable, type NotifierServices, subscribe } from './notifier.ts'
@@ -192,14 +193,8 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
     return event && this.searchEvent(event)
   }
 
-  /** A package may have a parameter in its name: `dialog;sla`. */
-  searchEvent({ event, params }: EventValue): EventPackage<unknown> | undefined {
-    const { registry } = this.functionServices.notifier
-    for (const [name, value] of params) {
-      const qualified = value === '' ? registry.package(`${event};${name}`) : undefined
-      if (qualified) return qualified
-    }
-    return registry.package(event)
+  searchEvent(event: EventValue): EventPackage<unknown> | undefined {
+    return this.functionServices.notifier.registry.package(qualified(event).event)
   }
 
   getEventList(): string {

@@ -475,12 +475,13 @@ describe("names of Kamailio's manual", () => {
   })
 
   it('search_event', () => {
-    made.pubsub.eventPackage(new Lamps('lamp;red'))
+    for (const event of ['dialog', 'dialog;sla']) made.pubsub.eventPackage(new Lamps(event))
     const search = (text: string): string | undefined => {
       const event = parseEvent(text)
       return event && made.pubsub.searchEvent(event)?.event
     }
-    expect([search('lamp'), search('lamp;red'), search('lamp;blue')]).to.deep.equal(['lamp', 'lamp;red', 'lamp'])
+    const found = ['lamp;red', 'dialog', 'dialog;sla;id=1', 'dialog;id=1', 'lantern'].map(search)
+    expect(found).to.deep.equal(['lamp', 'dialog', 'dialog;sla', 'dialog', undefined])
   })
 
   it('get_event_list', () => {
