@@ -18,6 +18,7 @@ import {
 import type { AsteriskPublication, InboundPublicationConfig, OutboundPublish } from './publication-options.ts'
 import type { ResourceList } from './resource-list-options.ts'
 import type { Undo } from './scope.ts'
+import type { OutboundSubscriptionConfig } from './subscription-options.ts'
 
 /** deny and permit lines hold in the order in which they are written, across both names: the last that matches wins. */
 const aclRules = (allow: boolean, doc: string): Option<readonly AclRule[]> => ({
@@ -65,7 +66,7 @@ export const endpointOptions = options({
   voicemail_extension: text('', 'Extension for Message-Account in unsolicited NOTIFYs.'),
   incoming_mwi_mailbox: text(
     '',
-    'Mailbox that a provider reports on with unsolicited NOTIFYs; read, and left to Asterisk.',
+    'Mailbox that a provider reports on with unsolicited NOTIFYs, which come from this endpoint.',
   ),
   notify_early_inuse_ringing: yesno(false, 'Show a second call that rings as early, not as confirmed.'),
   device_state_busy_at: integer(0, "Calls at which Asterisk shows the endpoint busy; Asterisk's own states carry it.", {
@@ -282,6 +283,7 @@ export interface PjsipConfig {
   readonly outboundPublishes?: ReadonlyMap<string, OutboundPublish>
   readonly inboundPublications?: ReadonlyMap<string, InboundPublicationConfig>
   readonly asteriskPublications?: ReadonlyMap<string, AsteriskPublication>
+  readonly outboundSubscriptions?: ReadonlyMap<string, OutboundSubscriptionConfig>
   readonly resourceLists?: ReadonlyMap<string, ResourceList>
 }
 

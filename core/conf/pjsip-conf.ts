@@ -33,12 +33,14 @@ import {
   outboundPublishOptions,
 } from '../publication-options.ts'
 import { resourceListOptions } from '../resource-list-options.ts'
+import { outboundSubscriptionOptions } from '../subscription-options.ts'
 import { formatBind, parseBind } from './bind.ts'
 import { Findings } from './findings.ts'
 import { usableLists } from './pjsip-lists.ts'
 import { isPjsipType, OTHER_OPTIONS, OTHER_TYPES, type PjsipType } from './pjsip-names.ts'
 import { checkPublications } from './pjsip-publications.ts'
 import { checkReferences } from './pjsip-references.ts'
+import { checkSubscriptions } from './pjsip-subscriptions.ts'
 import { expandWizards, type WizardHint } from './pjsip-wizard.ts'
 import { didYouMean } from './suggestion.ts'
 
@@ -56,6 +58,7 @@ export const PJSIP_OPTIONS = {
   'inbound-publication': inboundPublicationOptions,
   'asterisk-publication': asteriskPublicationOptions,
   resource_list: resourceListOptions,
+  'outbound-subscription': outboundSubscriptionOptions,
 } satisfies Record<PjsipType, OptionSet>
 
 export interface PjsipSource {
@@ -85,6 +88,7 @@ const ASTERISKS_OWN: ReadonlySet<PjsipType> = new Set([
   'outbound-publish',
   'inbound-publication',
   'asterisk-publication',
+  'outbound-subscription',
 ])
 
 /** Who Asterisk is to others, and its own traces: not taken over. */
@@ -115,6 +119,7 @@ class PjsipReader {
     'inbound-publication': new Map(),
     'asterisk-publication': new Map(),
     resource_list: new Map(),
+    'outbound-subscription': new Map(),
     namedAcl: new Map(),
   }
 
@@ -168,8 +173,12 @@ class PjsipReader {
         this.#drafts.resource_list,
         this.#findings,
       ),
+      outboundSubscriptions: this.#readAll('outbound-subscription', outboundSubscriptionOptions, (values, id) => {
+        return { ...values, id }
+      }),
     }
     checkPublications(config, this.#drafts, this.#findings)
+    checkSubscriptions(config, this.#drafts['outbound-subscription'], this.#findings)
     checkReferences(config, this.#drafts, this.#findings)
     return config
   }

@@ -54,6 +54,7 @@ export const OTHER_OPTIONS = {
   'inbound-publication': words(''),
   'asterisk-publication': words(''),
   resource_list: words(''),
+  'outbound-subscription': words(''),
 } as const
 
 export type PjsipType = keyof typeof OTHER_OPTIONS

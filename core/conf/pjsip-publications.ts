@@ -74,7 +74,8 @@ function checkAsterisk(publication: AsteriskPublication, checker: Checker, { out
   }
 }
 
-class Checker {
+/** Says where what is wrong is written. */
+export class Checker {
   readonly #id: string
   readonly #section: ConfigSection | undefined
   readonly #findings: Findings

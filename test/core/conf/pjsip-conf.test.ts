@@ -95,7 +95,7 @@ contact = sip:b@192.0.2.1
       "/own/pjsip.conf:4: unknown option 'contxt' in [a], did you mean 'context'?",
       '/own/pjsip.conf:6: [b] has no type, expected type = endpoint, aor, auth …',
       "/own/pjsip.conf:9: unknown type 'endpiont' in [c], did you mean 'endpoint'?",
-      "/own/pjsip.conf:11: unknown type 'quux' in [d], expected one of: endpoint, aor, auth, acl, identify, global, system, transport, outbound-publish, inbound-publication, asterisk-publication, resource_list",
+      "/own/pjsip.conf:11: unknown type 'quux' in [d], expected one of: endpoint, aor, auth, acl, identify, global, system, transport, outbound-publish, inbound-publication, asterisk-publication, resource_list, outbound-subscription",
       "/own/pjsip.conf:14: unknown option 'pasword' in [e], did you mean 'password'?",
       '/own/pjsip.conf:16: a second endpoint [a], expected one (the first is at /own/pjsip.conf:1)',
       "/own/pjsip.conf:21: unknown option '100rel' in [f], expected an option of type = aor",

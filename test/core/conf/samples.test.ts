@@ -114,6 +114,9 @@ describe('samples', () => {
     'asterisk-publication devicestate_publish': 'to-pbx1',
     'resource_list event': 'dialog',
     'resource_list list_item': '100,101',
+    'outbound-subscription server_uri': 'sip:100@voicemail.example.com',
+    'outbound-subscription event': 'message-summary',
+    'outbound-subscription mailbox': '100@provider',
     'server username': 'lamplighter',
   }
 
