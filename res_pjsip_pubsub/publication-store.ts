@@ -125,9 +125,9 @@ export async function openCachedPublications(
     async clean(now, isLive) {
       let cleaned = 0
       await table.load((page) => {
-        for (const { ruid, expires } of page) {
-          if (expires * 1000 + OVERDUE > now || isLive(ruid)) continue
-          table.delete(ruid)
+        for (const row of page) {
+          if (isOfOthers({ ...row }) || row.expires * 1000 + OVERDUE > now || isLive(row.ruid)) continue
+          table.delete(row.ruid)
           cleaned++
         }
       })
@@ -139,7 +139,7 @@ export async function openCachedPublications(
         for (const row of page) {
           if (isRow({ ...row })) {
             each(fromRow(row))
-          } else {
+          } else if (!isOfOthers({ ...row })) {
             unreadable++
             table.delete(row.ruid)
           }
@@ -194,6 +194,11 @@ export function fromRow(row: PresentityRow): StoredPublication {
     },
     lease: { entityTag: row.etag, expires: row.expires_ms ?? row.expires * 1000 },
   }
+}
+
+/** Kamailio's, say: it has no column for what we need to show them. They are left alone. */
+function isOfOthers({ ruid, content_type }: Readonly<Record<string, unknown>>): boolean {
+  return typeof ruid !== 'string' || content_type === null
 }
 
 /** Rows come from a file that anybody may have written to. */

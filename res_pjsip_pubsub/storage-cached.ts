@@ -57,16 +57,18 @@ export class CachedStorage implements SubscriptionStorage {
     let unreadable = 0
     await this.#table.load((rows) => {
       for (const row of rows) {
+        // Kamailio's rows lack our key.
+        if (typeof row.dialog_id !== 'string') continue
         if (isRow({ ...row })) {
           each(row)
         } else {
           unreadable++
-          if (typeof row.dialog_id === 'string') this.#table.delete(row.dialog_id)
+          this.#table.delete(row.dialog_id)
         }
       }
     }, this.#settings.settings().fetch_rows)
     // Whoever asks for something at once after a start is not to wait for his numbers.
-    if (await this.#store.durable()) await this.#covering
+    if (await this.#store.durable()) await Promise.race([this.#covering, aMoment()])
     return unreadable
   }
 

@@ -183,7 +183,8 @@ export class SharedStorage implements SubscriptionStorage {
   /** It is over, and stays for a while so that its owner sees that. */
   #leaveForOthers({ at, began, nextClaim }: Round, row: Row): void {
     if (row.status === STATUS.terminated) return
-    at.put(this.#table, { ...row, owner: this.#servers.id, claim: nextClaim(), status: STATUS.terminated })
+    const over = { status: STATUS.terminated, expires: Math.floor(began / 1000), expires_ms: began }
+    at.put(this.#table, { ...row, ...over, owner: this.#servers.id, claim: nextClaim() })
     this.#over.set(row.dialog_id, began + SEEN)
   }
 

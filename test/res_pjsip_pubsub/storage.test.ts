@@ -296,6 +296,28 @@ describe('storage of subscriptions: from one mode to another', () => {
     expect(await builder.query("SELECT 1 FROM sqlite_master WHERE name = 'subscriptions'")).to.deep.equal([])
   })
 
+  it('leaves alone what Kamailio has written to the same tables', async () => {
+    const builder = builderOf(2)
+    await builder.end(await builder.begin(), 'close')
+    const columns = 'presentity_uri, callid, to_tag, from_tag, expires, status'
+    await builder.query(`INSERT INTO active_watchers (${columns}) VALUES ('sip:x@y', 'c', 't', 'f', 1, 1)`)
+    const published = 'username, domain, event, etag, expires, received_time, body, sender, ruid'
+    for (const ruid of ['NULL', "'r1'"]) {
+      const values = `'x', 'y', 'presence', 'e${ruid.length}', 1, 1, '<b/>', '', ${ruid}`
+      await builder.query(`INSERT INTO presentity (${published}) VALUES (${values})`)
+    }
+    for (const mode of [2, 3]) {
+      const other = builderOf(mode)
+      const made = await other.begin()
+      expect((await made.sip.subscribe('200')).status).to.equal(200)
+      await made.office.run('presence cleanup')
+      await other.end(made, 'close')
+      expect(made.office.logged.filter((line) => /^(ERROR|WARNING)/.test(line))).to.deep.equal([])
+    }
+    expect(await builder.query("SELECT callid FROM active_watchers WHERE callid = 'c'")).to.have.length(1)
+    expect(await builder.query("SELECT etag FROM presentity WHERE username = 'x'")).to.have.length(2)
+  })
+
   it('says that another mode counts when the module is loaded again', async () => {
     const made = await builderOf(2).begin()
     made.office.file('pubsub.conf', { subs_db_mode: '1', publ_cache: '2' })
