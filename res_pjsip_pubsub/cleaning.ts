@@ -5,6 +5,11 @@ import type { Undo } from '../core/scope.ts'
 export interface Cleaned {
   readonly subscriptions: number
   readonly publications: number
+  readonly watchers: number
+}
+
+export function cleanedText({ subscriptions, publications, watchers }: Cleaned): string {
+  return `${subscriptions} subscriptions, ${publications} publications and ${watchers} watchers`
 }
 
 /** How often somebody looks whether there is a period now, in milliseconds. */
@@ -17,9 +22,9 @@ export function cleanRegularly(seconds: () => number, clean: () => Promise<Clean
   let stopped = false
   const once = async (): Promise<void> => {
     try {
-      const { subscriptions, publications } = await clean()
-      if (subscriptions + publications > 0)
-        log.notice(`${subscriptions} subscriptions and ${publications} publications were left over in the tables`)
+      const cleaned = await clean()
+      if (cleaned.subscriptions + cleaned.publications + cleaned.watchers > 0)
+        log.notice(`${cleanedText(cleaned)} were left over in the tables`)
     } catch (error) {
       log.warning(`the tables cannot be cleaned: ${reasonOf(error)}`)
     }

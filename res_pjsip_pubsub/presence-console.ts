@@ -1,5 +1,6 @@
 /** Console commands under the names of Kamailio's RPC commands, and who publishes what. */
 import { CommandError, type ConsoleCommand, likeFilter } from '../core/console/console.ts'
+import { cleanedText } from './cleaning.ts'
 import { plain, seconds, table } from './console-text.ts'
 import { nameKey } from './identity.ts'
 import type { RefreshType } from './presence-contract.ts'
@@ -98,8 +99,7 @@ export function presenceCommands(pubsub: PubsubCore): ConsoleCommand[] {
       words: 'presence cleanup',
       help: 'Takes what has expired out of the tables, as every clean_period.',
       run: async (_args, out) => {
-        const { subscriptions, publications } = await pubsub.cleanup()
-        out.print(`${subscriptions} subscriptions and ${publications} publications were left over and are taken away`)
+        out.print(`${cleanedText(await pubsub.cleanup())} were left over and are taken away`)
       },
     },
   ]

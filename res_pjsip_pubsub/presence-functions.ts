@@ -7,7 +7,7 @@ import type { Undo } from '../core/scope.ts'
 import { parseUri } from '../core/sip/parse-uri.ts'
 import { type EventValue, parseEvent } from '../core/sip/values.ts'
 import type { Watchable } from '../core/watch.ts'
-import type { Asked, Decision, SubHandling } from './authorization.ts'
+import type { SubHandling } from './authorization.ts'
 import type { Bodies } from './bodies.ts'
 import type { Cleaned } from './cleaning.ts'
 import type { Compositor, HardState } from './compositor.ts'
@@ -41,17 +41,13 @@ import { RequestHandlers } from './requests.ts'
 import { publishedPresence, spheresOf } from './sphere.ts'
 import type { SubscriptionStorage } from './storage.ts'
 import { NotifierSubscription } from './subscription.ts'
+import type { Watching } from './watching.ts'
 
 export interface FunctionServices {
   readonly notifier: NotifierServices
   readonly compositor: Compositor
   readonly endpoints: Endpoints
-  readonly authorize: (asked: Asked) => Decision | Promise<Decision>
-  /** Rules are read again, and everybody is decided on anew. */
-  readonly rulesChanged: () => Promise<void>
-  readonly putRules: (presentity: string, document: string) => Promise<void>
-  /** One of them is; where that takes time, it is done when the promise resolves. */
-  readonly decide: (subscription: NotifierSubscription) => void | Promise<void>
+  readonly watching: Pick<Watching, 'of' | 'refresh' | 'putRules' | 'authorize' | 'clean'>
   readonly bodies: Bodies
   readonly storage: Pick<SubscriptionStorage, 'clean'>
 }
@@ -143,7 +139,7 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
   async presAuthStatus(watcherUri: string, presentityUri: string, event = 'presence'): Promise<AuthStatus> {
     const endpoint = await this.#endpointOf(userOf(watcherUri))
     const asked = { event, resource: userOf(presentityUri), endpoint, watcher: watcherUri }
-    const decision = await this.functionServices.authorize(asked)
+    const decision = await this.functionServices.watching.of(asked)
     return decision ? STATUS[decision.value.handling] : 'pending'
   }
 
@@ -154,9 +150,9 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
     fileUri = '',
     filename = '',
   ): Promise<number> {
-    const { rulesChanged, compositor } = this.functionServices
+    const { watching, compositor } = this.functionServices
     const resource = userOf(presentityUri)
-    if (type === 0) await rulesChanged()
+    if (type === 0) await watching.refresh()
     else if (type === 1) await compositor.reread(event, resource)
     else await compositor.hardState(event, resource, fileUri || filename, await readHardState(filename))
     const watchers = [...this.#watchers(presentityUri, event)]
@@ -169,19 +165,23 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
   }
 
   async updateWatchersStatus(presentityUri: string, event: string, rulesDoc?: string): Promise<number> {
-    const { rulesChanged, putRules, decide } = this.functionServices
+    const { watching } = this.functionServices
     const before = new Map([...this.#watchers(presentityUri, event)].map((one) => [one, one.state]))
-    if (rulesDoc !== undefined) await putRules(userOf(presentityUri), rulesDoc)
-    await rulesChanged()
-    for (const subscription of before.keys()) await decide(subscription)
+    if (rulesDoc !== undefined) await watching.putRules(userOf(presentityUri), rulesDoc)
+    await watching.refresh()
+    for (const subscription of before.keys()) await watching.authorize(subscription)
     return [...before].filter(([subscription, state]) => subscription.state !== state).length
   }
 
   /** How many rows of the tables were over. */
   async cleanup(): Promise<Cleaned> {
-    const { compositor, storage, notifier } = this.functionServices
+    const { compositor, storage, notifier, watching } = this.functionServices
     const isLive = (dialogId: string): boolean => notifier.subscriptions.ofDialog(dialogId) !== undefined
-    return { subscriptions: await storage.clean(isLive), publications: await compositor.cleanup() }
+    return {
+      subscriptions: await storage.clean(isLive),
+      publications: await compositor.cleanup(),
+      watchers: await watching.clean(),
+    }
   }
 
   presHasSubscribers(presentityUri: string, event: string): boolean {

@@ -163,10 +163,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       endpoints: core.endpoints,
       bodies: this.#bodies,
       storage,
-      authorize: (asked) => this.watching.of(asked),
-      rulesChanged: () => this.watching.refresh(),
-      putRules: (presentity, document) => this.watching.putRules(presentity, document),
-      decide: (subscription) => this.watching.authorize(subscription),
+      watching: this.watching,
     }
   }
 

@@ -90,6 +90,23 @@ export class WaitingRoom implements WaitingWatchers {
     }
   }
 
+  /** Deletes rows of watchers that have waited for longer than waiting_time and that nobody knows. Resolves with their number. */
+  async clean(): Promise<number> {
+    const { settings, now } = this.#services
+    const oldest = now() / 1000 - settings().waiting_time
+    let cleaned = 0
+    await this.#table?.load((page) => {
+      for (const row of page.filter(isWatcherRow)) {
+        const { watcher_key: key, event, resource } = row
+        const isKnown = this.#behind.has(key) || this.#waiting.get(groupOf(event, resource))?.has(key)
+        if (row.status !== STATUS_OF.waiting || row.inserted_time > oldest || isKnown) continue
+        this.#table?.delete(key)
+        cleaned++
+      }
+    })
+    return cleaned
+  }
+
   *of(event: string, resource: string): Iterable<WatcherFacts> {
     for (const { watcher } of this.#waiting.get(groupOf(event, resource))?.values() ?? []) yield watcher
   }

@@ -95,6 +95,11 @@ export class Watching {
     return this.#authorizations.of(asked, restored)
   }
 
+  /** Rows of the table `watchers` that are over. */
+  clean(): Promise<number> {
+    return this.#waiting.clean()
+  }
+
   putRules(presentity: string, document: string): Promise<void> {
     return this.#authorizations.put(presentity, document)
   }

@@ -211,7 +211,7 @@ describe("names of Kamailio's manual", () => {
   it('presence.cleanup', async () => {
     await made.sip.subscribe('200')
     await made.sip.publish('100', 'on')
-    const clean = '0 subscriptions and 0 publications were left over and are taken away'
+    const clean = '0 subscriptions, 0 publications and 0 watchers were left over and are taken away'
     expect(await made.office.run('presence cleanup')).to.equal(clean)
     expect([...made.pubsub.subscriptions, ...made.pubsub.allPublications]).to.have.length(2)
   })

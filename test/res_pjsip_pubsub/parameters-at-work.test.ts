@@ -8,6 +8,7 @@ import { levelOf } from '../../res_pjsip_pubsub/informing.ts'
 import { PRESENTITY, type PresentityRow } from '../../res_pjsip_pubsub/publication-store.ts'
 import res_pjsip_pubsub from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
 import { ROWS, type Row } from '../../res_pjsip_pubsub/row.ts'
+import { openWatchers, STATUS_OF, type WatcherRow } from '../../res_pjsip_pubsub/watcher-row.ts'
 import { TestCore, type TestCoreSettings } from '../support/core.ts'
 import type { FakeTransaction } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
@@ -262,19 +263,26 @@ describe('parameters at work', () => {
     const { store } = made.office
     const who = await store.table<Row>({ ...ROWS, name: 'who' })
     const what = await store.table<PresentityRow>({ ...PRESENTITY, name: 'what' })
+    const watchers = await openWatchers(store, 'watchers')
     const leave = async (): Promise<void> => {
       const [one, [other]] = [(await who.select({}))[0], await what.select({})]
       if (!one || !other) throw new Error('the tables are empty')
       const ago = Date.now() - 120_000
       who.put({ ...one, dialog_id: 'gone', expires_ms: ago, expires: Math.floor(ago / 1000) })
       what.put({ ...other, ruid: 'gone', expires_ms: ago, expires: Math.floor(ago / 1000) })
+      const times = { inserted_time: Math.floor(Date.now() / 1000) - 100_000, status: STATUS_OF.waiting }
+      watchers.put({ ...NOBODY, ...times })
       await store.flush()
     }
-    const left = async (): Promise<number[]> => [(await who.select({})).length, (await what.select({})).length]
+    const left = async (): Promise<number[]> => [
+      (await who.select({})).length,
+      (await what.select({})).length,
+      (await watchers.select({})).length,
+    ]
     await leave()
-    expect(await left()).to.deep.equal([6, 2])
-    expect(await made.office.run('presence cleanup')).to.match(/^1 subscriptions and 1 publications/)
-    expect(await left()).to.deep.equal([5, 1])
+    expect(await left()).to.deep.equal([6, 2, 1])
+    expect(await made.office.run('presence cleanup')).to.match(/^1 subscriptions, 1 publications and 1 watchers/)
+    expect(await left()).to.deep.equal([5, 1, 0])
     await leave()
     made.office.file('pubsub.conf', options)
     const again = await lampOffice({ options, store })
@@ -283,7 +291,7 @@ describe('parameters at work', () => {
     await leave()
     const said = (): boolean => again.office.logged.some((line) => line.includes('were left over in the tables'))
     await until('the search', said)
-    expect(await left()).to.deep.equal([5, 1])
+    expect(await left()).to.deep.equal([5, 1, 0])
   })
 
   it('waitn_time, with servers that share a database', async () => {
@@ -338,3 +346,20 @@ describe('parameters at work', () => {
     expect([...other.subscriptions]).to.deep.equal([])
   })
 })
+
+/** A watcher that waited, at a server that is no more. */
+const NOBODY: WatcherRow = {
+  presentity_uri: 'sip:200@pbx.example',
+  watcher_username: '100',
+  watcher_domain: 'pbx.example',
+  event: 'lamp',
+  status: STATUS_OF.waiting,
+  reason: 'timeout',
+  inserted_time: 0,
+  watcher_key: 'gone',
+  resource: '200',
+  endpoint: '100',
+  watcher: 'sip:100@pbx.example',
+  display_name: '',
+  winfo_id: 'w1',
+}
