@@ -48,6 +48,24 @@ describe('console', () => {
     expect(splitLine(' a "b c" d\\ e "" ')).to.deep.equal(['a', 'b c', 'd e', ''])
   })
 
+  it('knows the words of a command in whatever case they are typed, and shows them as they are', async () => {
+    const made = commands()
+    const printed: string[] = []
+    const undo = made.register({
+      words: 'presence refreshWatchers',
+      help: 'All.',
+      run: () => void printed.push('done'),
+    })
+    expect(() => made.register({ words: 'presence refreshwatchers', help: '', run: () => undefined })).to.throw('twice')
+    await made.run('presence refreshwatchers', { print: () => undefined })
+    await made.run('PRESENCE refreshWatchers', { print: () => undefined })
+    expect(printed).to.deep.equal(['done', 'done'])
+    expect(made.complete('presence refreshw')).to.deep.equal(['refreshWatchers'])
+    expect(made.commands.map(({ words }) => words)).to.include('presence refreshWatchers')
+    await undo()
+    expect(made.complete('pres')).to.deep.equal([])
+  })
+
   it('runs the command with the most matching words, and completes words and arguments', async () => {
     const printed: string[] = []
     await commands().run('core show hint 100', { print: (text) => printed.push(text) })
