@@ -1,4 +1,5 @@
 /** What modules are told of each NOTIFY, with Kamailio's names for all that is known of it. Nothing is made where nobody listens. */
+import { type Logger, reasonOf } from '../core/log.ts'
 import type { Undo } from '../core/scope.ts'
 import type { Outcome, Sip } from '../core/sip/contract.ts'
 import { parseNameAddr, parseUri } from '../core/sip/parse-uri.ts'
@@ -17,9 +18,11 @@ export class Facts {
     'notify-reply': new Set(),
   }
   readonly #sip: Pick<Sip, 'contactFor'>
+  readonly #log: Logger
 
-  constructor(sip: Pick<Sip, 'contactFor'>) {
+  constructor(sip: Pick<Sip, 'contactFor'>, log: Logger) {
     this.#sip = sip
+    this.#log = log
   }
 
   on<N extends keyof FactsByName>(fact: N, listener: (fact: FactsByName[N]) => void): Undo {
@@ -37,8 +40,7 @@ export class Facts {
   sending(subscription: NotifierSubscription, { headers, request }: Notification): void {
     const listeners = this.#listeners['local-request']
     if (listeners.size === 0) return
-    const fact = { subs: this.subs(subscription), headers, body: request }
-    for (const listener of listeners) listener(fact)
+    this.#tell('local-request', { subs: this.subs(subscription), headers, body: request })
   }
 
   answered(subscription: NotifierSubscription, outcome: Outcome): void {
@@ -52,8 +54,19 @@ export class Facts {
         dropped = true
       },
     }
-    for (const listener of listeners) listener(fact)
+    this.#tell('notify-reply', fact)
     if (dropped) subscription.drop('a module that saw the answer to its NOTIFY says so')
+  }
+
+  /** A listener that fails must not keep a NOTIFY, or the end of one, from its way. */
+  #tell<N extends keyof FactsByName>(name: N, fact: FactsByName[N]): void {
+    for (const listener of this.#listeners[name]) {
+      try {
+        listener(fact)
+      } catch (error) {
+        this.#log.error(`a module failed at ${name}: ${reasonOf(error)}`)
+      }
+    }
   }
 }
 

@@ -156,7 +156,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     })
     this.#services = this.#makeServices()
     this.#reviver = new Reviver(this.#services)
-    this.facts = new Facts(core.sip)
+    this.facts = new Facts(core.sip, log)
     this.functionServices = {
       notifier: this.#services,
       compositor: this.compositor,

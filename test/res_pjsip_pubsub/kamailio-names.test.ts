@@ -329,6 +329,23 @@ describe("names of Kamailio's manual", () => {
     expect(tx.dialog.disposed).to.equal(true)
   })
 
+  it('a module that fails at a fact is told so, and keeps nothing from its way', async () => {
+    const seen: string[] = []
+    for (const fact of ['local-request', 'notify-reply'] as const) {
+      made.pubsub.on(fact, () => {
+        throw new Error('broken')
+      })
+      made.pubsub.on(fact, () => seen.push(fact))
+    }
+    const tx = await made.sip.subscribe('200')
+    await settled()
+    made.lamps.set('200', 'on')
+    await settled()
+    expect(tx.dialog.notifies.map(({ text }) => text)).to.deep.equal(['off', 'on'])
+    expect(seen).to.deep.equal(['local-request', 'notify-reply', 'local-request', 'notify-reply'])
+    expect(made.office.logged).to.include('ERROR a module failed at notify-reply: broken')
+  })
+
   it('bind_presence', () => {
     expect(made.office.loader.api('res_pjsip_pubsub')).to.equal(made.pubsub)
   })
