@@ -31,6 +31,11 @@ const COUNTERS: TableDefinition<Counter> = {
   columns: { name: 'text', value: 'integer' },
 }
 
+/** What becomes of the row that is found; undefined leaves it. */
+type Change = (found: PresentityRow | undefined) => PresentityRow | undefined
+
+/** Milliseconds between two attempts to write what the disk refused. */
+const RETRY = 500
 /** Milliseconds that a row stays for the others to see that it is gone. */
 const SEEN = 10_000
 
@@ -53,6 +58,9 @@ export class SharedPublications implements PublicationStore {
   #follower: PublicationFollower | undefined
   #stopWatching: Undo = () => undefined
   #syncing: Promise<void> = Promise.resolve()
+  /** What could not be written, by ruid. */
+  readonly #unwritten = new Map<string, Change>()
+  #retry: NodeJS.Timeout | undefined
   /** Rows that are gone, and when they may be deleted. */
   readonly #gone = new Map<string, number>()
 
@@ -96,12 +104,13 @@ export class SharedPublications implements PublicationStore {
   keep(publication: KeptPublication): Promise<void> {
     // Hard state is a file of each server.
     if (publication.endpointId === '') return Promise.resolve()
-    return this.#write(async () => toRow(publication))
+    const row = toRow(publication)
+    return this.#write(row.ruid, () => row)
   }
 
   forget({ ruid }: Pick<KeptPublication, 'ruid'>): Promise<void> {
     this.#gone.set(ruid, this.#settings.now() + SEEN)
-    return this.#write(async (found) => found && { ...found, body: '', expires: 0, expires_ms: 0 }, ruid)
+    return this.#write(ruid, (found) => found && { ...found, body: '', expires: 0, expires_ms: 0 })
   }
 
   reread(event: string, resource: string): Promise<readonly StoredPublication[]> {
@@ -115,20 +124,20 @@ export class SharedPublications implements PublicationStore {
   async close(): Promise<void> {
     void this.#stopWatching()
     await this.#syncing
+    await this.#writeAgain()
+    clearTimeout(this.#retry)
     await this.#settings.store.flush()
   }
 
-  /** With the next number. Where the file cannot be written now, the row is written later. */
-  async #write(
-    change: (found: PresentityRow | undefined) => Promise<PresentityRow | undefined>,
-    ruid?: string,
-  ): Promise<void> {
+  /** With the next number. What cannot be written now is written later; newer changes of the same row go first. */
+  async #write(ruid: string, change: Change): Promise<void> {
+    this.#unwritten.delete(ruid)
     const now = this.#settings.now()
     const name = this.#settings.table
     try {
       await this.#settings.store.atomically(async (at) => {
-        const [found] = ruid === undefined ? [] : await at.select(this.#table, { ruid })
-        const row = await change(found)
+        const [found] = await at.select(this.#table, { ruid })
+        const row = change(found)
         if (!row) return
         const [counter] = await at.select(this.#counters, { name })
         const value = Math.max(counter?.value ?? 0, this.#seen) + 1
@@ -140,12 +149,20 @@ export class SharedPublications implements PublicationStore {
           this.#gone.delete(gone)
         }
       })
+      // An older change that failed meanwhile is of no use any more.
+      this.#unwritten.delete(ruid)
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error
-      const row = await change(undefined)
-      if (row) this.#table.put(row)
-      else if (ruid !== undefined) this.#table.delete(ruid)
+      this.#unwritten.set(ruid, change)
+      this.#retry ??= setTimeout(() => void this.#writeAgain().catch(() => undefined), RETRY).unref()
     }
+  }
+
+  async #writeAgain(): Promise<void> {
+    clearTimeout(this.#retry)
+    this.#retry = undefined
+    const waiting = new Map(this.#unwritten)
+    for (const [ruid, change] of waiting) if (this.#unwritten.get(ruid) === change) await this.#write(ruid, change)
   }
 
   /** What is above the last number known; our own changes come back and change nothing. */

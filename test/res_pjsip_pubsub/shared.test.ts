@@ -229,6 +229,14 @@ describe('servers that share a database', function () {
       await until('both', () => shown(other).split(',').sort().join() === 'green,red')
     })
 
+    it('are seen at the other also where they had to wait for the file', async () => {
+      handlers()
+      const unlock = await builder.lock()
+      expect((await publish(one, 'red')).status).to.equal(200)
+      await unlock()
+      await until('red', () => shown(other) === 'red')
+    })
+
     it('do not expire where another server has refreshed them', async () => {
       const [, handler] = handlers()
       const first = await publish(one, 'red', { Expires: '1' })
