@@ -18,6 +18,7 @@ import { serveConsole } from './console/server.ts'
 import { registerSettingsCommands } from './console/settings-commands.ts'
 import type { Core } from './core.ts'
 import { Endpoints } from './endpoints.ts'
+import { isEntityId } from './entity-id.ts'
 import { findModules, Loader, type ReadOptions } from './loader.ts'
 import { Log, reasonOf } from './log.ts'
 import { Metrics } from './metrics.ts'
@@ -165,11 +166,14 @@ class LamplighterServer implements Server {
     )
     const dialplan = new Dialplan(this.#configuration.dialplan)
     own(hints.addSource(dialplan))
+    // What others have published is shown until the module that takes it knows which of it still holds.
+    const isPublishedTo = (pjsip.inboundPublications?.size ?? 0) > 0
     own(
       await keepStates(
         store,
         { devices, presences, mailboxes },
-        (origin) => origin === LOCAL || servers.some(({ name }) => name === origin),
+        (origin) =>
+          origin === LOCAL || servers.some(({ name }) => name === origin) || (isPublishedTo && isEntityId(origin)),
       ),
     )
 

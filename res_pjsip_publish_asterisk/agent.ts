@@ -1,0 +1,84 @@
+/**
+ * The event publication agent (RFC 3903 4): brings those who have states together with the sections that say where they
+ * are published.
+ */
+import type { OutboundPublish } from '../core/publication-options.ts'
+import type { Undo } from '../core/scope.ts'
+import { Client, type ClientServices } from './client.ts'
+import type { EventPublisher, OutboundPublishing } from './contract.ts'
+
+interface Running {
+  readonly client: Client
+  readonly publisher: EventPublisher
+  readonly started: ReturnType<EventPublisher['start']>
+}
+
+export class Agent implements OutboundPublishing {
+  readonly #services: ClientServices
+  readonly #sections: () => Iterable<OutboundPublish>
+  readonly #stopping: () => boolean
+  readonly #publishers = new Map<string, EventPublisher>()
+  readonly #running = new Map<string, Running>()
+
+  /** `sections`: what the files say now. */
+  constructor(services: ClientServices, sections: () => Iterable<OutboundPublish>, stopping: () => boolean) {
+    this.#services = services
+    this.#sections = sections
+    this.#stopping = stopping
+  }
+
+  publisher(publisher: EventPublisher): Undo {
+    const { event } = publisher
+    if (this.#publishers.has(event)) throw new Error(`${event} has somebody who publishes it already`)
+    this.#publishers.set(event, publisher)
+    this.configure()
+    return () => {
+      if (this.#publishers.get(event) !== publisher) return
+      this.#publishers.delete(event)
+      this.configure()
+    }
+  }
+
+  client(name: string): Client | undefined {
+    return this.#running.get(name)?.client
+  }
+
+  /** In the order of the files. */
+  get clients(): readonly Client[] {
+    return [...this.#running.values()].map(({ client }) => client)
+  }
+
+  /** Begins what is new, and ends what is gone or is to be different. What stays as it was goes on. */
+  configure(): void {
+    const wanted = new Map([...this.#sections()].map((section) => [section.id, section]))
+    for (const [id, { client, publisher }] of this.#running) {
+      const now = wanted.get(id)
+      const same = now !== undefined && JSON.stringify(now) === JSON.stringify(client.section)
+      if (!same || this.#publishers.get(now.event) !== publisher) this.#end(id)
+    }
+    for (const [id, section] of wanted) {
+      const publisher = this.#publishers.get(section.event)
+      if (!publisher || this.#running.has(id)) continue
+      const client = new Client(section, this.#services)
+      this.#running.set(id, { client, publisher, started: publisher.start(client) })
+    }
+  }
+
+  /** There may be more to be published. */
+  reload(): void {
+    this.configure()
+    for (const { started } of this.#running.values()) started.reload?.()
+  }
+
+  close(): void {
+    for (const id of this.#running.keys()) this.#end(id)
+  }
+
+  #end(id: string): void {
+    const running = this.#running.get(id)
+    if (!running) return
+    this.#running.delete(id)
+    void running.started.stop()
+    running.client.close(!this.#stopping())
+  }
+}

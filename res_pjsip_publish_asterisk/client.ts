@@ -1,0 +1,93 @@
+/** All that is published by one section of type outbound-publish: one publication, or with multi_user one for each extension. */
+import type { Core } from '../core/core.ts'
+import type { Logger } from '../core/log.ts'
+import type { Counter } from '../core/metrics.ts'
+import type { OutboundPublish } from '../core/publication-options.ts'
+import type { HeaderLine } from '../core/sip/contract.ts'
+import { verdictOf } from './answer-rule.ts'
+import type { PublishClient, Saying } from './contract.ts'
+import type { EntityTags } from './entity-tags.ts'
+import { OutboundPublication } from './outbound-publication.ts'
+import { asEndpoint, publishRequest, urisOf } from './publish-request.ts'
+
+export interface ClientServices {
+  readonly core: Pick<Core, 'sip' | 'auth' | 'general'>
+  readonly log: Logger
+  readonly tags: EntityTags
+  readonly now: () => number
+  /** Headers that all our requests have. */
+  readonly common: () => readonly HeaderLine[]
+  readonly sent: Counter
+  readonly failed: Counter
+}
+
+export class Client implements PublishClient {
+  readonly section: OutboundPublish
+  readonly #services: ClientServices
+  /** By user; the empty one without multi_user. */
+  readonly #publications = new Map<string, OutboundPublication>()
+
+  constructor(section: OutboundPublish, services: ClientServices) {
+    this.section = section
+    this.#services = services
+  }
+
+  /** In the order in which they began. */
+  get publications(): ReadonlyMap<string, OutboundPublication> {
+    return this.#publications
+  }
+
+  say(saying: Saying): void {
+    this.#publication(this.section.multi_user ? (saying.user ?? '') : '').say(saying)
+  }
+
+  again(): void {
+    for (const publication of this.#publications.values()) publication.again()
+  }
+
+  end(user: string): void {
+    this.#publications.get(user)?.end(true)
+    this.#publications.delete(user)
+  }
+
+  close(withdraw: boolean): void {
+    for (const publication of this.#publications.values()) publication.end(withdraw)
+    this.#publications.clear()
+  }
+
+  #publication(user: string): OutboundPublication {
+    let found = this.#publications.get(user)
+    if (!found) this.#publications.set(user, (found = this.#make(user)))
+    return found
+  }
+
+  #make(user: string): OutboundPublication {
+    const { core, log, tags, now, common, sent, failed } = this.#services
+    const { section } = this
+    const uris = urisOf(section, user === '' ? undefined : user)
+    const name = user === '' ? section.id : `${section.id} of ${user}`
+    return new OutboundPublication(
+      {
+        servers: uris.servers,
+        expiration: section.expiration,
+        maxChallenges: section.max_auth_attempts,
+        now,
+        remember: (lease) => tags.set(section.id, user, lease),
+        trouble: (why) => log.notice(`outbound-publish ${name} does not get through: ${why}`),
+        recovered: () => log.notice(`outbound-publish ${name} gets through again`),
+        send: (draft, done) => {
+          const written = { compat: core.general.compat, common: common() }
+          const request = publishRequest(section, uris, draft, written)
+          sent.add()
+          core.sip.request({ ...request, credentials: core.auth.credentialsFor(asEndpoint(section)) }, (outcome) => {
+            const verdict = verdictOf(outcome, draft.expires)
+            if (verdict.kind !== 'accepted') failed.add()
+            log.debug(() => `PUBLISH ${request.requestUri} for ${name}: ${verdict.kind}`)
+            done(verdict)
+          })
+        },
+      },
+      tags.get(section.id, user),
+    )
+  }
+}

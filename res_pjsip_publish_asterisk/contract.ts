@@ -1,0 +1,45 @@
+/** What the event publication agent (RFC 3903 4) gives to those who have something to publish. */
+import type { OutboundPublish, PublishedEventName } from '../core/publication-options.ts'
+import type { Undo } from '../core/scope.ts'
+import type { RequestBody } from '../core/sip/contract.ts'
+
+/** One thing that is to be said. What was said under a key before, and is not sent yet, is replaced by it. */
+export interface Saying {
+  /** With multi_user the extension: each is a publication of its own. */
+  readonly user?: string
+  readonly key: string
+  /** Made when it is sent, so that it is the newest; undefined where there is nothing to be said after all. */
+  readonly body: () => RequestBody | undefined
+  /** It is not said again where the receiver has lost what it knew. */
+  readonly once?: boolean
+}
+
+/** What publishes for one section of type outbound-publish. */
+export interface PublishClient {
+  readonly section: OutboundPublish
+  say(saying: Saying): void
+  /** Says everything again. */
+  again(): void
+  /** Takes back what is published for a user. */
+  end(user: string): void
+}
+
+/** Whoever has the states of an event. */
+export interface EventPublisher {
+  readonly event: PublishedEventName
+  /** Says all that there is, and from then on what changes. `reload`: there may be more now. */
+  start(client: PublishClient): { readonly stop: Undo; reload?(): void }
+}
+
+export interface OutboundPublishing {
+  /** Registers who publishes for an event; a second one throws. */
+  publisher(publisher: EventPublisher): Undo
+  /** By the name of the section; undefined where there is none, or nobody publishes for its event. */
+  client(name: string): PublishClient | undefined
+}
+
+declare module '../core/module.ts' {
+  interface ModuleApis {
+    res_pjsip_outbound_publish: OutboundPublishing
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Publishes hints as presence or as dialogs, each extension for itself: those that the dialplan names, and those of its
+ * patterns that somebody watches.
+ */
+import type { Core } from '../core/core.ts'
+import type { Logger } from '../core/log.ts'
+import { compileFilter } from '../core/publication-options.ts'
+import type { Undo } from '../core/scope.ts'
+import type { RequestBody } from '../core/sip/contract.ts'
+import type { Hint } from '../core/states/hints.ts'
+import type { Addressing, Pubsub } from '../res_pjsip_pubsub/contract.ts'
+import type { EventPublisher, PublishClient } from './contract.ts'
+import { asEndpoint, urisOf } from './publish-request.ts'
+
+const BODY_TYPES = { presence: 'application/pidf+xml', dialog: 'application/dialog-info+xml' } as const
+
+interface HintServices {
+  readonly core: Pick<Core, 'hints' | 'general'>
+  readonly pubsub: Pick<Pubsub, 'document' | 'onSubscription'>
+  readonly log: Logger
+}
+
+export function hintPublisher(event: 'presence' | 'dialog', services: HintServices): EventPublisher {
+  return {
+    event,
+    start(client) {
+      const published = new PublishedHints(client, client.section['@body'] || BODY_TYPES[event], event, services)
+      published.reload()
+      const undo = services.pubsub.onSubscription((what, { endpoint, resource }) => {
+        if (what === 'established') published.follow(endpoint.hintContext, resource)
+      })
+      return {
+        stop: () => {
+          void undo()
+          published.stop()
+        },
+        reload: () => published.reload(),
+      }
+    },
+  }
+}
+
+class PublishedHints {
+  readonly #client: PublishClient
+  readonly #type: string
+  readonly #event: 'presence' | 'dialog'
+  readonly #services: HintServices
+  readonly #isContext: (name: string) => boolean
+  readonly #isExten: (name: string) => boolean
+  /** By `exten@context`; undefined while it is looked up. */
+  readonly #followed = new Map<string, Undo | undefined>()
+  /** By extension. */
+  readonly #versions = new Map<string, number>()
+  #stopped = false
+  #warned = false
+
+  constructor(client: PublishClient, type: string, event: 'presence' | 'dialog', services: HintServices) {
+    this.#client = client
+    this.#type = type
+    this.#event = event
+    this.#services = services
+    this.#isContext = compileFilter(client.section['@context'])
+    this.#isExten = compileFilter(client.section['@exten'])
+  }
+
+  /** All hints there are now. */
+  reload(): void {
+    const { hints } = this.#services.core
+    for (const { context, exten } of [...hints.extensions(), ...hints.list()]) this.follow(context, exten)
+  }
+
+  follow(context: string, exten: string): void {
+    const key = `${exten}@${context}`
+    if (exten === '' || this.#followed.has(key) || !this.#isContext(context) || !this.#isExten(exten)) return
+    this.#followed.set(key, undefined)
+    void this.#services.core.hints.find(context, exten).then((hint) => {
+      if (this.#stopped) return
+      if (!hint || hint === 'unreachable') this.#followed.delete(key)
+      else this.#watch(key, hint)
+    })
+  }
+
+  stop(): void {
+    this.#stopped = true
+    for (const undo of this.#followed.values()) void undo?.()
+    this.#followed.clear()
+  }
+
+  #watch(key: string, hint: Hint): void {
+    const { exten } = hint
+    const body = (): RequestBody | undefined => this.#body(hint)
+    const undo = hint.watch({
+      value: () => this.#client.say({ user: exten, key: 'state', body }),
+      end: () => {
+        this.#followed.delete(key)
+        this.#client.end(exten)
+      },
+    })
+    this.#followed.set(key, undo)
+  }
+
+  #body(hint: Hint): RequestBody | undefined {
+    const { core, pubsub, log } = this.#services
+    const uris = urisOf(this.#client.section, hint.exten)
+    const to: Addressing = {
+      resource: hint.exten,
+      localUri: uris.servers[0] ?? '',
+      remoteUri: uris.to,
+      userAgent: '',
+      endpoint: asEndpoint(this.#client.section),
+    }
+    const version = this.#versions.get(hint.exten) ?? 0
+    // Asterisk says nothing of the parties to whom it publishes.
+    const state = core.general.compat === 'asterisk' ? { ...hint.value, calls: [] } : hint.value
+    const content = pubsub.document(this.#event, this.#type, state, to, version)
+    if (content === undefined) {
+      if (!this.#warned) log.warning(`nobody makes ${this.#type} for ${this.#event}: ${this.#client.section.id} waits`)
+      this.#warned = true
+      return undefined
+    }
+    this.#versions.set(hint.exten, version + 1)
+    return { contentType: this.#type, content }
+  }
+}

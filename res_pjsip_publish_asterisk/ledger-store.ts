@@ -1,0 +1,70 @@
+/** The ledgers in the store, so that a restart knows which publication a state belongs to. */
+import type { Store, Table } from '../core/store-contract.ts'
+import type { Entry, LedgerStore } from './ledger.ts'
+
+interface SaidRow {
+  /** Publication, event, origin, and the name in lower case, with tabs between them. */
+  readonly id: string
+  readonly publication: string
+  readonly event: string
+  readonly origin: string
+  readonly name: string
+  readonly state: string
+}
+
+export interface StateCodec<State> {
+  encode(state: State): string
+  /** undefined for what cannot be read: it is left out. */
+  decode(text: string): State | undefined
+}
+
+export class SaidTable {
+  readonly #table: Table<SaidRow>
+  readonly #rows: readonly SaidRow[]
+
+  private constructor(table: Table<SaidRow>, rows: readonly SaidRow[]) {
+    this.#table = table
+    this.#rows = rows
+  }
+
+  /** `rows`: what should be in it now. */
+  static async open(store: Store, rows: () => Iterable<SaidRow>): Promise<SaidTable> {
+    const table = await store.table<SaidRow>({
+      name: 'published_states',
+      key: 'id',
+      columns: { id: 'text', publication: 'text', event: 'text', origin: 'text', name: 'text', state: 'text' },
+      rows,
+    })
+    const stored: SaidRow[] = []
+    await table.load((page) => {
+      for (const row of page) stored.push(row)
+    })
+    return new SaidTable(table, stored)
+  }
+
+  /** What was stored for an event, as long as its publication is there; the rest is deleted. */
+  restored<State>(event: string, codec: StateCodec<State>, isThere: (publication: string) => boolean): Entry<State>[] {
+    return this.#rows.flatMap((row) => {
+      if (row.event !== event) return []
+      const state = isThere(row.publication) ? codec.decode(row.state) : undefined
+      if (state === undefined) this.#table.delete(row.id)
+      return state === undefined ? [] : [{ ...row, state }]
+    })
+  }
+
+  of<State>(event: string, codec: StateCodec<State>): LedgerStore<State> {
+    return {
+      put: (entry) => this.#table.put(rowOf(event, codec, entry)),
+      delete: (entry) => this.#table.delete(idOf(event, entry)),
+    }
+  }
+}
+
+export function rowOf<State>(event: string, codec: StateCodec<State>, entry: Entry<State>): SaidRow {
+  const { publication, origin, name, state } = entry
+  return { id: idOf(event, entry), publication, event, origin, name, state: codec.encode(state) }
+}
+
+function idOf(event: string, { publication, origin, name }: Entry<unknown>): string {
+  return [publication, event, origin, name.toLowerCase()].join('\t')
+}

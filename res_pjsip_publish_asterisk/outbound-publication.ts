@@ -1,0 +1,269 @@
+/**
+ * One publication of ours at another server: initial, modify, refresh, remove (RFC 3903 4.1).
+ *
+ *     idle ──say──▸ sending ──2xx──▸ published ──say, or before it expires──▸ sending
+ *                     │  ▴
+ *               fails │  │ the pause is over
+ *                     ▾  │
+ *                    waiting                        ended: from all of them
+ *
+ * One PUBLISH is under way at a time (RFC 3903 4); what is said meanwhile waits, and only the newest under each key.
+ */
+import type { RequestBody } from '../core/sip/contract.ts'
+import { pauseAfter, refreshAfter, type Verdict } from './answer-rule.ts'
+import type { Saying } from './contract.ts'
+
+/** What a server gave us, and what we need to go on with it after a restart. */
+export interface Lease {
+  readonly serverUri: string
+  readonly entityTag: string
+  /** Epoch milliseconds. */
+  readonly expires: number
+}
+
+/** One PUBLISH, before it has headers and URIs. */
+export interface Draft {
+  readonly server: number
+  /** Undefined makes a new publication. */
+  readonly entityTag: string | undefined
+  /** Seconds; 0 removes. */
+  readonly expires: number
+  /** Undefined only refreshes. */
+  readonly body: RequestBody | undefined
+}
+
+export interface PublicationServices {
+  readonly servers: readonly string[]
+  /** Seconds. */
+  readonly expiration: number
+  readonly maxChallenges: number
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  readonly send: (draft: Draft, done: (verdict: Verdict) => void) => void
+  /** It is kept over a restart, or forgotten. */
+  readonly remember: (lease: Lease | undefined) => void
+  /** For the operator: something else than the last time. */
+  readonly trouble: (why: string) => void
+  readonly recovered: () => void
+}
+
+export type Phase = 'idle' | 'sending' | 'published' | 'waiting' | 'ended'
+type Sayings = Map<string, Saying['body']>
+
+/** Milliseconds; setTimeout knows no longer ones. */
+const LONGEST_TIMER = 2 ** 31 - 1
+/** Seconds of rest for who has the wrong password: more attempts may lock the account. */
+const AFTER_CHALLENGES = 3600
+
+export class OutboundPublication {
+  readonly #services: PublicationServices
+  #phase: Phase = 'idle'
+  #timer: NodeJS.Timeout | undefined
+  #server = 0
+  #lease: Lease | undefined
+  #seconds: number
+  /** All that holds, for a server that has forgotten it. */
+  readonly #known: Sayings = new Map()
+  /** Not sent yet, the longest waiting first. */
+  #open: Sayings = new Map()
+  #flying: readonly [key: string, body: Saying['body']] | undefined
+  #failures = 0
+  #challenges = 0
+  /** Servers that have failed one after the other. */
+  #tried = 0
+  #why = ''
+  #withdraws = false
+
+  constructor(services: PublicationServices, lease?: Lease) {
+    this.#services = services
+    this.#seconds = services.expiration
+    const server = lease && lease.expires > services.now() ? services.servers.indexOf(lease.serverUri) : -1
+    if (server < 0) return
+    this.#server = server
+    this.#lease = lease
+  }
+
+  get phase(): Phase {
+    return this.#phase
+  }
+  get lease(): Lease | undefined {
+    return this.#lease
+  }
+  /** How many things wait to be sent. */
+  get waiting(): number {
+    return this.#open.size + (this.#flying ? 1 : 0)
+  }
+  /** Why it is not as it should be; empty where it is. */
+  get why(): string {
+    return this.#why
+  }
+  get serverUri(): string {
+    return this.#services.servers[this.#server] ?? ''
+  }
+
+  say({ key, body, once = false }: Saying): void {
+    if (this.#phase === 'ended') return
+    if (once) this.#known.delete(key)
+    else this.#known.set(key, body)
+    this.#open.set(key, body)
+    if (this.#phase === 'idle' || this.#phase === 'published') this.#next()
+  }
+
+  again(): void {
+    if (this.#phase === 'ended') return
+    for (const [key, body] of this.#known) this.#open.set(key, body)
+    if (this.#phase === 'idle' || this.#phase === 'published') this.#next()
+  }
+
+  /** `withdraw`: the server is told. Without it what is published stays there, for the next start. */
+  end(withdraw: boolean): void {
+    if (this.#phase === 'ended') return
+    const isSending = this.#phase === 'sending'
+    this.#enter('ended')
+    this.#withdraws = withdraw
+    if (withdraw && !isSending) this.#withdraw()
+  }
+
+  /** Clears the one timer. */
+  #enter(phase: Phase): void {
+    clearTimeout(this.#timer)
+    this.#phase = phase
+  }
+
+  #after(seconds: number, work: () => void): void {
+    this.#timer = setTimeout(work, Math.min(seconds * 1000, LONGEST_TIMER))
+    this.#timer.unref()
+  }
+
+  #next(): void {
+    for (const [key, make] of this.#open) {
+      this.#open.delete(key)
+      const body = make()
+      if (!body) continue
+      this.#flying = [key, make]
+      return this.#send(body)
+    }
+    if (!this.#lease) return this.#enter('idle')
+    this.#enter('published')
+    this.#after(refreshAfter((this.#lease.expires - this.#services.now()) / 1000), () => this.#refresh())
+  }
+
+  #refresh(): void {
+    const { now } = this.#services
+    if (this.#lease && this.#lease.expires > now()) return this.#send(undefined)
+    this.#forgotten()
+    this.#next()
+  }
+
+  #send(body: RequestBody | undefined): void {
+    this.#enter('sending')
+    const draft: Draft = { server: this.#server, entityTag: this.#lease?.entityTag, expires: this.#seconds, body }
+    this.#services.send(draft, (verdict) => this.#answered(verdict, draft))
+  }
+
+  #answered(verdict: Verdict, { entityTag }: Draft): void {
+    if (verdict.kind === 'accepted') this.#accepted(verdict)
+    if (this.#phase === 'ended') {
+      if (this.#withdraws) this.#withdraw()
+      return
+    }
+    const flying = this.#flying
+    this.#flying = undefined
+    if (verdict.kind === 'accepted') return this.#next()
+    if (flying) this.#putBack(flying)
+    switch (verdict.kind) {
+      case 'forgotten':
+        if (entityTag === undefined)
+          return this.#pause({ kind: 'refused', why: '412 to a first PUBLISH', retryAfter: undefined })
+        this.#forgotten()
+        return this.#proceed()
+      case 'too brief':
+        this.#seconds = verdict.seconds
+        return this.#proceed()
+      case 'challenged':
+        if (++this.#challenges < this.#services.maxChallenges) return this.#proceed()
+        this.#challenges = 0
+        return this.#pause({ kind: 'refused', why: 'the credentials are not taken', retryAfter: AFTER_CHALLENGES })
+      case 'failed':
+        return this.#elsewhere(verdict)
+      case 'refused':
+        return this.#pause(verdict)
+    }
+  }
+
+  /** The same once more, or a refresh where there is nothing to be said. */
+  #proceed(): void {
+    if (this.#open.size > 0 || !this.#lease) this.#next()
+    else this.#send(undefined)
+  }
+
+  #accepted({ entityTag, seconds }: Extract<Verdict, { kind: 'accepted' }>): void {
+    this.#failures = this.#challenges = this.#tried = 0
+    if (this.#why !== '') {
+      this.#why = ''
+      this.#services.recovered()
+    }
+    const expires = this.#services.now() + seconds * 1000
+    this.#lease = entityTag === undefined ? undefined : { serverUri: this.serverUri, entityTag, expires }
+    this.#services.remember(this.#lease)
+  }
+
+  /** The newest under a key is what is sent; it goes before the others. */
+  #putBack([key, body]: readonly [string, Saying['body']]): void {
+    if (!this.#open.has(key)) this.#open = new Map([[key, body], ...this.#open])
+  }
+
+  /** The server has to be told everything. */
+  #forgotten(): void {
+    this.#lease = undefined
+    this.#services.remember(undefined)
+    for (const [key, body] of this.#known) if (!this.#open.has(key)) this.#open.set(key, body)
+  }
+
+  #elsewhere(verdict: Extract<Verdict, { kind: 'failed' }>): void {
+    const { servers } = this.#services
+    if (this.#tried + 1 < servers.length) {
+      this.#tried++
+      this.#tell(`${this.serverUri}: ${verdict.why}`)
+      this.#goTo((this.#server + 1) % servers.length)
+      return this.#proceed()
+    }
+    this.#tried = 0
+    this.#pause(verdict)
+    this.#goTo(0)
+  }
+
+  #goTo(server: number): void {
+    if (server === this.#server) return
+    this.#server = server
+    this.#forgotten()
+  }
+
+  #pause(verdict: Extract<Verdict, { kind: 'failed' | 'refused' }>): void {
+    this.#tell(`${this.serverUri}: ${verdict.why}`)
+    this.#enter('waiting')
+    this.#after(pauseAfter(verdict, this.#failures++), () => this.#resume())
+  }
+
+  #resume(): void {
+    if (this.#lease && this.#lease.expires <= this.#services.now()) this.#forgotten()
+    this.#proceed()
+  }
+
+  #tell(why: string): void {
+    if (why === this.#why) return
+    this.#why = why
+    this.#services.trouble(why)
+  }
+
+  #withdraw(): void {
+    const lease = this.#lease
+    this.#lease = undefined
+    this.#services.remember(undefined)
+    if (!lease || lease.expires <= this.#services.now()) return
+    this.#services.send(
+      { server: this.#server, entityTag: lease.entityTag, expires: 0, body: undefined },
+      () => undefined,
+    )
+  }
+}

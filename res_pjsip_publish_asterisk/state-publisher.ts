@@ -1,0 +1,51 @@
+/**
+ * Publishes our states as Asterisk publishes its own: all that are known, then each change. Ours is what somebody here
+ * or a server of ours has said, and never what others have published to us: so nothing goes in circles.
+ */
+import { isEntityId } from '../core/entity-id.ts'
+import { compileFilter, type OutboundPublish, type PublishedEventName } from '../core/publication-options.ts'
+import type { RequestBody } from '../core/sip/contract.ts'
+import type { Reported } from '../core/states/reported.ts'
+import type { EventPublisher, PublishClient } from './contract.ts'
+
+export interface PublishedStates<State> {
+  readonly event: PublishedEventName
+  readonly states: Reported<State>
+  readonly filter: (section: OutboundPublish) => string
+  /** What is said of something that nobody here knows any more. */
+  readonly nothing: State
+  readonly same: (a: State, b: State) => boolean
+  readonly body: (name: string, state: State) => RequestBody
+}
+
+export function statePublisher<State>(published: PublishedStates<State>): EventPublisher {
+  return { event: published.event, start: (client) => ({ stop: follow(published, client) }) }
+}
+
+function follow<State>(
+  { states, filter, nothing, same, body }: PublishedStates<State>,
+  client: PublishClient,
+): () => void | Promise<void> {
+  const { section } = client
+  const wanted = compileFilter(filter(section))
+  const from = compileFilter(section['@origin_filter'])
+  const isOurs = (origin: string): boolean => !isEntityId(origin) && from(origin)
+  const said = new Map<string, State>()
+  const tell = (name: string): void => {
+    const key = name.toLowerCase()
+    const before = said.get(key)
+    const now = states.seen(name, isOurs)
+    if (now === undefined) {
+      if (!said.delete(key)) return
+      client.say({ key, once: true, body: () => body(name, states.seen(name, isOurs) ?? nothing) })
+    } else if (before === undefined || !same(before, now)) {
+      said.set(key, now)
+      client.say({ key, body: () => body(name, states.seen(name, isOurs) ?? nothing) })
+    }
+  }
+  const stop = states.onReport((name, origin) => {
+    if (isOurs(origin) && wanted(name)) tell(name)
+  })
+  for (const { name } of states.list()) if (wanted(name)) tell(name)
+  return stop
+}

@@ -1,0 +1,265 @@
+import { expect } from 'chai'
+import { pauseAfter, refreshAfter, type Verdict, verdictOf } from '../../res_pjsip_publish_asterisk/answer-rule.ts'
+import { type Draft, type Lease, OutboundPublication } from '../../res_pjsip_publish_asterisk/outbound-publication.ts'
+import { responseOf, sipBytes } from '../support/sip-text.ts'
+import { until } from '../support/tools.ts'
+
+/** A server that answers when the test says so. */
+class Rig {
+  readonly drafts: Draft[] = []
+  readonly troubles: string[] = []
+  readonly remembered: (Lease | undefined)[] = []
+  recovered = 0
+  #done: ((verdict: Verdict) => void) | undefined
+  now = 1_000_000
+  readonly publication: OutboundPublication
+
+  constructor(servers: readonly string[] = ['sip:one'], lease?: Lease) {
+    this.publication = new OutboundPublication(
+      {
+        servers,
+        expiration: 600,
+        maxChallenges: 3,
+        now: () => this.now,
+        send: (draft, done) => {
+          if (this.#done) throw new Error('two PUBLISH requests at a time')
+          this.drafts.push(draft)
+          this.#done = done
+        },
+        remember: (one) => this.remembered.push(one),
+        trouble: (why) => this.troubles.push(why),
+        recovered: () => this.recovered++,
+      },
+      lease,
+    )
+  }
+
+  say(key: string, content: string, once = false): void {
+    this.publication.say({ key, once, body: () => ({ contentType: 'text/plain', content }) })
+  }
+
+  answer(verdict: Verdict): void {
+    const done = this.#done
+    this.#done = undefined
+    if (!done) throw new Error('nothing is under way')
+    done(verdict)
+  }
+
+  accept(entityTag = `tag${this.drafts.length}`, seconds = 600): void {
+    this.answer({ kind: 'accepted', entityTag, seconds })
+  }
+
+  /** Body, entity-tag and server of each PUBLISH. */
+  get sent(): string[] {
+    return this.drafts.map(({ body, entityTag, server, expires }) =>
+      [body?.content.toString() ?? '-', entityTag ?? 'new', server, expires].join(' '),
+    )
+  }
+}
+
+const failed = (retryAfter?: number): Verdict => ({ kind: 'failed', why: 'no answer', retryAfter })
+
+describe('A publication of ours', () => {
+  it('is made, changed and withdrawn with the entity-tag of the last answer', () => {
+    const rig = new Rig()
+    rig.say('a', 'one')
+    rig.accept()
+    rig.say('a', 'two')
+    rig.accept()
+    rig.publication.end(true)
+    expect(rig.sent).to.deep.equal(['one new 0 600', 'two tag1 0 600', '- tag2 0 0'])
+    expect(rig.publication.phase).to.equal('ended')
+    expect(rig.remembered.at(-1)).to.equal(undefined)
+  })
+
+  it('says only the newest of what came while a PUBLISH was under way', () => {
+    const rig = new Rig()
+    rig.say('a', 'a1')
+    for (const text of ['a2', 'a3']) rig.say('a', text)
+    rig.say('b', 'b1')
+    rig.say('a', 'a4')
+    expect(rig.publication.waiting).to.equal(3)
+    rig.accept()
+    rig.accept()
+    rig.accept()
+    expect(rig.sent).to.deep.equal(['a1 new 0 600', 'a4 tag1 0 600', 'b1 tag2 0 600'])
+  })
+
+  it('makes a body when it is sent, and sends none where there is nothing to be said any more', () => {
+    const rig = new Rig()
+    let state = 'old'
+    rig.say('a', 'first')
+    rig.publication.say({ key: 'b', body: () => ({ contentType: 'text/plain', content: state }) })
+    rig.publication.say({ key: 'c', body: () => undefined })
+    state = 'new'
+    rig.accept()
+    rig.accept()
+    expect(rig.sent).to.deep.equal(['first new 0 600', 'new tag1 0 600'])
+    expect(rig.publication.phase).to.equal('published')
+  })
+
+  it('says everything again after 412, but for what was to be said once', () => {
+    const rig = new Rig()
+    rig.say('a', 'A')
+    rig.accept()
+    rig.say('b', 'B')
+    rig.accept()
+    rig.say('c', 'C', true)
+    rig.accept()
+    rig.say('b', 'B2')
+    rig.answer({ kind: 'forgotten' })
+    rig.accept()
+    rig.accept()
+    expect(rig.sent.slice(3)).to.deep.equal(['B2 tag3 0 600', 'B2 new 0 600', 'A tag5 0 600'])
+    expect(rig.publication.phase).to.equal('published')
+  })
+
+  it('rests after 412 to a new publication', () => {
+    const rig = new Rig()
+    rig.say('a', 'A')
+    rig.answer({ kind: 'forgotten' })
+    expect(rig.publication.phase).to.equal('waiting')
+    expect(rig.troubles).to.have.length(1)
+    rig.publication.end(false)
+  })
+
+  it('lasts as long as the server wants after 423', () => {
+    const rig = new Rig()
+    rig.say('a', 'A')
+    rig.answer({ kind: 'too brief', seconds: 1800 })
+    rig.accept('tag', 1800)
+    rig.say('a', 'A2')
+    expect(rig.sent).to.deep.equal(['A new 0 600', 'A new 0 1800', 'A2 tag 0 1800'])
+  })
+
+  it('gives up for an hour after as many challenges as are allowed', () => {
+    const rig = new Rig()
+    rig.say('a', 'A')
+    for (let n = 0; n < 3; n++) rig.answer({ kind: 'challenged' })
+    expect(rig.drafts).to.have.length(3)
+    expect(rig.publication.phase).to.equal('waiting')
+    expect(rig.troubles[0]).to.include('credentials')
+    rig.publication.end(false)
+  })
+
+  it('tries the other servers in turn, from the beginning on each, and rests when all have failed', () => {
+    const rig = new Rig(['sip:one', 'sip:two', 'sip:three'])
+    rig.say('a', 'A')
+    rig.accept()
+    rig.say('b', 'B')
+    rig.answer(failed())
+    rig.answer(failed())
+    expect(rig.sent).to.deep.equal(['A new 0 600', 'B tag1 0 600', 'B new 1 600', 'B new 2 600'])
+    rig.accept()
+    rig.accept()
+    expect(rig.sent.slice(4)).to.deep.equal(['A tag4 2 600'])
+    expect(rig.recovered).to.equal(1)
+    rig.say('b', 'B2')
+    for (let n = 0; n < 3; n++) rig.answer(failed())
+    expect(rig.publication.phase).to.equal('waiting')
+    expect(rig.publication.serverUri).to.equal('sip:one')
+    rig.publication.end(false)
+  })
+
+  it('waits as long as Retry-After says, and then says what is new by then', async () => {
+    const rig = new Rig()
+    rig.say('a', 'A')
+    rig.answer(failed(1))
+    rig.say('a', 'A2')
+    expect(rig.drafts).to.have.length(1)
+    await until('another attempt', () => rig.drafts.length === 2)
+    rig.accept()
+    expect(rig.sent).to.deep.equal(['A new 0 600', 'A2 new 0 600'])
+    expect(rig.troubles).to.deep.equal(['sip:one: no answer'])
+    expect(rig.recovered).to.equal(1)
+  })
+
+  it('is refreshed without a body before it expires, and made anew where it has expired', async () => {
+    const rig = new Rig()
+    rig.say('a', 'A')
+    rig.accept('t1', 0.04)
+    await until('a refresh', () => rig.drafts.length === 2)
+    rig.accept('t2', 0.04)
+    rig.now += 100
+    await until('a new one', () => rig.drafts.length === 3)
+    expect(rig.sent).to.deep.equal(['A new 0 600', '- t1 0 600', 'A new 0 600'])
+    rig.publication.end(false)
+  })
+
+  it('goes on with what was published before a restart, at the same server', () => {
+    const lease = { serverUri: 'sip:two', entityTag: 'kept', expires: 2_000_000 }
+    const rig = new Rig(['sip:one', 'sip:two'], lease)
+    rig.say('a', 'A')
+    expect(rig.sent).to.deep.equal(['A kept 1 600'])
+    const late = new Rig(['sip:one', 'sip:two'], { ...lease, expires: 900_000 })
+    late.say('a', 'A')
+    expect(late.sent).to.deep.equal(['A new 0 600'])
+    const elsewhere = new Rig(['sip:three'], lease)
+    elsewhere.say('a', 'A')
+    expect(elsewhere.sent).to.deep.equal(['A new 0 600'])
+  })
+
+  it('is withdrawn after the PUBLISH that is under way', () => {
+    const rig = new Rig()
+    rig.say('a', 'A')
+    rig.publication.end(true)
+    expect(rig.drafts).to.have.length(1)
+    rig.accept('late')
+    expect(rig.sent).to.deep.equal(['A new 0 600', '- late 0 0'])
+  })
+})
+
+describe('The answer to a PUBLISH', () => {
+  const verdict = (line: string, ...headers: string[]): Verdict =>
+    verdictOf(
+      {
+        kind: 'response',
+        response: responseOf(
+          sipBytes([
+            `SIP/2.0 ${line}`,
+            'Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1',
+            'From: <sip:a@b>;tag=1',
+            'To: <sip:c@d>;tag=2',
+            'Call-ID: x',
+            'CSeq: 1 PUBLISH',
+            ...headers,
+          ]),
+        ),
+      },
+      600,
+    )
+
+  it('is taken as the RFCs say', () => {
+    expect(verdict('200 OK', 'SIP-ETag: x', 'Expires: 300')).to.deep.equal({
+      kind: 'accepted',
+      entityTag: 'x',
+      seconds: 300,
+    })
+    expect(verdict('200 OK', 'SIP-ETag: x')).to.deep.equal({ kind: 'accepted', entityTag: 'x', seconds: 600 })
+    expect(verdict('200 OK', 'Expires: 0').kind).to.equal('refused')
+    expect(verdict('412 Conditional Request Failed').kind).to.equal('forgotten')
+    expect(verdict('423 Interval Too Brief', 'Min-Expires: 900')).to.deep.equal({ kind: 'too brief', seconds: 900 })
+    expect(verdict('423 Interval Too Brief', 'Min-Expires: 60').kind).to.equal('refused')
+    expect(verdict('423 Interval Too Brief').kind).to.equal('refused')
+    expect(verdict('401 Unauthorized').kind).to.equal('challenged')
+    expect(verdict('407 Proxy Authentication Required').kind).to.equal('challenged')
+    expect(verdict('503 Service Unavailable', 'Retry-After: 7 (soon)')).to.deep.equal({
+      kind: 'failed',
+      why: '503 Service Unavailable',
+      retryAfter: 7,
+    })
+    for (const line of ['403 Forbidden', '404 Not Found', '489 Bad Event', '603 Decline', '302 Moved'])
+      expect(verdict(line).kind, line).to.equal('refused')
+    expect(verdictOf({ kind: 'timeout' }, 600).kind).to.equal('failed')
+    expect(verdictOf({ kind: 'unreachable', reason: 'no route' }, 600)).to.include({ kind: 'failed', why: 'no route' })
+  })
+
+  it('says when to come again', () => {
+    expect([3600, 600, 60, 1].map(refreshAfter)).to.deep.equal([3560, 560, 45, 0.75])
+    const failure = { kind: 'failed', retryAfter: undefined } as const
+    expect([0, 1, 2, 9].map((n) => pauseAfter(failure, n))).to.deep.equal([2, 4, 8, 120])
+    expect([0, 30].map((n) => pauseAfter({ ...failure, kind: 'refused' }, n))).to.deep.equal([5, 3600])
+    expect(pauseAfter({ ...failure, retryAfter: 30 }, 5)).to.equal(30)
+    expect(pauseAfter({ ...failure, retryAfter: 4_000_000_000 }, 5)).to.equal(86400)
+  })
+})
