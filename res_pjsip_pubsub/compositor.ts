@@ -139,7 +139,7 @@ export class Compositor implements Publishing {
   /** A PUBLISH of this endpoint. `asserted`: what is not to be taken from the request. */
   publish(tx: ServerTransaction, endpoint: Endpoint, asserted: Partial<Asserted> = {}): Promise<Published> {
     const settings = this.#services.settings()
-    const sender = asserted.sender ?? senderUri(tx.request, endpoint, settings) ?? ''
+    const sender = nameKey(asserted.sender ?? senderUri(tx.request, endpoint, settings) ?? '', settings)
     const priority = asserted.priority ?? priorityOf(tx.request, endpoint, settings.xavp_cfg)
     return publish(tx, endpoint, { sender, priority }, this.#publishing)
   }

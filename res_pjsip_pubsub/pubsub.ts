@@ -20,6 +20,7 @@ import type {
 import { WANT } from './delivery.ts'
 import { Facts } from './facts.ts'
 import type { Verdict } from './failure-rule.ts'
+import { nameKey } from './identity.ts'
 import { isLibrary, storageModes } from './kamailio-options.ts'
 import { deliveryCounters, eventGauge } from './metrics.ts'
 import type { NotifierServices } from './notifier.ts'
@@ -273,7 +274,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
         this.subscriptions.tell('status', subscription)
       },
       isOwnChange: (subscription, state) =>
-        this.#packageOf(subscription)?.ownChange?.(state, subscription.watcher) ?? false,
+        this.#packageOf(subscription)?.ownChange?.(state, nameKey(subscription.watcher, this.#settings)) ?? false,
       notifyHeaders: () => this.notifyHeaders(),
       credentialsFor: (endpoint) => this.#core.auth.credentialsFor(endpoint),
       keep: (subscription) => this.#storage.keep(subscription),

@@ -54,7 +54,7 @@ export class Watching {
     const made = new WeakMap<object, EventPackage<unknown>>()
     const winfo = {
       list: (event: string, resource: string) => this.lists.list(event, resource),
-      admins: () => services.settings().winfo_admins,
+      settings: services.settings,
     }
     this.template = {
       appliedTo: watchedEvent,

@@ -7,6 +7,7 @@ import type { Refusal } from '../core/sip/contract.ts'
 import type { Watchable } from '../core/watch.ts'
 import type { EventPackage, Kind } from './contract.ts'
 import { isOwnName } from './identity.ts'
+import type { PubsubSettings } from './options.ts'
 import type { WatcherInfo } from './watchers.ts'
 
 export const watcherInfoKind = { name: 'watcher info' } as Kind<WatcherInfo>
@@ -18,10 +19,12 @@ const MOST = 2
 /** Not the resource's owner. */
 const NOT_OWNER: Refusal = { status: 403, reason: 'Not Your Watchers' }
 
+type OwnerSettings = Pick<PubsubSettings, 'winfo_admins' | 'sip_uri_match'>
+
 export interface WinfoServices {
   readonly list: (event: string, resource: string) => Watchable<WatcherInfo>
   /** Endpoints that may see everybody's watchers. */
-  readonly admins: () => readonly string[]
+  readonly settings: () => OwnerSettings
 }
 
 /** The event it tells the watchers of: `presence` for `presence.winfo`; undefined for any other. */
@@ -43,11 +46,11 @@ export function winfoPackage(
     accept: ['application/watcherinfo+xml'],
     find: (resource, { endpoint }) => {
       if (resource === '') return undefined
-      return maySee(resource, endpoint, services.admins()) ? services.list(of.event, resource) : NOT_OWNER
+      return maySee(resource, endpoint, services.settings()) ? services.list(of.event, resource) : NOT_OWNER
     },
   }
 }
 
-function maySee(resource: string, endpoint: Endpoint, admins: readonly string[]): boolean {
-  return isOwnName(resource, endpoint) || admins.includes(endpoint.id)
+function maySee(resource: string, endpoint: Endpoint, settings: OwnerSettings): boolean {
+  return isOwnName(resource, endpoint, settings) || settings.winfo_admins.includes(endpoint.id)
 }

@@ -174,7 +174,7 @@ describe('parameters at work', () => {
   })
 
   it('sip_uri_match', async () => {
-    await begin({ sip_uri_match: '1' }, { endpoints: { alice: {}, 100: {} } })
+    await begin({ sip_uri_match: '1' }, { endpoints: { alice: {}, 100: { trust_id_inbound: true } } })
     const from = { From: '<sip:alice@pbx.example>;tag=1' }
     const tx = await made.sip.publish('alice', 'on', from)
     const tag = { ...from, 'SIP-If-Match': tx.header('SIP-ETag') }
@@ -183,6 +183,17 @@ describe('parameters at work', () => {
     made.lamps.set('Gate', 'off')
     await made.sip.subscribe('Gate')
     expect(made.pubsub.presHasSubscribers('sip:gate@pbx.example', 'lamp')).to.equal(true)
+    // Whoever is not told of its own change is known by its name, too.
+    made.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
+    const own = await made.sip.subscribe('alice', {
+      Event: 'note',
+      'P-Asserted-Identity': '<sip:Alice@pbx.example>',
+    })
+    const other = await made.sip.subscribe('alice', { Event: 'note' })
+    const note = { ...from, Event: 'note', 'Content-Type': 'text/note', Sender: '<sip:ALICE@pbx.example>' }
+    expect((await made.sip.publish('alice', 'in', note)).status).to.equal(200)
+    await settled(8)
+    expect([own.dialog.last.text, other.dialog.last.text]).to.deep.equal(['', 'in'])
     made.office.file('pubsub.conf', {})
     await made.office.loader.reload('res_pjsip_pubsub')
     expect(made.pubsub.presHasSubscribers('sip:gate@pbx.example', 'lamp')).to.equal(false)
