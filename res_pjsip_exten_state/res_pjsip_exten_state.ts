@@ -54,6 +54,7 @@ function packageOf(
     kind: extensionStateKind,
     accept,
     find,
+    displayName: ({ name }) => name,
     ownChange: ({ published }, watcher) => published !== undefined && published.sender === watcher,
   }
 }

@@ -44,6 +44,8 @@ export interface Asked {
   readonly endpoint: Endpoint
   /** URI of the watcher, without parameters. */
   readonly watcher: string
+  /** A resource list: leave is asked for each of its resources. */
+  readonly isList?: boolean
 }
 
 export interface Authorizer {
@@ -110,7 +112,7 @@ export class Authorizations {
   /** `restored`: of a subscription that was put back, for which the authorizer may still be on its way. */
   of(asked: Asked, restored = false): Decision | Promise<Decision> {
     const of = this.#services.package(asked.event)
-    if (!of?.reqAuth) return ALWAYS
+    if (!of?.reqAuth || asked.isList) return ALWAYS
     if (of.getAuthStatus) return byPackage(of, asked)
     const begins = restored && !this.#authorizer && Date.now() < this.#began + this.#services.grace()
     if (this.#leaving || begins) return undefined

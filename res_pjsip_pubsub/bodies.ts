@@ -11,12 +11,26 @@ import type { Registry } from './registry.ts'
 /** Stands for the version while a body is reworded; RFC 4235 4.1.1 has no version this high. */
 const VERSION_MARK = 4294967295
 
+/** What a NOTIFY carries. */
+export interface SentBody {
+  readonly type: string
+  /** Entity-tag of the state as it is shown (RFC 5839 3). */
+  readonly entityTag: string
+  /** It tells a part, and another NOTIFY is to tell the rest. */
+  readonly isCut: boolean
+  /** `version`: of the document, where its type has one. To be called once for each NOTIFY. */
+  withVersion(version: number): string
+  /** What is new in it for one who was told that; undefined where nothing is. */
+  newsSince(told: SentBody): SentBody | undefined
+}
+
 /** One text for many subscriptions. */
-export class Body {
+export class Body implements SentBody {
   readonly type: string
   /** Without the version. Two bodies say the same if their texts are equal. */
   readonly text: string
   readonly #versionAt: number | undefined
+  readonly isCut = false
   #entityTag: string | undefined
 
   constructor(type: string, text: string, versionAt: number | undefined) {
@@ -26,7 +40,7 @@ export class Body {
   }
 
   /** The same text, as the way from what a watcher knows to this one: it has the state of this one then. */
-  leadingTo(whole: Body): Body {
+  leadingTo(whole: SentBody): Body {
     const body = new Body(this.type, this.text, this.#versionAt)
     body.#entityTag = whole.entityTag
     return body
@@ -44,6 +58,10 @@ export class Body {
   withVersion(version: number): string {
     if (this.#versionAt === undefined) return this.text
     return `${this.text.slice(0, this.#versionAt)}${version}${this.text.slice(this.#versionAt)}`
+  }
+
+  newsSince(told: SentBody): SentBody | undefined {
+    return told instanceof Body && told.text === this.text ? undefined : this
   }
 
   /** Entity-tag of the state as it is shown (RFC 5839 3); equal texts have equal ones, over restarts too. */
@@ -87,6 +105,11 @@ export class Bodies {
     if (!generator?.partial) return 'whole'
     const doc = generator.partial(state, since, to)
     return doc === undefined ? undefined : this.#finish(generator, doc, state, to)
+  }
+
+  /** Another one after each `forget`. */
+  get generation(): object {
+    return this.#byState
   }
 
   /** Everything is generated anew: a generator or supplement came or went, or options changed. */

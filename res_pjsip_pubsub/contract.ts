@@ -47,6 +47,9 @@ export interface EventPackage<State> {
    */
   politeState?(state: State): State
 
+  /** What a resource is called in a list that shows names (RFC 4662 5.5); empty for nothing. */
+  displayName?(state: State): string
+
   // The callbacks of a subscription handler. All are optional, and the core does the common thing without them.
   /** A SUBSCRIBE that would make a subscription, before anything is looked up. What is returned is sent, and nothing is made. */
   newSubscribe?(watcher: Watcher, resource: string): ResponseData | undefined

@@ -1,13 +1,13 @@
 /** What a NOTIFY says (RFC 6665 4.2.2). */
 import type { HeaderLine, RequestBody } from '../core/sip/contract.ts'
-import type { Body } from './bodies.ts'
+import type { SentBody } from './bodies.ts'
 import type { TerminationReason } from './contract.ts'
 
 export interface Notification {
   readonly headers: readonly HeaderLine[]
   readonly request: RequestBody | undefined
   /** The state it tells, whether the body is carried or the watcher has it already. */
-  readonly body: Body | undefined
+  readonly body: SentBody | undefined
   /** Of which the body was made. */
   readonly state: unknown
 }
@@ -29,7 +29,7 @@ export interface NotificationParts {
   readonly secondsLeft: number
   /** Allow-Events, User-Agent. */
   readonly common: readonly HeaderLine[]
-  readonly body: Body | undefined
+  readonly body: SentBody | undefined
   /** The body as it is sent; undefined, and one that is empty, is left out. */
   readonly content: string | undefined
   readonly compat: 'rfc' | 'asterisk'

@@ -13,6 +13,9 @@ import { WANT } from './delivery.ts'
 import { eventOf } from './event-name.ts'
 import { grant, refuseExpires } from './expires.ts'
 import { assertedUri, plainUri } from './identity.ts'
+import { requiredOf } from './list-facts.ts'
+import { ListSource } from './list-source.ts'
+import type { ListAsked, ResourceLists } from './list-subscriptions.ts'
 import type { PubsubSettings } from './options.ts'
 import * as refusal from './refusals.ts'
 import type { Registry } from './registry.ts'
@@ -26,14 +29,15 @@ type Step = (ask: Ask, notifier: NotifierServices) => ResponseData | undefined
 
 /** RFC 6665 does not order them; Asterisk looks at Expires before Event. */
 const STEPS: Readonly<Record<'rfc' | 'asterisk', readonly Step[]>> = {
-  rfc: [allowed, uriScheme, resource, event, accept, expires, contact, room, newSubscribe],
-  asterisk: [allowed, uriScheme, resource, expires, event, accept, contact, room, newSubscribe],
+  rfc: [allowed, uriScheme, resource, event, list, accept, expires, contact, room, newSubscribe],
+  asterisk: [allowed, uriScheme, resource, expires, event, list, accept, contact, room, newSubscribe],
 }
 
 export interface NotifierServices extends Services {
   readonly sip: Sip
   readonly registry: Registry
   readonly subscriptions: Subscriptions
+  readonly lists: ResourceLists
   readonly ignoreUriUserOptions: () => boolean
   readonly authorize: (asked: Asked, restored?: boolean) => Decision | Promise<Decision>
   /** Somebody wanted to watch and may not. */
@@ -60,6 +64,7 @@ interface Ask {
   event: string
   eventId: string
   package: EventPackage<unknown> | undefined
+  list: ListAsked | undefined
   contentType: string
   contactKey: string
   /** There is no room but that of what its phone has already. */
@@ -80,7 +85,7 @@ export function subscribe(
     const refused = step(ask, notifier)
     if (refused) return refuse(tx, refused)
   }
-  const found = ask.package?.find(ask.resource, ask.watcher)
+  const found = ask.list ? notifier.lists.open(ask.list) : ask.package?.find(ask.resource, ask.watcher)
   if (!(found instanceof Promise)) return conclude(ask, found, notifier)
   return found.then(
     (later) => conclude(ask, later, notifier),
@@ -112,6 +117,7 @@ function begin(tx: ServerTransaction, endpoint: Endpoint, uri: string): Ask {
     event: '',
     eventId: '',
     package: undefined,
+    list: undefined,
     contentType: '',
     contactKey: '',
     takesPlace: false,
@@ -147,6 +153,13 @@ function event(ask: Ask, { registry, compat, log }: NotifierServices): ResponseD
   ask.event = header.event
   ask.eventId = header.id
   return ask.package.evsSubsHandl?.(ask.request, ask.resource)
+}
+
+function list(ask: Ask, { lists }: NotifierServices): Refusal | undefined {
+  const asked = lists.asked(ask.watcher, ask.request, ask.event, ask.resource)
+  if (asked && 'status' in asked) return asked
+  ask.list = asked
+  return undefined
 }
 
 function accept(ask: Ask, { registry, compat }: NotifierServices): Refusal | undefined {
@@ -202,10 +215,11 @@ function conclude(ask: Ask, found: Found<unknown>, notifier: NotifierServices): 
   if (notifier.closed()) return refuse(tx, refusal.tryLater(503, notifier.settings().retry_after))
   if (notifier.registry.package(ask.event) !== ask.package)
     return refuse(tx, refusal.badEvent(notifier.registry.events, notifier.compat()))
-  if (found === undefined) return refuse(tx, refusal.NOT_FOUND)
+  if (found === undefined) return refuse(tx, notifier.lists.missing(ask.event, ask.resource))
   if (found === 'unavailable') return refuse(tx, refusal.tryLater(500, notifier.settings().retry_after))
   if (!isWatchable(found)) return refuse(tx, found)
-  const asked = { event: ask.event, resource: ask.resource, endpoint: ask.endpoint, watcher: ask.watcher.uri }
+  const isList = found instanceof ListSource
+  const asked = { event: ask.event, resource: ask.resource, endpoint: ask.endpoint, watcher: ask.watcher.uri, isList }
   const decision = notifier.authorize(asked)
   if (!(decision instanceof Promise)) return decided(ask, found, decision, notifier)
   return decision.then((later) => decided(ask, found, later, notifier))
@@ -254,6 +268,7 @@ function establish(
     localUri: watchedUri(request, ask.resource, notifier.compat()),
     contactKey: ask.contactKey,
     dialog,
+    list: source instanceof ListSource ? source.facts : undefined,
     expires: now() + seconds * 1000,
     version: 0,
   }
@@ -284,7 +299,7 @@ function start(
   const events = notifier.compat() === 'rfc' ? refusal.listHeader('Allow-Events', notifier.registry.events) : []
   tx.answer({
     status: accepted(ask.event, settings),
-    headers: [['Expires', String(seconds)], ...events],
+    headers: [['Expires', String(seconds)], ...requiredOf(subscription.list), ...events],
     dialog: subscription.dialog,
   })
   const condition = notifier.compat() === 'rfc' ? request.header('Suppress-If-Match') : undefined

@@ -7,7 +7,7 @@ import type { HeaderLine, Outcome, ServerTransaction, SipRequest } from '../core
 import { TimerWheel } from '../core/sip/timer-wheel.ts'
 import type { Store } from '../core/store-contract.ts'
 import type { Authorizer } from './authorization.ts'
-import { Bodies, type Body } from './bodies.ts'
+import { Bodies } from './bodies.ts'
 import { Compositor } from './compositor.ts'
 import type {
   BodyGenerator,
@@ -22,6 +22,8 @@ import { Facts } from './facts.ts'
 import type { Verdict } from './failure-rule.ts'
 import { nameKey } from './identity.ts'
 import { isLibrary, storageModes } from './kamailio-options.ts'
+import { supportedLists } from './list-facts.ts'
+import { ResourceLists } from './list-subscriptions.ts'
 import { deliveryCounters, eventGauge } from './metrics.ts'
 import type { NotifierServices } from './notifier.ts'
 import { NotifyQueue, paceOf } from './notify-queue.ts'
@@ -38,6 +40,7 @@ import type { SubscriptionStorage } from './storage.ts'
 import { changedStorage, openDatabase, openStorage } from './storage-modes.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import { Subscriptions } from './subscriptions.ts'
+import { WatcherBodies } from './watcher-bodies.ts'
 import { Watching } from './watching.ts'
 
 export class PubsubCore extends KamailioFunctions implements Pubsub {
@@ -50,6 +53,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   #settings: PubsubSettings
   readonly #registry: Registry
   readonly #bodies: Bodies
+  readonly #watcherBodies: WatcherBodies
+  readonly #lists: ResourceLists
   readonly #queue = new NotifyQueue(() => paceOf(this.#settings, storageModes(this.#settings).subscriptions))
   readonly #timers = new TimerWheel()
   readonly #reviver: Reviver
@@ -102,6 +107,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     await pubsub.compositor.open(store)
     await restorer.run()
     await pubsub.watching.open(store)
+    own(() => pubsub.#lists.close())
     own(core.endpoints.onChange(() => pubsub.#endpointsChanged()))
     const moved = (subscription: NotifierSubscription): void => void pubsub.#storage.save(subscription)
     own(core.contacts.onChange((_aor, added) => added && phoneIsBack(subscriptions, added, moved)))
@@ -146,6 +152,9 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       this.watching.template,
     )
     this.#bodies = new Bodies(this.#registry)
+    const packageOf = (event: string) => this.#registry.package(event)
+    this.#watcherBodies = new WatcherBodies(this.#bodies, core, packageOf)
+    this.#lists = new ResourceLists(core, log, packageOf, (asked, restored) => this.watching.of(asked, restored))
     this.compositor = new Compositor({
       settings: () => this.#settings,
       now: Date.now,
@@ -246,7 +255,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   }
 
   #advertised(): HeaderLine[] {
-    return [...listHeader('Accept', this.#registry.types), ...listHeader('Allow-Events', this.#registry.events)]
+    const accept = listHeader('Accept', this.#registry.types)
+    return [...accept, ...listHeader('Allow-Events', this.#registry.events), ...supportedLists(this.#core.general)]
   }
 
   #makeServices(): NotifierServices {
@@ -263,8 +273,9 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       registry: this.#registry,
       subscriptions: this.subscriptions,
       ignoreUriUserOptions: () => this.#core.endpoints.global.ignore_uri_user_options,
-      bodyOf: (state, subscription) => this.#bodyOf(state, subscription),
-      partOf: (state, since, subscription) => this.#partOf(state, since, subscription),
+      lists: this.#lists,
+      bodyOf: (state, subscription) => this.#watcherBodies.bodyOf(state, subscription),
+      partOf: (state, since, subscription) => this.#watcherBodies.partOf(state, since, subscription),
       authorize: (asked, restored) => this.watching.of(asked, restored),
       blocked: (watcher, event, resource) => this.watching.blocked(watcher, event, resource),
       statusChanged: (subscription) => {
@@ -296,22 +307,6 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
 
   #packageOf(subscription: NotifierSubscription): EventPackage<unknown> | undefined {
     return this.#registry.package(subscription.event)
-  }
-
-  #bodyOf(state: unknown, subscription: NotifierSubscription): Body | undefined {
-    const of = this.#packageOf(subscription)
-    const { contentType, authorization } = subscription
-    const body = of && this.#bodies.body(state, of, contentType, subscription, authorization.view)
-    if (!body || (!of.applyAuthNbody && !of.auxBodyProcessing)) return body
-    return body.reworded((text) => {
-      const allowed = of.applyAuthNbody?.(text, subscription, authorization.rules) ?? text
-      return of.auxBodyProcessing?.(allowed, subscription) ?? allowed
-    })
-  }
-
-  #partOf(state: unknown, since: unknown, subscription: NotifierSubscription): Body | 'whole' | undefined {
-    const of = this.#packageOf(subscription)
-    return of ? this.#bodies.part(state, since, of, subscription.contentType, subscription) : 'whole'
   }
 
   #answered(subscription: NotifierSubscription, outcome: Outcome, verdict: Verdict): void {
@@ -368,6 +363,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   #endpointsChanged(): void {
     this.#notifyHeaders = undefined
     this.compositor.endpointsChanged()
+    this.#lists.changed()
     const { endpoints } = this.#core.endpoints.files
     for (const subscription of this.subscriptions) {
       const now = endpoints.get(subscription.endpoint.id)

@@ -4,6 +4,7 @@ import type { HeaderLine, Refusal, ServerTransaction } from '../core/sip/contrac
 import type { EventPackage, ResponseData } from './contract.ts'
 import { eventOf } from './event-name.ts'
 import { grant, refuseExpires } from './expires.ts'
+import { requiredOf } from './list-facts.ts'
 import { accepted, type NotifierServices, refuse, type Subscribed } from './notifier.ts'
 import { othersAreBack } from './phones.ts'
 import * as refusal from './refusals.ts'
@@ -68,7 +69,12 @@ function renew(
   const silent = isSilent(tx, subscription, notifier)
   tx.answer({
     ...(instead ?? commonAnswer(silent, subscription, notifier)),
-    headers: [['Expires', String(seconds)], ...tag(silent, subscription), ...(instead?.headers ?? [])],
+    headers: [
+      ['Expires', String(seconds)],
+      ...requiredOf(subscription.list),
+      ...tag(silent, subscription),
+      ...(instead?.headers ?? []),
+    ],
     dialog: subscription.dialog,
   })
   if (seconds === 0) {

@@ -5,6 +5,7 @@
 import type { Endpoint, Endpoints } from '../core/endpoints.ts'
 import type { Logger } from '../core/log.ts'
 import type { Sip } from '../core/sip/contract.ts'
+import { readType } from './list-facts.ts'
 import { type Row, readDialogRecord } from './row.ts'
 import type { Services } from './services.ts'
 import type { SubscriptionStorage } from './storage.ts'
@@ -158,7 +159,8 @@ export class Restorer {
   #restore(row: Row, endpoint: Endpoint, contested = false): void {
     const { sip, subscriptions, services, storage, log, restored } = this.#with
     const record = readDialogRecord(row.dialog)
-    if (!record) {
+    const type = readType(row.content_type)
+    if (!record || !type) {
       log.warning(`the stored dialog of ${row.event} of ${row.resource} for ${row.endpoint} cannot be read`)
       return void storage.forget(row.dialog_id)
     }
@@ -172,7 +174,7 @@ export class Restorer {
         endpoint,
         watcher: row.watcher,
         userAgent: row.user_agent,
-        contentType: row.content_type,
+        ...type,
         localUri: row.presentity_uri,
         contactKey: row.contact_key,
         dialog,

@@ -10,6 +10,7 @@ import type { Watchable } from '../core/watch.ts'
 import type { Asked, Decision } from './authorization.ts'
 import type { Found, TerminationReason } from './contract.ts'
 import type { Want } from './delivery.ts'
+import type { ResourceLists } from './list-subscriptions.ts'
 import { isWatchable } from './notifier.ts'
 import type { PubsubSettings } from './options.ts'
 import type { Registry } from './registry.ts'
@@ -27,6 +28,7 @@ interface Patience {
 }
 
 interface ReviverServices {
+  readonly lists: ResourceLists
   readonly registry: Registry
   readonly authorize: (asked: Asked, restored: boolean) => Decision | Promise<Decision>
   readonly settings: () => PubsubSettings
@@ -115,7 +117,9 @@ export class Reviver {
     if (subscription.phase !== 'waiting') return this.delete(subscription)
     const of = registry.package(event)
     if (!of || !registry.generator(contentType, of.kind)) return this.#notYet(subscription, 'deactivated')
-    const found = of.find(resource, { endpoint, uri, userAgent, request: undefined })
+    const found = subscription.isList
+      ? this.#services.lists.reopen(subscription)
+      : of.find(resource, { endpoint, uri, userAgent, request: undefined })
     if (!(found instanceof Promise)) return this.#concluded(subscription, found)
     found.then(
       (later) => this.#concluded(subscription, later),

@@ -2,6 +2,7 @@
 import type { DialogRecord, SipRequest } from '../core/sip/contract.ts'
 import { parseNameAddr, parseUri } from '../core/sip/parse-uri.ts'
 import type { TableDefinition } from '../core/store-contract.ts'
+import { writeType } from './list-facts.ts'
 import type { NotifierSubscription } from './subscription.ts'
 
 export interface Row {
@@ -121,7 +122,7 @@ export function toRow(subscription: NotifierSubscription, reserved: number): Row
     user_agent: subscription.userAgent,
     resource: subscription.resource,
     endpoint: subscription.endpoint.id,
-    content_type: subscription.contentType,
+    content_type: writeType(subscription),
     contact_key: subscription.contactKey,
   }
 }

@@ -3,7 +3,7 @@ import type { Endpoint } from '../core/endpoints.ts'
 import type { Logger } from '../core/log.ts'
 import type { CredentialsFor, HeaderLine, Outcome } from '../core/sip/contract.ts'
 import type { Timed } from '../core/sip/timer-wheel.ts'
-import type { Body } from './bodies.ts'
+import type { Body, SentBody } from './bodies.ts'
 import type { DeliveryCounters } from './delivery.ts'
 import type { Verdict } from './failure-rule.ts'
 import type { Notification } from './notification.ts'
@@ -29,7 +29,7 @@ export interface Services {
   readonly counters: DeliveryCounters
   readonly log: Logger
   /** Undefined where nothing can make it now. */
-  readonly bodyOf: (state: unknown, subscription: NotifierSubscription) => Body | undefined
+  readonly bodyOf: (state: unknown, subscription: NotifierSubscription) => SentBody | undefined
   /** What is new in a state for one who was told `since`; `whole`: this body type has no parts. */
   readonly partOf: (state: unknown, since: unknown, subscription: NotifierSubscription) => Body | 'whole' | undefined
   readonly notifyHeaders: () => readonly HeaderLine[]

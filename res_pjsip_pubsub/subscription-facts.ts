@@ -3,6 +3,7 @@ import type { Endpoint } from '../core/endpoints.ts'
 import type { Dialog } from '../core/sip/contract.ts'
 import { Timed } from '../core/sip/timer-wheel.ts'
 import { DatastoreMap } from './datastores.ts'
+import type { ListFacts } from './list-facts.ts'
 
 /** What does not change. */
 interface LastingFacts {
@@ -17,6 +18,8 @@ interface LastingFacts {
   /** What tells one phone of an endpoint from another: where a new subscription has the same, this one is contested. */
   readonly contactKey: string
   readonly dialog: Dialog
+  /** It is for a resource list; contentType is that of the resources. */
+  readonly list?: ListFacts | undefined
 }
 
 export interface SubscriptionFacts extends LastingFacts {
@@ -38,6 +41,7 @@ export abstract class LastingSubscription extends Timed implements LastingFacts 
   readonly localUri: string
   readonly contactKey: string
   readonly dialog: Dialog
+  readonly list: ListFacts | undefined
   readonly datastores = new DatastoreMap()
   /** For the storage alone: the highest CSeq it reserved, and the one that the row on disk allows; without a row any is. */
   reservedCseq = 0
@@ -57,6 +61,11 @@ export abstract class LastingSubscription extends Timed implements LastingFacts 
     this.localUri = facts.localUri
     this.contactKey = facts.contactKey
     this.dialog = facts.dialog
+    this.list = facts.list
+  }
+
+  get isList(): boolean {
+    return this.list !== undefined
   }
 
   get remoteUri(): string {

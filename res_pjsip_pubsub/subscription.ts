@@ -5,10 +5,11 @@ import type { Undo } from '../core/scope.ts'
 import type { Outcome, OutcomeHandler } from '../core/sip/contract.ts'
 import type { Watchable } from '../core/watch.ts'
 import { ALLOWED, type Authorization } from './authorization.ts'
-import type { Body } from './bodies.ts'
+import type { SentBody } from './bodies.ts'
 import type { Addressing, Subscription, TerminationReason, WatcherEvent } from './contract.ts'
 import { type Carrier, Delivery, WANT, type Want } from './delivery.ts'
 import { describe, judge, type Verdict } from './failure-rule.ts'
+import { requiredOf } from './list-facts.ts'
 import { type Notification, notification, type Termination } from './notification.ts'
 import { type Happening, NEXT, type Phase, SHOWN } from './phase.ts'
 import type { Services } from './services.ts'
@@ -20,7 +21,7 @@ const UNCOVERED = 20
 /** What a watcher was told last. */
 interface Told {
   readonly state: unknown
-  readonly body: Body
+  readonly body: SentBody
 }
 
 export class NotifierSubscription
@@ -273,7 +274,7 @@ export class NotifierSubscription
       state: this.#state?.value,
       termination: this.#termination,
       secondsLeft: this.secondsLeft,
-      common: this.#services.notifyHeaders(),
+      common: [...this.#services.notifyHeaders(), ...requiredOf(this.list)],
       body,
       content: known ? undefined : body?.withVersion(this.#version++),
       compat: this.#services.compat(),
@@ -301,6 +302,7 @@ export class NotifierSubscription
   landed({ body, state }: Notification, outcome: Outcome, verdict: Verdict): void {
     const arrived = verdict.kind === 'delivered' || verdict.kind === 'kept'
     this.#delivered = arrived && body ? { state, body } : undefined
+    if (this.#delivered?.body.isCut) this.#delivery.want(WANT.changed)
     this.#services.notifyAnswered(this, outcome, verdict)
   }
 
@@ -365,16 +367,16 @@ export class NotifierSubscription
   }
 
   /** Undefined where the watcher knows everything, or may not know it yet. */
-  #news(): Body | undefined {
+  #news(): SentBody | undefined {
     const whole = this.#body()
     const told = this.#delivered
     if (!whole || !told) return whole
     const part = this.#services.partOf(this.#state?.value, told.state, this)
     if (part !== 'whole') return part?.leadingTo(whole)
-    return whole.text === told.body.text ? undefined : whole
+    return whole.newsSince(told.body)
   }
 
-  #body(): Body | undefined {
+  #body(): SentBody | undefined {
     if (!this.#state || this.isPending || this.#authorization.handling === 'block') return undefined
     try {
       return this.#services.bodyOf(this.#state.value, this)

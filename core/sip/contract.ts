@@ -149,6 +149,8 @@ export interface Dialog extends DialogState {
   readonly flow: Flow | undefined
   /** False where nothing can be sent: the flow was a connection (behind NAT, or one that was followed) that is gone. */
   readonly reachable: boolean
+  /** The most bytes that the body of a request may have now: what a datagram holds beside the header, or any number on a stream. */
+  readonly room: number
   /** Called when the connection the dialog lives on closes. */
   onFlowLost(listener: () => void): Undo
   /**

@@ -30,6 +30,9 @@ export interface DialogContext {
   readonly contactFor: (wire: Wire, user: string, secure: boolean) => string
 }
 
+/** What UDP carries (RFC 768), less a header block of its longest. */
+const DATAGRAM_ROOM = 65507 - 4096
+
 /** The header block of a method's requests on one kind of wire. */
 interface Prepared {
   readonly method: string
@@ -112,6 +115,13 @@ export class SipDialog implements Dialog {
 
   get reachable(): boolean {
     return this.flow !== undefined || this.#canConnect
+  }
+
+  get room(): number {
+    const wire = this.flow
+    if (!wire || wire.reliable) return Number.POSITIVE_INFINITY
+    const stream = this.#context.outgoing.streamInstead(wire, parseUri(this.#remoteTarget))
+    return stream ? Number.POSITIVE_INFINITY : DATAGRAM_ROOM
   }
 
   onFlowLost(listener: () => void): Undo {

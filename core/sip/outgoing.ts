@@ -60,11 +60,17 @@ export class Outgoing {
   send(draft: Draft, wire: Wire, peer: SipUri | undefined, done: OutcomeHandler): void {
     const branch = newBranch()
     const bytes = draft.write(wire, branch)
-    if (bytes.length > MOST_ON_UDP && !wire.reliable && !this.#context.system().disable_tcp_switch) {
-      const connection = this.#context.transports.connectionOf(wire.remote.address, peer)
+    if (bytes.length > MOST_ON_UDP && !wire.reliable) {
+      const connection = this.streamInstead(wire, peer)
       if (connection) return this.#transmit(draft.method, branch, draft.write(connection, branch), connection, done)
     }
     this.#transmit(draft.method, branch, bytes, wire, done)
+  }
+
+  /** An open connection of the same peer, that takes what is too big for UDP. */
+  streamInstead(wire: Wire, peer: SipUri | undefined): Wire | undefined {
+    if (this.#context.system().disable_tcp_switch) return undefined
+    return this.#context.transports.connectionOf(wire.remote.address, peer)
   }
 
   /** Resolves the URI and tries its addresses in turn. */

@@ -189,6 +189,7 @@ describe('notifier: answers to SUBSCRIBE', () => {
     expect(made.sip.advertised).to.deep.equal([
       ['Accept', `${TEXT}, ${XML}`],
       ['Allow-Events', 'lamp'],
+      ['Supported', 'eventlist, recipient-list-subscribe'],
     ])
   })
 

@@ -35,6 +35,7 @@ import type { ModuleConfig, ModuleDefinition } from '../../core/module.ts'
 import { ConfigError, defaultsOf, type OptionSet, type OptionValues, readSection } from '../../core/options.ts'
 import type { Contact, Contacts } from '../../core/registrar/registrar.ts'
 import { createRegistrar } from '../../core/registrar/registrations.ts'
+import { type ResourceList, resourceListOptions } from '../../core/resource-list-options.ts'
 import { Scope } from '../../core/scope.ts'
 import { generalOptions } from '../../core/settings.ts'
 import type { Sip } from '../../core/sip/contract.ts'
@@ -45,6 +46,7 @@ import { EXTENSION, type HintDefinition, Hints } from '../../core/states/hints.t
 import { Mailboxes } from '../../core/states/mailboxes.ts'
 import { Presences } from '../../core/states/presence.ts'
 import { openStore, type Store } from '../../core/store.ts'
+import { type OutboundSubscriptionConfig, outboundSubscriptionOptions } from '../../core/subscription-options.ts'
 
 type General = OptionValues<typeof generalOptions>
 interface Changing {
@@ -60,6 +62,8 @@ export interface TestCoreSettings {
   readonly auths?: Section<Auth>
   readonly acls?: Section<Acl>
   readonly identifies?: Section<Identify>
+  readonly outboundSubscriptions?: Section<OutboundSubscriptionConfig>
+  readonly lists?: Section<ResourceList>
   /** One UDP transport on a free port of 127.0.0.1 where none is given. */
   readonly transports?: Section<TransportConfig>
   readonly global?: Partial<Globals>
@@ -265,9 +269,17 @@ export function pjsipConfig(settings: TestCoreSettings): PjsipConfig {
         (id, given): Identify => ({ ...defaultsOf(identifyOptions), id, ...given }),
       ).values(),
     ],
+    resourceLists: objects(
+      settings.lists,
+      (id, given): ResourceList => ({ ...defaultsOf(resourceListOptions), id, ...given }),
+    ),
     global: { ...defaultsOf(globalOptions), ...settings.global },
     system: { ...defaultsOf(systemOptions), ...settings.system },
     transports: [...transports.values()],
+    outboundSubscriptions: objects(
+      settings.outboundSubscriptions,
+      (id, given): OutboundSubscriptionConfig => ({ ...defaultsOf(outboundSubscriptionOptions), id, ...given }),
+    ),
   }
 }
 

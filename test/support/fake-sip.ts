@@ -104,6 +104,7 @@ export class FakeDialog implements Dialog {
   remoteCseq: number
   reachable = true
   disposed = false
+  room = Number.POSITIVE_INFINITY
 
   constructor(record: DialogRecord, sip: FakeSip) {
     this.#start = record

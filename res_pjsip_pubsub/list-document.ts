@@ -1,0 +1,218 @@
+/**
+ * What of a list goes into one NOTIFY: all of it, or what is new to who was told the rest before. Where there is no room
+ * for all bodies, those that do not fit follow in further NOTIFYs: RFC 4662 5.3 lets a list be told in parts, and a
+ * resource be named before anything is known of its state.
+ */
+import type { Body } from './bodies.ts'
+import { roomOf } from './list-rlmi.ts'
+
+/** A resource as its watcher is to see it. Does not change. */
+export interface ShownResource {
+  /** Its place in the tree. */
+  readonly key: string
+  readonly uri: string
+  readonly name: string
+  readonly state: 'active' | 'pending' | 'terminated'
+  readonly reason: string
+  readonly body: Body | undefined
+}
+
+export interface ShownList {
+  readonly key: string
+  readonly uri: string
+  readonly name: string
+  readonly fullState: boolean
+  readonly items: readonly Shown[]
+}
+
+export type Shown = ShownResource | ShownList
+
+/** What a watcher was told, by key, and under which list. */
+export type Known = ReadonlyMap<string, { readonly parent: string; readonly shown: Shown }>
+
+export interface ListDocument {
+  readonly list: ShownList
+  readonly full: boolean
+  readonly lines: readonly Line[]
+}
+
+/** `later`: only its name is there. `gone`: it is no more in the list. */
+export type Line =
+  | { readonly kind: 'told' | 'later'; readonly resource: ShownResource }
+  | { readonly kind: 'list'; readonly document: ListDocument }
+  | { readonly kind: 'gone'; readonly gone: Shown }
+
+export interface Composition {
+  readonly document: ListDocument
+  /** What the watcher knows once it has this. */
+  readonly known: Known
+  /** There is more than there was room for. */
+  readonly isCut: boolean
+}
+
+/** `room`: bytes for all of the body. */
+export function wholeOf(list: ShownList, room: number): Composition {
+  const builder = new Builder(room, new Map(), false)
+  const skeleton = room === Number.POSITIVE_INFINITY ? 0 : skeletonOf(list)
+  // Where not even the names fit, the list is told piece by piece.
+  const fits = skeleton < room
+  const document = fits ? builder.whole(list, skeleton) : builder.news(list)
+  return builder.composition(document)
+}
+
+/** `isGoingOn`: what was told last was cut. Undefined where nothing is new. */
+export function newsOf(list: ShownList, told: Known, room: number, isGoingOn: boolean): Composition | undefined {
+  const builder = new Builder(room, told, isGoingOn)
+  if (!builder.hasNews(list)) return undefined
+  if (!list.fullState || isGoingOn) return builder.composition(builder.news(list))
+  const skeleton = room === Number.POSITIVE_INFINITY ? 0 : skeletonOf(list)
+  return builder.composition(skeleton < room ? builder.whole(list, skeleton) : builder.news(list))
+}
+
+export function isList(shown: Shown): shown is ShownList {
+  return 'items' in shown
+}
+
+class Builder {
+  #room: number
+  readonly #told: Known
+  readonly #isGoingOn: boolean
+  readonly #known: Map<string, { readonly parent: string; readonly shown: Shown }>
+  #gone: Map<string, Shown[]> | undefined
+  #carried = 0
+  #isCut = false
+
+  constructor(room: number, told: Known, isGoingOn: boolean) {
+    this.#room = room
+    this.#told = told
+    this.#isGoingOn = isGoingOn
+    this.#known = new Map(told)
+  }
+
+  composition(document: ListDocument): Composition {
+    return { document, known: this.#known, isCut: this.#isCut }
+  }
+
+  whole(list: ShownList, skeleton: number): ListDocument {
+    this.#room -= skeleton
+    return this.#whole(list, list)
+  }
+
+  news(list: ShownList): ListDocument {
+    return this.#news(list, list)
+  }
+
+  hasNews(list: ShownList, root = list): boolean {
+    if (this.#goneFrom(list, root).length > 0) return true
+    return list.items.some((item) =>
+      isList(item) ? !this.#told.has(item.key) || this.hasNews(item, root) : !this.#isTold(item),
+    )
+  }
+
+  #whole(list: ShownList, root: ShownList): ListDocument {
+    const lines = list.items.map((item): Line => {
+      if (isList(item)) {
+        this.#known.set(item.key, { parent: list.key, shown: item })
+        return { kind: 'list', document: this.#whole(item, root) }
+      }
+      const fits = this.#take(item.body ? bytesOf(item.body) : 0)
+      if (fits) this.#known.set(item.key, { parent: list.key, shown: item })
+      else this.#known.delete(item.key)
+      return { kind: fits ? 'told' : 'later', resource: item }
+    })
+    return { list, full: true, lines: [...lines, ...this.#goneLines(list, root)] }
+  }
+
+  #news(list: ShownList, root: ShownList): ListDocument {
+    const lines: Line[] = []
+    for (const item of list.items) {
+      if (!isList(item)) {
+        if (this.#isTold(item)) continue
+        if (!this.#take(lineOf(item) + (item.body ? bytesOf(item.body) : 0))) continue
+        this.#known.set(item.key, { parent: list.key, shown: item })
+        lines.push({ kind: 'told', resource: item })
+        continue
+      }
+      const isNew = !this.#told.has(item.key)
+      if (!isNew && !this.hasNews(item, root)) continue
+      if (!this.#take(lineOf(item) + 400)) continue
+      this.#known.set(item.key, { parent: list.key, shown: item })
+      const isWhole = (isNew || item.fullState) && !this.#isGoingOn && skeletonOf(item) < this.#room
+      if (isWhole) this.#room -= skeletonOf(item)
+      lines.push({ kind: 'list', document: isWhole ? this.#whole(item, root) : this.#news(item, root) })
+    }
+    return { list, full: false, lines: [...lines, ...this.#goneLines(list, root)] }
+  }
+
+  /** The first always fits: what no datagram holds is not held back for ever. */
+  #take(bytes: number): boolean {
+    if (bytes > this.#room && this.#carried > 0) {
+      this.#isCut = true
+      return false
+    }
+    if (bytes > 0) this.#carried++
+    this.#room -= bytes
+    return true
+  }
+
+  #isTold(item: ShownResource): boolean {
+    const told = this.#told.get(item.key)?.shown
+    return told !== undefined && !isList(told) && sameResource(told, item)
+  }
+
+  #goneLines(list: ShownList, root: ShownList): Line[] {
+    return this.#goneFrom(list, root).map((gone) => {
+      this.#known.delete(gone.key)
+      return { kind: 'gone', gone }
+    })
+  }
+
+  #goneFrom(list: ShownList, root: ShownList): readonly Shown[] {
+    this.#gone ??= this.#findGone(root)
+    return this.#gone.get(list.key) ?? []
+  }
+
+  #findGone(root: ShownList): Map<string, Shown[]> {
+    const gone = new Map<string, Shown[]>()
+    if (this.#told.size === 0) return gone
+    const there = new Set(keysOf(root))
+    for (const [key, { parent, shown }] of this.#told) {
+      if (there.has(key)) continue
+      const others = gone.get(parent)
+      if (others) others.push(shown)
+      else gone.set(parent, [shown])
+      // With a list goes all that was in it.
+      if (!there.has(parent)) this.#known.delete(key)
+    }
+    return gone
+  }
+}
+
+function* keysOf(list: ShownList): Iterable<string> {
+  yield list.key
+  for (const item of list.items) {
+    if (isList(item)) yield* keysOf(item)
+    else yield item.key
+  }
+}
+
+function sameResource(a: ShownResource, b: ShownResource): boolean {
+  if (a === b) return true
+  return a.state === b.state && a.reason === b.reason && a.name === b.name && a.body?.text === b.body?.text
+}
+
+/** Headers of the part included. */
+function bytesOf(body: Body): number {
+  return Buffer.byteLength(body.text) + 160
+}
+
+function lineOf({ uri, name }: Shown): number {
+  return roomOf(uri, name, uri)
+}
+
+/** The names of all, and the wrapping of the lists. */
+function skeletonOf(list: ShownList): number {
+  let bytes = lineOf(list) + 400
+  for (const item of list.items) bytes += isList(item) ? skeletonOf(item) : lineOf(item)
+  return bytes
+}
