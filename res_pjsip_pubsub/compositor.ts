@@ -174,7 +174,8 @@ export class Compositor implements Publishing {
       const known = new Map([...this.#publications].map((one) => [one.ruid, one]))
       for (const one of known.values()) {
         const isAbout = this.#publications.topicKey(one.event, one.resource) === key
-        if (isAbout && !kept.has(one.ruid)) this.#drop(one, 'its row is gone from the table')
+        // Hard state is of a file, whatever the table says.
+        if (isAbout && one.endpointId !== '' && !kept.has(one.ruid)) this.#drop(one, 'its row is gone from the table')
       }
       for (const one of stored) {
         const before = known.get(one.facts.ruid)

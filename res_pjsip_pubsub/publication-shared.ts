@@ -43,6 +43,7 @@ export interface SharedSettings {
   readonly store: Store
   readonly table: string
   /** What there is, for a file that has to be written anew. */
+  readonly pageRows: number
   readonly all: Iterable<KeptPublication>
   /** Milliseconds between two looks for what others wrote. */
   readonly period: number
@@ -75,8 +76,8 @@ export class SharedPublications implements PublicationStore {
   }
 
   static async open(settings: SharedSettings): Promise<SharedPublications> {
-    const { store, table: name, all } = settings
-    const plain = await openCachedPublications(store, name, all)
+    const { store, table: name, all, pageRows } = settings
+    const plain = await openCachedPublications(store, name, all, pageRows)
     const rows = function* (): Iterable<PresentityRow> {
       for (const publication of all) if (publication.endpointId !== '') yield toRow(publication)
     }

@@ -96,12 +96,13 @@ export interface PublicationFollower {
 
 /**
  * `publ_cache = 1`: written before the answer, and read once. While the disk refuses, nobody waits for it. `all`: those
- * there are, for a file that has to be written anew.
+ * there are, for a file that has to be written anew. `pageRows`: read in one step (`fetch_rows`).
  */
 export async function openCachedPublications(
   store: Store,
   name: string,
   all: Iterable<KeptPublication>,
+  pageRows: number,
 ): Promise<PublicationStore> {
   const rows = function* (): Iterable<PresentityRow> {
     for (const publication of all) yield toRow(publication)
@@ -144,7 +145,7 @@ export async function openCachedPublications(
             table.delete(row.ruid)
           }
         }
-      })
+      }, pageRows)
       return unreadable
     },
   }

@@ -61,14 +61,14 @@ export async function openPublications(asked: {
   readonly all: Iterable<KeptPublication>
 }): Promise<PublicationStore> {
   const { store, settings, now, all } = asked
-  const table = settings.presentity_table
+  const { presentity_table: table, fetch_rows: pageRows } = settings
   switch (storageModes(settings).publications) {
     case 2:
       return memoryPublications
     case 0:
-      return SharedPublications.open({ store, table, all, now, period: 1000 / settings.notifier_poll_rate })
+      return SharedPublications.open({ store, table, all, now, pageRows, period: 1000 / settings.notifier_poll_rate })
     default:
-      return openCachedPublications(store, table, all)
+      return openCachedPublications(store, table, all, pageRows)
   }
 }
 

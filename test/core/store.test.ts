@@ -60,6 +60,15 @@ describe('store', () => {
     expect(rows.some((r) => r.name === 'lamp 8')).to.equal(false)
   })
 
+  it('reads in pages of as many rows as are asked for', async () => {
+    const table = await (await openAt(join(directory, 'p.db'))).table(lamps)
+    for (let i = 0; i < 7; i++) table.put({ name: `lamp ${i}`, watchers: i, note: null })
+    await open[0]?.flush()
+    const pages: number[] = []
+    await table.load((rows) => pages.push(rows.length), 3)
+    expect(pages).to.deep.equal([3, 3, 1])
+  })
+
   it('adds the columns that a table of an older version lacks', async () => {
     const path = join(directory, 'b.db')
     const old = await openAt(path)

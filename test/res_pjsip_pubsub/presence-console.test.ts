@@ -123,6 +123,8 @@ describe('console of presence', () => {
     const refresh = `presence refreshWatchers sip:100@pbx.example note 2 hard ${path}`
     await made.office.run(refresh)
     expect(await made.pubsub.getPresentity('100', 'note')).to.equal('on holiday')
+    await made.office.run('presence refreshWatchers 100 note 1')
+    expect(await made.pubsub.getPresentity('100', 'note')).to.equal('on holiday')
     await made.sip.publish('100', 'in', { Event: 'note', 'Content-Type': 'text/note' })
     expect(await made.pubsub.getPresentity('100', 'note')).to.equal('in')
     await made.office.close()
