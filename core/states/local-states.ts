@@ -59,15 +59,21 @@ export function registerLocalStates(
       complete: (place) => (place === 0 ? namesOf(presences.list(), 'custompresence:') : PRESENCE_STATES.slice(1)),
       run: ([name, ...rest], out) => {
         const provider = custom(name, 'CustomPresence:')
-        const [state = '', subtype = '', message = '', options = ''] = rest.join(' ').split(',')
+        const [state = '', subtype = '', message = '', ...options] = rest.join(' ').split(',')
         const wanted = state.toLowerCase()
         if (!isPresenceName(wanted) || wanted === 'invalid') {
           throw new CommandError(
             `'${state}' is no presence state, expected one of ${PRESENCE_STATES.slice(1).join(', ')}`,
           )
         }
-        const text = (value: string): string =>
-          options.includes('e') ? Buffer.from(value, 'base64').toString('utf8') : value
+        // Asterisk takes whatever comes after a comma in the message for options, and an e in it for base64.
+        const option = options.join(',').trim()
+        if (option !== '' && option !== 'e') {
+          throw new CommandError(
+            `',${option}' is no option, expected e; a message with commas has to be in base64, with ,e after it`,
+          )
+        }
+        const text = (value: string): string => (option === 'e' ? Buffer.from(value, 'base64').toString('utf8') : value)
         presences.set(LOCAL, provider, { state: wanted, subtype: text(subtype), message: text(message) })
         out.print(`Changing ${provider} to ${wanted}, subtype ${text(subtype)}, message ${text(message)}`)
       },

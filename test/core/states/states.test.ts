@@ -169,6 +169,8 @@ describe('states', () => {
         /cannot be changed here, only names that begin with Custom:/,
       )
       expect(await refusal('presencestate change CustomPresence:x asleep')).to.match(/no presence state/)
+      const comma = 'presencestate change CustomPresence:x away,lunch,back at two, or three'
+      expect(await refusal(comma)).to.match(/no option, expected e; a message with commas/)
       expect(await refusal('mwi update 100 many')).to.match(/'many' is no number of messages/)
       await stop()
     })
