@@ -5,9 +5,13 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { Instance } from '../support/instance.ts'
 import { localOffice, PASSWORD } from '../support/office.ts'
-import { type PhoneDialog, TestPhone, type WireMessage } from '../support/phone.ts'
+import { type PhoneDialog, type PhoneRequest, TestPhone, type WireMessage } from '../support/phone.ts'
 import { until } from '../support/tools.ts'
 
+const DIALOG_INFO = [
+  ['Event', 'dialog'],
+  ['Accept', 'application/dialog-info+xml'],
+] as const
 const LAMPS = ['101', '102', '103', '200', '201']
 
 interface Watching {
@@ -61,7 +65,7 @@ describe('kill -9 and the store', function () {
     ...new Set(notifiesOf(phone, dialog).map(({ cseq }) => cseq)),
   ]
 
-  /** Subscribes without a pause until the server is dead; resolves with what was answered 200, and when it was killed. */
+  /** Subscribes until the server is dead; resolves with what was answered 200, and when it was killed. */
   async function subscribeUntilKilled(
     instance: Instance,
     milliseconds: number,
@@ -88,12 +92,12 @@ describe('kill -9 and the store', function () {
         await subscribe(LAMPS[i % LAMPS.length] ?? '', `${worker}-${i}`).catch((error: unknown) => {
           if (!server.dead) throw error
         })
+        // One socket of ours is to take the NOTIFYs of all of them after the restart.
+        await pause(20)
       }
     }
     const workers = Promise.all([0, 1, 2, 3].map(work))
-    await new Promise((resolve) => {
-      setTimeout(resolve, milliseconds)
-    })
+    await pause(milliseconds)
     server.dead = true
     const killed = Date.now()
     await instance.end('SIGKILL')
@@ -107,7 +111,7 @@ describe('kill -9 and the store', function () {
     [3, {}, 0],
   ] as const) {
     it(`subs_db_mode = ${mode}: what was answered 200 ${grace ? `${grace} ms before ` : ''}is there after a kill`, async () => {
-      const instance = await begin({ subs_db_mode: mode, ...options })
+      const instance = await begin({ subs_db_mode: mode, restore_spread: 1, ...options })
       const [phone, answered, killed] = await subscribeUntilKilled(instance, grace + 1000)
       const due = answered.filter((one) => one.answered + grace <= killed)
       expect(due.length).to.be.above(20)
@@ -125,6 +129,24 @@ describe('kill -9 and the store', function () {
     })
   }
 
+  it('publ_cache = 1: what was published is there after a kill right behind the 200', async () => {
+    const instance = await begin({})
+    const publisher = await phoneAt(instance, '101')
+    const answer = await publisher.request('PUBLISH', publication('confirmed'))
+    expect(answer.status).to.equal(200)
+    await instance.end('SIGKILL')
+    await instance.start()
+    const lamp = await phoneAt(instance, '100')
+    const dialog = lamp.dialog('sip:101@127.0.0.1')
+    const headers = [...DIALOG_INFO, ['Expires', '600']] as const
+    expect((await lamp.request('SUBSCRIBE', { dialog, headers })).status).to.equal(200)
+    await until('a lamp that is lit', () => notifiesOf(lamp, dialog).at(-1)?.body.includes('>confirmed<'))
+    const back = await phoneAt(instance, '101')
+    const refresh = publication('terminated', answer.header('sip-etag'))
+    expect((await back.request('PUBLISH', refresh)).status).to.equal(200)
+    await until('a dark lamp', () => notifiesOf(lamp, dialog).at(-1)?.body.includes('>terminated<'))
+  })
+
   it('subs_db_mode = 3: published at one, shown at the other; refreshed at either; taken over when one is killed', async () => {
     const shared = { subs_db_mode: 3, db_url: `sqlite://${join(directory, 'shared.db')}`, notifier_poll_rate: 50 }
     const [one, other] = await Promise.all([begin(shared), begin(shared)])
@@ -136,25 +158,12 @@ describe('kill -9 and the store', function () {
       at.request('SUBSCRIBE', {
         dialog,
         uri: 'sip:101@127.0.0.1',
-        headers: [
-          ['Event', 'dialog'],
-          ['Expires', '600'],
-          ['Accept', 'application/dialog-info+xml'],
-        ],
+        headers: [...DIALOG_INFO, ['Expires', '600']],
       })
     const shown = (): string => /<state>(\w+)<\/state>/.exec(notifiesOf(lamp, dialog).at(-1)?.body ?? '')?.[1] ?? ''
     let entityTag = ''
     const publish = async (state: string): Promise<void> => {
-      const answer = await publisher.request('PUBLISH', {
-        uri: 'sip:101@127.0.0.1',
-        headers: [
-          ['Event', 'dialog'],
-          ['Expires', '600'],
-          ['Content-Type', 'application/dialog-info+xml'],
-          ...(entityTag === '' ? [] : [['SIP-If-Match', entityTag] as const]),
-        ],
-        body: dialogInfo(state),
-      })
+      const answer = await publisher.request('PUBLISH', publication(state, entityTag))
       expect(answer.status).to.equal(200)
       entityTag = answer.header('sip-etag')
     }
@@ -182,6 +191,25 @@ describe('kill -9 and the store', function () {
     expect(numbers).to.deep.equal(numbers.toSorted((a, b) => a - b))
   })
 })
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds)
+  })
+}
+
+function publication(state: string, entityTag = ''): PhoneRequest {
+  return {
+    uri: 'sip:101@127.0.0.1',
+    headers: [
+      ['Event', 'dialog'],
+      ['Expires', '600'],
+      ['Content-Type', 'application/dialog-info+xml'],
+      ...(entityTag === '' ? [] : [['SIP-If-Match', entityTag] as const]),
+    ],
+    body: dialogInfo(state),
+  }
+}
 
 function dialogInfo(state: string): string {
   return (
