@@ -15,11 +15,22 @@ import type { Mailboxes } from './states/mailboxes.ts'
 import type { Presences } from './states/presence.ts'
 import type { Store } from './store.ts'
 
+/** One `type = server` section, and who answers there. */
+export interface AsteriskServer {
+  /** The origin of its states. */
+  readonly name: string
+  readonly url: string
+  /** Empty until it has told. */
+  readonly entityId: string
+}
+
 export interface Core {
   /** `[general]` of lamplighter.conf; `general.compat` is 'rfc' or 'asterisk'. Read it when it is used: a reload replaces it. */
   readonly general: OptionValues<typeof generalOptions>
   /** The process is about to end: what is unloaded now is kept for the next start, and nothing more is sent. */
   readonly stopping: boolean
+  /** The Asterisk servers that are asked over ARI; absent is none. */
+  readonly servers?: () => readonly AsteriskServer[]
   readonly log: Log
   readonly console: Console
   readonly metrics: Metrics

@@ -220,6 +220,11 @@ class LamplighterServer implements Server {
       get stopping() {
         return stopping()
       },
+      servers: () =>
+        bridges.all.map((bridge) => {
+          const { name, url, asterisk } = bridge.status()
+          return { name, url, entityId: asterisk?.entityId.toLowerCase() ?? '' }
+        }),
       log: this.#log,
       console,
       metrics,

@@ -43,6 +43,11 @@ export class Agent implements OutboundPublishing {
     return this.#running.get(name)?.client
   }
 
+  met(name: string, eid: string): void {
+    const running = this.#running.get(name)
+    if (running?.client.met(eid)) running.started.reload?.()
+  }
+
   /** In the order of the files. */
   get clients(): readonly Client[] {
     return [...this.#running.values()].map(({ client }) => client)

@@ -1,9 +1,10 @@
 /** All that is published by one section of type outbound-publish: one publication, or with multi_user one for each extension. */
-import type { Core } from '../core/core.ts'
+import type { AsteriskServer, Core } from '../core/core.ts'
 import type { Logger } from '../core/log.ts'
 import type { Counter } from '../core/metrics.ts'
 import type { OutboundPublish } from '../core/publication-options.ts'
 import type { HeaderLine } from '../core/sip/contract.ts'
+import { parseUri } from '../core/sip/parse-uri.ts'
 import { verdictOf } from './answer-rule.ts'
 import type { PublishClient, Saying } from './contract.ts'
 import type { EntityTags } from './entity-tags.ts'
@@ -11,7 +12,7 @@ import { OutboundPublication } from './outbound-publication.ts'
 import { asEndpoint, publishRequest, urisOf } from './publish-request.ts'
 
 export interface ClientServices {
-  readonly core: Pick<Core, 'sip' | 'auth' | 'general'>
+  readonly core: Pick<Core, 'sip' | 'auth' | 'general' | 'servers'>
   readonly log: Logger
   readonly tags: EntityTags
   readonly now: () => number
@@ -21,11 +22,17 @@ export interface ClientServices {
   readonly failed: Counter
 }
 
+/** Milliseconds. Which servers there are is asked for with each state. */
+const SERVERS_KEPT = 1000
+
 export class Client implements PublishClient {
   readonly section: OutboundPublish
   readonly #services: ClientServices
   /** By user; the empty one without multi_user. */
   readonly #publications = new Map<string, OutboundPublication>()
+  /** Entity ids of who is at the other end. */
+  readonly #met = new Set<string>()
+  #servers: { readonly until: number; readonly here: ReadonlySet<string> } | undefined
 
   constructor(section: OutboundPublish, services: ClientServices) {
     this.section = section
@@ -43,6 +50,36 @@ export class Client implements PublishClient {
 
   again(): void {
     for (const publication of this.#publications.values()) publication.again()
+  }
+
+  isFrom(origin: string): boolean {
+    const now = this.#services.now()
+    if (!this.#servers || this.#servers.until < now) this.#servers = { until: now + SERVERS_KEPT, here: this.#here() }
+    return this.#servers.here.has(origin)
+  }
+
+  /** Whether that is news. */
+  met(eid: string): boolean {
+    if (this.#met.has(eid)) return false
+    this.#met.add(eid)
+    this.#servers = undefined
+    return true
+  }
+
+  /**
+   * Which of our servers is at the other end: who has told so, or, until somebody there has told who it is and where the
+   * section does not say whose states are meant, who has the same address. Such a one is not brought the states of the
+   * others either, unless the section says so: over ARI it tells what it was brought as if it were its own, and a lamp
+   * would stay lit that two servers hold up for each other.
+   */
+  #here(): ReadonlySet<string> {
+    const { server_uri, '@origin_filter': filter } = this.section
+    const hosts = filter === '' ? server_uri.map((uri) => parseUri(uri)?.host ?? '') : []
+    const isHere = ({ url, entityId }: AsteriskServer): boolean =>
+      this.#met.size > 0 && entityId !== '' ? this.#met.has(entityId) : hosts.includes(hostOf(url))
+    const servers = this.#services.core.servers?.() ?? []
+    const here = servers.filter(isHere)
+    return new Set((here.length > 0 && filter === '' ? servers : here).map(({ name }) => name))
   }
 
   end(user: string): void {
@@ -90,4 +127,8 @@ export class Client implements PublishClient {
       tags.get(section.id, user),
     )
   }
+}
+
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).hostname.replace(/^\[|\]$/g, '') : ''
 }

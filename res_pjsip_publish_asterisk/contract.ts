@@ -20,6 +20,8 @@ export interface PublishClient {
   say(saying: Saying): void
   /** Says everything again. */
   again(): void
+  /** Whether the receiver is the server that this origin's states come from, or must not be brought them for another reason. */
+  isFrom(origin: string): boolean
   /** Takes back what is published for a user. */
   end(user: string): void
 }
@@ -27,7 +29,7 @@ export interface PublishClient {
 /** Whoever has the states of an event. */
 export interface EventPublisher {
   readonly event: PublishedEventName
-  /** Says all that there is, and from then on what changes. `reload`: there may be more now. */
+  /** Says all that there is, and from then on what changes. `reload`: there may be more or less now. */
   start(client: PublishClient): { readonly stop: Undo; reload?(): void }
 }
 
@@ -36,6 +38,8 @@ export interface OutboundPublishing {
   publisher(publisher: EventPublisher): Undo
   /** By the name of the section; undefined where there is none, or nobody publishes for its event. */
   client(name: string): PublishClient | undefined
+  /** Who has shown to be at the other end of a section, by entity id. */
+  met(name: string, eid: string): void
 }
 
 declare module '../core/module.ts' {

@@ -166,6 +166,7 @@ export class Intake<State> {
     if (!section) return
     const { eid } = statement
     if (eid === this.#services.eid()) return this.#warn(resource)
+    this.#services.outbound.met(this.#taken.back(section), eid)
     if (statement.type === 'refresh') return this.#services.outbound.client(this.#taken.back(section))?.again()
     const { name, state } = statement
     if (!this.#filterOf(section)(name)) return

@@ -19,17 +19,17 @@ export interface PublishedStates<State> {
 }
 
 export function statePublisher<State>(published: PublishedStates<State>): EventPublisher {
-  return { event: published.event, start: (client) => ({ stop: follow(published, client) }) }
+  return { event: published.event, start: (client) => follow(published, client) }
 }
 
 function follow<State>(
   { states, filter, nothing, same, body }: PublishedStates<State>,
   client: PublishClient,
-): () => void | Promise<void> {
+): ReturnType<EventPublisher['start']> {
   const { section } = client
   const wanted = compileFilter(filter(section))
   const from = compileFilter(section['@origin_filter'])
-  const isOurs = (origin: string): boolean => !isEntityId(origin) && from(origin)
+  const isOurs = (origin: string): boolean => !isEntityId(origin) && from(origin) && !client.isFrom(origin)
   const said = new Map<string, State>()
   const tell = (name: string): void => {
     const key = name.toLowerCase()
@@ -46,6 +46,9 @@ function follow<State>(
   const stop = states.onReport((name, origin) => {
     if (isOurs(origin) && wanted(name)) tell(name)
   })
-  for (const { name } of states.list()) if (wanted(name)) tell(name)
-  return stop
+  const reload = (): void => {
+    for (const { name } of states.list()) if (wanted(name)) tell(name)
+  }
+  reload()
+  return { stop, reload }
 }
