@@ -20,7 +20,7 @@ export const BLOCK = 100
 /** A challenged NOTIFY is sent again with the next number. */
 const MARGIN = 4
 
-/** `instead of waiting`: undefined. False: it is not on disk, and the answer has to be another one. */
+/** Undefined where nobody has to wait. False: it is not on disk, and the answer has to be another one. */
 export type Saved = Promise<boolean> | undefined
 
 export interface SubscriptionStorage {

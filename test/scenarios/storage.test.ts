@@ -147,6 +147,37 @@ describe('kill -9 and the store', function () {
     await until('a dark lamp', () => notifiesOf(lamp, dialog).at(-1)?.body.includes('>terminated<'))
   })
 
+  it('subs_db_mode = 3: a server that was stopped and goes on does not send for what was taken over', async () => {
+    const shared = { subs_db_mode: 3, db_url: `sqlite://${join(directory, 'shared.db')}`, notifier_processes: 0 }
+    const [one, other] = await Promise.all([begin(shared), begin(shared)])
+    const lamp = await phoneAt(one, '100')
+    const publisher = await phoneAt(other, '101')
+    const dialog = lamp.dialog('sip:101@127.0.0.1')
+    const headers = [...DIALOG_INFO, ['Expires', '600']] as const
+    expect((await lamp.request('SUBSCRIBE', { dialog, headers })).status).to.equal(200)
+    await until('a NOTIFY', () => notifiesOf(lamp, dialog).length > 0)
+    one.signal('SIGSTOP')
+    const { port } = other.address()
+    await until('a NOTIFY of the other', () => notifiesOf(lamp, dialog).at(-1)?.from.port === port, 15000)
+    const taken = notifiesOf(lamp, dialog).length
+    one.signal('SIGCONT')
+    let entityTag = ''
+    for (const state of ['early', 'confirmed', 'early', 'terminated']) {
+      const answer = await publisher.request('PUBLISH', publication(state, entityTag))
+      expect(answer.status).to.equal(200)
+      entityTag = answer.header('sip-etag')
+      await until(`a lamp that is ${state}`, () => notifiesOf(lamp, dialog).at(-1)?.body.includes(`>${state}<`))
+      await pause(200)
+    }
+    expect(
+      notifiesOf(lamp, dialog)
+        .slice(taken)
+        .map(({ from }) => from.port),
+    ).not.to.include(one.address().port)
+    const numbers = numbersOf(lamp, dialog)
+    expect(numbers).to.deep.equal(numbers.toSorted((a, b) => a - b))
+  })
+
   it('subs_db_mode = 3: published at one, shown at the other; refreshed at either; taken over when one is killed', async () => {
     const shared = { subs_db_mode: 3, db_url: `sqlite://${join(directory, 'shared.db')}`, notifier_poll_rate: 50 }
     const [one, other] = await Promise.all([begin(shared), begin(shared)])
