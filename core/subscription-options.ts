@@ -56,7 +56,14 @@ export function providerOrigin(endpointId: string): string {
   return `endpoint/${endpointId}`
 }
 
-/** Whether an origin is a provider's: one that may be in no file of ours. */
 export function isProviderOrigin(origin: string): boolean {
   return origin.startsWith('endpoint/')
+}
+
+/** Whether what an origin said is kept over a restart: a provider's endpoint may be in no file of ours. */
+export function isNotifierOrigin(
+  origin: string,
+  subscriptions: ReadonlyMap<string, OutboundSubscriptionConfig> = new Map(),
+): boolean {
+  return isProviderOrigin(origin) || [...subscriptions.keys()].some((id) => subscriptionOrigin(id) === origin)
 }

@@ -6,6 +6,8 @@ import type { Subscription } from '../../res_pjsip_pubsub/contract.ts'
 import type { FakeTransaction } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { Lamps, TEXT } from '../support/lamps.ts'
+import type { WireMessage } from '../support/phone.ts'
+import { dialogInfo, SubscriberOffice } from '../support/subscriber.ts'
 import { until } from '../support/tools.ts'
 
 const FOLDER = new URL('../../res_pjsip_pubsub/', import.meta.url)
@@ -14,6 +16,18 @@ interface RowOfTable {
   readonly seed: string
   readonly ours: readonly string[]
   readonly file: string
+}
+
+/** With a subscription of ours, and its SUBSCRIBE. */
+async function watchingElsewhere(
+  look: (there: SubscriberOffice, subscribe: WireMessage) => Promise<void>,
+): Promise<void> {
+  const there = await SubscriberOffice.open()
+  try {
+    await look(there, await there.subscribe())
+  } finally {
+    await there.close()
+  }
 }
 
 function rows(): RowOfTable[] {
@@ -93,6 +107,14 @@ describe('names of the design page', () => {
     const [tx] = await subscribe()
     expect(made.sip.wire).to.deep.equal(['200 SUBSCRIBE', 'NOTIFY 1'])
     expect(tx.dialog.last.header('Event')).to.equal('lamp')
+  })
+
+  it('AST_SIP_SUBSCRIBER', async () => {
+    await watchingElsewhere(async ({ notifier, office }, subscribe) => {
+      expect(subscribe.header('event')).to.equal('dialog')
+      expect((await notifier.notify(subscribe, { body: dialogInfo({}) })).status).to.equal(200)
+      await until('what it was told', () => office.core.devices.get('Remote:100') === 'NOT_INUSE')
+    })
   })
 
   it('ast_sip_create_subscription', async () => {
@@ -260,6 +282,23 @@ describe('names of the design page', () => {
     const [tx, { id }] = await subscribe()
     tx.dialog.last.timeout()
     expect(called.at(-1)).to.deep.equal(['notifyResponse', id, 'timeout'])
+  })
+
+  it('notify_request', async () => {
+    await watchingElsewhere(async ({ notifier, office }, subscribe) => {
+      expect((await notifier.notify(subscribe, { body: 'no document' })).status).to.equal(400)
+      expect((await notifier.notify(subscribe, { body: dialogInfo({ a: 'early' }) })).status).to.equal(200)
+      await until('what it was told', () => office.core.devices.get('Remote:100') === 'RINGING')
+    })
+  })
+
+  it('refresh_subscription', async () => {
+    await watchingElsewhere(async ({ notifier }, subscribe) => {
+      await notifier.notify(subscribe, { state: 'active;expires=2' })
+      const refresh = await notifier.subscribe()
+      expect(refresh.header('call-id')).to.equal(subscribe.header('call-id'))
+      expect(refresh.cseq).to.be.above(subscribe.cseq)
+    })
   })
 
   it('ast_sip_register_subscription_handler', async () => {
