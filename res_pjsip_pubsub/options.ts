@@ -7,10 +7,10 @@ import { watcherOptions } from './watcher-options.ts'
 export const pubsubOptions = options({
   min_expires: integer(
     0,
-    'The shortest subscription anybody may ask for; an endpoint with a longer sub_min_expiry has its own.',
+    'The shortest subscription or publication anybody may ask for; for subscriptions an endpoint with a longer sub_min_expiry has its own.',
     { max: 3600, unit: 'seconds' },
   ),
-  max_expires: integer(3600, 'The longest subscription that is granted; who asks for more gets this.', {
+  max_expires: integer(3600, 'The longest subscription or publication that is granted; who asks for more gets this.', {
     min: 1,
     max: 86400,
     unit: 'seconds',
