@@ -66,3 +66,8 @@ function expand(item: string, { names }: Configured): readonly string[] {
   const found = [...new Set(names())].filter((name) => matchesPattern(pattern, name))
   return found.sort((a, b) => (a.length === b.length ? (a < b ? -1 : 1) : a.length - b.length))
 }
+
+/** How many resources it holds, those of inner lists included. */
+export function sizeOf({ items }: ListPlan): number {
+  return items.reduce((sum, item) => sum + ('list' in item ? sizeOf(item.list) : 1), 0)
+}

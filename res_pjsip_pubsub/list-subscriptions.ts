@@ -8,7 +8,7 @@ import type { Refusal, SipRequest } from '../core/sip/contract.ts'
 import type { Asked, Decision } from './authorization.ts'
 import type { EventPackage, Found, Watcher } from './contract.ts'
 import type { ListFacts } from './list-facts.ts'
-import { broughtPlan, type Configured, configuredPlan, type ListPlan } from './list-plan.ts'
+import { broughtPlan, type Configured, configuredPlan, type ListPlan, sizeOf } from './list-plan.ts'
 import { bringsList, EXTENSION_REQUIRED, readEntries, refuseList, understandsLists } from './list-request.ts'
 import { ListSource } from './list-source.ts'
 import { NOT_FOUND } from './refusals.ts'
@@ -34,6 +34,17 @@ export interface ListAsked {
   readonly watcher: Watcher
   /** The body has it. */
   readonly isBrought: boolean
+}
+
+/** A section of pjsip.conf, and how many resources it stands for now. */
+export interface ListSection {
+  readonly name: string
+  readonly event: string
+  readonly items: readonly string[]
+  readonly resources: number
+  readonly fullState: boolean
+  /** Milliseconds. */
+  readonly batch: number
 }
 
 export class ResourceLists {
@@ -83,6 +94,21 @@ export class ResourceLists {
     const { event, resource, endpoint, watcher: uri, userAgent, version, list } = subscription
     const watcher = { endpoint, uri, userAgent, request: undefined }
     return this.#open(event, resource, watcher, list ?? { entries: undefined }, version)
+  }
+
+  *sections(): Iterable<ListSection> {
+    const configured = this.#configured
+    for (const [name, list] of configured.lists) {
+      const plan = configuredPlan(name, list.event, configured)
+      yield {
+        name,
+        event: list.event,
+        items: list.list_item,
+        resources: plan ? sizeOf(plan) : 0,
+        fullState: list.full_state,
+        batch: list.notification_batch_interval,
+      }
+    }
   }
 
   /** The configuration was read again. */

@@ -54,7 +54,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   readonly #registry: Registry
   readonly #bodies: Bodies
   readonly #watcherBodies: WatcherBodies
-  readonly #lists: ResourceLists
+  readonly lists: ResourceLists
   readonly #queue = new NotifyQueue(() => paceOf(this.#settings, storageModes(this.#settings).subscriptions))
   readonly #timers = new TimerWheel()
   readonly #reviver: Reviver
@@ -107,7 +107,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     await pubsub.compositor.open(store)
     await restorer.run()
     await pubsub.watching.open(store)
-    own(() => pubsub.#lists.close())
+    own(() => pubsub.lists.close())
     own(core.endpoints.onChange(() => pubsub.#endpointsChanged()))
     const moved = (subscription: NotifierSubscription): void => void pubsub.#storage.save(subscription)
     own(core.contacts.onChange((_aor, added) => added && phoneIsBack(subscriptions, added, moved)))
@@ -154,7 +154,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.#bodies = new Bodies(this.#registry)
     const packageOf = (event: string) => this.#registry.package(event)
     this.#watcherBodies = new WatcherBodies(this.#bodies, core, packageOf)
-    this.#lists = new ResourceLists(core, log, packageOf, (asked, restored) => this.watching.of(asked, restored))
+    this.lists = new ResourceLists(core, log, packageOf, (asked, restored) => this.watching.of(asked, restored))
     this.compositor = new Compositor({
       settings: () => this.#settings,
       now: Date.now,
@@ -273,7 +273,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       registry: this.#registry,
       subscriptions: this.subscriptions,
       ignoreUriUserOptions: () => this.#core.endpoints.global.ignore_uri_user_options,
-      lists: this.#lists,
+      lists: this.lists,
       bodyOf: (state, subscription) => this.#watcherBodies.bodyOf(state, subscription),
       partOf: (state, since, subscription) => this.#watcherBodies.partOf(state, since, subscription),
       authorize: (asked, restored) => this.watching.of(asked, restored),
@@ -363,7 +363,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   #endpointsChanged(): void {
     this.#notifyHeaders = undefined
     this.compositor.endpointsChanged()
-    this.#lists.changed()
+    this.lists.changed()
     const { endpoints } = this.#core.endpoints.files
     for (const subscription of this.subscriptions) {
       const now = endpoints.get(subscription.endpoint.id)

@@ -3,6 +3,7 @@ import { defineModule } from '../core/module.ts'
 import { cleanRegularly } from './cleaning.ts'
 import { commands } from './console.ts'
 import { informing } from './informing.ts'
+import { listCommands } from './list-console.ts'
 import { phaseGauges } from './metrics.ts'
 import { pubsubConfig } from './options.ts'
 import { presenceCommands } from './presence-console.ts'
@@ -33,7 +34,12 @@ export default defineModule<readonly [], PubsubCore>({
       ),
     )
     own(phaseGauges(core.metrics, pubsub.subscriptions))
-    const all = [...commands(pubsub.subscriptions), ...presenceCommands(pubsub), whyCommand(core, pubsub)]
+    const all = [
+      ...commands(pubsub.subscriptions),
+      ...listCommands(pubsub.lists, pubsub.subscriptions),
+      ...presenceCommands(pubsub),
+      whyCommand(core, pubsub),
+    ]
     for (const command of all) own(core.console.register(command))
     return pubsub
   },

@@ -120,6 +120,8 @@ export class Watching {
   authorize(subscription: NotifierSubscription): void | Promise<void> {
     const { event, resource } = subscription
     if (!this.#services.package(event)?.reqAuth) return
+    // Its resources are looked up anew, and leave is asked for each of them.
+    if (subscription.isList) return subscription.lost()
     const decision = this.#authorizations.of(subscription)
     if (!(decision instanceof Promise)) return decision && subscription.authorize(decision)
     return decision.then(

@@ -2,8 +2,6 @@
  * The other side of a resource list: reads multipart/related and RLMI (RFC 4662) with code of its own, and adds the
  * documents of a subscription up, complaining of whatever a client could not follow.
  */
-import { parseXml, type XmlNode } from '../../core/xml.ts'
-
 export interface Part {
   readonly cid: string
   readonly type: string
@@ -63,7 +61,7 @@ export function readParts(type: string, body: string): Part[] {
   })
 }
 
-export async function readList(type: string, body: string): Promise<Document> {
+export function readList(type: string, body: string): Document {
   if (!type.startsWith('multipart/related;type="application/rlmi+xml"')) throw new Error(`no list: ${type}`)
   const parts = readParts(type, body)
   const start = parameter(type, 'start')
@@ -72,43 +70,56 @@ export async function readList(type: string, body: string): Promise<Document> {
   if (start !== undefined && start !== `<${rlmi.cid}>`) throw new Error(`start is ${start}, not the RLMI`)
   const byCid = new Map(parts.slice(1).map((part) => [part.cid, part]))
   if (byCid.size !== parts.length - 1) throw new Error('two parts have one Content-ID')
-  const root = await parseXml(rlmi.content)
-  if (root.name !== 'list' || root.ns !== 'urn:ietf:params:xml:ns:rlmi') throw new Error('the RLMI is no list')
-  const entries: Entry[] = []
-  for (const child of root.children) if (child.name === 'resource') entries.push(await readEntry(child, byCid))
+  const root = /^(?:<\?xml[^>]*>\s*)<list ([^>]*)>([\s\S]*)<\/list>\s*$/.exec(rlmi.content)
+  const attributes = readAttributes(root?.[1] ?? '')
+  if (attributes.get('xmlns') !== 'urn:ietf:params:xml:ns:rlmi') throw new Error(`no RLMI: ${rlmi.content}`)
+  const [head = '', ...resources] = (root?.[2] ?? '').split('<resource ')
+  const entries = resources.map((text) => readEntry(text, byCid))
   if (byCid.size > 0) throw new Error(`parts that nothing names: ${[...byCid.keys()].join(', ')}`)
+  const known = ['xmlns', 'uri', 'version', 'fullState']
+  if (known.some((name) => !attributes.has(name)) || attributes.size !== known.length)
+    throw new Error(`a list with other attributes: ${root?.[1]}`)
   return {
-    uri: attribute(root, 'uri'),
-    name: root.children.find(({ name }) => name === 'name')?.text ?? '',
-    version: Number(attribute(root, 'version')),
-    full: attribute(root, 'fullState') === 'true',
+    uri: attributes.get('uri') ?? '',
+    name: nameIn(head),
+    version: Number(attributes.get('version')),
+    full: attributes.get('fullState') === 'true',
     entries,
   }
 }
 
-async function readEntry(node: XmlNode, byCid: Map<string, Part>): Promise<Entry> {
-  const found = node.children.find(({ name }) => name === 'instance')
-  const entry = { uri: attribute(node, 'uri'), name: node.children.find(({ name }) => name === 'name')?.text ?? '' }
+/** From behind `<resource `. */
+function readEntry(text: string, byCid: Map<string, Part>): Entry {
+  const uri = readAttributes(text.slice(0, text.indexOf('>'))).get('uri') ?? ''
+  const entry = { uri, name: nameIn(text) }
+  const found = /<instance ([^>]*)\/>/.exec(text)
   if (!found) return { ...entry, instance: undefined, list: undefined }
+  const attributes = readAttributes(found[1] ?? '')
   const instance = {
-    id: attribute(found, 'id'),
-    state: attribute(found, 'state'),
-    reason: found.attributes.get('reason') ?? '',
+    id: attributes.get('id') ?? '',
+    state: attributes.get('state') ?? '',
+    reason: attributes.get('reason') ?? '',
   }
-  const cid = found.attributes.get('cid')
+  const cid = attributes.get('cid')
   if (cid === undefined) return { ...entry, instance: { ...instance, body: undefined }, list: undefined }
   const part = byCid.get(cid)
   if (!part) throw new Error(`there is no part ${cid}`)
   byCid.delete(cid)
   if (!part.type.startsWith('multipart/'))
     return { ...entry, instance: { ...instance, body: part.content }, list: undefined }
-  return { ...entry, instance: { ...instance, body: undefined }, list: await readList(part.type, part.content) }
+  return { ...entry, instance: { ...instance, body: undefined }, list: readList(part.type, part.content) }
 }
 
-function attribute(node: XmlNode, name: string): string {
-  const value = node.attributes.get(name)
-  if (value === undefined) throw new Error(`${node.name} without ${name}`)
-  return value
+function readAttributes(text: string): Map<string, string> {
+  return new Map([...text.matchAll(/([\w:]+)="([^"]*)"/g)].map(([, name = '', value = '']) => [name, unescaped(value)]))
+}
+
+function nameIn(text: string): string {
+  return unescaped(/<name>([^<]*)<\/name>/.exec(text)?.[1] ?? '')
+}
+
+function unescaped(text: string): string {
+  return text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&amp;', '&')
 }
 
 /** What is known of a resource: its body, or its state where it has none. */
@@ -127,8 +138,8 @@ export class ListClient {
     return all
   }
 
-  async take(type: string, body: string): Promise<Document> {
-    const document = await readList(type, body)
+  take(type: string, body: string): Document {
+    const document = readList(type, body)
     this.documents.push(document)
     this.#apply(document, '')
     return document
@@ -155,18 +166,15 @@ export class ListClient {
     const inner = `${path}${uri} `
     if (list) return this.#apply(list, inner)
     if (!instance) return void table.set(uri, 'unknown')
-    if (instance.reason === 'noresource' && this.#told.has(inner)) return this.#forget(inner)
-    if (instance.reason === 'noresource' && this.#isRemoval(uri, table)) table.delete(uri)
-    else table.set(uri, instance.body ?? `${instance.state} ${instance.reason}`.trim())
-  }
-
-  /** Who is gone from the list, and who is not there in the first place, look alike: neither has a lamp. */
-  #isRemoval(uri: string, table: Table): boolean {
-    return table.has(uri)
+    if (instance.reason === 'noresource') {
+      // Who is gone from the list, and who is not there in the first place, look alike: neither has a lamp.
+      table.delete(uri)
+      this.#forget(inner)
+    } else table.set(uri, instance.body ?? `${instance.state} ${instance.reason}`.trim())
   }
 
   #forget(path: string): void {
-    for (const other of [...this.#told.keys()]) {
+    for (const other of this.#told.keys()) {
       if (!other.startsWith(path)) continue
       this.#told.delete(other)
       this.#versions.delete(other)
