@@ -62,7 +62,7 @@ export const outboundPublishOptions = options({
   '@device_state_filter': filter('Devices that are published; all when empty.'),
   '@mailbox_state_filter': filter('Mailboxes that are published; all when empty.'),
   '@origin_filter': filter(
-    'Whose states are published: the names of servers in lamplighter.conf, or local; all of them when empty. What others have published here never is.',
+    'Whose states are published: the names of servers in lamplighter.conf, or local; all of these when empty. What others have published here never is.',
   ),
 })
 

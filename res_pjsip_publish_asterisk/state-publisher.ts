@@ -28,7 +28,9 @@ function follow<State>(
 ): ReturnType<EventPublisher['start']> {
   const { section } = client
   const wanted = compileFilter(filter(section))
-  const from = compileFilter(section['@origin_filter'])
+  const filtered = compileFilter(section['@origin_filter'])
+  // What other notifiers tell us (`subscription/NAME`, `endpoint/NAME`) may be what they were published.
+  const from = section['@origin_filter'] === '' ? (origin: string) => !origin.includes('/') : filtered
   const isOurs = (origin: string): boolean => !isEntityId(origin) && from(origin) && !client.isFrom(origin)
   const said = new Map<string, State>()
   const tell = (name: string): void => {

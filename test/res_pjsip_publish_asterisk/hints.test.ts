@@ -1,0 +1,149 @@
+import { expect } from 'chai'
+import { EXTENSION } from '../../core/states/hints.ts'
+import res_pjsip_dialog_info_body_generator from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
+import res_pjsip_exten_state from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
+import res_pjsip_pidf_body_generator from '../../res_pjsip_exten_state/res_pjsip_pidf_body_generator.ts'
+import res_pjsip_xpidf_body_generator from '../../res_pjsip_exten_state/res_pjsip_xpidf_body_generator.ts'
+import res_pjsip_outbound_publish from '../../res_pjsip_publish_asterisk/res_pjsip_outbound_publish.ts'
+import res_pjsip_pubsub from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
+import type { TestCore } from '../support/core.ts'
+import { FakeSip } from '../support/fake-sip.ts'
+import { configure, EID, startServer, uriOf } from '../support/publishing.ts'
+import { until } from '../support/tools.ts'
+
+const HINTS = { '200@office': ['Custom:door'], '201@office': ['Custom:gate'], '900@lab': ['Custom:lab'] }
+
+describe('Hints that are published', () => {
+  let office: TestCore
+  let server: TestCore | undefined
+
+  const load = (core: TestCore): Promise<unknown> =>
+    core.load(
+      res_pjsip_pubsub,
+      res_pjsip_exten_state,
+      res_pjsip_dialog_info_body_generator,
+      res_pjsip_pidf_body_generator,
+      res_pjsip_xpidf_body_generator,
+      res_pjsip_outbound_publish,
+    )
+
+  /** `HINTS` as a dialplan that can name its extensions. */
+  function nameable(core: TestCore): void {
+    core.core.hints.addSource({
+      name: 'dialplan',
+      lookup: () => Promise.resolve(undefined),
+      extensions: () => Object.keys(HINTS).map((key) => ({ exten: key.slice(0, 3), context: key.slice(4) })),
+      onChange: () => () => undefined,
+    })
+  }
+
+  afterEach(async () => {
+    await office.close()
+    await server?.close()
+    server = undefined
+  })
+
+  it('reach a presence server, all at the start and each change, by extension', async () => {
+    server = await startServer(EID.b, { endpoints: { lamps: { allow_publish: 'any' } } })
+    await load(server)
+    office = await startServer(EID.a, { hints: HINTS })
+    nameable(office)
+    office.core.devices.set('local', 'Custom:door', 'RINGING')
+    const section = {
+      server_uri: [uriOf(server)],
+      // Who we are there, while the extension takes the place of the user.
+      event: 'dialog',
+      multi_user: true,
+      '@context': '^office$',
+    } as const
+    configure(office, { outbound: { lamps: section } })
+    // An extension is From, too: the server has to know it.
+    server.core.endpoints.replace({
+      ...server.core.endpoints.files,
+      endpoints: new Map(
+        ['200', '201', '900'].map((id) => {
+          const lamps = server?.core.endpoints.files.endpoints.get('lamps')
+          if (!lamps) throw new Error('no endpoint')
+          return [id, { ...lamps, id }]
+        }),
+      ),
+    })
+    await load(office)
+    const bodies = async (): Promise<string> => (await server?.run('presence presentity_list full')) ?? ''
+    await until('200 that rings', async () => (await bodies()).includes('<state>early</state>'))
+    await until('201 that does nothing', async () => (await bodies()).includes('<state>terminated</state>'))
+    expect(await bodies()).to.not.include('900')
+    office.core.devices.set('local', 'Custom:door', 'INUSE')
+    await until('200 in use', async () => (await bodies()).includes('<state>confirmed</state>'))
+    expect(await bodies()).to.include(`entity="sip:200@127.0.0.1:${server.port}"`)
+    expect(await server.run('pjsip show publications inbound')).to.include('2 active publications')
+    expect(await office.run('pjsip show publications outbound')).to.include('lamps/200/dialog')
+    configure(office, {})
+    await until('nothing published', async () =>
+      ((await server?.run('pjsip show publications inbound')) ?? '').includes('0 active publications'),
+    )
+  })
+
+  for (const [event, body, part] of [
+    ['presence', '', '<basic>'],
+    ['presence', 'application/xpidf+xml', '<presentity uri='],
+    ['dialog', '', 'version="0"'],
+  ] as const) {
+    it(`are ${body || 'what is usual'} for ${event}`, async () => {
+      const sip = new FakeSip()
+      office = await startServer(EID.a, { hints: HINTS, sip })
+      nameable(office)
+      const section = {
+        server_uri: ['sip:192.0.2.9'],
+        multi_user: true,
+        '@body': body,
+        '@exten': '^20',
+        event,
+      } as const
+      configure(office, { outbound: { out: section } })
+      await load(office)
+      await until('two', () => sip.sent.length === 2)
+      expect(sip.sent.map(({ requestUri }) => requestUri).sort()).to.deep.equal([
+        'sip:200@192.0.2.9',
+        'sip:201@192.0.2.9',
+      ])
+      expect(sip.sent[0]?.body?.content.toString()).to.include(part)
+      expect(sip.sent[0]?.headers).to.deep.include(['Event', event])
+    })
+  }
+
+  it('of patterns are published as soon as somebody watches them', async () => {
+    const sip = new FakeSip()
+    office = await startServer(EID.a, { hints: HINTS, sip, endpoints: { 100: { hintContext: 'office' } } })
+    const section = { server_uri: ['sip:192.0.2.9'], multi_user: true, event: 'dialog' } as const
+    configure(office, { outbound: { out: section } })
+    await load(office)
+    expect(sip.sent).to.deep.equal([])
+    expect((await sip.subscribe('200', { Event: 'dialog', Accept: undefined })).status).to.equal(200)
+    await until('one', () => sip.sent.length === 1)
+    office.core.devices.set('local', 'Custom:door', 'RINGING')
+    await until('another', () => sip.sent.length >= 2)
+    expect(sip.sent.at(-1)?.body?.content.toString()).to.include('<state>early</state>')
+    expect(office.core.hints.list()[0]?.value.state).to.equal(EXTENSION.RINGING)
+  })
+
+  it("have From and To the wrong way round under compat=asterisk, as Asterisk's have", async () => {
+    for (const [compat, from] of [
+      ['rfc', '<sip:200@from.example>'],
+      ['asterisk', '<sip:200@to.example>'],
+    ] as const) {
+      const sip = new FakeSip()
+      await office?.close()
+      office = await startServer(EID.a, { hints: HINTS, sip, general: { compat } })
+      nameable(office)
+      const uris = { server_uri: ['sip:192.0.2.9'], from_uri: 'sip:x@from.example', to_uri: 'sip:x@to.example' }
+      configure(office, {
+        outbound: { out: { ...uris, multi_user: true, event: 'dialog', '@exten': '200', expiration: 77 } },
+      })
+      await load(office)
+      await until('a PUBLISH', () => sip.sent[0])
+      expect(sip.sent[0]?.from, compat).to.equal(from)
+      expect(sip.sent[0]?.headers).to.deep.include(['Expires', '77'])
+    }
+  })
+})
