@@ -54,10 +54,7 @@ export interface Composition {
 export function wholeOf(list: ShownList, room: number): Composition {
   const builder = new Builder(room, new Map(), false)
   const skeleton = room === Number.POSITIVE_INFINITY ? 0 : skeletonOf(list)
-  // Where not even the names fit, the list is told piece by piece.
-  const fits = skeleton < room
-  const document = fits ? builder.whole(list, skeleton) : builder.news(list)
-  return builder.composition(document)
+  return builder.composition(builder.whole(list, skeleton))
 }
 
 /** `isGoingOn`: what was told last was cut. Undefined where nothing is new. */
@@ -72,6 +69,9 @@ export function newsOf(list: ShownList, told: Known, room: number, isGoingOn: bo
 export function isList(shown: Shown): shown is ShownList {
   return 'items' in shown
 }
+
+/** Bytes of a multipart around its parts. */
+const WRAPPING = 400
 
 class Builder {
   #room: number
@@ -94,8 +94,7 @@ class Builder {
   }
 
   whole(list: ShownList, skeleton: number): ListDocument {
-    this.#room -= skeleton
-    return this.#whole(list, list)
+    return this.#whole(list, list, this.#reserve(skeleton))
   }
 
   news(list: ShownList): ListDocument {
@@ -109,16 +108,15 @@ class Builder {
     )
   }
 
-  #whole(list: ShownList, root: ShownList): ListDocument {
-    const lines = list.items.map((item): Line => {
-      if (isList(item)) {
-        this.#known.set(item.key, { parent: list.key, shown: item })
-        return { kind: 'list', document: this.#whole(item, root) }
-      }
-      const fits = this.#take(item.body ? bytesOf(item.body) : 0)
+  /** `named`: there is room for all names. Otherwise who gets this sees a list that grows. */
+  #whole(list: ShownList, root: ShownList, named: boolean): ListDocument {
+    const lines = list.items.flatMap((item): Line[] => {
+      const line = named ? 0 : lineOf(item)
+      const fits = isList(item) ? this.#takeList(line) : this.#take(line + bytesOf(item.body))
       if (fits) this.#known.set(item.key, { parent: list.key, shown: item })
       else this.#known.delete(item.key)
-      return { kind: fits ? 'told' : 'later', resource: item }
+      if (isList(item)) return fits ? [{ kind: 'list', document: this.#whole(item, root, named) }] : []
+      return fits || named ? [{ kind: fits ? 'told' : 'later', resource: item }] : []
     })
     return { list, full: true, lines: [...lines, ...this.#goneLines(list, root)] }
   }
@@ -128,29 +126,41 @@ class Builder {
     for (const item of list.items) {
       if (!isList(item)) {
         if (this.#isTold(item)) continue
-        if (!this.#take(lineOf(item) + (item.body ? bytesOf(item.body) : 0))) continue
+        if (!this.#take(lineOf(item) + bytesOf(item.body))) continue
         this.#known.set(item.key, { parent: list.key, shown: item })
         lines.push({ kind: 'told', resource: item })
         continue
       }
       const isNew = !this.#told.has(item.key)
       if (!isNew && !this.hasNews(item, root)) continue
-      if (!this.#take(lineOf(item) + 400)) continue
+      if (!this.#takeList(lineOf(item))) continue
       this.#known.set(item.key, { parent: list.key, shown: item })
-      const isWhole = (isNew || item.fullState) && !this.#isGoingOn && skeletonOf(item) < this.#room
-      if (isWhole) this.#room -= skeletonOf(item)
-      lines.push({ kind: 'list', document: isWhole ? this.#whole(item, root) : this.#news(item, root) })
+      const isWhole = isNew || (item.fullState && !this.#isGoingOn && skeletonOf(item) < this.#room)
+      const document = isWhole ? this.#whole(item, root, this.#reserve(skeletonOf(item))) : this.#news(item, root)
+      lines.push({ kind: 'list', document })
     }
     return { list, full: false, lines: [...lines, ...this.#goneLines(list, root)] }
   }
 
-  /** The first always fits: what no datagram holds is not held back for ever. */
+  /** False where there is not so much. */
+  #reserve(bytes: number): boolean {
+    if (bytes >= this.#room) return false
+    this.#room -= bytes
+    return true
+  }
+
+  /** The first resource always fits: what no datagram holds is not held back for ever. */
   #take(bytes: number): boolean {
+    const fits = this.#takeList(bytes)
+    if (fits && bytes > 0) this.#carried++
+    return fits
+  }
+
+  #takeList(bytes: number): boolean {
     if (bytes > this.#room && this.#carried > 0) {
       this.#isCut = true
       return false
     }
-    if (bytes > 0) this.#carried++
     this.#room -= bytes
     return true
   }
@@ -202,17 +212,18 @@ function sameResource(a: ShownResource, b: ShownResource): boolean {
 }
 
 /** Headers of the part included. */
-function bytesOf(body: Body): number {
-  return Buffer.byteLength(body.text) + 160
+function bytesOf(body: Body | undefined): number {
+  return body ? Buffer.byteLength(body.text) + 160 : 0
 }
 
-function lineOf({ uri, name }: Shown): number {
-  return roomOf(uri, name, uri)
+/** Of a list with its wrapping. */
+function lineOf(shown: Shown): number {
+  return roomOf(shown.uri, shown.name, shown.uri) + (isList(shown) ? WRAPPING : 0)
 }
 
 /** The names of all, and the wrapping of the lists. */
 function skeletonOf(list: ShownList): number {
-  let bytes = lineOf(list) + 400
+  let bytes = lineOf(list)
   for (const item of list.items) bytes += isList(item) ? skeletonOf(item) : lineOf(item)
   return bytes
 }

@@ -1,0 +1,180 @@
+/** Lists that watchers bring (RFC 5367), lists over a restart, and leave for each resource of a list. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { Watched } from '../../core/watch.ts'
+import type { Authorization } from '../../res_pjsip_pubsub/authorization.ts'
+import type { FakeDialog } from '../support/fake-sip.ts'
+import { type Lamps, TEXT, XML } from '../support/lamps.ts'
+import { ListOffice, lampsOf, resourceLists } from '../support/list-office.ts'
+import { until } from '../support/tools.ts'
+
+const FLOOR = { floor: { event: 'lamp', list_item: ['200', '201'] } }
+
+describe('resource lists that watchers bring', () => {
+  let office: ListOffice
+
+  beforeEach(async () => {
+    office = await ListOffice.open()
+  })
+  afterEach(() => office.close())
+
+  it('are watched as others are, under the URIs and names that were brought', async () => {
+    const body = resourceLists(['sip:200@other.example', 'The &lt;door>'], ['sip:201@x;a=b'], ['tel:+1'], ['sip:299@x'])
+    const tx = await office.bring(body)
+    expect([tx.status, tx.header('Require')]).to.deep.equal([200, 'eventlist'])
+    const [first] = await office.told(tx.dialog)
+    expect(first).to.include({ full: true, uri: 'sip:rls@pbx.example' })
+    expect(first?.entries.map(({ uri, name, instance }) => [uri, name, instance?.state, instance?.body])).to.deep.equal(
+      [
+        ['sip:200@other.example', 'The <door>', 'active', 'off'],
+        ['sip:201@x;a=b', '201', 'active', 'off'],
+        ['tel:+1', '', 'terminated', undefined],
+        ['sip:299@x', '299', 'terminated', undefined],
+      ],
+    )
+    office.made.lamps.set('201', 'on')
+    expect((await office.told(tx.dialog))[0]?.entries.map(({ uri }) => uri)).to.deep.equal(['sip:201@x;a=b'])
+    expect(await office.made.office.run('pjsip show resource_lists')).to.include('List: rls/lamp')
+  })
+
+  it('are flattened, and each URI counts once', async () => {
+    const inner =
+      '<list name="a"><entry uri="sip:200@x"/><external anchor="http://x"/><list><entry uri="sip:201@x"/></list></list>'
+    const body = `<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists">${inner}${inner}</resource-lists>`
+    const { dialog } = await office.bring(body)
+    expect((await office.told(dialog))[0]?.entries.map(({ uri }) => uri)).to.deep.equal(['sip:200@x', 'sip:201@x'])
+  })
+
+  const many = resourceLists(...Array.from({ length: 1001 }, (_, at) => [`sip:${at}@x`] as const))
+  const REFUSED: readonly (readonly [what: string, body: string, headers: Record<string, string>, status: number])[] = [
+    ['is no XML', '<resource-lists', {}, 400],
+    ['is another document', '<presence/>', {}, 400],
+    ['has no entry', resourceLists(), {}, 400],
+    ['has too many entries', many, {}, 400],
+    ['is of another type', 'sip:200@x', { 'Content-Type': 'text/plain' }, 415],
+    ['comes without Supported: eventlist', resourceLists(['sip:200@x']), { Supported: 'path' }, 421],
+  ]
+  for (const [what, body, headers, status] of REFUSED) {
+    it(`are refused with ${status} where what is brought ${what}`, async () => {
+      const tx = await office.bring(body, headers)
+      expect(tx.status).to.equal(status)
+      expect(office.made.sip.dialogs.size).to.equal(0)
+    })
+  }
+
+  it('say with a 415 what can be read, and with a 421 what is needed', async () => {
+    const type = await office.bring('x', { 'Content-Type': 'text/plain' })
+    expect(type.header('Accept')).to.equal('application/resource-lists+xml')
+    const extension = await office.bring(resourceLists(['sip:200@x']), { Supported: 'path' })
+    expect(extension.header('Require')).to.equal('eventlist')
+  })
+})
+
+describe('resource lists over a restart', () => {
+  let directory: string
+  let lamps: Lamps
+  let office: ListOffice
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'lamplighter-lists-'))
+    lamps = lampsOf(3)
+  })
+  afterEach(async () => {
+    await office.close()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  const begin = async (): Promise<void> => {
+    office = await ListOffice.open({ storePath: join(directory, 'lists.db'), lamps, lists: FLOOR })
+  }
+
+  async function back(callId: string): Promise<FakeDialog> {
+    const found = [...office.made.sip.dialogs.values()].find((dialog) => dialog.callId === callId)
+    if (!found) throw new Error('its dialog is gone')
+    await until('NOTIFY', () => found.notifies.length > 0)
+    return found
+  }
+
+  it('come back as lists, whole, with numbers higher than before', async () => {
+    await begin()
+    const configured = await office.subscribe('floor', { Accept: XML })
+    const brought = await office.bring(resourceLists(['sip:202@x', 'Third'], ['sip:200@x']))
+    const [before] = await office.told(configured.dialog)
+    await office.told(brought.dialog)
+    await office.made.office.store.flush()
+    await office.close()
+    lamps.set('200', 'on')
+    await begin()
+    const dialog = await back(configured.request.callId)
+    const [after, ...more] = await office.told(dialog)
+    expect(more).to.deep.equal([])
+    expect(after?.full).to.equal(true)
+    expect(after?.version).to.be.above(before?.version ?? 0)
+    expect(after?.entries[0]?.instance?.id).to.equal(before?.entries[0]?.instance?.id)
+    const version = Number(/version="(\d+)"/.exec(after?.entries[0]?.instance?.body ?? '')?.[1])
+    expect(version).to.be.above(0)
+    expect(dialog.last.header('Require')).to.equal('eventlist')
+    const other = await back(brought.request.callId)
+    const [again] = await office.told(other)
+    expect(again?.entries.map(({ uri, name, instance }) => [uri, name, instance?.body])).to.deep.equal([
+      ['sip:202@x', 'Third', 'off'],
+      ['sip:200@x', '200', 'on'],
+    ])
+    lamps.set('200', 'dim')
+    expect((await office.told(dialog))[0]?.full).to.equal(false)
+    expect(office.table(other)['sip:200@x']).to.equal('on')
+    await office.told(other)
+    expect(office.table(other)['sip:200@x']).to.equal('dim')
+  })
+})
+
+describe('leave for the resources of a list', () => {
+  let office: ListOffice
+  const decisions = new Map<string, Watched<Authorization>>()
+  const decide = (resource: string, handling: Authorization['handling']): void => {
+    const decided = { handling, view: undefined, why: 'test' }
+    const known = decisions.get(resource)
+    if (known) known.set(decided)
+    else decisions.set(resource, new Watched<Authorization>(decided))
+  }
+
+  beforeEach(async () => {
+    decisions.clear()
+    const lamps = Object.assign(lampsOf(3), { reqAuth: true })
+    office = await ListOffice.open({ lamps, lists: { floor: { event: 'lamp', list_item: ['200', '201', '202'] } } })
+    for (const name of ['200', '201', '202']) decide(name, 'allow')
+    office.made.pubsub.authorizer({
+      authorize: ({ resource }) => {
+        const found = decisions.get(resource)
+        if (!found) throw new Error(`nobody should ask for ${resource}`)
+        return found
+      },
+    })
+  })
+  afterEach(() => office.close())
+
+  it('is asked for each, and counts at once when it changes', async () => {
+    decide('201', 'confirm')
+    decide('202', 'block')
+    const { dialog } = await office.subscribe('floor', { Accept: TEXT })
+    await office.told(dialog)
+    expect(office.table(dialog)).to.deep.equal({
+      'sip:200@pbx.example': 'off',
+      'sip:201@pbx.example': 'pending',
+      'sip:202@pbx.example': 'terminated rejected',
+    })
+    decide('201', 'allow')
+    decide('200', 'block')
+    const [part] = await office.told(dialog)
+    expect(part?.entries).to.have.length(2)
+    expect(office.table(dialog)).to.deep.equal({
+      'sip:200@pbx.example': 'terminated rejected',
+      'sip:201@pbx.example': 'off',
+      'sip:202@pbx.example': 'terminated rejected',
+    })
+    office.made.lamps.set('200', 'on')
+    expect(await office.told(dialog)).to.deep.equal([])
+  })
+})
