@@ -40,6 +40,7 @@ import { Mailboxes } from './states/mailboxes.ts'
 import { Presences } from './states/presence.ts'
 import { keepStates } from './states/state-store.ts'
 import { openStore } from './store.ts'
+import { isNotifierOrigin } from './subscription-options.ts'
 
 /** How long a start waits for what Asterisk says, in milliseconds: a restored lamp is better late than wrong. */
 const BRIDGE_WAIT = 5000
@@ -173,7 +174,10 @@ class LamplighterServer implements Server {
         store,
         { devices, presences, mailboxes },
         (origin) =>
-          origin === LOCAL || servers.some(({ name }) => name === origin) || (isPublishedTo && isEntityId(origin)),
+          origin === LOCAL ||
+          servers.some(({ name }) => name === origin) ||
+          (isPublishedTo && isEntityId(origin)) ||
+          isNotifierOrigin(origin, pjsip.outboundSubscriptions),
       ),
     )
 
