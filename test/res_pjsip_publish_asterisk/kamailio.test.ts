@@ -1,0 +1,72 @@
+import { expect } from 'chai'
+import res_pjsip_dialog_info_body_generator from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
+import res_pjsip_exten_state from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
+import res_pjsip_outbound_publish from '../../res_pjsip_publish_asterisk/res_pjsip_outbound_publish.ts'
+import res_pjsip_pubsub from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
+import { Kamailio } from '../differential/kamailio.ts'
+import type { TestCore } from '../support/core.ts'
+import { TestPhone } from '../support/phone.ts'
+import { configure, EID, startServer } from '../support/publishing.ts'
+import { needTool, until } from '../support/tools.ts'
+
+/** Our lamps at another one's presence server, and what a phone sees that knows only that one. */
+describe('Hints published to Kamailio', function () {
+  this.timeout(30000)
+  let kamailio: Kamailio
+  let office: TestCore
+  let phone: TestPhone
+
+  before(async function () {
+    needTool(this, 'kamailio')
+    kamailio = await Kamailio.start()
+    phone = await TestPhone.open({ server: { address: '127.0.0.1', port: kamailio.port }, user: 'watcher' })
+    office = await startServer(EID.a, { hints: { '200@office': ['Custom:door'] } })
+    office.core.hints.addSource({
+      name: 'dialplan',
+      lookup: () => Promise.resolve(undefined),
+      extensions: () => [{ context: 'office', exten: '200' }],
+      onChange: () => () => undefined,
+    })
+    office.core.devices.set('local', 'Custom:door', 'RINGING')
+    const server_uri = [`sip:127.0.0.1:${kamailio.port}`]
+    const section = { server_uri, event: 'dialog', multi_user: true, expiration: 3 } as const
+    configure(office, { outbound: { lamps: section } })
+    await office.load(
+      res_pjsip_pubsub,
+      res_pjsip_exten_state,
+      res_pjsip_dialog_info_body_generator,
+      res_pjsip_outbound_publish,
+    )
+  })
+  after(async () => {
+    await office?.close()
+    await phone?.close()
+    await kamailio?.stop()
+  })
+
+  it('follow, past several refreshes', async () => {
+    await until('a publication', () => office.metric('publish.outbound.sent') >= 1)
+    const dialog = phone.dialog(`sip:200@127.0.0.1:${kamailio.port}`)
+    const headers = [
+      ['Event', 'dialog'],
+      ['Expires', '600'],
+      ['Accept', 'application/dialog-info+xml'],
+    ] as const
+    expect((await phone.request('SUBSCRIBE', { dialog, headers })).status).to.be.oneOf([200, 202])
+    const shows = (word: string): Promise<unknown> =>
+      phone.take(({ method, body }) => method === 'NOTIFY' && body.includes(`<state>${word}</state>`), word, 5000)
+    await shows('early')
+    for (const [state, word] of [
+      ['INUSE', 'confirmed'],
+      ['NOT_INUSE', 'terminated'],
+    ] as const) {
+      office.core.devices.set('local', 'Custom:door', state)
+      await shows(word)
+    }
+    const before = office.metric('publish.outbound.sent')
+    await until('refreshes', () => office.metric('publish.outbound.sent') >= before + 2, 10_000)
+    office.core.devices.set('local', 'Custom:door', 'RINGING')
+    await shows('early')
+    expect(office.metric('publish.outbound.failed')).to.equal(0)
+  })
+})
