@@ -1,6 +1,6 @@
 /** What a subscriber makes of answers, reasons and bodies, case by case. */
 import { expect } from 'chai'
-import fc from 'fast-check'
+import { assert, boolean, double, integer, nat, property, string } from 'fast-check'
 import type { Outcome, SipResponse } from '../../core/sip/contract.ts'
 import { parseMessage } from '../../core/sip/message.ts'
 import { DialogReader } from '../../res_pjsip_pubsub/subscriber-dialogs.ts'
@@ -78,12 +78,12 @@ describe('coming back', () => {
   })
 
   it('never undercuts Retry-After, and never waits for ever', () => {
-    fc.assert(
-      fc.property(
-        fc.nat(0xffffffff),
-        fc.nat(100),
-        fc.boolean(),
-        fc.double({ min: 0, max: 0.999, noNaN: true }),
+    assert(
+      property(
+        nat(0xffffffff),
+        nat(100),
+        boolean(),
+        double({ min: 0, max: 0.999, noNaN: true }),
         (after, failures, final, chance) => {
           const pause = pauseBefore({ after, final }, failures, 600_000, () => chance)
           expect(pause).to.be.at.least(Math.min(LONGEST_PAUSE, after * 1000))
@@ -103,18 +103,14 @@ describe('coming back', () => {
   })
 
   it('refreshes in time, whatever was granted', () => {
-    fc.assert(
-      fc.property(
-        fc.integer({ min: 1, max: 0xffffffff }),
-        fc.double({ min: 0, max: 0.999, noNaN: true }),
-        (s, chance) => {
-          const after = refreshAfter(s, () => chance)
-          expect(after).to.be.above(0)
-          expect(after).to.be.below(s * 1000)
-          // A refresh that gets no answer has 32 s, where there are as many.
-          if (s >= 80) expect(s * 1000 - after).to.be.at.least(32_000)
-        },
-      ),
+    assert(
+      property(integer({ min: 1, max: 0xffffffff }), double({ min: 0, max: 0.999, noNaN: true }), (s, chance) => {
+        const after = refreshAfter(s, () => chance)
+        expect(after).to.be.above(0)
+        expect(after).to.be.below(s * 1000)
+        // A refresh that gets no answer has 32 s, where there are as many.
+        if (s >= 80) expect(s * 1000 - after).to.be.at.least(32_000)
+      }),
     )
   })
 })
@@ -177,7 +173,7 @@ describe('dialog information that comes to us', () => {
 })
 
 describe('presence documents that come to us', () => {
-  const pidf = (inside: string): Promise<unknown> | unknown =>
+  const pidf = async (inside: string): Promise<unknown> =>
     presenceEvent
       .reader()
       .read(
@@ -232,8 +228,8 @@ describe('message summaries that come to us', () => {
   })
 
   it('takes whatever comes', () => {
-    fc.assert(
-      fc.property(fc.string(), (text) => {
+    assert(
+      property(string(), (text) => {
         expect(readSummary(`Voice-Message: ${text}`)).not.to.equal(undefined)
       }),
     )
