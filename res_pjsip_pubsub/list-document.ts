@@ -111,8 +111,8 @@ class Builder {
   /** `named`: there is room for all names. Otherwise who gets this sees a list that grows. */
   #whole(list: ShownList, root: ShownList, named: boolean): ListDocument {
     const lines = list.items.flatMap((item): Line[] => {
-      const line = named ? 0 : lineOf(item)
-      const fits = isList(item) ? this.#takeList(line) : this.#take(line + bytesOf(item.body))
+      const line = named ? 0 : nameBytes(item)
+      const fits = isList(item) ? this.#takeList(line) : this.#take(line + stateBytes(item))
       if (fits) this.#known.set(item.key, { parent: list.key, shown: item })
       else this.#known.delete(item.key)
       if (isList(item)) return fits ? [{ kind: 'list', document: this.#whole(item, root, named) }] : []
@@ -126,14 +126,14 @@ class Builder {
     for (const item of list.items) {
       if (!isList(item)) {
         if (this.#isTold(item)) continue
-        if (!this.#take(lineOf(item) + bytesOf(item.body))) continue
+        if (!this.#take(nameBytes(item) + stateBytes(item))) continue
         this.#known.set(item.key, { parent: list.key, shown: item })
         lines.push({ kind: 'told', resource: item })
         continue
       }
       const isNew = !this.#told.has(item.key)
       if (!isNew && !this.hasNews(item, root)) continue
-      if (!this.#takeList(lineOf(item))) continue
+      if (!this.#takeList(nameBytes(item))) continue
       this.#known.set(item.key, { parent: list.key, shown: item })
       const isWhole = isNew || (item.fullState && !this.#isGoingOn && skeletonOf(item) < this.#room)
       const document = isWhole ? this.#whole(item, root, this.#reserve(skeletonOf(item))) : this.#news(item, root)
@@ -152,7 +152,7 @@ class Builder {
   /** The first resource always fits: what no datagram holds is not held back for ever. */
   #take(bytes: number): boolean {
     const fits = this.#takeList(bytes)
-    if (fits && bytes > 0) this.#carried++
+    if (fits) this.#carried++
     return fits
   }
 
@@ -211,19 +211,21 @@ function sameResource(a: ShownResource, b: ShownResource): boolean {
   return a.state === b.state && a.reason === b.reason && a.name === b.name && a.body?.text === b.body?.text
 }
 
-/** Headers of the part included. */
-function bytesOf(body: Body | undefined): number {
-  return body ? Buffer.byteLength(body.text) + 160 : 0
+/** Of its instance, and of its body with the headers of the part. */
+function stateBytes({ uri, name, body }: ShownResource): number {
+  const part = body ? Buffer.byteLength(body.text) + body.type.length + Buffer.byteLength(uri) + 160 : 0
+  return roomOf(uri, name).instance + part
 }
 
 /** Of a list with its wrapping. */
-function lineOf(shown: Shown): number {
-  return roomOf(shown.uri, shown.name, shown.uri) + (isList(shown) ? WRAPPING : 0)
+function nameBytes(shown: Shown): number {
+  const room = roomOf(shown.uri, shown.name)
+  return isList(shown) ? room.name + room.instance + WRAPPING : room.name
 }
 
 /** The names of all, and the wrapping of the lists. */
 function skeletonOf(list: ShownList): number {
-  let bytes = lineOf(list)
-  for (const item of list.items) bytes += isList(item) ? skeletonOf(item) : lineOf(item)
+  let bytes = nameBytes(list)
+  for (const item of list.items) bytes += isList(item) ? skeletonOf(item) : nameBytes(item)
   return bytes
 }

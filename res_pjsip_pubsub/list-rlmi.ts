@@ -47,9 +47,10 @@ function nameOf(name: string): XmlElement[] {
   return name === '' ? [] : [element('name', {}, name)]
 }
 
-/** Bytes that a resource takes in the document beside its body, or a little more. */
-export function roomOf(uri: string, name: string, cid: string): number {
-  return 150 + Buffer.byteLength(escapeXml(uri)) + Buffer.byteLength(escapeXml(name)) + Buffer.byteLength(cid)
+/** Bytes that the name of a resource takes, and those that its instance adds; a little more than needed. */
+export function roomOf(uri: string, name: string): { readonly name: number; readonly instance: number } {
+  const uriBytes = Buffer.byteLength(escapeXml(uri))
+  return { name: 60 + uriBytes + Buffer.byteLength(escapeXml(name)), instance: 130 + uriBytes }
 }
 
 export interface Part {

@@ -1,0 +1,180 @@
+/** Resource lists in a whole server, over real sockets: sipp as the phone, lists of each event, reloads, and big ones. */
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'chai'
+import { ListClient } from '../support/list-reader.ts'
+import { EXTENSIONS_CONF, localOffice, PASSWORD } from '../support/office.ts'
+import { TestPhone, type WireMessage } from '../support/phone.ts'
+import { Scene } from '../support/scene.ts'
+import { needTool, until } from '../support/tools.ts'
+
+const OFFICE = localOffice(['udp', 'tcp'])
+const MANY = Array.from({ length: 500 }, (_, at) => String(3000 + at))
+
+const list = (name: string, event: string, items: readonly string[], more = ''): string =>
+  `\n[${name}]\ntype = resource_list\nevent = ${event}\nlist_item = ${items.join(',')}\n${more}`
+
+const pjsip = (...lists: readonly string[]): Record<string, string> => ({
+  'pjsip.conf': `${OFFICE['pjsip.conf']}${lists.join('')}`,
+})
+
+describe('resource lists in a server', function () {
+  this.timeout(40000)
+  let scene: Scene
+  const connected: TestPhone[] = []
+
+  before(async () => {
+    scene = await Scene.open({
+      ...OFFICE,
+      'extensions.conf': `${EXTENSIONS_CONF}exten => _3XXX,hint,Custom:lamp\${EXTEN}\n`,
+      ...pjsip(
+        list('doors', 'dialog', ['200', '201'], 'resource_display_name = yes\n'),
+        list('people', 'presence', ['100', 'doorpeople']),
+        list('doorpeople', 'presence', ['200']),
+        list('mail', 'message-summary', ['100', '101']),
+        list('many', 'dialog', MANY),
+      ),
+    })
+    for (const device of ['door', 'gate']) await scene.command(`devstate change Custom:${device} NOT_INUSE`)
+  })
+  afterEach(async () => {
+    for (const phone of connected.splice(0)) await phone.close()
+  })
+  after(() => scene?.close())
+
+  async function watch(name: string, event: string, protocol: 'udp' | 'tcp' = 'udp'): Promise<[TestPhone, ListClient]> {
+    const { host, port } = scene.instance.address(protocol)
+    const server = { address: host, port }
+    const phone = await TestPhone.open({ server, protocol, user: '100', password: PASSWORD, patience: 8000 })
+    connected.push(phone)
+    const headers = [
+      ['Event', event],
+      ['Supported', 'eventlist'],
+      ['Expires', '600'],
+    ] as const
+    const answer = await phone.request('SUBSCRIBE', { dialog: phone.dialog(`sip:${name}@${host}:${port}`), headers })
+    expect([answer.status, answer.header('require')]).to.deep.equal([200, 'eventlist'])
+    return [phone, new ListClient()]
+  }
+
+  async function take(phone: TestPhone, client: ListClient): Promise<WireMessage> {
+    const notify = await phone.next('NOTIFY')
+    expect(notify.header('require')).to.equal('eventlist')
+    client.take(notify.header('content-type'), notify.body)
+    return notify
+  }
+
+  for (const protocol of ['udp', 'tcp'] as const) {
+    it(`sipp subscribes to one over ${protocol}, and sees a lamp change`, async function () {
+      needTool(this, 'sipp')
+      const { host, port } = scene.instance.address(protocol)
+      const file = fileURLToPath(new URL('list.xml', import.meta.url))
+      const login = ['-s', '100', '-au', '100', '-ap', PASSWORD, '-key', 'resource', 'doors']
+      const limits = [
+        '-m',
+        '1',
+        '-nostdin',
+        '-timeout',
+        '20s',
+        '-timeout_error',
+        '-trace_err',
+        '-error_file',
+        '/dev/stderr',
+      ]
+      const way = ['-i', '127.0.0.1', '-t', protocol === 'udp' ? 'u1' : 't1']
+      const sipp = spawn('sipp', [`${host}:${port}`, '-sf', file, ...way, ...login, ...limits])
+      let said = ''
+      sipp.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
+      sipp.stdout.resume()
+      const code = new Promise<number | null>((resolve) => {
+        sipp.on('close', resolve)
+      })
+      const watches = async (): Promise<boolean> =>
+        (await scene.command('pjsip show subscriptions inbound')).includes('doors/dialog')
+      await until('subscription to the list', async () => sipp.exitCode !== null || (await watches()), 15000)
+      await scene.command('devstate change Custom:door INUSE')
+      const ended = await code
+      await scene.command('devstate change Custom:door NOT_INUSE')
+      expect(ended, said).to.equal(0)
+    })
+  }
+
+  it('show dialogs under the names of their hints', async () => {
+    const [phone, client] = await watch('doors', 'dialog')
+    await take(phone, client)
+    expect(client.documents[0]?.entries.map(({ name }) => name)).to.deep.equal(['The door', '201'])
+    await scene.command('devstate change Custom:gate INUSE')
+    await take(phone, client)
+    expect(client.documents[1]?.entries.map(({ name }) => name)).to.deep.equal(['201'])
+    const bodies = [...client.table.values()].map((body) => /<state>(\w+)/.exec(body)?.[1])
+    expect(bodies).to.deep.equal(['terminated', 'confirmed'])
+    await scene.command('devstate change Custom:gate NOT_INUSE')
+  })
+
+  it('show presence, with a list in the list', async () => {
+    const [phone, client] = await watch('people', 'presence')
+    await take(phone, client)
+    const { host, port } = scene.instance.address()
+    const at = `@${host}:${port}`
+    expect([...client.table.keys()]).to.deep.equal([`sip:100${at}`, `sip:doorpeople${at} sip:200${at}`])
+    expect([...client.table.values()].every((body) => body.includes('<basic>'))).to.equal(true)
+  })
+
+  it('show mailboxes', async () => {
+    const [phone, client] = await watch('mail', 'message-summary')
+    await take(phone, client)
+    const said = [...client.table.values()].map((body) => /Messages-Waiting: (\w+)/.exec(body)?.[1])
+    expect(said).to.deep.equal(['no', 'no'])
+  })
+
+  it('follow a reload: what is new comes, and what is gone ends, without a new subscription', async () => {
+    const [phone, client] = await watch('doors', 'dialog')
+    await take(phone, client)
+    await scene.reload(pjsip(list('doors', 'dialog', ['201', '202', '102']), list('many', 'dialog', MANY)))
+    await take(phone, client)
+    const entries = client.documents[1]?.entries.map(
+      ({ name, instance }) => `${name} ${instance?.state} ${instance?.reason}`,
+    )
+    expect(entries).to.deep.equal(['202 terminated noresource', '102 active ', 'The door terminated noresource'])
+    await scene.reload(pjsip(list('many', 'dialog', MANY)))
+    expect((await phone.next('NOTIFY')).header('subscription-state')).to.equal('terminated;reason=noresource')
+    expect(await scene.command('pjsip show resource_lists')).to.include('1 resource lists')
+  })
+
+  it('that are too big for a datagram come in several, and what changes in one', async () => {
+    const [phone, client] = await watch('many', 'dialog')
+    const told = (): number => [...client.table.values()].filter((body) => body !== 'unknown').length
+    const sizes: number[] = []
+    while (told() < MANY.length) sizes.push((await take(phone, client)).raw.length)
+    expect(sizes.length).to.be.within(2, 12)
+    expect(Math.max(...sizes)).to.be.below(65508)
+    expect(client.documents.map(({ full, entries }) => [full, full ? entries.length : 0])[0]).to.deep.equal([true, 500])
+    expect(client.documents.slice(1).some(({ full }) => full)).to.equal(false)
+    await scene.command('devstate change Custom:lamp3123 INUSE')
+    const { raw } = await take(phone, client)
+    expect(raw.length).to.be.below(3000)
+    expect(client.documents.at(-1)?.entries.map(({ name }) => name)).to.deep.equal(['3123'])
+  })
+
+  it('come whole over a connection, also to a phone that subscribed over UDP and has one', async () => {
+    const [direct, client] = await watch('many', 'dialog', 'tcp')
+    const whole = await take(direct, client)
+    expect(whole.raw.length).to.be.above(65535)
+    expect(client.table.size).to.equal(500)
+    await direct.close()
+    connected.splice(0)
+    await until(
+      'end of the connection',
+      async () => !(await scene.command('pjsip show subscriptions inbound')).includes('tcp'),
+    )
+    const { host, port } = scene.instance.address('tcp')
+    const side = await TestPhone.open({ server: { address: host, port }, protocol: 'tcp', user: '100', patience: 8000 })
+    connected.push(side)
+    side.send('\r\n\r\n')
+    await until('pong', () => side.received.length > 0)
+    await watch('many', 'dialog')
+    const other = new ListClient()
+    await take(side, other)
+    expect(other.table.size).to.equal(500)
+  })
+})
