@@ -40,9 +40,9 @@ function retryAfterOf(response: SipResponse): number | undefined {
   return parseRetryAfter(response.header('Retry-After'))
 }
 
-/** Seconds after which a refresh is sent: early enough for one that times out once (timer F). */
+/** Seconds after which a refresh is sent: early enough for one that times out (timer F), and for a server whose clock knows whole seconds. */
 export function refreshAfter(seconds: number): number {
-  return seconds - Math.min(seconds / 4, 40)
+  return seconds - Math.min(Math.max(seconds / 4, 2), seconds / 2, 40)
 }
 
 const FIRST_PAUSE = { failed: 2, refused: 5 }

@@ -255,7 +255,7 @@ describe('The answer to a PUBLISH', () => {
   })
 
   it('says when to come again', () => {
-    expect([3600, 600, 60, 1].map(refreshAfter)).to.deep.equal([3560, 560, 45, 0.75])
+    expect([3600, 600, 60, 4, 1].map(refreshAfter)).to.deep.equal([3560, 560, 45, 2, 0.5])
     const failure = { kind: 'failed', retryAfter: undefined } as const
     expect([0, 1, 2, 9].map((n) => pauseAfter(failure, n))).to.deep.equal([2, 4, 8, 120])
     expect([0, 30].map((n) => pauseAfter({ ...failure, kind: 'refused' }, n))).to.deep.equal([5, 3600])
