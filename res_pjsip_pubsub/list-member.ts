@@ -4,14 +4,17 @@ import type { Undo } from '../core/scope.ts'
 import type { EndReason, Watchable } from '../core/watch.ts'
 import { ALLOWED, type Authorization, type Decision } from './authorization.ts'
 import type { Body } from './bodies.ts'
-import type { Found } from './contract.ts'
+import type { Found, WatcherEvent } from './contract.ts'
 import type { ShownResource } from './list-document.ts'
 import type { PlannedResource } from './list-plan.ts'
+import type { WatcherStatus } from './watchers.ts'
 
 export interface MemberServices {
   readonly find: (resource: string) => Found<unknown> | Promise<Found<unknown>>
   readonly authorize: (resource: string) => Decision | Promise<Decision>
   readonly isOwnChange: (state: unknown) => boolean
+  /** Whoever looks at who watches it is to hear of it (RFC 3857). */
+  readonly watching: (resource: string, status: WatcherStatus, event: WatcherEvent) => void
   /** The watcher is to hear of it. */
   readonly changed: () => void
   /** Who provided its state was unloaded. */
@@ -34,6 +37,12 @@ export interface Rendering {
 /** Why there is no state. */
 type Absence = 'noresource' | 'rejected' | 'probation'
 
+/** How a watcher of it stands. */
+export interface Watching {
+  readonly status: 'pending' | 'active'
+  readonly event: WatcherEvent
+}
+
 interface Way {
   readonly source: Watchable<unknown>
   readonly decision: Watchable<Authorization>
@@ -51,6 +60,7 @@ export class ListMember {
   #isLooking = false
   #isClosed = false
   #isQuiet = false
+  #toldWatching: Watching | undefined
   /** Another one with each change. */
   #version: object = {}
   #shown: { readonly stamp: object; readonly version: object; readonly shown: ShownResource } | undefined
@@ -64,6 +74,11 @@ export class ListMember {
   /** Undefined while it is there. */
   get absence(): Absence | undefined {
     return this.#absence
+  }
+
+  /** Undefined where its watcher is told nothing of it. */
+  get watching(): Watching | undefined {
+    return this.#toldWatching
   }
 
   /** Whether it has a place in the list. */
@@ -102,6 +117,7 @@ export class ListMember {
     if (this.#way === way) this.#following.push(unwatch)
     else void unwatch()
     this.#isQuiet = false
+    this.#tellWatching()
   }
 
   /** What it showed last stays. */
@@ -109,6 +125,7 @@ export class ListMember {
     const following = this.#following
     this.#following = []
     for (const undo of following) void undo()
+    this.#tellWatching()
   }
 
   close(): void {
@@ -155,6 +172,7 @@ export class ListMember {
   #decided(authorization: Authorization): void {
     this.#authorization = authorization
     this.#touch()
+    if (!this.#isQuiet) this.#tellWatching()
   }
 
   #news(value: unknown): void {
@@ -169,6 +187,18 @@ export class ListMember {
     if (reason === 'deactivated') return this.#services.deactivated()
     this.#state = undefined
     this.#absent('noresource')
+  }
+
+  #tellWatching(): void {
+    const before = this.#toldWatching
+    const { handling } = this.#authorization
+    const watches = this.#following.length > 0 && handling !== 'block'
+    const status = handling === 'confirm' ? 'pending' : 'active'
+    if (before?.status === (watches ? status : undefined)) return
+    const over = handling === 'block' ? 'rejected' : this.#way ? 'timeout' : 'noresource'
+    const event = !watches ? over : before && status === 'active' ? 'approved' : 'subscribe'
+    this.#toldWatching = watches ? { status, event } : undefined
+    this.#services.watching(this.item.resource, watches ? status : 'terminated', event)
   }
 
   #absent(absence: Absence): void {

@@ -8,7 +8,7 @@ import type { Watchable, WatchObserver } from '../core/watch.ts'
 import { ListBody, type ListContext } from './list-body.ts'
 import type { ShownList } from './list-document.ts'
 import type { ListFacts } from './list-facts.ts'
-import { ListMember, type MemberServices, type Rendering } from './list-member.ts'
+import { ListMember, type MemberServices, type Rendering, type Watching } from './list-member.ts'
 import type { ListPlan, PlannedItem } from './list-plan.ts'
 
 export interface SourceServices extends Omit<MemberServices, 'changed' | 'deactivated'> {
@@ -94,22 +94,20 @@ export class ListSource implements Watchable<ListSource> {
     }
   }
 
+  /** How its watcher stands to each resource of this name. */
+  *watchingOf(resource: string): Iterable<Watching> {
+    for (const { item, watching } of this.#members.values()) if (item.resource === resource && watching) yield watching
+  }
+
   /** Nothing can be said of any of its resources. */
   get isUnavailable(): boolean {
     const members = [...this.#members.values()]
     return members.length > 0 && members.every((member) => member.absence === 'probation')
   }
 
-  /** Looks again for those of which nothing could be said, or for all that were not there. Never rejects. */
-  async retry(which: 'unavailable' | 'all'): Promise<void> {
-    const missing = [...this.#members.values()].filter(({ absence }) =>
-      which === 'all' ? absence !== undefined : absence === 'probation',
-    )
-    await Promise.all(missing.map((member) => member.look()))
-    const back = missing.filter(({ absence }) => absence === undefined)
-    if (!this.#observer || back.length === 0) return
-    for (const member of back) member.follow()
-    this.#changed()
+  /** Looks again for those of which nothing could be said. Never rejects. */
+  retryUnavailable(): Promise<void> {
+    return this.#retry((absence) => absence === 'probation')
   }
 
   /** The configuration was read again. Never rejects. */
@@ -129,12 +127,21 @@ export class ListSource implements Watchable<ListSource> {
       for (const member of this.#members.values()) member.follow()
       this.#changed()
     }
-    await this.retry('all')
+    await this.#retry((absence) => absence !== undefined)
   }
 
   body(address: ListAddress, rendering: Rendering, room: number): ListBody {
     const context = (this.#context ??= this.#contextOf(address))
     return new ListBody(context, this.#show(this.#root, rendering), room)
+  }
+
+  async #retry(which: (absence: ListMember['absence']) => boolean): Promise<void> {
+    const missing = [...this.#members.values()].filter(({ absence }) => which(absence))
+    await Promise.all(missing.map((member) => member.look()))
+    const back = missing.filter(({ absence }) => absence === undefined)
+    if (!this.#observer || back.length === 0) return
+    for (const member of back) member.follow()
+    this.#changed()
   }
 
   #contextOf(address: ListAddress): ListContext & ListAddress {
@@ -222,5 +229,5 @@ function isVisible(item: Node | ListMember, hidesMissing: boolean): boolean {
 }
 
 function samePlan(a: ListPlan, b: ListPlan): boolean {
-  return JSON.stringify(a) === JSON.stringify(b)
+  return a === b || JSON.stringify(a) === JSON.stringify(b)
 }

@@ -5,14 +5,16 @@
 import type { Core } from '../core/core.ts'
 import type { Logger } from '../core/log.ts'
 import type { Refusal, SipRequest } from '../core/sip/contract.ts'
+import { parseNameAddr } from '../core/sip/parse-uri.ts'
 import type { Asked, Decision } from './authorization.ts'
-import type { EventPackage, Found, Watcher } from './contract.ts'
+import type { EventPackage, Found, Watcher, WatcherEvent } from './contract.ts'
 import type { ListFacts } from './list-facts.ts'
 import { broughtPlan, type Configured, configuredPlan, type ListPlan, sizeOf } from './list-plan.ts'
 import { bringsList, EXTENSION_REQUIRED, readEntries, refuseList, understandsLists } from './list-request.ts'
 import { ListSource } from './list-source.ts'
 import { NOT_FOUND } from './refusals.ts'
 import type { NotifierSubscription } from './subscription.ts'
+import { type WatcherFacts, type WatcherLists, type WatcherStatus, watcherId } from './watchers.ts'
 
 /** Milliseconds. After a reload the dialplan follows the endpoints. */
 const SETTLE = 100
@@ -25,7 +27,27 @@ const NOTHING_THERE: Refusal = { status: 500 }
 
 type ListCore = Pick<Core, 'endpoints' | 'hints' | 'general'>
 type PackageOf = (event: string) => EventPackage<unknown> | undefined
-type Authorize = (asked: Asked, restored?: boolean) => Decision | Promise<Decision>
+interface Leave {
+  readonly of: (asked: Asked, restored?: boolean) => Decision | Promise<Decision>
+  readonly lists: Pick<WatcherLists, 'tell' | 'alsoFrom'>
+}
+
+/** A watcher of a list, and the dialog it watches in. */
+interface ListWatcher extends Watcher {
+  readonly callId: string
+  readonly displayName: string
+}
+
+interface Followed {
+  readonly event: string
+  readonly watcher: ListWatcher
+}
+
+interface Remembered {
+  readonly round: number
+  readonly text: string
+  readonly plan: ListPlan
+}
 
 /** What a list is asked for with. */
 export interface ListAsked {
@@ -51,17 +73,21 @@ export class ResourceLists {
   readonly #core: ListCore
   readonly #log: Logger
   readonly #package: PackageOf
-  readonly #authorize: Authorize
-  readonly #watched = new Set<ListSource>()
+  readonly #leave: Leave
+  readonly #watched = new Map<ListSource, Followed>()
+  /** By event and name: lists that are equal are one object, for all who watch them. */
+  readonly #plans = new Map<string, Remembered>()
+  #round = 0
   #revising: NodeJS.Timeout | undefined
   #retrying: NodeJS.Timeout | undefined
   #looks = 0
 
-  constructor(core: ListCore, log: Logger, packageOf: PackageOf, authorize: Authorize) {
+  constructor(core: ListCore, log: Logger, packageOf: PackageOf, leave: Leave) {
     this.#core = core
     this.#log = log
     this.#package = packageOf
-    this.#authorize = authorize
+    this.#leave = leave
+    leave.lists.alsoFrom((event, resource) => this.#watchersOf(event, resource))
   }
 
   /** Whether a SUBSCRIBE is for a list; with a refusal, for one that it may not have like this. */
@@ -86,13 +112,16 @@ export class ResourceLists {
   async open({ event, resource, watcher, isBrought }: ListAsked): Promise<Found<unknown>> {
     const entries = isBrought && watcher.request ? await readEntries(watcher.request) : undefined
     if (entries && 'status' in entries) return entries
-    return this.#open(event, resource, watcher, { entries }, 0)
+    const { callId = '', from } = watcher.request ?? {}
+    const named = { ...watcher, callId, displayName: from?.display ?? '' }
+    return this.#open(event, resource, named, { entries }, 0)
   }
 
   /** Of a subscription whose state is away. */
   reopen(subscription: NotifierSubscription): Promise<Found<unknown>> {
-    const { event, resource, endpoint, watcher: uri, userAgent, version, list } = subscription
-    const watcher = { endpoint, uri, userAgent, request: undefined }
+    const { event, resource, endpoint, watcher: uri, userAgent, version, list, dialog } = subscription
+    const displayName = parseNameAddr(dialog.remoteUri)?.display ?? ''
+    const watcher = { endpoint, uri, userAgent, request: undefined, callId: dialog.callId, displayName }
     return this.#open(event, resource, watcher, list ?? { entries: undefined }, version)
   }
 
@@ -115,7 +144,7 @@ export class ResourceLists {
   changed(): void {
     this.#revising ??= setTimeout(() => {
       this.#revising = undefined
-      void Promise.all([...this.#watched].map((source) => source.revise()))
+      void this.#revise()
     }, SETTLE)
     this.#revising.unref()
   }
@@ -143,14 +172,15 @@ export class ResourceLists {
   async #open(
     event: string,
     resource: string,
-    watcher: Watcher,
+    watcher: ListWatcher,
     facts: ListFacts,
     firstVersion: number,
   ): Promise<Found<unknown>> {
     const compat = (): 'rfc' | 'asterisk' => this.#core.general.compat
     const { entries } = facts
-    const plan = (): ListPlan | undefined =>
-      entries ? broughtPlan(resource, entries) : configuredPlan(resource, event, this.#configured)
+    const brought = entries && broughtPlan(resource, entries)
+    const plan = (): ListPlan | undefined => brought ?? this.#planOf(event, resource)
+    this.#round++
     const first = plan()
     if (!first) return undefined
     const { endpoint, uri } = watcher
@@ -162,10 +192,12 @@ export class ResourceLists {
       compat,
       firstVersion,
       find: (name) => this.#package(event)?.find(name, watcher),
-      authorize: (name) => this.#authorize({ event, resource: name, endpoint, watcher: uri }, restored),
+      authorize: (name) => this.#leave.of({ event, resource: name, endpoint, watcher: uri }, restored),
       isOwnChange: (state) => this.#package(event)?.ownChange?.(state, uri) ?? false,
       hidesMissing: compat() === 'asterisk',
-      watched: (one, isWatched) => this.#follow(one, isWatched),
+      watching: (name, status, lastEvent) =>
+        this.#leave.lists.tell(event, name, factsOf(watcher, name, status, lastEvent)),
+      watched: (one, isWatched) => this.#follow(one, isWatched ? { event, watcher } : undefined),
       log: this.#log,
     })
     await source.look()
@@ -173,15 +205,39 @@ export class ResourceLists {
     return compat() === 'asterisk' && !source.isVisible ? NOTHING_THERE : source
   }
 
-  #follow(source: ListSource, isWatched: boolean): void {
-    if (isWatched) this.#watched.add(source)
+  #planOf(event: string, name: string): ListPlan | undefined {
+    const key = `${event}\0${name}`
+    const known = this.#plans.get(key)
+    if (known?.round === this.#round) return known.plan
+    const plan = configuredPlan(name, event, this.#configured)
+    const text = JSON.stringify(plan)
+    if (!plan) this.#plans.delete(key)
+    else this.#plans.set(key, { round: this.#round, text, plan: known?.text === text ? known.plan : plan })
+    return this.#plans.get(key)?.plan
+  }
+
+  *#watchersOf(event: string, resource: string): Iterable<WatcherFacts> {
+    for (const [source, followed] of this.#watched) {
+      if (followed.event !== event) continue
+      for (const { status, event: last } of source.watchingOf(resource))
+        yield factsOf(followed.watcher, resource, status, last)
+    }
+  }
+
+  #follow(source: ListSource, followed: Followed | undefined): void {
+    if (followed) this.#watched.set(source, followed)
     else this.#watched.delete(source)
     this.#arm()
   }
 
+  async #revise(): Promise<void> {
+    this.#round++
+    await Promise.all([...this.#watched.keys()].map((source) => source.revise()))
+  }
+
   async #retry(): Promise<void> {
-    const which = ++this.#looks % LOOKS === 0 ? 'all' : 'unavailable'
-    await Promise.all([...this.#watched].map((source) => source.retry(which)))
+    if (++this.#looks % LOOKS === 0) await this.#revise()
+    else await Promise.all([...this.#watched.keys()].map((source) => source.retryUnavailable()))
     this.#retrying = undefined
     this.#arm()
   }
@@ -191,4 +247,13 @@ export class ResourceLists {
     this.#retrying = setTimeout(() => void this.#retry(), AGAIN)
     this.#retrying.unref()
   }
+}
+
+function factsOf(
+  { callId, uri, displayName }: ListWatcher,
+  resource: string,
+  status: WatcherStatus,
+  event: WatcherEvent,
+): WatcherFacts {
+  return { id: watcherId(`${callId};${uri};${resource}`), uri, displayName, status, event }
 }

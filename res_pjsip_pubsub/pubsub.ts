@@ -154,7 +154,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.#bodies = new Bodies(this.#registry)
     const packageOf = (event: string) => this.#registry.package(event)
     this.#watcherBodies = new WatcherBodies(this.#bodies, core, packageOf)
-    this.lists = new ResourceLists(core, log, packageOf, (asked, restored) => this.watching.of(asked, restored))
+    this.lists = new ResourceLists(core, log, packageOf, this.watching)
     this.compositor = new Compositor({
       settings: () => this.#settings,
       now: Date.now,

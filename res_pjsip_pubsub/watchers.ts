@@ -124,6 +124,7 @@ export class WatcherLists {
   readonly #last = new WeakMap<Subscription, Subscription['state']>()
   readonly #listeners = new Set<(list: WatchedList) => void>()
   #waiting: WaitingWatchers | undefined
+  #others: ((event: string, resource: string) => Iterable<WatcherFacts>) | undefined
   #changes = 0
 
   constructor(subscriptions: Iterable<Subscription>) {
@@ -133,6 +134,11 @@ export class WatcherLists {
   /** Who keeps those that wait. Without one nobody waits. */
   keeper(waiting: WaitingWatchers): void {
     this.#waiting = waiting
+  }
+
+  /** Who else watches, without a subscription to the resource itself: those of lists. */
+  alsoFrom(others: (event: string, resource: string) => Iterable<WatcherFacts>): void {
+    this.#others = others
   }
 
   /** The list of a resource, which is kept while it is watched. */
@@ -175,6 +181,7 @@ export class WatcherLists {
   /** Watchers with a subscription here, and those that wait here. */
   *own(event: string, resource: string): Iterable<WatcherFacts> {
     yield* this.#waiting?.of(event, resource) ?? []
+    yield* this.#others?.(event, resource) ?? []
     for (const subscription of this.#subscriptions) {
       const mine = subscription.event === event && subscription.resource === resource
       if (mine && subscription.state !== 'terminated') yield this.#facts(subscription)

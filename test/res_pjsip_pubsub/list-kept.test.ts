@@ -5,10 +5,13 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { Watched } from '../../core/watch.ts'
 import type { Authorization } from '../../res_pjsip_pubsub/authorization.ts'
+import res_pjsip_watcherinfo_body_generator from '../../res_pjsip_pubsub/res_pjsip_watcherinfo_body_generator.ts'
 import type { FakeDialog } from '../support/fake-sip.ts'
+import { settled } from '../support/lamp-office.ts'
 import { type Lamps, TEXT, XML } from '../support/lamps.ts'
-import { ListOffice, lampsOf, resourceLists } from '../support/list-office.ts'
+import { ASK, ListOffice, lampsOf, resourceLists } from '../support/list-office.ts'
 import { until } from '../support/tools.ts'
+import { WatcherTable } from '../support/watcher-table.ts'
 
 const FLOOR = { floor: { event: 'lamp', list_item: ['200', '201'] } }
 
@@ -143,7 +146,11 @@ describe('leave for the resources of a list', () => {
   beforeEach(async () => {
     decisions.clear()
     const lamps = Object.assign(lampsOf(3), { reqAuth: true })
-    office = await ListOffice.open({ lamps, lists: { floor: { event: 'lamp', list_item: ['200', '201', '202'] } } })
+    office = await ListOffice.open({
+      lamps,
+      endpoints: { 100: {}, 201: {} },
+      lists: { floor: { event: 'lamp', list_item: ['200', '201', '202'] } },
+    })
     for (const name of ['200', '201', '202']) decide(name, 'allow')
     office.made.pubsub.authorizer({
       authorize: ({ resource }) => {
@@ -176,5 +183,26 @@ describe('leave for the resources of a list', () => {
     })
     office.made.lamps.set('200', 'on')
     expect(await office.told(dialog)).to.deep.equal([])
+  })
+
+  it('is for the owner of each to see, with who waits for it (RFC 3857)', async () => {
+    await office.made.office.load(res_pjsip_watcherinfo_body_generator)
+    decide('201', 'confirm')
+    const tx = await office.subscribe('floor', { Accept: TEXT })
+    await office.told(tx.dialog)
+    const from = { From: '<sip:201@pbx.example>;tag=o', Event: 'lamp.winfo', Contact: '<sip:201@192.0.2.9>' }
+    const owner = await office.made.sip.subscribe('201', from)
+    expect(owner.status).to.equal(200)
+    const table = new WatcherTable()
+    const seen = async (): Promise<string[]> => {
+      await settled(8)
+      for (const { text } of owner.dialog.notifies.splice(0)) await table.take(text)
+      return [...table.rows.values()]
+    }
+    expect(await seen()).to.deep.equal(['sip:100@pbx.example pending subscribe'])
+    decide('201', 'allow')
+    expect(await seen()).to.deep.equal(['sip:100@pbx.example active approved'])
+    await office.made.sip.again(tx, { ...ASK, Expires: '0' })
+    expect(await seen()).to.deep.equal([])
   })
 })
