@@ -190,7 +190,7 @@ export class SqliteStore implements Store {
   #schedule(within: number): void {
     if (this.#writing || this.#closed) return
     const pause = this.#retryPause || within
-    const due = Date.now() + pause
+    const due = performance.now() + pause
     if (this.#timer && this.#due <= due) return
     clearTimeout(this.#timer)
     this.#due = due

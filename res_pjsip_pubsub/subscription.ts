@@ -258,7 +258,8 @@ export class NotifierSubscription
   holdBack(want: Want): number {
     if (!this.#services.mayNotify(this)) return UNCOVERED
     if (want !== WANT.changed) return 0
-    return this.#lastSent + this.#services.settings().notify_interval - this.#services.now()
+    const { notify_interval } = this.#services.settings()
+    return Math.min(notify_interval, this.#lastSent + notify_interval - this.#services.now())
   }
 
   compose(want: Want): Notification | undefined {
@@ -389,8 +390,11 @@ export class NotifierSubscription
   /** The one timer: the end of a pause, or of the subscription. */
   #arm(): void {
     if (this.#phase === 'ended') return
+    const now = this.#services.now()
+    // A clock that was put back makes no pause longer.
+    if (Number.isFinite(this.#resumeAt)) this.#resumeAt = Math.min(this.#resumeAt, now + this.#delivery.pause)
     const at = this.#phase === 'ending' ? this.#resumeAt : Math.min(this.#expires, this.#resumeAt)
     if (at === Number.POSITIVE_INFINITY) this.#services.timers.cancel(this)
-    else this.#services.timers.arm(this, Math.max(0, at - this.#services.now()))
+    else this.#services.timers.arm(this, Math.max(0, at - now))
   }
 }

@@ -81,12 +81,18 @@ export class Reported<T> {
 
   /** An origin's opinion; undefined takes it back. */
   set(origin: string, name: string, state: T | undefined): void {
-    this.#report(name, origin, state === undefined ? undefined : { origin, state, since: this.#now() })
+    this.#report(name, origin, state === undefined ? undefined : { origin, state, since: this.#nowOf(name, origin) })
   }
 
   /** Puts back an opinion that was stored, with its age, where the origin has not spoken since. */
   restore(name: string, report: Report<T>): void {
     if (!this.#items.get(name.toLowerCase())?.reports.has(report.origin)) this.#report(name, report.origin, report)
+  }
+
+  /** What is said now is the newest, though the clock was put back since others spoke, or shows the same millisecond. */
+  #nowOf(name: string, origin: string): number {
+    const others = this.reports(name).filter((report) => report.origin !== origin)
+    return others.reduce((latest, { since }) => Math.max(latest, since + 1), this.#now())
   }
 
   #report(name: string, origin: string, report: Report<T> | undefined): void {

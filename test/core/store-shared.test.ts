@@ -195,18 +195,19 @@ describe('store: shared, and read by others', () => {
     const table = await store.table(lamps)
     const blocker = await openAt()
     const theirs = await blocker.table(lamps)
-    let release: () => void = () => undefined
+    let release: (() => void) | undefined
     const blocked = blocker.atomically(async (at) => {
       at.put(theirs, { name: 'theirs', watchers: 1, note: null })
       await new Promise<void>((resolve) => {
         release = resolve
       })
     })
+    await until('the lock', () => release)
     table.put({ name: 'mine', watchers: 1, note: null })
     // A file that stays locked is waited for two seconds.
     expect(await store.durable()).to.equal(false)
     expect(store.writable).to.equal(false)
-    release()
+    release?.()
     await blocked
     expect(await store.durable()).to.equal(true)
     expect(store.writable).to.equal(true)

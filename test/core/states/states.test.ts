@@ -85,6 +85,24 @@ describe('states', () => {
     expect(devices.get('custom:DOOR')).to.equal('NOT_INUSE')
   })
 
+  it('lets the last writer win, though the clock was put back meanwhile, or did not move on', () => {
+    let time = 9_000_000
+    const devices = new Devices(() => time)
+    const mailboxes = new Mailboxes(() => time)
+    const write = (origin: string, state: DeviceState, newMessages: number): void => {
+      devices.set(origin, 'Custom:x', state)
+      mailboxes.set(origin, '100@default', { newMessages, oldMessages: 0 })
+    }
+    write('pbx1', 'INUSE', 1)
+    time = 1_000_000
+    write('local', 'NOT_INUSE', 2)
+    expect(devices.get('Custom:x')).to.equal('NOT_INUSE')
+    expect(mailboxes.get('100@default').newMessages).to.equal(2)
+    write('pbx1', 'RINGING', 3)
+    expect(devices.get('Custom:x')).to.equal('RINGING')
+    expect(mailboxes.get('100@default').newMessages).to.equal(3)
+  })
+
   it('makes the devices of a dead origin unavailable, but not Custom: ones', () => {
     const devices = new Devices()
     devices.set('pbx1', 'PJSIP/100', 'INUSE')

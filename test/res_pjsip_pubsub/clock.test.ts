@@ -1,0 +1,43 @@
+import { expect } from 'chai'
+import type { FakeTransaction } from '../support/fake-sip.ts'
+import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
+import { until } from '../support/tools.ts'
+
+/** As when a machine without a clock of its own learns the time, or an administrator sets it. */
+describe('subscription: the clock of the system is put back', () => {
+  const trueNow = Date.now
+  let shift = 0
+  let made: LampOffice
+  let tx: FakeTransaction
+
+  beforeEach(async () => {
+    shift = 0
+    Date.now = () => trueNow() + shift
+    made = await lampOffice({ options: { notify_retries: '5', notify_retry_interval: '20' } })
+    tx = await made.sip.subscribe('200')
+    await settled()
+  })
+  afterEach(async () => {
+    Date.now = trueNow
+    await made.office.close()
+  })
+
+  const shown = (): string => tx.dialog.last.text
+
+  it('and the next change is told at once', async () => {
+    shift = -7_200_000
+    made.lamps.set('200', 'on')
+    await until('the change', () => shown().includes('on'))
+    expect(tx.dialog.notifies).to.have.length(2)
+  })
+
+  it('during the pause after a failure, which becomes no longer', async () => {
+    made.sip.autoAnswer = undefined
+    made.lamps.set('200', 'on')
+    await settled()
+    tx.dialog.last.answer(503)
+    shift = -7_200_000
+    await until('the next attempt', () => tx.dialog.notifies.length === 3)
+    expect(shown()).to.include('on')
+  })
+})
