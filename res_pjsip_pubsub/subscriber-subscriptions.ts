@@ -15,7 +15,7 @@ import { deviceTarget, mailboxTarget } from './subscriber-target.ts'
 export type AnySubscription = OutboundSubscription<DeviceState> | OutboundSubscription<MailboxCounts>
 
 /** How long an end waits for notifiers to agree, in milliseconds; those that do not answer find out by a 481. */
-const FAREWELL = 800
+const FAREWELL = 500
 
 export class OutboundSubscriptions {
   readonly #core: Core

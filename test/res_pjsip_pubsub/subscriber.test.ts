@@ -1,5 +1,7 @@
 /** Lamplighter as a subscriber, over real sockets: RFC 6665 4.1 from the first SUBSCRIBE to the last NOTIFY. */
 import { expect } from 'chai'
+import { array, assert, asyncProperty, constantFrom } from 'fast-check'
+import type { WireMessage } from '../support/phone.ts'
 import { dialogInfo, SubscriberOffice } from '../support/subscriber.ts'
 import { until } from '../support/tools.ts'
 
@@ -355,6 +357,48 @@ describe('a subscription of ours', () => {
     await there.phase('waiting')
     there.configure({ there: { event: 'dialog', device: 'Remote:100', max_retry_interval: 600, expiration: 60 } })
     expect((await notifier.subscribe()).header('expires')).to.equal('60')
+  })
+
+  it('gets there in the end, whatever its notifier did before', async () => {
+    const { notifier } = there
+    let run = 0
+    const latest = (): WireMessage | undefined => notifier.subscribes.findLast(({ uri }) => uri.includes('100@'))
+    const STEPS: Readonly<Record<string, () => unknown>> = {
+      refuse: () => (notifier.answer = () => [500]),
+      forbid: () => (notifier.answer = () => [403]),
+      forget: () => (notifier.answer = () => [481]),
+      silence: () => (notifier.answer = () => undefined),
+      demand: () => (notifier.answer = () => [423, ['Min-Expires', '7200']]),
+      accept: () => (notifier.answer = (request) => [200, ['Expires', request.header('expires')]]),
+      tell: () => told({ body: dialogInfo({ a: 'confirmed' }) }),
+      fork: () => told({ tag: 'fork', body: dialogInfo({ a: 'early' }) }),
+      part: () => told({ body: dialogInfo({ b: 'early' }, { version: 9, state: 'partial' }) }),
+      rubbish: () => told({ body: '<<<' }),
+      pend: () => told({ state: 'pending;expires=1' }),
+      reject: () => told({ state: 'terminated;reason=rejected' }),
+      deactivate: () => told({ state: 'terminated;reason=deactivated' }),
+      probe: () => told({ state: 'terminated;reason=probation;retry-after=60' }),
+      press: () => there.office.run('pjsip send subscribe there'),
+    }
+    const told = (what: Parameters<typeof notifier.notify>[1]): Promise<unknown> | undefined => {
+      const subscribe = latest()
+      return subscribe && notifier.notify(subscribe, what)
+    }
+    await assert(
+      asyncProperty(array(constantFrom(...Object.keys(STEPS)), { maxLength: 8 }), async (steps) => {
+        await there.subscribe()
+        for (const step of steps) await STEPS[step]?.()
+        notifier.answer = (request) => [200, ['Expires', request.header('expires')]]
+        const user = `again${++run}`
+        there.configure({ again: { event: 'dialog', device: 'Remote:100', server_uri: notifier.uri(user) } })
+        const begun = await until('a SUBSCRIBE', () => notifier.subscribes.find((each) => each.uri.includes(user)))
+        await notifier.notify(begun, { body: dialogInfo({ z: 'confirmed' }, { version: 99 }) })
+        await shows('INUSE')
+        there.configure({})
+        expect(there.device).to.equal('INVALID')
+      }),
+      { numRuns: 15 },
+    )
   })
 
   it('is shown at the console', async () => {
