@@ -95,7 +95,7 @@ export class Intake<State> {
       void stop()
       for (const undo of this.#topics.values()) void undo()
       this.#topics.clear()
-      if (!this.#services.core.stopping) for (const resource of this.#heard.keys()) this.#forget(resource)
+      if (!this.#services.core.stopping) this.#ledger.suspend()
     }
   }
 

@@ -35,6 +35,8 @@ export class SaidTable {
       columns: { id: 'text', publication: 'text', event: 'text', origin: 'text', name: 'text', state: 'text' },
       rows,
     })
+    // What an earlier load of the module has put may still be waiting.
+    await store.flush()
     const stored: SaidRow[] = []
     await table.load((page) => {
       for (const row of page) stored.push(row)

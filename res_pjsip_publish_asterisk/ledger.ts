@@ -58,6 +58,12 @@ export class Ledger<State> {
     return this.#drop(publication, () => true)
   }
 
+  /** Nobody looks after the states any more; the store keeps whose they are, for when somebody does again. */
+  suspend(): void {
+    for (const { origin, name } of this) this.#states.set(origin, name, undefined)
+    this.#said.clear()
+  }
+
   /** Another filter: of the rest nothing is known any more. */
   keepOnly(publication: string, wanted: (name: string) => boolean): void {
     this.#drop(publication, ({ name }) => !wanted(name))

@@ -28,11 +28,14 @@ describe('Hints that are published', () => {
     )
 
   /** `HINTS` as a dialplan that can name its extensions. */
-  function nameable(core: TestCore): void {
+  function nameable(core: TestCore, more: readonly { exten: string; context: string }[] = []): void {
     core.core.hints.addSource({
       name: 'dialplan',
       lookup: () => Promise.resolve(undefined),
-      extensions: () => Object.keys(HINTS).map((key) => ({ exten: key.slice(0, 3), context: key.slice(4) })),
+      extensions: () => [
+        ...Object.keys(HINTS).map((key) => ({ exten: key.slice(0, 3), context: key.slice(4) })),
+        ...more,
+      ],
       onChange: () => () => undefined,
     })
   }
@@ -46,8 +49,9 @@ describe('Hints that are published', () => {
   it('reach a presence server, all at the start and each change, by extension', async () => {
     server = await startServer(EID.b, { endpoints: { lamps: { allow_publish: 'any' } } })
     await load(server)
-    office = await startServer(EID.a, { hints: HINTS })
-    nameable(office)
+    office = await startServer(EID.a, { hints: { ...HINTS, '900@office': ['Custom:new'] } })
+    const more: { exten: string; context: string }[] = []
+    nameable(office, more)
     office.core.devices.set('local', 'Custom:door', 'RINGING')
     const section = {
       server_uri: [uriOf(server)],
@@ -78,6 +82,9 @@ describe('Hints that are published', () => {
     expect(await bodies()).to.include(`entity="sip:200@127.0.0.1:${server.port}"`)
     expect(await server.run('pjsip show publications inbound')).to.include('2 active publications')
     expect(await office.run('pjsip show publications outbound')).to.include('lamps/200/dialog')
+    more.push({ exten: '900', context: 'office' })
+    await office.loader.reload()
+    await until('what is new', async () => (await bodies()).includes('entity="sip:900@'))
     configure(office, {})
     await until('nothing published', async () =>
       ((await server?.run('pjsip show publications inbound')) ?? '').includes('0 active publications'),

@@ -103,12 +103,14 @@ describe('PUBLISH of an Asterisk', () => {
     expect(office.core.mailboxes.reports('100@default').map(({ origin }) => origin)).to.deep.equal([EID.b])
   })
 
-  it('is dropped when its section is gone, and when the module is unloaded', async () => {
+  it('is dropped when its section is gone, and when the module is unloaded, until it is back', async () => {
     await publish('lamps', body('PJSIP/100'))
     await publish('anybody', body('PJSIP/101'))
     configure(office, { ...TAKES_ALL })
     expect(names()).to.deep.equal(['PJSIP/100'])
     await office.loader.unload('res_pjsip_publish_asterisk')
     expect(names()).to.deep.equal([])
+    await office.loader.load('res_pjsip_publish_asterisk')
+    expect(names()).to.deep.equal(['PJSIP/100'])
   })
 })
