@@ -1,0 +1,122 @@
+/** The load generator: a process of its own that takes orders from its parent and answers each with what came of it. */
+import { changeAll, churn, drained, fanOut, paced, pause, subscribeAll } from './loads.ts'
+import { Office } from './office.ts'
+import type { Asked, Order, Outcome, Reply } from './orders.ts'
+import { cpuMicroseconds, pssBytes } from './process-cost.ts'
+
+/** Milliseconds after a load in which repeated NOTIFYs and late answers come; they are the server's cost, too. */
+const AFTERMATH = 50
+const MOST_RESTORING = 60_000
+
+let office: Office | undefined
+let restarted = 0
+
+process.on('message', (asked: Asked) => {
+  run(asked).then(
+    (outcome) => process.send?.({ outcome } satisfies Reply),
+    (error: unknown) => process.send?.({ failure: error instanceof Error ? (error.stack ?? '') : String(error) }),
+  )
+})
+process.on('disconnect', () => process.exit())
+
+async function run({ order, pids }: Asked): Promise<Outcome> {
+  if (order.do === 'open') {
+    office?.close()
+    office = await Office.open(order.office)
+  }
+  if (!office) throw new Error('no office was opened')
+  const repeats = office.repeats.ours + office.repeats.theirs
+  office.latencies = []
+  const notifies = office.notifies
+  const memory = pssBytes(pids)
+  const own = process.cpuUsage()
+  const cpu = cpuMicroseconds(pids)
+  const start = performance.now()
+  const done = await obey(office, order)
+  const seconds = (performance.now() - start) / 1000
+  if (done.lasts === undefined) await pause(AFTERMATH)
+  const { user, system } = process.cpuUsage(own)
+  const after = order.do === 'forget' ? 0 : cpuMicroseconds(pids)
+  const faults = order.do === 'forget' ? '' : office.takeFaults()
+  return {
+    operations: done.operations ?? office.notifies - notifies,
+    changes: done.changes ?? 0,
+    seconds,
+    cpu: after - cpu,
+    generator: (user + system) / 1_000_000 / seconds,
+    latency: quantiles(office.latencies),
+    lasts: done.lasts ?? [],
+    memory: [memory, pssBytes(pids)],
+    repeats: office.repeats.ours + office.repeats.theirs - repeats,
+    faults,
+  }
+}
+
+/** Without `operations` the NOTIFYs are counted. */
+interface Done {
+  readonly operations?: number
+  readonly changes?: number
+  readonly lasts?: readonly number[]
+}
+
+async function obey(at: Office, order: Order): Promise<Done> {
+  switch (order.do) {
+    case 'change':
+      await changeAll(at, order.window)
+      return { changes: at.lamps.length }
+    case 'subscribe':
+      await subscribeAll(at, at.watchers, order.window)
+      return { operations: at.watchers.length }
+    case 'churn':
+      return { changes: await churn(at, order.seconds, order.window) }
+    case 'paced':
+    case 'overload': {
+      const changes = await paced(at, order.seconds, order.rate, order.do === 'paced')
+      return { changes, lasts: [await drained(at)] }
+    }
+    case 'fan-out':
+      return fanOuts(at, order.lamp, order.rounds)
+    case 'forget':
+      restarted = performance.now()
+      for (const watcher of at.watchers) {
+        watcher.wantsNotify = true
+        // A restart may make versions jump forward, never back.
+        watcher.version = -1
+      }
+      return {}
+    case 'restored':
+      return { lasts: [await restored(at)] }
+    default:
+      return {}
+  }
+}
+
+async function fanOuts(at: Office, index: number, rounds: number): Promise<Done> {
+  const lamp = at.lamps[index]
+  if (!lamp) throw new Error(`there is no lamp ${index}`)
+  const lasts: number[] = []
+  for (let round = 0; round < rounds; round++) {
+    lasts.push(await fanOut(at, lamp))
+    // The answers to the last NOTIFYs belong to this round.
+    await pause(AFTERMATH)
+  }
+  return { changes: rounds, lasts }
+}
+
+/** Milliseconds from `forget` to the last watcher's NOTIFY. */
+async function restored(at: Office): Promise<number> {
+  while (at.watchers.some(({ wantsNotify }) => wantsNotify)) {
+    if (performance.now() - restarted > MOST_RESTORING) {
+      at.faults.unanswered += at.watchers.filter(({ wantsNotify }) => wantsNotify).length
+      break
+    }
+    await pause(5)
+  }
+  return performance.now() - restarted
+}
+
+function quantiles(latencies: readonly number[]): Outcome['latency'] {
+  const sorted = Float64Array.from(latencies).sort()
+  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+  return { median: at(0.5), p99: at(0.99), longest: at(1) }
+}

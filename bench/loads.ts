@@ -1,0 +1,114 @@
+/** When the phones of an office do what: in a window, at a rate, or all at once. */
+import type { Lamp, Office, Watcher } from './office.ts'
+
+/** Milliseconds that the last NOTIFYs of a load may take; what is not shown then is stale. */
+const DRAIN = 30_000
+
+/** Every watcher subscribes, or refreshes, `window` at a time. */
+export async function subscribeAll(office: Office, watchers: readonly Watcher[], window: number): Promise<void> {
+  await windowed(watchers.length, window, (number, done) => {
+    const watcher = watchers[number]
+    if (watcher) office.subscribe(watcher, done)
+  })
+}
+
+/** Each lamp gets one new state, `window` at a time. */
+export async function changeAll(office: Office, window: number): Promise<void> {
+  await windowed(office.lamps.length, window, (number, done) => {
+    const lamp = office.lamps[number]
+    if (lamp) office.change(lamp, performance.now(), done)
+  })
+}
+
+/**
+ * Lamps change in turn for so long, `window` of them at a time, each when the last state of another is shown everywhere.
+ * Resolves with the number of changes.
+ */
+export async function churn(office: Office, seconds: number, window: number): Promise<number> {
+  const end = performance.now() + seconds * 1000
+  const { lamps } = office
+  let changes = 0
+  const lane = (lamp: Lamp, over: () => void): void => {
+    if (performance.now() > end) return over()
+    changes++
+    office.change(lamp, performance.now(), () => {
+      // Never deeper than one change, whatever is answered at once.
+      const next = lamps[(lamp.index + window) % lamps.length]
+      if (next) setImmediate(lane, laneFree(next) ? next : lamp, over)
+    })
+  }
+  const laneFree = (lamp: Lamp): boolean => lamp.shown === undefined
+  const lanes = lamps.slice(0, window).map((lamp) => new Promise<void>((resolve) => lane(lamp, resolve)))
+  await settle(Promise.all(lanes), seconds * 1000 + DRAIN)
+  return changes
+}
+
+/**
+ * Lamps change in turn, so many a second, whatever is shown. One whose PUBLISH is unanswered is passed over, and with
+ * `patient` one that is not shown everywhere, too. Resolves with the number of changes.
+ */
+export async function paced(office: Office, seconds: number, rate: number, patient: boolean): Promise<number> {
+  const { lamps } = office
+  const start = performance.now()
+  let changes = 0
+  let scheduled = 0
+  let turn = 0
+  const free = (lamp: Lamp): boolean => !lamp.waiting && !(patient && lamp.missing > 0)
+  while (scheduled < seconds * rate) {
+    const due = Math.min(((performance.now() - start) / 1000) * rate, seconds * rate)
+    for (; scheduled < due; scheduled++) {
+      for (let tries = 0; tries < lamps.length; tries++) {
+        const lamp = lamps[turn++ % lamps.length]
+        if (!lamp || !free(lamp)) continue
+        changes++
+        office.change(lamp, start + (scheduled / rate) * 1000)
+        break
+      }
+    }
+    await pause(1)
+  }
+  return changes
+}
+
+/** Until every lamp shows its newest state everywhere; resolves with the milliseconds, at most those allowed. */
+export async function drained(office: Office, most = DRAIN): Promise<number> {
+  const start = performance.now()
+  while (performance.now() - start < most) {
+    if (office.lamps.every((lamp) => !lamp.waiting && lamp.missing <= 0)) break
+    await pause(5)
+  }
+  return performance.now() - start
+}
+
+/** One change of one lamp; milliseconds to the last of its watchers. */
+export async function fanOut(office: Office, lamp: Lamp): Promise<number> {
+  const start = performance.now()
+  await settle(new Promise<void>((shown) => office.change(lamp, start, shown)), DRAIN)
+  return performance.now() - start
+}
+
+async function windowed(count: number, window: number, start: (number: number, done: () => void) => void) {
+  let next = 0
+  const lane = (over: () => void): void => {
+    if (next >= count) return over()
+    start(next++, () => lane(over))
+  }
+  const lanes = Array.from({ length: Math.min(window, count) }, () => new Promise<void>((resolve) => lane(resolve)))
+  await settle(Promise.all(lanes), 4 * DRAIN)
+}
+
+/** What does not come is counted by the office; nobody waits for it for ever. */
+async function settle(work: Promise<unknown>, most: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, most)
+  })
+  await Promise.race([work, late])
+  clearTimeout(timer)
+}
+
+export function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds)
+  })
+}
