@@ -10,6 +10,11 @@ export type ServerOptions = OptionValues<typeof serverOptions>
 /** `reading`: connected, and everything is being read; `serving`: what we show is what Asterisk says; `stale`: away for longer than stale_after. */
 export type BridgeState = 'connecting' | 'reading' | 'serving' | 'away' | 'stale' | 'closed'
 
+export interface LastError {
+  readonly at: Date
+  readonly text: string
+}
+
 export interface BridgeStatus {
   readonly name: string
   readonly url: string
@@ -17,6 +22,12 @@ export interface BridgeStatus {
   readonly state: BridgeState
   /** Since when it is in this state. */
   readonly since: Date
+  /** Since when the connection holds; undefined while there is none. */
+  readonly connectedSince: Date | undefined
+  /** Milliseconds from the last ping of the event socket to its pong; undefined before the first. */
+  readonly roundTrip: number | undefined
+  /** The last time that a connection was lost, an attempt failed, or a request was refused or not answered. */
+  readonly lastError: LastError | undefined
   readonly asterisk: AsteriskInfo | undefined
   /** Why it is away, and when it tries again. */
   readonly reason: string

@@ -11,12 +11,13 @@ import type { Logger } from '../log.ts'
 import { ConfigError } from '../options.ts'
 import { Scope } from '../scope.ts'
 import { baseOf } from './address.ts'
-import type { Bridge, BridgeState, BridgeStatus, ServerOptions } from './bridge-contract.ts'
+import type { Bridge, BridgeStatus, ServerOptions } from './bridge-contract.ts'
 import { CallTracker } from './call-tracker.ts'
 import { checkUp } from './checkup.ts'
 import { Complaints } from './complaints.ts'
 import { DeviceReader } from './device-reader.ts'
 import { AriEndpointSource } from './endpoint-source.ts'
+import { Health } from './health.ts'
 import { AriHintSource } from './hint-source.ts'
 import { MailboxReader } from './mailbox-reader.ts'
 import { PresenceReader } from './presence-reader.ts'
@@ -59,15 +60,9 @@ class AriBridge implements Bridge {
   readonly #hints: AriHintSource | undefined
   readonly #objects: AriEndpointSource | undefined
   readonly #loops: readonly Repeating[]
-  readonly #counters
+  readonly #health: Health
   #options: ServerOptions
-  #state: BridgeState = 'connecting'
-  #since = new Date()
-  #asterisk: AsteriskInfo | undefined
-  #reason = ''
-  #retryAt: Date | undefined
   #staleTimer: NodeJS.Timeout | undefined
-  #lastReconciliation: Reconciliation | undefined
   #reconciling: Promise<Reconciliation> | undefined
   #settle: () => void = () => undefined
 
@@ -80,21 +75,15 @@ class AriBridge implements Bridge {
     this.settled = new Promise((resolve) => {
       this.#settle = resolve
     })
-    const counter = (what: string): ReturnType<typeof core.metrics.counter> =>
-      core.metrics.counter(`ari.${name}.${what}`)
-    this.#counters = {
-      connects: counter('connects'),
-      events: counter('events'),
-      timeouts: counter('timeouts'),
-      repaired: counter('repaired'),
-    }
+    this.#health = new Health(name, core.metrics)
     this.#complaints = new Complaints(log)
     this.#link = new Supervisor(
       linkSettings(options, server.place),
       {
         up: (info) => void this.#up(info),
         event: (event) => this.#event(event),
-        timedOut: () => this.#counters.timeouts.add(),
+        timedOut: (operation) => this.#health.timedOut(operation),
+        roundTrip: (milliseconds) => this.#health.tookRoundTrip(milliseconds),
         answered: (answer) => this.#answered(answer),
         down: (end, pause) => this.#down(end, pause),
       },
@@ -147,30 +136,22 @@ class AriBridge implements Bridge {
       name: this.name,
       url: this.#options.url,
       app: this.#options.app,
-      state: this.#state,
-      since: this.#since,
-      asterisk: this.#asterisk,
-      reason: this.#reason,
-      retryAt: this.#retryAt,
-      connects: this.#counters.connects.value,
-      events: this.#counters.events.value,
-      timeouts: this.#counters.timeouts.value,
-      repaired: this.#counters.repaired.value,
+      ...this.#health.status,
       devices: devices.namesOf(this.name).length,
       mailboxes: mailboxes.namesOf(this.name).length,
       presences: presences.namesOf(this.name).length,
       calls: this.#calls.size,
       hints: this.#hints?.remembered ?? 0,
-      lastReconciliation: this.#lastReconciliation,
       complaints: this.#complaints.open,
     }
   }
 
   async reconcile(): Promise<Reconciliation> {
-    if (this.#state !== 'serving') throw new Error(`${this.name} is ${this.#state}: ${this.#reason || 'not read yet'}`)
+    const { state, reason } = this.#health.status
+    if (state !== 'serving') throw new Error(`${this.name} is ${state}: ${reason || 'not read yet'}`)
     const result = await this.#reconcile()
     // What could not be asked did not differ, either.
-    if (this.status().state !== 'serving') throw new Error(`${this.name} went away while it was compared`)
+    if (this.#health.state !== 'serving') throw new Error(`${this.name} went away while it was compared`)
     return result
   }
 
@@ -186,12 +167,12 @@ class AriBridge implements Bridge {
     const other = (['url', 'username', 'password', 'app'] as const).some((name) => options[name] !== before[name])
     if (other) await this.#link.restart('the configuration changed', settings)
     else this.#link.configure(settings)
-    if (this.#state === 'serving') for (const loop of this.#loops) loop.start()
+    if (this.#health.state === 'serving') for (const loop of this.#loops) loop.start()
   }
 
   async close({ forget = false }: { readonly forget?: boolean } = {}): Promise<void> {
-    if (this.#state === 'closed') return
-    this.#become('closed')
+    if (this.#health.state === 'closed') return
+    this.#health.become('closed')
     this.#settle()
     clearTimeout(this.#staleTimer)
     for (const loop of this.#loops) loop.stop()
@@ -214,7 +195,7 @@ class AriBridge implements Bridge {
         },
       }),
     )
-    this.#scope.own(metrics.gauge(`ari.${this.name}.serving`, () => (this.#state === 'serving' ? 1 : 0)))
+    this.#scope.own(metrics.gauge(`ari.${this.name}.serving`, () => (this.#health.state === 'serving' ? 1 : 0)))
     this.#scope.own(mailboxes.addReader(this.#mailboxes))
     this.#scope.own(presences.addReader(this.#presences))
     if (this.#hints) this.#scope.own(hints.addSource(this.#hints))
@@ -222,14 +203,10 @@ class AriBridge implements Bridge {
   }
 
   async #up(info: AsteriskInfo): Promise<void> {
-    const before = this.#asterisk
-    this.#asterisk = info
-    this.#become('reading')
-    this.#counters.connects.add()
-    const restarted = before && before.startupTime !== info.startupTime ? ', which has restarted' : ''
+    const restarted = this.#health.connected(info) ? ', which has restarted' : ''
     this.#log.notice(`connected to Asterisk ${info.version} at ${this.#options.url}${restarted}`)
-    const connects = this.#counters.connects.value
-    const current = (): boolean => this.#state === 'reading' && connects === this.#counters.connects.value
+    const { connects } = this.#health.status
+    const current = (): boolean => this.#health.state === 'reading' && connects === this.#health.status.connects
     this.#complaints.settle('connection')
     await this.#probe.cleanUp()
     if (!(await subscribe(this.#link, this.#options.app, this.#complaints, this.#log))) {
@@ -241,8 +218,7 @@ class AriBridge implements Bridge {
     if (!current()) return
     clearTimeout(this.#staleTimer)
     this.#staleTimer = undefined
-    this.#reason = ''
-    this.#become('serving')
+    this.#health.become('serving')
     for (const loop of this.#loops) loop.start()
     this.#settle()
   }
@@ -283,7 +259,7 @@ class AriBridge implements Bridge {
   }
 
   #event(event: AriEvent): void {
-    this.#counters.events.add()
+    this.#health.heardEvent()
     switch (event.type) {
       case 'device':
         this.#devices.event(event.name, event.state)
@@ -300,6 +276,7 @@ class AriBridge implements Bridge {
   /** A user that was changed or removed keeps its event socket, and lamps go on following it; nothing can be read. */
   #answered(answer: AriAnswer): void {
     if (answer.kind === 'refused' && answer.status === 401) {
+      this.#health.failed('401 Unauthorized')
       this.#complaints.connection({ cause: 'credentials', reason: '401' }, this.#options.url, this.#options.username)
     } else if (answer.kind === 'ok') {
       this.#complaints.settle('connection', `Asterisk accepts the ARI user '${this.#options.username}' again`)
@@ -307,13 +284,11 @@ class AriBridge implements Bridge {
   }
 
   #down(end: LinkEnd, pause: number): void {
-    if (this.#state === 'closed') return
+    if (this.#health.state === 'closed') return
     this.#probe.forget()
     for (const loop of this.#loops) loop.stop()
-    this.#reason = end.reason
-    this.#retryAt = new Date(Date.now() + pause)
-    const wasConnected = this.#state === 'serving' || this.#state === 'reading'
-    if (this.#state !== 'stale') this.#become('away')
+    const wasConnected = this.#health.isConnected
+    this.#health.away(end.reason, pause)
     if (wasConnected) {
       this.#log.warning(
         `the connection to Asterisk is lost (${end.reason}); lamps keep their state for ` +
@@ -330,10 +305,12 @@ class AriBridge implements Bridge {
     this.#staleTimer ??= setTimeout(() => {
       this.#staleTimer = undefined
       // It is back, and what it says is about to be known; should it go again, the time begins anew.
-      if (this.#state === 'reading') return
-      this.#become('stale')
+      if (this.#health.state === 'reading') return
+      this.#health.become('stale')
       this.#calls.drop()
       this.#core.devices.expireOrigin(this.name)
+      // What is kept where nobody else knows better: counts and presence are as good as they were last heard.
+      for (const states of [this.#core.mailboxes, this.#core.presences]) states.yieldOrigin(this.name)
       this.#log.warning(`Asterisk has been away for ${this.#options.stale_after} s; its devices are unavailable`)
     }, this.#options.stale_after * 1000)
     this.#staleTimer.unref()
@@ -357,16 +334,8 @@ class AriBridge implements Bridge {
       this.#presences.refresh(presences.needed()),
       this.#hints?.reread(),
     ])
-    this.#counters.repaired.add(result.repaired.length)
-    this.#lastReconciliation = result
+    this.#health.reconciled(result)
     return result
-  }
-
-  #become(state: BridgeState): void {
-    if (this.#state === state) return
-    this.#state = state
-    this.#since = new Date()
-    if (state !== 'away' && state !== 'stale') this.#retryAt = undefined
   }
 }
 

@@ -41,12 +41,20 @@ export function ariCommands(bridges: () => readonly Bridge[]): ConsoleCommand[] 
 
 function showAll(bridges: readonly Bridge[], out: ConsoleOutput): void {
   if (bridges.length === 0) return out.print('No Asterisk server is configured (type = server in lamplighter.conf).')
-  const rows = bridges.map((bridge) => {
-    const status = bridge.status()
-    return [status.name, status.url, stateText(status), status.asterisk?.version ?? '', String(status.devices)]
-  })
-  const table = [['Name', 'URL', 'State', 'Version', 'Devices'], ...rows]
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)))
+  const head = [
+    'Name',
+    'URL',
+    'State',
+    'Version',
+    'Connected since',
+    'Round trip',
+    'Events',
+    'Repaired',
+    'Devices',
+    'Last error',
+  ]
+  const table = [head, ...bridges.map((bridge) => rowOf(bridge.status()))]
+  const widths = head.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)))
   for (const row of table)
     out.print(
       row
@@ -56,6 +64,21 @@ function showAll(bridges: readonly Bridge[], out: ConsoleOutput): void {
     )
 }
 
+function rowOf(status: BridgeStatus): string[] {
+  return [
+    status.name,
+    status.url,
+    stateText(status),
+    status.asterisk?.version ?? '-',
+    status.connectedSince ? shortTime(status.connectedSince) : '-',
+    roundTripText(status),
+    String(status.events),
+    String(status.repaired),
+    String(status.devices),
+    errorText(status, shortTime),
+  ]
+}
+
 function showOne(status: BridgeStatus, out: ConsoleOutput): void {
   const { asterisk, lastReconciliation: last } = status
   const rows: [string, string][] = [
@@ -63,6 +86,9 @@ function showOne(status: BridgeStatus, out: ConsoleOutput): void {
     ['URL', status.url],
     ['Application', status.app],
     ['State', `${stateText(status)}, since ${status.since.toISOString()}`],
+    ['Connected', status.connectedSince ? `since ${status.connectedSince.toISOString()}` : 'no'],
+    ['Round trip', roundTripText(status)],
+    ['Last error', errorText(status, (at) => at.toISOString())],
     ['Asterisk', asterisk ? `${asterisk.version}, started ${asterisk.startupTime}` : 'never reached'],
     ['Connects', String(status.connects)],
     ['Events', String(status.events)],
@@ -79,10 +105,23 @@ function showOne(status: BridgeStatus, out: ConsoleOutput): void {
   for (const complaint of status.complaints) out.print(`To do: ${complaint}`)
 }
 
-function stateText({ state, reason, retryAt }: BridgeStatus): string {
+function stateText({ state, retryAt }: BridgeStatus): string {
   if (state !== 'away' && state !== 'stale') return state
   const seconds = retryAt ? Math.max(0, Math.ceil((retryAt.getTime() - Date.now()) / 1000)) : 0
-  return `${state} (${reason}; next attempt in ${seconds} s)`
+  return `${state} (next attempt in ${seconds} s)`
+}
+
+function roundTripText({ roundTrip }: BridgeStatus): string {
+  return roundTrip === undefined ? '-' : `${roundTrip.toFixed(1)} ms`
+}
+
+function errorText({ lastError }: BridgeStatus, time: (at: Date) => string): string {
+  return lastError ? `${time(lastError.at)} ${lastError.text}` : 'none'
+}
+
+/** `2026-03-01 09:12:44Z` */
+function shortTime(at: Date): string {
+  return `${at.toISOString().slice(0, 19).replace('T', ' ')}Z`
 }
 
 async function reconcileNow(bridge: Bridge, out: ConsoleOutput): Promise<void> {

@@ -2,7 +2,7 @@
  * Message counts. ARI tells of them only that there are some or none (`MWI:` device states), so the counts are read: when
  * such a state changes, when somebody needs a mailbox, and at an interval.
  */
-import { type MailboxCounts, type Mailboxes, mailboxName, sameCounts } from '../states/mailboxes.ts'
+import { type MailboxCounts, type Mailboxes, mailboxName, NO_MESSAGES, sameCounts } from '../states/mailboxes.ts'
 import type { Reader } from '../states/reported.ts'
 import type { Complaints } from './complaints.ts'
 import type { Difference } from './difference.ts'
@@ -75,10 +75,22 @@ export class MailboxReader implements Reader {
         what: `mailbox ${name}`,
         believed: shown(believed),
         found: shown(state),
-        repair: () => this.#mailboxes.set(this.origin, name, state),
+        repair: () => this.#take(name, state),
       })
     }
     return differences
+  }
+
+  /**
+   * The newest change counts, wherever it was; when a mailbox that we hear of for the first time became empty nobody
+   * knows, so it must not hide what another server has of it.
+   */
+  #take(name: string, counts: MailboxCounts | undefined): void {
+    const others = this.#mailboxes.reports(name).filter(({ origin }) => origin !== this.origin)
+    if (!counts || !sameCounts(counts, NO_MESSAGES) || this.#hasOpinion(name) || others.length === 0)
+      return this.#mailboxes.set(this.origin, name, counts)
+    const since = Math.min(...others.map((report) => report.since)) - 1
+    this.#mailboxes.restore(name, { origin: this.origin, state: counts, since })
   }
 
   async #readList(names: readonly string[]): Promise<Map<string, Found>> {

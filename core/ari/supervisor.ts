@@ -31,6 +31,8 @@ export interface LinkObserver {
   up(info: AsteriskInfo): void
   event(event: AriEvent): void
   timedOut(operation: Operation): void
+  /** From a ping to its pong, in milliseconds. */
+  roundTrip(milliseconds: number): void
   /** Any answer to any request, before whoever asked gets it. */
   answered(answer: AriAnswer): void
   /** The connection is gone, or an attempt failed. `pause` is the time until the next one, in milliseconds. */
@@ -94,6 +96,7 @@ export class Supervisor implements AriLink {
       unread: (what) => this.#log.debug(() => `ignored a ${what}`),
       output: (text) => this.#log.debug(() => `worker: ${text}`),
       timedOut: (operation) => this.#observer.timedOut(operation),
+      roundTrip: (milliseconds) => this.#observer.roundTrip(milliseconds),
       ended: (end) => this.#ended(worker, end),
     })
     this.#worker = worker

@@ -23,6 +23,8 @@ const WORKER_GRACE_MS = 500
 const START_LIMIT_MS = 15_000
 /** So many requests in a row without any answer: the link is dead, whatever its sockets say. */
 const MOST_TIMEOUTS = 3
+/** The first ping is early, so that the round trip is known soon, but not amid what is read at the connect. */
+const FIRST_PING_MS = 1000
 /** A leak in there must end the worker, not the server. */
 const WORKER_HEAP_MB = 256
 
@@ -35,6 +37,8 @@ export interface WorkerLinkObserver {
   /** What the worker wrote to stdout or stderr. */
   output(text: string): void
   timedOut(operation: Operation): void
+  /** From a ping to its pong, in milliseconds. */
+  roundTrip(milliseconds: number): void
   /** Once, and nothing after it. */
   ended(end: LinkEnd): void
 }
@@ -59,6 +63,8 @@ export class WorkerLink {
   #startTimer: NodeJS.Timeout | undefined
   #pingTimer: NodeJS.Timeout | undefined
   #pongTimer: NodeJS.Timeout | undefined
+  /** When the last ping was sent, as performance.now() has it. */
+  #pinged = 0
   #ended = false
 
   /** `pingInterval` in milliseconds. */
@@ -118,7 +124,7 @@ export class WorkerLink {
       case 'connected':
         clearTimeout(this.#startTimer)
         this.#operations = new Set(message.operations)
-        this.#schedulePing()
+        this.#schedulePing(Math.min(FIRST_PING_MS, this.#pingInterval))
         return this.#observer.connected(message.info)
       case 'events':
         return this.#observer.events(message.events)
@@ -126,6 +132,7 @@ export class WorkerLink {
         return this.#settle(message.id, message.answer)
       case 'pong':
         clearTimeout(this.#pongTimer)
+        this.#observer.roundTrip(performance.now() - this.#pinged)
         return this.#schedulePing()
       case 'unread':
         return this.#observer.unread(message.what)
@@ -153,16 +160,20 @@ export class WorkerLink {
     this.#pump()
   }
 
-  #schedulePing(): void {
+  #schedulePing(pause = this.#pingInterval): void {
     clearTimeout(this.#pingTimer)
-    this.#pingTimer = setTimeout(() => {
-      this.#post({ kind: 'ping' })
-      this.#pongTimer = setTimeout(() => {
-        this.#end({ cause: 'lost', reason: `no pong within ${this.#timeout} ms` })
-      }, this.#timeout)
-      this.#pongTimer.unref()
-    }, this.#pingInterval)
+    this.#pingTimer = setTimeout(() => this.#ping(), pause)
     this.#pingTimer.unref()
+  }
+
+  #ping(): void {
+    if (this.#ended) return
+    this.#pinged = performance.now()
+    this.#post({ kind: 'ping' })
+    this.#pongTimer = setTimeout(() => {
+      this.#end({ cause: 'lost', reason: `no pong within ${this.#timeout} ms` })
+    }, this.#timeout)
+    this.#pongTimer.unref()
   }
 
   #post(message: ToWorker): void {

@@ -118,6 +118,12 @@ export class Reported<T> {
     for (const name of this.namesOf(origin)) this.set(origin, name, undefined)
   }
 
+  /** The origin is silent: what another one has an opinion of as well is that one's from now on. */
+  yieldOrigin(origin: string): void {
+    for (const name of this.namesOf(origin))
+      if ((this.#items.get(name.toLowerCase())?.reports.size ?? 0) > 1) this.set(origin, name, undefined)
+  }
+
   /** Aggregates, each change once. */
   onChange(listener: (name: string, state: T) => void): Undo {
     this.#changeListeners.add(listener)

@@ -34,15 +34,34 @@ describe('The console commands of the bridges', () => {
   })
 
   it('ari show servers', async () => {
+    await until('the first ping', () => rig.bridge.status().roundTrip !== undefined)
     const [head, one, two] = (await run('ari show servers')).split('\n')
-    expect(head).to.match(/^Name +URL +State +Version +Devices$/)
-    expect(one).to.match(/^pbx1 +http:\/\/127\.0\.0\.1:\d+ +serving +22\.10\.0 +\d+$/)
-    expect(two).to.match(/^pbx2 +http:\/\/127\.0\.0\.1:1 +away \(.*; next attempt in \d+ s\)/)
+    const time = String.raw`\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ`
+    expect(head).to.match(
+      /^Name +URL +State +Version +Connected since +Round trip +Events +Repaired +Devices +Last error$/,
+    )
+    expect(one).to.match(
+      new RegExp(
+        String.raw`^pbx1 +http://127\.0\.0\.1:\d+ +serving +22\.10\.0 +${time} +[\d.]+ ms +\d+ +0 +\d+ +none$`,
+      ),
+    )
+    expect(two).to.match(
+      new RegExp(
+        String.raw`^pbx2 +http://127\.0\.0\.1:1 +away \(next attempt in \d+ s\) +- +- +- +0 +0 +\d+ +${time} bad port`,
+      ),
+    )
   })
 
   it('ari show server', async () => {
-    expect(await run('ari show server pbx1')).to.match(/State: +serving, since/)
-    expect(await run('ari show server PBX2')).to.match(/To do: cannot reach Asterisk at/)
+    const serving = await run('ari show server pbx1')
+    expect(serving).to.match(/State: +serving, since/)
+    expect(serving).to.match(/Connected: +since \d{4}-/)
+    expect(serving).to.match(/Round trip: +[\d.]+ ms/)
+    expect(serving).to.match(/Last error: +none/)
+    const lost = await run('ari show server PBX2')
+    expect(lost).to.match(/To do: cannot reach Asterisk at/)
+    expect(lost).to.match(/Connected: +no\n/)
+    expect(lost).to.match(/Last error: +\d{4}-\S+ bad port/)
     const failure = await run('ari show server nosuch').catch((error: unknown) => String(error))
     expect(failure).to.include("no Asterisk server is called 'nosuch'; there is: pbx1, pbx2")
   })
