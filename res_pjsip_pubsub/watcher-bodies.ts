@@ -1,8 +1,10 @@
 /** The body of a subscription's NOTIFY: of one resource or of a list, and with what its package has to say to it. */
 import type { Core } from '../core/core.ts'
+import { parseUri } from '../core/sip/parse-uri.ts'
 import type { Authorization } from './authorization.ts'
 import type { Bodies, Body, SentBody } from './bodies.ts'
 import type { Addressing, EventPackage } from './contract.ts'
+import { plainUri } from './identity.ts'
 import { ListSource } from './list-source.ts'
 import type { NotifierSubscription } from './subscription.ts'
 
@@ -32,7 +34,13 @@ export class WatcherBodies {
       isOver: this.#core.general.compat === 'asterisk' && subscription.state === 'terminated',
       displayName: (one: unknown) => of.displayName?.(one) ?? '',
       body: (resource: string, uri: string, one: unknown, authorization: Authorization) =>
-        this.#one(one, of, { resource, localUri: uri, remoteUri, userAgent, endpoint }, subscription, authorization),
+        this.#one(
+          one,
+          of,
+          { resource, localUri: entityOf(uri), remoteUri, userAgent, endpoint },
+          subscription,
+          authorization,
+        ),
     }
     return state.body({ localUri, dialogId: dialog.id }, rendering, dialog.room)
   }
@@ -68,4 +76,10 @@ export class WatcherBodies {
     if (!stamp) stamps.set(endpoint, (stamp = {}))
     return stamp
   }
+}
+
+/** What a body calls a resource that a watcher brought with parameters. */
+function entityOf(uri: string): string {
+  const parsed = parseUri(uri)
+  return parsed ? plainUri(parsed) : uri
 }

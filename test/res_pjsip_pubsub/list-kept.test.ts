@@ -42,6 +42,12 @@ describe('resource lists that watchers bring', () => {
     expect(await office.made.office.run('pjsip show resource_lists')).to.include('List: rls/lamp')
   })
 
+  it('have bodies that name them without parameters', async () => {
+    const { dialog } = await office.bring(resourceLists(['sip:201@x;a=b']), { Accept: XML })
+    await office.told(dialog)
+    expect(office.table(dialog)['sip:201@x;a=b']).to.equal('<lamp version="0" entity="sip:201@x">off</lamp>')
+  })
+
   it('are flattened, and each URI counts once', async () => {
     const inner =
       '<list name="a"><entry uri="sip:200@x"/><external anchor="http://x"/><list><entry uri="sip:201@x"/></list></list>'

@@ -23,18 +23,20 @@ describe('resource lists in a server', function () {
   let scene: Scene
   const connected: TestPhone[] = []
 
+  const files = {
+    ...OFFICE,
+    'extensions.conf': `${EXTENSIONS_CONF}exten => _3XXX,hint,Custom:lamp\${EXTEN}\n`,
+    ...pjsip(
+      list('doors', 'dialog', ['200', '201'], 'resource_display_name = yes\n'),
+      list('people', 'presence', ['100', 'doorpeople']),
+      list('doorpeople', 'presence', ['200']),
+      list('mail', 'message-summary', ['100', '101']),
+      list('many', 'dialog', MANY),
+    ),
+  }
+
   before(async () => {
-    scene = await Scene.open({
-      ...OFFICE,
-      'extensions.conf': `${EXTENSIONS_CONF}exten => _3XXX,hint,Custom:lamp\${EXTEN}\n`,
-      ...pjsip(
-        list('doors', 'dialog', ['200', '201'], 'resource_display_name = yes\n'),
-        list('people', 'presence', ['100', 'doorpeople']),
-        list('doorpeople', 'presence', ['200']),
-        list('mail', 'message-summary', ['100', '101']),
-        list('many', 'dialog', MANY),
-      ),
-    })
+    scene = await Scene.open(files)
     for (const device of ['door', 'gate']) await scene.command(`devstate change Custom:${device} NOT_INUSE`)
   })
   afterEach(async () => {
@@ -176,5 +178,27 @@ describe('resource lists in a server', function () {
     const other = new ListClient()
     await take(side, other)
     expect(other.table.size).to.equal(500)
+  })
+  it('outlive a kill -9: the phone is told the whole list again, in its dialog, and then what changes', async () => {
+    await scene.close()
+    // What is answered is kept.
+    scene = await Scene.open({ ...files, 'pubsub.conf': '[general]\nsubs_db_mode = 1\n' })
+    const [phone, client] = await watch('many', 'dialog', 'udp')
+    let last = await take(phone, client)
+    const told = (): number => [...client.table.values()].filter((body) => body !== 'unknown').length
+    while (told() < MANY.length) last = await take(phone, client)
+    await scene.instance.end('SIGKILL')
+    await scene.instance.start()
+    const again = new ListClient()
+    const first = await take(phone, again)
+    expect(first.header('call-id')).to.equal(last.header('call-id'))
+    expect(first.cseq).to.be.above(last.cseq)
+    expect(again.documents[0]?.version).to.be.above(client.documents.at(-1)?.version ?? 0)
+    expect(again.documents[0]?.full).to.equal(true)
+    while ([...again.table.values()].some((body) => body === 'unknown')) await take(phone, again)
+    expect([...again.table.keys()]).to.deep.equal([...client.table.keys()])
+    await scene.instance.command('devstate change Custom:lamp3007 RINGING')
+    await take(phone, again)
+    expect(again.documents.at(-1)?.entries.map(({ name }) => name)).to.deep.equal(['3007'])
   })
 })
