@@ -5,6 +5,7 @@ import type { Outcome, SipResponse } from '../../core/sip/contract.ts'
 import { parseMessage } from '../../core/sip/message.ts'
 import { DialogReader } from '../../res_pjsip_pubsub/subscriber-dialogs.ts'
 import { presenceEvent } from '../../res_pjsip_pubsub/subscriber-events.ts'
+import { readNotify } from '../../res_pjsip_pubsub/subscriber-notify.ts'
 import { readPresence } from '../../res_pjsip_pubsub/subscriber-presence.ts'
 import {
   comebackAfter,
@@ -231,6 +232,44 @@ describe('message summaries that come to us', () => {
     assert(
       property(string(), (text) => {
         expect(readSummary(`Voice-Message: ${text}`)).not.to.equal(undefined)
+      }),
+    )
+  })
+})
+
+describe('the head of a NOTIFY', () => {
+  const read = (...headers: string[]): unknown => {
+    const text = ['NOTIFY sip:a@b SIP/2.0', 'Via: SIP/2.0/UDP c;branch=z9hG4bKx', ...headers, '\r\n'].join('\r\n')
+    const message = parseMessage(Buffer.from(text))
+    return message.kind === 'request' ? readNotify(message) : message.kind
+  }
+  const state = (value: string): unknown => read('Event: dialog;id=7', `Subscription-State: ${value}`)
+
+  it('says what becomes of the subscription', () => {
+    const common = { event: 'dialog', eventId: '7', expires: undefined, reason: '', retryAfter: undefined, type: '' }
+    expect(state('active;expires=60')).to.deep.equal({ ...common, state: 'active', expires: 60 })
+    expect(state('Pending')).to.deep.equal({ ...common, state: 'pending' })
+    expect(state('terminated;reason=probation;retry-after=9')).to.deep.equal({
+      ...common,
+      state: 'terminated',
+      reason: 'probation',
+      retryAfter: 9,
+    })
+    expect(state('recovering;expires=junk')).to.deep.equal({ ...common, state: 'active' })
+  })
+
+  it('is refused where it is malformed', () => {
+    expect(read('Subscription-State: active')).to.deep.equal({ status: 400, reason: 'Missing Event' })
+    expect(read('Event: ;id=1', 'Subscription-State: active')).to.include({ reason: 'Malformed Event' })
+    expect(read('Event: dialog')).to.include({ reason: 'Missing Subscription-State' })
+    expect(state(';expires=1')).to.include({ reason: 'Malformed Subscription-State' })
+  })
+
+  it('is read or refused, whatever is in it', () => {
+    assert(
+      property(string(), string(), (event, value) => {
+        const head = read(`Event: ${event}`, `Subscription-State: ${value}`)
+        expect(head).not.to.equal(undefined)
       }),
     )
   })
