@@ -22,6 +22,8 @@ export interface AsteriskServer {
   readonly url: string
   /** Empty until it has told. */
   readonly entityId: string
+  /** It is there, and its states are followed. */
+  readonly connected: boolean
 }
 
 export interface Core {

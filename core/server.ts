@@ -226,8 +226,9 @@ class LamplighterServer implements Server {
       },
       servers: () =>
         bridges.all.map((bridge) => {
-          const { name, url, asterisk } = bridge.status()
-          return { name, url, entityId: asterisk?.entityId.toLowerCase() ?? '' }
+          const { name, url, asterisk, state } = bridge.status()
+          const connected = state === 'reading' || state === 'serving'
+          return { name, url, entityId: asterisk?.entityId.toLowerCase() ?? '', connected }
         }),
       log: this.#log,
       console,

@@ -2,7 +2,7 @@
  * What others publish of one event: inbound-publication says where and who, asterisk-publication what of it is taken.
  * A state belongs to the origin that its eid names, and lasts as long as the publication that brought it.
  */
-import type { Core } from '../core/core.ts'
+import type { AsteriskServer, Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
 import { isEntityId } from '../core/entity-id.ts'
 import type { Logger } from '../core/log.ts'
@@ -22,12 +22,14 @@ export interface TakenStates<State> {
   readonly read: (text: string) => ReadBody<Statement<State>>
   readonly takes: (publication: AsteriskPublication) => boolean
   readonly filter: (publication: AsteriskPublication) => string
+  /** Whether a server that we ask over ARI is believed there, and not what it publishes: two ways are never equally quick. */
+  readonly yields: boolean
   /** The outbound-publish to the same peer. */
   readonly back: (publication: AsteriskPublication) => string
 }
 
 export interface IntakeServices {
-  readonly core: Pick<Core, 'endpoints' | 'stopping'>
+  readonly core: Pick<Core, 'endpoints' | 'stopping' | 'servers'>
   readonly log: Logger
   readonly pubsub: Pick<Pubsub, 'publications' | 'onPublication'>
   readonly outbound: OutboundPublishing
@@ -35,6 +37,8 @@ export interface IntakeServices {
   readonly eid: () => string
 }
 
+/** Milliseconds. Which servers there are is asked for with each state. */
+const SERVERS_KEPT = 1000
 const NOT_FOUND: Refusal = { status: 404 }
 /** Of a message to a peer among those about states; no device is called so. */
 const REFRESH_KEY = '\0refresh'
@@ -51,6 +55,7 @@ export class Intake<State> {
   /** Origins whose publication is over, and that may come back without saying everything. */
   readonly #lost = new Set<string>()
   readonly #filters = new WeakMap<AsteriskPublication, (name: string) => boolean>()
+  #servers: { readonly until: number; readonly all: readonly AsteriskServer[] } = { until: 0, all: [] }
   #warned = false
 
   constructor(taken: TakenStates<State>, ledger: Ledger<State>, services: IntakeServices) {
@@ -90,9 +95,13 @@ export class Intake<State> {
       const over = what === 'expired' || what === 'removed' || what === 'replaced'
       if (over && event === this.#taken.event) this.#over(resource, id)
     })
+    const stopYielding = this.#taken.yields
+      ? this.#taken.states.onReport((name, origin, report) => report && this.#yield(name, origin))
+      : undefined
     this.configure()
     return () => {
       void stop()
+      void stopYielding?.()
       for (const undo of this.#topics.values()) void undo()
       this.#topics.clear()
       if (!this.#services.core.stopping) this.#ledger.suspend()
@@ -170,9 +179,30 @@ export class Intake<State> {
     if (statement.type === 'refresh') return this.#services.outbound.client(this.#taken.back(section))?.again()
     const { name, state } = statement
     if (!this.#filterOf(section)(name)) return
+    if (this.#taken.yields && this.#isToldOf(eid, name)) return this.#ledger.forget(eid, name)
     if (this.#lost.delete(eid)) this.#ask(section)
     if (!this.#ledger.say({ publication, origin: eid, name, state }))
       this.#services.log.warning(`${eid} publishes too much at ${resource}: ${name} is passed over`)
+  }
+
+  /** Whether this server of ours, which is connected, has told of it over ARI. */
+  #isToldOf(eid: string, name: string): boolean {
+    const server = this.#connected().find(({ entityId }) => entityId === eid)
+    return server !== undefined && this.#taken.states.reportOf(server.name, name) !== undefined
+  }
+
+  #yield(name: string, origin: string): void {
+    const server = this.#connected().find((one) => one.name === origin)
+    if (server && server.entityId !== '') this.#ledger.forget(server.entityId, name)
+  }
+
+  #connected(): readonly AsteriskServer[] {
+    const now = Date.now()
+    if (this.#servers.until < now) {
+      const all = this.#services.core.servers?.() ?? []
+      this.#servers = { until: now + SERVERS_KEPT, all: all.filter(({ connected }) => connected) }
+    }
+    return this.#servers.all
   }
 
   #over(resource: string, publication: string): void {

@@ -58,6 +58,20 @@ export class Ledger<State> {
     return this.#drop(publication, () => true)
   }
 
+  /** Somebody else knows it better. */
+  forget(origin: string, name: string): void {
+    const key = keyOf({ origin, name })
+    let known = false
+    for (const said of this.#said.values()) {
+      const entry = said.get(key)
+      if (!entry) continue
+      said.delete(key)
+      this.#store.delete(entry)
+      known = true
+    }
+    if (known) this.#states.set(origin, name, undefined)
+  }
+
   /** Nobody looks after the states any more; the store keeps whose they are, for when somebody does again. */
   suspend(): void {
     for (const { origin, name } of this) this.#states.set(origin, name, undefined)
@@ -93,6 +107,6 @@ export class Ledger<State> {
   }
 }
 
-function keyOf({ origin, name }: Entry<unknown>): string {
+function keyOf({ origin, name }: Pick<Entry<unknown>, 'origin' | 'name'>): string {
   return `${origin}\0${name.toLowerCase()}`
 }

@@ -52,6 +52,7 @@ export default defineModule<readonly ['res_pjsip_pubsub', 'res_pjsip_outbound_pu
       read: readDeviceState,
       takes: ({ device_state }) => device_state,
       filter: ({ device_state_filter }) => device_state_filter,
+      yields: true,
       back: ({ devicestate_publish }) => devicestate_publish,
     }
     const takenMailboxes: TakenStates<MailboxCounts> = {
@@ -60,6 +61,7 @@ export default defineModule<readonly ['res_pjsip_pubsub', 'res_pjsip_outbound_pu
       read: readMailboxState,
       takes: ({ mailbox_state }) => mailbox_state,
       filter: ({ mailbox_state_filter }) => mailbox_state_filter,
+      yields: false,
       back: ({ mailboxstate_publish }) => mailboxstate_publish,
     }
     const deviceLedger = new Ledger(devices, table.of(takenDevices.event, deviceCodec))

@@ -21,8 +21,8 @@ describe('States that would go in circles', () => {
   after(() => office.close())
 
   const SERVERS: AsteriskServer[] = [
-    { name: 'pbx1', url: 'http://192.0.2.1:8088', entityId: EID.pbx1 },
-    { name: 'pbx2', url: 'http://192.0.2.2:8088', entityId: EID.pbx2 },
+    { name: 'pbx1', url: 'http://192.0.2.1:8088', entityId: EID.pbx1, connected: true },
+    { name: 'pbx2', url: 'http://192.0.2.2:8088', entityId: EID.pbx2, connected: true },
   ]
 
   function clientTo(server_uri: string, changed: Partial<OutboundPublish> = {}): Client {

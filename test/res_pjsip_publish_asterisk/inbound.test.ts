@@ -103,6 +103,27 @@ describe('PUBLISH of an Asterisk', () => {
     expect(office.core.mailboxes.reports('100@default').map(({ origin }) => origin)).to.deep.equal([EID.b])
   })
 
+  it('of a server that is asked over ARI counts for what ARI does not tell', async () => {
+    const server = { name: 'pbx1', url: 'http://192.0.2.1:8088', entityId: EID.b, connected: true }
+    Object.assign(office.core, { servers: () => [server] })
+    const { devices } = office.core
+    const shown: string[] = []
+    devices.onChange((name, state) => shown.push(`${name} ${state}`))
+    const first = await publish('lamps', body('PJSIP/100', 'RINGING'))
+    expect(names()).to.deep.equal(['PJSIP/100'])
+    // Answered: ARI is the quicker one, and nothing rings and is in use at once.
+    devices.set('pbx1', 'PJSIP/100', 'INUSE')
+    expect(names()).to.deep.equal([])
+    const tag = first.header('SIP-ETag') ?? ''
+    expect((await publish('lamps', body('PJSIP/100', 'INUSE'), { tag })).status).to.equal(200)
+    expect(names()).to.deep.equal([])
+    expect(shown).to.deep.equal(['PJSIP/100 RINGING', 'PJSIP/100 INUSE'])
+    const counts = JSON.stringify({ type: 'mailboxstate', uniqueid: '100@default', old: 4, new: 2, eid: EID.b })
+    office.core.mailboxes.set('pbx1', '100@default', { newMessages: 1, oldMessages: 4 })
+    await publish('lamps', counts, { event: 'asterisk-mwi' })
+    expect(office.core.mailboxes.get('100@default').newMessages).to.equal(2)
+  })
+
   it('is dropped when its section is gone, and when the module is unloaded, until it is back', async () => {
     await publish('lamps', body('PJSIP/100'))
     await publish('anybody', body('PJSIP/101'))
