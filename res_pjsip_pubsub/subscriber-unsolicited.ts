@@ -32,7 +32,9 @@ export class ProviderMailboxes {
     const header = request.header('Event')
     // Asterisk goes by the body alone, and there are providers who send nothing but that.
     const event = header === undefined ? summaryEvent.event : parseEvent(header)?.event
-    if (event !== summaryEvent.event) return tx.answer(this.#unknown({ status: 489 }))
+    if (event !== summaryEvent.event)
+      // RFC 6665 8.3.2
+      return tx.answer(this.#unknown({ status: 489, headers: [['Allow-Events', summaryEvent.event]] }))
     const endpoint = await this.#core.auth.identify(tx)
     if (!endpoint) return
     if (endpoint.incoming_mwi_mailbox === '') return tx.answer(this.#unknown({ status: 481 }))

@@ -30,7 +30,7 @@ import { Dialogs } from './dialogs.ts'
 import { Dispatcher } from './dispatch.ts'
 import { sendOutOfDialog } from './out-of-dialog.ts'
 import { Outgoing } from './outgoing.ts'
-import { escapeUser, printHostPort } from './parse-uri.ts'
+import { escapeUser, parseNameAddr, parseUri, printHostPort } from './parse-uri.ts'
 import { type NameServer, Resolver } from './resolve.ts'
 import { Responder } from './respond.ts'
 import { type RequestTransaction, ServerTransactions } from './server-transaction.ts'
@@ -204,7 +204,9 @@ class SipStack implements Stack {
   }
 
   request(request: OutOfDialogRequest, done: OutcomeHandler): void {
-    sendOutOfDialog(request, this.#outgoing, (wire) => this.contactFor(wire), done)
+    // RFC 3261 8.1.1.8: who is asked by sips answers by sips
+    const secure = isSips(request.routes?.[0] ?? request.requestUri)
+    sendOutOfDialog(request, this.#outgoing, (wire) => this.#contact(wire, '', secure), done)
   }
 
   findFlow(remote: Address, protocol?: Protocol): Flow | undefined {
@@ -226,4 +228,8 @@ class SipStack implements Stack {
     if (secure) return `<sips:${at}>`
     return wire.protocol === 'UDP' ? `<sip:${at}>` : `<sip:${at};transport=${wire.protocol.toLowerCase()}>`
   }
+}
+
+function isSips(value: string): boolean {
+  return (parseUri(value) ?? parseNameAddr(value)?.uri)?.scheme === 'sips'
 }

@@ -347,6 +347,19 @@ describe('a subscription of ours', () => {
     expect(there.device).to.equal('INUSE')
   })
 
+  it('forgets what a section said before its device became another, when nobody could see', async () => {
+    const { devices, mailboxes } = there.office.core
+    devices.set('subscription/there', 'Remote:old', 'INUSE')
+    devices.set('subscription/there', 'Remote:100', 'RINGING')
+    mailboxes.set('subscription/there', '1@old', { newMessages: 1, oldMessages: 0 })
+    await there.subscribe()
+    expect([devices.get('Remote:old'), there.device, there.mailbox('1@old')]).to.deep.equal([
+      'INVALID',
+      'RINGING',
+      '0/0',
+    ])
+  })
+
   it('is tried at once when the configuration changes, another section or not', async () => {
     const { notifier } = there
     notifier.answer = () => [403]

@@ -161,6 +161,25 @@ describe('requests of ours', () => {
     expect(await verdict({ verify_server: true, ca_list_file: peer.cert_file })).to.equal(200)
   })
 
+  it('say in Contact that they are answered by sips where that is how they ask (RFC 3261 8.1.1.8)', async () => {
+    const peer = certificates.make('answered')
+    const listener = createTlsServer({ cert: readFileSync(peer.cert_file), key: readFileSync(peer.priv_key_file) })
+    const port = await listen(listener)
+    await open({ transports: [transportConfig({ id: 'tls', protocol: 'tls', ...peer })] })
+    const seen: string[] = []
+    stack.trace((text) => seen.push(...text.split(/\r?\n/).filter((line) => line.includes('Contact:'))))
+    const sips = `sips:p@127.0.0.1:${port}`
+    expect(statusOf(await send({ requestUri: sips }))).to.equal(200)
+    expect(statusOf(await send({ requestUri: 'sip:p@h', routes: [`<${sips};lr>`] }))).to.equal(200)
+    expect(statusOf(await send({ requestUri: `sip:p@127.0.0.1:${port};transport=tls` }))).to.equal(200)
+    const own = `127.0.0.1:${stack.listening[0]?.port}`
+    expect(seen.map((line) => /<.*>/.exec(line)?.[0])).to.deep.equal([
+      `<sips:${own}>`,
+      `<sips:${own}>`,
+      `<sip:${own};transport=tls>`,
+    ])
+  })
+
   it('go on by UDP after a reload has moved the transport', async () => {
     const before = transportConfig({ allow_reload: true })
     await open({ transports: [before] })
