@@ -74,6 +74,7 @@ export class Composed<T> implements Watchable<T> {
           this.refresh()
         },
         end: (reason) => this.#partEnded(part, reason),
+        audience: () => this.watchers,
       }),
     )
     this.#starting = false

@@ -8,6 +8,8 @@ export interface WatchObserver<T> {
   value(value: T): void
   /** Called at most once, and nothing is called after it. */
   end?(reason: EndReason): void
+  /** How many watch through this one; one where it does not say. */
+  audience?(): number
 }
 
 /** State that is watched, not signalled: "now" and "next" come by one path. */
@@ -36,13 +38,22 @@ export class Watched<T> implements Watchable<T> {
     return this.#observers.size
   }
 
+  /** All who see it in the end, those behind one observer too. */
+  get audience(): number {
+    return [...this.#observers].reduce((sum, observer) => sum + (observer.audience?.() ?? 1), 0)
+  }
+
   watch(observer: WatchObserver<T>): Undo {
     if (this.#ended) {
       observer.end?.(this.#ended)
       return () => undefined
     }
     // A wrapper, so that one observer object may watch twice and each undoing ends its own watch only.
-    const entry: WatchObserver<T> = { value: (v) => observer.value(v), end: (r) => observer.end?.(r) }
+    const entry: WatchObserver<T> = {
+      value: (v) => observer.value(v),
+      end: (r) => observer.end?.(r),
+      audience: () => observer.audience?.() ?? 1,
+    }
     this.#observers.add(entry)
     entry.value(this.#value)
     return () => {

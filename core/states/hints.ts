@@ -164,7 +164,7 @@ export class Hint implements Watchable<ExtensionState> {
 
   /** SIP watchers only: nothing inside the house watches hints through `watch`. */
   get watchers(): number {
-    return this.#watched.watchers
+    return this.#watched.audience
   }
 
   get value(): ExtensionState {

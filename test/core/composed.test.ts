@@ -36,6 +36,17 @@ describe('a state made of others', () => {
     return { seen, stop }
   }
 
+  it('tells its parts how many watch them through it', () => {
+    const first = watch()
+    const second = watch()
+    one.watch({ value: () => undefined })
+    expect([one.watchers, one.audience, two.audience]).to.deep.equal([2, 3, 2])
+    void first.stop()
+    expect([one.watchers, one.audience, two.audience]).to.deep.equal([2, 2, 1])
+    void second.stop()
+    expect([one.watchers, one.audience, two.audience]).to.deep.equal([1, 1, 0])
+  })
+
   it('is there without being watched, and follows nothing then', () => {
     expect(whole.value).to.equal('a+b')
     one.set('c')
