@@ -8,13 +8,16 @@ import { connectConsole } from '../core/console/server.ts'
 import { freePort, stopChild } from './children.ts'
 import type { ServerName, ServerUnderLoad } from './server.ts'
 
-const CLI = fileURLToPath(new URL('../dist/core/cli.js', import.meta.url))
+const BUILT = fileURLToPath(new URL('../dist/core/cli.js', import.meta.url))
+const SOURCE = fileURLToPath(new URL('../core/cli.ts', import.meta.url))
 
 export interface LamplighterOptions {
   /** subs_db_mode 2 and publ_cache 1, the defaults, in place of 0 and 2. */
   readonly sqlite: boolean
   /** Where states come over ARI: the PBX, and how many devices `Custom:p0` and so on it has hints for. */
   readonly ari?: { readonly url: string; readonly lamps: number }
+  /** Run the sources through tsx, not what is built. */
+  readonly sources?: boolean
   /** More arguments of node: --cpu-prof and the like. */
   readonly node?: readonly string[]
 }
@@ -78,8 +81,11 @@ export class Lamplighter implements ServerUnderLoad {
   }
 
   async #start(): Promise<void> {
-    const { node = [] } = this.#options
-    const child = spawn(process.execPath, [...node, CLI, '-C', this.directory], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const { node = [], sources = false } = this.#options
+    const command = sources ? ['--import', 'tsx', SOURCE] : [BUILT]
+    const child = spawn(process.execPath, [...node, ...command, '-C', this.directory], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     this.#child = child
     let said = ''
     child.stderr.setEncoding('utf8').on('data', (text) => {

@@ -9,6 +9,8 @@ export interface BenchOptions {
   readonly servers: readonly ServerName[]
   readonly sessions: readonly SessionName[]
   readonly sizes: Sizes
+  /** Lamplighter from its sources, not as it is built. */
+  readonly sources: boolean
   /** Where the results are written, besides the terminal; undefined writes none. */
   readonly output: string | undefined
 }
@@ -22,6 +24,7 @@ export const USAGE = `Usage: npm run bench -- [options]
       --subscriptions N   of the exchange (default 10000)
       --many N            watchers of the lamp that has many (default 10000)
       --seconds N         of each churn (default 5)
+      --sources           Lamplighter from its sources, through tsx, not as it is built
       --output FILE       in place of bench/RESULTS.md; none for no file
 `
 
@@ -38,6 +41,7 @@ export function readOptions(args: readonly string[]): BenchOptions | string {
         subscriptions: { type: 'string' },
         many: { type: 'string' },
         seconds: { type: 'string' },
+        sources: { type: 'boolean' },
         output: { type: 'string' },
       },
     })
@@ -53,6 +57,7 @@ export function readOptions(args: readonly string[]): BenchOptions | string {
         many: numberOf('many', values.many, sizes.many),
         seconds: numberOf('seconds', values.seconds, sizes.seconds),
       },
+      sources: values.sources === true,
       output: values.output === 'none' ? undefined : (values.output ?? (quick ? undefined : 'bench/RESULTS.md')),
     }
   } catch (error) {

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { Generator, PbxProcess } from './children.ts'
 import { Kamailio, missingForKamailio } from './kamailio.ts'
-import { Lamplighter } from './lamplighter.ts'
+import { Lamplighter, type LamplighterOptions } from './lamplighter.ts'
 import { describeMachine, loadNow } from './machine.ts'
 import { type BenchOptions, readOptions, USAGE } from './options.ts'
 import type { Sample } from './rows.ts'
@@ -45,7 +45,8 @@ async function main(): Promise<number> {
 }
 
 /** In turns: each session goes through all servers before the next begins. */
-async function measure({ runs, sessions, sizes }: BenchOptions, servers: readonly ServerName[]): Promise<Sample[]> {
+async function measure(options: BenchOptions, servers: readonly ServerName[]): Promise<Sample[]> {
+  const { runs, sessions } = options
   const samples: Sample[] = []
   const generator = new Generator()
   try {
@@ -54,7 +55,7 @@ async function measure({ runs, sessions, sizes }: BenchOptions, servers: readonl
         for (const name of servers) {
           if (session === 'devices' && !name.startsWith('lamplighter')) continue
           process.stderr.write(`run ${run} of ${runs}: ${session}, ${name}\n`)
-          samples.push(...(await play(run, session, name, generator, sizes)))
+          samples.push(...(await play(run, session, name, generator, options)))
         }
   } finally {
     await generator.stop()
@@ -67,12 +68,12 @@ async function play(
   name: SessionName,
   server: ServerName,
   generator: Generator,
-  sizes: BenchOptions['sizes'],
+  { sizes, sources }: BenchOptions,
 ): Promise<readonly Sample[]> {
   const pbx = name === 'devices' ? await PbxProcess.start() : undefined
   let started: ServerUnderLoad | undefined
   try {
-    started = await start(server, pbx && { url: pbx.ports.ari, lamps: sizes.lamps })
+    started = await start(server, sources, pbx && { url: pbx.ports.ari, lamps: sizes.lamps })
     const session = new Session(run, started, generator, sizes, pbx?.ports.control)
     await session.run(name)
     return session.samples
@@ -82,9 +83,9 @@ async function play(
   }
 }
 
-function start(name: ServerName, ari?: { readonly url: string; readonly lamps: number }): Promise<ServerUnderLoad> {
+function start(name: ServerName, sources: boolean, ari: LamplighterOptions['ari']): Promise<ServerUnderLoad> {
   const sqlite = name.endsWith('sqlite')
-  return name.startsWith('kamailio') ? Kamailio.start(sqlite) : Lamplighter.start({ sqlite, ari })
+  return name.startsWith('kamailio') ? Kamailio.start(sqlite) : Lamplighter.start({ sqlite, ari, sources })
 }
 
 function isHere(name: ServerName): boolean {

@@ -1,6 +1,7 @@
 /** What is done to a server that was just started, and which rows that gives. */
 import type { Generator } from './children.ts'
 import type { LanguageName } from './lamp-language.ts'
+import { median } from './median.ts'
 import type { OfficeSettings } from './office.ts'
 import type { Order, Outcome } from './orders.ts'
 import type { RowKey, Sample } from './rows.ts'
@@ -148,11 +149,4 @@ export class Session {
   #sample(row: RowKey, value: number): void {
     this.samples.push({ run: this.#run, server: this.#server.name, row, value, fault: this.#fault })
   }
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length >> 1
-  const upper = sorted[middle] ?? 0
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2
 }

@@ -1,7 +1,8 @@
 /** Samples as a table: min, median and max of each row, ratios, and whether that is what is to be reached. */
+
+import { median } from './median.ts'
 import { ROW_KEYS, type Row, type RowKey, rowOf, type Sample } from './rows.ts'
 import { SERVERS, type ServerName } from './server.ts'
-import { median } from './sessions.ts'
 
 /** One row of one server: the figure of each run, and what went wrong in the first that failed. */
 export interface Cell {

@@ -1,0 +1,15 @@
+/** The parser of npm's sip, for comparison. It reads some headers only when it is told to, and we tell it so. */
+// oxlint-disable-next-line no-restricted-imports -- what it is compared with
+import sip from 'sip'
+import { subscribeBytes } from './messages.ts'
+import { type Timing, time } from './timing.ts'
+
+export function npmSipTiming(): Timing {
+  const bytes = subscribeBytes()
+  return time('the same with npm sip', () => {
+    const message = sip.parse(bytes)
+    if (!message) throw new Error('npm sip does not read the SUBSCRIBE')
+    const { contact, from, event, expires, accept } = message.headers
+    return (contact?.length ?? 0) + String(event).length + Number(expires) + String(accept).length + from.uri.length
+  })
+}

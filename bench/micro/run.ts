@@ -1,0 +1,18 @@
+/** `npm run bench:micro`: the small pieces that every message goes through, alone. */
+import { median } from '../median.ts'
+import { messageTimings } from './messages.ts'
+import { npmSipTiming } from './npm-sip.ts'
+import { digestTiming, hintTiming } from './states.ts'
+import type { Timing } from './timing.ts'
+
+const [parse, ...writing] = messageTimings()
+const theirs = npmSipTiming()
+const timings = [...(parse ? [parse] : []), theirs, ...writing, digestTiming(), await hintTiming()]
+console.log('| work | µs, median (min–max) |\n| --- | --- |')
+for (const timing of timings) console.log(`| ${timing.name} | ${print(timing)} |`)
+if (parse) console.log(`\nParser against npm sip: ${(median(parse.each) / median(theirs.each)).toFixed(2)}`)
+process.exit()
+
+function print({ each }: Timing): string {
+  return `${median(each).toFixed(2)} (${Math.min(...each).toFixed(2)}–${Math.max(...each).toFixed(2)})`
+}
