@@ -63,17 +63,20 @@ export class ListBody implements SentBody {
   /** Of what is known to the watcher who has this, so that a part has the same as the whole. */
   get entityTag(): string {
     if (this.#entityTag !== undefined) return this.#entityTag
-    const hash = createHash('sha1')
     const { known } = this.#made
+    const said: string[] = []
     const tell = ({ items }: ShownList): void => {
       for (const item of items) {
         if (!known.has(item.key)) continue
-        hash.update(`${item.key}\0${item.name}\0`)
-        if (isList(item)) tell(item)
-        else hash.update(`${item.state}\0${item.reason}\0${item.body?.entityTag ?? ''}\0`)
+        if (!isList(item)) said.push(item.says)
+        else {
+          said.push(item.key)
+          tell(item)
+        }
       }
     }
     tell(this.#list)
+    const hash = createHash('sha1').update(said.join('\n'))
     return (this.#entityTag = hash.digest('hex').slice(0, 20))
   }
 

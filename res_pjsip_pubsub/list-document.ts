@@ -8,17 +8,21 @@ import { roomOf } from './list-rlmi.ts'
 
 /** A resource as its watcher is to see it. Does not change. */
 export interface ShownResource {
-  /** Its place in the tree. */
+  /** Its place in the tree, and that of the list it is in. */
   readonly key: string
+  readonly parent: string
   readonly uri: string
   readonly name: string
   readonly state: 'active' | 'pending' | 'terminated'
   readonly reason: string
   readonly body: Body | undefined
+  /** All of that in a few words: equal where it is equal. */
+  readonly says: string
 }
 
 export interface ShownList {
   readonly key: string
+  readonly parent: string
   readonly uri: string
   readonly name: string
   readonly fullState: boolean
@@ -27,8 +31,8 @@ export interface ShownList {
 
 export type Shown = ShownResource | ShownList
 
-/** What a watcher was told, by key, and under which list. */
-export type Known = ReadonlyMap<string, { readonly parent: string; readonly shown: Shown }>
+/** What a watcher was told, by key. */
+export type Known = ReadonlyMap<string, Shown>
 
 export interface ListDocument {
   readonly list: ShownList
@@ -77,7 +81,7 @@ class Builder {
   #room: number
   readonly #told: Known
   readonly #isGoingOn: boolean
-  readonly #known: Map<string, { readonly parent: string; readonly shown: Shown }>
+  readonly #known: Map<string, Shown>
   #gone: Map<string, Shown[]> | undefined
   #carried = 0
   #isCut = false
@@ -113,7 +117,7 @@ class Builder {
     const lines = list.items.flatMap((item): Line[] => {
       const line = named ? 0 : nameBytes(item)
       const fits = isList(item) ? this.#takeList(line) : this.#take(line + stateBytes(item))
-      if (fits) this.#known.set(item.key, { parent: list.key, shown: item })
+      if (fits) this.#known.set(item.key, item)
       else this.#known.delete(item.key)
       if (isList(item)) return fits ? [{ kind: 'list', document: this.#whole(item, root, named) }] : []
       return fits || named ? [{ kind: fits ? 'told' : 'later', resource: item }] : []
@@ -127,14 +131,14 @@ class Builder {
       if (!isList(item)) {
         if (this.#isTold(item)) continue
         if (!this.#take(nameBytes(item) + stateBytes(item))) continue
-        this.#known.set(item.key, { parent: list.key, shown: item })
+        this.#known.set(item.key, item)
         lines.push({ kind: 'told', resource: item })
         continue
       }
       const isNew = !this.#told.has(item.key)
       if (!isNew && !this.hasNews(item, root)) continue
       if (!this.#takeList(nameBytes(item))) continue
-      this.#known.set(item.key, { parent: list.key, shown: item })
+      this.#known.set(item.key, item)
       const isWhole = isNew || (item.fullState && !this.#isGoingOn && skeletonOf(item) < this.#room)
       const document = isWhole ? this.#whole(item, root, this.#reserve(skeletonOf(item))) : this.#news(item, root)
       lines.push({ kind: 'list', document })
@@ -166,7 +170,7 @@ class Builder {
   }
 
   #isTold(item: ShownResource): boolean {
-    const told = this.#told.get(item.key)?.shown
+    const told = this.#told.get(item.key)
     return told !== undefined && !isList(told) && sameResource(told, item)
   }
 
@@ -185,8 +189,11 @@ class Builder {
   #findGone(root: ShownList): Map<string, Shown[]> {
     const gone = new Map<string, Shown[]>()
     if (this.#told.size === 0) return gone
-    const there = new Set(keysOf(root))
-    for (const [key, { parent, shown }] of this.#told) {
+    if (countTold(root, this.#told) === this.#told.size) return gone
+    const there = new Set<string>()
+    addKeys(root, there)
+    for (const shown of this.#told.values()) {
+      const { key, parent } = shown
       if (there.has(key)) continue
       const others = gone.get(parent)
       if (others) others.push(shown)
@@ -198,17 +205,26 @@ class Builder {
   }
 }
 
-function* keysOf(list: ShownList): Iterable<string> {
-  yield list.key
-  for (const item of list.items) {
-    if (isList(item)) yield* keysOf(item)
-    else yield item.key
+/** How many of the keys in the tree are told; the root itself never is. */
+function countTold({ items }: ShownList, told: Known): number {
+  let count = 0
+  for (const item of items) {
+    if (told.has(item.key)) count++
+    if (isList(item)) count += countTold(item, told)
+  }
+  return count
+}
+
+function addKeys({ key, items }: ShownList, keys: Set<string>): void {
+  keys.add(key)
+  for (const item of items) {
+    if (isList(item)) addKeys(item, keys)
+    else keys.add(item.key)
   }
 }
 
 function sameResource(a: ShownResource, b: ShownResource): boolean {
-  if (a === b) return true
-  return a.state === b.state && a.reason === b.reason && a.name === b.name && a.body?.text === b.body?.text
+  return a === b || a.says === b.says
 }
 
 /** Of its instance, and of its body with the headers of the part. */

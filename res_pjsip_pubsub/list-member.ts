@@ -50,6 +50,8 @@ interface Way {
 
 export class ListMember {
   readonly key: string
+  /** Key of the list it is in. */
+  readonly parent: string
   readonly item: PlannedResource
   readonly #services: MemberServices
   #absence: Absence | undefined = 'noresource'
@@ -65,8 +67,9 @@ export class ListMember {
   #version: object = {}
   #shown: { readonly stamp: object; readonly version: object; readonly shown: ShownResource } | undefined
 
-  constructor(key: string, item: PlannedResource, services: MemberServices) {
+  constructor(key: string, parent: string, item: PlannedResource, services: MemberServices) {
     this.key = key
+    this.parent = parent
     this.item = item
     this.#services = services
   }
@@ -134,22 +137,24 @@ export class ListMember {
   }
 
   /** The same object while nothing changes. */
-  shown(uri: string, showsName: boolean, rendering: Rendering): ShownResource {
+  shown(uriOf: (item: PlannedResource) => string, showsName: boolean, rendering: Rendering): ShownResource {
     const { stamp } = rendering
     if (this.#shown?.stamp === stamp && this.#shown.version === this.#version && !rendering.isOver)
       return this.#shown.shown
-    const shown = this.#show(uri, showsName, rendering)
+    const told = this.#show(uriOf(this.item), showsName, rendering)
+    const { name, state, reason, body } = told
+    const shown = { ...told, says: JSON.stringify([this.key, name, state, reason, body?.entityTag]) }
     this.#shown = { stamp, version: this.#version, shown }
     return shown
   }
 
-  #show(uri: string, showsName: boolean, rendering: Rendering): ShownResource {
+  #show(uri: string, showsName: boolean, rendering: Rendering): Omit<ShownResource, 'says'> {
     const { resource, name: given } = this.item
     const { handling, view } = this.#authorization
     const state = this.#state
     const named = showsName && state && handling === 'allow' && !view ? rendering.displayName(state.value) : ''
     const name = given ?? (named === '' ? resource : named)
-    const line = { key: this.key, uri, name, reason: '', body: undefined }
+    const line = { key: this.key, parent: this.parent, uri, name, reason: '', body: undefined }
     if (this.#absence === 'probation') return { ...line, state: 'pending' }
     if (this.#absence !== undefined) return { ...line, state: 'terminated', reason: this.#absence }
     if (handling === 'block') return { ...line, state: 'terminated', reason: 'rejected' }

@@ -6,10 +6,10 @@ import type { Undo } from '../core/scope.ts'
 import { parseUri, printUri } from '../core/sip/parse-uri.ts'
 import type { Watchable, WatchObserver } from '../core/watch.ts'
 import { ListBody, type ListContext } from './list-body.ts'
-import type { ShownList } from './list-document.ts'
+import type { Shown, ShownList } from './list-document.ts'
 import type { ListFacts } from './list-facts.ts'
 import { ListMember, type MemberServices, type Rendering, type Watching } from './list-member.ts'
-import type { ListPlan, PlannedItem } from './list-plan.ts'
+import type { ListPlan, PlannedItem, PlannedResource } from './list-plan.ts'
 
 export interface SourceServices extends Omit<MemberServices, 'changed' | 'deactivated'> {
   readonly facts: ListFacts
@@ -32,6 +32,7 @@ export interface ListAddress {
 
 interface Node {
   readonly key: string
+  readonly parent: string
   readonly plan: ListPlan
   readonly items: readonly (Node | ListMember)[]
 }
@@ -157,20 +158,25 @@ export class ListSource implements Watchable<ListSource> {
     }
   }
 
-  #show({ key, plan, items }: Node, rendering: Rendering): ShownList {
-    const visible = items.filter((item) => isVisible(item, this.#services.hidesMissing))
+  #show({ key, parent, plan, items }: Node, rendering: Rendering): ShownList {
+    const { hidesMissing } = this.#services
+    const shown: Shown[] = []
+    for (const item of items) {
+      if (!isVisible(item, hidesMissing)) continue
+      if (item instanceof ListMember) shown.push(item.shown(this.#uriOfItem, plan.showsNames, rendering))
+      else shown.push(this.#show(item, rendering))
+    }
     return {
       key,
+      parent,
       uri: key === '' ? (this.#context?.localUri ?? '') : this.#uriOf(plan.name),
       name: plan.name,
       fullState: plan.fullState,
-      items: visible.map((item) =>
-        item instanceof ListMember
-          ? item.shown(item.item.uri ?? this.#uriOf(item.item.resource), plan.showsNames, rendering)
-          : this.#show(item, rendering),
-      ),
+      items: shown,
     }
   }
+
+  readonly #uriOfItem = ({ uri, resource }: PlannedResource): string => uri ?? this.#uriOf(resource)
 
   /** As that which was subscribed to, with another user. Asterisk names the host alone. */
   #uriOf(user: string): string {
@@ -194,17 +200,18 @@ export class ListSource implements Watchable<ListSource> {
       deactivated: () => this.#end('deactivated'),
     }
     const plantOne = (item: PlannedItem, parent: string): Node | ListMember => {
-      if ('list' in item) return plantList(item.list, `${parent}/${item.list.name}/`)
+      if ('list' in item) return plantList(item.list, `${parent}/${item.list.name}/`, parent)
       const key = `${parent} ${item.uri ?? item.resource}`
       const known = before.get(key)
-      const member = known?.item.mayBeMissing === item.mayBeMissing ? known : new ListMember(key, item, services)
+      const member =
+        known?.item.mayBeMissing === item.mayBeMissing ? known : new ListMember(key, parent, item, services)
       members.set(key, member)
       return member
     }
-    const plantList = (list: ListPlan, key: string): Node => {
-      return { key, plan: list, items: list.items.map((item) => plantOne(item, key)) }
+    const plantList = (list: ListPlan, key: string, parent: string): Node => {
+      return { key, parent, plan: list, items: list.items.map((item) => plantOne(item, key)) }
     }
-    return { root: plantList(plan, ''), members }
+    return { root: plantList(plan, '', ''), members }
   }
 
   #changed(): void {
