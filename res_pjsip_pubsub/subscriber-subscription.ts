@@ -250,7 +250,7 @@ export class OutboundSubscription<T> {
     this.#changed()
     const isLast = this.#usages.size === 0
     if (comeback.when === 'never') {
-      if (!isLast) return
+      if (!isLast || this.#retry.armed) return
       this.#drop()
       if (comeback.keeps) return
       this.#context.log.warning(`subscription '${this.config.id}': ${why}; it is not asked for again`)
