@@ -20,7 +20,7 @@ import { type WatcherFacts, type WatcherLists, type WatcherStatus, watcherId } f
 const SETTLE = 100
 /** Between two looks for what nothing could be said of, and how many of these make one for what is not there. */
 const AGAIN = 2000
-const LOOKS = 30
+const LOOKS = 150
 
 /** As Asterisk answers where nothing of the list is there. */
 const NOTHING_THERE: Refusal = { status: 500 }

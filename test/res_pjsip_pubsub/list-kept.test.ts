@@ -3,12 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import * as fc from 'fast-check'
 import { Watched } from '../../core/watch.ts'
 import type { Authorization } from '../../res_pjsip_pubsub/authorization.ts'
+import type { Watcher } from '../../res_pjsip_pubsub/contract.ts'
 import res_pjsip_watcherinfo_body_generator from '../../res_pjsip_pubsub/res_pjsip_watcherinfo_body_generator.ts'
 import type { FakeDialog } from '../support/fake-sip.ts'
 import { settled } from '../support/lamp-office.ts'
-import { type Lamps, TEXT, XML } from '../support/lamps.ts'
+import { Lamps, TEXT, XML } from '../support/lamps.ts'
 import { ASK, ListOffice, lampsOf, resourceLists } from '../support/list-office.ts'
 import { until } from '../support/tools.ts'
 import { WatcherTable } from '../support/watcher-table.ts'
@@ -73,6 +75,17 @@ describe('resource lists that watchers bring', () => {
     })
   }
 
+  it('get an answer, whatever they are', async () => {
+    const piece = fc.constantFrom('<', '>', '/', 'resource-lists', ' xmlns="', 'urn:ietf:params:xml:ns:resource-lists', '"', '<list>', '</list>', '<entry uri="sip:200@x"/>', '<entry', '\0', '&lt;', '<!DOCTYPE x>') // biome-ignore format: a table
+    const body = fc.array(fc.oneof(piece, fc.string()), { maxLength: 20 }).map((pieces) => pieces.join(''))
+    await fc.assert(
+      fc.asyncProperty(body, async (text) => {
+        expect((await office.bring(text)).status).to.be.oneOf([200, 400])
+      }),
+      { numRuns: 200 },
+    )
+  })
+
   it('say with a 415 what can be read, and with a 421 what is needed', async () => {
     const type = await office.bring('x', { 'Content-Type': 'text/plain' })
     expect(type.header('Accept')).to.equal('application/resource-lists+xml')
@@ -136,6 +149,39 @@ describe('resource lists over a restart', () => {
     expect(office.table(other)['sip:200@x']).to.equal('on')
     await office.told(other)
     expect(office.table(other)['sip:200@x']).to.equal('dim')
+  })
+})
+
+describe('resource lists of which somebody cannot say everything', () => {
+  let office: ListOffice
+  const unsaid = new Set<string>()
+
+  class SomeLamps extends Lamps {
+    override find(resource: string, watcher: Watcher): ReturnType<Lamps['find']> {
+      return unsaid.has(resource) ? 'unavailable' : super.find(resource, watcher)
+    }
+  }
+
+  beforeEach(async () => {
+    unsaid.clear()
+    office = await ListOffice.open({ lamps: new SomeLamps(), lists: FLOOR })
+  })
+  afterEach(() => office.close())
+
+  it('are refused for now where nothing can be said', async () => {
+    for (const name of ['200', '201']) unsaid.add(name)
+    const tx = await office.subscribe('floor')
+    expect([tx.status, tx.header('Retry-After')]).to.deep.equal([500, '10'])
+  })
+
+  it('show pending what nobody can say, and its state as soon as somebody can', async () => {
+    unsaid.add('201')
+    const { dialog } = await office.subscribe('floor')
+    await office.told(dialog)
+    expect(office.table(dialog)).to.deep.equal({ 'sip:200@pbx.example': 'off', 'sip:201@pbx.example': 'pending' })
+    unsaid.clear()
+    await until('the state', async () => (await office.told(dialog)).length > 0, 6000)
+    expect(office.table(dialog)['sip:201@pbx.example']).to.equal('off')
   })
 })
 
