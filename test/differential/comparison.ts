@@ -1,6 +1,6 @@
 /** Plays every script with both servers and lays what was seen side by side. */
 import { Instance } from '../support/instance.ts'
-import { Kamailio, LIMITS } from './kamailio.ts'
+import { Kamailio, LIMITS } from '../support/kamailio.ts'
 import { REASONS, type Reason } from './reasons.ts'
 import { SCRIPTS, type Script, Stage } from './scripts.ts'
 

@@ -1,6 +1,6 @@
 /** Debian's Kamailio as the notifier: what is published there becomes devices and mailboxes here. */
 import { expect } from 'chai'
-import { Kamailio } from '../differential/kamailio.ts'
+import { Kamailio } from '../support/kamailio.ts'
 import { TestPhone } from '../support/phone.ts'
 import { dialogInfo, SubscriberOffice } from '../support/subscriber.ts'
 import { needTool, until } from '../support/tools.ts'

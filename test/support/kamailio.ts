@@ -5,8 +5,8 @@ import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { TestPhone } from '../support/phone.ts'
-import { until } from '../support/tools.ts'
+import { TestPhone } from './phone.ts'
+import { until } from './tools.ts'
 
 export const LIMITS = { shortest: 2, longest: 3600 }
 
