@@ -1,5 +1,6 @@
 /** The console commands of the core: `core …`, `module …`, `logger …`, `pjsip set logger`, `dialplan reload`. */
 
+import { isIP } from 'node:net'
 import type { Core } from '../core.ts'
 import type { Loader } from '../loader.ts'
 import { isLevel, LEVELS } from '../log.ts'
@@ -119,7 +120,8 @@ function hintCommands(core: Core, operations: Operations): ConsoleCommand[] {
       args: '<extension>[@context]',
       help: 'Shows the hints of one extension, with the state of each device.',
       complete: () => names(),
-      run: ([wanted = ''], out) => {
+      run: ([wanted], out) => {
+        if (wanted === undefined) throw new CommandError('Usage: core show hint <extension>[@context]')
         const found = core.hints
           .list()
           .filter((hint) => hint.exten === wanted || `${hint.exten}@${hint.context}` === wanted)
@@ -265,10 +267,13 @@ function loggerCommands(core: Core, operations: Operations): ConsoleCommand[] {
       args: '{on|off|host <address>}',
       help: 'Shows all SIP messages in the log, or those of one peer.',
       complete: (place) => (place === 0 ? ['on', 'off', 'host'] : []),
-      run: ([mode, address], out) => {
+      run: ([mode, host], out) => {
+        const address = host?.replace(/^\[(.*)\]$/, '$1')
         const isHost = mode === 'host' && address !== undefined
         if (mode !== 'on' && mode !== 'off' && !isHost)
           throw new CommandError('Usage: pjsip set logger {on|off|host <address>}')
+        if (isHost && isIP(address) === 0)
+          throw new CommandError(`'${host}' is no IP address, and only those are looked at`)
         setTrace(core, mode === 'off' ? 'no' : isHost ? address : 'yes')
         out.print(
           mode === 'off' ? 'PJSIP logging disabled' : `PJSIP logging enabled${isHost ? ` for host ${address}` : ''}`,
