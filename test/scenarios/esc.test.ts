@@ -1,0 +1,66 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'chai'
+import type { TestCore } from '../support/core.ts'
+import { configure, EID, publishing, startServer } from '../support/publishing.ts'
+import { needTool, until } from '../support/tools.ts'
+
+/** sipp as the one that is published to. */
+describe('sipp as an event state compositor', function () {
+  this.timeout(30000)
+  let sipp: ChildProcess
+  let office: TestCore
+  let said = ''
+  let code: number | null | undefined
+
+  before(async function () {
+    needTool(this, 'sipp')
+    const socket = createSocket('udp4')
+    socket.bind(0, '127.0.0.1')
+    await once(socket, 'listening')
+    const { port } = socket.address()
+    socket.close()
+    const scenario = fileURLToPath(new URL('esc.xml', import.meta.url))
+    const limits = ['-m', '3', '-nostdin', '-timeout', '20s', '-timeout_error']
+    const trace = ['-trace_err', '-error_file', '/dev/stderr']
+    sipp = spawn('sipp', ['-sf', scenario, '-i', '127.0.0.1', '-p', String(port), '-t', 'u1', ...limits, ...trace])
+    sipp.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text))
+    sipp.stdout?.resume()
+    sipp.on('close', (ended) => (code = ended))
+    office = await startServer(EID.a, {
+      auths: { sipp: { username: 'lamps', password: 'between-servers', realm: 'sipp' } },
+    })
+    const section = { server_uri: [`sip:lamps@127.0.0.1:${port}`], event: 'asterisk-devicestate' } as const
+    configure(office, { outbound: { sipp: { ...section, outbound_auth: ['sipp'] } } })
+    await publishing(office)
+  })
+  after(async () => {
+    if (sipp?.exitCode === null) sipp.kill('SIGKILL')
+    await office?.kill()
+  })
+
+  it('takes our credentials, and gets the last entity-tag back with each change', async () => {
+    const tags: string[] = []
+    const matched: string[] = []
+    office.core.sip.trace((text) =>
+      matched.push(...[...text.matchAll(/^SIP-If-Match: (\S+)/gm)].map(([, tag = '']) => tag)),
+    )
+    for (const [at, state] of (['INUSE', 'RINGING', 'NOT_INUSE'] as const).entries()) {
+      office.core.devices.set('local', 'PJSIP/100', state)
+      const shown = await until(`answer ${at + 1} (${said})`, async () => {
+        const text = await office.run('pjsip show publications outbound')
+        const tag = /published\s+0\s+(etag\S+)/.exec(text)?.[1]
+        return tag === tags.at(-1) ? undefined : tag
+      })
+      tags.push(shown)
+    }
+    await until('the end of sipp', () => code !== undefined)
+    expect(code, said).to.equal(0)
+    expect(tags).to.deep.equal(['etag1', 'etag2', 'etag3'])
+    // Each with credentials and without.
+    expect(matched).to.deep.equal(['etag1', 'etag1', 'etag2', 'etag2'])
+    expect(office.metric('publish.outbound.failed')).to.equal(0)
+  })
+})
