@@ -115,7 +115,7 @@ export class Office {
       cseq: watcher.cseq,
       local: wire.local,
       more:
-        `Contact: <sip:w${index}@${wire.local}>\r\nEvent: ${this.language.event}\r\n` +
+        `Contact: <sip:w${index}@${wire.local}>;+sip.instance="${instanceOf(index)}"\r\nEvent: ${this.language.event}\r\n` +
         `Accept: ${this.language.accept}\r\nExpires: ${EXPIRES}\r\n`,
       body: '',
     })
@@ -334,4 +334,9 @@ export class Office {
     this.faults.strange++
     this.faults.strangeness = how
   }
+}
+
+/** Each watcher is a phone of its own (RFC 5626 4.1), though several share a socket. */
+function instanceOf(index: number): string {
+  return `<urn:uuid:00000000-0000-4000-8000-${index.toString(16).padStart(12, '0')}>`
 }

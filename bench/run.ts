@@ -18,49 +18,65 @@ async function main(): Promise<number> {
     process.stderr.write(`${options}\n\n${USAGE}`)
     return 2
   }
-  const loadBefore = loadNow()
-  const began = new Date()
   const servers = options.servers.filter(isHere)
-  const results = new Results(await measure(options, servers))
-  const text = [
+  const samples: Sample[] = []
+  const before = `${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC; load average before it ${loadNow()}`
+  let text = ''
+  const generator = new Generator()
+  try {
+    for (let run = 1; run <= options.runs; run++) {
+      samples.push(...(await measure(run, options, servers, generator)))
+      // After each run: what takes long may be ended early, and is not lost.
+      text = report(samples, run, before, options, servers)
+      if (options.output !== undefined) writeFileSync(options.output, text)
+    }
+  } finally {
+    await generator.stop()
+  }
+  process.stdout.write(text)
+  return new Results(samples).failures.some((failure) => failure.startsWith('lamplighter')) ? 1 : 0
+}
+
+/** In turns: each session goes through all servers before the next begins. */
+async function measure(
+  run: number,
+  options: BenchOptions,
+  servers: readonly ServerName[],
+  generator: Generator,
+): Promise<Sample[]> {
+  const samples: Sample[] = []
+  for (const session of options.sessions)
+    for (const name of servers) {
+      if (session === 'devices' && !name.startsWith('lamplighter')) continue
+      process.stderr.write(`run ${run} of ${options.runs}: ${session}, ${name}\n`)
+      samples.push(...(await play(run, session, name, generator, options)))
+    }
+  return samples
+}
+
+function report(
+  samples: readonly Sample[],
+  runs: number,
+  before: string,
+  { sizes }: BenchOptions,
+  servers: readonly ServerName[],
+): string {
+  const results = new Results(samples)
+  const sizeText = Object.entries(sizes).map(([name, size]) => `${name} ${size}`)
+  return [
     '# Results',
     '',
-    `Written by \`npm run bench\`; what each row means is in docs/performance.md. Median of ${options.runs} (min–max).`,
+    `Written by \`npm run bench\`; what each row means is in docs/performance.md. Median of ${runs} (min–max).`,
     '',
     ...describeMachine().map((line) => `- ${line}`),
-    `- ${began.toISOString().slice(0, 16).replace('T', ' ')} UTC; load average before it ${loadBefore}`,
-    `- ${Object.entries(options.sizes)
-      .map(([name, size]) => `${name} ${size}`)
-      .join(', ')}`,
+    `- ${before}, after it ${loadNow()}, of which the bench itself makes about 2`,
+    `- ${sizeText.join(', ')}`,
     '',
     printTable(results, servers),
     '',
     ...results.failures.map((failure) => `- failed: ${failure}`),
     '',
   ].join('\n')
-  process.stdout.write(text)
-  if (options.output !== undefined) writeFileSync(options.output, text)
-  const ours = results.failures.filter((failure) => failure.startsWith('lamplighter'))
-  return ours.length === 0 ? 0 : 1
-}
-
-/** In turns: each session goes through all servers before the next begins. */
-async function measure(options: BenchOptions, servers: readonly ServerName[]): Promise<Sample[]> {
-  const { runs, sessions } = options
-  const samples: Sample[] = []
-  const generator = new Generator()
-  try {
-    for (let run = 1; run <= runs; run++)
-      for (const session of sessions)
-        for (const name of servers) {
-          if (session === 'devices' && !name.startsWith('lamplighter')) continue
-          process.stderr.write(`run ${run} of ${runs}: ${session}, ${name}\n`)
-          samples.push(...(await play(run, session, name, generator, options)))
-        }
-  } finally {
-    await generator.stop()
-  }
-  return samples
 }
 
 async function play(
