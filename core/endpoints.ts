@@ -347,6 +347,11 @@ export class Endpoints {
     }
   }
 
+  /** Asked in the order of these names from now on, after those that are not named. */
+  orderSources(names: readonly string[]): void {
+    this.#sources.sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name))
+  }
+
   endpoint(id: string): Endpoint | undefined | Promise<Endpoint | undefined> {
     return this.#files.endpoints.get(id) ?? this.#ask((source) => source.endpoint(id))
   }

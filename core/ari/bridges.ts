@@ -3,6 +3,7 @@ import type { Configuration } from '../conf/configuration.ts'
 import type { Console } from '../console/console.ts'
 import { type Log, reasonOf } from '../log.ts'
 import type { Undo } from '../scope.ts'
+import { within } from '../within.ts'
 import { type BridgeSettings, startBridge } from './bridge.ts'
 import type { Bridge } from './bridge-contract.ts'
 import { ariCommands } from './commands.ts'
@@ -21,6 +22,8 @@ export class Bridges {
   readonly #core: BridgeSettings['core']
   readonly #log: Log
   readonly #bridges = new Map<string, Running>()
+  /** The names as the file has them. */
+  #order: readonly string[] = []
 
   constructor(core: BridgeSettings['core'], log: Log) {
     this.#core = core
@@ -28,7 +31,7 @@ export class Bridges {
   }
 
   get all(): readonly Bridge[] {
-    return [...this.#bridges.values()].map(({ bridge }) => bridge)
+    return this.#order.flatMap((name) => this.#bridges.get(name)?.bridge ?? [])
   }
 
   /** Starts, changes and ends bridges. A server that is configured no more takes its states with it. */
@@ -36,8 +39,10 @@ export class Bridges {
     // Asterisk's own files say all that it could be asked for.
     const fromFiles = general.asterisk_config !== ''
 
+    const names = servers.map(({ name }) => name)
+    this.#order = names
     for (const [name, { bridge }] of this.#bridges) {
-      if (servers.some((server) => server.name === name)) continue
+      if (names.includes(name)) continue
       this.#bridges.delete(name)
       await bridge.close({ forget: true })
     }
@@ -53,16 +58,14 @@ export class Bridges {
       const settings = { server, core: this.#core, log, hintsFromFiles: fromFiles, endpointsFromFiles: fromFiles }
       this.#bridges.set(server.name, { bridge: startBridge(settings), fromFiles })
     }
+    // As in the file, not as they came: the first that knows a phone says who it is.
+    this.#core.hints.orderSources(names)
+    this.#core.endpoints.orderSources(names)
   }
 
   /** Resolves when every bridge has read what there is or has failed to, or after so many milliseconds. */
   async settled(milliseconds: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
-    const limit = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, milliseconds)
-    })
-    await Promise.race([Promise.all(this.all.map((bridge) => bridge.settled)), limit])
-    clearTimeout(timer)
+    await within(milliseconds, Promise.all(this.all.map((bridge) => bridge.settled)))
   }
 
   async rereadHints(): Promise<void> {

@@ -1,4 +1,6 @@
 /** Names that are asked for one by one but at the same time are read together. */
+import { within } from '../within.ts'
+
 export class Gathered {
   readonly #read: (names: readonly string[]) => Promise<unknown>
   readonly #limit: () => number
@@ -18,14 +20,7 @@ export class Gathered {
         const names = [...this.#names.values()]
         this.#names = new Map()
         this.#next = undefined
-        let timer: NodeJS.Timeout | undefined
-        const limit = new Promise<void>((over) => {
-          timer = setTimeout(over, this.#limit())
-        })
-        void Promise.race([this.#read(names), limit]).then(() => {
-          clearTimeout(timer)
-          resolve()
-        })
+        void within(this.#limit(), this.#read(names)).then(resolve)
       })
     })
     return this.#next

@@ -8,10 +8,12 @@
 import type { Logger } from '../log.ts'
 import type { Undo } from '../scope.ts'
 import { type Watchable, Watched } from '../watch.ts'
+import { within } from '../within.ts'
 import type { Call, Calls } from './calls.ts'
 import type { DeviceState, Devices } from './devices.ts'
 import { aggregateDeviceStates } from './devices.ts'
-import { mergeDefinitions, namesIn, sameDefinition } from './hint-definitions.ts'
+import { namesIn, sameDefinition } from './hint-definitions.ts'
+import { HintSources } from './hint-sources.ts'
 import { aggregatePresence, type PresenceState, type Presences, samePresence } from './presence.ts'
 import type { Need } from './reported.ts'
 
@@ -260,7 +262,13 @@ export class Hint implements Watchable<ExtensionState> {
 export class Hints {
   readonly #state: { devices: Devices; presences: Presences; calls: Calls }
   readonly #settings: HintSettings
-  readonly #sources: HintSource[] = []
+  readonly #sources = new HintSources({
+    changed: () => void this.reread(),
+    late: (context, exten, together) => {
+      const definition = this.#hints.get(keyOf(context, exten))?.definition
+      if (definition && !sameDefinition(definition, together)) this.#enter(together, context, exten)
+    },
+  })
   readonly #hints = new Map<string, Hint>()
   /** device or presence provider in lower case → hints */
   readonly #index = new Map<string, Set<Hint>>()
@@ -287,18 +295,17 @@ export class Hints {
 
   /** Files go before servers; servers that all know an extension add their devices up. */
   addSource(source: HintSource): Undo {
-    this.#sources.push(source)
-    const stop = source.onChange(() => void this.reread())
-    return () => {
-      void stop()
-      const at = this.#sources.indexOf(source)
-      if (at >= 0) this.#sources.splice(at, 1)
-    }
+    return this.#sources.add(source)
+  }
+
+  /** The order of the servers; files stay before them. */
+  orderSources(names: readonly string[]): void {
+    this.#sources.order(names)
   }
 
   /** Extensions with hints that the sources can name, whether they are in use or not. */
   extensions(): readonly { readonly context: string; readonly exten: string }[] {
-    return this.#sources.flatMap((source) => source.extensions?.() ?? [])
+    return this.#sources.extensions()
   }
 
   /** Hints that are in use now. */
@@ -310,24 +317,11 @@ export class Hints {
   async find(context: string, exten: string): Promise<Hint | 'unreachable' | undefined> {
     const known = this.#hints.get(keyOf(context, exten))
     if (known?.definition) return known
-    const definition = await this.#lookup(context, exten)
+    const definition = await this.#sources.lookup(context, exten)
     if (definition === undefined || definition === 'unreachable') return definition
     const hint = this.#enter(definition, context, exten)
-    await withLimit(hint.ready, FIRST_READ_LIMIT)
+    await within(FIRST_READ_LIMIT, hint.ready)
     return hint
-  }
-
-  /** What the sources say, without entering it. */
-  async #lookup(context: string, exten: string): Promise<HintDefinition | 'unreachable' | undefined> {
-    const found: HintDefinition[] = []
-    let unreachable = false
-    for (const answer of await Promise.all(this.#sources.map((source) => source.lookup(context, exten)))) {
-      if (answer === 'unreachable') unreachable = true
-      else if (answer) found.push(answer)
-    }
-    const [first, ...more] = found
-    if (!first) return unreachable ? 'unreachable' : undefined
-    return more.reduce(mergeDefinitions, first)
   }
 
   #enter(definition: HintDefinition, context: string, exten: string): Hint {
@@ -362,7 +356,7 @@ export class Hints {
   reread(): Promise<void> {
     const run = async (): Promise<void> => {
       for (const hint of this.list()) {
-        const answer = await this.#lookup(hint.context, hint.exten)
+        const answer = await this.#sources.lookup(hint.context, hint.exten)
         if (answer === 'unreachable' || this.#hints.get(keyOf(hint.context, hint.exten)) !== hint) continue
         if (answer === undefined) this.#remove(hint)
         else if (!hint.definition || !sameDefinition(hint.definition, answer))
@@ -401,11 +395,3 @@ export class Hints {
 }
 
 const keyOf = (context: string, exten: string): string => `${exten}@${context}`
-
-function withLimit(promise: Promise<void>, milliseconds: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds)
-  })
-  return Promise.race([promise, limit]).finally(() => clearTimeout(timer))
-}

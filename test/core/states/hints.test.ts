@@ -15,15 +15,22 @@ import { until } from '../../support/tools.ts'
 
 /** A dialplan in memory: `exten@context` → what a hint line has. */
 class Dialplan implements HintSource {
-  readonly name = 'test'
+  readonly name: string
   reachable = true
+  /** What it answers is held back until this resolves. */
+  thinks: Promise<void> = Promise.resolve()
   readonly lines = new Map<string, Partial<HintDefinition>>()
   #changed: (() => void) | undefined
 
-  lookup(context: string, exten: string): Promise<HintDefinition | 'unreachable' | undefined> {
+  constructor(name = 'test') {
+    this.name = name
+  }
+
+  async lookup(context: string, exten: string): Promise<HintDefinition | 'unreachable' | undefined> {
     const line = this.lines.get(`${exten}@${context}`)
     const found = line && { context, exten, devices: [], presence: [], name: '', source: 'test', ...line }
-    return Promise.resolve(this.reachable ? found : 'unreachable')
+    await this.thinks
+    return this.reachable ? found : 'unreachable'
   }
 
   onChange(listener: () => void) {
@@ -208,5 +215,45 @@ describe('hints', () => {
     second.lines.set('100@office', { devices: ['pjsip/100', 'PJSIP/100-mobile'] })
     hints.addSource(second)
     expect((await find('100')).definition?.devices).to.deep.equal(['PJSIP/100', 'Custom:dnd100', 'PJSIP/100-mobile'])
+  })
+  it('waits a moment only for a server that hangs where another has answered, and adds its devices later', async () => {
+    const second = new Dialplan('slow')
+    let wake = (): void => undefined
+    second.thinks = new Promise((resolve) => {
+      wake = resolve
+    })
+    second.lines.set('100@office', { devices: ['PJSIP/100-mobile'], name: 'Other' })
+    hints.addSource(second)
+    const hint = await find('100')
+    expect(hint.definition?.devices).to.deep.equal(['PJSIP/100', 'Custom:dnd100'])
+    devices.set('pbx2', 'PJSIP/100-mobile', 'INUSE')
+    const { states } = watch(hint)
+    wake()
+    await until('the devices of both', () => states().at(-1) === EXTENSION.INUSE)
+    expect(hint.definition?.devices).to.deep.equal(['PJSIP/100', 'Custom:dnd100', 'PJSIP/100-mobile'])
+    expect(hint.definition?.name).to.equal('Alice')
+  })
+
+  it('waits for the one that hangs where the others know nothing', async () => {
+    const second = new Dialplan('slow')
+    second.thinks = new Promise((resolve) => {
+      setTimeout(resolve, 700)
+    })
+    second.lines.set('300@office', { devices: ['Custom:late'] })
+    hints.addSource(second)
+    expect((await find('300')).definition?.devices).to.deep.equal(['Custom:late'])
+  })
+
+  it('takes servers in the order they are given, after files', async () => {
+    const [pbx1, pbx2] = [new Dialplan('pbx1'), new Dialplan('pbx2')]
+    for (const pbx of [pbx2, pbx1]) {
+      pbx.lines.set('300@office', { devices: [`PJSIP/${pbx.name}`], name: pbx.name })
+      pbx.lines.set('100@office', { devices: [`PJSIP/${pbx.name}`], name: pbx.name })
+      hints.addSource(pbx)
+    }
+    hints.orderSources(['pbx1', 'pbx2'])
+    expect((await find('300')).definition?.devices).to.deep.equal(['PJSIP/pbx1', 'PJSIP/pbx2'])
+    expect((await find('300')).definition?.name).to.equal('pbx1')
+    expect((await find('100')).definition?.name).to.equal('Alice')
   })
 })

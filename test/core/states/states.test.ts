@@ -111,6 +111,19 @@ describe('states', () => {
     expect([devices.get('PJSIP/100'), devices.get('Custom:door')]).to.deep.equal(['UNAVAILABLE', 'INUSE'])
   })
 
+  it('leaves to the others what an origin that fell silent said of the same, and keeps what it alone said', () => {
+    const presences = new Presences()
+    const dnd = { state: 'dnd', subtype: '', message: '' } as const
+    const chat = { state: 'chat', subtype: '', message: '' } as const
+    presences.set('pbx1', 'CustomPresence:both', dnd)
+    presences.set('pbx2', 'CustomPresence:both', chat)
+    presences.set('pbx1', 'CustomPresence:one', dnd)
+    expect(presences.get('CustomPresence:both')).to.equal(dnd)
+    presences.yieldOrigin('pbx1')
+    expect(presences.get('CustomPresence:both')).to.equal(chat)
+    expect(presences.get('CustomPresence:one')).to.equal(dnd)
+  })
+
   it('asks the readers that have no opinion of what is needed, and lets go of what is not', async () => {
     const devices = new Devices()
     devices.addReader({ origin: 'pbx1', read: async (name) => devices.set('pbx1', name, 'BUSY') })
