@@ -24,7 +24,7 @@ const storageParameters = options({
   xcap_table: table('xcap', 'The table of authorization rules.'),
   subs_db_mode: integer(
     2,
-    'Where subscriptions live: 0 in memory only, 1 written before they are answered, 2 written soon after, 3 in the database, for several servers that share one file.',
+    'Where subscriptions live: 0 in memory only, 1 written before they are answered, 2 written soon after, 3 in the database, for several servers that share one file. With 3 set notifier_processes = 0 as well, or NOTIFYs wait up to waitn_time.',
     { max: 3, unit: 'a mode' },
   ),
   publ_cache: integer(
