@@ -29,9 +29,11 @@ export function hintPublisher(event: 'presence' | 'dialog', services: HintServic
       const undo = services.pubsub.onSubscription((what, { endpoint, resource }) => {
         if (what === 'established') published.follow(endpoint.hintContext, resource)
       })
+      const stopReading = services.core.hints.onReread(() => published.reload())
       return {
         stop: () => {
           void undo()
+          void stopReading()
           published.stop()
         },
         reload: () => published.reload(),

@@ -49,7 +49,8 @@ describe('Hints that are published', () => {
   it('reach a presence server, all at the start and each change, by extension', async () => {
     server = await startServer(EID.b, { endpoints: { lamps: { allow_publish: 'any' } } })
     await load(server)
-    office = await startServer(EID.a, { hints: { ...HINTS, '900@office': ['Custom:new'] } })
+    const hints: Record<string, string[]> = { ...HINTS, '900@office': ['Custom:new'] }
+    office = await startServer(EID.a, { hints, general: { removed_hint_grace: 0 } })
     const more: { exten: string; context: string }[] = []
     nameable(office, more)
     office.core.devices.set('local', 'Custom:door', 'RINGING')
@@ -83,8 +84,14 @@ describe('Hints that are published', () => {
     expect(await server.run('pjsip show publications inbound')).to.include('2 active publications')
     expect(await office.run('pjsip show publications outbound')).to.include('lamps/200/dialog')
     more.push({ exten: '900', context: 'office' })
-    await office.loader.reload()
+    await office.core.hints.reread()
     await until('what is new', async () => (await bodies()).includes('entity="sip:900@'))
+    delete hints['201@office']
+    await office.core.hints.reread()
+    await until('what is gone to be withdrawn', async () =>
+      ((await server?.run('pjsip show publications inbound')) ?? '').includes('2 active publications'),
+    )
+    expect(await bodies()).to.not.include('entity="sip:201@')
     configure(office, {})
     await until('nothing published', async () =>
       ((await server?.run('pjsip show publications inbound')) ?? '').includes('0 active publications'),
