@@ -66,13 +66,15 @@ function extensionFinder(
   pubsub: Pick<Pubsub, 'isPublished' | 'publicationsRead'>,
   extensions: Extensions,
 ): Find {
-  return async (resource: string, { endpoint }: Watcher): Promise<Found<PublishedState>> => {
+  return async (resource: string, { endpoint, request }: Watcher): Promise<Found<PublishedState>> => {
     if (resource === '') return undefined
     // After a start no lamp is to go out until what was published has been read.
     await pubsub.publicationsRead()
     const hint = await hints.find(endpoint.hintContext, resource)
     if (hint === 'unreachable') return 'unavailable'
     if (hint || pubsub.isPublished(resource)) return extensions.of(endpoint.hintContext, resource, hint)
+    // For a restored subscription it is looked for again and again, and may come yet.
+    if (!request) return undefined
     log.notice(
       `Endpoint '${endpoint.id}' state subscription failed: Extension '${resource}' does not exist in context ` +
         `'${endpoint.hintContext}' or has no associated hint`,

@@ -41,6 +41,8 @@ export function solicitedFinder({
     if (!sum) {
       const lookedFor = resource && user !== '' ? [] : [user, ...endpoint.aors]
       if (lookedFor.some((id) => core.endpoints.mayExist('aor', id))) return 'unavailable'
+      // For a restored subscription it is looked for again and again, and may come yet.
+      if (!request) return undefined
       log.notice(`Endpoint '${endpoint.id}' MWI subscription failed: there is no AOR '${user}' with mailboxes`)
       return undefined
     }

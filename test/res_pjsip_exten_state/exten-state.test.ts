@@ -91,6 +91,20 @@ describe('the packages presence and dialog', () => {
     )
   })
 
+  it('say once what became of a restored subscription whose hint is gone, however often it is looked for', async () => {
+    const dialplan = new Dialplan()
+    await open()
+    office.core.hints.addSource(dialplan)
+    const tx = await subscribe('300', { Event: 'dialog' })
+    await office.loader.unload('res_pjsip_exten_state')
+    dialplan.remove('300')
+    await office.loader.load('res_pjsip_exten_state')
+    await until('the end', () => tx.dialog.last.state.startsWith('terminated'), 8000)
+    const said = office.logged.filter((line) => line.includes('300'))
+    expect(said.filter((line) => line.includes('cannot be shown any more'))).to.have.length(1)
+    expect(said.filter((line) => line.includes('subscription failed'))).to.deep.equal([])
+  })
+
   it('follow the calls of the extension', async () => {
     await open()
     const tx = await subscribe('200', { Event: 'dialog' })
