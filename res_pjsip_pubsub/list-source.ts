@@ -85,6 +85,8 @@ export class ListSource implements Watchable<ListSource> {
     for (const member of this.#members.values()) member.follow()
     this.#services.watched(this, true)
     observer.value(this)
+    // The configuration may have been read again while resources were looked up.
+    if (this.#services.plan() !== this.#plan) void this.revise()
     return () => {
       if (this.#observer !== observer) return
       this.#observer = undefined

@@ -155,16 +155,21 @@ describe('resource lists over a restart', () => {
 describe('resource lists of which somebody cannot say everything', () => {
   let office: ListOffice
   const unsaid = new Set<string>()
+  /** Milliseconds that a lookup takes. */
+  let slowness = 0
 
   class SomeLamps extends Lamps {
     override find(resource: string, watcher: Watcher): ReturnType<Lamps['find']> {
-      return unsaid.has(resource) ? 'unavailable' : super.find(resource, watcher)
+      const found = unsaid.has(resource) ? 'unavailable' : super.find(resource, watcher)
+      return slowness === 0 ? found : new Promise((resolve) => void setTimeout(resolve, slowness, found))
     }
   }
 
   beforeEach(async () => {
     unsaid.clear()
-    office = await ListOffice.open({ lamps: new SomeLamps(), lists: FLOOR })
+    const lamps = new SomeLamps()
+    for (const name of ['200', '201', '202']) lamps.set(name, 'off')
+    office = await ListOffice.open({ lamps, lists: FLOOR })
   })
   afterEach(() => office.close())
 
@@ -182,6 +187,19 @@ describe('resource lists of which somebody cannot say everything', () => {
     unsaid.clear()
     await until('the state', async () => (await office.told(dialog)).length > 0, 6000)
     expect(office.table(dialog)['sip:201@pbx.example']).to.equal('off')
+  })
+
+  it('hold what the configuration says, though it was read again while they were looked up', async () => {
+    slowness = 250
+    const subscribing = office.subscribe('floor')
+    await settled()
+    office.refill('floor', ['202'])
+    slowness = 0
+    const { dialog } = await subscribing
+    await until('the new list', async () => {
+      await office.told(dialog)
+      return Object.keys(office.table(dialog)).join() === 'sip:202@pbx.example'
+    })
   })
 })
 
