@@ -87,7 +87,7 @@ export class Reviver {
   #begin(): void {
     this.#line = [...this.#patience.keys()]
     this.#next = 0
-    this.#began = this.#services.now()
+    this.#began = performance.now()
     this.#duration = Math.min(this.#services.settings().restore_spread * 1000, this.#line.length * TICK)
     this.#tick()
   }
@@ -95,7 +95,7 @@ export class Reviver {
   /** As many as are due by the time that has passed, so that late ticks do not make it longer. */
   #tick(): void {
     this.#timer = undefined
-    const passed = this.#services.now() - this.#began + TICK
+    const passed = performance.now() - this.#began + TICK
     const due = passed >= this.#duration ? this.#line.length : (this.#line.length * passed) / this.#duration
     while (this.#next < due) {
       const subscription = this.#line[this.#next++]

@@ -31,6 +31,18 @@ describe('subscription: the clock of the system is put back', () => {
     expect(tx.dialog.notifies).to.have.length(2)
   })
 
+  it('while many wait to be looked up again, which goes on', async () => {
+    const all = [tx]
+    for (let n = 0; n < 40; n++) all.push(await made.sip.subscribe('200'))
+    await settled()
+    await made.office.loader.unload('res_test_lamp')
+    await made.office.loader.load('res_test_lamp')
+    made.lamps.set('200', 'on')
+    await until('the first of them', () => all.some(({ dialog }) => dialog.last.text.includes('on')))
+    shift = -7_200_000
+    await until('the rest', () => all.every(({ dialog }) => dialog.last.text.includes('on')))
+  })
+
   it('during the pause after a failure, which becomes no longer', async () => {
     made.sip.autoAnswer = undefined
     made.lamps.set('200', 'on')
