@@ -40,6 +40,7 @@ interface ListWatcher extends Watcher {
 
 interface Followed {
   readonly event: string
+  readonly list: string
   readonly watcher: ListWatcher
 }
 
@@ -67,6 +68,15 @@ export interface ListSection {
   readonly fullState: boolean
   /** Milliseconds. */
   readonly batch: number
+}
+
+export interface InnerWatcher {
+  readonly event: string
+  /** What was subscribed to. */
+  readonly list: string
+  readonly status: 'pending' | 'active'
+  readonly watcher: string
+  readonly endpoint: string
 }
 
 export class ResourceLists {
@@ -140,6 +150,13 @@ export class ResourceLists {
     }
   }
 
+  /** Who watches a resource as one of a list. */
+  *watchersOf(resource: string): Iterable<InnerWatcher> {
+    for (const [source, { event, list, watcher }] of this.#watched)
+      for (const { status } of source.watchingOf(resource))
+        yield { event, list, status, watcher: watcher.uri, endpoint: watcher.endpoint.id }
+  }
+
   /** The configuration was read again. */
   changed(): void {
     this.#revising ??= setTimeout(() => {
@@ -197,7 +214,7 @@ export class ResourceLists {
       hidesMissing: compat() === 'asterisk',
       watching: (name, status, lastEvent) =>
         this.#leave.lists.tell(event, name, factsOf(watcher, name, status, lastEvent)),
-      watched: (one, isWatched) => this.#follow(one, isWatched ? { event, watcher } : undefined),
+      watched: (one, isWatched) => this.#follow(one, isWatched ? { event, list: resource, watcher } : undefined),
       log: this.#log,
     })
     await source.look()

@@ -34,7 +34,7 @@ async function why(asked: string, core: Sources, pubsub: PubsubCore): Promise<st
     ...(await mailboxLines(resource, core)),
     ...publicationLines(resource, pubsub),
   ]
-  const watchers = watcherLines(resource, pubsub)
+  const watchers = [...watcherLines(resource, pubsub), ...listWatcherLines(resource, pubsub)]
   if (sources.length === 0) sources.push(`nothing says anything about ${resource}: no hint, no mailbox, no publication`)
   return [...sources, ...(watchers.length > 0 ? watchers : [`nobody watches ${resource}`])]
 }
@@ -111,6 +111,13 @@ function watcherLines(resource: string, { subscriptions, settings }: PubsubCore)
       const { handling, why: rule } = one.authorization
       return `watcher ${one.watcher} (endpoint ${one.endpoint.id}) of ${one.event}: ${one.state}, ${told}, expires in ${left(one.expires)}; ${handling}: ${rule}`
     })
+}
+
+/** Those that watch it as one of a resource list. */
+function listWatcherLines(resource: string, { lists }: PubsubCore): string[] {
+  return [...lists.watchersOf(resource)].map(({ event, list, status, watcher, endpoint }) => {
+    return `watcher ${watcher} (endpoint ${endpoint}) of ${event} in the list ${list}: ${status}`
+  })
 }
 
 function age(since: number): string {

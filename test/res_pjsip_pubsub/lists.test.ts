@@ -321,5 +321,7 @@ describe('resource lists', () => {
     )
     expect(shown).to.include('List: house/lamp').and.include('Batch: 50').and.include('3 resource lists')
     expect(await office.made.office.run('pjsip show resource_lists like hous')).to.include('1 resource lists')
+    const why = await office.made.office.run('presence why 200')
+    expect(why).to.include('watcher sip:100@pbx.example (endpoint 100) of lamp in the list floor: active')
   })
 })
