@@ -6,6 +6,8 @@ import { cpuMicroseconds, pssBytes } from './process-cost.ts'
 
 /** Milliseconds after a load in which repeated NOTIFYs and late answers come; they are the server's cost, too. */
 const AFTERMATH = 50
+/** Milliseconds without a NOTIFY after which nothing more is under way. */
+const SETTLED = 1000
 const MOST_RESTORING = 60_000
 
 let office: Office | undefined
@@ -69,11 +71,12 @@ async function obey(at: Office, order: Order): Promise<Done> {
       return { operations: at.watchers.length }
     case 'churn':
       return { changes: await churn(at, order.seconds, order.window) }
-    case 'paced':
-    case 'overload': {
-      const changes = await paced(at, order.seconds, order.rate, order.do === 'paced')
+    case 'paced': {
+      const changes = await paced(at, order.seconds, order.rate, true)
       return { changes, lasts: [await drained(at)] }
     }
+    case 'overload':
+      return overload(at, order.seconds, order.rate)
     case 'fan-out':
       return fanOuts(at, order.lamp, order.rounds)
     case 'forget':
@@ -89,6 +92,14 @@ async function obey(at: Office, order: Order): Promise<Done> {
     default:
       return {}
   }
+}
+
+async function overload(at: Office, seconds: number, rate: number): Promise<Done> {
+  const changes = await paced(at, seconds, rate, false)
+  const end = performance.now()
+  await drained(at)
+  await pause(SETTLED)
+  return { changes, lasts: [Math.max(0, at.notifiedAt - end)] }
 }
 
 async function fanOuts(at: Office, index: number, rounds: number): Promise<Done> {

@@ -5,6 +5,8 @@ export type Seen = 'now' | 'older' | 'wrong'
 export interface LampLanguage {
   readonly event: string
   readonly accept: string
+  /** Whether a body says which of the states with its words it is. */
+  readonly numbered: boolean
   /** The body a publisher sends for state `n` of a lamp. */
   publish(lamp: string, n: number): string
   /** What a NOTIFY says of a lamp whose newest state is `n`. */
@@ -24,6 +26,7 @@ function versionOf(text: string, body: number): number | undefined {
 export const dialogs: LampLanguage = {
   event: 'dialog',
   accept: 'application/dialog-info+xml',
+  numbered: true,
   publish: (lamp, n) =>
     `<?xml version="1.0"?>\r\n<dialog-info xmlns="urn:ietf:params:xml:ns:dialog-info" version="${n}" state="full" ` +
     `entity="sip:${lamp}@127.0.0.1">\r\n<dialog id="n-${n}-" call-id="call-${n}" direction="recipient">\r\n` +
@@ -47,6 +50,7 @@ export const dialogs: LampLanguage = {
 export const messages: LampLanguage = {
   event: 'message-summary',
   accept: 'application/simple-message-summary',
+  numbered: true,
   publish: (lamp, n) =>
     `Messages-Waiting: ${n === 0 ? 'no' : 'yes'}\r\nMessage-Account: sip:${lamp}@127.0.0.1\r\nVoice-Message: ${n}/0 (0/0)\r\n`,
   seen(text, body, n) {
@@ -67,6 +71,7 @@ const DEVICE_WORDS = ['terminated', 'confirmed', 'early'] as const
 export const devices: LampLanguage = {
   event: 'dialog',
   accept: 'application/dialog-info+xml',
+  numbered: false,
   publish: (_, n) => DEVICE_STATES[n % 3] ?? 'UNKNOWN',
   seen(text, body, n) {
     const at = text.indexOf('<state>', body)

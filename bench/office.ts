@@ -71,6 +71,8 @@ export class Office {
   latencies: number[] = []
   faults = noFaults()
   notifies = 0
+  /** When the last new NOTIFY came, by performance.now(). */
+  notifiedAt = 0
   readonly #lines: Lines
   readonly #source: StateSource | undefined
   readonly #id = process.pid.toString(36)
@@ -270,6 +272,7 @@ export class Office {
       return
     }
     this.notifies++
+    this.notifiedAt = performance.now()
     if (watcher.heard === 0) watcher.lamp.subscribed++
     watcher.heard = cseq
     watcher.via = head.via
@@ -305,8 +308,11 @@ export class Office {
     const seen = this.language.seen(text, body, lamp.state)
     if (seen === 'wrong') this.faults.wrong++
     else if (seen === 'older') {
-      if (watcher.state === lamp.state) this.faults.backwards++
-      if (watcher.state === lamp.state) watcher.state = -1
+      if (watcher.state !== lamp.state) return
+      // What looked like the newest state was one with the same words, or it was taken back.
+      if (this.language.numbered) this.faults.backwards++
+      watcher.state = -1
+      lamp.missing++
     } else if (watcher.state !== lamp.state) {
       watcher.state = lamp.state
       if (lamp.missing === 0) return

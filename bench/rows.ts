@@ -89,7 +89,7 @@ export const ROWS = {
   },
   growth: { title: 'that, against the time for few', unit: 'ratio', goals: [12, 12] },
   overload: {
-    title: 'changes at twice what can be sent: all lamps right after the last',
+    title: 'changes over ARI at twice what can be sent: last NOTIFY after the last change',
     unit: 'ms',
     goals: [1000, 1000],
   },

@@ -7,7 +7,7 @@ import { describeMachine, loadNow } from './machine.ts'
 import { type BenchOptions, readOptions, USAGE } from './options.ts'
 import type { Sample } from './rows.ts'
 import type { ServerName, ServerUnderLoad } from './server.ts'
-import { Session, type SessionName } from './sessions.ts'
+import { OVER_ARI, Session, type SessionName } from './sessions.ts'
 import { printTable, Results } from './table.ts'
 
 process.exitCode = await main()
@@ -47,7 +47,7 @@ async function measure(
   const samples: Sample[] = []
   for (const session of options.sessions)
     for (const name of servers) {
-      if (session === 'devices' && !name.startsWith('lamplighter')) continue
+      if (OVER_ARI.has(session) && !name.startsWith('lamplighter')) continue
       process.stderr.write(`run ${run} of ${options.runs}: ${session}, ${name}\n`)
       samples.push(...(await play(run, session, name, generator, options)))
     }
@@ -86,10 +86,10 @@ async function play(
   generator: Generator,
   { sizes, sources }: BenchOptions,
 ): Promise<readonly Sample[]> {
-  const pbx = name === 'devices' ? await PbxProcess.start() : undefined
+  const pbx = OVER_ARI.has(name) ? await PbxProcess.start() : undefined
   let started: ServerUnderLoad | undefined
   try {
-    started = await start(server, sources, pbx && { url: pbx.ports.ari, lamps: sizes.lamps })
+    started = await start(server, sources, pbx && { url: pbx.ports.ari, lamps: Math.max(sizes.lamps, sizes.busyLamps) })
     const session = new Session(run, started, generator, sizes, pbx?.ports.control)
     await session.run(name)
     return session.samples

@@ -10,6 +10,8 @@ import { type Sizes, WATCHERS_A_BUSY_LAMP, WATCHERS_A_LAMP } from './sizes.ts'
 
 export const SESSIONS = ['exchange', 'churn', 'messages', 'devices', 'fan-out', 'overload'] as const
 export type SessionName = (typeof SESSIONS)[number]
+/** Fed over ARI, which no other server is. */
+export const OVER_ARI: ReadonlySet<SessionName> = new Set(['devices', 'overload'])
 
 const WARM = { lamps: 100, watchers: 10 }
 const MILLI = 1000
@@ -120,12 +122,12 @@ export class Session {
 
   async #overload(): Promise<void> {
     const { seconds, window, busyLamps } = this.#sizes
-    await this.#prepare('dialogs', [{ lamps: busyLamps, watchers: WATCHERS_A_BUSY_LAMP }], 'p')
+    await this.#prepare('devices', [{ lamps: busyLamps, watchers: WATCHERS_A_BUSY_LAMP }], 'p')
     const top = await this.#ask({ do: 'churn', seconds: seconds / 2, window: Math.min(window, busyLamps / 2) })
-    const order: Order = { do: 'overload', seconds, rate: (2 * top.changes) / top.seconds }
-    const over = await this.#ask(order)
+    const rate = (2 * top.changes) / top.seconds
+    const over = await this.#ask({ do: 'overload', seconds, rate })
     this.#sample('overload', median(over.lasts))
-    this.#sample('overloadSent', (100 * over.operations) / (over.changes * WATCHERS_A_BUSY_LAMP))
+    this.#sample('overloadSent', (100 * over.operations) / (rate * seconds * WATCHERS_A_BUSY_LAMP))
     this.#sample('overloadMemory', (over.memory[1] - over.memory[0]) / MILLI)
   }
 

@@ -55,7 +55,7 @@ describe('bench', function () {
     expect(ours('restart: last restored NOTIFY')).to.match(/^[1-9][\d.,]* ms$/)
     expect(ours('DeviceStateChanged over ARI → NOTIFY: CPU')).to.match(/^[1-9][\d.,]* µs$/)
     expect(theirs('DeviceStateChanged over ARI → NOTIFY: CPU')).to.equal('–')
-    expect(ours('changes at twice what can be sent: all lamps right after the last')).to.match(/ ms$/)
+    expect(ours('changes over ARI at twice what can be sent: last NOTIFY after the last change')).to.match(/ ms$/)
   })
 
   it('says what it does not understand', async () => {
