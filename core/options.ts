@@ -13,7 +13,9 @@ export class ConfigError extends Error {
   readonly place: Place | undefined
 
   constructor(message: string, place?: Place) {
-    super(place ? `${place.file}:${place.line}: ${message}` : message)
+    // Where no line stands for it, as for the transport of an empty pjsip.conf and objects read over ARI, it is 0.
+    const where = place && (place.line > 0 ? `${place.file}:${place.line}` : place.file)
+    super(where === undefined ? message : `${where}: ${message}`)
     this.name = 'ConfigError'
     this.place = place
   }

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { parseConfig } from '../../core/conf/parser.ts'
 import { didYouMean } from '../../core/conf/suggestion.ts'
 import {
-  type ConfigError,
+  ConfigError,
   choice,
   commaList,
   defaultsOf,
@@ -34,6 +34,12 @@ function read(lines: string): { values: ReturnType<typeof readSection<typeof set
 }
 
 describe('options', () => {
+  it('says where a fault stands: file and line, and the file alone where no line does', () => {
+    expect(new ConfigError('wrong', { file: 'pjsip.conf', line: 3 }).message).to.equal('pjsip.conf:3: wrong')
+    expect(new ConfigError('wrong', { file: 'pjsip.conf', line: 0 }).message).to.equal('pjsip.conf: wrong')
+    expect(new ConfigError('wrong').message).to.equal('wrong')
+  })
+
   it('are their defaults where nothing is written', () => {
     expect(read('')).to.deep.equal({ values: defaultsOf(set), faults: [] })
     expect(readSection(undefined, set, [])).to.deep.equal(defaultsOf(set))
