@@ -92,7 +92,7 @@ export function registerLocalStates(
       help: 'Sets the message counts of a mailbox.',
       complete: (place) => (place === 0 ? namesOf(mailboxes.list(), '') : []),
       run: ([name, fresh, old = '0'], out) => {
-        if (name === undefined) throw new CommandError('expected a mailbox: 100@default')
+        if (name === undefined || name.startsWith('@')) throw new CommandError('expected a mailbox: 100@default')
         const counts = { newMessages: count(fresh), oldMessages: count(old) }
         mailboxes.set(LOCAL, mailboxName(name), counts)
         out.print(`Mailbox ${mailboxName(name)} has ${counts.newMessages} new and ${counts.oldMessages} old messages`)

@@ -202,6 +202,7 @@ describe('states', () => {
       expect(await refusal('presencestate change CustomPresence:x asleep')).to.match(/no presence state/)
       const comma = 'presencestate change CustomPresence:x away,lunch,back at two, or three'
       expect(await refusal(comma)).to.match(/no option, expected e; a message with commas/)
+      expect(await refusal('mwi update @default 1')).to.equal('expected a mailbox: 100@default')
       expect(await refusal('mwi update 100 many')).to.match(/'many' is no number of messages/)
       await stop()
     })
