@@ -103,7 +103,7 @@ describe('the demo as a command', function () {
     await demo.shows('Lamplighter ready')
     const asked = new Played(process.execPath, [...COMMAND, '-rx', 'core show help'], env)
     await asked.ended
-    const known = asked.stdout.split('\n').flatMap((line) => /^([a-z]+(?: [a-z]+)+)/.exec(line)?.[1] ?? [])
+    const known = asked.stdout.split('\n').flatMap((line) => /^([a-z]+(?: [a-z_]+)+)/.exec(line)?.[1] ?? [])
     const named = ['README.md', 'docs/lamps.md'].flatMap((file) => {
       const text = readFileSync(fileURLToPath(new URL(`../../${file}`, import.meta.url)), 'utf8')
       return [...text.matchAll(/(?:`|^)((?:ari|core|devstate|dialplan|mwi|pjsip|pubsub) [a-z][^`\n]*)/gm)].map(
