@@ -310,7 +310,8 @@ class AriBridge implements Bridge {
       this.#calls.drop()
       this.#core.devices.expireOrigin(this.name)
       // What is kept where nobody else knows better: counts and presence are as good as they were last heard.
-      for (const states of [this.#core.mailboxes, this.#core.presences]) states.yieldOrigin(this.name)
+      this.#mailboxes.fallSilent()
+      this.#core.presences.yieldOrigin(this.name)
       this.#log.warning(`Asterisk has been away for ${this.#options.stale_after} s; its devices are unavailable`)
     }, this.#options.stale_after * 1000)
     this.#staleTimer.unref()

@@ -118,10 +118,14 @@ export class Reported<T> {
     for (const name of this.namesOf(origin)) this.set(origin, name, undefined)
   }
 
-  /** The origin is silent: what another one has an opinion of as well is that one's from now on. */
-  yieldOrigin(origin: string): void {
-    for (const name of this.namesOf(origin))
-      if ((this.#items.get(name.toLowerCase())?.reports.size ?? 0) > 1) this.set(origin, name, undefined)
+  /** The origin is silent: what another one has an opinion of as well is left to that one. Returns what was taken back. */
+  yieldOrigin(origin: string): (readonly [name: string, report: Report<T>])[] {
+    return this.namesOf(origin).flatMap((name) => {
+      const report = this.reportOf(origin, name)
+      if (!report || this.reports(name).length === 1) return []
+      this.set(origin, name, undefined)
+      return [[name, report] as const]
+    })
   }
 
   /** Aggregates, each change once. */
