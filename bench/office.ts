@@ -23,8 +23,6 @@ export interface Lamp {
   readonly index: number
   readonly name: string
   readonly watchers: Watcher[]
-  /** How many of its watchers have a subscription. */
-  subscribed: number
   /** Number of its newest state; -1 before the first. */
   state: number
   /** When that was due, by performance.now(). */
@@ -51,8 +49,8 @@ export interface Watcher {
   heard: number
   via: string
   version: number
-  /** The newest state of its lamp that it has shown. */
-  state: number
+  /** Key of the state that it shows; -1 for none. */
+  shown: number
   /** What its SUBSCRIBE still waits for. */
   wantsAnswer: boolean
   wantsNotify: boolean
@@ -129,7 +127,9 @@ export class Office {
     const { language } = this
     lamp.state++
     lamp.changedAt = due
-    lamp.missing = lamp.subscribed
+    const key = language.key(lamp.state)
+    lamp.missing = 0
+    for (const watcher of lamp.watchers) if (watcher.heard > 0 && watcher.shown !== key) lamp.missing++
     lamp.shown = shown
     const said = language.publish(lamp.name, lamp.state)
     if (this.#source) {
@@ -157,7 +157,8 @@ export class Office {
 
   /** Watchers whose lamp shows something else than its newest state. */
   countStale(): number {
-    return this.watchers.filter((watcher) => watcher.remoteTag !== '' && watcher.state !== watcher.lamp.state).length
+    const { language } = this
+    return this.watchers.filter(({ heard, shown, lamp }) => heard > 0 && shown !== language.key(lamp.state)).length
   }
 
   /** Forgets what was counted; what was wrong is returned, with the lamps that are stale now. */
@@ -178,7 +179,6 @@ export class Office {
       index,
       name: `${prefix}${index}`,
       watchers: [],
-      subscribed: 0,
       state: -1,
       changedAt: 0,
       missing: 0,
@@ -205,7 +205,7 @@ export class Office {
       heard: 0,
       via: '',
       version: -1,
-      state: -1,
+      shown: -1,
       wantsAnswer: false,
       wantsNotify: false,
       done: undefined,
@@ -273,7 +273,6 @@ export class Office {
     }
     this.notifies++
     this.notifiedAt = performance.now()
-    if (watcher.heard === 0) watcher.lamp.subscribed++
     watcher.heard = cseq
     watcher.via = head.via
     this.#checkHead(watcher, head, text.length - body)
@@ -305,17 +304,15 @@ export class Office {
     const { lamp } = watcher
     // Nothing was said yet: any body will do.
     if (lamp.state < 0) return
-    const seen = this.language.seen(text, body, lamp.state)
-    if (seen === 'wrong') this.faults.wrong++
-    else if (seen === 'older') {
-      if (watcher.state !== lamp.state) return
-      // What looked like the newest state was one with the same words, or it was taken back.
-      if (this.language.numbered) this.faults.backwards++
-      watcher.state = -1
-      lamp.missing++
-    } else if (watcher.state !== lamp.state) {
-      watcher.state = lamp.state
-      if (lamp.missing === 0) return
+    const { language } = this
+    const shows = language.shown(text, body, lamp.state)
+    const now = language.key(lamp.state)
+    const before = watcher.shown
+    watcher.shown = shows
+    if (shows < 0) this.faults.wrong++
+    else if (language.numbered && shows < before) this.faults.backwards++
+    if (before === now && shows !== now) lamp.missing++
+    else if (before !== now && shows === now && lamp.missing > 0) {
       lamp.missing--
       this.latencies.push(performance.now() - lamp.changedAt)
       this.#lampDone(lamp)

@@ -135,22 +135,17 @@ describe('what the load generator checks', () => {
 
   it('reads the number of a state, or that there is none', () => {
     const body = dialogs.publish('p0', 4)
-    expect([dialogs.seen(body, 0, 4), dialogs.seen(body, 0, 5), dialogs.seen(body, 0, 3)]).to.deep.equal([
-      'now',
-      'older',
-      'wrong',
-    ])
+    expect([dialogs.shown(body, 0, 4), dialogs.shown(body, 0, 5), dialogs.shown(body, 0, 3)]).to.deep.equal([4, 4, -1])
     const summary = messages.publish('p0', 4)
-    expect([messages.seen(summary, 0, 4), messages.seen(summary, 0, 5), messages.seen('', 0, 5)]).to.deep.equal([
-      'now',
-      'older',
-      'wrong',
+    expect([messages.shown(summary, 0, 4), messages.shown(summary, 0, 3), messages.shown('', 0, 5)]).to.deep.equal([
+      4, -1, -1,
     ])
     const ringing = '<dialog-info><dialog id="1"><state>early</state></dialog></dialog-info>'
-    expect([devices.seen(ringing, 0, 2), devices.seen(ringing, 0, 3), devices.seen('', 0, 2)]).to.deep.equal([
-      'now',
-      'older',
-      'wrong',
-    ])
+    expect([
+      devices.shown(ringing, 0, 2),
+      devices.shown('<dialog-info/>', 0, 3),
+      devices.shown('', 0, 2),
+    ]).to.deep.equal([2, 0, -1])
+    expect([devices.key(5), dialogs.key(5)]).to.deep.equal([2, 5])
   })
 })
