@@ -25,7 +25,8 @@ export class Connection extends Timed implements Wire {
   readonly #socket: Socket
   readonly #framer = new StreamFramer()
   readonly #listeners = new Set<() => void>()
-  readonly #outgoing: boolean
+  /** We opened it. */
+  readonly outgoing: boolean
   readonly #contacts = new Set<string>()
   #open = true
   #messages = 0
@@ -40,7 +41,7 @@ export class Connection extends Timed implements Wire {
     this.carrier = carrier
     this.id = `${carrier.protocol.toLowerCase()}:${carrier.config.id}:${number}`
     this.#socket = socket
-    this.#outgoing = outgoing
+    this.outgoing = outgoing
     this.remote = remote
     this.local = { address: socket.localAddress ?? carrier.local.address, port: carrier.local.port }
     this.#nextPing = performance.now() + this.#pingInterval
@@ -151,7 +152,7 @@ export class Connection extends Timed implements Wire {
   /** Why a connection is not kept: somebody holds it and says nothing. */
   #problem(now: number): string | undefined {
     const { silence } = this.carrier.timers
-    if (this.#messages === 0 && !this.#outgoing && now - this.#begun >= silence) return 'it never said anything'
+    if (this.#messages === 0 && !this.outgoing && now - this.#begun >= silence) return 'it never said anything'
     if (!this.#framer.partial) this.#half = undefined
     else if (this.#half?.after !== this.#messages) this.#half = { after: this.#messages, since: now }
     else if (now - this.#half.since >= silence) return 'a message did not become complete'

@@ -108,9 +108,10 @@ export class Transports {
     if (!peer || candidates.length === 0) return undefined
     const named = candidates.find((connection) => connection.isOf(peer))
     if (named) return named
-    // Without NAT between us one address is one phone.
+    // Without NAT between us one address is one phone; whom we went to ourselves may be another server there.
     const [only] = candidates
-    return candidates.length === 1 && only?.unnamed && peer.host === address ? only : undefined
+    const isTheirs = candidates.length === 1 && only?.unnamed && !only.outgoing
+    return isTheirs && peer.host === address ? only : undefined
   }
 
   async close(): Promise<void> {

@@ -299,6 +299,24 @@ describe('dialogs', () => {
       expect((await udp.next('NOTIFY')).body).to.equal(big)
     })
 
+    it('stay on UDP where the only connection to the address is one we opened, to somebody else', async () => {
+      await open()
+      const udp = await phoneOf()
+      const [, ours] = await subscribe(udp)
+      const neighbour = createServer().listen(0, '127.0.0.1')
+      await once(neighbour, 'listening')
+      const at = neighbour.address()
+      if (at === null || typeof at === 'string') throw new Error('no port')
+      const connected = once(neighbour, 'connection')
+      const requestUri = `sip:neighbour@127.0.0.1:${at.port};transport=tcp`
+      stack.request({ method: 'NOTIFY', requestUri, from: '<sip:us@h>', to: '<sip:p@h>' }, () => undefined)
+      const [socket] = await connected
+      expect(statusOf(await notify(ours, big))).to.equal(200)
+      expect((await udp.next('NOTIFY')).body).to.equal(big)
+      socket.destroy()
+      neighbour.close()
+    })
+
     it('stay on UDP with disable_tcp_switch', async () => {
       await open({ system: { ...defaultsOf(systemOptions), disable_tcp_switch: true } })
       const udp = await phoneOf()
