@@ -1,5 +1,6 @@
 /** When the phones of an office do what: in a window, at a rate, or all at once. */
-import type { Lamp, Office, Watcher } from './office.ts'
+import type { Lamp, Watcher } from './lamps.ts'
+import type { Office } from './office.ts'
 
 /** Milliseconds that the last NOTIFYs of a load may take; what is not shown then is stale. */
 const DRAIN = 30_000

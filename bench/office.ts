@@ -2,8 +2,10 @@
  * The phones of the load generator: watchers, lamps and their publishers, over a few UDP sockets. It sends what it is
  * told, answers every NOTIFY, and checks every message that comes; when to send is up to the loads.
  */
+
 import { faultText, noFaults, type Repeats } from './faults.ts'
 import { LANGUAGES, type LampLanguage, type LanguageName } from './lamp-language.ts'
+import { instanceOf, type Lamp, newLamp, newWatcher, type Watcher } from './lamps.ts'
 import { Lines, type Wire } from './lines.ts'
 import { StateSource } from './state-source.ts'
 import { BRANCH, type Head, numberAfter, okTo, printRequest, readHead, statusOf, tagOf, uriOf } from './wire.ts'
@@ -17,44 +19,6 @@ export interface OfficeSettings {
   readonly prefix: string
   /** Port of the PBX's control connection, where states come over ARI; otherwise they are published. */
   readonly pbx?: number
-}
-
-export interface Lamp {
-  readonly index: number
-  readonly name: string
-  readonly watchers: Watcher[]
-  /** Number of its newest state; -1 before the first. */
-  state: number
-  /** When that was due, by performance.now(). */
-  changedAt: number
-  /** Watchers that do not show it yet. */
-  missing: number
-  /** A PUBLISH is on its way. */
-  waiting: boolean
-  entityTag: string
-  cseq: number
-  /** Called when the newest state was answered and is shown everywhere. */
-  shown: (() => void) | undefined
-}
-
-export interface Watcher {
-  readonly index: number
-  readonly lamp: Lamp
-  readonly wire: Wire
-  readonly callId: string
-  remoteTag: string
-  target: string
-  cseq: number
-  /** CSeq and Via of the last NOTIFY, and the version of its document. */
-  heard: number
-  via: string
-  version: number
-  /** Key of the state that it shows; -1 for none. */
-  shown: number
-  /** What its SUBSCRIBE still waits for. */
-  wantsAnswer: boolean
-  wantsNotify: boolean
-  done: (() => void) | undefined
 }
 
 const EXPIRES = 3600
@@ -89,8 +53,9 @@ export class Office {
     lines.onUnanswered(() => this.faults.unanswered++)
     for (const { lamps, watchers } of layout)
       for (let count = 0; count < lamps; count++) {
-        const lamp = this.#newLamp(prefix)
-        for (let each = 0; each < watchers; each++) this.#newWatcher(lamp)
+        const lamp = newLamp(this.lamps.length, prefix)
+        this.lamps.push(lamp)
+        for (let each = 0; each < watchers; each++) this.#addWatcher(lamp)
       }
   }
 
@@ -173,43 +138,10 @@ export class Office {
     this.#source?.close()
   }
 
-  #newLamp(prefix: string): Lamp {
-    const index = this.lamps.length
-    const lamp: Lamp = {
-      index,
-      name: `${prefix}${index}`,
-      watchers: [],
-      state: -1,
-      changedAt: 0,
-      missing: 0,
-      waiting: false,
-      entityTag: '',
-      cseq: 0,
-      shown: undefined,
-    }
-    this.lamps.push(lamp)
-    return lamp
-  }
-
-  #newWatcher(lamp: Lamp): void {
+  #addWatcher(lamp: Lamp): void {
     const index = this.watchers.length
     const { wires } = this.#lines
-    const watcher: Watcher = {
-      index,
-      lamp,
-      wire: wires[index % wires.length] ?? wires[0],
-      callId: `w${index}.${lamp.name}.${this.#id}@b`,
-      remoteTag: '',
-      target: '',
-      cseq: 0,
-      heard: 0,
-      via: '',
-      version: -1,
-      shown: -1,
-      wantsAnswer: false,
-      wantsNotify: false,
-      done: undefined,
-    }
+    const watcher = newWatcher(index, lamp, wires[index % wires.length] ?? wires[0], this.#id)
     lamp.watchers.push(watcher)
     this.watchers.push(watcher)
   }
@@ -337,9 +269,4 @@ export class Office {
     this.faults.strange++
     this.faults.strangeness = how
   }
-}
-
-/** Each watcher is a phone of its own (RFC 5626 4.1), though several share a socket. */
-function instanceOf(index: number): string {
-  return `<urn:uuid:00000000-0000-4000-8000-${index.toString(16).padStart(12, '0')}>`
 }
