@@ -321,6 +321,8 @@ export class Hints {
     if (definition === undefined || definition === 'unreachable') return definition
     const hint = this.#enter(definition, context, exten)
     await within(FIRST_READ_LIMIT, hint.ready)
+    // What was read of a device in a call would be seen a moment later only, and the lamp be out until then.
+    if (hint.watchers === 0) hint.refresh()
     return hint
   }
 

@@ -256,4 +256,17 @@ describe('hints', () => {
     expect((await find('300')).definition?.name).to.equal('pbx1')
     expect((await find('100')).definition?.name).to.equal('Alice')
   })
+  it('is right at once where the device is in a call and its state had to be read', async () => {
+    const nobody = { number: '', name: '', restricted: false }
+    devices.addReader({
+      origin: 'pbx1',
+      read: async (name) => {
+        const call = { origin: 'pbx1', id: '1.1', device: name, held: false, local: nobody, remote: nobody, since: 1 }
+        calls.set({ ...call, direction: 'initiator', state: 'confirmed' })
+        devices.set('pbx1', name, 'INUSE')
+      },
+    })
+    const { state, calls: shown } = (await find('100')).value
+    expect([state, shown[0]?.id]).to.deep.equal([EXTENSION.INUSE, '1.1'])
+  })
 })
