@@ -4,9 +4,9 @@
  * dialog-info, is put in when the NOTIFY is composed.
  */
 import { createHash } from 'node:crypto'
-import type { View } from './authorization.ts'
 import type { Addressing, BodyGenerator, EventPackage } from './contract.ts'
 import type { Registry } from './registry.ts'
+import type { View } from './watchers/authorization.ts'
 
 /** Stands for the version while a body is reworded; RFC 4235 4.1.1 has no version this high. */
 const VERSION_MARK = 4294967295

@@ -4,9 +4,9 @@ import type { Undo } from '../core/scope.ts'
 import type { Answer, Dialog, HeaderLine, Outcome, Refusal, SipRequest } from '../core/sip/contract.ts'
 import type { Store } from '../core/store-contract.ts'
 import type { Watchable } from '../core/watch.ts'
-import type { Authorization, Authorizer } from './authorization.ts'
+import type { PresenceFunctions } from './kamailio/contract.ts'
 import type { PubsubSettings } from './options.ts'
-import type { PresenceFunctions } from './presence-contract.ts'
+import type { Authorization, Authorizer } from './watchers/authorization.ts'
 
 /**
  * Names a type of state, so that only generators of the same kind can be chosen for a package, and the compiler knows.

@@ -1,8 +1,8 @@
 /** `[general]` of pubsub.conf. */
 import type { ModuleConfig } from '../core/module.ts'
 import { choice, integer, type OptionValues, options, yesno } from '../core/options.ts'
-import { kamailioOptions } from './kamailio-options.ts'
-import { watcherOptions } from './watcher-options.ts'
+import { kamailioOptions } from './kamailio/options.ts'
+import { watcherOptions } from './watchers/watcher-options.ts'
 
 export const pubsubOptions = options({
   min_expires: integer(

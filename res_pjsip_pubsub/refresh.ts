@@ -4,11 +4,11 @@ import type { HeaderLine, Refusal, ServerTransaction } from '../core/sip/contrac
 import type { EventPackage, ResponseData } from './contract.ts'
 import { eventOf } from './event-name.ts'
 import { grant, refuseExpires } from './expires.ts'
-import { requiredOf } from './list-facts.ts'
+import { requiredOf } from './lists/facts.ts'
 import { accepted, type NotifierServices, refuse, type Subscribed } from './notifier.ts'
 import { othersAreBack } from './phones.ts'
 import * as refusal from './refusals.ts'
-import { isKept, type Saved } from './storage.ts'
+import { isKept, type Saved } from './storage/storage.ts'
 import type { NotifierSubscription } from './subscription.ts'
 
 /** The subscription it was for, or undefined where it was refused. */

@@ -4,10 +4,10 @@
  * having been asked (`incoming_mwi_mailbox`).
  */
 import { defineModule } from '../core/module.ts'
-import { subscriberCommands } from './subscriber-console.ts'
-import { NotifyRouter } from './subscriber-router.ts'
-import { OutboundSubscriptions } from './subscriber-subscriptions.ts'
-import { ProviderMailboxes } from './subscriber-unsolicited.ts'
+import { subscriberCommands } from './subscriber/console.ts'
+import { NotifyRouter } from './subscriber/router.ts'
+import { OutboundSubscriptions } from './subscriber/subscriptions.ts'
+import { ProviderMailboxes } from './subscriber/unsolicited.ts'
 
 export default defineModule({
   name: 'res_pjsip_outbound_subscribe',

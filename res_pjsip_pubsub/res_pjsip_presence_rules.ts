@@ -10,12 +10,12 @@
  */
 import { reasonOf } from '../core/log.ts'
 import { defineModule } from '../core/module.ts'
-import { RulesAuthorizer } from './rules-authorizer.ts'
-import { RulesBook } from './rules-book.ts'
-import { rulesCommands } from './rules-console.ts'
-import { RulesDirectory, readRulesDirectory } from './rules-directory.ts'
-import { readRuleset } from './rules-document.ts'
-import { RulesTable } from './rules-table.ts'
+import { RulesAuthorizer } from './rules/authorizer.ts'
+import { RulesBook } from './rules/book.ts'
+import { rulesCommands } from './rules/console.ts'
+import { RulesDirectory, readRulesDirectory } from './rules/directory.ts'
+import { readRuleset } from './rules/document.ts'
+import { RulesTable } from './rules/table.ts'
 
 export default defineModule({
   name: 'res_pjsip_presence_rules',

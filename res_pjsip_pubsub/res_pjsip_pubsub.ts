@@ -1,14 +1,14 @@
 /** The pubsub core as a loadable module. Its API for event packages and body generators is in contract.ts. */
 import { defineModule } from '../core/module.ts'
-import { cleanRegularly } from './cleaning.ts'
 import { commands } from './console.ts'
 import { informing } from './informing.ts'
-import { listCommands } from './list-console.ts'
+import { presenceCommands } from './kamailio/console.ts'
+import { whyCommand } from './kamailio/why.ts'
+import { listCommands } from './lists/console.ts'
 import { phaseGauges } from './metrics.ts'
 import { pubsubConfig } from './options.ts'
-import { presenceCommands } from './presence-console.ts'
-import { whyCommand } from './presence-why.ts'
 import { PubsubCore } from './pubsub.ts'
+import { cleanRegularly } from './storage/cleaning.ts'
 
 export default defineModule<readonly [], PubsubCore>({
   name: 'res_pjsip_pubsub',

@@ -7,8 +7,8 @@
 import { defineModule } from '../core/module.ts'
 import { element, printXml, XML_DECLARATION, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator } from './contract.ts'
-import type { WatcherEntry, WatcherInfo } from './watchers.ts'
-import { watcherInfoKind } from './winfo.ts'
+import type { WatcherEntry, WatcherInfo } from './watchers/watchers.ts'
+import { watcherInfoKind } from './watchers/winfo.ts'
 
 const WATCHERINFO = 'urn:ietf:params:xml:ns:watcherinfo'
 const BEFORE_VERSION = `<watcherinfo xmlns="${WATCHERINFO}" version="`

@@ -5,10 +5,10 @@
 import type { Endpoint, Endpoints } from '../core/endpoints.ts'
 import type { Logger } from '../core/log.ts'
 import type { Sip } from '../core/sip/contract.ts'
-import { readType } from './list-facts.ts'
-import { type Row, readDialogRecord } from './row.ts'
+import { readType } from './lists/facts.ts'
 import type { Services } from './services.ts'
-import type { SubscriptionStorage } from './storage.ts'
+import { type Row, readDialogRecord } from './storage/row.ts'
+import type { SubscriptionStorage } from './storage/storage.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import type { Subscriptions } from './subscriptions.ts'
 

@@ -7,14 +7,14 @@
  */
 import { type Logger, reasonOf } from '../core/log.ts'
 import type { Watchable } from '../core/watch.ts'
-import type { Asked, Decision } from './authorization.ts'
 import type { Found, TerminationReason } from './contract.ts'
 import type { Want } from './delivery.ts'
-import type { ResourceLists } from './list-subscriptions.ts'
+import type { ResourceLists } from './lists/subscriptions.ts'
 import { isWatchable } from './notifier.ts'
 import type { PubsubSettings } from './options.ts'
 import type { Registry } from './registry.ts'
 import type { NotifierSubscription } from './subscription.ts'
+import type { Asked, Decision } from './watchers/authorization.ts'
 
 /** Milliseconds. */
 const SETTLE = 100

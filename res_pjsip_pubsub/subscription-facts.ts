@@ -3,7 +3,7 @@ import type { Endpoint } from '../core/endpoints.ts'
 import type { Dialog } from '../core/sip/contract.ts'
 import { Timed } from '../core/sip/timer-wheel.ts'
 import { DatastoreMap } from './datastores.ts'
-import type { ListFacts } from './list-facts.ts'
+import type { ListFacts } from './lists/facts.ts'
 
 /** What does not change. */
 interface LastingFacts {

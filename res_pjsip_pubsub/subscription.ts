@@ -4,16 +4,16 @@ import { reasonOf } from '../core/log.ts'
 import type { Undo } from '../core/scope.ts'
 import type { Outcome, OutcomeHandler } from '../core/sip/contract.ts'
 import type { Watchable } from '../core/watch.ts'
-import { ALLOWED, type Authorization } from './authorization.ts'
 import type { SentBody } from './bodies.ts'
 import type { Addressing, Subscription, TerminationReason, WatcherEvent } from './contract.ts'
 import { type Carrier, Delivery, WANT, type Want } from './delivery.ts'
 import { describe, judge, type Verdict } from './failure-rule.ts'
-import { requiredOf } from './list-facts.ts'
+import { requiredOf } from './lists/facts.ts'
 import { type Notification, notification, type Termination } from './notification.ts'
 import { type Happening, NEXT, type Phase, SHOWN } from './phase.ts'
 import type { Services } from './services.ts'
 import { LastingSubscription, type SubscriptionFacts } from './subscription-facts.ts'
+import { ALLOWED, type Authorization } from './watchers/authorization.ts'
 
 /** Milliseconds until a NOTIFY looks again whether its number is reserved. */
 const UNCOVERED = 20

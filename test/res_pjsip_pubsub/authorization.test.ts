@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { Watched } from '../../core/watch.ts'
+import type { AuthStatus, SubscriptionEvent } from '../../res_pjsip_pubsub/contract.ts'
 import {
   type Asked,
   type Authorization,
@@ -7,8 +8,7 @@ import {
   POLITE,
   type SubHandling,
   type View,
-} from '../../res_pjsip_pubsub/authorization.ts'
-import type { AuthStatus, SubscriptionEvent } from '../../res_pjsip_pubsub/contract.ts'
+} from '../../res_pjsip_pubsub/watchers/authorization.ts'
 import type { FakeNotify, FakeTransaction } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { type Lamp, Lamps, TEXT } from '../support/lamps.ts'

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import { defaultsOf, readSection } from '../../core/options.ts'
-import { isLibrary, kamailioOptions, storageModes } from '../../res_pjsip_pubsub/kamailio-options.ts'
+import { isLibrary, kamailioOptions, storageModes } from '../../res_pjsip_pubsub/kamailio/options.ts'
 import { pubsubOptions } from '../../res_pjsip_pubsub/options.ts'
 
 const NAMES = ['min_expires', 'max_expires', ...Object.keys(kamailioOptions)]

@@ -1,6 +1,6 @@
 /** Events that are nothing but what is published: `addEvent` with the members of Kamailio's pres_ev_t. */
 import { expect } from 'chai'
-import type { PublishedEvent } from '../../res_pjsip_pubsub/published-event.ts'
+import type { PublishedEvent } from '../../res_pjsip_pubsub/publishing/published-event.ts'
 import type { FakeTransaction, Headers } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { until } from '../support/tools.ts'

@@ -324,8 +324,8 @@ describe('names of the design page', () => {
 
   it('names every file of the folder in the README', () => {
     const text = readFileSync(new URL('README.md', FOLDER), 'utf8')
-    for (const file of readdirSync(FOLDER).filter((name) => name.endsWith('.ts')))
-      expect(text).to.include(`\`${file}\``)
+    const files = readdirSync(FOLDER, { recursive: true, encoding: 'utf8' })
+    for (const file of files.filter((name) => name.endsWith('.ts'))) expect(text).to.include(`\`${file}\``)
   })
 
   it('has what the rows say in the files they name', () => {

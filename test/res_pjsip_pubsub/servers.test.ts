@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { Log } from '../../core/log.ts'
 import { openStore, type Store } from '../../core/store.ts'
-import { Servers } from '../../res_pjsip_pubsub/servers.ts'
+import { Servers } from '../../res_pjsip_pubsub/storage/servers.ts'
 
 describe('servers that share a database: leases', () => {
   let directory: string

@@ -3,18 +3,18 @@ import { expect } from 'chai'
 import { assert, boolean, double, integer, nat, property, string } from 'fast-check'
 import type { Outcome, SipResponse } from '../../core/sip/contract.ts'
 import { parseMessage } from '../../core/sip/message.ts'
-import { DialogReader } from '../../res_pjsip_pubsub/subscriber-dialogs.ts'
-import { presenceEvent } from '../../res_pjsip_pubsub/subscriber-events.ts'
-import { readNotify } from '../../res_pjsip_pubsub/subscriber-notify.ts'
-import { readPresence } from '../../res_pjsip_pubsub/subscriber-presence.ts'
+import { DialogReader } from '../../res_pjsip_pubsub/subscriber/dialogs.ts'
+import { presenceEvent } from '../../res_pjsip_pubsub/subscriber/events.ts'
+import { readNotify } from '../../res_pjsip_pubsub/subscriber/notify.ts'
+import { readPresence } from '../../res_pjsip_pubsub/subscriber/presence.ts'
 import {
   comebackAfter,
   LONGEST_PAUSE,
   pauseBefore,
   refreshAfter,
   verdictOn,
-} from '../../res_pjsip_pubsub/subscriber-rules.ts'
-import { readSummary } from '../../res_pjsip_pubsub/subscriber-summary.ts'
+} from '../../res_pjsip_pubsub/subscriber/rules.ts'
+import { readSummary } from '../../res_pjsip_pubsub/subscriber/summary.ts'
 import { dialogInfo } from '../support/subscriber.ts'
 
 function answered(status: number, ...headers: string[]): Outcome {

@@ -2,10 +2,10 @@ import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { Watched } from '../../core/watch.ts'
 import { parseXml } from '../../core/xml.ts'
-import type { Authorization, SubHandling } from '../../res_pjsip_pubsub/authorization.ts'
 import res_pjsip_watcherinfo_body_generator, {
   watcherInfo,
 } from '../../res_pjsip_pubsub/res_pjsip_watcherinfo_body_generator.ts'
+import type { Authorization, SubHandling } from '../../res_pjsip_pubsub/watchers/authorization.ts'
 import type { FakeNotify, FakeTransaction } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { Lamps } from '../support/lamps.ts'

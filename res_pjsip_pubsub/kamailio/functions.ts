@@ -1,0 +1,250 @@
+/** Kamailio's functions, as the half of the pubsub core that is made of the other half (presence-contract.ts says what each does). */
+
+import { readFile, stat } from 'node:fs/promises'
+import { type Endpoint, type Endpoints, endpointOptions } from '../../core/endpoints.ts'
+import { defaultsOf } from '../../core/options.ts'
+import type { Undo } from '../../core/scope.ts'
+import { parseUri } from '../../core/sip/parse-uri.ts'
+import { type EventValue, parseEvent } from '../../core/sip/values.ts'
+import type { Watchable } from '../../core/watch.ts'
+import type { Bodies } from '../bodies.ts'
+import type {
+  Addressing,
+  AuthStatus,
+  BodyGenerator,
+  EventPackage,
+  Kind,
+  Publication,
+  PublicationEvent,
+  PublicationHandler,
+  Publishing,
+  Subscription,
+} from '../contract.ts'
+import { qualified } from '../event-name.ts'
+import { nameKey } from '../identity.ts'
+import { isWatchable, type NotifierServices, subscribe } from '../notifier.ts'
+import type { Compositor, HardState } from '../publishing/compositor.ts'
+import { isPublishedEvent, type PublishedEvent, publishedEvent } from '../publishing/published-event.ts'
+import { resubscribe } from '../refresh.ts'
+import type { Cleaned } from '../storage/cleaning.ts'
+import type { SubscriptionStorage } from '../storage/storage.ts'
+import { NotifierSubscription } from '../subscription.ts'
+import type { SubHandling } from '../watchers/authorization.ts'
+import type { Watching } from '../watchers/watching.ts'
+import type { FactsByName, PresenceFunctions, PresenceRequest, RefreshType, RequestHandler, Subs } from './contract.ts'
+import { type Facts, FLAGS } from './facts.ts'
+import { RequestHandlers } from './requests.ts'
+import { publishedPresence, spheresOf } from './sphere.ts'
+
+export interface FunctionServices {
+  readonly notifier: NotifierServices
+  readonly compositor: Compositor
+  readonly endpoints: Endpoints
+  readonly watching: Pick<Watching, 'of' | 'refresh' | 'putRules' | 'authorize' | 'clean'>
+  readonly bodies: Bodies
+  readonly storage: Pick<SubscriptionStorage, 'clean'>
+}
+
+const STATUS: Readonly<Record<SubHandling, AuthStatus>> = {
+  allow: 'active',
+  'polite-block': 'active',
+  confirm: 'pending',
+  block: 'terminated',
+}
+
+export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publishing, 'settings'> {
+  protected readonly requests = new RequestHandlers()
+  protected abstract readonly facts: Facts
+  protected abstract readonly functionServices: FunctionServices
+
+  abstract readonly compositor: Compositor
+
+  abstract eventPackage<State>(definition: EventPackage<State>): Undo
+
+  abstract bodyGenerator<State, Doc>(generator: BodyGenerator<State, Doc>): Undo
+
+  onRequest(handler: RequestHandler): Undo {
+    return this.requests.add(handler)
+  }
+
+  on<N extends keyof FactsByName>(fact: N, listener: (fact: FactsByName[N]) => void): Undo {
+    return this.facts.on(fact, listener)
+  }
+
+  /** Of any subscription that this core handed out. */
+  subs(subscription: Subscription): Subs {
+    const { subscriptions } = this.functionServices.notifier
+    const found = subscription instanceof NotifierSubscription ? subscription : subscriptions.find(subscription.id)
+    if (!found) throw new Error(`subscription ${subscription.id} is none of ours`)
+    return this.facts.subs(found)
+  }
+
+  addEvent<State>(definition: EventPackage<State> | PublishedEvent): Undo {
+    if (!isPublishedEvent(definition)) return this.eventPackage(definition)
+    return publishedEvent(definition, this, this.functionServices.endpoints)
+  }
+
+  publicationHandler<State>(handler: PublicationHandler<State>): Undo {
+    return this.compositor.publicationHandler(handler)
+  }
+
+  publications<State>(event: string, resource: string, kind: Kind<State>): Watchable<readonly Publication<State>[]> {
+    return this.compositor.publications(event, resource, kind)
+  }
+
+  document(event: string, type: string, state: unknown, to: Addressing, version: number): string | undefined {
+    const { bodies, notifier } = this.functionServices
+    const of = notifier.registry.package(event)
+    return of && bodies.body(state, of, type, to)?.withVersion(version)
+  }
+
+  get allPublications(): Iterable<Publication> {
+    return this.compositor.allPublications
+  }
+
+  publicationsRead(): Promise<void> | undefined {
+    return this.compositor.publicationsRead()
+  }
+
+  isPublished(resource: string): boolean {
+    return this.compositor.isPublished(resource)
+  }
+
+  onPublication(listener: (what: PublicationEvent, publication: Publication) => void): Undo {
+    return this.compositor.onPublication(listener)
+  }
+
+  async handlePublish({ tx, endpoint, priority }: PresenceRequest, sender?: string): Promise<Publication | undefined> {
+    return this.functionServices.compositor.publish(tx, endpoint, { sender, priority })
+  }
+
+  async handleSubscribe(request: PresenceRequest, watcherUri?: string): Promise<Subscription | undefined> {
+    const { tx, endpoint, flags } = request
+    const { notifier } = this.functionServices
+    const isNew = tx.request.to.tag === undefined
+    const made = await (isNew ? subscribe(tx, endpoint, notifier, watcherUri) : resubscribe(tx, endpoint, notifier))
+    if (!made || flags === undefined) return made
+    made.datastores.remove(FLAGS)
+    made.datastores.add(FLAGS, flags)
+    return made
+  }
+
+  async presAuthStatus(watcherUri: string, presentityUri: string, event = 'presence'): Promise<AuthStatus> {
+    const endpoint = await this.#endpointOf(userOf(watcherUri))
+    const asked = { event, resource: userOf(presentityUri), endpoint, watcher: watcherUri }
+    const decision = await this.functionServices.watching.of(asked)
+    return decision ? STATUS[decision.value.handling] : 'pending'
+  }
+
+  async presRefreshWatchers(
+    presentityUri: string,
+    event: string,
+    type: RefreshType,
+    fileUri = '',
+    filename = '',
+  ): Promise<number> {
+    const { watching, compositor } = this.functionServices
+    const resource = userOf(presentityUri)
+    if (type === 0) await watching.refresh()
+    else if (type === 1) await compositor.reread(event, resource)
+    else await compositor.hardState(event, resource, fileUri || filename, await readHardState(filename))
+    const watchers = [...this.#watchers(presentityUri, event)]
+    for (const subscription of watchers) subscription.notify()
+    return watchers.length
+  }
+
+  presUpdateWatchers(presentityUri: string, event: string): Promise<number> {
+    return this.updateWatchersStatus(presentityUri, event)
+  }
+
+  async updateWatchersStatus(presentityUri: string, event: string, rulesDoc?: string): Promise<number> {
+    const { watching } = this.functionServices
+    const before = new Map([...this.#watchers(presentityUri, event)].map((one) => [one, one.state]))
+    if (rulesDoc !== undefined) await watching.putRules(userOf(presentityUri), rulesDoc)
+    await watching.refresh()
+    for (const subscription of before.keys()) await watching.authorize(subscription)
+    return [...before].filter(([subscription, state]) => subscription.state !== state).length
+  }
+
+  /** How many rows of the tables were over. */
+  async cleanup(): Promise<Cleaned> {
+    const { compositor, storage, notifier, watching } = this.functionServices
+    const isLive = (dialogId: string): boolean => notifier.subscriptions.ofDialog(dialogId) !== undefined
+    return {
+      subscriptions: await storage.clean(isLive),
+      publications: await compositor.cleanup(),
+      watchers: await watching.clean(),
+    }
+  }
+
+  presHasSubscribers(presentityUri: string, event: string): boolean {
+    return !this.#watchers(presentityUri, event).next().done
+  }
+
+  containsEvent(header: string): EventPackage<unknown> | undefined {
+    const event = parseEvent(header)
+    return event && this.searchEvent(event)
+  }
+
+  searchEvent(event: EventValue): EventPackage<unknown> | undefined {
+    return this.functionServices.notifier.registry.package(qualified(event).event)
+  }
+
+  getEventList(): string {
+    return this.functionServices.notifier.registry.events.join(', ')
+  }
+
+  getSphere(presentityUri: string): string | undefined {
+    return spheresOf(publishedPresence(this.compositor, userOf(presentityUri)).value)[0]
+  }
+
+  async getPresentity(presentityUri: string, event: string): Promise<string | undefined> {
+    const { notifier, bodies } = this.functionServices
+    const of = this.containsEvent(event)
+    if (!of) return undefined
+    const resource = userOf(presentityUri)
+    const endpoint = await this.#endpointOf(resource)
+    const found = await of.find(resource, { endpoint, uri: presentityUri, userAgent: '', request: undefined })
+    if (found === undefined || found === 'unavailable' || !isWatchable(found)) return undefined
+    const type = notifier.registry.choose(of, undefined, false)
+    if (type === undefined) return undefined
+    const localUri = parseUri(presentityUri) ? presentityUri : `sip:${presentityUri}`
+    const to = { resource, localUri, remoteUri: localUri, userAgent: '', endpoint }
+    let document: string | undefined
+    void found.watch({ value: (state) => void (document = bodies.body(state, of, type, to)?.withVersion(0)) })()
+    return document
+  }
+
+  *#watchers(presentityUri: string, event: string): Generator<NotifierSubscription, undefined> {
+    const { subscriptions, settings } = this.functionServices.notifier
+    const wanted = nameKey(userOf(presentityUri), settings())
+    for (const subscription of subscriptions.ofResource(event, userOf(presentityUri))) {
+      const isNamed = nameKey(subscription.resource, settings()) === wanted
+      if (isNamed && subscription.state !== 'terminated') yield subscription
+    }
+    return undefined
+  }
+
+  /** Whoever is no endpoint of ours is asked for as a stranger, with nothing but its URI. */
+  async #endpointOf(id: string): Promise<Endpoint> {
+    return (await this.functionServices.endpoints.endpoint(id)) ?? STRANGER
+  }
+}
+
+const STRANGER: Endpoint = { ...defaultsOf(endpointOptions), id: '', hintContext: defaultsOf(endpointOptions).context }
+
+/** Undefined where there is no such file: the hard state is withdrawn. Throws where there is one that cannot be read. */
+async function readHardState(path: string): Promise<HardState | undefined> {
+  try {
+    const [text, { mtimeMs }] = await Promise.all([readFile(path, 'utf8'), stat(path)])
+    return { text, modified: Math.floor(mtimeMs) }
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** A presentity's name here: the user part of its URI, or what is no URI as it is. */
+export function userOf(uri: string): string {
+  return parseUri(uri)?.user ?? uri
+}

@@ -1,0 +1,171 @@
+/** The body of a list's NOTIFY: made of the bodies of its resources, which are shared with everybody else who watches them. */
+import { createHash, randomBytes } from 'node:crypto'
+import type { SentBody } from '../bodies.ts'
+import {
+  type Composition,
+  isList,
+  type Line,
+  type ListDocument,
+  newsOf,
+  type Shown,
+  type ShownList,
+  type ShownResource,
+  wholeOf,
+} from './document.ts'
+import { type InstanceLine, multipartType, type Part, printMultipart, type ResourceLine, rlmiPart } from './rlmi.ts'
+
+/** What lasts over the NOTIFYs of a subscription. */
+export interface ListContext {
+  /** No other list has it. */
+  readonly dialogId: string
+  /** Of the URI that was subscribed to: the right side of Content-IDs. */
+  readonly host: string
+  readonly compat: 'rfc' | 'asterisk'
+  /** The number of the next document of a resource or a list within the list. */
+  readonly nextVersion: (key: string) => number
+}
+
+export class ListBody implements SentBody {
+  readonly #context: ListContext
+  readonly #list: ShownList
+  readonly #room: number
+  readonly #boundary: string
+  readonly #ids: Ids
+  #composition: Composition | undefined
+  #entityTag: string | undefined
+
+  /** `room`: the most bytes it may have. Without `composition` it is the whole list. */
+  constructor(context: ListContext, list: ShownList, room: number, composition?: Composition) {
+    this.#context = context
+    this.#list = list
+    this.#room = room
+    this.#composition = composition
+    this.#ids = new Ids(context)
+    this.#boundary = boundary(context)
+  }
+
+  get type(): string {
+    return multipartType(this.#boundary, this.#startOf(this.#list))
+  }
+
+  /** More is to follow, as there was no room. */
+  get isCut(): boolean {
+    return this.#made.isCut
+  }
+
+  /** Of what is known to the watcher who has this, so that a part has the same as the whole. */
+  get entityTag(): string {
+    if (this.#entityTag !== undefined) return this.#entityTag
+    const { known } = this.#made
+    const said: string[] = []
+    const tell = ({ items }: ShownList): void => {
+      for (const item of items) {
+        if (!known.has(item.key)) continue
+        if (!isList(item)) said.push(item.says)
+        else {
+          said.push(item.key)
+          tell(item)
+        }
+      }
+    }
+    tell(this.#list)
+    const hash = createHash('sha1').update(said.join('\n'))
+    return (this.#entityTag = hash.digest('hex').slice(0, 20))
+  }
+
+  newsSince(told: SentBody): ListBody | undefined {
+    if (!(told instanceof ListBody) || told.#context !== this.#context) return this
+    const news = newsOf(this.#list, told.#made.known, this.#room, told.isCut)
+    return news && new ListBody(this.#context, this.#list, this.#room, news)
+  }
+
+  /** To be called once: the numbers of its parts go up. */
+  withVersion(version: number): string {
+    return this.#print(this.#made.document, version, this.#boundary)
+  }
+
+  get #made(): Composition {
+    return (this.#composition ??= wholeOf(this.#list, this.#room))
+  }
+
+  #print(document: ListDocument, version: number, mark: string): string {
+    const { list, full, lines } = document
+    const parts: Part[] = []
+    const resources = lines.map((line) => this.#line(line, parts))
+    const rlmi = { uri: list.uri, name: list.name, version, fullState: full, resources }
+    const binary = this.#context.compat === 'rfc'
+    return printMultipart(mark, [rlmiPart(this.#cid(`${list.key}\0rlmi`), rlmi), ...parts], binary)
+  }
+
+  /** Its body, if it has one, goes to the parts. */
+  #line(line: Line, parts: Part[]): ResourceLine {
+    if (line.kind === 'gone') return this.#resource(line.gone, { state: 'terminated', reason: 'noresource' })
+    if (line.kind === 'list') return this.#inner(line.document, parts)
+    if (line.kind === 'told') return this.#told(line.resource, parts)
+    return { uri: line.resource.uri, name: line.resource.name, instance: undefined }
+  }
+
+  #inner(document: ListDocument, parts: Part[]): ResourceLine {
+    const { list } = document
+    const cid = this.#cid(list.key)
+    const mark = boundary(this.#context)
+    const content = this.#print(document, this.#context.nextVersion(list.key), mark)
+    parts.push({ cid, type: multipartType(mark, this.#startOf(list)), content })
+    return this.#resource(list, { state: 'active', reason: '', cid })
+  }
+
+  #told(resource: ShownResource, parts: Part[]): ResourceLine {
+    const { body, key, state, reason } = resource
+    const content = body?.withVersion(this.#context.nextVersion(key)) ?? ''
+    const cid = content === '' ? undefined : this.#cid(key)
+    if (body && cid !== undefined) parts.push({ cid, type: body.type, content })
+    return this.#resource(resource, { state, reason, cid })
+  }
+
+  #resource(
+    { uri, name, key }: Shown,
+    { state, reason, cid }: Pick<InstanceLine, 'state' | 'reason'> & { readonly cid?: string | undefined },
+  ): ResourceLine {
+    const why = this.#context.compat === 'asterisk' ? '' : reason
+    return { uri, name, instance: { id: this.#ids.of(key), state, reason: why, cid } }
+  }
+
+  #cid(key: string): string {
+    return `${this.#ids.of(key)}@${this.#context.host}`
+  }
+
+  #startOf({ key }: ShownList): string | undefined {
+    return this.#context.compat === 'asterisk' ? undefined : this.#cid(`${key}\0rlmi`)
+  }
+}
+
+/** What no published document can guess; Asterisk's is short. */
+function boundary({ compat }: ListContext): string {
+  return compat === 'asterisk' ? letters() : randomBytes(12).toString('hex')
+}
+
+/** The same for a resource in all NOTIFYs of a subscription; Asterisk makes new ones each time. */
+class Ids {
+  readonly #context: ListContext
+  readonly #made = new Map<string, string>()
+
+  constructor(context: ListContext) {
+    this.#context = context
+  }
+
+  of(key: string): string {
+    let id = this.#made.get(key)
+    if (id === undefined) this.#made.set(key, (id = this.#make(key)))
+    return id
+  }
+
+  #make(key: string): string {
+    const { compat, dialogId } = this.#context
+    if (compat === 'asterisk') return letters()
+    return createHash('sha1').update(dialogId).update('\0').update(key).digest('hex').slice(0, 16)
+  }
+}
+
+function letters(): string {
+  return [...randomBytes(5)].map((byte) => String.fromCharCode(97 + (byte % 26))).join('')
+}

@@ -1,0 +1,71 @@
+/** That a subscription is for a resource list (RFC 4662), and how its row says so. */
+import type { HeaderLine, SipRequest } from '../../core/sip/contract.ts'
+import { parseOptionTags } from '../../core/sip/values.ts'
+
+export const EVENTLIST = 'eventlist'
+export const RECIPIENT_LIST = 'recipient-list-subscribe'
+
+/** An entry of a list that a watcher brought itself (RFC 5367). */
+export interface ListEntry {
+  readonly uri: string
+  /** User part of the URI; empty where nothing here can be meant. */
+  readonly resource: string
+  /** Its display name; empty for none. */
+  readonly name: string
+}
+
+/** `entries`: what the watcher brought; undefined where the list is a section of pjsip.conf. */
+export interface ListFacts {
+  readonly entries: readonly ListEntry[] | undefined
+}
+
+/** RFC 4662 4.4: what answers and NOTIFYs of a list carry. */
+export function requiredOf(list: ListFacts | undefined): readonly HeaderLine[] {
+  return list ? REQUIRED : []
+}
+
+const REQUIRED: readonly HeaderLine[] = [['Require', EVENTLIST]]
+
+/** What we say we can, in answers to OPTIONS and elsewhere; Asterisk knows no lists that a watcher brings. */
+export function supportedLists({ compat }: { readonly compat: 'rfc' | 'asterisk' }): readonly HeaderLine[] {
+  return [['Supported', compat === 'asterisk' ? EVENTLIST : `${EVENTLIST}, ${RECIPIENT_LIST}`]]
+}
+
+/** Whether an option tag is in these headers. */
+export function hasTag(request: SipRequest, headers: readonly string[], tag: string): boolean {
+  return headers.some((name) => parseOptionTags(request.headers(name)).some((one) => one.toLowerCase() === tag))
+}
+
+export interface KeptType {
+  /** Of the bodies of its resources. */
+  readonly contentType: string
+  readonly list?: ListFacts | undefined
+}
+
+/** The column content_type: of a list JSON, which no type begins like. */
+export function writeType({ contentType, list }: KeptType): string {
+  return list ? JSON.stringify({ type: contentType, entries: list.entries ?? null }) : contentType
+}
+
+/** Undefined where somebody else wrote it, and it cannot be read. */
+export function readType(column: string): KeptType | undefined {
+  if (!column.startsWith('{')) return { contentType: column }
+  let read: unknown
+  try {
+    read = JSON.parse(column)
+  } catch {
+    return undefined
+  }
+  if (!isObject(read) || typeof read['type'] !== 'string') return undefined
+  const { type, entries } = read
+  if (entries === null) return { contentType: type, list: { entries: undefined } }
+  return Array.isArray(entries) && entries.every(isEntry) ? { contentType: type, list: { entries } } : undefined
+}
+
+function isEntry(read: unknown): read is ListEntry {
+  return isObject(read) && ['uri', 'resource', 'name'].every((name) => typeof read[name] === 'string')
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}

@@ -1,0 +1,219 @@
+/** One resource of a list, as one watcher sees it: looked up and authorized as if it were watched by itself. */
+import { type Logger, reasonOf } from '../../core/log.ts'
+import type { Undo } from '../../core/scope.ts'
+import type { EndReason, Watchable } from '../../core/watch.ts'
+import type { Body } from '../bodies.ts'
+import type { Found, WatcherEvent } from '../contract.ts'
+import { ALLOWED, type Authorization, type Decision } from '../watchers/authorization.ts'
+import type { WatcherStatus } from '../watchers/watchers.ts'
+import type { ShownResource } from './document.ts'
+import type { PlannedResource } from './plan.ts'
+
+export interface MemberServices {
+  readonly find: (resource: string) => Found<unknown> | Promise<Found<unknown>>
+  readonly authorize: (resource: string) => Decision | Promise<Decision>
+  readonly isOwnChange: (state: unknown) => boolean
+  /** Whoever looks at who watches it is to hear of it (RFC 3857). */
+  readonly watching: (resource: string, status: WatcherStatus, event: WatcherEvent) => void
+  /** The watcher is to hear of it. */
+  readonly changed: () => void
+  /** Who provided its state was unloaded. */
+  readonly deactivated: () => void
+  /** A resource that is not there is left out, as in Asterisk. */
+  readonly hidesMissing: boolean
+  readonly log: Logger
+}
+
+/** How a watcher's documents are made. */
+export interface Rendering {
+  /** Another one where bodies may look different now. */
+  readonly stamp: object
+  /** The list is over, and Asterisk says so of each resource. */
+  readonly isOver: boolean
+  readonly body: (resource: string, uri: string, state: unknown, authorization: Authorization) => Body | undefined
+  readonly displayName: (state: unknown) => string
+}
+
+/** Why there is no state. */
+type Absence = 'noresource' | 'rejected' | 'probation'
+
+/** How a watcher of it stands. */
+export interface Watching {
+  readonly status: 'pending' | 'active'
+  readonly event: WatcherEvent
+}
+
+interface Way {
+  readonly source: Watchable<unknown>
+  readonly decision: Watchable<Authorization>
+}
+
+export class ListMember {
+  readonly key: string
+  /** Key of the list it is in. */
+  readonly parent: string
+  readonly item: PlannedResource
+  readonly #services: MemberServices
+  #absence: Absence | undefined = 'noresource'
+  #way: Way | undefined
+  #following: Undo[] = []
+  #state: { readonly value: unknown } | undefined
+  #authorization: Authorization = ALLOWED
+  #isLooking = false
+  #isClosed = false
+  #isQuiet = false
+  #toldWatching: Watching | undefined
+  /** Another one with each change. */
+  #version: object = {}
+  #shown: { readonly stamp: object; readonly version: object; readonly shown: ShownResource } | undefined
+
+  constructor(key: string, parent: string, item: PlannedResource, services: MemberServices) {
+    this.key = key
+    this.parent = parent
+    this.item = item
+    this.#services = services
+  }
+
+  /** Undefined while it is there. */
+  get absence(): Absence | undefined {
+    return this.#absence
+  }
+
+  /** Undefined where its watcher is told nothing of it. */
+  get watching(): Watching | undefined {
+    return this.#toldWatching
+  }
+
+  /** Whether it has a place in the list. */
+  get isVisible(): boolean {
+    const hides = this.item.mayBeMissing || this.#services.hidesMissing
+    return !(hides && this.#absence === 'noresource')
+  }
+
+  /** Looks it up, where it is not there yet. Never rejects. */
+  async look(): Promise<void> {
+    if (this.#isClosed || this.#isLooking || this.#absence === undefined) return
+    this.#isLooking = true
+    try {
+      const found = await this.#find()
+      if (typeof found === 'string') this.#absent(found)
+      else {
+        this.#way = found
+        this.#absence = undefined
+      }
+    } catch (error) {
+      this.#services.log.error(`${this.item.resource} of a list: ${reasonOf(error)}`)
+      this.#absent('probation')
+    } finally {
+      this.#isLooking = false
+    }
+  }
+
+  /** Follows what was found. Nobody is told of what there is already. */
+  follow(): void {
+    const way = this.#way
+    if (!way || this.#isClosed || this.#following.length > 0) return
+    this.#isQuiet = true
+    this.#following.push(way.decision.watch({ value: (value) => this.#decided(value) }))
+    const unwatch = way.source.watch({ value: (value) => this.#news(value), end: (reason) => this.#ended(reason) })
+    // It may have ended before watch came back.
+    if (this.#way === way) this.#following.push(unwatch)
+    else void unwatch()
+    this.#isQuiet = false
+    this.#tellWatching()
+  }
+
+  /** What it showed last stays. */
+  stop(): void {
+    const following = this.#following
+    this.#following = []
+    for (const undo of following) void undo()
+    this.#tellWatching()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.stop()
+  }
+
+  /** The same object while nothing changes. */
+  shown(uriOf: (item: PlannedResource) => string, showsName: boolean, rendering: Rendering): ShownResource {
+    const { stamp } = rendering
+    if (this.#shown?.stamp === stamp && this.#shown.version === this.#version && !rendering.isOver)
+      return this.#shown.shown
+    const told = this.#show(uriOf(this.item), showsName, rendering)
+    const { name, state, reason, body } = told
+    const shown = { ...told, says: JSON.stringify([this.key, name, state, reason, body?.entityTag]) }
+    this.#shown = { stamp, version: this.#version, shown }
+    return shown
+  }
+
+  #show(uri: string, showsName: boolean, rendering: Rendering): Omit<ShownResource, 'says'> {
+    const { resource, name: given } = this.item
+    const { handling, view } = this.#authorization
+    const state = this.#state
+    const named = showsName && state && handling === 'allow' && !view ? rendering.displayName(state.value) : ''
+    const name = given ?? (named === '' ? resource : named)
+    const line = { key: this.key, parent: this.parent, uri, name, reason: '', body: undefined }
+    if (this.#absence === 'probation') return { ...line, state: 'pending' }
+    if (this.#absence !== undefined) return { ...line, state: 'terminated', reason: this.#absence }
+    if (handling === 'block') return { ...line, state: 'terminated', reason: 'rejected' }
+    if (handling === 'confirm' || !state) return { ...line, state: 'pending' }
+    const body = rendering.body(resource, uri, state.value, this.#authorization)
+    return { ...line, state: rendering.isOver ? 'terminated' : 'active', body }
+  }
+
+  async #find(): Promise<Way | Absence> {
+    const { find, authorize } = this.#services
+    const { resource } = this.item
+    const source = resource === '' ? undefined : await find(resource)
+    if (source === undefined) return 'noresource'
+    if (source === 'unavailable') return 'probation'
+    if (!('watch' in source)) return source.status === 403 ? 'rejected' : 'noresource'
+    const decision = await authorize(resource)
+    return decision ? { source, decision } : 'probation'
+  }
+
+  #decided(authorization: Authorization): void {
+    this.#authorization = authorization
+    this.#touch()
+    if (!this.#isQuiet) this.#tellWatching()
+  }
+
+  #news(value: unknown): void {
+    this.#state = { value }
+    if (this.#services.isOwnChange(value)) this.#version = {}
+    else this.#touch()
+  }
+
+  #ended(reason: EndReason): void {
+    this.#way = undefined
+    this.stop()
+    if (reason === 'deactivated') return this.#services.deactivated()
+    this.#state = undefined
+    this.#absent('noresource')
+  }
+
+  #tellWatching(): void {
+    const before = this.#toldWatching
+    const { handling } = this.#authorization
+    const watches = this.#following.length > 0 && handling !== 'block'
+    const status = handling === 'confirm' ? 'pending' : 'active'
+    if (before?.status === (watches ? status : undefined)) return
+    const over = handling === 'block' ? 'rejected' : this.#way ? 'timeout' : 'noresource'
+    const event = !watches ? over : before && status === 'active' ? 'approved' : 'subscribe'
+    this.#toldWatching = watches ? { status, event } : undefined
+    this.#services.watching(this.item.resource, watches ? status : 'terminated', event)
+  }
+
+  #absent(absence: Absence): void {
+    if (this.#absence === absence) return
+    this.#absence = absence
+    this.#touch()
+  }
+
+  #touch(): void {
+    this.#version = {}
+    if (!this.#isQuiet) this.#services.changed()
+  }
+}

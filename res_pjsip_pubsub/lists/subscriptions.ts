@@ -1,0 +1,276 @@
+/**
+ * Resource lists (RFC 4662): which SUBSCRIBE is for one, and what such a subscription watches. For the rest it is an
+ * ordinary subscription. Lists follow the configuration, and resources that are not there are looked for again.
+ */
+import type { Core } from '../../core/core.ts'
+import type { Logger } from '../../core/log.ts'
+import type { Refusal, SipRequest } from '../../core/sip/contract.ts'
+import { parseNameAddr } from '../../core/sip/parse-uri.ts'
+import type { EventPackage, Found, Watcher, WatcherEvent } from '../contract.ts'
+import { NOT_FOUND } from '../refusals.ts'
+import type { NotifierSubscription } from '../subscription.ts'
+import type { Asked, Decision } from '../watchers/authorization.ts'
+import { type WatcherFacts, type WatcherLists, type WatcherStatus, watcherId } from '../watchers/watchers.ts'
+import type { ListFacts } from './facts.ts'
+import { broughtPlan, type Configured, configuredPlan, type ListPlan, sizeOf } from './plan.ts'
+import { bringsList, EXTENSION_REQUIRED, readEntries, refuseList, understandsLists } from './request.ts'
+import { ListSource } from './source.ts'
+
+/** Milliseconds. After a reload the dialplan follows the endpoints. */
+const SETTLE = 100
+/** Between two looks for what nothing could be said of, and how many of these make one for what is not there. */
+const AGAIN = 2000
+const LOOKS = 150
+
+/** As Asterisk answers where nothing of the list is there. */
+const NOTHING_THERE: Refusal = { status: 500 }
+
+type ListCore = Pick<Core, 'endpoints' | 'hints' | 'general'>
+type PackageOf = (event: string) => EventPackage<unknown> | undefined
+interface Leave {
+  readonly of: (asked: Asked, restored?: boolean) => Decision | Promise<Decision>
+  readonly lists: Pick<WatcherLists, 'tell' | 'alsoFrom'>
+}
+
+/** A watcher of a list, and the dialog it watches in. */
+interface ListWatcher extends Watcher {
+  readonly callId: string
+  readonly displayName: string
+}
+
+interface Followed {
+  readonly event: string
+  readonly list: string
+  readonly watcher: ListWatcher
+}
+
+interface Remembered {
+  readonly round: number
+  readonly text: string
+  readonly plan: ListPlan
+}
+
+/** What a list is asked for with. */
+export interface ListAsked {
+  readonly event: string
+  readonly resource: string
+  readonly watcher: Watcher
+  /** The body has it. */
+  readonly isBrought: boolean
+}
+
+/** A section of pjsip.conf, and how many resources it stands for now. */
+export interface ListSection {
+  readonly name: string
+  readonly event: string
+  readonly items: readonly string[]
+  readonly resources: number
+  readonly fullState: boolean
+  /** Milliseconds. */
+  readonly batch: number
+}
+
+export interface InnerWatcher {
+  readonly event: string
+  /** What was subscribed to. */
+  readonly list: string
+  readonly status: 'pending' | 'active'
+  readonly watcher: string
+  readonly endpoint: string
+}
+
+export class ResourceLists {
+  readonly #core: ListCore
+  readonly #log: Logger
+  readonly #package: PackageOf
+  readonly #leave: Leave
+  readonly #watched = new Map<ListSource, Followed>()
+  /** By event and name: lists that are equal are one object, for all who watch them. */
+  readonly #plans = new Map<string, Remembered>()
+  #round = 0
+  #revising: NodeJS.Timeout | undefined
+  #retrying: NodeJS.Timeout | undefined
+  #looks = 0
+
+  constructor(core: ListCore, log: Logger, packageOf: PackageOf, leave: Leave) {
+    this.#core = core
+    this.#log = log
+    this.#package = packageOf
+    this.#leave = leave
+    leave.lists.alsoFrom((event, resource) => this.#watchersOf(event, resource))
+  }
+
+  /** Whether a SUBSCRIBE is for a list; with a refusal, for one that it may not have like this. */
+  asked(watcher: Watcher, request: SipRequest, event: string, resource: string): ListAsked | Refusal | undefined {
+    const isBrought = this.#core.general.compat === 'rfc' && bringsList(request)
+    if (isBrought) return refuseList(request) ?? { event, resource, watcher, isBrought }
+    const list = this.#configured.lists.get(resource)
+    if (!list || !understandsLists(request)) return undefined
+    if (list.event === event) return { event, resource, watcher, isBrought }
+    this.#log.warning(
+      `endpoint ${watcher.endpoint.id} asks for ${event} of the list ${resource}, which is for ${list.event}`,
+    )
+    return undefined
+  }
+
+  /** The answer where a resource is not there: who asks for a list has to say so (RFC 4662 4.1). */
+  missing(event: string, resource: string): Refusal {
+    const isList = this.#configured.lists.get(resource)?.event === event
+    return isList && this.#core.general.compat === 'rfc' ? EXTENSION_REQUIRED : NOT_FOUND
+  }
+
+  async open({ event, resource, watcher, isBrought }: ListAsked): Promise<Found<unknown>> {
+    const entries = isBrought && watcher.request ? await readEntries(watcher.request) : undefined
+    if (entries && 'status' in entries) return entries
+    const { callId = '', from } = watcher.request ?? {}
+    const named = { ...watcher, callId, displayName: from?.display ?? '' }
+    return this.#open(event, resource, named, { entries }, 0)
+  }
+
+  /** Of a subscription whose state is away. */
+  reopen(subscription: NotifierSubscription): Promise<Found<unknown>> {
+    const { event, resource, endpoint, watcher: uri, userAgent, version, list, dialog } = subscription
+    const displayName = parseNameAddr(dialog.remoteUri)?.display ?? ''
+    const watcher = { endpoint, uri, userAgent, request: undefined, callId: dialog.callId, displayName }
+    return this.#open(event, resource, watcher, list ?? { entries: undefined }, version)
+  }
+
+  *sections(): Iterable<ListSection> {
+    const configured = this.#configured
+    for (const [name, list] of configured.lists) {
+      const plan = configuredPlan(name, list.event, configured)
+      yield {
+        name,
+        event: list.event,
+        items: list.list_item,
+        resources: plan ? sizeOf(plan) : 0,
+        fullState: list.full_state,
+        batch: list.notification_batch_interval,
+      }
+    }
+  }
+
+  /** Who watches a resource as one of a list. */
+  *watchersOf(resource: string): Iterable<InnerWatcher> {
+    for (const [source, { event, list, watcher }] of this.#watched)
+      for (const { status } of source.watchingOf(resource))
+        yield { event, list, status, watcher: watcher.uri, endpoint: watcher.endpoint.id }
+  }
+
+  /** The configuration was read again. */
+  changed(): void {
+    this.#revising ??= setTimeout(() => {
+      this.#revising = undefined
+      void this.#revise()
+    }, SETTLE)
+    this.#revising.unref()
+  }
+
+  close(): void {
+    clearTimeout(this.#revising)
+    clearTimeout(this.#retrying)
+    this.#watched.clear()
+  }
+
+  get #configured(): Configured {
+    const { endpoints, hints } = this.#core
+    const { files } = endpoints
+    return {
+      lists: files.resourceLists ?? new Map(),
+      names: function* () {
+        yield* files.endpoints.keys()
+        yield* files.aors.keys()
+        for (const { exten } of hints.extensions()) yield exten
+        for (const { exten } of hints.list()) yield exten
+      },
+    }
+  }
+
+  async #open(
+    event: string,
+    resource: string,
+    watcher: ListWatcher,
+    facts: ListFacts,
+    firstVersion: number,
+  ): Promise<Found<unknown>> {
+    const compat = (): 'rfc' | 'asterisk' => this.#core.general.compat
+    const { entries } = facts
+    const brought = entries && broughtPlan(resource, entries)
+    const plan = (): ListPlan | undefined => brought ?? this.#planOf(event, resource)
+    this.#round++
+    const first = plan()
+    if (!first) return undefined
+    const { endpoint, uri } = watcher
+    const restored = watcher.request === undefined
+    const source = new ListSource(first, {
+      facts,
+      plan,
+      batch: () => (entries ? 0 : (this.#configured.lists.get(resource)?.notification_batch_interval ?? 0)),
+      compat,
+      firstVersion,
+      find: (name) => this.#package(event)?.find(name, watcher),
+      authorize: (name) => this.#leave.of({ event, resource: name, endpoint, watcher: uri }, restored),
+      isOwnChange: (state) => this.#package(event)?.ownChange?.(state, uri) ?? false,
+      hidesMissing: compat() === 'asterisk',
+      watching: (name, status, lastEvent) =>
+        this.#leave.lists.tell(event, name, factsOf(watcher, name, status, lastEvent)),
+      watched: (one, isWatched) => this.#follow(one, isWatched ? { event, list: resource, watcher } : undefined),
+      log: this.#log,
+    })
+    await source.look()
+    if (source.isUnavailable) return 'unavailable'
+    return compat() === 'asterisk' && !source.isVisible ? NOTHING_THERE : source
+  }
+
+  #planOf(event: string, name: string): ListPlan | undefined {
+    const key = `${event}\0${name}`
+    const known = this.#plans.get(key)
+    if (known?.round === this.#round) return known.plan
+    const plan = configuredPlan(name, event, this.#configured)
+    const text = JSON.stringify(plan)
+    if (!plan) this.#plans.delete(key)
+    else this.#plans.set(key, { round: this.#round, text, plan: known?.text === text ? known.plan : plan })
+    return this.#plans.get(key)?.plan
+  }
+
+  *#watchersOf(event: string, resource: string): Iterable<WatcherFacts> {
+    for (const [source, followed] of this.#watched) {
+      if (followed.event !== event) continue
+      for (const { status, event: last } of source.watchingOf(resource))
+        yield factsOf(followed.watcher, resource, status, last)
+    }
+  }
+
+  #follow(source: ListSource, followed: Followed | undefined): void {
+    if (followed) this.#watched.set(source, followed)
+    else this.#watched.delete(source)
+    this.#arm()
+  }
+
+  async #revise(): Promise<void> {
+    this.#round++
+    await Promise.all([...this.#watched.keys()].map((source) => source.revise()))
+  }
+
+  async #retry(): Promise<void> {
+    if (++this.#looks % LOOKS === 0) await this.#revise()
+    else await Promise.all([...this.#watched.keys()].map((source) => source.retryUnavailable()))
+    this.#retrying = undefined
+    this.#arm()
+  }
+
+  #arm(): void {
+    if (this.#watched.size === 0 || this.#retrying) return
+    this.#retrying = setTimeout(() => void this.#retry(), AGAIN)
+    this.#retrying.unref()
+  }
+}
+
+function factsOf(
+  { callId, uri, displayName }: ListWatcher,
+  resource: string,
+  status: WatcherStatus,
+  event: WatcherEvent,
+): WatcherFacts {
+  return { id: watcherId(`${callId};${uri};${resource}`), uri, displayName, status, event }
+}

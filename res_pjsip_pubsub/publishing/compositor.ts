@@ -1,0 +1,385 @@
+/**
+ * The event state compositor (RFC 3903): who takes PUBLISH for an event, and all that is published. publish.ts has the
+ * steps of one request. What several publications make together is for the packages to say.
+ */
+import { compilePattern, type Pattern } from '../../core/auth/pattern.ts'
+import type { Endpoint, Endpoints } from '../../core/endpoints.ts'
+import { type Logger, reasonOf } from '../../core/log.ts'
+import type { Undo } from '../../core/scope.ts'
+import type { ServerTransaction, SipRequest } from '../../core/sip/contract.ts'
+import { randomId } from '../../core/sip/id.ts'
+import type { Hints } from '../../core/states/hints.ts'
+import type { Store } from '../../core/store-contract.ts'
+import type { Watchable } from '../../core/watch.ts'
+import type { Kind, Publication, PublicationEvent, PublicationHandler, Publishing, ResponseData } from '../contract.ts'
+import { isOwnName, nameKey, senderUri } from '../identity.ts'
+import type { PubsubSettings } from '../options.ts'
+import type { Timers } from '../services.ts'
+import { openPublications } from '../storage/modes.ts'
+import { InboundPublication } from './publication.ts'
+import { followerOf } from './publication-following.ts'
+import type { PublicationStore, StoredPublication } from './publication-store.ts'
+import { Publications } from './publications.ts'
+import { type Asserted, type Published, type PublishServices, priorityOf, publish } from './publish.ts'
+import { Turns } from './turns.ts'
+
+export interface CompositorServices {
+  readonly settings: () => PubsubSettings
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  readonly timers: Timers
+  readonly log: Logger
+  readonly endpoints: Endpoints
+  readonly hints: Pick<Hints, 'find'>
+  readonly packageSays: (event: string, request: SipRequest, resource: string) => ResponseData | undefined
+}
+
+export interface HardState {
+  readonly text: string
+  /** Epoch milliseconds. */
+  readonly modified: number
+}
+
+/** Epoch milliseconds: the last second of the year 9999. */
+const FOREVER = 253_402_300_799_000
+/** Below everything that phones say. */
+const HARD_STATE_PRIORITY = -1_000_000_000
+
+export class Compositor implements Publishing {
+  readonly #services: CompositorServices
+  readonly #handlers = new Map<string, PublicationHandler<unknown>>()
+  readonly #publications: Publications
+  readonly #turns = new Turns()
+  readonly #patterns = new Map<string, Pattern>()
+  readonly #publishing: PublishServices
+  readonly #reading = new Set<Promise<void>>()
+  #store: PublicationStore | undefined
+  #closed = false
+
+  constructor(services: CompositorServices) {
+    this.#services = services
+    // Publications are filed by these keys, so that another sip_uri_match holds when the module is loaded again.
+    const { sip_uri_match } = services.settings()
+    this.#publications = new Publications(services.settings, (name) => nameKey(name, { sip_uri_match }))
+    this.#publishing = this.#makePublishing()
+  }
+
+  /** Takes back what the store holds. */
+  async open(store: Store): Promise<void> {
+    const { settings, now } = this.#services
+    this.#store = await openPublications({ store, settings: settings(), now, all: this.#publications })
+    const unreadable = await this.#store.load((stored) => this.#restore(stored))
+    if (unreadable > 0) this.#services.log.warning(`${unreadable} publications in the store could not be read`)
+    this.#store.follow?.(this.#follower())
+  }
+
+  /** Nothing is told: the publications stay in the store. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#turns.idle()
+    for (const publication of this.#publications) this.#services.timers.cancel(publication)
+    await this.#store?.close()
+  }
+
+  // What modules ask of it.
+
+  publicationHandler<State>(handler: PublicationHandler<State>): Undo {
+    const { event } = handler
+    if (this.#handlers.has(event)) throw new Error(`PUBLISH for ${event} has a handler already`)
+    this.#handlers.set(event, handler)
+    for (const publication of this.#publications) if (publication.event === event) this.#read(publication, handler)
+    return () => {
+      if (this.#handlers.get(event) !== handler) return
+      this.#handlers.delete(event)
+      for (const publication of this.#publications) if (publication.event === event) this.#unread(publication)
+    }
+  }
+
+  publications<State>(event: string, resource: string, kind: Kind<State>): Watchable<readonly Publication<State>[]> {
+    const handler = this.#handlers.get(event)
+    if (handler && handler.kind.name !== kind.name)
+      throw new Error(`what is published for ${event} is a ${handler.kind.name}, not a ${kind.name}`)
+    // The name of the kind has just been compared, and only its handler makes states of it.
+    return this.#publications.watchable(event, resource) as Watchable<readonly Publication<State>[]>
+  }
+
+  get settings(): PubsubSettings {
+    return this.#services.settings()
+  }
+
+  get allPublications(): Iterable<InboundPublication> {
+    return this.#publications
+  }
+
+  /** What is published about a resource now, best first. */
+  ofResource(event: string, resource: string): readonly InboundPublication[] {
+    return this.#publications.watchable(event, resource).value
+  }
+
+  publicationsRead(): Promise<void> | undefined {
+    return this.#reading.size === 0 ? undefined : Promise.all(this.#reading).then(() => undefined)
+  }
+
+  isPublished(resource: string): boolean {
+    if (resource === '') return false
+    return this.#services.settings().accept_unknown || this.#publications.about(resource)
+  }
+
+  onPublication(listener: (what: PublicationEvent, publication: Publication) => void): Undo {
+    return this.#publications.onPublication(listener)
+  }
+
+  /** Events that are taken: Allow-Events. */
+  get publishable(): readonly string[] {
+    return [...this.#handlers.keys()]
+  }
+
+  // What happens.
+
+  /** A PUBLISH of this endpoint. `asserted`: what is not to be taken from the request. */
+  publish(tx: ServerTransaction, endpoint: Endpoint, asserted: Partial<Asserted> = {}): Promise<Published> {
+    const settings = this.#services.settings()
+    const sender = nameKey(asserted.sender ?? senderUri(tx.request, endpoint, settings) ?? '', settings)
+    const priority = asserted.priority ?? priorityOf(tx.request, endpoint, settings.xavp_cfg)
+    return publish(tx, endpoint, { sender, priority }, this.#publishing)
+  }
+
+  /** The files were read again. */
+  endpointsChanged(): void {
+    const { endpoints } = this.#services.endpoints.files
+    for (const publication of this.#publications) {
+      const now = endpoints.get(publication.endpointId)
+      if (now) publication.belongsTo(now)
+    }
+  }
+
+  /** Other options. */
+  reload(): void {
+    this.#publications.reorder()
+  }
+
+  /** Deletes rows that are over and that nobody has. Resolves with their number. */
+  async cleanup(): Promise<number> {
+    const live = new Set([...this.#publications].map(({ ruid }) => ruid))
+    return (await this.#store?.clean(this.#services.now(), (ruid) => live.has(ruid))) ?? 0
+  }
+
+  /** The table was changed by somebody else: what it says about a resource holds from now on. */
+  async reread(event: string, resource: string): Promise<void> {
+    const stored = await this.#store?.reread(event, resource)
+    if (!stored) return
+    const key = this.#publications.topicKey(event, resource)
+    await this.#turns.take(key, async () => {
+      const kept = new Set(stored.map(({ facts }) => facts.ruid))
+      const known = new Map([...this.#publications].map((one) => [one.ruid, one]))
+      for (const one of known.values()) {
+        const isAbout = this.#publications.topicKey(one.event, one.resource) === key
+        // Hard state is of a file, whatever the table says.
+        if (isAbout && one.endpointId !== '' && !kept.has(one.ruid)) this.#drop(one, 'its row is gone from the table')
+      }
+      for (const one of stored) {
+        const before = known.get(one.facts.ruid)
+        if (before?.body === one.said.body) continue
+        if (before) this.#forgetInMemory(before)
+        this.#restore(one)
+      }
+    })
+  }
+
+  /**
+   * What holds about a resource where nobody publishes anything (RFC 3903 4, hard state): a document from a file, until
+   * it is withdrawn. `instance` tells one file from another. Throws where the document is not good.
+   */
+  async hardState(event: string, resource: string, instance: string, document: HardState | undefined): Promise<void> {
+    const handler = this.#handlers.get(event)
+    if (!handler) throw new Error(`nobody reads what is published for ${event}`)
+    const read = document && (await handler.read(bodyOf(document, handler, resource)))
+    if (read && 'fault' in read) throw new Error(read.fault)
+    const known = this.#publications.ofInstance({ event, resource, endpointId: '', instance })
+    if (known) this.#drop(known, 'its file is read again, or gone')
+    if (!document || !read) return
+    const ruid = randomId()
+    const facts = {
+      ruid,
+      event,
+      resource,
+      domain: '',
+      endpointId: '',
+      endpoint: undefined,
+      publisher: instance,
+      instance,
+    }
+    const said = {
+      contentType: handler.accept[0],
+      body: document.text,
+      read: { state: read.state },
+      sender: '',
+      priority: HARD_STATE_PRIORITY,
+      received: document.modified,
+    }
+    const lease = { entityTag: randomId(), expires: FOREVER }
+    const made = new InboundPublication(ruid.slice(0, 8), facts, said, lease, (due) => this.#due(due))
+    await this.#store?.keep(made)
+    this.#publications.add(made)
+    this.#publications.tell('published', made)
+  }
+
+  #forgetInMemory(publication: InboundPublication): void {
+    this.#services.timers.cancel(publication)
+    this.#publications.remove(publication, { quiet: true })
+  }
+
+  #restore({ facts, said, lease }: StoredPublication): void {
+    if (lease.expires <= this.#services.now()) return void this.#store?.forget(facts)
+    const endpoint = this.#services.endpoints.files.endpoints.get(facts.endpointId)
+    const publication = new InboundPublication(facts.ruid.slice(0, 8), { ...facts, endpoint }, said, lease, (due) =>
+      this.#due(due),
+    )
+    this.#publications.add(publication)
+    this.#arm(publication)
+    const handler = this.#handlers.get(facts.event)
+    if (handler) this.#read(publication, handler)
+  }
+
+  #read(publication: InboundPublication, handler: PublicationHandler<unknown>): void {
+    const reading = this.#readNow(publication, handler).finally(() => this.#reading.delete(reading))
+    this.#reading.add(reading)
+  }
+
+  async #readNow(publication: InboundPublication, handler: PublicationHandler<unknown>): Promise<void> {
+    const { contentType: type, body, resource } = publication
+    const read = await Promise.resolve(
+      handler.read({ type, body: Buffer.from(body), resource, previous: undefined }),
+    ).catch((error: unknown) => ({ fault: reasonOf(error) }))
+    // It may have said something else meanwhile, or its handler may be gone.
+    if (publication.isRead || publication.body !== body || this.#handlers.get(publication.event) !== handler) return
+    if ('fault' in read) return this.#drop(publication, `it cannot be read any more: ${read.fault}`)
+    publication.reads({ state: read.state })
+    this.#publications.refresh(publication.event, resource)
+  }
+
+  #follower(): ReturnType<typeof followerOf> {
+    return followerOf({
+      publications: this.#publications,
+      handler: (event) => this.#handlers.get(event),
+      restore: (stored) => this.#restore(stored),
+      arm: (publication) => this.#arm(publication),
+      disarm: (publication) => this.#services.timers.cancel(publication),
+      drop: (publication, why) => this.#drop(publication, why),
+      tell: (what, publication) => this.#publications.tell(what, publication),
+    })
+  }
+
+  #unread(publication: InboundPublication): void {
+    publication.reads(undefined)
+    this.#publications.refresh(publication.event, publication.resource)
+  }
+
+  /** It may have been refreshed at another server. */
+  #due(publication: InboundPublication): void {
+    const synced = this.#store?.sync?.()
+    if (!synced) return this.#expired(publication)
+    void synced.then(() => {
+      const isOver = publication.expires <= this.#services.now()
+      if (isOver && this.#publications.ofRuid(publication.ruid) === publication) this.#expired(publication)
+    })
+  }
+
+  #expired(publication: InboundPublication): void {
+    if (this.#closed) return
+    this.#services.log.debug(() => `${label(publication)} expired`)
+    this.#publications.remove(publication, { quiet: this.#services.settings().force_delete })
+    void this.#store?.forget(publication)
+    this.#handlers.get(publication.event)?.publishExpire?.(publication)
+    this.#publications.tell('expired', publication)
+  }
+
+  #drop(publication: InboundPublication, why: string): void {
+    this.#services.log.warning(`${label(publication)} is dropped: ${why}`)
+    this.#services.timers.cancel(publication)
+    this.#publications.remove(publication)
+    void this.#store?.forget(publication)
+    this.#publications.tell('removed', publication)
+  }
+
+  #arm(publication: InboundPublication): void {
+    if (publication.expires >= FOREVER) return
+    this.#services.timers.arm(publication, Math.max(0, publication.expires - this.#services.now()))
+  }
+
+  #makePublishing(): PublishServices {
+    const { settings, now, timers, log, endpoints, packageSays } = this.#services
+    return {
+      settings,
+      now,
+      packageSays,
+      publications: this.#publications,
+      handler: (event) => this.#handlers.get(event),
+      events: () => this.publishable,
+      ignoreUriUserOptions: () => endpoints.global.ignore_uri_user_options,
+      mayPublish: (endpoint, resource) => this.#mayPublish(endpoint, resource),
+      exists: (handler, resource, endpoint) => this.#exists(handler, resource, endpoint),
+      inTurn: (key, work) => this.#turns.take(key, work),
+      find: async (entityTag) => {
+        await this.#store?.sync?.()
+        return this.#publications.ofTag(entityTag)
+      },
+      keep: (publication) => this.#store?.keep(publication),
+      forget: (publication) => this.#store?.forget(publication),
+      due: (publication) => this.#due(publication),
+      arm: (publication) => this.#arm(publication),
+      disarm: (publication) => timers.cancel(publication),
+      tell: (what, publication) => {
+        log.debug(() => `${label(publication)}: ${what}`)
+        this.#publications.tell(what, publication)
+      },
+      refused: (request, endpoint, why) =>
+        log.notice(`PUBLISH of endpoint ${endpoint.id} for ${request.requestUri} is refused: ${why}`),
+      closed: () => this.#closed,
+    }
+  }
+
+  /** `allow_publish` of the endpoint. Whatever else it allows, its own names are its own. */
+  #mayPublish(endpoint: Endpoint, resource: string): boolean {
+    const { allow_publish } = endpoint
+    if (allow_publish === 'no') return false
+    if (allow_publish === 'any') return true
+    if (isOwnName(resource, endpoint, this.#services.settings())) return true
+    if (allow_publish === 'own') return false
+    let pattern = this.#patterns.get(allow_publish)
+    if (!pattern) this.#patterns.set(allow_publish, (pattern = compilePattern(allow_publish)))
+    return pattern.test(resource)
+  }
+
+  async #exists(
+    handler: PublicationHandler<unknown>,
+    resource: string,
+    endpoint: Endpoint,
+  ): Promise<boolean | 'unavailable'> {
+    if (this.isPublished(resource)) return true
+    const { endpoints, hints } = this.#services
+    if (resource === '') return false
+    if ((await endpoints.endpoint(resource)) || (await endpoints.aor(resource))) return true
+    if (await handler.exists?.(resource, endpoint)) return true
+    const hint = await hints.find(endpoint.hintContext, resource)
+    if (hint === undefined || hint === 'unreachable') {
+      const unsure = endpoints.mayExist('endpoint', resource) || endpoints.mayExist('aor', resource)
+      return hint === 'unreachable' || unsure ? 'unavailable' : false
+    }
+    // A hint that nobody watches is let go.
+    void hint.watch({ value: () => undefined })()
+    return true
+  }
+}
+
+function bodyOf(
+  { text }: HardState,
+  { accept }: PublicationHandler<unknown>,
+  resource: string,
+): Parameters<PublicationHandler<unknown>['read']>[0] {
+  return { type: accept[0], body: Buffer.from(text), resource, previous: undefined }
+}
+
+function label({ event, resource, publisher }: Publication): string {
+  return `what ${publisher} publishes for ${event} of ${resource}`
+}

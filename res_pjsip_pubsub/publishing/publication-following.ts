@@ -1,0 +1,69 @@
+/** What another server published, or changed, or took back, as it is in this one. */
+import { reasonOf } from '../../core/log.ts'
+import type { PublicationEvent, PublicationHandler } from '../contract.ts'
+import type { InboundPublication } from './publication.ts'
+import type { PublicationFollower, StoredPublication } from './publication-store.ts'
+import type { Publications } from './publications.ts'
+
+export interface FollowingServices {
+  readonly publications: Publications
+  readonly handler: (event: string) => PublicationHandler<unknown> | undefined
+  /** It is new here. */
+  readonly restore: (stored: StoredPublication) => void
+  readonly arm: (publication: InboundPublication) => void
+  readonly disarm: (publication: InboundPublication) => void
+  readonly drop: (publication: InboundPublication, why: string) => void
+  readonly tell: (what: PublicationEvent, publication: InboundPublication) => void
+}
+
+export function followerOf(services: FollowingServices): PublicationFollower {
+  const { publications, restore, disarm, tell } = services
+  return {
+    changed(stored) {
+      const known = publications.ofRuid(stored.facts.ruid)
+      if (known) return changed(known, stored, services)
+      restore(stored)
+      const made = publications.ofRuid(stored.facts.ruid)
+      if (made) tell('published', made)
+    },
+    gone(ruid) {
+      const known = publications.ofRuid(ruid)
+      if (!known) return
+      disarm(known)
+      publications.remove(known)
+      tell('removed', known)
+    },
+  }
+}
+
+function changed(known: InboundPublication, { said, lease }: StoredPublication, services: FollowingServices): void {
+  const { publications, arm, tell } = services
+  const before = known.entityTag
+  if (lease.entityTag !== before || lease.expires !== known.expires) {
+    known.renewed(lease)
+    publications.retag(known, before)
+    arm(known)
+  }
+  if (said.received !== known.received || said.body !== known.body) void says(known, said, services)
+  else if (lease.entityTag !== before) tell('refreshed', known)
+}
+
+/** What it said before is shown until what it says now is read. */
+async function says(
+  known: InboundPublication,
+  said: StoredPublication['said'],
+  services: FollowingServices,
+): Promise<void> {
+  const { publications, handler, drop, tell } = services
+  const of = handler(known.event)
+  const body = Buffer.from(said.body)
+  const { contentType: type } = said
+  const read = await Promise.resolve(of?.read({ type, body, resource: known.resource, previous: undefined })).catch(
+    (error: unknown) => ({ fault: reasonOf(error) }),
+  )
+  if (publications.ofRuid(known.ruid) !== known || said.received < known.received) return
+  if (read && 'fault' in read) return drop(known, `it cannot be read: ${read.fault}`)
+  known.says({ ...said, read: read && { state: read.state } })
+  publications.refresh(known.event, known.resource)
+  tell('changed', known)
+}

@@ -1,0 +1,186 @@
+/**
+ * `publ_cache = 0`: what is published is what the table says, whichever server wrote it.
+ *
+ * Each change has a number, counted up in the transaction that makes it. Who has seen all up to one number asks for the
+ * rows above it: when SQLite says that another process has written, and before a PUBLISH that names an entity-tag is
+ * looked at. A row that goes stays for a while without a body, for the others to see.
+ */
+import type { Undo } from '../../core/scope.ts'
+import { type Store, StoreUnavailable, type Table, type TableDefinition } from '../../core/store-contract.ts'
+import {
+  fromRow,
+  isRow,
+  type KeptPublication,
+  openCachedPublications,
+  PRESENTITY,
+  type PresentityRow,
+  type PublicationFollower,
+  type PublicationStore,
+  type StoredPublication,
+  toRow,
+} from './publication-store.ts'
+
+interface Counter {
+  readonly name: string
+  readonly value: number
+}
+
+const COUNTERS: TableDefinition<Counter> = {
+  name: 'presence_counters',
+  key: 'name',
+  columns: { name: 'text', value: 'integer' },
+}
+
+/** What becomes of the row that is found; undefined leaves it. */
+type Change = (found: PresentityRow | undefined) => PresentityRow | undefined
+
+/** Milliseconds between two attempts to write what the disk refused. */
+const RETRY = 500
+/** Milliseconds that a row stays for the others to see that it is gone. */
+const SEEN = 10_000
+
+export interface SharedSettings {
+  readonly store: Store
+  readonly table: string
+  /** What there is, for a file that has to be written anew. */
+  readonly pageRows: number
+  readonly all: Iterable<KeptPublication>
+  /** Milliseconds between two looks for what others wrote. */
+  readonly period: number
+  readonly now: () => number
+}
+
+export class SharedPublications implements PublicationStore {
+  readonly #settings: SharedSettings
+  readonly #table: Table<PresentityRow>
+  readonly #counters: Table<Counter>
+  readonly #plain: PublicationStore
+  #seen = 0
+  #follower: PublicationFollower | undefined
+  #stopWatching: Undo = () => undefined
+  #syncing: Promise<void> = Promise.resolve()
+  /** What could not be written, by ruid. */
+  readonly #unwritten = new Map<string, Change>()
+  #retry: NodeJS.Timeout | undefined
+  /** Rows that are gone, and when they may be deleted. */
+  readonly #gone = new Map<string, number>()
+
+  private constructor(
+    settings: SharedSettings,
+    tables: { table: Table<PresentityRow>; counters: Table<Counter>; plain: PublicationStore },
+  ) {
+    this.#settings = settings
+    this.#table = tables.table
+    this.#counters = tables.counters
+    this.#plain = tables.plain
+  }
+
+  static async open(settings: SharedSettings): Promise<SharedPublications> {
+    const { store, table: name, all, pageRows } = settings
+    const plain = await openCachedPublications(store, name, all, pageRows)
+    const rows = function* (): Iterable<PresentityRow> {
+      for (const publication of all) if (publication.endpointId !== '') yield toRow(publication)
+    }
+    const table = await store.table<PresentityRow>({ ...PRESENTITY, name, rows })
+    return new SharedPublications(settings, { table, counters: await store.table(COUNTERS), plain })
+  }
+
+  async load(each: (stored: StoredPublication) => void): Promise<number> {
+    this.#seen = Math.max(0, ...(await this.#table.select({}, ['changed', 0])).map(({ changed }) => changed ?? 0))
+    return this.#plain.load(each)
+  }
+
+  follow(follower: PublicationFollower): void {
+    this.#follower = follower
+    const { store, period } = this.#settings
+    this.#stopWatching = store.onForeignChange(period, () => void this.sync())
+  }
+
+  sync(): Promise<void> {
+    const next = this.#syncing.then(() => this.#read())
+    this.#syncing = next.catch(() => undefined)
+    return this.#syncing
+  }
+
+  keep(publication: KeptPublication): Promise<void> {
+    // Hard state is a file of each server.
+    if (publication.endpointId === '') return Promise.resolve()
+    const row = toRow(publication)
+    return this.#write(row.ruid, () => row)
+  }
+
+  forget({ ruid }: Pick<KeptPublication, 'ruid'>): Promise<void> {
+    this.#gone.set(ruid, this.#settings.now() + SEEN)
+    return this.#write(ruid, (found) => found && { ...found, body: '', expires: 0, expires_ms: 0 })
+  }
+
+  reread(event: string, resource: string): Promise<readonly StoredPublication[]> {
+    return this.#plain.reread(event, resource)
+  }
+
+  clean(now: number, isLive: (ruid: string) => boolean): Promise<number> {
+    return this.#plain.clean(now, isLive)
+  }
+
+  async close(): Promise<void> {
+    void this.#stopWatching()
+    await this.#syncing
+    await this.#writeAgain()
+    clearTimeout(this.#retry)
+    await this.#settings.store.flush()
+  }
+
+  /** With the next number. What cannot be written now is written later; newer changes of the same row go first. */
+  async #write(ruid: string, change: Change): Promise<void> {
+    this.#unwritten.delete(ruid)
+    const now = this.#settings.now()
+    const name = this.#settings.table
+    try {
+      await this.#settings.store.atomically(async (at) => {
+        const [found] = await at.select(this.#table, { ruid })
+        const row = change(found)
+        if (!row) return
+        const [counter] = await at.select(this.#counters, { name })
+        const value = Math.max(counter?.value ?? 0, this.#seen) + 1
+        at.put(this.#counters, { name, value })
+        at.put(this.#table, { ...row, changed: value })
+        for (const [gone, until] of this.#gone) {
+          if (until > now) continue
+          at.delete(this.#table, gone)
+          this.#gone.delete(gone)
+        }
+      })
+      // An older change that failed meanwhile is of no use any more.
+      this.#unwritten.delete(ruid)
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error
+      this.#unwritten.set(ruid, change)
+      this.#retry ??= setTimeout(() => void this.#writeAgain().catch(() => undefined), RETRY).unref()
+    }
+  }
+
+  async #writeAgain(): Promise<void> {
+    clearTimeout(this.#retry)
+    this.#retry = undefined
+    const waiting = new Map(this.#unwritten)
+    for (const [ruid, change] of waiting) if (this.#unwritten.get(ruid) === change) await this.#write(ruid, change)
+  }
+
+  /** What is above the last number known; our own changes come back and change nothing. */
+  async #read(): Promise<void> {
+    let rows: readonly PresentityRow[]
+    try {
+      rows = await this.#table.select({}, ['changed', this.#seen])
+    } catch (error) {
+      if (error instanceof StoreUnavailable) return
+      throw error
+    }
+    const inOrder = rows.toSorted((a, b) => (a.changed ?? 0) - (b.changed ?? 0))
+    for (const row of inOrder) {
+      this.#seen = Math.max(this.#seen, row.changed ?? 0)
+      if (!isRow({ ...row })) continue
+      if (row.expires === 0) this.#follower?.gone(row.ruid)
+      else this.#follower?.changed(fromRow(row))
+    }
+  }
+}

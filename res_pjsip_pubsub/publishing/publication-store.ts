@@ -1,0 +1,214 @@
+/**
+ * Publications in the store: a row each, in Kamailio's table `presentity` with Kamailio's columns, and behind them those
+ * that Kamailio has no use for.
+ */
+import type { Store, Table, TableDefinition } from '../../core/store-contract.ts'
+import type { Lease, PublicationFacts, Said } from './publication.ts'
+
+export interface PresentityRow {
+  /** Unique over all servers and restarts. */
+  readonly ruid: string
+  readonly username: string
+  readonly domain: string
+  readonly event: string
+  readonly etag: string
+  /** Epoch seconds, as Kamailio counts. */
+  readonly expires: number
+  readonly received_time: number
+  readonly body: string
+  readonly sender: string
+  readonly priority: number
+  readonly content_type: string
+  readonly endpoint: string
+  readonly publisher: string
+  readonly instance: string
+  /** Epoch milliseconds. */
+  readonly expires_ms: number | null
+  readonly received_ms: number | null
+  /** Goes up with each change, over all rows, where several servers have the table. */
+  readonly changed: number | null
+}
+
+export const PRESENTITY: Omit<TableDefinition<PresentityRow>, 'name'> = {
+  key: 'ruid',
+  serial: 'id',
+  version: 5,
+  indexes: [['username', 'domain', 'event'], ['changed']],
+  columns: {
+    ruid: 'text',
+    username: 'text',
+    domain: 'text',
+    event: 'text',
+    etag: 'text',
+    expires: 'integer',
+    received_time: 'integer',
+    body: 'text',
+    sender: 'text',
+    priority: 'integer',
+    content_type: 'text',
+    endpoint: 'text',
+    publisher: 'text',
+    instance: 'text',
+    expires_ms: 'integer',
+    received_ms: 'integer',
+    changed: 'integer',
+  },
+}
+
+/** What rows of others may lack. */
+const OWN: ReadonlySet<string> = new Set(['expires_ms', 'received_ms', 'changed'])
+
+/** Milliseconds that a row may be over: whoever has it is about to take it away. */
+const OVERDUE = 60_000
+
+/** A publication as it is stored: nobody has read its body yet. */
+export interface StoredPublication {
+  readonly facts: PublicationFacts
+  readonly said: Said
+  readonly lease: Lease
+}
+
+/** What is written; an InboundPublication has it. */
+export interface KeptPublication extends PublicationFacts, Lease, Omit<Said, 'read'> {}
+
+/** Where publications are kept. What `keep` and `forget` return is waited for before the PUBLISH is answered. */
+export interface PublicationStore {
+  /** All there are, in pages. Resolves with the number of rows that could not be read, and were deleted. */
+  load(each: (stored: StoredPublication) => void): Promise<number>
+  keep(publication: KeptPublication): void | Promise<void>
+  forget(publication: Pick<KeptPublication, 'ruid'>): void | Promise<void>
+  /** What the table holds about a resource now, however it came there. */
+  reread(event: string, resource: string): Promise<readonly StoredPublication[]>
+  /** Deletes rows whose time is over and that nobody took away. Resolves with their number. */
+  clean(now: number, isLive: (ruid: string) => boolean): Promise<number>
+  /** Tells what other servers publish from now on. Absent where there are none. */
+  follow?(follower: PublicationFollower): void
+  /** Resolves when all that others published before is told. */
+  sync?(): Promise<void>
+  /** Resolves when everything is on disk. */
+  close(): Promise<void>
+}
+
+export interface PublicationFollower {
+  changed(stored: StoredPublication): void
+  gone(ruid: string): void
+}
+
+/**
+ * `publ_cache = 1`: written before the answer, and read once. While the disk refuses, nobody waits for it. `all`: those
+ * there are, for a file that has to be written anew. `pageRows`: read in one step (`fetch_rows`).
+ */
+export async function openCachedPublications(
+  store: Store,
+  name: string,
+  all: Iterable<KeptPublication>,
+  pageRows: number,
+): Promise<PublicationStore> {
+  const rows = function* (): Iterable<PresentityRow> {
+    for (const publication of all) yield toRow(publication)
+  }
+  const table: Table<PresentityRow> = await store.table({ ...PRESENTITY, name, rows })
+  const written = async (): Promise<void> => void (store.writable && (await store.durable()))
+  return {
+    keep: (publication) => {
+      table.put(toRow(publication))
+      return written()
+    },
+    forget: ({ ruid }) => {
+      table.delete(ruid)
+      return written()
+    },
+    close: () => store.flush(),
+    async reread(event, resource) {
+      const found = await table.select({ event, username: resource })
+      return found.filter((row) => isRow({ ...row })).map(fromRow)
+    },
+    async clean(now, isLive) {
+      let cleaned = 0
+      await table.load((page) => {
+        for (const row of page) {
+          if (isOfOthers({ ...row }) || row.expires * 1000 + OVERDUE > now || isLive(row.ruid)) continue
+          table.delete(row.ruid)
+          cleaned++
+        }
+      })
+      return cleaned
+    },
+    async load(each) {
+      let unreadable = 0
+      await table.load((page) => {
+        for (const row of page) {
+          if (isRow({ ...row })) {
+            each(fromRow(row))
+          } else if (!isOfOthers({ ...row })) {
+            unreadable++
+            table.delete(row.ruid)
+          }
+        }
+      }, pageRows)
+      return unreadable
+    },
+  }
+}
+
+export function toRow(publication: KeptPublication): PresentityRow {
+  return {
+    ruid: publication.ruid,
+    username: publication.resource,
+    domain: publication.domain,
+    event: publication.event,
+    etag: publication.entityTag,
+    expires: Math.ceil(publication.expires / 1000),
+    received_time: Math.floor(publication.received / 1000),
+    body: publication.body,
+    sender: publication.sender,
+    priority: publication.priority,
+    content_type: publication.contentType,
+    endpoint: publication.endpointId,
+    publisher: publication.publisher,
+    instance: publication.instance,
+    expires_ms: publication.expires,
+    received_ms: publication.received,
+    changed: 0,
+  }
+}
+
+export function fromRow(row: PresentityRow): StoredPublication {
+  return {
+    facts: {
+      ruid: row.ruid,
+      event: row.event,
+      resource: row.username,
+      domain: row.domain,
+      endpointId: row.endpoint,
+      endpoint: undefined,
+      publisher: row.publisher,
+      instance: row.instance,
+    },
+    said: {
+      contentType: row.content_type,
+      body: row.body,
+      read: undefined,
+      sender: row.sender,
+      priority: row.priority,
+      received: row.received_ms ?? row.received_time * 1000,
+    },
+    lease: { entityTag: row.etag, expires: row.expires_ms ?? row.expires * 1000 },
+  }
+}
+
+/** Kamailio's, say: it has no column for what we need to show them. They are left alone. */
+function isOfOthers({ ruid, content_type }: Readonly<Record<string, unknown>>): boolean {
+  return typeof ruid !== 'string' || content_type === null
+}
+
+/** Rows come from a file that anybody may have written to. */
+export function isRow(row: Readonly<Record<string, unknown>>): boolean {
+  return Object.entries(PRESENTITY.columns).every(([name, type]) =>
+    OWN.has(name) && row[name] === null
+      ? true
+      : type === 'text'
+        ? typeof row[name] === 'string'
+        : Number.isSafeInteger(row[name]),
+  )
+}

@@ -1,0 +1,123 @@
+/** One publication (RFC 3903 2): what it says now, until when, and which entity-tag its next PUBLISH has to name. */
+import type { Endpoint } from '../../core/endpoints.ts'
+import { Timed } from '../../core/sip/timer-wheel.ts'
+import type { Publication } from '../contract.ts'
+import { DatastoreMap } from '../datastores.ts'
+
+/** What stays the same while it lives. */
+export interface PublicationFacts {
+  /** Unique over restarts too: its key in the store. */
+  readonly ruid: string
+  readonly event: string
+  readonly resource: string
+  readonly domain: string
+  readonly endpointId: string
+  readonly endpoint: Endpoint | undefined
+  readonly publisher: string
+  readonly instance: string
+}
+
+/** What a body that was published brings with it. */
+export interface Said {
+  readonly contentType: string
+  readonly body: string
+  /** Undefined until its handler has read the body: after a restart, or while the handler is away. */
+  readonly read: { readonly state: unknown } | undefined
+  readonly sender: string
+  readonly priority: number
+  /** Epoch milliseconds. */
+  readonly received: number
+}
+
+export interface Lease {
+  readonly entityTag: string
+  /** Epoch milliseconds. */
+  readonly expires: number
+}
+
+export class InboundPublication extends Timed implements Publication {
+  readonly id: string
+  readonly ruid: string
+  readonly event: string
+  readonly resource: string
+  readonly domain: string
+  readonly endpointId: string
+  readonly publisher: string
+  readonly instance: string
+  readonly datastores = new DatastoreMap()
+  #endpoint: Endpoint | undefined
+  #said: Said
+  #lease: Lease
+  readonly #due: (publication: InboundPublication) => void
+
+  /** `due`: its time is over. */
+  constructor(id: string, facts: PublicationFacts, said: Said, lease: Lease, due: (it: InboundPublication) => void) {
+    super()
+    this.id = id
+    this.ruid = facts.ruid
+    this.event = facts.event
+    this.resource = facts.resource
+    this.domain = facts.domain
+    this.endpointId = facts.endpointId
+    this.publisher = facts.publisher
+    this.instance = facts.instance
+    this.#endpoint = facts.endpoint
+    this.#said = said
+    this.#lease = lease
+    this.#due = due
+  }
+
+  get endpoint(): Endpoint | undefined {
+    return this.#endpoint
+  }
+  get entityTag(): string {
+    return this.#lease.entityTag
+  }
+  get expires(): number {
+    return this.#lease.expires
+  }
+  get sender(): string {
+    return this.#said.sender
+  }
+  get priority(): number {
+    return this.#said.priority
+  }
+  get received(): number {
+    return this.#said.received
+  }
+  get contentType(): string {
+    return this.#said.contentType
+  }
+  get body(): string {
+    return this.#said.body
+  }
+  get state(): unknown {
+    return this.#said.read?.state
+  }
+
+  /** Whether its handler has read it, so that it can be shown. */
+  get isRead(): boolean {
+    return this.#said.read !== undefined
+  }
+
+  says(said: Said): void {
+    this.#said = said
+  }
+
+  /** Its handler came, or went. */
+  reads(read: Said['read']): void {
+    this.#said = { ...this.#said, read }
+  }
+
+  renewed(lease: Lease): void {
+    this.#lease = lease
+  }
+
+  belongsTo(endpoint: Endpoint | undefined): void {
+    this.#endpoint = endpoint
+  }
+
+  override fire(): void {
+    this.#due(this)
+  }
+}

@@ -1,0 +1,203 @@
+/** All publications there are, the ways to find one, and those of a resource as a state that is watched. */
+import type { Undo } from '../../core/scope.ts'
+import { type Watchable, Watched, type WatchObserver } from '../../core/watch.ts'
+import type { PublicationEvent } from '../contract.ts'
+import type { InboundPublication } from './publication.ts'
+
+type Listener = (what: PublicationEvent, publication: InboundPublication) => void
+type Several = readonly InboundPublication[]
+
+export interface PublicationSettings {
+  /** 0: the newest goes first; 1: the one of the highest priority. */
+  readonly retrieve_order: number
+}
+
+/** What is published about one resource for one event. It is there as long as it holds or is watched by anything. */
+interface Topic {
+  readonly all: Set<InboundPublication>
+  readonly shown: Watched<Several>
+}
+
+const NONE: Several = []
+
+export class Publications implements Iterable<InboundPublication> {
+  readonly #byTag = new Map<string, InboundPublication>()
+  readonly #byRuid = new Map<string, InboundPublication>()
+  readonly #byInstance = new Map<string, InboundPublication>()
+  readonly #byEndpoint = new Map<string, number>()
+  /** `event\0resource`, by the key of its name. */
+  readonly #topics = new Map<string, Topic>()
+  /** resource → how many, over all events */
+  readonly #resources = new Map<string, number>()
+  readonly #listeners = new Set<Listener>()
+  readonly #settings: () => PublicationSettings
+  readonly #nameKey: (resource: string) => string
+
+  /** `nameKey`: equal for names that mean the same resource. */
+  constructor(settings: () => PublicationSettings, nameKey: (resource: string) => string) {
+    this.#settings = settings
+    this.#nameKey = nameKey
+  }
+
+  get size(): number {
+    return this.#byTag.size
+  }
+
+  [Symbol.iterator](): IterableIterator<InboundPublication> {
+    return this.#byTag.values()
+  }
+
+  add(publication: InboundPublication): void {
+    const { event, resource, endpointId, entityTag } = publication
+    this.#byTag.set(entityTag, publication)
+    this.#byRuid.set(publication.ruid, publication)
+    if (publication.instance !== '') this.#byInstance.set(instanceKey(publication), publication)
+    count(this.#byEndpoint, endpointId, 1)
+    count(this.#resources, this.#nameKey(resource), 1)
+    this.#topic(event, resource).all.add(publication)
+    this.refresh(event, resource)
+  }
+
+  /** `quiet`: nobody is told, until something else about the resource changes. */
+  remove(publication: InboundPublication, { quiet = false }: { readonly quiet?: boolean } = {}): void {
+    const { event, resource, endpointId } = publication
+    if (this.#byTag.get(publication.entityTag) !== publication) return
+    this.#byTag.delete(publication.entityTag)
+    this.#byRuid.delete(publication.ruid)
+    const phone = instanceKey(publication)
+    if (this.#byInstance.get(phone) === publication) this.#byInstance.delete(phone)
+    count(this.#byEndpoint, endpointId, -1)
+    count(this.#resources, this.#nameKey(resource), -1)
+    const key = this.topicKey(event, resource)
+    this.#topics.get(key)?.all.delete(publication)
+    if (quiet) this.#tidy(key)
+    else this.refresh(event, resource)
+  }
+
+  /** It has this entity-tag from now on. */
+  retag(publication: InboundPublication, before: string): void {
+    this.#byTag.delete(before)
+    this.#byTag.set(publication.entityTag, publication)
+  }
+
+  ofTag(entityTag: string): InboundPublication | undefined {
+    return this.#byTag.get(entityTag)
+  }
+
+  ofRuid(ruid: string): InboundPublication | undefined {
+    return this.#byRuid.get(ruid)
+  }
+
+  /** What the same phone has published there already. */
+  ofInstance(facts: InstanceFacts): InboundPublication | undefined {
+    return facts.instance === '' ? undefined : this.#byInstance.get(instanceKey(facts))
+  }
+
+  /** How many an endpoint has. */
+  ofEndpoint(endpointId: string): number {
+    return this.#byEndpoint.get(endpointId) ?? 0
+  }
+
+  /** Whether anything is published about a resource, for whatever event. */
+  about(resource: string): boolean {
+    return this.#resources.has(this.#nameKey(resource))
+  }
+
+  /** Equal where two PUBLISH requests are about the same. */
+  topicKey(event: string, resource: string): string {
+    return `${event}\0${this.#nameKey(resource)}`
+  }
+
+  /** Those of a resource that can be shown, best first. */
+  watchable(event: string, resource: string): Watchable<Several> {
+    const key = this.topicKey(event, resource)
+    const topics = this.#topics
+    const watch = (observer: WatchObserver<Several>): Undo => {
+      const undo = this.#topic(event, resource).shown.watch(observer)
+      return () => {
+        void undo()
+        this.#tidy(key)
+      }
+    }
+    return {
+      get value(): Several {
+        return topics.get(key)?.shown.value ?? NONE
+      },
+      watch,
+    }
+  }
+
+  /** One of them changed: whoever watches the resource is told. */
+  refresh(event: string, resource: string): void {
+    const key = this.topicKey(event, resource)
+    const topic = this.#topics.get(key)
+    if (!topic) return
+    this.#show(topic)
+    this.#tidy(key)
+  }
+
+  /** The order may be another now. */
+  reorder(): void {
+    for (const topic of this.#topics.values()) this.#show(topic)
+  }
+
+  onPublication(listener: Listener): Undo {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
+  }
+
+  tell(what: PublicationEvent, publication: InboundPublication): void {
+    for (const listener of this.#listeners) listener(what, publication)
+  }
+
+  #topic(event: string, resource: string): Topic {
+    const key = this.topicKey(event, resource)
+    let topic = this.#topics.get(key)
+    if (!topic) this.#topics.set(key, (topic = { all: new Set(), shown: new Watched<Several>(NONE) }))
+    return topic
+  }
+
+  #show({ all, shown }: Topic): void {
+    // Of those that came in one millisecond the later goes first.
+    const visible = [...all].filter((publication) => publication.isRead).reverse()
+    if (visible.length > 0) shown.set(visible.sort(this.#settings().retrieve_order === 1 ? byPriority : byTime))
+    else if (shown.value.length > 0) shown.set(NONE)
+  }
+
+  #tidy(key: string): void {
+    const topic = this.#topics.get(key)
+    if (topic && topic.all.size === 0 && topic.shown.watchers === 0) this.#topics.delete(key)
+  }
+}
+
+type InstanceFacts = Pick<InboundPublication, 'event' | 'resource' | 'endpointId' | 'instance'>
+
+function instanceKey({ event, resource, endpointId, instance }: InstanceFacts): string {
+  return `${event}\0${resource}\0${endpointId}\0${instance}`
+}
+
+function count(counts: Map<string, number>, key: string, by: 1 | -1): void {
+  const now = (counts.get(key) ?? 0) + by
+  if (now > 0) counts.set(key, now)
+  else counts.delete(key)
+}
+
+/** Newest first. */
+function byTime(a: InboundPublication, b: InboundPublication): number {
+  return b.received - a.received
+}
+
+/** Equals are in the same order however they came. */
+function byPriority(a: InboundPublication, b: InboundPublication): number {
+  return b.priority - a.priority || byContent(a, b)
+}
+
+function byContent(a: InboundPublication, b: InboundPublication): number {
+  return compare(a.publisher, b.publisher) || compare(a.instance, b.instance) || compare(a.body, b.body)
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

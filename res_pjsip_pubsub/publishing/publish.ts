@@ -1,0 +1,334 @@
+/**
+ * A PUBLISH (RFC 3903 6). The steps of the first list look at the request alone; those of the second are taken in turn
+ * with the other PUBLISH requests about the same resource, in the order in which they came, as each may change which
+ * entity-tag is the right one. Each step gives the answer the request is refused with, or lets it pass.
+ */
+import type { Endpoint } from '../../core/endpoints.ts'
+import type { HeaderLine, Refusal, ServerTransaction, SipRequest } from '../../core/sip/contract.ts'
+import { randomId } from '../../core/sip/id.ts'
+import { parseDeltaSeconds, parseMediaType } from '../../core/sip/values.ts'
+import type { PublicationEvent, PublicationHandler, ReadBody, ResponseData } from '../contract.ts'
+import { eventOf, isEventType } from '../event-name.ts'
+import { plainUri } from '../identity.ts'
+import type { PubsubSettings } from '../options.ts'
+import * as refusal from '../refusals.ts'
+import { InboundPublication, type Lease, type Said } from './publication.ts'
+import type { Publications } from './publications.ts'
+
+/** Bytes; more is 413. */
+const MAX_BODY = 32768
+
+export interface PublishServices {
+  readonly settings: () => PubsubSettings
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  readonly publications: Publications
+  readonly handler: (event: string) => PublicationHandler<unknown> | undefined
+  /** Events with a handler: Allow-Events of a 489. */
+  readonly events: () => readonly string[]
+  readonly ignoreUriUserOptions: () => boolean
+  /** What the package of the event says before anybody else (`evsPublHandl`). */
+  readonly packageSays: (event: string, request: SipRequest, resource: string) => ResponseData | undefined
+  readonly mayPublish: (endpoint: Endpoint, resource: string) => boolean
+  /** `unavailable`: nobody can say now. */
+  readonly exists: (
+    handler: PublicationHandler<unknown>,
+    resource: string,
+    endpoint: Endpoint,
+  ) => Promise<boolean | 'unavailable'>
+  /** Waits for those before it that are about the same. */
+  readonly inTurn: <T>(key: string, work: () => Promise<T>) => Promise<T>
+  /** Whoever is asked from other places than here, as another process may have published it. */
+  readonly find: (entityTag: string) => InboundPublication | undefined | Promise<InboundPublication | undefined>
+  /** Resolves when it may be answered. */
+  readonly keep: (publication: InboundPublication) => void | Promise<void>
+  readonly forget: (publication: InboundPublication) => void | Promise<void>
+  readonly due: (publication: InboundPublication) => void
+  readonly arm: (publication: InboundPublication) => void
+  readonly disarm: (publication: InboundPublication) => void
+  readonly tell: (what: PublicationEvent, publication: InboundPublication) => void
+  readonly refused: (request: SipRequest, endpoint: Endpoint, why: string) => void
+  readonly closed: () => boolean
+}
+
+/** What is not in the request itself. */
+export interface Asserted {
+  /** URI of the watcher that is not told of it; empty for none. */
+  readonly sender: string
+  readonly priority: number
+}
+
+interface Ask extends Asserted {
+  readonly tx: ServerTransaction
+  readonly request: SipRequest
+  readonly endpoint: Endpoint
+  readonly event: string
+  readonly resource: string
+  readonly domain: string
+  readonly handler: PublicationHandler<unknown>
+}
+
+/** What it made or changed; undefined where it was refused, or took something back. */
+export type Published = InboundPublication | undefined
+
+export async function publish(
+  tx: ServerTransaction,
+  endpoint: Endpoint,
+  asserted: Asserted,
+  services: PublishServices,
+): Promise<Published> {
+  const ask = begin(tx, endpoint, asserted, services)
+  if (!isAsk(ask)) return refuse(tx, ask)
+  const { event, resource } = ask
+  const refused = services.packageSays(event, tx.request, resource) ?? permission(ask, services) ?? oneCondition(ask)
+  if (refused) return refuse(tx, refused)
+  return services.inTurn(services.publications.topicKey(event, resource), () => conclude(ask, services))
+}
+
+function refuse(tx: ServerTransaction, answer: ResponseData): undefined {
+  tx.answer(answer)
+}
+
+function isAsk(begun: Ask | Refusal): begun is Ask {
+  return 'handler' in begun
+}
+
+// The steps that look at the request alone.
+
+function begin(
+  tx: ServerTransaction,
+  endpoint: Endpoint,
+  asserted: Asserted,
+  { handler, events, ignoreUriUserOptions }: PublishServices,
+): Ask | Refusal {
+  const { request } = tx
+  if (!request.uri) return refusal.UNSUPPORTED_SCHEME
+  const { user, host } = request.uri
+  const options = ignoreUriUserOptions() ? user.indexOf(';') : -1
+  const event = eventOf(request)?.event ?? ''
+  const found = handler(event)
+  if (!found) return badEvent({ events })
+  const resource = options < 0 ? user : user.slice(0, options)
+  return { tx, request, endpoint, ...asserted, event, resource, domain: host, handler: found }
+}
+
+function permission(
+  { request, endpoint, resource, handler }: Ask,
+  { mayPublish, refused }: PublishServices,
+): Refusal | undefined {
+  if (handler.permits && endpoint.allow_publish !== 'no') {
+    const refusal = handler.permits(endpoint, resource)
+    if (refusal) refused(request, endpoint, `no inbound-publication lets it publish about '${resource}'`)
+    return refusal
+  }
+  if (mayPublish(endpoint, resource)) return undefined
+  refused(request, endpoint, `allow_publish does not let it publish about '${resource}'`)
+  return { status: 403 }
+}
+
+function oneCondition({ request }: Ask): Refusal | undefined {
+  return request.headers('SIP-If-Match').length > 1 ? refusal.badRequest('More Than One SIP-If-Match') : undefined
+}
+
+// In turn.
+
+async function conclude(ask: Ask, services: PublishServices): Promise<Published> {
+  const { tx, request } = ask
+  if (services.closed()) return refuse(tx, refusal.tryLater(503, services.settings().retry_after))
+  const entityTag = request.header('SIP-If-Match')
+  const known = entityTag === undefined ? undefined : await services.find(entityTag)
+  if (entityTag !== undefined && !isBoundTo(ask, known, services)) return refuse(tx, { status: 412 })
+  const seconds = grant(ask, services)
+  if (typeof seconds !== 'number') return refuse(tx, seconds)
+  if (known) return seconds === 0 ? remove(ask, known, services) : change(ask, known, seconds, services)
+  return create(ask, seconds, services)
+}
+
+/** An entity-tag is good for the resource, event and endpoint it was given for, and nothing else. */
+function isBoundTo(
+  { endpoint, event, resource }: Ask,
+  known: InboundPublication | undefined,
+  { publications }: PublishServices,
+): known is InboundPublication {
+  return (
+    known?.endpointId === endpoint.id &&
+    publications.topicKey(known.event, known.resource) === publications.topicKey(event, resource)
+  )
+}
+
+/** Seconds, or 400 and 423 (RFC 3903 6 step 4). */
+function grant({ request, handler }: Ask, { settings }: PublishServices): number | Refusal {
+  const { min_expires, min_expires_action, max_expires, default_expires } = settings()
+  const text = request.header('Expires')
+  const asked = text === undefined ? (handler.defaultExpires ?? default_expires) : parseDeltaSeconds(text)
+  if (asked === undefined) return refusal.badRequest('Malformed Expires')
+  if (asked === 0) return 0
+  if (asked < min_expires && min_expires_action === 1)
+    return { status: 423, headers: [['Min-Expires', String(min_expires)]] }
+  return Math.min(Math.max(asked, min_expires), max_expires)
+}
+
+async function create(ask: Ask, seconds: number, services: PublishServices): Promise<Published> {
+  const { tx, request, endpoint, event, resource, domain, handler } = ask
+  const { publications } = services
+  const exists = await services.exists(handler, resource, endpoint)
+  if (exists === 'unavailable') return refuse(tx, refusal.tryLater(500, services.settings().retry_after))
+  if (!exists) {
+    services.refused(request, endpoint, `there is no '${resource}'`)
+    return refuse(tx, refusal.NOT_FOUND)
+  }
+  const instance = instanceOf(ask)
+  const replaced = publications.ofInstance({ event, resource, endpointId: endpoint.id, instance })
+  if (seconds === 0) {
+    if (replaced) return remove(ask, replaced, services)
+    return refuse(tx, granted({ entityTag: randomId(), expires: 0 }, 0, services))
+  }
+  const limit = endpoint.publication_limit
+  if (!replaced && limit > 0 && publications.ofEndpoint(endpoint.id) >= limit) {
+    services.refused(request, endpoint, `it has its ${limit} publications already`)
+    return refuse(tx, { status: 403, reason: 'Too Many Publications' })
+  }
+  const said = await readBody(ask, undefined, services)
+  if (!isSaid(said)) return refuse(tx, said)
+  const gone = unloaded(ask, services)
+  if (gone) return refuse(tx, gone)
+  const refused = handler.newPublication?.(endpoint, request, resource)
+  if (refused) return refuse(tx, refused)
+  const publisher = request.from.uri ? plainUri(request.from.uri) : request.from.uriText
+  const facts = { ruid: randomId(), event, resource, domain, endpointId: endpoint.id, endpoint, publisher, instance }
+  const lease = leaseOf(seconds, services)
+  const made = new InboundPublication(facts.ruid.slice(0, 8), facts, said, lease, services.due)
+  if (replaced) await services.forget(replaced)
+  await services.keep(made)
+  tx.answer(granted(lease, seconds, services))
+  if (replaced) {
+    services.disarm(replaced)
+    publications.remove(replaced, { quiet: true })
+    services.tell('replaced', replaced)
+  }
+  publications.add(made)
+  services.arm(made)
+  services.tell('published', made)
+  return made
+}
+
+/** Looking up and reading take time; modules may have gone meanwhile. */
+function unloaded({ event, handler }: Ask, services: PublishServices): Refusal | undefined {
+  if (services.closed()) return refusal.tryLater(503, services.settings().retry_after)
+  return services.handler(event) === handler ? undefined : badEvent(services)
+}
+
+function badEvent({ events }: Pick<PublishServices, 'events'>): Refusal {
+  return { status: 489, headers: refusal.listHeader('Allow-Events', events().filter(isEventType)) }
+}
+
+/** With a body it says something else from now on; without it lasts longer. */
+async function change(
+  ask: Ask,
+  known: InboundPublication,
+  seconds: number,
+  services: PublishServices,
+): Promise<Published> {
+  const { tx, request, endpoint, handler } = ask
+  const said = request.body.length === 0 ? undefined : await readBody(ask, known, services)
+  if (said && !isSaid(said)) return refuse(tx, said)
+  const gone = unloaded(ask, services)
+  if (gone) return refuse(tx, gone)
+  // Its time may have been up while the body was read.
+  if (services.publications.ofTag(known.entityTag) !== known) return refuse(tx, { status: 412 })
+  const answer = handler.publishRefresh?.(known, request)
+  if (answer && answer.status > 299) return refuse(tx, answer)
+  const before = known.entityTag
+  const lease = leaseOf(seconds, services, handler.etagNotNew ? before : undefined)
+  known.belongsTo(endpoint)
+  known.renewed(lease)
+  services.publications.retag(known, before)
+  if (said) known.says(said)
+  services.arm(known)
+  await services.keep(known)
+  tx.answer(granted(lease, seconds, services, answer))
+  if (said) services.publications.refresh(known.event, known.resource)
+  services.tell(said ? 'changed' : 'refreshed', known)
+  return known
+}
+
+async function remove(ask: Ask, known: InboundPublication, services: PublishServices): Promise<undefined> {
+  const { tx, request, handler } = ask
+  services.disarm(known)
+  services.publications.remove(known, { quiet: true })
+  await services.forget(known)
+  const answer = handler.publishTermination?.(known, request)
+  tx.answer(granted({ entityTag: known.entityTag, expires: 0 }, 0, services, answer))
+  services.publications.refresh(known.event, known.resource)
+  services.tell('removed', known)
+}
+
+/** `priority=100`, in the header that stands for Kamailio's xavp; 0 where a trusted endpoint says nothing. */
+export function priorityOf(request: SipRequest, { trust_id_inbound }: Endpoint, header: string): number {
+  const text = trust_id_inbound && header !== '' ? request.header(header) : undefined
+  const value = /(?:^|[;,\s])priority\s*=\s*(-?[0-9]{1,9})(?:$|[;,\s])/i.exec(text?.slice(0, 200) ?? '')?.[1]
+  return value === undefined ? 0 : Number(value)
+}
+
+// The body.
+
+function isSaid(read: Said | Refusal): read is Said {
+  return 'contentType' in read
+}
+
+async function readBody(
+  ask: Ask,
+  known: InboundPublication | undefined,
+  { now }: PublishServices,
+): Promise<Said | Refusal> {
+  const { request, handler, resource, sender, priority } = ask
+  const { body } = request
+  if (body.length === 0) return refusal.badRequest('Missing Body')
+  if (body.length > MAX_BODY) return { status: 413 }
+  const accept = refusal.listHeader('Accept', handler.accept)
+  const encodings = request.headers('Content-Encoding')
+  if (encodings.some((encoding) => encoding.toLowerCase() !== 'identity'))
+    return { status: 415, headers: [...accept, ['Accept-Encoding', 'identity']] }
+  const type = parseMediaType(request.header('Content-Type') ?? '')?.type
+  if (type === undefined || !handler.accept.includes(type)) return { status: 415, headers: accept }
+  const previous = known?.isRead ? known.state : undefined
+  const read: ReadBody<unknown> = await handler.read({ type, body, resource, previous })
+  if ('fault' in read) return refusal.badRequest(read.fault)
+  return {
+    contentType: type,
+    body: read.body ?? body.toString('utf8'),
+    read: { state: read.state },
+    sender,
+    priority,
+    received: now(),
+  }
+}
+
+/** What tells one phone of a publisher from another (RFC 5626 4.1), or where it says it is. */
+function instanceOf({ request, handler }: Ask): string {
+  const [contact] = request.contacts
+  const instance = contact?.params.get('+sip.instance') ?? ''
+  if (instance !== '' || !handler.instanceByContact || !contact?.uri) return instance
+  return plainUri(contact.uri)
+}
+
+// The answer.
+
+function leaseOf(seconds: number, { now }: PublishServices, entityTag = randomId()): Lease {
+  return { entityTag, expires: now() + seconds * 1000 }
+}
+
+/** `expires_offset`: publishers are told less, so that they refresh early. */
+function granted(
+  { entityTag }: Lease,
+  seconds: number,
+  { settings }: PublishServices,
+  given: ResponseData = { status: 200 },
+): ResponseData {
+  const told = seconds === 0 ? 0 : Math.max(1, seconds - settings().expires_offset)
+  const own: HeaderLine[] = [
+    ['Expires', String(told)],
+    ['SIP-ETag', entityTag],
+  ]
+  return { ...given, headers: [...own, ...(given.headers ?? [])] }
+}

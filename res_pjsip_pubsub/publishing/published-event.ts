@@ -1,0 +1,152 @@
+/**
+ * An event whose state is what was published and nothing else, as Kamailio's smaller presence modules make one
+ * (`ua-profile`, `conference`): PUBLISH and SUBSCRIBE with a few words.
+ *
+ *     pubsub.addEvent({ event: 'ua-profile', accept: ['text/xml'] })
+ *
+ * Several documents about a resource become one by `aggNbody`; without it the best of them is shown as it is.
+ */
+import { Composed } from '../../core/composed.ts'
+import type { Endpoints } from '../../core/endpoints.ts'
+import { Scope, type Undo } from '../../core/scope.ts'
+import type { Watchable } from '../../core/watch.ts'
+import { parseXml, XmlError } from '../../core/xml.ts'
+import type {
+  BodyGenerator,
+  EventPackage,
+  Kind,
+  PublicationHandler,
+  PublishedBody,
+  Pubsub,
+  ReadBody,
+} from '../contract.ts'
+
+/** What is published about one resource, best first. */
+export interface PublishedDocuments {
+  readonly resource: string
+  readonly documents: readonly PublishedDocument[]
+  /** The watcher that made this change. */
+  readonly sender: string
+}
+
+export interface PublishedDocument {
+  readonly type: string
+  readonly text: string
+}
+
+export interface PublishedEvent
+  extends Omit<EventPackage<PublishedDocuments>, 'find' | 'kind' | 'ownChange'>,
+    Pick<PublicationHandler<PublishedDocument>, 'etagNotNew' | 'instanceByContact'> {}
+
+export function isPublishedEvent<State>(event: EventPackage<State> | PublishedEvent): event is PublishedEvent {
+  return !('find' in event)
+}
+
+type Services = Pick<
+  Pubsub,
+  'eventPackage' | 'bodyGenerator' | 'publicationHandler' | 'publications' | 'isPublished' | 'publicationsRead'
+>
+
+/** Registers all that belongs to it; a second one for an event throws. */
+export function publishedEvent(definition: PublishedEvent, pubsub: Services, endpoints: Endpoints): Undo {
+  const { event, accept, defaultExpires, etagNotNew, instanceByContact } = definition
+  const kind: Kind<PublishedDocuments> = { name: `published ${event}` }
+  const resources = new Resources(event, pubsub)
+  const scope = new Scope()
+  try {
+    scope.own(
+      pubsub.publicationHandler({
+        event,
+        kind: documentKind,
+        accept,
+        defaultExpires,
+        etagNotNew,
+        instanceByContact,
+        read,
+      }),
+    )
+    for (const type of accept) scope.own(pubsub.bodyGenerator(bodiesOf(type, kind, definition)))
+    scope.own(
+      pubsub.eventPackage({
+        ...definition,
+        kind,
+        find: async (resource) => {
+          await pubsub.publicationsRead()
+          const there =
+            pubsub.isPublished(resource) || (await endpoints.endpoint(resource)) || (await endpoints.aor(resource))
+          return there ? resources.of(resource) : undefined
+        },
+        ownChange: ({ sender }, watcher) => sender !== '' && sender === watcher,
+      }),
+    )
+  } catch (error) {
+    void scope.close()
+    throw error
+  }
+  return () => scope.close()
+}
+
+const documentKind: Kind<PublishedDocument> = { name: 'published document' }
+
+/** What is called XML has to be that. */
+async function read({ type, body }: PublishedBody<PublishedDocument>): Promise<ReadBody<PublishedDocument>> {
+  const text = body.toString('utf8')
+  if (!type.endsWith('+xml') && !type.endsWith('/xml')) return { state: { type, text } }
+  try {
+    await parseXml(text)
+  } catch (error) {
+    if (error instanceof XmlError) return { fault: 'Body Is Not XML' }
+    throw error
+  }
+  return { state: { type, text } }
+}
+
+/** Empty where there is nothing of this type: the NOTIFY has no body then. */
+function bodiesOf(
+  type: string,
+  kind: Kind<PublishedDocuments>,
+  { aggNbody }: PublishedEvent,
+): BodyGenerator<PublishedDocuments, string> {
+  return {
+    type,
+    kind,
+    share: () => '',
+    generate({ resource, documents }) {
+      const texts = documents.filter((document) => document.type === type).map(({ text }) => text)
+      return (texts.length > 0 ? aggNbody?.(resource, texts) : undefined) ?? texts[0] ?? ''
+    },
+    print: (text) => ({ text }),
+  }
+}
+
+/** Those that are watched; all who watch one share its state. */
+class Resources {
+  readonly #event: string
+  readonly #pubsub: Pick<Pubsub, 'publications'>
+  readonly #watched = new Map<string, Watchable<PublishedDocuments>>()
+
+  constructor(event: string, pubsub: Pick<Pubsub, 'publications'>) {
+    this.#event = event
+    this.#pubsub = pubsub
+  }
+
+  of(resource: string): Watchable<PublishedDocuments> {
+    const known = this.#watched.get(resource)
+    if (known) return known
+    const topic = this.#pubsub.publications(this.#event, resource, documentKind)
+    let newest = 0
+    let sender = ''
+    const made = new Composed<PublishedDocuments>({
+      parts: () => [topic],
+      compose: () => ({ resource, documents: topic.value.map(({ state }) => state), sender }),
+      changed: () => {
+        const latest = topic.value.toSorted((a, b) => b.received - a.received)[0]
+        sender = latest && latest.received > newest ? latest.sender : ''
+        newest = Math.max(newest, latest?.received ?? 0)
+      },
+      idle: () => this.#watched.delete(resource),
+    })
+    this.#watched.set(resource, made)
+    return made
+  }
+}

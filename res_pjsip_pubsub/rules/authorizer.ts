@@ -1,0 +1,201 @@
+/**
+ * Decides on watchers by the documents of presentities (RFC 5025). A decision is made anew when its document changes, a
+ * period of it begins or ends, or the presentity goes to another sphere.
+ */
+import type { Undo } from '../../core/scope.ts'
+import { parseUri } from '../../core/sip/parse-uri.ts'
+import { type Watchable, Watched, type WatchObserver } from '../../core/watch.ts'
+import type { Pubsub } from '../contract.ts'
+import { nameKey } from '../identity.ts'
+import { publishedPresence, spheresOf } from '../kamailio/sphere.ts'
+import {
+  ALLOWED,
+  type Asked,
+  type Authorization,
+  type Authorizer,
+  POLITE,
+  type SubHandling,
+} from '../watchers/authorization.ts'
+import type { RulesBook } from './book.ts'
+import { type Granted, granted, hasSpheres, nextChange, type Requester } from './decision.ts'
+import { viewOf } from './view.ts'
+
+/** The longest that a timer can be set to. */
+const LONGEST = 2 ** 31 - 1
+
+interface Held {
+  readonly requester: Requester
+  readonly decision: Watched<Authorization>
+}
+
+/** A presentity with watchers. */
+interface Presentity {
+  readonly name: string
+  readonly held: Map<string, Held>
+  timer: NodeJS.Timeout | undefined
+  unwatch: Undo | undefined
+}
+
+export class RulesAuthorizer implements Authorizer {
+  readonly #pubsub: Pick<Pubsub, 'publications' | 'settings'>
+  readonly #book: RulesBook
+  readonly #reread: () => Promise<void>
+  readonly #put: (presentity: string, document: string) => Promise<void>
+  readonly #presentities = new Map<string, Presentity>()
+  readonly #stopListening: Undo
+
+  constructor(
+    pubsub: Pick<Pubsub, 'publications' | 'settings'>,
+    book: RulesBook,
+    reread: () => Promise<void>,
+    put: (presentity: string, document: string) => Promise<void>,
+  ) {
+    this.#pubsub = pubsub
+    this.#book = book
+    this.#reread = reread
+    this.#put = put
+    this.#stopListening = book.onChange((name) => this.#changed(name))
+  }
+
+  authorize(asked: Asked): Watchable<Authorization> {
+    const requester = requesterOf(asked)
+    const decide = (): Authorization => this.#decide(asked.resource, requester)
+    return {
+      get value() {
+        return decide()
+      },
+      watch: (observer) => this.#watch(asked.resource, requester, observer),
+    }
+  }
+
+  put(presentity: string, document: string): Promise<void> {
+    return this.#put(presentity, document)
+  }
+
+  /** Options may be others now, too. */
+  async refresh(): Promise<void> {
+    await this.#reread()
+    for (const name of this.#presentities.keys()) this.#changed(name)
+  }
+
+  /** Decisions stand as they are. */
+  close(): void {
+    void this.#stopListening()
+    for (const presentity of this.#presentities.values()) leave(presentity)
+    this.#presentities.clear()
+  }
+
+  #watch(name: string, requester: Requester, observer: WatchObserver<Authorization>): Undo {
+    const presentity = this.#presentities.get(name) ?? { name, held: new Map(), timer: undefined, unwatch: undefined }
+    const isNew = !this.#presentities.has(name)
+    this.#presentities.set(name, presentity)
+    const key = JSON.stringify(requester)
+    const held = presentity.held.get(key) ?? { requester, decision: new Watched(this.#decide(name, requester), same) }
+    presentity.held.set(key, held)
+    if (isNew) this.#attend(presentity)
+    const unwatch = held.decision.watch(observer)
+    return () => {
+      void unwatch()
+      if (held.decision.watchers > 0 || presentity.held.get(key) !== held) return
+      presentity.held.delete(key)
+      if (presentity.held.size > 0) return
+      leave(presentity)
+      this.#presentities.delete(name)
+    }
+  }
+
+  #changed(name: string): void {
+    const presentity = this.#presentities.get(name)
+    if (!presentity) return
+    this.#attend(presentity)
+    this.#decideAnew(presentity)
+  }
+
+  #decideAnew({ name, held }: Presentity): void {
+    for (const { requester, decision } of held.values()) decision.set(this.#decide(name, requester))
+  }
+
+  /** To the clock and the sphere, as far as its document asks for them. */
+  #attend(presentity: Presentity): void {
+    leave(presentity)
+    const ruleset = this.#book.get(presentity.name)?.ruleset
+    if (!ruleset) return
+    const next = nextChange(ruleset, Date.now())
+    if (next !== undefined) {
+      presentity.timer = setTimeout(() => this.#changed(presentity.name), Math.min(LONGEST, next - Date.now() + 1))
+      presentity.timer.unref()
+    }
+    if (!this.#pubsub.settings.enable_sphere_check || !hasSpheres(ruleset)) return
+    let known: string | undefined
+    presentity.unwatch = publishedPresence(this.#pubsub, presentity.name).watch({
+      value: (published) => {
+        const now = JSON.stringify(spheresOf(published))
+        if (known !== undefined && known !== now) this.#decideAnew(presentity)
+        known = now
+      },
+    })
+  }
+
+  #decide(name: string, requester: Requester): Authorization {
+    const { settings } = this.#pubsub
+    if (settings.force_active) return { ...ALLOWED, why: 'force_active' }
+    const document = this.#book.get(name)
+    if (!document) return plainly(settings.rules_absent, `${name} has no rules: rules_absent`)
+    const { ruleset, place, fault } = document
+    if (!ruleset) return plainly('confirm', `${place} cannot be read: ${fault}`)
+    const checksSpheres = settings.enable_sphere_check && hasSpheres(ruleset)
+    const said = granted(ruleset, {
+      requester,
+      spheres: checksSpheres ? spheresOf(publishedPresence(this.#pubsub, name).value) : [],
+      now: Date.now(),
+      domains: settings.rules_domains,
+      sameName: (one, other) => nameKey(one, settings) === nameKey(other, settings),
+    })
+    if (said.rules.length === 0)
+      return plainly(settings.rules_unmatched, `${place}: no rule is about it: rules_unmatched`)
+    return this.#asGranted(said, `${place}: ${said.rules.join(', ')}`)
+  }
+
+  /** RFC 5025 3.2.1: block where nothing is said. */
+  #asGranted({ handling = 'block', transformations }: Granted, why: string): Authorization {
+    if (handling !== 'allow') return plainly(handling, why)
+    const showsAll = !transformations && this.#pubsub.settings.rules_untransformed === 'everything'
+    return { handling, view: showsAll ? undefined : viewOf(transformations ?? NOTHING), why }
+  }
+}
+
+const NO_COMPONENTS = { all: false, selected: new Set<string>() }
+const NOTHING = {
+  services: NO_COMPONENTS,
+  persons: NO_COMPONENTS,
+  devices: NO_COMPONENTS,
+  userInput: 'false',
+  attributes: new Set<string>(),
+  unknownAttributes: new Set<string>(),
+  allAttributes: false,
+} as const
+
+function plainly(handling: SubHandling, why: string): Authorization {
+  return { handling, view: handling === 'polite-block' ? POLITE : undefined, why }
+}
+
+function same(one: Authorization, other: Authorization): boolean {
+  return one.handling === other.handling && one.view?.key === other.view?.key && one.why === other.why
+}
+
+function leave(presentity: Presentity): void {
+  clearTimeout(presentity.timer)
+  presentity.timer = undefined
+  void presentity.unwatch?.()
+  presentity.unwatch = undefined
+}
+
+/** The names a watcher has proved to have, or that a trusted endpoint says it has. */
+export function requesterOf({ endpoint, watcher }: Pick<Asked, 'endpoint' | 'watcher'>): Requester {
+  const uri = parseUri(watcher)
+  const domain = uri?.host ?? ''
+  if (endpoint.trust_id_inbound) return { authenticated: true, users: uri ? [uri.user] : [], domain, asserted: true }
+  const authenticated = endpoint.id !== 'anonymous' && !endpoint.id.startsWith('anonymous@')
+  const users = [endpoint.id, ...endpoint.aors.map((aor) => aor.split('@', 1)[0] ?? aor)]
+  return { authenticated, users: [...new Set(users)], domain, asserted: false }
+}

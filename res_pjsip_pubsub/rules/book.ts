@@ -1,0 +1,93 @@
+/** The authorization documents there are, read, by the name of the presentity. */
+import { type Logger, reasonOf } from '../../core/log.ts'
+import type { Undo } from '../../core/scope.ts'
+import { type Ruleset, RulesFault, readRuleset } from './document.ts'
+
+export interface RulesText {
+  readonly text: string
+  /** Where it is from, for people. */
+  readonly place: string
+}
+
+export interface RulesDocument extends RulesText {
+  /** Undefined where it cannot be read; `fault` says why. */
+  readonly ruleset: Ruleset | undefined
+  readonly fault: string
+}
+
+/** presentity → document */
+export type Shelf = ReadonlyMap<string, RulesText>
+
+/** Shelves in this order: the document of the first that has one counts. */
+export const SHELVES = ['directory', 'table'] as const
+export type ShelfName = (typeof SHELVES)[number]
+
+export class RulesBook {
+  readonly #log: Logger
+  readonly #shelves = new Map<ShelfName, Shelf>()
+  readonly #listeners = new Set<(presentity: string) => void>()
+  #documents = new Map<string, RulesDocument>()
+  #turn: Promise<void> = Promise.resolve()
+
+  constructor(log: Logger) {
+    this.#log = log
+  }
+
+  get(presentity: string): RulesDocument | undefined {
+    return this.#documents.get(presentity)
+  }
+
+  /** By name. */
+  get all(): readonly (readonly [string, RulesDocument])[] {
+    return [...this.#documents].sort(([a], [b]) => (a < b ? -1 : 1))
+  }
+
+  shelf(name: ShelfName): Shelf {
+    return this.#shelves.get(name) ?? new Map<string, RulesText>()
+  }
+
+  /** Resolves when the new documents hold. */
+  fill(name: ShelfName, shelf: Shelf): Promise<void> {
+    this.#shelves.set(name, shelf)
+    this.#turn = this.#turn.then(() => this.#read())
+    return this.#turn
+  }
+
+  onChange(listener: (presentity: string) => void): Undo {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
+  }
+
+  async #read(): Promise<void> {
+    const before = this.#documents
+    const now = new Map<string, RulesDocument>()
+    for (const name of [...SHELVES].reverse()) {
+      for (const [presentity, given] of this.shelf(name)) {
+        const known = before.get(presentity)
+        now.set(
+          presentity,
+          known?.text === given.text ? { ...known, ...given } : await this.#document(presentity, given),
+        )
+      }
+    }
+    this.#documents = now
+    const changed = [...new Set([...before.keys(), ...now.keys()])].filter(
+      (presentity) => before.get(presentity)?.text !== now.get(presentity)?.text,
+    )
+    for (const presentity of changed) for (const listener of this.#listeners) listener(presentity)
+  }
+
+  async #document(presentity: string, given: RulesText): Promise<RulesDocument> {
+    try {
+      return { ...given, ruleset: await readRuleset(given.text), fault: '' }
+    } catch (error) {
+      if (!(error instanceof RulesFault)) throw error
+      this.#log.error(
+        `the rules of ${presentity} (${given.place}) cannot be read: ${reasonOf(error)}. Its watchers wait until they can`,
+      )
+      return { ...given, ruleset: undefined, fault: error.message }
+    }
+  }
+}

@@ -1,0 +1,116 @@
+/** Console commands: the rules of presentities, and what they make of a watcher. */
+import { readFile } from 'node:fs/promises'
+import { CommandError, type ConsoleCommand } from '../../core/console/console.ts'
+import type { Endpoints } from '../../core/endpoints.ts'
+import { reasonOf } from '../../core/log.ts'
+import type { RulesAuthorizer } from './authorizer.ts'
+import type { RulesBook } from './book.ts'
+import { readRuleset } from './document.ts'
+import type { RulesTable } from './table.ts'
+
+export interface RulesParts {
+  readonly book: RulesBook
+  readonly authorizer: RulesAuthorizer
+  readonly table: RulesTable
+  readonly endpoints: Endpoints
+  /** Reads what there is again, and resolves when it holds. */
+  readonly reread: () => Promise<void>
+}
+
+export function rulesCommands(parts: RulesParts): ConsoleCommand[] {
+  const { book, authorizer, table, endpoints, reread } = parts
+  const presentities = (place: number): readonly string[] => (place === 0 ? book.all.map(([name]) => name) : [])
+  return [
+    {
+      words: 'presence rules show',
+      args: '[presentity]',
+      help: 'Lists who has authorization rules, or shows those of one.',
+      complete: presentities,
+      run: ([name], out) => {
+        if (name !== undefined) {
+          const document = book.get(name)
+          if (!document) throw new CommandError(`${name} has no rules`)
+          return out.print(plain(document.text))
+        }
+        for (const [presentity, { ruleset, fault, place }] of book.all)
+          out.print(
+            plain(
+              `${presentity.padEnd(20)} ${ruleset ? `${ruleset.rules.length} rules` : `not read: ${fault}`}  ${place}`,
+            ),
+          )
+        out.print(`${book.all.length} presentities with rules`)
+      },
+    },
+    {
+      words: 'presence rules set',
+      args: '<presentity> <file>',
+      help: 'Puts the rules of a file (RFC 4745, 5025) into the table of rules; they hold at once.',
+      complete: presentities,
+      run: async ([name, path], out) => {
+        if (name === undefined || path === undefined) throw new CommandError('expected a presentity and a file')
+        refuseDirectory(book, name)
+        const text = await textOf(path)
+        table.put(name, text)
+        await reread()
+        out.print(`The rules of ${name} hold.`)
+      },
+    },
+    {
+      words: 'presence rules remove',
+      args: '<presentity>',
+      help: 'Takes the rules of a presentity out of the table of rules.',
+      complete: presentities,
+      run: async ([name], out) => {
+        if (name === undefined || !book.get(name)) throw new CommandError(`${name ?? 'this presentity'} has no rules`)
+        refuseDirectory(book, name)
+        await table.remove(name)
+        await reread()
+        out.print(`${name} has no rules any more.`)
+      },
+    },
+    {
+      words: 'presence rules reload',
+      help: 'Reads the directory and the table of rules again.',
+      run: async (_args, out) => {
+        await authorizer.refresh()
+        out.print(`${book.all.length} presentities with rules`)
+      },
+    },
+    {
+      words: 'presence rules test',
+      args: '<presentity> <endpoint> [watcher URI]',
+      help: 'Says what the rules of a presentity make of a watcher now.',
+      complete: presentities,
+      run: async ([resource, id, uri], out) => {
+        if (resource === undefined || id === undefined) throw new CommandError('expected a presentity and an endpoint')
+        const endpoint = await endpoints.endpoint(id)
+        if (!endpoint) throw new CommandError(`there is no endpoint ${id}`)
+        const asked = { event: 'presence', resource, endpoint, watcher: uri ?? `sip:${id}@localhost` }
+        const { handling, view, why } = authorizer.authorize(asked).value
+        out.print(plain(`${handling}${view && handling === 'allow' ? `, of which it is shown ${view.key}` : ''}`))
+        out.print(plain(why))
+      },
+    },
+  ]
+}
+
+/** A document of the directory would go before whatever is put into the table. */
+function refuseDirectory(book: RulesBook, name: string): void {
+  const inDirectory = book.shelf('directory').get(name)
+  if (inDirectory) throw new CommandError(`the rules of ${name} are in ${inDirectory.place}; change them there`)
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    const text = await readFile(path, 'utf8')
+    await readRuleset(text)
+    return text
+  } catch (error) {
+    throw new CommandError(`${path}: ${reasonOf(error)}`)
+  }
+}
+
+/** What somebody else wrote must not move the operator's cursor. */
+function plain(text: string): string {
+  return text.replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, '?')
+}

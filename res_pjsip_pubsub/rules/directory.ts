@@ -1,0 +1,50 @@
+/** Authorization documents in a directory: `100.xml` are the rules of presentity 100. Changed files count at once. */
+import { type FSWatcher, watch } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Logger, reasonOf } from '../../core/log.ts'
+import { ConfigError } from '../../core/options.ts'
+import type { RulesText, Shelf } from './book.ts'
+
+const EXTENSION = '.xml'
+/** Milliseconds that the writing of files is left to settle. */
+const SETTLE = 50
+
+/** Throws ConfigError where it cannot be read. */
+export async function readRulesDirectory(directory: string): Promise<Shelf> {
+  let names: string[]
+  try {
+    names = await readdir(directory)
+  } catch (error) {
+    throw new ConfigError(`rules_directory = ${directory} cannot be read: ${reasonOf(error)}`)
+  }
+  const shelf = new Map<string, RulesText>()
+  for (const name of names.sort()) {
+    if (!name.endsWith(EXTENSION) || name === EXTENSION) continue
+    const place = join(directory, name)
+    // One that goes while it is read is not there any more.
+    const text = await readFile(place, 'utf8').catch(() => undefined)
+    if (text !== undefined) shelf.set(name.slice(0, -EXTENSION.length), { text, place })
+  }
+  return shelf
+}
+
+export class RulesDirectory {
+  readonly #watcher: FSWatcher
+  #timer: NodeJS.Timeout | undefined
+
+  /** `changed`: something in it was written. Throws where it cannot be watched. */
+  constructor(directory: string, log: Logger, changed: () => void) {
+    this.#watcher = watch(directory, { persistent: false }, () => {
+      clearTimeout(this.#timer)
+      this.#timer = setTimeout(changed, SETTLE)
+      this.#timer.unref()
+    })
+    this.#watcher.on('error', (error) => log.error(`rules_directory = ${directory}: ${reasonOf(error)}`))
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+    this.#watcher.close()
+  }
+}

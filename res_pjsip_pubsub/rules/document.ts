@@ -1,0 +1,246 @@
+/**
+ * Authorization documents (RFC 4745, RFC 5025) as data. What cannot be read is a fault of the whole document: a rule that
+ * is skipped might be the one that blocks.
+ */
+import { parseXml, XmlError, type XmlNode } from '../../core/xml.ts'
+import { SUB_HANDLINGS, type SubHandling } from '../watchers/authorization.ts'
+
+const COMMON_POLICY = 'urn:ietf:params:xml:ns:common-policy'
+const PRES_RULES = 'urn:ietf:params:xml:ns:pres-rules'
+
+/** The document says something that has no meaning. */
+export class RulesFault extends Error {}
+
+export interface Ruleset {
+  readonly rules: readonly Rule[]
+}
+
+export interface Rule {
+  readonly id: string
+  /** All of them have to hold; without any the rule is about everybody. */
+  readonly conditions: readonly Condition[]
+  /** Undefined: the rule says nothing about it. */
+  readonly handling: SubHandling | undefined
+  /** Undefined: the rule has no transformations at all. */
+  readonly transformations: Transformations | undefined
+}
+
+export type Condition =
+  | { readonly kind: 'identity'; readonly anyOf: readonly (One | Many)[] }
+  | { readonly kind: 'sphere'; readonly value: string }
+  | { readonly kind: 'validity'; readonly periods: readonly Period[] }
+  /** RFC 4745 10.2: a condition that nobody here knows does not hold. */
+  | { readonly kind: 'unknown'; readonly name: string }
+
+export interface One {
+  readonly kind: 'one'
+  readonly id: string
+}
+export interface Many {
+  readonly kind: 'many'
+  /** Undefined: whoever has proved who it is. */
+  readonly domain: string | undefined
+  readonly exceptIds: readonly string[]
+  readonly exceptDomains: readonly string[]
+}
+/** Epoch milliseconds, both included. */
+export interface Period {
+  readonly from: number
+  readonly until: number
+}
+
+/** RFC 5025 3.3.1: services, persons and devices that are shown. */
+export interface Components {
+  readonly all: boolean
+  /** `class:work`, `occurrence-id:t1`, `service-uri:sip:a@b`, `service-uri-scheme:sip`, `deviceID:urn:…` */
+  readonly selected: ReadonlySet<string>
+}
+export const USER_INPUTS = ['false', 'bare', 'thresholds', 'full'] as const
+export type UserInput = (typeof USER_INPUTS)[number]
+
+/** RFC 5025 3.3. What is not named is not shown. */
+export interface Transformations {
+  readonly services: Components
+  readonly persons: Components
+  readonly devices: Components
+  readonly userInput: UserInput
+  /** Local names of attributes that are shown: `activities`, `note`. */
+  readonly attributes: ReadonlySet<string>
+  /** `namespace name` of those this house does not know. */
+  readonly unknownAttributes: ReadonlySet<string>
+  readonly allAttributes: boolean
+}
+
+/** Attributes with a permission of their own: `provide-` and this. */
+const ATTRIBUTES: ReadonlySet<string> = new Set([
+  'activities', 'class', 'deviceID', 'mood', 'place-is', 'place-type', 'privacy', 'relationship',
+  'sphere', 'status-icon', 'time-offset', 'note',
+]) // biome-ignore format: a table
+
+const COMPONENTS = {
+  'provide-services': { all: 'all-services', by: ['class', 'occurrence-id', 'service-uri', 'service-uri-scheme'] },
+  'provide-persons': { all: 'all-persons', by: ['class', 'occurrence-id'] },
+  'provide-devices': { all: 'all-devices', by: ['class', 'occurrence-id', 'deviceID'] },
+} as const
+
+/** Rejects with RulesFault. */
+export async function readRuleset(text: string): Promise<Ruleset> {
+  let root: XmlNode
+  try {
+    root = await parseXml(text)
+  } catch (error) {
+    if (error instanceof XmlError) throw new RulesFault(error.message)
+    throw error
+  }
+  if (root.name !== 'ruleset' || root.ns !== COMMON_POLICY) throw new RulesFault(`<${root.name}> is no <ruleset>`)
+  return { rules: policy(root, 'rule').map(readRule) }
+}
+
+function readRule(node: XmlNode): Rule {
+  const id = node.attributes.get('id') ?? ''
+  if (id === '') throw new RulesFault('a rule without id')
+  const within = <T>(read: () => T): T => {
+    try {
+      return read()
+    } catch (error) {
+      throw error instanceof RulesFault ? new RulesFault(`rule ${id}: ${error.message}`) : error
+    }
+  }
+  return within(() => ({
+    id,
+    conditions: policy(node, 'conditions').flatMap(({ children }) => children.map(readCondition)),
+    handling: readHandling(policy(node, 'actions')),
+    transformations: readTransformations(policy(node, 'transformations')),
+  }))
+}
+
+function readCondition(node: XmlNode): Condition {
+  if (node.ns === COMMON_POLICY && node.name === 'identity') return { kind: 'identity', anyOf: readIdentities(node) }
+  if (node.ns === COMMON_POLICY && node.name === 'sphere') return { kind: 'sphere', value: required(node, 'value') }
+  if (node.ns === COMMON_POLICY && node.name === 'validity') return { kind: 'validity', periods: readPeriods(node) }
+  return { kind: 'unknown', name: node.name }
+}
+
+/** What is unknown in an identity is nobody. */
+function readIdentities(node: XmlNode): (One | Many)[] {
+  const ones = policy(node, 'one').map((one): One => ({ kind: 'one', id: required(one, 'id') }))
+  const many = policy(node, 'many').map((all): Many => {
+    const except = policy(all, 'except')
+    const given = (name: string): string[] => except.flatMap(({ attributes }) => attributes.get(name) ?? [])
+    for (const one of except)
+      if (!one.attributes.has('id') && !one.attributes.has('domain'))
+        throw new RulesFault('<except> needs an id or a domain')
+    return {
+      kind: 'many',
+      domain: all.attributes.get('domain')?.toLowerCase(),
+      exceptIds: given('id'),
+      exceptDomains: given('domain').map((domain) => domain.toLowerCase()),
+    }
+  })
+  return [...ones, ...many]
+}
+
+/** RFC 4745 7.3: pairs of from and until, in their order. */
+function readPeriods(node: XmlNode): Period[] {
+  const times = node.children.filter(({ ns }) => ns === COMMON_POLICY)
+  const periods: Period[] = []
+  for (let at = 0; at < times.length; at += 2) {
+    const [from, until] = [times[at], times[at + 1]]
+    if (from?.name !== 'from' || until?.name !== 'until')
+      throw new RulesFault('<validity> needs pairs of from and until')
+    periods.push({ from: readTime(from.text), until: readTime(until.text) })
+  }
+  return periods
+}
+
+/** xs:dateTime with its time zone; without one it would mean something else at every place (RFC 4745 7.3). */
+function readTime(text: string): number {
+  const value = text.trim()
+  const form = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/
+  const time = form.test(value) ? Date.parse(value) : Number.NaN
+  if (Number.isNaN(time)) throw new RulesFault(`'${value}' is no time, expected 2026-12-24T18:00:00+01:00`)
+  return time
+}
+
+/** Several are combined as those of several rules are: the most counts. */
+function readHandling(actions: readonly XmlNode[]): SubHandling | undefined {
+  const said = actions
+    .flatMap((node) => rules(node, 'sub-handling'))
+    .map(({ text }) => {
+      const value = text.trim()
+      const found = SUB_HANDLINGS.find((one) => one === value)
+      if (!found) throw new RulesFault(`sub-handling '${value}', expected one of: ${SUB_HANDLINGS.join(', ')}`)
+      return found
+    })
+  return most(SUB_HANDLINGS, said)
+}
+
+function readTransformations(nodes: readonly XmlNode[]): Transformations | undefined {
+  if (nodes.length === 0) return undefined
+  const provided = nodes.flatMap(({ children }) => children).filter(({ ns }) => ns === PRES_RULES)
+  const named = (name: string): XmlNode[] => provided.filter((node) => node.name === name)
+  const attributes = new Set<string>()
+  for (const node of provided) {
+    const name = node.name.startsWith('provide-') ? node.name.slice('provide-'.length) : ''
+    if (ATTRIBUTES.has(name) && readBoolean(node)) attributes.add(name)
+  }
+  return {
+    services: readComponents('provide-services', named('provide-services')),
+    persons: readComponents('provide-persons', named('provide-persons')),
+    devices: readComponents('provide-devices', named('provide-devices')),
+    userInput: most(USER_INPUTS, named('provide-user-input').map(readUserInput)) ?? 'false',
+    attributes,
+    unknownAttributes: new Set(
+      named('provide-unknown-attribute')
+        .filter(readBoolean)
+        .map((node) => `${required(node, 'ns')} ${required(node, 'name')}`),
+    ),
+    allAttributes: named('provide-all-attributes').length > 0,
+  }
+}
+
+function readComponents(kind: keyof typeof COMPONENTS, nodes: readonly XmlNode[]): Components {
+  const { all, by } = COMPONENTS[kind]
+  const children = nodes.flatMap((node) => node.children).filter(({ ns }) => ns === PRES_RULES)
+  const known: readonly string[] = by
+  return {
+    all: children.some(({ name }) => name === all),
+    selected: new Set(
+      children.filter(({ name }) => known.includes(name)).map(({ name, text }) => `${name}:${text.trim()}`),
+    ),
+  }
+}
+
+function readUserInput({ text }: XmlNode): UserInput {
+  const value = text.trim()
+  const found = USER_INPUTS.find((one) => one === value)
+  if (!found) throw new RulesFault(`provide-user-input '${value}', expected one of: ${USER_INPUTS.join(', ')}`)
+  return found
+}
+
+/** xs:boolean. */
+function readBoolean({ name, text }: XmlNode): boolean {
+  const value = text.trim()
+  if (value === 'true' || value === '1') return true
+  if (value === 'false' || value === '0') return false
+  throw new RulesFault(`${name} '${value}', expected true or false`)
+}
+
+function required(node: XmlNode, attribute: string): string {
+  const value = node.attributes.get(attribute)
+  if (value === undefined || value === '') throw new RulesFault(`<${node.name}> needs ${attribute}`)
+  return value
+}
+
+/** The highest of a list that goes up; undefined for none. */
+export function most<T>(order: readonly T[], values: readonly T[]): T | undefined {
+  return order[Math.max(...values.map((value) => order.indexOf(value)))]
+}
+
+function policy(node: XmlNode, name: string): XmlNode[] {
+  return node.children.filter((child) => child.ns === COMMON_POLICY && child.name === name)
+}
+
+function rules(node: XmlNode, name: string): XmlNode[] {
+  return node.children.filter((child) => child.ns === PRES_RULES && child.name === name)
+}

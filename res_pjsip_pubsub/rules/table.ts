@@ -1,0 +1,144 @@
+/** Authorization documents in the table `xcap`, where XCAP servers put them and Kamailio's tools look for them. */
+import { createHash } from 'node:crypto'
+import type { Logger } from '../../core/log.ts'
+import type { Undo } from '../../core/scope.ts'
+import type { Store, Table } from '../../core/store.ts'
+import type { RulesText, Shelf } from './book.ts'
+
+/** Kamailio's columns. */
+interface XcapRow {
+  readonly username: string
+  readonly domain: string
+  readonly doc: string
+  readonly doc_type: number
+  readonly etag: string
+  readonly source: number
+  readonly doc_uri: string
+  readonly port: number
+}
+
+/** Kamailio's number for pres-rules among the documents of XCAP. */
+const PRES_RULES = 2
+/** Milliseconds within which another program's change is seen. */
+const POLL = 1000
+/** How much longer than a reading the rest is after it. */
+const REST = 20
+
+export class RulesTable {
+  readonly #store: Store
+  readonly #table: Table<XcapRow>
+  readonly #name: string
+  readonly #log: Logger
+  readonly #domains: () => readonly string[]
+
+  private constructor(
+    store: Store,
+    table: Table<XcapRow>,
+    name: string,
+    log: Logger,
+    domains: () => readonly string[],
+  ) {
+    this.#store = store
+    this.#table = table
+    this.#name = name
+    this.#log = log
+    this.#domains = domains
+  }
+
+  /** `domains`: whose users are ours; documents of others are passed over. Empty for all. */
+  static async open(store: Store, name: string, log: Logger, domains: () => readonly string[]): Promise<RulesTable> {
+    const table = await store.table<XcapRow>({
+      name,
+      key: 'doc_uri',
+      serial: 'id',
+      version: 4,
+      indexes: [['username', 'domain', 'doc_type']],
+      columns: {
+        username: 'text',
+        domain: 'text',
+        doc: 'text',
+        doc_type: 'integer',
+        etag: 'text',
+        source: 'integer',
+        doc_uri: 'text',
+        port: 'integer',
+      },
+    })
+    return new RulesTable(store, table, name, log, domains)
+  }
+
+  async read(): Promise<Shelf> {
+    await this.#store.flush()
+    const shelf = new Map<string, RulesText>()
+    await this.#table.load((rows) => {
+      for (const { username, domain, doc, doc_type, doc_uri } of rows) {
+        if (doc_type !== PRES_RULES || username === '' || !this.#isOurs(domain)) continue
+        const place = `${this.#name}: ${doc_uri}`
+        const other = shelf.get(username)
+        if (other) this.#log.warning(`${place} is passed over, as ${username} has rules in ${other.place}`)
+        else shelf.set(username, { text: textOf(doc), place })
+      }
+    })
+    return shelf
+  }
+
+  put(presentity: string, text: string): void {
+    const domain = this.#domains()[0] ?? 'localhost'
+    this.#table.put({
+      username: presentity,
+      domain,
+      doc: text,
+      doc_type: PRES_RULES,
+      etag: createHash('sha256').update(text).digest('hex').slice(0, 20),
+      source: 0,
+      doc_uri: uriOf(presentity, domain),
+      port: 0,
+    })
+  }
+
+  /** Whatever rows have it. */
+  async remove(presentity: string): Promise<void> {
+    for (const { doc_uri } of await this.#table.select({ username: presentity, doc_type: PRES_RULES }))
+      this.#table.delete(doc_uri)
+  }
+
+  /**
+   * After another program has written, anywhere in the file: where servers share it that is every second, and reading is
+   * not to take more than a small part of the time.
+   */
+  onForeignChange(changed: () => Promise<void>): Undo {
+    let restsUntil = 0
+    let timer: NodeJS.Timeout | undefined
+    const read = async (): Promise<void> => {
+      timer = undefined
+      const began = performance.now()
+      restsUntil = Number.POSITIVE_INFINITY
+      await changed()
+      restsUntil = performance.now() + (performance.now() - began) * REST
+    }
+    const undo = this.#store.onForeignChange(POLL, () => {
+      const pause = restsUntil === Number.POSITIVE_INFINITY ? POLL : Math.max(0, restsUntil - performance.now())
+      timer ??= setTimeout(() => void read(), pause)
+      timer.unref()
+    })
+    return () => {
+      clearTimeout(timer)
+      return undo()
+    }
+  }
+
+  #isOurs(domain: string): boolean {
+    const domains = this.#domains()
+    return domains.length === 0 || domains.includes(domain.toLowerCase())
+  }
+}
+
+/** RFC 5025 9: as an XCAP server of it would have it. */
+function uriOf(presentity: string, domain: string): string {
+  return `/pres-rules/users/sip:${encodeURIComponent(presentity)}@${domain}/index`
+}
+
+/** Other programs write blobs there. */
+function textOf(doc: unknown): string {
+  return doc instanceof Uint8Array ? Buffer.from(doc).toString('utf8') : String(doc)
+}

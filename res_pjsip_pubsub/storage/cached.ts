@@ -1,0 +1,152 @@
+/**
+ * `subs_db_mode` 1 and 2: subscriptions in memory, and a row each in the store.
+ *
+ *     mode   new, ended          refreshed                         numbers reserved
+ *     1      before the answer   before the answer                 soon
+ *     2      soon                within db_update_period           soon
+ *
+ * Soon is a few milliseconds, behind the packet path. Where the disk refuses, mode 1 answers 500, and mode 2 goes on
+ * without it, as does whatever was answered before.
+ */
+import type { Store, Table } from '../../core/store-contract.ts'
+import type { NotifierSubscription } from '../subscription.ts'
+import { fromOldRow, isRow, OLD_ROWS, ROWS, type Row, toRow } from './row.ts'
+import {
+  BLOCK,
+  cleanRows,
+  isCovered,
+  isKept,
+  needsMore,
+  type Saved,
+  type StorageSettings,
+  type SubscriptionStorage,
+} from './storage.ts'
+
+export class CachedStorage implements SubscriptionStorage {
+  readonly #store: Store
+  readonly #table: Table<Row>
+  readonly #through: boolean
+  readonly #settings: StorageSettings
+  /** Numbers that are on their way to the disk. */
+  #uncovered = new Map<NotifierSubscription, number>()
+  #covering: Promise<void> | undefined
+  #closed = false
+
+  private constructor(table: Table<Row>, through: boolean, settings: StorageSettings) {
+    this.#store = settings.store
+    this.#table = table
+    this.#through = through
+    this.#settings = settings
+  }
+
+  static async open(through: boolean, settings: StorageSettings): Promise<CachedStorage> {
+    const { store, subscriptions } = settings
+    const rows = function* (): Iterable<Row> {
+      for (const subscription of subscriptions) {
+        if (isKept(subscription)) yield toRow(subscription, subscription.dialog.localCseq + BLOCK)
+      }
+    }
+    const table = await store.table({ ...ROWS, name: settings.settings().active_watchers_table, rows })
+    const isOld = settings.settings().active_watchers_table === OLD_ROWS.name
+    const adopted = isOld ? 0 : await store.adopt(OLD_ROWS, table, fromOldRow)
+    if (adopted > 0) settings.log.notice(`${adopted} subscriptions are moved to another table layout`)
+    return new CachedStorage(table, through, settings)
+  }
+
+  async load(each: (row: Row) => void): Promise<number> {
+    let unreadable = 0
+    await this.#table.load((rows) => {
+      for (const row of rows) {
+        // Kamailio's rows lack our key.
+        if (typeof row.dialog_id !== 'string') continue
+        if (isRow({ ...row })) {
+          each(row)
+        } else {
+          unreadable++
+          this.#table.delete(row.dialog_id)
+        }
+      }
+    }, this.#settings.settings().fetch_rows)
+    // Whoever asks for something at once after a start is not to wait for his numbers.
+    if (await this.#store.durable()) await Promise.race([this.#covering, aMoment()])
+    return unreadable
+  }
+
+  save(subscription: NotifierSubscription): Saved {
+    if (!isKept(subscription)) return this.forget(subscription.dialog.id)
+    const isNew = subscription.reservedCseq === 0
+    if (this.#through || isNew || needsMore(subscription)) this.#reserve(subscription)
+    else this.#table.put(toRow(subscription, subscription.reservedCseq), this.#period)
+    return this.#through ? this.#store.durable() : undefined
+  }
+
+  keep(subscription: NotifierSubscription): void {
+    if (!isKept(subscription)) void this.forget(subscription.dialog.id)
+    else if (needsMore(subscription)) this.#reserve(subscription)
+  }
+
+  restored(subscription: NotifierSubscription, row: Row): void {
+    subscription.coveredCseq = row.local_cseq
+    this.#reserve(subscription)
+  }
+
+  mayNotify(subscription: NotifierSubscription): boolean {
+    return isCovered(subscription) || !this.#store.writable
+  }
+
+  forget(dialogId: string): Saved {
+    this.#table.delete(dialogId)
+    return this.#through ? this.#store.durable() : undefined
+  }
+
+  claim(): undefined {
+    return undefined
+  }
+
+  clean(isLive: (dialogId: string) => boolean): Promise<number> {
+    return cleanRows(this.#table, this.#settings.now(), isLive)
+  }
+
+  /** The exact numbers, as nothing more is sent. */
+  async close(all: Iterable<NotifierSubscription>): Promise<void> {
+    this.#closed = true
+    for (const subscription of all)
+      if (isKept(subscription)) this.#table.put(toRow(subscription, subscription.dialog.localCseq))
+    await this.#store.flush()
+  }
+
+  /** Milliseconds; refreshes alone may wait. */
+  get #period(): number {
+    const seconds = this.#settings.settings().db_update_period
+    return seconds > 0 ? seconds * 1000 : Number.POSITIVE_INFINITY
+  }
+
+  #reserve(subscription: NotifierSubscription): void {
+    subscription.reservedCseq = subscription.dialog.localCseq + BLOCK
+    this.#table.put(toRow(subscription, subscription.reservedCseq))
+    this.#uncovered.set(subscription, subscription.reservedCseq)
+    this.#covering ??= this.#cover().finally(() => {
+      this.#covering = undefined
+    })
+  }
+
+  async #cover(): Promise<void> {
+    while (this.#uncovered.size > 0 && !this.#closed) {
+      // Gathers what else is put in this turn.
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+      const writing = this.#uncovered
+      this.#uncovered = new Map()
+      // While the disk refuses, mayNotify lets everything pass.
+      while (!(await this.#store.durable()) && !this.#closed) await aMoment()
+      for (const [subscription, cseq] of writing) subscription.coveredCseq = cseq
+    }
+  }
+}
+
+async function aMoment(): Promise<void> {
+  await new Promise((resolve) => {
+    setTimeout(resolve, 500).unref()
+  })
+}

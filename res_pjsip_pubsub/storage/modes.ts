@@ -1,0 +1,78 @@
+/** The database and the storage that the options ask for. */
+
+import { ConfigError } from '../../core/options.ts'
+import type { Store } from '../../core/store-contract.ts'
+import { storageModes } from '../kamailio/options.ts'
+import type { PubsubSettings } from '../options.ts'
+import { memoryPublications } from '../publishing/publication-memory.ts'
+import { SharedPublications } from '../publishing/publication-shared.ts'
+import { type KeptPublication, openCachedPublications, type PublicationStore } from '../publishing/publication-store.ts'
+import { CachedStorage } from './cached.ts'
+import { memoryStorage } from './memory.ts'
+import { SharedStorage } from './shared.ts'
+import type { StorageSettings, SubscriptionStorage } from './storage.ts'
+
+/** What only a load of the module changes. */
+const FIXED = [
+  'db_url',
+  'subs_db_mode',
+  'publ_cache',
+  'fallback2db',
+  'active_watchers_table',
+  'presentity_table',
+  'notifier_poll_rate',
+] as const
+
+export interface OpenDatabase {
+  readonly store: Store
+  readonly close: () => Promise<void>
+}
+
+/** `db_url`. Throws ConfigError where the file cannot be opened. */
+export async function openDatabase({ db_url }: Pick<PubsubSettings, 'db_url'>, core: Store): Promise<OpenDatabase> {
+  if (db_url.kind !== 'sqlite') return { store: core, close: async () => undefined }
+  try {
+    const store = await core.beside(db_url.path)
+    return { store, close: () => store.close() }
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new ConfigError(`db_url = sqlite://${db_url.path} of pubsub.conf cannot be opened: ${why}`)
+  }
+}
+
+export async function openStorage(settings: StorageSettings): Promise<SubscriptionStorage> {
+  switch (storageModes(settings.settings()).subscriptions) {
+    case 0:
+      return memoryStorage
+    case 3:
+      return SharedStorage.open(settings)
+    case 1:
+      return CachedStorage.open(true, settings)
+    default:
+      return CachedStorage.open(false, settings)
+  }
+}
+
+/** `publ_cache`. */
+export async function openPublications(asked: {
+  readonly store: Store
+  readonly settings: PubsubSettings
+  readonly now: () => number
+  readonly all: Iterable<KeptPublication>
+}): Promise<PublicationStore> {
+  const { store, settings, now, all } = asked
+  const { presentity_table: table, fetch_rows: pageRows } = settings
+  switch (storageModes(settings).publications) {
+    case 2:
+      return memoryPublications
+    case 0:
+      return SharedPublications.open({ store, table, all, now, pageRows, period: 1000 / settings.notifier_poll_rate })
+    default:
+      return openCachedPublications(store, table, all, pageRows)
+  }
+}
+
+/** Names of options that are other ones now, but take effect only when the module is loaded again. */
+export function changedStorage(before: PubsubSettings, now: PubsubSettings): string[] {
+  return FIXED.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(now[name]))
+}

@@ -1,0 +1,270 @@
+/** A subscription as a row of the table active_watchers: Kamailio's columns, and beside them what it has no column for. */
+import type { DialogRecord, SipRequest } from '../../core/sip/contract.ts'
+import { parseNameAddr, parseUri } from '../../core/sip/parse-uri.ts'
+import type { TableDefinition } from '../../core/store-contract.ts'
+import { writeType } from '../lists/facts.ts'
+import type { NotifierSubscription } from '../subscription.ts'
+
+export interface Row {
+  // Kamailio's.
+  readonly presentity_uri: string
+  readonly watcher_username: string
+  readonly watcher_domain: string
+  readonly to_user: string
+  readonly to_domain: string
+  readonly event: string
+  readonly event_id: string
+  /** Ours and the watcher's tag: the SUBSCRIBE that made the dialog came from the watcher. */
+  readonly to_tag: string
+  readonly from_tag: string
+  readonly callid: string
+  /** No request of this dialog had a higher CSeq, and no body a version this high. */
+  readonly local_cseq: number
+  readonly version: number
+  readonly remote_cseq: number
+  readonly contact: string
+  readonly record_route: string
+  /** Epoch seconds. */
+  readonly expires: number
+  readonly status: number
+  readonly reason: string
+  readonly socket_info: string
+  readonly local_contact: string
+  readonly from_user: string
+  readonly from_domain: string
+  readonly updated: number
+  readonly updated_winfo: number
+  readonly flags: number
+  readonly user_agent: string
+  // Ours.
+  /** The id of its dialog. */
+  readonly dialog_id: string
+  readonly resource: string
+  readonly endpoint: string
+  readonly content_type: string
+  readonly watcher: string
+  readonly contact_key: string
+  /** Epoch milliseconds. */
+  readonly expires_ms: number
+  /** A DialogRecord as JSON. */
+  readonly dialog: string
+  /** The server that sends its NOTIFYs; empty where one has the file for itself, or it waits for one. */
+  readonly owner: string
+  /** Goes up with each change of the owner, over all rows. */
+  readonly claim: number
+}
+
+/** Kamailio's numbers for Subscription-State. */
+export const STATUS = { active: 1, pending: 2, terminated: 3, waiting: 4 } as const
+/** Kamailio's word for a row that none of its notifier processes has to look at. */
+const NO_UPDATE = -1
+
+export const ROWS: Omit<TableDefinition<Row>, 'name'> = {
+  key: 'dialog_id',
+  serial: 'id',
+  version: 12,
+  indexes: [['owner'], ['claim'], ['presentity_uri', 'event']],
+  columns: {
+    presentity_uri: 'text',
+    watcher_username: 'text',
+    watcher_domain: 'text',
+    to_user: 'text',
+    to_domain: 'text',
+    event: 'text',
+    event_id: 'text',
+    to_tag: 'text',
+    from_tag: 'text',
+    callid: 'text',
+    local_cseq: 'integer',
+    remote_cseq: 'integer',
+    contact: 'text',
+    record_route: 'text',
+    expires: 'integer',
+    status: 'integer',
+    reason: 'text',
+    version: 'integer',
+    socket_info: 'text',
+    local_contact: 'text',
+    from_user: 'text',
+    from_domain: 'text',
+    updated: 'integer',
+    updated_winfo: 'integer',
+    flags: 'integer',
+    user_agent: 'text',
+    dialog_id: 'text',
+    resource: 'text',
+    endpoint: 'text',
+    content_type: 'text',
+    watcher: 'text',
+    contact_key: 'text',
+    expires_ms: 'integer',
+    dialog: 'text',
+    owner: 'text',
+    claim: 'integer',
+  },
+}
+
+/** `reserved`: the highest CSeq that may be used before the row is written again; versions go with it. */
+export function toRow(subscription: NotifierSubscription, reserved: number): Row {
+  const { dialog } = subscription
+  const flow = dialog.flow
+  const address = flow ? `${flow.local.address}:${flow.local.port}` : ''
+  return {
+    ...columnsOf(dialog.record(), subscription.localUri, subscription.watcher, subscription.expires),
+    event: subscription.event,
+    event_id: subscription.eventId,
+    local_cseq: reserved,
+    version: subscription.version + reserved - dialog.localCseq,
+    // One that waits for its package is what it was to its watcher.
+    status: subscription.isPending ? STATUS.pending : STATUS.active,
+    socket_info: flow ? `${flow.protocol.toLowerCase()}:${address}` : '',
+    local_contact: address === '' ? '' : `sip:${address}`,
+    user_agent: subscription.userAgent,
+    resource: subscription.resource,
+    endpoint: subscription.endpoint.id,
+    content_type: writeType(subscription),
+    contact_key: subscription.contactKey,
+  }
+}
+
+/** What is the same however the row came about. */
+function columnsOf(record: DialogRecord, localUri: string, watcher: string, expires: number) {
+  const to = parseNameAddr(record.localUri)?.uri
+  const from = parseNameAddr(record.remoteUri)?.uri
+  const watching = parseUri(watcher)
+  return {
+    presentity_uri: localUri,
+    watcher_username: watching?.user ?? '',
+    watcher_domain: watching?.host ?? '',
+    to_user: to?.user ?? '',
+    to_domain: to?.host ?? '',
+    to_tag: record.localTag,
+    from_tag: record.remoteTag,
+    callid: record.callId,
+    remote_cseq: record.remoteCseq,
+    contact: record.remoteTarget,
+    record_route: record.routeSet.join(','),
+    expires: Math.ceil(expires / 1000),
+    reason: '',
+    from_user: from?.user ?? '',
+    from_domain: from?.host ?? '',
+    updated: NO_UPDATE,
+    updated_winfo: NO_UPDATE,
+    flags: 0,
+    dialog_id: `${record.callId};${record.localTag};${record.remoteTag}`,
+    watcher,
+    expires_ms: expires,
+    dialog: JSON.stringify(record),
+    owner: '',
+    claim: 0,
+  } as const
+}
+
+/** Of a request that the watcher sends in it. */
+export function dialogIdOf({ callId, to, from }: Pick<SipRequest, 'callId' | 'to' | 'from'>): string {
+  return `${callId};${to.tag ?? ''};${from.tag ?? ''}`
+}
+
+/** Undefined where it is no record: the file was written by somebody else. */
+export function readDialogRecord(json: string): DialogRecord | undefined {
+  let read: unknown
+  try {
+    read = JSON.parse(json)
+  } catch {
+    return undefined
+  }
+  return isDialogRecord(read) ? read : undefined
+}
+
+const TEXTS = ['callId', 'localTag', 'remoteTag', 'localUri', 'remoteUri', 'remoteTarget', 'transport'] as const
+const NUMBERS = ['localCseq', 'remoteCseq'] as const
+const FLAGS = ['secure', 'followFlow'] as const
+
+function isDialogRecord(read: unknown): read is DialogRecord {
+  if (!isObject(read)) return false
+  const { routeSet, protocol, remote, contact } = read
+  return (
+    TEXTS.every((name) => typeof read[name] === 'string') &&
+    NUMBERS.every((name) => Number.isSafeInteger(read[name])) &&
+    FLAGS.every((name) => typeof read[name] === 'boolean') &&
+    Array.isArray(routeSet) &&
+    routeSet.every((route) => typeof route === 'string') &&
+    (protocol === 'UDP' || protocol === 'TCP' || protocol === 'TLS') &&
+    (contact === undefined || typeof contact === 'string') &&
+    isObject(remote) &&
+    typeof remote['address'] === 'string' &&
+    Number.isSafeInteger(remote['port'])
+  )
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}
+
+/** Rows come from a file that anybody may have written to. */
+export function isRow(row: Readonly<Record<string, unknown>>): boolean {
+  return Object.entries(ROWS.columns).every(([name, type]) =>
+    type === 'text' ? typeof row[name] === 'string' : Number.isSafeInteger(row[name]),
+  )
+}
+
+/** The table of the first versions. */
+export interface OldRow {
+  readonly dialog_id: string
+  readonly event: string
+  readonly event_id: string
+  readonly resource: string
+  readonly endpoint: string
+  readonly content_type: string
+  readonly watcher: string
+  readonly user_agent: string
+  readonly local_uri: string
+  readonly contact: string
+  readonly expires: number
+  readonly cseq: number
+  readonly version: number
+  readonly dialog: string
+}
+
+export const OLD_ROWS: TableDefinition<OldRow> = {
+  name: 'subscriptions',
+  key: 'dialog_id',
+  columns: {
+    dialog_id: 'text',
+    event: 'text',
+    event_id: 'text',
+    resource: 'text',
+    endpoint: 'text',
+    content_type: 'text',
+    watcher: 'text',
+    user_agent: 'text',
+    local_uri: 'text',
+    contact: 'text',
+    expires: 'integer',
+    cseq: 'integer',
+    version: 'integer',
+    dialog: 'text',
+  },
+}
+
+/** Undefined where it cannot be read. */
+export function fromOldRow(old: OldRow): Row | undefined {
+  const record = readDialogRecord(old.dialog)
+  if (!record) return undefined
+  const row: Row = {
+    ...columnsOf(record, old.local_uri, old.watcher, old.expires),
+    event: old.event,
+    event_id: old.event_id,
+    local_cseq: old.cseq,
+    version: old.version,
+    status: STATUS.active,
+    socket_info: '',
+    local_contact: '',
+    user_agent: old.user_agent,
+    resource: old.resource,
+    endpoint: old.endpoint,
+    content_type: old.content_type,
+    contact_key: old.contact,
+  }
+  return isRow({ ...row }) ? row : undefined
+}

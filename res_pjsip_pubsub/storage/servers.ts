@@ -1,0 +1,101 @@
+/**
+ * The servers that share one database: each says that it lives, and takes over from those that do not say so any more.
+ *
+ * A server that could not say so for HOLD stops sending, and only after LEASE do others take its subscriptions: so there
+ * is never a time at which two believe they have one. All clocks are one clock, as the servers are on one host.
+ */
+import { randomBytes } from 'node:crypto'
+import type { Atomic, Store, Table, TableDefinition } from '../../core/store-contract.ts'
+
+export interface Server {
+  readonly id: string
+  readonly pid: number
+  /** Epoch milliseconds: when it last said that it lives. */
+  readonly beat: number
+  /** The highest number it gave to a change of owners. */
+  readonly claims: number
+}
+
+const SERVERS: TableDefinition<Server> = {
+  name: 'presence_servers',
+  key: 'id',
+  columns: { id: 'text', pid: 'integer', beat: 'integer', claims: 'integer' },
+}
+
+/** Milliseconds. */
+export const BEAT = 500
+const HOLD = 3000
+const LEASE = 4000
+
+/** What a server does within one transaction, in which nobody else can change an owner. */
+export interface Round {
+  readonly at: Atomic
+  /** Epoch milliseconds of its beginning. */
+  readonly began: number
+  /** Those that do not live any more, with what they owned. */
+  readonly dead: readonly string[]
+  /** Nothing is left of what it owned. */
+  readonly strikeOff: (id: string) => void
+  readonly lives: (id: string) => boolean
+  /** The number of the next change of owner, higher than any before. */
+  readonly nextClaim: () => number
+}
+
+export class Servers {
+  readonly id = randomBytes(8).toString('hex')
+  readonly #store: Store
+  readonly #table: Table<Server>
+  readonly #now: () => number
+  #lastBeat = Number.NEGATIVE_INFINITY
+  /** The highest claim that is known, also where the table was begun anew. */
+  #claims = 0
+
+  private constructor(store: Store, table: Table<Server>, now: () => number) {
+    this.#store = store
+    this.#table = table
+    this.#now = now
+  }
+
+  static async open(store: Store, now: () => number): Promise<Servers> {
+    return new Servers(store, await store.table(SERVERS), now)
+  }
+
+  /** Whether nobody can have taken anything from us. */
+  get holds(): boolean {
+    return this.#now() - this.#lastBeat < HOLD
+  }
+
+  /** One transaction; says that we live. Rejects with StoreUnavailable. */
+  async round<T>(work: (round: Round) => Promise<T>): Promise<T> {
+    return this.#store.atomically(async (at) => {
+      const began = this.#now()
+      const servers = await at.select(this.#table, {})
+      const dead = servers.filter((one) => one.id !== this.id && began - one.beat > LEASE).map(({ id }) => id)
+      const alive = new Set([this.id, ...servers.map(({ id }) => id).filter((id) => !dead.includes(id))])
+      let claims = Math.max(this.#claims, ...servers.map((one) => one.claims))
+      const result = await work({
+        at,
+        began,
+        dead,
+        strikeOff: (id) => at.delete(this.#table, id),
+        lives: (id) => alive.has(id),
+        nextClaim: () => ++claims,
+      })
+      at.put(this.#table, { id: this.id, pid: process.pid, beat: began, claims })
+      this.#claims = claims
+      return result
+    })
+  }
+
+  /** All that others took until the round that began then is dropped. The lease runs from its beginning, not from its end. */
+  confirm(began: number): void {
+    this.#lastBeat = Math.max(this.#lastBeat, began)
+  }
+
+  /** Nothing is sent from now on, and others need not wait for the lease. */
+  async leave(): Promise<void> {
+    this.#lastBeat = Number.NEGATIVE_INFINITY
+    this.#table.delete(this.id)
+    await this.#store.flush()
+  }
+}

@@ -1,0 +1,306 @@
+/**
+ * `subs_db_mode = 3`: several servers share one file. Each subscription has one owner, who sends its NOTIFYs.
+ *
+ *     new                        the server that is asked owns it; the row is on disk before the 200
+ *     refreshed elsewhere        the server that is asked takes it over, and the old owner drops it without a word
+ *     the owner stops or dies    any other takes it over, and sends a NOTIFY
+ *
+ * Each taking over reserves a block of numbers above all that the owner before may have used, in the same transaction
+ * that changes the owner, so that no CSeq is used twice; and a row is written only by the one who owns it then.
+ */
+import { reasonOf } from '../../core/log.ts'
+import type { Undo } from '../../core/scope.ts'
+import { StoreUnavailable, type Table } from '../../core/store-contract.ts'
+import type { NotifierSubscription } from '../subscription.ts'
+import { fromOldRow, isRow, OLD_ROWS, ROWS, type Row, STATUS, toRow } from './row.ts'
+import { BEAT, type Round, Servers } from './servers.ts'
+import {
+  BLOCK,
+  cleanRows,
+  isCovered,
+  isKept,
+  needsMore,
+  type Saved,
+  type StorageSettings,
+  type SubscriptionStorage,
+} from './storage.ts'
+
+/** Rows taken over in one transaction: others get their share of the rest. */
+const SHARE = 500
+/** Milliseconds that a row stays for its owner to see that it was replaced. */
+const SEEN = 10_000
+
+export class SharedStorage implements SubscriptionStorage {
+  readonly #table: Table<Row>
+  readonly #servers: Servers
+  readonly #settings: StorageSettings
+  #each: (row: Row) => void = () => undefined
+  /** Changes of owner up to this number are known. */
+  #seen = 0
+  /** Owners that nobody knows: their rows are from before the list of servers. */
+  #unknown = new Set<string>()
+  /** What could not be written, for the next round. */
+  readonly #unwritten = new Set<NotifierSubscription>()
+  /** Rows of subscriptions that are over, and when they may go. */
+  readonly #over = new Map<string, number>()
+  #timer: NodeJS.Timeout | undefined
+  #stopWatching: Undo = () => undefined
+  #work: Promise<void> = Promise.resolve()
+  #closed = false
+
+  private constructor(table: Table<Row>, servers: Servers, settings: StorageSettings) {
+    this.#table = table
+    this.#servers = servers
+    this.#settings = settings
+  }
+
+  static async open(settings: StorageSettings): Promise<SharedStorage> {
+    const { store, subscriptions, now } = settings
+    const name = settings.settings().active_watchers_table
+    const servers = await Servers.open(store, now)
+    // Each server writes its own into a file that had to be begun anew.
+    const rows = function* (): Iterable<Row> {
+      for (const subscription of subscriptions) {
+        if (!isKept(subscription) || subscription.reservedCseq === 0) continue
+        yield { ...toRow(subscription, subscription.reservedCseq), owner: servers.id }
+      }
+    }
+    const table = await store.table<Row>({ ...ROWS, name, rows })
+    if (name !== OLD_ROWS.name) await store.adopt(OLD_ROWS, table, fromOldRow)
+    return new SharedStorage(table, servers, settings)
+  }
+
+  async load(each: (row: Row) => void): Promise<number> {
+    this.#each = each
+    const { store, settings } = this.#settings
+    const unreadable = await this.#readThrough()
+    await this.#round()
+    this.#timer = setInterval(() => this.#next(() => this.#round()), BEAT)
+    this.#timer.unref()
+    const period = 1000 / settings().notifier_poll_rate
+    this.#stopWatching = store.onForeignChange(period, () => this.#next(() => this.#look()))
+    return unreadable
+  }
+
+  save(subscription: NotifierSubscription): Saved {
+    return isKept(subscription) ? this.#write(subscription) : this.forget(subscription.dialog.id)
+  }
+
+  keep(subscription: NotifierSubscription): void {
+    if (!isKept(subscription)) void this.forget(subscription.dialog.id)
+    else if (needsMore(subscription)) void this.#write(subscription)
+  }
+
+  restored(subscription: NotifierSubscription, row: Row): void {
+    subscription.reservedCseq = row.local_cseq + BLOCK
+    subscription.coveredCseq = subscription.reservedCseq
+  }
+
+  mayNotify(subscription: NotifierSubscription): boolean {
+    return this.#servers.holds && isCovered(subscription)
+  }
+
+  forget(dialogId: string): Promise<boolean> {
+    return this.#attempt(async (round) => {
+      const [row] = await round.at.select(this.#table, { dialog_id: dialogId })
+      if (row?.owner !== this.#servers.id) return
+      // The owner before may not know yet.
+      if (row.claim > 0) this.#leaveForOthers(round, row)
+      else round.at.delete(this.#table, dialogId)
+    })
+  }
+
+  clean(isLive: (dialogId: string) => boolean): Promise<number> {
+    return cleanRows(this.#table, this.#settings.now(), isLive)
+  }
+
+  /** Also where we believe that it is ours: another one may have taken it a moment ago. */
+  async claim(dialogId: string): Promise<Row | undefined> {
+    const claimed: Row[] = []
+    const done = await this.#attempt(async (round) => {
+      const [row] = await round.at.select(this.#table, { dialog_id: dialogId })
+      if (!row || row.owner === this.#servers.id || !isRow({ ...row })) return
+      if (row.status === STATUS.terminated || row.expires_ms <= round.began) return
+      this.#take(round, row)
+      claimed.push(row)
+    })
+    if (!done || claimed.length === 0) return undefined
+    this.#settings.lost(dialogId)
+    return claimed[0]
+  }
+
+  async close(all: Iterable<NotifierSubscription>): Promise<void> {
+    this.#closed = true
+    clearInterval(this.#timer)
+    void this.#stopWatching()
+    await this.#work
+    await this.#attempt(async ({ at, nextClaim }) => {
+      const claim = nextClaim()
+      const owned = new Set((await at.select(this.#table, { owner: this.#servers.id })).map((row) => row.dialog_id))
+      for (const subscription of all) {
+        if (isKept(subscription) && owned.has(subscription.dialog.id))
+          at.put(this.#table, { ...toRow(subscription, subscription.dialog.localCseq), owner: '', claim })
+      }
+    })
+    await this.#servers.leave()
+  }
+
+  // What this server owns.
+
+  async #write(subscription: NotifierSubscription): Promise<boolean> {
+    const isNew = subscription.reservedCseq === 0
+    const reserved = needsMore(subscription) ? subscription.dialog.localCseq + BLOCK : subscription.reservedCseq
+    subscription.reservedCseq = reserved
+    const dialogId = subscription.dialog.id
+    let lost = false
+    const done = await this.#attempt(async (round) => {
+      const [row] = await round.at.select(this.#table, { dialog_id: dialogId })
+      lost = !isNew && row?.owner !== this.#servers.id
+      // It may have ended while this waited for its turn.
+      if (lost || !isKept(subscription)) return
+      const claim = row?.claim ?? 0
+      round.at.put(this.#table, { ...toRow(subscription, reserved), owner: this.#servers.id, claim })
+      if (isNew) await this.#replaceOthers(round, subscription)
+    })
+    if (lost) this.#settings.lost(dialogId)
+    else if (done) subscription.coveredCseq = reserved
+    else if (!isNew) this.#unwritten.add(subscription)
+    return done && !lost
+  }
+
+  /** The phone has restarted, and asked another server than before. */
+  async #replaceOthers(round: Round, { endpoint, dialog, ...facts }: NotifierSubscription): Promise<void> {
+    const { settings } = this.#settings
+    if (!settings().replace_same_contact) return
+    const { resource, event, eventId: event_id, contactKey: contact_key } = facts
+    const same = await round.at.select(this.#table, { endpoint: endpoint.id, resource, event, event_id, contact_key })
+    for (const row of same) {
+      if (row.dialog_id === dialog.id || row.owner === this.#servers.id) continue
+      this.#leaveForOthers(round, row)
+    }
+  }
+
+  /** It is over, and stays for a while so that its owner sees that. */
+  #leaveForOthers({ at, began, nextClaim }: Round, row: Row): void {
+    if (row.status === STATUS.terminated) return
+    const over = { status: STATUS.terminated, expires: Math.floor(began / 1000), expires_ms: began }
+    at.put(this.#table, { ...row, ...over, owner: this.#servers.id, claim: nextClaim() })
+    this.#over.set(row.dialog_id, began + SEEN)
+  }
+
+  #take({ at, nextClaim }: Round, row: Row): void {
+    at.put(this.#table, {
+      ...row,
+      owner: this.#servers.id,
+      claim: nextClaim(),
+      local_cseq: row.local_cseq + BLOCK,
+      version: row.version + BLOCK,
+    })
+  }
+
+  // What happens to the servers.
+
+  /** One after the other. */
+  #next(work: () => Promise<void>): void {
+    if (!this.#closed) this.#work = this.#work.then(() => (this.#closed ? undefined : work()))
+  }
+
+  /** Another server has written: it may have taken over what was ours, or left what is anybody's. */
+  async #look(): Promise<void> {
+    const changed = await this.#table
+      .select({}, ['claim', this.#seen])
+      .catch((error: unknown) => this.#unavailable(error))
+    if (!changed) return
+    this.#dropLost(changed)
+    if (changed.some(({ owner }) => owner === '')) await this.#round()
+  }
+
+  /** Says that we live, drops what others took over, and takes over what nobody has. */
+  async #round(): Promise<void> {
+    for (const subscription of this.#unwritten) {
+      this.#unwritten.delete(subscription)
+      if (isKept(subscription)) void this.#write(subscription)
+    }
+    let began = 0
+    let changed: readonly Row[] = []
+    let taken: readonly Row[] = []
+    const done = await this.#attempt(async (round) => {
+      began = round.began
+      changed = await round.at.select(this.#table, {}, ['claim', this.#seen])
+      taken = await this.#takeOrphans(round)
+      this.#removeOver(round)
+    })
+    if (!done) return
+    this.#dropLost(changed)
+    this.#servers.confirm(began)
+    for (const row of taken) this.#each(row)
+    // The rest, after others had their turn.
+    if (taken.length >= SHARE) this.#next(() => this.#round())
+  }
+
+  #dropLost(changed: readonly Row[]): void {
+    for (const { owner, claim, dialog_id } of changed) {
+      this.#seen = Math.max(this.#seen, claim)
+      if (owner !== this.#servers.id && owner !== '') this.#settings.lost(dialog_id)
+    }
+  }
+
+  async #takeOrphans(round: Round): Promise<Row[]> {
+    const taken: Row[] = []
+    for (const owner of ['', ...round.dead, ...this.#unknown]) {
+      if (round.lives(owner)) continue
+      const rows = await round.at.select(this.#table, { owner })
+      for (const row of rows.slice(0, SHARE - taken.length)) {
+        if (row.status === STATUS.terminated || !isRow({ ...row })) {
+          round.at.delete(this.#table, row.dialog_id)
+        } else {
+          this.#take(round, row)
+          taken.push(row)
+        }
+      }
+      if (taken.length >= SHARE) return taken
+      if (owner !== '') round.strikeOff(owner)
+    }
+    this.#unknown.clear()
+    return taken
+  }
+
+  #removeOver({ at, began }: Round): void {
+    for (const [dialogId, until] of this.#over) {
+      if (until > began) continue
+      at.delete(this.#table, dialogId)
+      this.#over.delete(dialogId)
+    }
+  }
+
+  /** Deletes what cannot be read, and finds out who owns the rest. */
+  async #readThrough(): Promise<number> {
+    const unreadable: string[] = []
+    await this.#table.load((rows) => {
+      for (const row of rows) {
+        if (typeof row.dialog_id !== 'string') continue
+        if (isRow({ ...row })) this.#unknown.add(row.owner)
+        else unreadable.push(row.dialog_id)
+      }
+    }, this.#settings.settings().fetch_rows)
+    this.#unknown.delete('')
+    for (const dialogId of unreadable) this.#table.delete(dialogId)
+    return unreadable.length
+  }
+
+  /** False where the file cannot be written now. */
+  async #attempt(work: (round: Round) => Promise<void>): Promise<boolean> {
+    try {
+      await this.#servers.round(work)
+      return true
+    } catch (error) {
+      this.#unavailable(error)
+      return false
+    }
+  }
+
+  /** The store has said so where its file cannot be used; anything else must not keep the server from its next round. */
+  #unavailable(error: unknown): undefined {
+    if (!(error instanceof StoreUnavailable)) this.#settings.log.error(`the table of subscriptions: ${reasonOf(error)}`)
+  }
+}

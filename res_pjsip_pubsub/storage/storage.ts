@@ -1,0 +1,93 @@
+/**
+ * Where subscriptions are kept: one contract, and a mode of `subs_db_mode` behind it.
+ *
+ *     0  storage-memory.ts   nowhere: a restart forgets them
+ *     1  storage-cached.ts   written before they are answered
+ *     2  storage-cached.ts   written behind the packet path
+ *     3  storage-shared.ts   in a file that several servers share, each with its part
+ *
+ * CSeq and version never go back: a row holds numbers a block ahead of those in use, and is written anew when half of
+ * the block is used up. No NOTIFY goes out with a number that the row on disk does not cover.
+ */
+import type { Logger } from '../../core/log.ts'
+import type { Store, Table } from '../../core/store-contract.ts'
+import type { PubsubSettings } from '../options.ts'
+import type { NotifierSubscription } from '../subscription.ts'
+import type { Row } from './row.ts'
+
+/** Numbers reserved with each writing. */
+export const BLOCK = 100
+/** A challenged NOTIFY is sent again with the next number. */
+const MARGIN = 4
+
+/** Undefined where nobody has to wait. False: it is not on disk, and the answer has to be another one. */
+export type Saved = Promise<boolean> | undefined
+
+export interface SubscriptionStorage {
+  /**
+   * What this server is to go on with: in pages now, and one by one when it takes it over from another server. Rows that
+   * cannot be read are deleted and counted.
+   */
+  load(each: (row: Row) => void): Promise<number>
+  /** It is new, or was refreshed. Where a promise comes back, nothing may be answered before it resolves. */
+  save(subscription: NotifierSubscription): Saved
+  /** Its numbers went up, or it ends. */
+  keep(subscription: NotifierSubscription): void
+  /** It was made again of this row, and its numbers have to be reserved. */
+  restored(subscription: NotifierSubscription, row: Row): void
+  /** Whether its next NOTIFY has a number that is reserved, and is ours to send. */
+  mayNotify(subscription: NotifierSubscription): boolean
+  /** Its row is of no use any more. */
+  forget(dialogId: string): Saved
+  /** Takes over from another server what a request in this dialog is for; undefined where nobody has it. */
+  claim(dialogId: string): Promise<Row | undefined> | undefined
+  /** Deletes rows whose time is over and that nobody took away, as of a server that was ended. Resolves with their number. */
+  clean(isLive: (dialogId: string) => boolean): Promise<number>
+  /** Rows as they should be found at the next start, or by another server. Resolves when they are on disk. */
+  close(all: Iterable<NotifierSubscription>): Promise<void>
+}
+
+export interface StorageSettings {
+  readonly store: Store
+  readonly settings: () => PubsubSettings
+  readonly subscriptions: Iterable<NotifierSubscription>
+  readonly log: Logger
+  readonly now: () => number
+  /** Another server has it now: it is dropped without a word. */
+  readonly lost: (dialogId: string) => void
+}
+
+/** Milliseconds that a row may be over: whoever has it is about to take it away. */
+const OVERDUE = 60_000
+
+/** What `clean` does, for a table of subscriptions. */
+export async function cleanRows(
+  table: Table<Row>,
+  now: number,
+  isLive: (dialogId: string) => boolean,
+): Promise<number> {
+  let cleaned = 0
+  await table.load((rows) => {
+    for (const { dialog_id: id, expires_ms: expires } of rows) {
+      // Rows of others lack what we have no column of Kamailio's for.
+      if (typeof id !== 'string' || expires + OVERDUE > now || isLive(id)) continue
+      table.delete(id)
+      cleaned++
+    }
+  })
+  return cleaned
+}
+
+/** One that ends is not to come back. */
+export function isKept({ phase }: NotifierSubscription): boolean {
+  return phase === 'active' || phase === 'waiting'
+}
+
+/** Whether half of what was reserved is used. */
+export function needsMore({ dialog, reservedCseq }: NotifierSubscription): boolean {
+  return dialog.localCseq + BLOCK / 2 >= reservedCseq
+}
+
+export function isCovered({ dialog, coveredCseq }: NotifierSubscription): boolean {
+  return dialog.localCseq + MARGIN <= coveredCseq
+}

@@ -1,0 +1,135 @@
+/** Console commands: what we watch elsewhere, in Asterisk's formats, and a hand on one subscription. */
+import { CommandError, type ConsoleCommand, type ConsoleOutput, likeFilter } from '../../core/console/console.ts'
+import { plain, seconds } from '../console-text.ts'
+import type { AnySubscription, OutboundSubscriptions } from './subscriptions.ts'
+
+const SHOW_HEADER = `Endpoint: <Endpoint/Caller-ID.............................................>
+Resource: <Resource/Event.................................................>
+  Expiry: <Expiry>  <Call-id..............................................>
+===========================================================================
+`
+
+/** A subscription in one dialog, or one that has none now. */
+interface Shown {
+  readonly endpoint: string
+  readonly resource: string
+  readonly expiry: number
+  readonly callId: string
+  readonly state: string
+}
+
+export function subscriberCommands(subscriptions: OutboundSubscriptions): ConsoleCommand[] {
+  const names = (place: number): readonly string[] =>
+    place === 0 ? subscriptions.list.map(({ config }) => config.id) : []
+  const shown = (args: readonly string[]): Shown[] => {
+    const fits = likeFilter(args)
+    return subscriptions.list.flatMap(rowsOf).filter((row) => fits(block(row)))
+  }
+  return [
+    {
+      words: 'pjsip show subscriptions outbound',
+      args: '[like <regular expression>]',
+      help: 'Shows what is watched elsewhere.',
+      complete: (place) => (place === 0 ? ['like'] : []),
+      run: (args, out) => {
+        const rows = shown(args)
+        out.print(SHOW_HEADER)
+        for (const row of rows) out.print(`${block(row)}\n`)
+        out.print(`${rows.length} active subscriptions`)
+      },
+    },
+    {
+      words: 'pjsip list subscriptions outbound',
+      args: '[like <regular expression>]',
+      help: 'Lists what is watched elsewhere, a line each.',
+      complete: (place) => (place === 0 ? ['like'] : []),
+      run: (args, out) => {
+        const rows = shown(args)
+        out.print(line('Endpoint/CLI', 'Resource/Event', 'Expiry', 'Call-id'))
+        for (const row of rows) out.print(line(row.endpoint, row.resource, String(row.expiry), row.callId))
+        out.print(`\n${rows.length} active subscriptions`)
+      },
+    },
+    {
+      words: 'pjsip show subscription outbound',
+      args: '<name or call-id>',
+      help: 'Shows all that is known of a subscription of ours.',
+      complete: names,
+      run: (args, out) => details(theOne(subscriptions, args[0]), out),
+    },
+    {
+      words: 'pjsip send subscribe',
+      args: '<name>',
+      help: 'Refreshes a subscription of ours now, or begins it anew.',
+      complete: names,
+      run: (args, out) => {
+        const one = theOne(subscriptions, args[0])
+        one.refresh()
+        out.print(`A SUBSCRIBE for ${one.config.id} goes to ${one.config.server_uri}.`)
+      },
+    },
+  ]
+}
+
+function theOne(subscriptions: OutboundSubscriptions, name: string | undefined): AnySubscription {
+  if (name === undefined) throw new CommandError('which subscription? Give the name of its section')
+  const found = subscriptions.find(name) ?? subscriptions.list.find((one) => callIds(one).includes(name))
+  if (!found) throw new CommandError(`there is no subscription ${name}`)
+  return found
+}
+
+function callIds(one: AnySubscription): string[] {
+  return [one.callId, ...one.usages.map(({ dialog }) => dialog.callId)].filter((id) => id !== '')
+}
+
+function rowsOf(one: AnySubscription): Shown[] {
+  const { id, to_uri, server_uri, event } = one.config
+  const common = { endpoint: plain(`${id}/${one.target.name}`), resource: plain(`${to_uri || server_uri}/${event}`) }
+  if (one.usages.length === 0) return [{ ...common, expiry: 0, callId: plain(one.callId), state: one.phase }]
+  return one.usages.map(({ dialog, expires, status }) => ({
+    ...common,
+    expiry: seconds(expires - Date.now()),
+    callId: plain(dialog.callId),
+    state: status,
+  }))
+}
+
+function block({ endpoint, resource, expiry, callId, state }: Shown): string {
+  return (
+    `Endpoint: ${endpoint}\nResource: ${resource}\n` +
+    `  Expiry: ${String(expiry).padStart(8)}  ${callId}\n   State: ${state}`
+  )
+}
+
+function line(endpoint: string, resource: string, expiry: string, callId: string): string {
+  const column = (text: string): string => text.slice(0, 30).padEnd(30)
+  return `${column(endpoint)} ${column(resource)} ${expiry.padStart(6)} ${callId}`
+}
+
+function details(one: AnySubscription, out: ConsoleOutput): void {
+  const { id, server_uri, to_uri, from_uri, event, expiration } = one.config
+  const shown: (readonly [string, string | number])[] = [
+    ['Name', id],
+    ['Server', server_uri],
+    ['To', to_uri || server_uri],
+    ['From', from_uri || to_uri || server_uri],
+    ['Event', event],
+    ['ShownAs', one.target.name],
+    ['Expiration', expiration],
+    ['State', one.phase],
+    ['LastFault', one.lastFault || '<none>'],
+  ]
+  for (const { dialog, status, expires } of one.usages)
+    shown.push(
+      ['Notifier', dialog.remoteTarget],
+      ['Granted', `${status}, ${seconds(expires - Date.now())} s left`],
+      ['Flow', dialog.flow?.id ?? '<none>'],
+      ['CallId', dialog.callId],
+      ['LocalTag', dialog.localTag],
+      ['RemoteTag', dialog.remoteTag],
+      ['CSeq', dialog.localCseq],
+    )
+  out.print(`${'ParameterName'.padEnd(15)}: ParameterValue`)
+  out.print('='.repeat(60))
+  for (const [name, value] of shown) out.print(plain(`${name.padEnd(15)}: ${value}`))
+}

@@ -1,0 +1,106 @@
+/**
+ * Watchers whose subscriptions are at other servers that share the database (`subs_db_mode` 3): rows that are not ours,
+ * looked at again after another process has written, for the lists that somebody watches. The id of a watcher is made of
+ * its dialog, so that it stays when another server takes the dialog over.
+ */
+import { type Logger, reasonOf } from '../../core/log.ts'
+import type { Undo } from '../../core/scope.ts'
+import { parseNameAddr } from '../../core/sip/parse-uri.ts'
+import type { Store, Table } from '../../core/store-contract.ts'
+import { ROWS, type Row, readDialogRecord, STATUS } from '../storage/row.ts'
+import { openWatchers, STATUS_OF, type WatcherRow } from './watcher-row.ts'
+import { type WatchedList, type WatcherFacts, type WatcherLists, watcherId } from './watchers.ts'
+
+interface ForeignServices {
+  readonly store: Store
+  readonly activeWatchers: string
+  readonly watchers: string
+  readonly lists: WatcherLists
+  /** Milliseconds within which news of other servers are told. */
+  readonly period: number
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  readonly log: Logger
+  /** Whether a subscription in this dialog is ours. */
+  readonly isOurs: (dialogId: string) => boolean
+}
+
+export class ForeignWatchers {
+  readonly #services: ForeignServices
+  readonly #subscribed: Table<Row>
+  readonly #waiting: Table<WatcherRow>
+  readonly #undos: Undo[] = []
+  #turn: Promise<void> = Promise.resolve()
+
+  private constructor(services: ForeignServices, subscribed: Table<Row>, waiting: Table<WatcherRow>) {
+    this.#services = services
+    this.#subscribed = subscribed
+    this.#waiting = waiting
+    this.#undos.push(
+      services.store.onForeignChange(services.period, () => this.#soon()),
+      services.lists.onList((list) => this.#soon([list])),
+    )
+  }
+
+  static async open(services: ForeignServices): Promise<ForeignWatchers> {
+    const { store, activeWatchers, watchers } = services
+    const subscribed = await store.table<Row>({ ...ROWS, name: activeWatchers })
+    return new ForeignWatchers(services, subscribed, await openWatchers(store, watchers))
+  }
+
+  close(): void {
+    for (const undo of this.#undos) void undo()
+  }
+
+  #soon(which?: readonly WatchedList[]): void {
+    const { lists, log } = this.#services
+    this.#turn = this.#turn
+      .then(async () => {
+        for (const list of which ?? [...lists.watched]) await this.#look(list)
+      })
+      .catch((error: unknown) => log.warning(`watchers at other servers cannot be read: ${reasonOf(error)}`))
+  }
+
+  async #look(list: WatchedList): Promise<void> {
+    const others = await this.#others(list)
+    const own = new Set([...this.#services.lists.own(list.event, list.resource)].map(({ id }) => id))
+    for (const watcher of others) {
+      const known = list.watchers.get(watcher.id)
+      if (own.has(watcher.id) || known?.status === watcher.status) continue
+      const approved = known?.status === 'pending' && watcher.status === 'active'
+      list.change(approved ? { ...watcher, event: 'approved' } : watcher)
+    }
+    const there = new Set(others.map(({ id }) => id))
+    for (const watcher of list.watchers.values())
+      if (!own.has(watcher.id) && !there.has(watcher.id))
+        list.change({ ...watcher, status: 'terminated', event: 'timeout' })
+  }
+
+  async #others({ event, resource }: WatchedList): Promise<WatcherFacts[]> {
+    const { now, isOurs } = this.#services
+    const subscribed = (await this.#subscribed.select({ event, resource })).filter(
+      ({ expires_ms, dialog_id }) => expires_ms > now() && !isOurs(dialog_id),
+    )
+    const waiting = await this.#waiting.select({ event, resource, status: STATUS_OF.waiting })
+    return [
+      ...subscribed.map(
+        (row): WatcherFacts => ({
+          id: watcherId(row.dialog_id),
+          uri: row.watcher,
+          displayName: parseNameAddr(readDialogRecord(row.dialog)?.remoteUri ?? '')?.display ?? '',
+          status: row.status === STATUS.pending ? 'pending' : 'active',
+          event: 'subscribe',
+        }),
+      ),
+      ...waiting.map(
+        ({ winfo_id: id, watcher: uri, display_name: displayName }): WatcherFacts => ({
+          id,
+          uri,
+          displayName,
+          status: 'waiting',
+          event: 'timeout',
+        }),
+      ),
+    ]
+  }
+}

@@ -1,0 +1,251 @@
+/**
+ * Watchers in the table `watchers`: those of packages that require leave, and of them the ones that wait. A watcher waits
+ * whose subscription ended before it was decided on (RFC 3857 4.7.1): until it is, until it subscribes anew, or until
+ * waiting_time is over.
+ */
+import type { Endpoint, Endpoints } from '../../core/endpoints.ts'
+import { type Logger, reasonOf } from '../../core/log.ts'
+import type { Undo } from '../../core/scope.ts'
+import type { Store, Table } from '../../core/store-contract.ts'
+import type { Subscription, WatcherEvent } from '../contract.ts'
+import type { PubsubSettings } from '../options.ts'
+import { ALLOWED, type Asked, type Decision } from './authorization.ts'
+import {
+  isWatcherRow,
+  keyOf,
+  openWatchers,
+  STATUS_OF,
+  toWatcherRow,
+  type WatcherPlace,
+  type WatcherRow,
+} from './watcher-row.ts'
+import type { WaitingWatchers, WatcherFacts } from './watchers.ts'
+
+interface WaitingServices {
+  readonly settings: () => PubsubSettings
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  readonly log: Logger
+  readonly endpoints: Endpoints
+  readonly authorize: (asked: Asked) => Decision | Promise<Decision>
+  readonly needsLeave: (event: string) => boolean
+  readonly tell: (event: string, resource: string, watcher: WatcherFacts) => void
+}
+
+interface Waiting extends WatcherPlace {
+  readonly watcher: WatcherFacts
+  /** Epoch milliseconds. */
+  readonly until: number
+  undo: Undo | undefined
+}
+
+/** The longest that a timer can be set to. */
+const LONGEST = 2 ** 31 - 1
+
+export class WaitingRoom implements WaitingWatchers {
+  readonly #services: WaitingServices
+  /** By event and resource, then by watcher. */
+  readonly #waiting = new Map<string, Map<string, Waiting>>()
+  /** Subscriptions behind each row. */
+  readonly #behind = new Map<string, Set<Subscription>>()
+  #table: Table<WatcherRow> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #closed = false
+
+  constructor(services: WaitingServices) {
+    this.#services = services
+  }
+
+  /** `subscriptions`: those that were put back. Rows of others are left where servers share the table. */
+  async open(store: Store, subscriptions: Iterable<Subscription>, shared: boolean): Promise<void> {
+    const { settings, now } = this.#services
+    const table = await openWatchers(store, settings().watchers_table)
+    this.#table = table
+    const restored = new Map([...subscriptions].map((one) => [keyOf(placeOf(one), one.watcher), one] as const))
+    const rows: WatcherRow[] = []
+    await table.load((page) => void rows.push(...page.filter(isWatcherRow)))
+    for (const row of rows) {
+      const there = restored.get(row.watcher_key)
+      if (there) {
+        this.#enter(there)
+        continue
+      }
+      // Who was pending, and whose subscription did not outlast the time that we were away, waits.
+      const waits = row.status === STATUS_OF.waiting || (!shared && row.status === STATUS_OF.pending)
+      if (!waits && !shared) table.delete(row.watcher_key)
+      if (!waits) continue
+      const until = row.inserted_time * 1000 + settings().waiting_time * 1000
+      const { winfo_id: id, watcher: uri, display_name: displayName, event, resource, endpoint } = row
+      if (until <= now()) table.delete(row.watcher_key)
+      else
+        this.#admit({
+          event,
+          resource,
+          endpoint,
+          presentity: row.presentity_uri,
+          until,
+          undo: undefined,
+          watcher: { id, uri, displayName, status: 'waiting', event: 'timeout' },
+        })
+    }
+  }
+
+  /** Deletes rows of watchers that have waited for longer than waiting_time and that nobody knows. Resolves with their number. */
+  async clean(): Promise<number> {
+    const { settings, now } = this.#services
+    const oldest = now() / 1000 - settings().waiting_time
+    let cleaned = 0
+    await this.#table?.load((page) => {
+      for (const row of page.filter(isWatcherRow)) {
+        const { watcher_key: key, event, resource } = row
+        const isKnown = this.#behind.has(key) || this.#waiting.get(groupOf(event, resource))?.has(key)
+        if (row.status !== STATUS_OF.waiting || row.inserted_time > oldest || isKnown) continue
+        this.#table?.delete(key)
+        cleaned++
+      }
+    })
+    return cleaned
+  }
+
+  *of(event: string, resource: string): Iterable<WatcherFacts> {
+    for (const { watcher } of this.#waiting.get(groupOf(event, resource))?.values() ?? []) yield watcher
+  }
+
+  keep(subscription: Subscription, watcher: WatcherFacts): void {
+    if (this.#closed || !this.#services.needsLeave(subscription.event)) return
+    const place = placeOf(subscription)
+    const key = keyOf(place, watcher.uri)
+    if (watcher.status !== 'terminated') {
+      this.#enter(subscription)
+      return this.#table?.put(toWatcherRow(place, watcher, this.#services.now()))
+    }
+    const behind = this.#behind.get(key)
+    behind?.delete(subscription)
+    if (behind && behind.size > 0) return
+    this.#behind.delete(key)
+    if (!this.#waiting.get(groupOf(place.event, place.resource))?.has(key)) this.#table?.delete(key)
+  }
+
+  resume(subscription: Subscription): string | undefined {
+    const found = this.#waiting.get(groupOf(subscription.event, subscription.resource))
+    const waiting = found?.get(keyOf(placeOf(subscription), subscription.watcher))
+    if (waiting) this.#leave(waiting)
+    return waiting?.watcher.id
+  }
+
+  wait(subscription: Subscription, watcher: WatcherFacts): boolean {
+    const { settings, now } = this.#services
+    if (this.#closed || settings().waiting_time === 0) return false
+    const waiting = {
+      ...placeOf(subscription),
+      watcher,
+      until: now() + settings().waiting_time * 1000,
+      undo: undefined,
+    }
+    this.#behind.get(keyOf(waiting, watcher.uri))?.delete(subscription)
+    this.#table?.put(toWatcherRow(waiting, watcher, now()))
+    this.#admit(waiting)
+    return true
+  }
+
+  /** What waits is kept for the next start. */
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    for (const group of this.#waiting.values()) for (const { undo } of group.values()) void undo?.()
+    this.#waiting.clear()
+    this.#behind.clear()
+  }
+
+  #enter(subscription: Subscription): void {
+    const key = keyOf(placeOf(subscription), subscription.watcher)
+    const behind = this.#behind.get(key) ?? new Set()
+    this.#behind.set(key, behind.add(subscription))
+  }
+
+  #admit(waiting: Waiting): void {
+    const group = groupOf(waiting.event, waiting.resource)
+    const others = this.#waiting.get(group) ?? new Map<string, Waiting>()
+    this.#waiting.set(group, others.set(keyOf(waiting, waiting.watcher.uri), waiting))
+    this.#services.tell(waiting.event, waiting.resource, waiting.watcher)
+    this.#attend(waiting)
+    this.#arm()
+  }
+
+  /** To what the rules make of it. */
+  #attend(waiting: Waiting): void {
+    const { endpoints, log } = this.#services
+    const failed = (error: unknown): void =>
+      log.error(`leave to watch ${waiting.event} of ${waiting.resource}: ${reasonOf(error)}`)
+    const found = endpoints.endpoint(waiting.endpoint)
+    if (found instanceof Promise) found.then((endpoint) => endpoint && this.#follow(waiting, endpoint)).catch(failed)
+    else if (found) this.#follow(waiting, found).catch(failed)
+  }
+
+  async #follow(waiting: Waiting, endpoint: Endpoint): Promise<void> {
+    const { event, resource, watcher } = waiting
+    const decision = await this.#services.authorize({ event, resource, endpoint, watcher: watcher.uri })
+    // As long as nobody decides, it goes on waiting.
+    if (!decision || decision.value === ALLOWED || !this.#isWaiting(waiting)) return
+    waiting.undo = decision.watch({
+      value: ({ handling }) => {
+        if (handling !== 'confirm') this.#over(waiting, handling === 'block' ? 'rejected' : 'approved')
+      },
+    })
+    if (!this.#isWaiting(waiting)) void waiting.undo()
+  }
+
+  /** Everybody is decided on anew. */
+  reconsider(): void {
+    for (const group of this.#waiting.values()) {
+      for (const waiting of group.values()) {
+        void waiting.undo?.()
+        waiting.undo = undefined
+        this.#attend(waiting)
+      }
+    }
+  }
+
+  #over(waiting: Waiting, event: WatcherEvent): void {
+    if (!this.#isWaiting(waiting)) return
+    this.#leave(waiting)
+    this.#table?.delete(keyOf(waiting, waiting.watcher.uri))
+    this.#services.tell(waiting.event, waiting.resource, { ...waiting.watcher, status: 'terminated', event })
+  }
+
+  #isWaiting(waiting: Waiting): boolean {
+    const group = this.#waiting.get(groupOf(waiting.event, waiting.resource))
+    return group?.get(keyOf(waiting, waiting.watcher.uri)) === waiting
+  }
+
+  #leave(waiting: Waiting): void {
+    const name = groupOf(waiting.event, waiting.resource)
+    const group = this.#waiting.get(name)
+    group?.delete(keyOf(waiting, waiting.watcher.uri))
+    if (group?.size === 0) this.#waiting.delete(name)
+    void waiting.undo?.()
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer)
+    const times = [...this.#waiting.values()].flatMap((group) => [...group.values()].map(({ until }) => until))
+    if (times.length === 0) return
+    const pause = Math.max(0, Math.min(...times) - this.#services.now())
+    this.#timer = setTimeout(() => this.#giveUp(), Math.min(LONGEST, pause))
+    this.#timer.unref()
+  }
+
+  #giveUp(): void {
+    for (const group of this.#waiting.values())
+      for (const waiting of group.values()) if (waiting.until <= this.#services.now()) this.#over(waiting, 'giveup')
+    this.#arm()
+  }
+}
+
+function placeOf({ event, resource, endpoint, localUri }: Subscription & { readonly localUri?: string }): WatcherPlace {
+  return { event, resource, endpoint: endpoint.id, presentity: localUri ?? resource }
+}
+
+function groupOf(event: string, resource: string): string {
+  return `${event}\0${resource}`
+}

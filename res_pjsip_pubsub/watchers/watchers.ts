@@ -1,0 +1,238 @@
+/**
+ * Who watches what, as the watched are told it (RFC 3857): a list for each event and resource that somebody looks at.
+ *
+ *     subscribe ──▶ pending ──approved──▶ active          rejected, expired: terminated, told once and forgotten
+ *                      └──expired──▶ waiting ──▶ terminated: decided on, or nobody did for waiting_time
+ *
+ * Lists follow the subscriptions that there are. Watchers that wait have none any more: their own room is in waiting.ts.
+ */
+import { createHash } from 'node:crypto'
+import type { Undo } from '../../core/scope.ts'
+import { parseNameAddr } from '../../core/sip/parse-uri.ts'
+import { type Watchable, Watched, type WatchObserver } from '../../core/watch.ts'
+import type { Subscription, WatcherEvent } from '../contract.ts'
+
+/** RFC 3857 4.7.1. */
+export type WatcherStatus = 'pending' | 'active' | 'waiting' | 'terminated'
+
+export interface WatcherEntry {
+  /** The same while its subscription lives, and over the time it waits. */
+  readonly id: string
+  readonly uri: string
+  readonly displayName: string
+  readonly status: WatcherStatus
+  /** What brought it there. */
+  readonly event: WatcherEvent
+  /** Goes up with each change of anything. */
+  readonly change: number
+}
+
+/** A list at one time. */
+export interface WatcherInfo {
+  /** `presence`, not `presence.winfo`. */
+  readonly package: string
+  readonly resource: string
+  readonly change: number
+  readonly watchers: readonly WatcherEntry[]
+  /** Those that ended lately, all of them since the change `endedAfter`. */
+  readonly ended: readonly WatcherEntry[]
+  readonly endedAfter: number
+}
+
+/** What a watcher is, wherever it comes from. */
+export type WatcherFacts = Omit<WatcherEntry, 'change'>
+
+/** Watchers without a subscription. */
+export interface WaitingWatchers {
+  of(event: string, resource: string): Iterable<WatcherFacts>
+  /** Waits no more, as it has subscribed anew. Its id, where it waited. */
+  resume(subscription: Subscription): string | undefined
+  /** It expired before it was decided on. False where it is not to wait. */
+  wait(subscription: Subscription, watcher: WatcherFacts): boolean
+  /** It is there, or is over. */
+  keep(subscription: Subscription, watcher: WatcherFacts): void
+}
+
+/** How many that ended are remembered, for those who have not been told yet. Who missed more gets the whole list. */
+const ENDED = 100
+
+export interface WatchedList {
+  readonly event: string
+  readonly resource: string
+  /** By id. */
+  readonly watchers: ReadonlyMap<string, WatcherEntry>
+  change(watcher: WatcherFacts): void
+}
+
+class WatcherList implements WatchedList {
+  readonly event: string
+  readonly resource: string
+  readonly #next: () => number
+  readonly watchers = new Map<string, WatcherEntry>()
+  #ended: WatcherEntry[] = []
+  #endedAfter: number
+  #isDue = false
+  readonly state: Watched<WatcherInfo>
+
+  constructor(event: string, resource: string, watchers: Iterable<WatcherFacts>, next: () => number) {
+    this.event = event
+    this.resource = resource
+    this.#next = next
+    for (const watcher of watchers) this.watchers.set(watcher.id, { ...watcher, change: next() })
+    this.#endedAfter = next()
+    this.state = new Watched(this.#now())
+  }
+
+  change(watcher: WatcherFacts): void {
+    const before = this.watchers.get(watcher.id)
+    if (before?.status === watcher.status && before.event === watcher.event) return
+    const entry = { ...watcher, change: this.#next() }
+    if (watcher.status === 'terminated') this.#end(entry)
+    else this.watchers.set(entry.id, entry)
+    // Many may come at once, after a start or when a module was loaded.
+    if (this.#isDue) return
+    this.#isDue = true
+    setImmediate(() => {
+      this.#isDue = false
+      this.state.set(this.#now())
+    })
+  }
+
+  #end(entry: WatcherEntry): void {
+    this.watchers.delete(entry.id)
+    this.#ended.push(entry)
+    while (this.#ended.length > ENDED) this.#endedAfter = this.#ended.shift()?.change ?? this.#endedAfter
+  }
+
+  #now(): WatcherInfo {
+    return {
+      package: this.event,
+      resource: this.resource,
+      change: this.#next(),
+      watchers: [...this.watchers.values()],
+      ended: [...this.#ended],
+      endedAfter: this.#endedAfter,
+    }
+  }
+}
+
+export class WatcherLists {
+  readonly #subscriptions: Iterable<Subscription>
+  readonly #lists = new Map<string, WatcherList>()
+  /** Of those that went on from waiting, the id they had. */
+  readonly #ids = new WeakMap<Subscription, string>()
+  readonly #last = new WeakMap<Subscription, Subscription['state']>()
+  readonly #listeners = new Set<(list: WatchedList) => void>()
+  #waiting: WaitingWatchers | undefined
+  #others: ((event: string, resource: string) => Iterable<WatcherFacts>) | undefined
+  #changes = 0
+
+  constructor(subscriptions: Iterable<Subscription>) {
+    this.#subscriptions = subscriptions
+  }
+
+  /** Who keeps those that wait. Without one nobody waits. */
+  keeper(waiting: WaitingWatchers): void {
+    this.#waiting = waiting
+  }
+
+  /** Who else watches, without a subscription to the resource itself: those of lists. */
+  alsoFrom(others: (event: string, resource: string) => Iterable<WatcherFacts>): void {
+    this.#others = others
+  }
+
+  /** The list of a resource, which is kept while it is watched. */
+  list(event: string, resource: string): Watchable<WatcherInfo> {
+    const made = (): WatcherList => this.#lists.get(keyOf(event, resource)) ?? this.#make(event, resource)
+    return {
+      get value() {
+        return made().state.value
+      },
+      watch: (observer) => this.#watch(keyOf(event, resource), made(), observer),
+    }
+  }
+
+  /** A subscription came, its status changed, or it is over. */
+  changed(subscription: Subscription & { readonly disowned?: boolean }): void {
+    const before = this.#last.get(subscription)
+    const now = subscription.state
+    if (before === 'terminated') return
+    this.#last.set(subscription, now)
+    if (before === undefined) {
+      const resumed = this.#waiting?.resume(subscription)
+      if (resumed !== undefined) this.#ids.set(subscription, resumed)
+    }
+    const { event, resource, authorization, lastEvent, disowned } = subscription
+    const watcher = this.#facts(subscription)
+    const undecided = now === 'terminated' && lastEvent === 'timeout' && authorization.handling === 'confirm'
+    // Another server has it now, and it goes on there.
+    if (disowned) return
+    const waits = undecided && this.#waiting?.wait(subscription, { ...watcher, status: 'waiting' })
+    if (waits) return
+    this.tell(event, resource, watcher)
+    this.#waiting?.keep(subscription, watcher)
+  }
+
+  /** Of a watcher without a subscription: refused, waiting, or done with that. */
+  tell(event: string, resource: string, watcher: WatcherFacts): void {
+    this.#lists.get(keyOf(event, resource))?.change(watcher)
+  }
+
+  /** Watchers with a subscription here, and those that wait here. */
+  *own(event: string, resource: string): Iterable<WatcherFacts> {
+    yield* this.#waiting?.of(event, resource) ?? []
+    yield* this.#others?.(event, resource) ?? []
+    for (const subscription of this.#subscriptions) {
+      const mine = subscription.event === event && subscription.resource === resource
+      if (mine && subscription.state !== 'terminated') yield this.#facts(subscription)
+    }
+  }
+
+  /** The lists that somebody watches. */
+  get watched(): Iterable<WatchedList> {
+    return this.#lists.values()
+  }
+
+  onList(listener: (list: WatchedList) => void): Undo {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
+  }
+
+  #make(event: string, resource: string): WatcherList {
+    return new WatcherList(event, resource, this.own(event, resource), () => ++this.#changes)
+  }
+
+  #watch(key: string, list: WatcherList, observer: WatchObserver<WatcherInfo>): Undo {
+    const isNew = this.#lists.get(key) !== list
+    this.#lists.set(key, list)
+    if (isNew) for (const listener of this.#listeners) listener(list)
+    const unwatch = list.state.watch(observer)
+    return () => {
+      void unwatch()
+      if (list.state.watchers === 0 && this.#lists.get(key) === list) this.#lists.delete(key)
+    }
+  }
+
+  #facts(subscription: Subscription): WatcherFacts {
+    const { state, lastEvent, watcher, dialog, authorization } = subscription
+    const undecided = authorization.handling === 'confirm'
+    return {
+      id: this.#ids.get(subscription) ?? watcherId(dialog.id),
+      uri: watcher,
+      displayName: parseNameAddr(dialog.remoteUri)?.display ?? '',
+      status: state === 'terminated' ? state : undecided ? 'pending' : 'active',
+      event: lastEvent,
+    }
+  }
+}
+
+/** RFC 3858 4.1.2: unique among all watchers, and the same in every list. */
+export function watcherId(of: string): string {
+  return createHash('sha256').update(of).digest('hex').slice(0, 24)
+}
+
+function keyOf(event: string, resource: string): string {
+  return `${event}\0${resource}`
+}

@@ -1,0 +1,149 @@
+/** What the pubsub core does about watchers: whether each may watch, and who is told of them. */
+import type { Endpoints } from '../../core/endpoints.ts'
+import { type Logger, reasonOf } from '../../core/log.ts'
+import type { Undo } from '../../core/scope.ts'
+import type { Store } from '../../core/store-contract.ts'
+import type { EventPackage, Watcher } from '../contract.ts'
+import { storageModes } from '../kamailio/options.ts'
+import type { PubsubSettings } from '../options.ts'
+import type { Template } from '../registry.ts'
+import type { NotifierSubscription } from '../subscription.ts'
+import type { Subscriptions } from '../subscriptions.ts'
+import { type Asked, Authorizations, type Authorizer, type Decision } from './authorization.ts'
+import { ForeignWatchers } from './foreign-watchers.ts'
+import { WaitingRoom } from './waiting.ts'
+import { WatcherLists, watcherId } from './watchers.ts'
+import { watchedEvent, winfoPackage } from './winfo.ts'
+
+interface WatchingServices {
+  readonly subscriptions: Subscriptions
+  readonly package: (event: string) => EventPackage<unknown> | undefined
+  readonly endpoints: Endpoints
+  readonly settings: () => PubsubSettings
+  readonly compat: () => 'rfc' | 'asterisk'
+  readonly log: Logger
+}
+
+export class Watching {
+  readonly lists: WatcherLists
+  /** RFC 3857, unless all is to be as Asterisk has it. */
+  readonly template: Template
+  readonly #services: WatchingServices
+  readonly #authorizations: Authorizations
+  readonly #waiting: WaitingRoom
+  #foreign: ForeignWatchers | undefined
+
+  constructor(services: WatchingServices) {
+    this.#services = services
+    this.lists = new WatcherLists(services.subscriptions)
+    this.#authorizations = new Authorizations({
+      package: services.package,
+      grace: () => services.settings().unload_grace * 1000,
+      changed: (whom) => this.#authorizeAll(whom),
+    })
+    this.#waiting = new WaitingRoom({
+      settings: services.settings,
+      now: Date.now,
+      log: services.log,
+      endpoints: services.endpoints,
+      authorize: (asked) => this.of(asked),
+      needsLeave: (event) => services.package(event)?.reqAuth === true,
+      tell: (event, resource, watcher) => this.lists.tell(event, resource, watcher),
+    })
+    this.lists.keeper(this.#waiting)
+    const made = new WeakMap<object, EventPackage<unknown>>()
+    const winfo = {
+      list: (event: string, resource: string) => this.lists.list(event, resource),
+      settings: services.settings,
+    }
+    this.template = {
+      appliedTo: watchedEvent,
+      apply: (of) => {
+        if (services.compat() === 'asterisk') return undefined
+        const found = made.get(of) ?? winfoPackage(of, winfo)
+        if (found) made.set(of, found)
+        return found
+      },
+    }
+  }
+
+  /** Those that were put back are there already. */
+  async open(store: Store): Promise<void> {
+    const { settings, subscriptions, log } = this.#services
+    const mode = storageModes(settings()).subscriptions
+    if (mode === 0) return
+    await this.#waiting.open(store, subscriptions, mode === 3)
+    if (mode !== 3) return
+    this.#foreign = await ForeignWatchers.open({
+      store,
+      activeWatchers: settings().active_watchers_table,
+      watchers: settings().watchers_table,
+      lists: this.lists,
+      period: 1000 / settings().notifier_poll_rate,
+      now: Date.now,
+      log,
+      isOurs: (dialogId) => subscriptions.ofDialog(dialogId) !== undefined,
+    })
+  }
+
+  register(authorizer: Authorizer): Undo {
+    return this.#authorizations.register(authorizer)
+  }
+
+  /** `restored`: of a subscription that was put back. */
+  of(asked: Asked, restored = false): Decision | Promise<Decision> {
+    return this.#authorizations.of(asked, restored)
+  }
+
+  /** Rows of the table `watchers` that are over. */
+  clean(): Promise<number> {
+    return this.#waiting.clean()
+  }
+
+  putRules(presentity: string, document: string): Promise<void> {
+    return this.#authorizations.put(presentity, document)
+  }
+
+  /** Rules are read again, and everybody is decided on anew. */
+  refresh(): Promise<void> {
+    return this.#authorizations.refresh()
+  }
+
+  /** Somebody wanted to watch and may not. */
+  blocked({ uri, request }: Watcher, event: string, resource: string): void {
+    const id = watcherId(`${request?.callId ?? ''};${uri}`)
+    const displayName = request?.from.display ?? ''
+    this.lists.tell(event, resource, { id, uri, displayName, status: 'terminated', event: 'rejected' })
+  }
+
+  /** Where nobody can say now, what was decided before stands. */
+  authorize(subscription: NotifierSubscription): void | Promise<void> {
+    const { event, resource } = subscription
+    if (!this.#services.package(event)?.reqAuth) return
+    // Its resources are looked up anew, and leave is asked for each of them.
+    if (subscription.isList) return subscription.lost()
+    const decision = this.#authorizations.of(subscription)
+    if (!(decision instanceof Promise)) return decision && subscription.authorize(decision)
+    return decision.then(
+      (later) => later && subscription.authorize(later),
+      (error: unknown) => this.#services.log.error(`leave to watch ${event} of ${resource}: ${reasonOf(error)}`),
+    )
+  }
+
+  stop(): void {
+    this.#foreign?.close()
+    this.#waiting.close()
+    this.#authorizations.stop()
+  }
+
+  async #authorizeAll(whom: 'all' | 'by package'): Promise<void> {
+    const later: Promise<void>[] = []
+    for (const subscription of this.#services.subscriptions) {
+      const byPackage = this.#services.package(subscription.event)?.getAuthStatus !== undefined
+      const decided = whom === 'all' || byPackage ? this.authorize(subscription) : undefined
+      if (decided) later.push(decided)
+    }
+    this.#waiting.reconsider()
+    await Promise.all(later)
+  }
+}
