@@ -50,7 +50,7 @@ if (process.argv[2] === 'test') {
     tshark: ['tshark'],
     baresip: ['baresip-core'],
     openssl: ['openssl'],
-    kamailio: ['kamailio', 'kamailio-presence-modules', 'kamailio-xml-modules'],
+    kamailio: ['kamailio', 'kamailio-presence-modules', 'kamailio-xml-modules', 'kamailio-sqlite-modules'],
   }
   const has = (tool) => spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0
   const missing = Object.keys(tools).filter((tool) => !has(tool))

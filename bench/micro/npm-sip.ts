@@ -1,5 +1,4 @@
 /** The parser of npm's sip, for comparison. It reads some headers only when it is told to, and we tell it so. */
-// oxlint-disable-next-line no-restricted-imports -- what it is compared with
 import sip from 'sip'
 import { subscribeBytes } from './messages.ts'
 import { type Timing, time } from './timing.ts'
