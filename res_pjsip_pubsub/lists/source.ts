@@ -180,12 +180,12 @@ export class ListSource implements Watchable<ListSource> {
 
   readonly #uriOfItem = ({ uri, resource }: PlannedResource): string => uri ?? this.#uriOf(resource)
 
-  /** As that which was subscribed to, with another user. Asterisk names the host alone. */
+  /** As that which was subscribed to, with another user. */
   #uriOf(user: string): string {
     let uri = this.#uris.get(user)
     if (uri !== undefined) return uri
     const { scheme, host, port } = parseUri(this.#context?.localUri ?? '') ?? { scheme: 'sip', host: 'localhost' }
-    uri = printUri({ scheme, user, host, port: this.#services.compat() === 'asterisk' ? undefined : port })
+    uri = printUri({ scheme, user, host, port })
     this.#uris.set(user, uri)
     return uri
   }
