@@ -111,7 +111,8 @@ async function serve(directory: string, demo: boolean, quiet: boolean): Promise<
     // Why it failed is in the log.
     void server?.reload().catch(() => undefined)
   }
-  process.on('SIGHUP', reload)
+  // The demo has nothing to read again: its terminal was closed.
+  process.on('SIGHUP', demo ? end : reload)
   const scope = new Scope()
   try {
     const played = demo ? await (await import('./demo/demo.ts')).playDemo({ directory, quiet }) : undefined

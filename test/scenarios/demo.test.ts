@@ -148,6 +148,13 @@ describe('the demo as a command', function () {
     await played.shows('\x1b[4mphone 100 Alice')
     await played.shows('\x1b[32m○ ')
     await played.shows('Ctrl+C ends the demo')
+    const answers = async (): Promise<boolean> => {
+      const asked = new Played(process.execPath, [...COMMAND, '-rx', 'core show uptime'], env)
+      return (await asked.ended) === 0
+    }
+    expect(await answers()).to.equal(true)
+    await played.end('SIGKILL')
+    await until('end of the demo, whose terminal was closed', async () => !(await answers()), 10000)
   })
 
   it('says in one line which port is in use, and what helps', async () => {
