@@ -7,7 +7,7 @@ import { schemeOf } from './parse-uri.ts'
 import { parseOptionTags } from './values.ts'
 
 export interface CheckSettings {
-  /** Option tags we understand in Require; the others are answered 420. */
+  /** Option tags we understand in Require; the others are answered 420. Read for requests with a Require alone. */
   readonly supported: readonly string[]
 }
 
@@ -159,10 +159,10 @@ const CONTACT_RULES: Readonly<Record<string, 'one' | 'any'>> = {
 }
 
 /** RFC 3261 8.2.2.3. In CANCEL and ACK it is ignored, and Proxy-Require is none of our business. */
-function requirementsAreSupported(request: SipRequest, { supported }: CheckSettings): Refusal | undefined {
+function requirementsAreSupported(request: SipRequest, settings: CheckSettings): Refusal | undefined {
   const required = request.headers('Require')
   if (required.length === 0 || request.method === 'CANCEL' || request.method === 'ACK') return undefined
-  const known = new Set(supported.map((tag) => tag.toLowerCase()))
+  const known = new Set(settings.supported.map((tag) => tag.toLowerCase()))
   const unsupported = parseOptionTags(required).filter((tag) => !known.has(tag.toLowerCase()))
   return unsupported.length === 0 ? undefined : { status: 420, headers: [['Unsupported', unsupported.join(', ')]] }
 }
