@@ -17,6 +17,8 @@ export interface RegistryListener {
 
 /** A template package (RFC 6665 7.2.12), which makes a package of every other. */
 export interface Template {
+  /** Whether it is applied at all, as the configuration has it now. */
+  readonly inForce: boolean
   /** `presence` for `presence.winfo`; undefined where it is none of the template's. */
   appliedTo(event: string): string | undefined
   /** The same object for the same package. */
@@ -30,6 +32,8 @@ export class Registry {
   readonly #supplements = new Map<string, BodySupplement<unknown, unknown>[]>()
   readonly #listener: RegistryListener
   readonly #template: Template | undefined
+  /** It goes into each answer that makes a dialog. */
+  #events: { readonly inForce: boolean; readonly names: readonly string[] } | undefined
 
   constructor(listener: RegistryListener, template?: Template) {
     this.#listener = listener
@@ -38,6 +42,12 @@ export class Registry {
 
   /** In the order of registration, each with the template applied to it: Allow-Events. */
   get events(): readonly string[] {
+    const inForce = this.#template?.inForce === true
+    if (this.#events?.inForce !== inForce) this.#events = { inForce, names: this.#eventNames() }
+    return this.#events.names
+  }
+
+  #eventNames(): readonly string[] {
     return [...this.#packages.values()]
       .flatMap((one) => {
         const made = this.#applied(one)
@@ -91,10 +101,12 @@ export class Registry {
     const { event } = definition
     if (this.#packages.has(event)) throw new Error(`event ${event} has a package already`)
     this.#packages.set(event, definition)
+    this.#events = undefined
     this.#listener.packageAdded(event)
     return () => {
       if (this.#packages.get(event) !== definition) return
       this.#packages.delete(event)
+      this.#events = undefined
       this.#listener.packageRemoved(event)
     }
   }
@@ -104,10 +116,12 @@ export class Registry {
     if (this.#generators.has(key))
       throw new Error(`${generator.type} for ${generator.kind.name} has a generator already`)
     this.#generators.set(key, generator)
+    this.#events = undefined
     this.#listener.bodiesChanged(generator.type)
     return () => {
       if (this.#generators.get(key) !== generator) return
       this.#generators.delete(key)
+      this.#events = undefined
       this.#listener.bodiesChanged(generator.type)
     }
   }

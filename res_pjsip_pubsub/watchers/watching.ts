@@ -57,6 +57,9 @@ export class Watching {
       settings: services.settings,
     }
     this.template = {
+      get inForce() {
+        return services.compat() !== 'asterisk'
+      },
       appliedTo: watchedEvent,
       apply: (of) => {
         if (services.compat() === 'asterisk') return undefined
