@@ -9,6 +9,8 @@ import { compilePattern } from './pattern.ts'
 /** Addresses of a host name. Rejects where there are none. */
 export type Resolve = (host: string, srv: boolean) => Promise<readonly string[]>
 
+/** Source addresses whose endpoint is remembered. */
+const MOST_KNOWN = 4096
 /** A header value longer than this matches nothing. */
 const MAX_VALUE = 256
 
@@ -23,6 +25,8 @@ export class Identifies {
   /** The longest prefix first, so that the narrowest network decides. */
   #networks: { readonly network: Network; readonly endpoint: string }[] = []
   readonly #headers: HeaderMatch[] = []
+  /** Of addresses that have asked before: phones ask again and again. */
+  readonly #known = new Map<string, string | undefined>()
   readonly #names: { readonly host: string; readonly endpoint: string; readonly srv: boolean }[] = []
 
   /** What cannot be read is said in the log and matches nothing. */
@@ -43,6 +47,7 @@ export class Identifies {
     for (const { host, endpoint, srv } of this.#names) {
       try {
         const found = await resolve(host, srv)
+        this.#known.clear()
         for (const [address, owner] of this.#hosts) if (owner === `${endpoint} ${host}`) this.#hosts.delete(address)
         for (const text of found) {
           const address = parseAddress(text)
@@ -57,6 +62,15 @@ export class Identifies {
 
   byAddress(text: string): string | undefined {
     if (this.#hosts.size === 0 && this.#networks.length === 0) return undefined
+    const known = this.#known.get(text)
+    if (known !== undefined || this.#known.has(text)) return known
+    const found = this.#find(text)
+    if (this.#known.size >= MOST_KNOWN) this.#known.clear()
+    this.#known.set(text, found)
+    return found
+  }
+
+  #find(text: string): string | undefined {
     const address = parseAddress(text)
     if (!address) return undefined
     const host = this.#hosts.size > 0 ? this.#hosts.get(address.toString()) : undefined
