@@ -193,7 +193,7 @@ function room(ask: Ask, { subscriptions, settings, log }: NotifierServices): Ref
   const allFull = max_subscriptions > 0 && subscriptions.size >= max_subscriptions
   const ownFull = limit > 0 && subscriptions.ofEndpoint(ask.endpoint.id).size >= limit
   if (!allFull && !ownFull) return undefined
-  ask.takesPlace = replace_same_contact && subscriptions.ofPhone(ask).length > 0
+  ask.takesPlace = replace_same_contact && ofPhone(ask, subscriptions).length > 0
   if (ask.takesPlace) return undefined
   if (allFull) {
     log.warning(`max_subscriptions of ${max_subscriptions} is reached; a SUBSCRIBE is refused`)
@@ -321,8 +321,13 @@ function start(
  */
 function contestOthers(anew: NotifierSubscription, ask: Ask, { settings, subscriptions }: NotifierServices): void {
   if (!settings().replace_same_contact) return
-  const others = subscriptions.ofPhone(ask).filter((other) => other !== anew)
+  const others = ofPhone(ask, subscriptions).filter((other) => other !== anew)
   others.forEach((other, at) => contest(other, ask, ask.takesPlace && at === 0))
+}
+
+/** What the phone that asks has for the same thing, oldest first. */
+function ofPhone({ watcher, ...ask }: Ask, subscriptions: Subscriptions): readonly NotifierSubscription[] {
+  return subscriptions.ofPhone({ ...ask, watcher: watcher.uri })
 }
 
 function contest(other: NotifierSubscription, { tx, request }: Ask, noRoom: boolean): void {

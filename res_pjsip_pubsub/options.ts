@@ -20,7 +20,7 @@ export const pubsubOptions = options({
   }),
   replace_same_contact: yesno(
     true,
-    'A phone that subscribes anew to what it watches already (same endpoint, event, extension and contact, or +sip.instance) is asked with a NOTIFY whether it knows its old subscription: after a reboot it does not, and that one is over; a second key for the same extension keeps its own.',
+    'A phone that subscribes anew to what it watches already (same endpoint, watcher, event, extension and contact, or +sip.instance) is asked with a NOTIFY whether it knows its old subscription: after a reboot it does not, and that one is over; a second key for the same extension keeps its own.',
   ),
   notify_retries: integer(
     10,

@@ -128,12 +128,12 @@ export class Restorer {
 
   /** The phone did not wait: the first NOTIFY in the old dialog tells whether it knows that still. */
   #hasSubscribedAnew(
-    { resource, event, event_id: eventId, contact_key: contactKey }: Row,
+    { watcher, resource, event, event_id: eventId, contact_key: contactKey }: Row,
     endpoint: Endpoint,
   ): boolean {
     const { subscriptions, services } = this.#with
     if (!services.settings().replace_same_contact) return false
-    return subscriptions.ofPhone({ endpoint, resource, event, eventId, contactKey }).length > 0
+    return subscriptions.ofPhone({ endpoint, watcher, resource, event, eventId, contactKey }).length > 0
   }
 
   #dropExpired(): void {

@@ -120,8 +120,9 @@ function resourceKey(event: string, resource: string): string {
   return `${event}\0${resource.toLowerCase()}`
 }
 
-type PhoneFacts = Pick<SubscriptionFacts, 'endpoint' | 'resource' | 'event' | 'eventId' | 'contactKey'>
+type PhoneFacts = Pick<SubscriptionFacts, 'endpoint' | 'watcher' | 'resource' | 'event' | 'eventId' | 'contactKey'>
 
-function phoneKey({ endpoint, resource, event, eventId, contactKey }: PhoneFacts): string {
-  return `${endpoint.id}\0${event}\0${eventId}\0${resource}\0${contactKey}`
+/** Phones behind one border controller have its host and port in their contacts, and are told apart by who they are. */
+function phoneKey({ endpoint, watcher, resource, event, eventId, contactKey }: PhoneFacts): string {
+  return `${endpoint.id}\0${watcher}\0${event}\0${eventId}\0${resource}\0${contactKey}`
 }

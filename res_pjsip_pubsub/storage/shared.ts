@@ -172,8 +172,9 @@ export class SharedStorage implements SubscriptionStorage {
   async #replaceOthers(round: Round, { endpoint, dialog, ...facts }: NotifierSubscription): Promise<void> {
     const { settings } = this.#settings
     if (!settings().replace_same_contact) return
-    const { resource, event, eventId: event_id, contactKey: contact_key } = facts
-    const same = await round.at.select(this.#table, { endpoint: endpoint.id, resource, event, event_id, contact_key })
+    const { watcher, resource, event, eventId: event_id, contactKey: contact_key } = facts
+    const phone = { endpoint: endpoint.id, watcher, contact_key }
+    const same = await round.at.select(this.#table, { ...phone, resource, event, event_id })
     for (const row of same) {
       if (row.dialog_id === dialog.id || row.owner === this.#servers.id) continue
       this.#leaveForOthers(round, row)

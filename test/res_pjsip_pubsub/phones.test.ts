@@ -196,4 +196,20 @@ describe('phones that come back', () => {
       expect(told.header('call-id')).to.equal(anew.callId)
     })
   }
+
+  it('are not asked for one another behind one address, where each says who it is', async () => {
+    const gateway = await phone('udp', undefined)
+    const [one, two] = [gateway.dialog('sip:200@127.0.0.1'), gateway.dialog('sip:200@127.0.0.1')]
+    for (const [at, dialog] of [one, two].entries()) {
+      const from = `<sip:100@branch${at}.example>`
+      const answer = await gateway.request('SUBSCRIBE', { dialog, from, headers: [['Event', 'lamp']] })
+      expect(answer.status).to.equal(200)
+      await until('its NOTIFY', () => office.metric('pubsub.notify.answered') === at + 1)
+    }
+    lamps.set('200', 'on')
+    const shown = ({ callId }: PhoneDialog): string[] =>
+      gateway.received.flatMap((one) => (one.method === 'NOTIFY' && one.header('call-id') === callId ? [one.body] : []))
+    await until('the change', () => [one, two].every((dialog) => shown(dialog).includes('on')))
+    for (const dialog of [one, two]) expect(shown(dialog)).to.deep.equal(['off', 'on'])
+  })
 })
