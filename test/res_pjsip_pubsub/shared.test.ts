@@ -114,7 +114,8 @@ describe('servers that share a database', function () {
     }
     await until('the newest state', () => [...dialogs].some(({ notifies }) => notifies.at(-1)?.text.includes('>29.4<')))
     const numbers = numbersOf(dialogs)
-    expect(numbers.length).to.be.above(40)
+    // One for the SUBSCRIBE and one for each refresh; how many changes get one of their own is the clock's business.
+    expect(numbers.length).to.be.at.least(31)
     expect(new Set(numbers).size).to.equal(numbers.length)
   })
 
