@@ -28,6 +28,7 @@ export class Connection extends Timed implements Wire {
   /** We opened it. */
   readonly outgoing: boolean
   readonly #contacts = new Set<string>()
+  readonly #strangers = new Set<string>()
   #open = true
   #messages = 0
   readonly #begun = performance.now()
@@ -100,6 +101,15 @@ export class Connection extends Timed implements Wire {
 
   isOf(contact: SipUri): boolean {
     return this.#contacts.has(nameOf(contact))
+  }
+
+  /** Whoever is here knows nothing of dialogs with this Contact: another phone of the same account and address. */
+  noteStranger(contact: SipUri): void {
+    if (this.#strangers.size < MOST_CONTACTS) this.#strangers.add(contact.text)
+  }
+
+  isStrangeTo(contact: SipUri): boolean {
+    return this.#strangers.has(contact.text)
   }
 
   get unnamed(): boolean {

@@ -2,6 +2,7 @@
 import type { Globals, System } from '../endpoints.ts'
 import type { Addressing } from './addressing.ts'
 import { type ClientTransactions, sentByOf } from './client-transaction.ts'
+import type { Connection } from './connection.ts'
 import type { Outcome, OutcomeHandler, Protocol } from './contract.ts'
 import { newBranch } from './id.ts'
 import type { Resolver, Target } from './resolve.ts'
@@ -62,13 +63,22 @@ export class Outgoing {
     const bytes = draft.write(wire, branch)
     if (bytes.length > MOST_ON_UDP && !wire.reliable) {
       const connection = this.streamInstead(wire, peer)
-      if (connection) return this.#transmit(draft.method, branch, draft.write(connection, branch), connection, done)
+      if (connection && peer) {
+        const answered = (outcome: Outcome): void => {
+          if (outcome.kind !== 'response' || outcome.response.status !== 481) return done(outcome)
+          // A second phone of the account at this address has no such dialog; only who has the Contact can end it.
+          connection.noteStranger(peer)
+          const another = newBranch()
+          this.#transmit(draft.method, another, draft.write(wire, another), wire, done)
+        }
+        return this.#transmit(draft.method, branch, draft.write(connection, branch), connection, answered)
+      }
     }
     this.#transmit(draft.method, branch, bytes, wire, done)
   }
 
   /** An open connection of the same peer, that takes what is too big for UDP. */
-  streamInstead(wire: Wire, peer: SipUri | undefined): Wire | undefined {
+  streamInstead(wire: Wire, peer: SipUri | undefined): Connection | undefined {
     if (this.#context.system().disable_tcp_switch) return undefined
     return this.#context.transports.connectionOf(wire.remote.address, peer)
   }

@@ -100,18 +100,18 @@ export class Transports {
   }
 
   /** An open connection of the same peer as a UDP address: it has named the same Contact, or is the only one and unnamed. */
-  connectionOf(address: string, peer: SipUri | undefined): Wire | undefined {
+  connectionOf(address: string, peer: SipUri | undefined): Connection | undefined {
     const candidates: Connection[] = []
     for (const transport of this.#open.values()) {
       if (transport instanceof StreamTransport) candidates.push(...transport.connectionsFrom(address))
     }
     if (!peer || candidates.length === 0) return undefined
-    const named = candidates.find((connection) => connection.isOf(peer))
+    const named = candidates.find((connection) => connection.isOf(peer) && !connection.isStrangeTo(peer))
     if (named) return named
     // Without NAT between us one address is one phone; whom we went to ourselves may be another server there.
     const [only] = candidates
     const isTheirs = candidates.length === 1 && only?.unnamed && !only.outgoing
-    return isTheirs && peer.host === address ? only : undefined
+    return isTheirs && peer.host === address && !only.isStrangeTo(peer) ? only : undefined
   }
 
   async close(): Promise<void> {

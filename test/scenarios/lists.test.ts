@@ -201,4 +201,13 @@ describe('resource lists in a server', function () {
     await take(phone, again)
     expect(again.documents.at(-1)?.entries.map(({ name }) => name)).to.deep.equal(['3007'])
   })
+
+  it('reach a phone on UDP beside another of the same account and address that is connected', async () => {
+    const [connectedPhone, other] = await watch('doors', 'dialog', 'tcp')
+    const theirs = (await take(connectedPhone, other)).header('call-id')
+    connectedPhone.onRequest = (request) => (request.header('call-id') === theirs ? 200 : 481)
+    const [phone, client] = await watch('many', 'dialog', 'udp')
+    await take(phone, client)
+    expect(client.table.size).to.equal(500)
+  })
 })
