@@ -23,11 +23,11 @@ export const outboundSubscriptionOptions = options({
   ),
   mailbox: text('', 'The mailbox that message counts are shown for; one that no Asterisk has.', 'a mailbox'),
   device: text('', 'The device, for hints, that calls or presence are shown for.', 'a device'),
-  expiration: integer(3600, 'How long a subscription is to last without a refresh.', {
-    unit: 'seconds',
-    min: 1,
-    max: 2147483647,
-  }),
+  expiration: integer(
+    3600,
+    'How long a subscription is to last without a refresh; what a notifier said that dies without a word is believed for as long.',
+    { unit: 'seconds', min: 1, max: 2147483647 },
+  ),
   outbound_auth: commaList([], 'The auth sections that answer a challenge.'),
   outbound_proxy: text('', 'Where the SUBSCRIBE is sent first.', 'a SIP URI'),
   transport: text('', 'Transport that the SUBSCRIBE starts from.'),
