@@ -8,11 +8,11 @@
 import {
   DIALOG_INFO,
   DIALOG_INFO_TYPE,
-  dialogInfoFault,
   dialogNodes,
   dialogStateOf,
+  readDialogInfo,
 } from '../core/documents/dialog-info.ts'
-import { element, parseXml, printXml, XmlError, type XmlNode } from '../core/xml.ts'
+import { element, printXml, type XmlNode } from '../core/xml.ts'
 import { cloneXml, copyXml, type Prefixes } from '../core/xml-copy.ts'
 import type { PublicationHandler, PublishedBody, ReadBody } from '../res_pjsip_pubsub/contract.ts'
 import { EndedDialogs } from './ended-dialogs.ts'
@@ -39,14 +39,7 @@ export async function readDialogs(
   { body, previous, resource }: Pick<PublishedBody<PublishedDialogs>, 'body' | 'previous' | 'resource'>,
   ended: EndedDialogs,
 ): Promise<ReadBody<PublishedDialogs>> {
-  let root: XmlNode
-  try {
-    root = await parseXml(body.toString('utf8'))
-  } catch (error) {
-    if (error instanceof XmlError) return { fault: 'Dialog Information Is Not XML' }
-    throw error
-  }
-  const fault = dialogInfoFault(root)
+  const { root, fault } = await readDialogInfo(body)
   if (fault !== undefined) return { fault }
   const isPartial = root.attributes.get('state') === 'partial'
   const said = dialogsOf(root)

@@ -8,11 +8,11 @@ import {
   noteIn,
   PIDF,
   PIDF_TYPE,
-  pidfFault,
   RPID,
+  readPidf,
   tuplesOf,
 } from '../core/documents/pidf.ts'
-import { parseXml, XmlError, type XmlNode } from '../core/xml.ts'
+import type { XmlNode } from '../core/xml.ts'
 import { copyXml, type Prefixes } from '../core/xml-copy.ts'
 import type { PublicationHandler, PublishedBody, ReadBody } from '../res_pjsip_pubsub/contract.ts'
 import { type PublishedPresence, presenceKind } from './published.ts'
@@ -37,14 +37,7 @@ export const presenceHandler: PublicationHandler<PublishedPresence> = {
 export async function readPresence({
   body,
 }: Pick<PublishedBody<PublishedPresence>, 'body'>): Promise<ReadBody<PublishedPresence>> {
-  let root: XmlNode
-  try {
-    root = await parseXml(body.toString('utf8'))
-  } catch (error) {
-    if (error instanceof XmlError) return { fault: 'Presence Document Is Not XML' }
-    throw error
-  }
-  const fault = pidfFault(root)
+  const { root, fault } = await readPidf(body)
   return fault === undefined ? { state: presenceOf(root) } : { fault }
 }
 

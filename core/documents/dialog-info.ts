@@ -1,5 +1,6 @@
 /** Dialog information (RFC 4235) as it comes from others: whether a document is right, and the dialogs in it. */
 import type { XmlNode } from '../xml.ts'
+import { type DocumentReading, readDocument } from './reading.ts'
 
 export const DIALOG_INFO = 'urn:ietf:params:xml:ns:dialog-info'
 export const DIALOG_INFO_TYPE = 'application/dialog-info+xml'
@@ -8,8 +9,12 @@ export const DIALOG_STATES = ['terminated', 'trying', 'proceeding', 'confirmed',
 /** RFC 4235 3.7.1, from the least to the most interesting for who watches a lamp. */
 export type DialogStateName = (typeof DIALOG_STATES)[number]
 
+export function readDialogInfo(body: Buffer): Promise<DocumentReading> {
+  return readDocument(body, 'Dialog Information', dialogInfoFault)
+}
+
 /** In words for a reason phrase; undefined where it is right. */
-export function dialogInfoFault(root: XmlNode): string | undefined {
+function dialogInfoFault(root: XmlNode): string | undefined {
   if (!isDialogInfo(root, 'dialog-info')) return 'Root Element Is Not dialog-info'
   if (!root.attributes.get('entity')) return 'dialog-info Without entity'
   if (!/^[0-9]{1,10}$/.test(root.attributes.get('version') ?? '')) return 'dialog-info Without A version'

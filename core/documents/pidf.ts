@@ -1,5 +1,6 @@
 /** Presence documents (RFC 3863, RFC 4479, RFC 4480) as they come from others: whether one is right, and its parts. */
 import type { XmlNode } from '../xml.ts'
+import { type DocumentReading, readDocument } from './reading.ts'
 
 export const PIDF = 'urn:ietf:params:xml:ns:pidf'
 export const PIDF_TYPE = 'application/pidf+xml'
@@ -8,8 +9,12 @@ export const RPID = 'urn:ietf:params:xml:ns:pidf:rpid'
 
 export type Basic = 'open' | 'closed'
 
+export function readPidf(body: Buffer): Promise<DocumentReading> {
+  return readDocument(body, 'Presence Document', pidfFault)
+}
+
 /** In words for a reason phrase; undefined where it is right. */
-export function pidfFault(root: XmlNode): string | undefined {
+function pidfFault(root: XmlNode): string | undefined {
   if (root.name !== 'presence' || root.ns !== PIDF) return 'Root Element Is Not The presence Of PIDF'
   if (!root.attributes.get('entity')) return 'presence Without entity'
   const ids = new Set<string>()

@@ -1,7 +1,7 @@
 /** Dialog information (RFC 4235) as a device state: full documents replace what was known, partial ones add to it. */
-import { dialogInfoFault, dialogNodes, dialogStateOf, isHeld } from '../../core/documents/dialog-info.ts'
+import { dialogNodes, dialogStateOf, isHeld, readDialogInfo } from '../../core/documents/dialog-info.ts'
 import { aggregateDeviceStates, type DeviceState } from '../../core/states/devices.ts'
-import { parseXml, XmlError, type XmlNode } from '../../core/xml.ts'
+import type { XmlNode } from '../../core/xml.ts'
 import type { Reader, Reading } from './events.ts'
 
 /** Dialogs that are remembered of one resource; a peer that names more is not believed. */
@@ -14,14 +14,7 @@ export class DialogReader implements Reader<DeviceState> {
   #dialogs = new Map<string, DeviceState>()
 
   async read(body: Buffer): Promise<Reading<DeviceState>> {
-    let root: XmlNode
-    try {
-      root = await parseXml(body.toString('utf8'))
-    } catch (error) {
-      if (error instanceof XmlError) return { fault: 'Dialog Information Is Not XML' }
-      throw error
-    }
-    const fault = dialogInfoFault(root)
+    const { root, fault } = await readDialogInfo(body)
     if (fault !== undefined) return { fault }
     const nodes = dialogNodes(root)
     if (nodes.length > MOST_DIALOGS) return { fault: 'Too Many Dialogs' }

@@ -1,7 +1,7 @@
 /** A presence document (RFC 3863) as a device state. Notes say what RPID has no word for, as Asterisk writes them. */
-import { activitiesOf, basicOf, isModel, isPidf, noteIn, pidfFault, tuplesOf } from '../../core/documents/pidf.ts'
+import { activitiesOf, basicOf, isModel, isPidf, noteIn, readPidf, tuplesOf } from '../../core/documents/pidf.ts'
 import type { DeviceState } from '../../core/states/devices.ts'
-import { parseXml, XmlError, type XmlNode } from '../../core/xml.ts'
+import type { XmlNode } from '../../core/xml.ts'
 import type { Reading } from './events.ts'
 
 const NOTES: ReadonlyMap<string, DeviceState> = new Map([
@@ -10,14 +10,7 @@ const NOTES: ReadonlyMap<string, DeviceState> = new Map([
 ])
 
 export async function readPresence(body: Buffer): Promise<Reading<DeviceState>> {
-  let root: XmlNode
-  try {
-    root = await parseXml(body.toString('utf8'))
-  } catch (error) {
-    if (error instanceof XmlError) return { fault: 'Presence Document Is Not XML' }
-    throw error
-  }
-  const fault = pidfFault(root)
+  const { root, fault } = await readPidf(body)
   return fault === undefined ? { state: stateOf(root) } : { fault }
 }
 
