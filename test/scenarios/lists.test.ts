@@ -1,11 +1,11 @@
 /** Resource lists in a whole server, over real sockets: sipp as the phone, lists of each event, reloads, and big ones. */
-import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { ListClient } from '../support/list-reader.ts'
 import { EXTENSIONS_CONF, localOffice, PASSWORD } from '../support/office.ts'
 import { TestPhone, type WireMessage } from '../support/phone.ts'
 import { Scene } from '../support/scene.ts'
+import { Sipp } from '../support/sipp.ts'
 import { needTool, until } from '../support/tools.ts'
 
 const OFFICE = localOffice(['udp', 'tcp'])
@@ -69,35 +69,16 @@ describe('resource lists in a server', function () {
   for (const protocol of ['udp', 'tcp'] as const) {
     it(`sipp subscribes to one over ${protocol}, and sees a lamp change`, async function () {
       needTool(this, 'sipp')
-      const { host, port } = scene.instance.address(protocol)
-      const file = fileURLToPath(new URL('list.xml', import.meta.url))
-      const login = ['-s', '100', '-au', '100', '-ap', PASSWORD, '-key', 'resource', 'doors']
-      const limits = [
-        '-m',
-        '1',
-        '-nostdin',
-        '-timeout',
-        '20s',
-        '-timeout_error',
-        '-trace_err',
-        '-error_file',
-        '/dev/stderr',
-      ]
-      const way = ['-i', '127.0.0.1', '-t', protocol === 'udp' ? 'u1' : 't1']
-      const sipp = spawn('sipp', [`${host}:${port}`, '-sf', file, ...way, ...login, ...limits])
-      let said = ''
-      sipp.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
-      sipp.stdout.resume()
-      const code = new Promise<number | null>((resolve) => {
-        sipp.on('close', resolve)
-      })
+      const scenario = fileURLToPath(new URL('list.xml', import.meta.url))
+      const server = scene.instance.address(protocol)
+      const sipp = new Sipp({ server, protocol, scenario, user: '100', resource: 'doors' })
       const watches = async (): Promise<boolean> =>
         (await scene.command('pjsip show subscriptions inbound')).includes('doors/dialog')
-      await until('subscription to the list', async () => sipp.exitCode !== null || (await watches()), 15000)
+      await until('subscription to the list', async () => sipp.over || (await watches()), 15000)
       await scene.command('devstate change Custom:door INUSE')
-      const ended = await code
+      const ended = await sipp.ended
       await scene.command('devstate change Custom:door NOT_INUSE')
-      expect(ended, said).to.equal(0)
+      expect(ended, sipp.said).to.equal(0)
     })
   }
 
