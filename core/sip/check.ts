@@ -122,7 +122,7 @@ function contentLengthProblem(message: SipRequest | SipResponse): string | undef
   if (value === undefined) return undefined
   const length = parseDigits(value, 0xffffffff)
   if (length === undefined) return 'Malformed Content-Length'
-  return message.body.length < length ? 'Content-Length Beyond Message' : undefined
+  return message.bodyLength < length ? 'Content-Length Beyond Message' : undefined
 }
 
 function requestUriIsReadable(request: SipRequest): Refusal | undefined {

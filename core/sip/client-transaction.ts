@@ -21,13 +21,11 @@ export interface ClientRequest {
   readonly branch: string
   /** What our Via says, lower case: answers must say the same (RFC 3261 18.1.2). */
   readonly sentBy: string
-  readonly bytes: Buffer
+  readonly text: string
   readonly wire: Wire
 }
 
 type State = 'trying' | 'proceeding' | 'completed' | 'terminated'
-
-const NOTHING = Buffer.alloc(0)
 
 export class ClientTransactions {
   readonly wheel: TimerWheel
@@ -95,7 +93,7 @@ class ClientTransaction extends Timed {
   readonly #key: string
   readonly #wire: Wire
   #state: State = 'trying'
-  #bytes: Buffer
+  #text: string
   #done: OutcomeHandler | undefined
   #interval: number
   #deadline: number
@@ -108,7 +106,7 @@ class ClientTransaction extends Timed {
     this.#key = key
     this.sentBy = request.sentBy
     this.#wire = request.wire
-    this.#bytes = request.bytes
+    this.#text = request.text
     this.#done = done
     this.#interval = t1
     this.#deadline = performance.now() + f
@@ -153,13 +151,13 @@ class ClientTransaction extends Timed {
 
   /** RFC 3261 17.1.4: what cannot be sent is told at once. */
   #transmit(): void {
-    this.#wire.send(this.#bytes, (reason) => this.fail(reason))
+    this.#wire.send(this.#text, (reason) => this.fail(reason))
   }
 
   #finish(outcome: Outcome): void {
     const done = this.#done
     this.#done = undefined
-    this.#bytes = NOTHING
+    this.#text = ''
     void this.#unwatch?.()
     this.#unwatch = undefined
     // Timer K: duplicates of the answer are expected for a while, and are no strays.

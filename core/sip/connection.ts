@@ -8,8 +8,8 @@ import { Timed } from './timer-wheel.ts'
 import type { SendFailed, Wire } from './transport.ts'
 import type { SipUri } from './uri.ts'
 
-const PING = Buffer.from('\r\n\r\n')
-const PONG = Buffer.from('\r\n')
+const PING = '\r\n\r\n'
+const PONG = '\r\n'
 /** Bytes a peer may leave unread before it is given up. */
 const MOST_UNSENT = 1024 * 1024
 
@@ -85,13 +85,13 @@ export class Connection extends Timed implements Wire {
     }
   }
 
-  send(bytes: Buffer, failed?: SendFailed): void {
+  send(text: string, failed?: SendFailed): void {
     if (!this.#open) {
       if (failed) process.nextTick(failed, `the connection is closed: ${this.#why}`)
       return
     }
-    this.carrier.trace.sent(bytes, this.protocol, this.remote)
-    this.#write(bytes, failed && ((error) => error && failed(error.message)))
+    this.carrier.trace.sent(text, this.protocol, this.remote)
+    this.#write(text, failed && ((error) => error && failed(error.message)))
   }
 
   /** Remembers whose connection this is, by the Contact they give. */
@@ -169,8 +169,8 @@ export class Connection extends Timed implements Wire {
     return undefined
   }
 
-  #write(bytes: Buffer, done?: (error: Error | null | undefined) => void): void {
-    this.#socket.write(bytes, done)
+  #write(text: string, done?: (error: Error | null | undefined) => void): void {
+    this.#socket.write(text, 'latin1', done)
     if (this.#socket.writableLength > MOST_UNSENT) this.end('the peer does not read')
   }
 
@@ -181,7 +181,7 @@ export class Connection extends Timed implements Wire {
       switch (frame.kind) {
         case 'message':
           this.#messages++
-          this.carrier.received(frame.bytes, this)
+          this.carrier.received(frame.text, this)
           break
         case 'ping':
           this.#write(PONG)

@@ -42,8 +42,13 @@ interface SipMessage {
   readonly to: NameAddr
   readonly callId: string
   readonly cseq: { readonly number: number; readonly method: string }
+  /** Bytes of the body. */
+  readonly bodyLength: number
+  /** The body read as UTF-8. */
+  readonly bodyText: string
+  /** Made anew each time it is asked for. */
   readonly body: Buffer
-  /** The whole message as it was received, for the trace. */
+  /** The whole message as it was received; made anew each time it is asked for. */
   readonly raw: Buffer
 }
 

@@ -280,7 +280,7 @@ class DialogRequest implements Draft {
     this.#body = body
   }
 
-  write(wire: Wire, branch: string): Buffer {
+  write(wire: Wire, branch: string): string {
     return this.#dialog
       .template(this.method, wire)
       .write({ branch, cseq: this.#cseq, headers: this.#headers, body: this.#body })

@@ -35,7 +35,7 @@ export class Dispatcher implements Receiver {
   readonly #context: DispatchContext
   readonly #handlers = new Map<string, RequestHandler>()
   readonly #advertised = new Set<() => readonly HeaderLine[]>()
-  readonly #waiting: { readonly bytes: Buffer; readonly wire: Wire }[] = []
+  readonly #waiting: { readonly text: string; readonly wire: Wire }[] = []
   readonly #requests: Counter
   readonly #responses: Counter
   readonly #malformed: Counter
@@ -83,22 +83,22 @@ export class Dispatcher implements Receiver {
 
   start(): void {
     this.#paused = false
-    for (const { bytes, wire } of this.#waiting.splice(0)) this.received(bytes, wire)
+    for (const { text, wire } of this.#waiting.splice(0)) this.received(text, wire)
   }
 
-  received(bytes: Buffer, wire: Wire): void {
+  received(text: string, wire: Wire): void {
     if (this.#paused) {
-      if (this.#waiting.length < MOST_WAITING) this.#waiting.push({ bytes, wire })
+      if (this.#waiting.length < MOST_WAITING) this.#waiting.push({ text, wire })
       return
     }
     try {
-      this.#receive(bytes, wire)
+      this.#receive(text, wire)
     } catch (error) {
       this.#failed('a message', wire, error)
     }
   }
 
-  broken(status: number, why: string, head: Buffer | undefined, wire: Wire): void {
+  broken(status: number, why: string, head: string | undefined, wire: Wire): void {
     this.#malformed.add()
     this.#context.log.debug(() => `${wire.id} from ${wire.remote.address} sent what cannot be read: ${why}`)
     if (!head || this.#paused) return
@@ -111,8 +111,8 @@ export class Dispatcher implements Receiver {
     }
   }
 
-  #receive(bytes: Buffer, wire: Wire): void {
-    const message = parseMessage(bytes)
+  #receive(text: string, wire: Wire): void {
+    const message = parseMessage(text)
     switch (message.kind) {
       case 'failure':
         this.#malformed.add()

@@ -7,11 +7,11 @@ import { PARSE_LIMITS } from './header-block.ts'
 import { headerKey } from './headers.ts'
 
 export type Frame =
-  | { readonly kind: 'message'; readonly bytes: Buffer }
+  | { readonly kind: 'message'; readonly text: string }
   /** CRLF CRLF: wants CRLF back. Several in one chunk are one. */
   | { readonly kind: 'ping' }
   /** The stream cannot be read on and is to be closed. `head` has the start line and header lines, where they were read, to answer with `status`. */
-  | { readonly kind: 'error'; readonly why: string; readonly status: number; readonly head: Buffer | undefined }
+  | { readonly kind: 'error'; readonly why: string; readonly status: number; readonly head: string | undefined }
 
 export interface FrameLimits {
   readonly maxBytes: number
@@ -49,8 +49,7 @@ export class StreamFramer {
     const frames: Frame[] = []
     if (this.#broken) return frames
     this.#pinged = false
-    const fresh = this.#length === 0
-    const bytes = fresh ? chunk : this.#append(chunk)
+    const bytes = this.#length === 0 ? chunk : this.#append(chunk)
     let at = 0
     for (;;) {
       if (this.#needed === undefined) at = this.#skipLineEnds(bytes, at, frames)
@@ -60,9 +59,7 @@ export class StreamFramer {
         return frames
       }
       if (size === undefined) break
-      // The buffer of its own is used again, so what leaves it is copied.
-      const message = bytes.subarray(at, at + size)
-      frames.push({ kind: 'message', bytes: fresh ? message : Buffer.from(message) })
+      frames.push({ kind: 'message', text: bytes.toString('latin1', at, at + size) })
       at += size
       this.#needed = undefined
       this.#scanned = 0
@@ -97,7 +94,7 @@ export class StreamFramer {
       if (headEnd === undefined) {
         return there > this.#maxBytes ? this.#fail(frames, 'Message Too Large', 513) : undefined
       }
-      const head = bytes.subarray(at, headEnd)
+      const head = bytes.toString('latin1', at, headEnd)
       const length = contentLength(head)
       if (typeof length === 'string') return this.#fail(frames, length, 400, head)
       if (head.length + length > this.#maxBytes) return this.#fail(frames, 'Message Too Large', 513, head)
@@ -127,9 +124,9 @@ export class StreamFramer {
     }
   }
 
-  #fail(frames: Frame[], why: string, status: number, head?: Buffer): undefined {
+  #fail(frames: Frame[], why: string, status: number, head?: string): undefined {
     this.#broken = true
-    frames.push({ kind: 'error', why, status, head: head && Buffer.from(head) })
+    frames.push({ kind: 'error', why, status, head })
   }
 
   #append(chunk: Buffer): Buffer {
@@ -161,8 +158,7 @@ export class StreamFramer {
 }
 
 /** The Content-Length of a header block, or what is wrong with it. */
-function contentLength(head: Buffer): number | string {
-  const text = head.toString('latin1')
+function contentLength(text: string): number | string {
   let found: number | undefined
   let at = text.indexOf('\n') + 1
   while (at < text.length) {

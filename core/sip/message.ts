@@ -1,6 +1,6 @@
 /**
- * Messages, read lazily: one pass over the bytes finds the header lines, and nothing in them is interpreted before it is
- * asked for. What is missing or malformed reads as empty here; `check.ts` says what of it makes a message unacceptable.
+ * Messages, read lazily: one pass over the text finds the header lines, and nothing in them is interpreted before it is
+ * asked for. The text has one character per byte; what is told to others of it is read as UTF-8. What is missing or malformed reads as empty here; `check.ts` says what of it makes a message unacceptable.
  */
 import type { SipRequest, SipResponse } from './contract.ts'
 import { fromWire, isToken, parseDigits, splitList, toWire } from './grammar.ts'
@@ -21,10 +21,10 @@ export interface ParseFailure {
 }
 
 export function parseMessage(
-  bytes: Buffer,
+  message: string,
   limits: ParseLimits = PARSE_LIMITS,
 ): SipRequest | SipResponse | ParseFailure {
-  const text = bytes.toString('latin1', 0, Math.min(bytes.length, limits.maxBytes))
+  const text = message.length > limits.maxBytes ? message.slice(0, limits.maxBytes) : message
   const start = skipEmptyLines(text)
   const newline = text.indexOf('\n', start)
   if (newline === -1) return failure('no start line')
@@ -33,8 +33,8 @@ export function parseMessage(
   const startLine = text.slice(start, lineEnd)
   const head = new HeaderBlock(text, newline + 1, limits)
   // A method is a token and has no slash.
-  if (startLine.slice(0, 4).toUpperCase() === 'SIP/') return readResponse(startLine, bytes, head)
-  return readRequest(startLine, bytes, head, limits)
+  if (startLine.slice(0, 4).toUpperCase() === 'SIP/') return readResponse(startLine, message, head)
+  return readRequest(startLine, message, head, limits)
 }
 
 /** The first Via; undefined where there is none or it is malformed. */
@@ -64,7 +64,7 @@ function skipEmptyLines(text: string): number {
 
 function readRequest(
   startLine: string,
-  bytes: Buffer,
+  message: string,
   head: HeaderBlock,
   limits: ParseLimits,
 ): SipRequest | ParseFailure {
@@ -75,17 +75,17 @@ function readRequest(
   const uriEnd = startLine.lastIndexOf(' ')
   const requestUri = uriEnd === methodEnd ? '' : startLine.slice(methodEnd + 1, uriEnd)
   const version = startLine.slice(uriEnd + 1)
-  const request = new ParsedRequest(bytes, head, method, fromWire(requestUri))
+  const request = new ParsedRequest(message, head, method, fromWire(requestUri))
   if (version.toUpperCase() !== 'SIP/2.0') {
     const status = isVersion(version) ? 505 : 400
     return failure(status === 505 ? 'Version Not Supported' : 'Malformed Start-Line', status, request)
   }
-  if (bytes.length > limits.maxBytes) return failure('Message Too Large', 513, request)
+  if (message.length > limits.maxBytes) return failure('Message Too Large', 513, request)
   if (head.problem) return failure(head.problem.why, head.problem.status, request)
   return request
 }
 
-function readResponse(startLine: string, bytes: Buffer, head: HeaderBlock): SipResponse | ParseFailure {
+function readResponse(startLine: string, message: string, head: HeaderBlock): SipResponse | ParseFailure {
   if (head.problem) return failure(head.problem.why)
   const versionEnd = startLine.indexOf(' ')
   const codeEnd = versionEnd + 4
@@ -99,7 +99,7 @@ function readResponse(startLine: string, bytes: Buffer, head: HeaderBlock): SipR
   ) {
     return failure('Malformed Status-Line')
   }
-  return new ParsedResponse(bytes, head, status, fromWire(startLine.slice(codeEnd + 1)))
+  return new ParsedResponse(message, head, status, fromWire(startLine.slice(codeEnd + 1)))
 }
 
 /** `SIP/` digits `.` digits, of any number. */
@@ -121,15 +121,15 @@ const NO_ADDRESS: NameAddr = { display: '', uriText: '', uri: undefined, params:
 const NO_CSEQ = { number: -1, method: '' }
 
 class ParsedMessage {
-  readonly raw: Buffer
+  readonly #text: string
   readonly #head: HeaderBlock
   #from: NameAddr | undefined
   #to: NameAddr | undefined
   #cseq: { readonly number: number; readonly method: string } | undefined
   #via: Via | 'malformed' | undefined
 
-  constructor(bytes: Buffer, head: HeaderBlock) {
-    this.raw = bytes
+  constructor(text: string, head: HeaderBlock) {
+    this.#text = text
     this.#head = head
   }
 
@@ -180,11 +180,30 @@ class ParsedMessage {
     return this.#via === 'malformed' ? undefined : this.#via
   }
 
-  /** RFC 3261 18.3: what is beyond Content-Length is not of the message; without one the datagram is. */
+  get bodyLength(): number {
+    return this.#bodyEnd - this.#bodyStart
+  }
+
+  get bodyText(): string {
+    return fromWire(this.#text.slice(this.#bodyStart, this.#bodyEnd))
+  }
+
   get body(): Buffer {
-    const start = this.#head.end
+    return Buffer.from(this.#text.slice(this.#bodyStart, this.#bodyEnd), 'latin1')
+  }
+
+  get raw(): Buffer {
+    return Buffer.from(this.#text, 'latin1')
+  }
+
+  get #bodyStart(): number {
+    return this.#head.end
+  }
+
+  /** RFC 3261 18.3: what is beyond Content-Length is not of the message; without one the datagram is. */
+  get #bodyEnd(): number {
     const length = parseDigits(this.#value('content-length') ?? '', 0xffffffff)
-    return this.raw.subarray(start, length === undefined ? undefined : start + length)
+    return length === undefined ? this.#text.length : Math.min(this.#text.length, this.#bodyStart + length)
   }
 
   #value(key: string): string | undefined {
@@ -208,8 +227,8 @@ class ParsedRequest extends ParsedMessage implements SipRequest {
   #contacts: readonly NameAddr[] | undefined
   #contactValues: readonly string[] | undefined
 
-  constructor(bytes: Buffer, head: HeaderBlock, method: string, requestUri: string) {
-    super(bytes, head)
+  constructor(text: string, head: HeaderBlock, method: string, requestUri: string) {
+    super(text, head)
     this.method = method
     this.requestUri = requestUri
   }
@@ -239,8 +258,8 @@ class ParsedResponse extends ParsedMessage implements SipResponse {
   readonly status: number
   readonly reason: string
 
-  constructor(bytes: Buffer, head: HeaderBlock, status: number, reason: string) {
-    super(bytes, head)
+  constructor(text: string, head: HeaderBlock, status: number, reason: string) {
+    super(text, head)
     this.status = status
     this.reason = reason
   }

@@ -65,7 +65,7 @@ class OutOfDialogDraft implements Draft {
     this.#credentials = credentials
   }
 
-  write(wire: Wire, branch: string): Buffer {
+  write(wire: Wire, branch: string): string {
     const { method, from, to, headers = [], body } = this.#request
     return writeRequest({
       method,

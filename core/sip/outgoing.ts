@@ -14,7 +14,7 @@ import type { ViaParts } from './via.ts'
 /** A request that can be written for whatever wire it goes out on. */
 export interface Draft {
   readonly method: string
-  write(wire: Wire, branch: string): Buffer
+  write(wire: Wire, branch: string): string
 }
 
 /** What is wanted of the way to a URI. */
@@ -60,8 +60,8 @@ export class Outgoing {
   /** `peer` is the Contact of who gets it: it tells which connection of the same address is theirs. */
   send(draft: Draft, wire: Wire, peer: SipUri | undefined, done: OutcomeHandler): void {
     const branch = newBranch()
-    const bytes = draft.write(wire, branch)
-    if (bytes.length > MOST_ON_UDP && !wire.reliable) {
+    const text = draft.write(wire, branch)
+    if (text.length > MOST_ON_UDP && !wire.reliable) {
       const connection = this.streamInstead(wire, peer)
       if (connection && peer) {
         const answered = (outcome: Outcome): void => {
@@ -74,7 +74,7 @@ export class Outgoing {
         return this.#transmit(draft.method, branch, draft.write(connection, branch), connection, answered)
       }
     }
-    this.#transmit(draft.method, branch, bytes, wire, done)
+    this.#transmit(draft.method, branch, text, wire, done)
   }
 
   /** An open connection of the same peer, that takes what is too big for UDP. */
@@ -108,10 +108,10 @@ export class Outgoing {
     })
   }
 
-  #transmit(method: string, branch: string, bytes: Buffer, wire: Wire, done: OutcomeHandler): void {
+  #transmit(method: string, branch: string, text: string, wire: Wire, done: OutcomeHandler): void {
     const { host, port } = this.#context.addressing.ownAddress(wire)
     const sentBy = sentByOf({ host, port, protocol: wire.protocol })
-    this.#context.transactions.send({ method, branch, sentBy, bytes, wire }, done)
+    this.#context.transactions.send({ method, branch, sentBy, text, wire }, done)
   }
 }
 

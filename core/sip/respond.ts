@@ -1,4 +1,4 @@
-/** Answers as bytes, and the way they go. */
+/** Answers as they are written, and the way they go. */
 import { createHash, randomBytes } from 'node:crypto'
 import type { Globals, System } from '../endpoints.ts'
 import type { Address, Answer, SipRequest } from './contract.ts'
@@ -23,7 +23,7 @@ export class Responder {
     this.#context = context
   }
 
-  write(incoming: IncomingRequest, answer: Answer, toTag?: string): Buffer {
+  write(incoming: IncomingRequest, answer: Answer, toTag?: string): string {
     const { request, source, forceRport, wire } = incoming
     const { dialog, headers = [] } = answer
     const own = dialog instanceof SipDialog && answer.status < 300 ? dialog : undefined

@@ -1,6 +1,7 @@
 /**
  * Writing messages. Whatever is given as a value, it stays within its line: CR, LF and NUL become spaces, so nothing a
- * peer said can begin a header of its own. Content-Length is always written, last.
+ * peer said can begin a header of its own. Content-Length is always written, last. What comes out is a string with one
+ * character per byte.
  */
 import type { Address, HeaderLine, RequestBody, SipRequest } from './contract.ts'
 import { isToken, splitList, toWire } from './grammar.ts'
@@ -30,7 +31,7 @@ export interface ResponseParts {
   readonly compact?: boolean
 }
 
-export function writeResponse(parts: ResponseParts): Buffer {
+export function writeResponse(parts: ResponseParts): string {
   const { request, status, compact = false } = parts
   let head = `SIP/2.0 ${status} ${wireValue(parts.reason ?? reasonPhrase(status))}\r\n`
   wireLines(request, 'via').forEach((line, at) => {
@@ -78,7 +79,7 @@ export interface RequestParts {
   readonly compact?: boolean
 }
 
-export function writeRequest(parts: RequestParts): Buffer {
+export function writeRequest(parts: RequestParts): string {
   return new RequestTemplate(parts).write(parts)
 }
 
@@ -115,7 +116,7 @@ export class RequestTemplate {
     this.#afterCseq = ` ${method}\r\n`
   }
 
-  write({ branch, cseq, headers, body }: TemplateFill): Buffer {
+  write({ branch, cseq, headers, body }: TemplateFill): string {
     let head = this.#beforeBranch + wireValue(branch) + this.#beforeCseq + String(cseq) + this.#afterCseq
     if (headers) head += headerBlock(headers, this.#compact)
     return withBody(head, body?.contentType, body?.content, this.#compact)
@@ -159,11 +160,9 @@ function withBody(
   contentType: string | undefined,
   body: string | Buffer | undefined,
   compact: boolean,
-): Buffer {
-  const content = typeof body === 'string' ? toWire(body) : (body ?? '')
+): string {
+  const content = typeof body === 'string' ? toWire(body) : (body?.toString('latin1') ?? '')
   let text = head
   if (content.length > 0 && contentType !== undefined) text += headerLine('Content-Type', contentType, compact)
-  text += `${compact ? 'l' : 'Content-Length'}: ${content.length}\r\n\r\n`
-  if (typeof content === 'string') return Buffer.from(text + content, 'latin1')
-  return Buffer.concat([Buffer.from(text, 'latin1'), content])
+  return `${text}${compact ? 'l' : 'Content-Length'}: ${content.length}\r\n\r\n${content}`
 }

@@ -4,7 +4,7 @@
  *     trying ─answer→ completed ─J→ terminated
  *
  * A transaction that waits for its answer holds the request. Once it is answered over UDP nothing is kept but its key,
- * the bytes of the answer and where they went, for retransmissions; over TCP and TLS nothing at all (J is zero there).
+ * the text of the answer and where it went, for retransmissions; over TCP and TLS nothing at all (J is zero there).
  */
 import type { Logger } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
@@ -16,8 +16,8 @@ import type { Timers } from './timers.ts'
 import type { Wire } from './transport.ts'
 import type { Via } from './via.ts'
 
-/** Puts an answer into bytes. */
-export type AnswerWriter = (transaction: RequestTransaction, answer: Answer) => Buffer
+/** Writes an answer, one character per byte. */
+export type AnswerWriter = (transaction: RequestTransaction, answer: Answer) => string
 
 export interface IncomingRequest {
   readonly request: SipRequest
@@ -83,7 +83,7 @@ export class ServerTransactions {
     return transaction
   }
 
-  complete(key: string, transaction: RequestTransaction, status: number, bytes: Buffer, wire: Wire): void {
+  complete(key: string, transaction: RequestTransaction, status: number, text: string, wire: Wire): void {
     this.#wheel.cancel(transaction)
     let merge = mergeKey(transaction.request)
     // Some phones repeat what was refused with the CSeq it had, and credentials.
@@ -92,7 +92,7 @@ export class ServerTransactions {
       this.#open.delete(key)
       return
     }
-    const answered = new AnsweredRequest(this, key, merge, bytes, wire)
+    const answered = new AnsweredRequest(this, key, merge, text, wire)
     this.#open.set(key, answered)
     this.#wheel.arm(answered, this.#timers().j)
   }
@@ -142,12 +142,12 @@ export class RequestTransaction extends Timed implements ServerTransaction {
 
   answer(answer: Answer): void {
     if (this.#state !== 'trying') return
-    const bytes = this.#owner.write(this, answer)
+    const text = this.#owner.write(this, answer)
     this.#state = 'completed'
     if (answer.status < 300) this.#noteContact()
     const wire = answerWire(this.incoming)
-    this.#owner.complete(this.#key, this, answer.status, bytes, wire)
-    wire.send(bytes)
+    this.#owner.complete(this.#key, this, answer.status, text, wire)
+    wire.send(text)
   }
 
   fire(): void {
@@ -168,22 +168,21 @@ export class RequestTransaction extends Timed implements ServerTransaction {
 class AnsweredRequest extends Timed {
   readonly #owner: ServerTransactions
   readonly #key: string
-  /** One character a byte: a small Buffer would keep the whole pool it was cut from. */
-  readonly #bytes: string
+  readonly #text: string
   readonly #wire: Wire
   readonly #merge: string | undefined
 
-  constructor(owner: ServerTransactions, key: string, merge: string | undefined, bytes: Buffer, wire: Wire) {
+  constructor(owner: ServerTransactions, key: string, merge: string | undefined, text: string, wire: Wire) {
     super()
     this.#owner = owner
     this.#key = key
     this.#merge = merge
-    this.#bytes = bytes.toString('latin1')
+    this.#text = text
     this.#wire = wire
   }
 
   repeat(): void {
-    this.#wire.send(Buffer.from(this.#bytes, 'latin1'))
+    this.#wire.send(this.#text)
   }
 
   fire(): void {

@@ -117,12 +117,12 @@ export class StreamTransport implements Transport {
     return this.#context.log
   }
 
-  received(bytes: Buffer, connection: Connection): void {
-    this.trace.received(bytes, this.protocol, connection.remote)
-    this.#context.receiver.received(bytes, connection)
+  received(text: string, connection: Connection): void {
+    this.trace.received(text, this.protocol, connection.remote)
+    this.#context.receiver.received(text, connection)
   }
 
-  broken(status: number, why: string, head: Buffer | undefined, connection: Connection): void {
+  broken(status: number, why: string, head: string | undefined, connection: Connection): void {
     this.#context.receiver.broken(status, why, head, connection)
   }
 

@@ -1,5 +1,6 @@
 /** The SIP trace of `pjsip set logger`: every message as it came or went, with where from or to. */
 import type { Address, Protocol } from './contract.ts'
+import { fromWire } from './grammar.ts'
 import { hostPort } from './transport.ts'
 
 export type TraceSink = (text: string) => void
@@ -13,12 +14,12 @@ export class Trace {
     this.#host = host
   }
 
-  received(bytes: Buffer, protocol: Protocol, remote: Address): void {
-    if (this.#sink) this.#write(this.#sink, '<---', 'Received', 'from', bytes, protocol, remote)
+  received(text: string, protocol: Protocol, remote: Address): void {
+    if (this.#sink) this.#write(this.#sink, '<---', 'Received', 'from', text, protocol, remote)
   }
 
-  sent(bytes: Buffer, protocol: Protocol, remote: Address): void {
-    if (this.#sink) this.#write(this.#sink, '--->', 'Transmitting', 'to', bytes, protocol, remote)
+  sent(text: string, protocol: Protocol, remote: Address): void {
+    if (this.#sink) this.#write(this.#sink, '--->', 'Transmitting', 'to', text, protocol, remote)
   }
 
   #write(
@@ -26,21 +27,20 @@ export class Trace {
     arrow: string,
     verb: string,
     preposition: string,
-    bytes: Buffer,
+    text: string,
     protocol: Protocol,
     remote: Address,
   ): void {
     if (this.#host !== undefined && this.#host !== remote.address) return
-    const what = bytes.subarray(0, 4).toString('latin1').toUpperCase() === 'SIP/' ? 'response' : 'request'
-    const head = `${arrow} ${verb} SIP ${what} (${bytes.length} bytes) ${preposition} ${protocol}:${hostPort(remote)} ${arrow}`
-    sink(`${head}\n${printable(bytes)}`)
+    const what = text.slice(0, 4).toUpperCase() === 'SIP/' ? 'response' : 'request'
+    const head = `${arrow} ${verb} SIP ${what} (${text.length} bytes) ${preposition} ${protocol}:${hostPort(remote)} ${arrow}`
+    sink(`${head}\n${printable(text)}`)
   }
 }
 
 /** Lines stay lines; whatever else would move a terminal's cursor is shown as its code. */
-function printable(bytes: Buffer): string {
-  return bytes
-    .toString('utf8')
+function printable(text: string): string {
+  return fromWire(text)
     .replaceAll('\r\n', '\n')
     .replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }

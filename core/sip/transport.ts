@@ -12,7 +12,7 @@ import type { TimerWheel } from './timer-wheel.ts'
 import type { Timers } from './timers.ts'
 import type { Trace } from './trace.ts'
 
-/** Told when bytes could not be handed to the network; never from within the call that sends them. */
+/** Told when a message could not be handed to the network; never from within the call that sends them. */
 export type SendFailed = (reason: string) => void
 
 /** A flow one can send on. */
@@ -20,7 +20,8 @@ export interface Wire extends Flow {
   /** Bytes arrive or the connection is lost: nothing is sent twice on it. */
   readonly reliable: boolean
   readonly carrier: Transport
-  send(bytes: Buffer, failed?: SendFailed): void
+  /** A message, one character per byte. */
+  send(text: string, failed?: SendFailed): void
 }
 
 /** A flow that came from this folder, as all flows do, as what it is. */
@@ -34,10 +35,10 @@ function isWire(flow: Flow): flow is Wire {
 }
 
 export interface Receiver {
-  /** One whole message. */
-  received(bytes: Buffer, wire: Wire): void
+  /** One whole message, one character per byte. */
+  received(text: string, wire: Wire): void
   /** A stream that cannot be read on, and is closed after this returned. `head` is what was read of the message's header. */
-  broken(status: number, why: string, head: Buffer | undefined, wire: Wire): void
+  broken(status: number, why: string, head: string | undefined, wire: Wire): void
 }
 
 export interface TransportContext {

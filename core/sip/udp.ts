@@ -54,8 +54,8 @@ export class UdpFlow implements Wire {
     return nothing
   }
 
-  send(bytes: Buffer, failed?: SendFailed): void {
-    this.carrier.send(bytes, this.remote, failed)
+  send(text: string, failed?: SendFailed): void {
+    this.carrier.send(text, this.remote, failed)
   }
 }
 
@@ -129,12 +129,24 @@ export class UdpTransport implements Transport {
     this.#config = config
   }
 
-  send(bytes: Buffer, to: Address, failed: SendFailed | undefined): void {
+  send(text: string, to: Address, failed: SendFailed | undefined): void {
     if (this.#closed) {
       if (failed) process.nextTick(failed, 'the transport is closed')
       return
     }
-    this.#trace.sent(bytes, 'UDP', to)
+    this.#trace.sent(text, 'UDP', to)
+    this.#send(Buffer.from(text, 'latin1'), to, failed)
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await new Promise<void>((resolve) => {
+      this.#socket.close(resolve)
+    })
+  }
+
+  #send(bytes: Buffer, to: Address, failed: SendFailed | undefined): void {
     try {
       this.#socket.send(bytes, 0, bytes.length, to.port, to.address, (error) => {
         if (!error) return
@@ -148,24 +160,17 @@ export class UdpTransport implements Transport {
     }
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
-    await new Promise<void>((resolve) => {
-      this.#socket.close(resolve)
-    })
-  }
-
   #message(bytes: Buffer, from: RemoteInfo): void {
     if (bytes.length < SHORTEST || from.port === 0) return
     const remote = { address: from.address, port: from.port }
     if (isStun(bytes)) {
       const answer = bindingResponse(bytes, remote)
-      if (answer) this.send(answer, remote, undefined)
+      if (answer) this.#send(answer, remote, undefined)
       return
     }
-    this.#trace.received(bytes, 'UDP', remote)
-    this.#receiver.received(bytes, new UdpFlow(this, remote))
+    const text = bytes.toString('latin1')
+    this.#trace.received(text, 'UDP', remote)
+    this.#receiver.received(text, new UdpFlow(this, remote))
   }
 }
 

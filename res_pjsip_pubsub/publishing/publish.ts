@@ -230,7 +230,7 @@ async function change(
   services: PublishServices,
 ): Promise<Published> {
   const { tx, request, endpoint, handler } = ask
-  const said = request.body.length === 0 ? undefined : await readBody(ask, known, services)
+  const said = request.bodyLength === 0 ? undefined : await readBody(ask, known, services)
   if (said && !isSaid(said)) return refuse(tx, said)
   const gone = unloaded(ask, services)
   if (gone) return refuse(tx, gone)

@@ -54,7 +54,7 @@ export function isRefusal(read: NotifyHead | Refusal): read is Refusal {
 }
 
 function typeOf(request: SipRequest): string | undefined {
-  if (request.body.length === 0) return ''
+  if (request.bodyLength === 0) return ''
   const header = request.header('Content-Type')
   return header === undefined ? undefined : parseMediaType(header)?.type
 }

@@ -41,7 +41,7 @@ export class ProviderMailboxes {
     const type = parseMediaType(request.header('Content-Type') ?? '')?.type
     if (type !== summaryEvent.accept[0])
       return tx.answer(this.#unknown({ status: 415, headers: [['Accept', summaryEvent.accept[0]]] }))
-    const reading = readSummary(request.body.toString('utf8'))
+    const reading = readSummary(request.bodyText)
     if (!reading || !('state' in reading)) {
       const reason = reading && 'fault' in reading ? reading.fault : 'Nothing In Message Summary'
       this.#log.verbose(`endpoint '${endpoint.id}' tells of messages what cannot be read: ${reason}`)

@@ -2,6 +2,7 @@
 import { expect } from 'chai'
 import { assert, boolean, double, integer, nat, property, string } from 'fast-check'
 import type { Outcome, SipResponse } from '../../core/sip/contract.ts'
+import { toWire } from '../../core/sip/grammar.ts'
 import { parseMessage } from '../../core/sip/message.ts'
 import { DialogReader } from '../../res_pjsip_pubsub/subscriber/dialogs.ts'
 import { presenceEvent } from '../../res_pjsip_pubsub/subscriber/events.ts'
@@ -28,7 +29,7 @@ function answered(status: number, ...headers: string[]): Outcome {
     ...headers,
     '\r\n',
   ].join('\r\n')
-  const message = parseMessage(Buffer.from(text))
+  const message = parseMessage(toWire(text))
   if (message.kind !== 'response') throw new Error('no response')
   const response: SipResponse = message
   return { kind: 'response', response }
@@ -240,7 +241,7 @@ describe('message summaries that come to us', () => {
 describe('the head of a NOTIFY', () => {
   const read = (...headers: string[]): unknown => {
     const text = ['NOTIFY sip:a@b SIP/2.0', 'Via: SIP/2.0/UDP c;branch=z9hG4bKx', ...headers, '\r\n'].join('\r\n')
-    const message = parseMessage(Buffer.from(text))
+    const message = parseMessage(toWire(text))
     return message.kind === 'request' ? readNotify(message) : message.kind
   }
   const state = (value: string): unknown => read('Event: dialog;id=7', `Subscription-State: ${value}`)

@@ -18,6 +18,7 @@ import type {
   SipRequest,
   SipResponse,
 } from '../../core/sip/contract.ts'
+import { toWire } from '../../core/sip/grammar.ts'
 import { newCallId, newTag } from '../../core/sip/id.ts'
 import { parseMessage } from '../../core/sip/message.ts'
 
@@ -373,7 +374,7 @@ export function requestOf(method: string, uri: string, headers: Headers, body = 
   for (const [name, value] of Object.entries(all)) {
     for (const line of value === undefined ? [] : [value].flat()) text += `${name}: ${line}\r\n`
   }
-  const message = parseMessage(Buffer.from(`${text}\r\n${body}`, 'utf8'))
+  const message = parseMessage(toWire(`${text}\r\n${body}`))
   if (message.kind !== 'request') throw new Error(`not a request: ${text}`)
   return message
 }
@@ -382,7 +383,7 @@ function response(status: number, headers: readonly HeaderLine[]): SipResponse {
   let text = `SIP/2.0 ${status} Whatever\r\n`
   for (const [name, value] of headers) text += `${name}: ${value}\r\n`
   const message = parseMessage(
-    Buffer.from(
+    toWire(
       `${text}Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: x\r\nCSeq: 1 NOTIFY\r\n\r\n`,
     ),
   )

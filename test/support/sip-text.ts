@@ -8,16 +8,21 @@ export function sipBytes(lines: readonly string[], body: string | Buffer = ''): 
   return Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`), Buffer.from(body)])
 }
 
-export function requestOf(bytes: Buffer): SipRequest {
-  const message = parseMessage(bytes)
-  if (message.kind !== 'request') throw new Error(`no request: ${JSON.stringify(message)}`)
-  return message
+/** Bytes as the SIP layer has them, one character each. */
+export function textOf(message: Buffer | string): string {
+  return typeof message === 'string' ? message : message.toString('latin1')
 }
 
-export function responseOf(bytes: Buffer): SipResponse {
-  const message = parseMessage(bytes)
-  if (message.kind !== 'response') throw new Error(`no response: ${JSON.stringify(message)}`)
-  return message
+export function requestOf(message: Buffer | string): SipRequest {
+  const parsed = parseMessage(textOf(message))
+  if (parsed.kind !== 'request') throw new Error(`no request: ${JSON.stringify(parsed)}`)
+  return parsed
+}
+
+export function responseOf(message: Buffer | string): SipResponse {
+  const parsed = parseMessage(textOf(message))
+  if (parsed.kind !== 'response') throw new Error(`no response: ${JSON.stringify(parsed)}`)
+  return parsed
 }
 
 /** A good SUBSCRIBE by header name; `undefined` leaves a header out, a list repeats it. */

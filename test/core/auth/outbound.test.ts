@@ -15,7 +15,7 @@ function lines(status: number, challenges: readonly string[], auths: readonly Au
     ...challenges.map((challenge) => `${name}: ${challenge}`),
   ].join('\r\n')
   const response = parseMessage(
-    Buffer.from(`${text}\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: x\r\nCSeq: 1 NOTIFY\r\n\r\n`),
+    `${text}\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: x\r\nCSeq: 1 NOTIFY\r\n\r\n`,
   )
   if (response.kind !== 'response') throw new Error('not a response')
   return credentialLines({ method: 'NOTIFY', requestUri: 'sip:100@192.0.2.7', response }, auths)

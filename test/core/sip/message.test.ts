@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { lineCount, parseMessage, topVia, wireLines } from '../../../core/sip/message.ts'
-import { requestOf, responseOf, sipBytes, subscribeLines } from '../../support/sip-text.ts'
+import { requestOf, responseOf, sipBytes, subscribeLines, textOf } from '../../support/sip-text.ts'
 
 describe('SIP messages', () => {
   it('are read as what they are', () => {
@@ -148,7 +148,7 @@ describe('SIP messages', () => {
   ]
   for (const [what, bytes, status, answerable] of broken) {
     it(`are refused: ${what}`, () => {
-      const failure = parseMessage(bytes)
+      const failure = parseMessage(textOf(bytes))
       if (failure.kind !== 'failure') throw new Error('it was taken')
       expect(failure.why).to.not.equal('')
       expect([failure.status, failure.answerable !== undefined]).to.deep.equal([status, answerable])
@@ -157,10 +157,14 @@ describe('SIP messages', () => {
 
   it('are limited as one says', () => {
     const bytes = sipBytes(subscribeLines())
-    expect(parseMessage(bytes, { maxBytes: bytes.length, maxHeaders: 10, maxLine: 100 }).kind).to.equal('request')
-    expect(parseMessage(bytes, { maxBytes: bytes.length - 1, maxHeaders: 10, maxLine: 100 })).to.include({
+    expect(parseMessage(textOf(bytes), { maxBytes: bytes.length, maxHeaders: 10, maxLine: 100 }).kind).to.equal(
+      'request',
+    )
+    expect(parseMessage(textOf(bytes), { maxBytes: bytes.length - 1, maxHeaders: 10, maxLine: 100 })).to.include({
       status: 513,
     })
-    expect(parseMessage(bytes, { maxBytes: bytes.length, maxHeaders: 9, maxLine: 100 })).to.include({ status: 513 })
+    expect(parseMessage(textOf(bytes), { maxBytes: bytes.length, maxHeaders: 9, maxLine: 100 })).to.include({
+      status: 513,
+    })
   })
 })

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { checkRequest, checkResponse } from '../../../core/sip/check.ts'
 import type { HeaderLine } from '../../../core/sip/contract.ts'
+import { fromWire } from '../../../core/sip/grammar.ts'
 import { newBranch } from '../../../core/sip/id.ts'
 import { topVia } from '../../../core/sip/message.ts'
 import { type RequestParts, RequestTemplate, writeRequest, writeResponse } from '../../../core/sip/serialize.ts'
@@ -47,7 +48,7 @@ describe('Writing responses', () => {
       recordRoute: true,
       server: 'Lamplighter',
       headers: [['Expires', '600']],
-    }).toString()
+    })
     expect(text.split('\r\n')).to.deep.equal([
       'SIP/2.0 200 OK',
       'Via: SIP/2.0/UDP 192.0.2.7:5062;branch=z9hG4bK1;received=192.0.2.7;rport=5099',
@@ -95,9 +96,7 @@ describe('Writing responses', () => {
   it('gives back every byte of From, also where it is no UTF-8', () => {
     const head = Buffer.from('OPTIONS sip:h SIP/2.0\r\nFrom: "')
     const request = requestOf(Buffer.concat([head, Buffer.from([0xe9, 0xa0]), Buffer.from('" <sip:h>;tag=1\r\n\r\n')]))
-    expect(writeResponse({ request, status: 200, source }).includes(Buffer.from([0x22, 0xe9, 0xa0, 0x22]))).to.equal(
-      true,
-    )
+    expect(writeResponse({ request, status: 200, source }).includes('"\xe9\xa0"')).to.equal(true)
   })
 
   it('carries a body as text or bytes, with its length in bytes', () => {
@@ -112,7 +111,7 @@ describe('Writing responses', () => {
 
   it('answers what lacks nearly everything with what is there', () => {
     const request = requestOf(sipBytes(['OPTIONS sip:h SIP/2.0', 'Via: SIP/2.0/UDP h;branch=1']))
-    expect(writeResponse({ request, status: 400, reason: 'Missing From', source }).toString()).to.equal(
+    expect(writeResponse({ request, status: 400, reason: 'Missing From', source })).to.equal(
       'SIP/2.0 400 Missing From\r\nVia: SIP/2.0/UDP h;branch=1;received=192.0.2.7\r\nContent-Length: 0\r\n\r\n',
     )
   })
@@ -120,7 +119,7 @@ describe('Writing responses', () => {
 
 describe('Writing requests', () => {
   it('writes what is given', () => {
-    expect(writeRequest(notify).toString().split('\r\n')).to.deep.equal([
+    expect(fromWire(writeRequest(notify)).split('\r\n')).to.deep.equal([
       'NOTIFY sip:100@192.0.2.7:5062 SIP/2.0',
       'Via: SIP/2.0/UDP 192.0.2.1:5060;rport;branch=z9hG4bKbranch',
       'Max-Forwards: 70',
@@ -141,7 +140,7 @@ describe('Writing requests', () => {
   })
 
   it('writes compact forms where they are wanted', () => {
-    const text = writeRequest({ ...notify, compact: true }).toString()
+    const text = writeRequest({ ...notify, compact: true })
     for (const line of ['v: SIP', 'f: <', 't: "', 'i: call', 'm: <', 'o: dialog', 'c: text/plain', 'l: 7']) {
       expect(text).to.include(`\r\n${line}`)
     }
@@ -174,11 +173,11 @@ describe('What is written', () => {
   it('has exactly the headers that were given, whatever their values', () => {
     fc.assert(
       fc.property(lines, nasty, nasty, (headers: HeaderLine[], callId, content) => {
-        const bytes = writeRequest({ ...notify, callId, headers, body: { contentType: 'text/plain', content } })
-        const request = requestOf(bytes)
+        const text = writeRequest({ ...notify, callId, headers, body: { contentType: 'text/plain', content } })
+        const request = requestOf(text)
         for (const name of names) {
           const given = headers.filter((line) => line[0] === name).length
-          expect(bytes.toString('latin1').split(`\r\n${name}:`).length - 1).to.equal(given)
+          expect(text.split(`\r\n${name}:`).length - 1).to.equal(given)
         }
         expect(request.cseq.number).to.equal(12)
         expect(request.body.toString()).to.equal(content)
@@ -203,14 +202,14 @@ describe('What is written', () => {
     })
     fc.assert(
       fc.property(parts, ({ tag, subject, content, ...rest }) => {
-        const bytes = writeRequest({
+        const text = writeRequest({
           ...notify,
           ...rest,
           from: `<sip:a@h>;tag=${tag}`,
           headers: [['Subject', subject]],
           body: { contentType: 'text/plain', content },
         })
-        const request = requestOf(bytes)
+        const request = requestOf(text)
         expect(checkRequest(request, { supported: [] })).to.equal(undefined)
         expect(request).to.include({ callId: rest.callId, method: 'NOTIFY' })
         expect(request.cseq.number).to.equal(rest.cseq)

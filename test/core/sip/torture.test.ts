@@ -7,7 +7,7 @@ import { StreamFramer } from '../../../core/sip/frame.ts'
 import { parseMessage, topVia } from '../../../core/sip/message.ts'
 import { writeResponse } from '../../../core/sip/serialize.ts'
 import { parseAuthValue } from '../../../core/sip/values.ts'
-import { requestOf, responseOf } from '../../support/sip-text.ts'
+import { requestOf, responseOf, textOf } from '../../support/sip-text.ts'
 
 const folder = fileURLToPath(new URL('torture/', import.meta.url))
 const read = (name: string): Buffer => readFileSync(`${folder}${name}.sip`)
@@ -73,7 +73,7 @@ const OUTCOMES: Readonly<Record<string, string>> = {
 }
 
 function outcomeOf(bytes: Buffer): string {
-  const message = parseMessage(bytes)
+  const message = parseMessage(textOf(bytes))
   if (message.kind === 'failure') return message.answerable ? `${message.status} ${message.why}` : 'dropped'
   if (message.kind === 'response') return checkResponse(message) === undefined ? 'accepted' : 'dropped'
   const refusal = checkRequest(message, { supported: ['eventlist'] })
@@ -94,7 +94,7 @@ describe('RFC 4475 torture messages', () => {
 
   it('get an answer that reads, where they get one', () => {
     for (const name of Object.keys(OUTCOMES)) {
-      const message = parseMessage(read(name))
+      const message = parseMessage(textOf(read(name)))
       const request = message.kind === 'failure' ? message.answerable : message.kind === 'request' ? message : undefined
       if (!request) continue
       const answer = writeResponse({
@@ -186,7 +186,7 @@ describe('RFC 4475 torture messages', () => {
     expect(mpart01.body.includes(0)).to.equal(true)
     expect(requestOf(read('dblreq')).body).to.have.length(0)
     const frames = new StreamFramer().push(read('dblreq'))
-    expect(frames.map((frame) => frame.kind === 'message' && requestOf(frame.bytes).method)).to.deep.equal([
+    expect(frames.map((frame) => frame.kind === 'message' && requestOf(frame.text).method)).to.deep.equal([
       'REGISTER',
       'INVITE',
     ])
