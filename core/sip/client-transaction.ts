@@ -13,7 +13,7 @@ import type { Undo } from '../scope.ts'
 import type { Outcome, OutcomeHandler, SipResponse } from './contract.ts'
 import { Timed, type TimerWheel } from './timer-wheel.ts'
 import type { Timers } from './timers.ts'
-import type { Wire } from './transport.ts'
+import type { Sender, Wire } from './transport.ts'
 import type { Via } from './via.ts'
 
 export interface ClientRequest {
@@ -87,7 +87,7 @@ export class ClientTransactions {
   }
 }
 
-class ClientTransaction extends Timed {
+class ClientTransaction extends Timed implements Sender {
   readonly sentBy: string
   readonly #owner: ClientTransactions
   readonly #key: string
@@ -133,6 +133,10 @@ class ClientTransaction extends Timed {
     if (this.#state === 'trying' || this.#state === 'proceeding') this.#finish({ kind: 'unreachable', reason })
   }
 
+  sendFailed(reason: string): void {
+    this.fail(reason)
+  }
+
   fire(): void {
     if (this.#state === 'completed') return this.#terminate()
     if (performance.now() >= this.#deadline) return this.#finish({ kind: 'timeout' })
@@ -151,7 +155,7 @@ class ClientTransaction extends Timed {
 
   /** RFC 3261 17.1.4: what cannot be sent is told at once. */
   #transmit(): void {
-    this.#wire.send(this.#text, (reason) => this.fail(reason))
+    this.#wire.send(this.#text, this)
   }
 
   #finish(outcome: Outcome): void {

@@ -5,7 +5,7 @@ import type { Address } from './contract.ts'
 import { StreamFramer } from './frame.ts'
 import type { StreamTransport } from './stream.ts'
 import { Timed } from './timer-wheel.ts'
-import type { SendFailed, Wire } from './transport.ts'
+import type { Sender, Wire } from './transport.ts'
 import type { SipUri } from './uri.ts'
 
 const PING = '\r\n\r\n'
@@ -85,13 +85,13 @@ export class Connection extends Timed implements Wire {
     }
   }
 
-  send(text: string, failed?: SendFailed): void {
+  send(text: string, sender?: Sender): void {
     if (!this.#open) {
-      if (failed) process.nextTick(failed, `the connection is closed: ${this.#why}`)
+      if (sender) process.nextTick(() => sender.sendFailed(`the connection is closed: ${this.#why}`))
       return
     }
     this.carrier.trace.sent(text, this.protocol, this.remote)
-    this.#write(text, failed && ((error) => error && failed(error.message)))
+    this.#write(text, sender && ((error) => error && sender.sendFailed(error.message)))
   }
 
   /** Remembers whose connection this is, by the Contact they give. */

@@ -12,8 +12,11 @@ import type { TimerWheel } from './timer-wheel.ts'
 import type { Timers } from './timers.ts'
 import type { Trace } from './trace.ts'
 
-/** Told when a message could not be handed to the network; never from within the call that sends them. */
-export type SendFailed = (reason: string) => void
+/** Who sends a message and wants to hear where it could not be handed to the network. */
+export interface Sender {
+  /** Never called from within the call that sends. */
+  sendFailed(reason: string): void
+}
 
 /** A flow one can send on. */
 export interface Wire extends Flow {
@@ -21,7 +24,7 @@ export interface Wire extends Flow {
   readonly reliable: boolean
   readonly carrier: Transport
   /** A message, one character per byte. */
-  send(text: string, failed?: SendFailed): void
+  send(text: string, sender?: Sender): void
 }
 
 /** A flow that came from this folder, as all flows do, as what it is. */

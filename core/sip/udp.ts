@@ -13,7 +13,7 @@ import {
   hostPort,
   listenError,
   type Receiver,
-  type SendFailed,
+  type Sender,
   type Transport,
   type TransportContext,
   type Wire,
@@ -54,8 +54,8 @@ export class UdpFlow implements Wire {
     return nothing
   }
 
-  send(text: string, failed?: SendFailed): void {
-    this.carrier.send(text, this.remote, failed)
+  send(text: string, sender?: Sender): void {
+    this.carrier.send(text, this.remote, sender)
   }
 }
 
@@ -129,13 +129,13 @@ export class UdpTransport implements Transport {
     this.#config = config
   }
 
-  send(text: string, to: Address, failed: SendFailed | undefined): void {
+  send(text: string, to: Address, sender: Sender | undefined): void {
     if (this.#closed) {
-      if (failed) process.nextTick(failed, 'the transport is closed')
+      if (sender) process.nextTick(() => sender.sendFailed('the transport is closed'))
       return
     }
     this.#trace.sent(text, 'UDP', to)
-    this.#send(Buffer.from(text, 'latin1'), to, failed)
+    this.#send(Buffer.from(text, 'latin1'), to, sender)
   }
 
   async close(): Promise<void> {
@@ -146,17 +146,17 @@ export class UdpTransport implements Transport {
     })
   }
 
-  #send(bytes: Buffer, to: Address, failed: SendFailed | undefined): void {
+  #send(bytes: Buffer, to: Address, sender: Sender | undefined): void {
     try {
       this.#socket.send(bytes, 0, bytes.length, to.port, to.address, (error) => {
         if (!error) return
         this.#failures.add()
-        failed?.(error.message)
+        sender?.sendFailed(error.message)
       })
     } catch (error) {
       // Port 0 and the like are refused at once.
       this.#failures.add()
-      if (failed) process.nextTick(failed, reasonOf(error))
+      if (sender) process.nextTick(() => sender.sendFailed(reasonOf(error)))
     }
   }
 
