@@ -34,11 +34,17 @@ export async function churn(office: Office, seconds: number, window: number): Pr
     changes++
     office.change(lamp, performance.now(), () => {
       // Never deeper than one change, whatever is answered at once.
-      const next = lamps[(lamp.index + window) % lamps.length]
-      if (next) setImmediate(lane, laneFree(next) ? next : lamp, over)
+      setImmediate(() => lane(freeAfter(lamp), over))
     })
   }
-  const laneFree = (lamp: Lamp): boolean => lamp.shown === undefined
+  // Chosen when it is changed, not before: two lanes at one lamp, and one of them would wait for ever.
+  const freeAfter = (lamp: Lamp): Lamp => {
+    for (let step = window; step < window + lamps.length; step++) {
+      const next = lamps[(lamp.index + step) % lamps.length]
+      if (next && next.shown === undefined) return next
+    }
+    return lamp
+  }
   const lanes = lamps.slice(0, window).map((lamp) => new Promise<void>((resolve) => lane(lamp, resolve)))
   await settle(Promise.all(lanes), seconds * 1000 + DRAIN)
   return changes
