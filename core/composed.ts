@@ -3,7 +3,7 @@
  * itself, and is one value for all who watch it.
  */
 import type { Undo } from './scope.ts'
-import { type EndReason, type Watchable, Watched, type WatchObserver } from './watch.ts'
+import { type EndReason, Observable, type Watchable, Watched, type WatchObserver } from './watch.ts'
 
 export interface Composition<T> {
   /** What it is made of, now. */
@@ -18,13 +18,14 @@ export interface Composition<T> {
   idle?(): void
 }
 
-export class Composed<T> implements Watchable<T> {
+export class Composed<T> extends Observable<T> {
   readonly #composition: Composition<T>
   #watched: Watched<T> | undefined
   #following: Undo[] = []
   #starting = false
 
   constructor(composition: Composition<T>) {
+    super()
     this.#composition = composition
   }
 
@@ -36,13 +37,15 @@ export class Composed<T> implements Watchable<T> {
     return this.#watched?.watchers ?? 0
   }
 
-  watch(observer: WatchObserver<T>): Undo {
+  attach(observer: WatchObserver<T>): void {
     const watched = this.#watched ?? this.#begin()
-    const undo = watched.watch(observer)
-    return () => {
-      void undo()
-      if (watched.watchers === 0 && this.#watched === watched) this.#stop()
-    }
+    watched.attach(observer)
+  }
+
+  detach(observer: WatchObserver<T>): boolean {
+    if (!this.#watched?.detach(observer)) return false
+    if (this.#watched.watchers === 0) this.#stop()
+    return true
   }
 
   /** The parts are others now. */

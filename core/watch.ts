@@ -16,16 +16,72 @@ export interface WatchObserver<T> {
 export interface Watchable<T> {
   readonly value: T
   watch(observer: WatchObserver<T>): Undo
+  /** As `watch`, for an observer that is there once: nothing is allocated for it. */
+  attach(observer: WatchObserver<T>): void
+  /** Ends what `attach` began. False where there is nothing to end. */
+  detach(observer: WatchObserver<T>): boolean
+}
+
+export abstract class Observable<T> implements Watchable<T> {
+  abstract readonly value: T
+  abstract attach(observer: WatchObserver<T>): void
+  abstract detach(observer: WatchObserver<T>): boolean
+
+  watch(observer: WatchObserver<T>): Undo {
+    // One observer object may watch twice, and each undoing ends its own watch only.
+    const entry = new Entry(observer)
+    this.attach(entry)
+    return () => void this.detach(entry)
+  }
+}
+
+class Entry<T> implements WatchObserver<T> {
+  readonly #observer: WatchObserver<T>
+
+  constructor(observer: WatchObserver<T>) {
+    this.#observer = observer
+  }
+
+  value(value: T): void {
+    this.#observer.value(value)
+  }
+
+  end(reason: EndReason): void {
+    this.#observer.end?.(reason)
+  }
+
+  audience(): number {
+    return this.#observer.audience?.() ?? 1
+  }
+}
+
+/** What never changes, and does not remember who looks at it. */
+export class Constant<T> extends Observable<T> {
+  readonly value: T
+
+  constructor(value: T) {
+    super()
+    this.value = value
+  }
+
+  attach(observer: WatchObserver<T>): void {
+    observer.value(this.value)
+  }
+
+  detach(): boolean {
+    return false
+  }
 }
 
 /** A watchable that its owner writes. Equal values are not passed on. */
-export class Watched<T> implements Watchable<T> {
+export class Watched<T> extends Observable<T> {
   #value: T
   #ended: EndReason | undefined
   readonly #equal: (a: T, b: T) => boolean
   readonly #observers = new Set<WatchObserver<T>>()
 
   constructor(initial: T, equal: (a: T, b: T) => boolean = Object.is) {
+    super()
     this.#value = initial
     this.#equal = equal
   }
@@ -40,25 +96,22 @@ export class Watched<T> implements Watchable<T> {
 
   /** All who see it in the end, those behind one observer too. */
   get audience(): number {
-    return [...this.#observers].reduce((sum, observer) => sum + (observer.audience?.() ?? 1), 0)
+    let sum = 0
+    for (const observer of this.#observers) sum += observer.audience?.() ?? 1
+    return sum
   }
 
-  watch(observer: WatchObserver<T>): Undo {
+  attach(observer: WatchObserver<T>): void {
     if (this.#ended) {
       observer.end?.(this.#ended)
-      return () => undefined
+      return
     }
-    // A wrapper, so that one observer object may watch twice and each undoing ends its own watch only.
-    const entry: WatchObserver<T> = {
-      value: (v) => observer.value(v),
-      end: (r) => observer.end?.(r),
-      audience: () => observer.audience?.() ?? 1,
-    }
-    this.#observers.add(entry)
-    entry.value(this.#value)
-    return () => {
-      this.#observers.delete(entry)
-    }
+    this.#observers.add(observer)
+    observer.value(this.#value)
+  }
+
+  detach(observer: WatchObserver<T>): boolean {
+    return this.#observers.delete(observer)
   }
 
   /** Returns whether this changed anything. */
@@ -75,5 +128,40 @@ export class Watched<T> implements Watchable<T> {
     const observers = [...this.#observers]
     this.#observers.clear()
     for (const observer of observers) observer.end?.(reason)
+  }
+}
+
+export interface WhileWatchedParts<T> {
+  readonly value: () => T
+  /** Somebody watches from now on. Gives the same while anybody does. */
+  readonly open: () => Watched<T>
+  /** One fewer watches. */
+  readonly left: (watched: Watched<T>) => void
+}
+
+/** What somebody keeps only while it is watched. */
+export class WhileWatched<T> extends Observable<T> {
+  readonly #parts: WhileWatchedParts<T>
+  #watched: Watched<T> | undefined
+
+  constructor(parts: WhileWatchedParts<T>) {
+    super()
+    this.#parts = parts
+  }
+
+  get value(): T {
+    return this.#parts.value()
+  }
+
+  attach(observer: WatchObserver<T>): void {
+    this.#watched = this.#parts.open()
+    this.#watched.attach(observer)
+  }
+
+  detach(observer: WatchObserver<T>): boolean {
+    const watched = this.#watched
+    if (!watched?.detach(observer)) return false
+    this.#parts.left(watched)
+    return true
   }
 }

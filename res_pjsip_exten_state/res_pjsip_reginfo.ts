@@ -10,9 +10,8 @@ import type { Endpoint } from '../core/endpoints.ts'
 import { defineModule, type ModuleConfig } from '../core/module.ts'
 import { commaList, options } from '../core/options.ts'
 import type { Contact, LostContact } from '../core/registrar/registrar.ts'
-import type { Undo } from '../core/scope.ts'
 import type { Refusal } from '../core/sip/contract.ts'
-import { type Watchable, Watched } from '../core/watch.ts'
+import { type Watchable, Watched, WhileWatched } from '../core/watch.ts'
 import { element, printXml, XML_DECLARATION, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator, Found, Kind } from '../res_pjsip_pubsub/contract.ts'
 
@@ -130,19 +129,16 @@ class Registrations {
 
   /** Is known while it is watched. */
   #kept(aor: string, registration: Watched<Registration>): Watchable<Registration> {
-    return {
-      get value() {
-        return registration.value
-      },
-      watch: (observer): Undo => {
+    return new WhileWatched({
+      value: () => registration.value,
+      open: () => {
         this.#watched.set(aor, registration)
-        const unwatch = registration.watch(observer)
-        return () => {
-          void unwatch()
-          if (registration.watchers === 0 && this.#watched.get(aor) === registration) this.#watched.delete(aor)
-        }
+        return registration
       },
-    }
+      left: () => {
+        if (registration.watchers === 0 && this.#watched.get(aor) === registration) this.#watched.delete(aor)
+      },
+    })
   }
 
   #begun(aor: string, contacts: readonly Contact[]): Registration {

@@ -3,7 +3,7 @@
 import type { Undo } from '../core/scope.ts'
 import type { Mailboxes } from '../core/states/mailboxes.ts'
 import type { Need } from '../core/states/reported.ts'
-import { type Watchable, Watched, type WatchObserver } from '../core/watch.ts'
+import { Observable, Watched, type WatchObserver } from '../core/watch.ts'
 import { MailboxIndex } from './mailbox-index.ts'
 import { type MessageSummary, sameSummary, sumOf } from './summary.ts'
 
@@ -22,7 +22,7 @@ const FIRST_READ_LIMIT = 1500
 /** A sum that nobody watches is let go after this time, in milliseconds: who looked it up is about to watch it. */
 const UNWATCHED_LIMIT = 10_000
 
-export class MailboxSum implements Watchable<MessageSummary> {
+export class MailboxSum extends Observable<MessageSummary> {
   readonly key: string
   readonly define: Define
   #definition: SumDefinition
@@ -41,6 +41,7 @@ export class MailboxSum implements Watchable<MessageSummary> {
     state: { mailboxes: Mailboxes; index: MailboxIndex<MailboxSum> },
     onIdle: (sum: MailboxSum) => void,
   ) {
+    super()
     this.key = key
     this.define = define
     this.#definition = definition
@@ -69,13 +70,15 @@ export class MailboxSum implements Watchable<MessageSummary> {
     )
   }
 
-  watch(observer: WatchObserver<MessageSummary>): Undo {
+  attach(observer: WatchObserver<MessageSummary>): void {
     clearTimeout(this.#unwatchedTimer)
-    const undo = this.#watched.watch(observer)
-    return () => {
-      void undo()
-      if (this.#watched.watchers === 0) this.#startUnwatchedTimer()
-    }
+    this.#watched.attach(observer)
+  }
+
+  detach(observer: WatchObserver<MessageSummary>): boolean {
+    if (!this.#watched.detach(observer)) return false
+    if (this.#watched.watchers === 0) this.#startUnwatchedTimer()
+    return true
   }
 
   /** A count changed. */

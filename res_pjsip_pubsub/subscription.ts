@@ -1,9 +1,8 @@
 /** One subscription, in the role of the notifier (RFC 6665 4.2); its life is in phase.ts. */
 import type { Endpoint } from '../core/endpoints.ts'
 import { reasonOf } from '../core/log.ts'
-import type { Undo } from '../core/scope.ts'
-import type { Outcome, OutcomeHandler } from '../core/sip/contract.ts'
-import type { Watchable } from '../core/watch.ts'
+import type { DialogUsage, Outcome, OutcomeHandler } from '../core/sip/contract.ts'
+import type { EndReason, Watchable, WatchObserver } from '../core/watch.ts'
 import type { SentBody } from './bodies.ts'
 import type { Addressing, Subscription, TerminationReason, WatcherEvent } from './contract.ts'
 import { type Carrier, Delivery, WANT, type Want } from './delivery.ts'
@@ -13,30 +12,32 @@ import { type Notification, notification, type Termination } from './notificatio
 import { type Happening, NEXT, type Phase, SHOWN } from './phase.ts'
 import type { Services } from './services.ts'
 import { LastingSubscription, type SubscriptionFacts } from './subscription-facts.ts'
+import { type Asker, type Asking, ask } from './watchers/asking.ts'
 import { ALLOWED, type Authorization } from './watchers/authorization.ts'
 
 /** Milliseconds until a NOTIFY looks again whether its number is reserved. */
 const UNCOVERED = 20
 
-/** What a watcher was told last. */
-interface Told {
-  readonly state: unknown
-  readonly body: SentBody
-}
+/** No state was seen yet. */
+const NOTHING = Symbol('nothing')
 
 export class NotifierSubscription
   extends LastingSubscription
-  implements Subscription, Carrier<Notification>, Addressing
+  implements Subscription, Carrier<Notification>, Addressing, WatchObserver<unknown>, Asker, DialogUsage
 {
   #endpoint: Endpoint
   #phase: Phase = 'waiting'
   #expires: number
   #version: number
-  #state: { readonly value: unknown } | undefined
-  #unwatch: Undo | undefined
-  #delivered: Told | undefined
+  #state: unknown = NOTHING
+  #source: Watchable<unknown> | undefined
+  /** What the first state is wanted for. */
+  #first: Want = WANT.changed
+  /** What the watcher was told last, and of which state. */
+  #told: SentBody | undefined
+  #toldState: unknown
   #authorization: Authorization = ALLOWED
-  #unauthorize: Undo | undefined
+  #asking: Asking | undefined
   /** The watcher has to hear of a decision. */
   #undisclosed = false
   #lastEvent: WatcherEvent = 'subscribe'
@@ -56,7 +57,7 @@ export class NotifierSubscription
     this.#version = facts.version
     this.#services = services
     this.#delivery = new Delivery(this, services.queue, services.counters)
-    this.dialog.onFlowLost(() => this.#flowLost())
+    this.dialog.usage = this
     this.#arm()
   }
 
@@ -102,7 +103,6 @@ export class NotifierSubscription
     return this.#delivery.failures
   }
 
-  /** Why it ended, or ends. */
   get terminationReason(): TerminationReason | undefined {
     return this.#termination?.reason
   }
@@ -121,34 +121,36 @@ export class NotifierSubscription
   found(source: Watchable<unknown>, want: Want, condition?: string): void {
     if (!this.#happen('found')) return
     this.#condition = condition
-    let first: Want = this.#undisclosed ? WANT.forced : want
+    this.#first = this.#undisclosed ? WANT.forced : want
     this.#undisclosed = false
-    const unwatch = source.watch({
-      value: (value) => {
-        this.#state = { value }
-        const isOwn = first === WANT.changed && this.#services.isOwnChange?.(this, value)
-        if (!isOwn) this.#delivery.want(first)
-        first = WANT.changed
-      },
-      end: (reason) => (reason === 'deactivated' ? this.lost() : this.terminate(reason)),
-    })
-    // The state may have ended, and this with it, before watch came back.
-    if (this.phase === 'active') this.#unwatch = unwatch
-    else void unwatch()
+    this.#source = source
+    source.attach(this)
+    // It may have ended, and this with it, before it was there to be detached.
+    if (this.phase !== 'active') source.detach(this)
+  }
+
+  value(state: unknown): void {
+    this.#state = state
+    const want = this.#first
+    this.#first = WANT.changed
+    if (want !== WANT.changed || !this.#services.isOwnChange?.(this, state)) this.#delivery.want(want)
+  }
+
+  end(reason: EndReason): void {
+    if (reason === 'deactivated') this.lost()
+    else this.terminate(reason)
   }
 
   /** What its watcher may see from now on, and after each change of that. */
   authorize(source: Watchable<Authorization>): void {
-    void this.#unauthorize?.()
-    this.#unauthorize = undefined
-    const unwatch = source.watch({ value: (value) => this.#decided(value) })
-    if (this.#phase === 'ending' || this.#phase === 'ended') void unwatch()
-    else this.#unauthorize = unwatch
+    this.#stopAsking()
+    this.#asking = ask(source, this)
+    if (this.#phase === 'ending' || this.#phase === 'ended') this.#stopAsking()
   }
 
   /** A fetch (RFC 6665 4.4.3): the state now in one NOTIFY, which is the last. */
   fetched(source: Watchable<unknown>, condition?: string): void {
-    void source.watch({ value: (value) => void (this.#state = { value }) })()
+    void source.watch({ value: (state) => void (this.#state = state) })()
     this.#condition = condition
     this.terminate('timeout')
   }
@@ -272,7 +274,7 @@ export class NotifierSubscription
       event: this.event,
       eventId: this.eventId,
       pending: this.isPending,
-      state: this.#state?.value,
+      state: this.#state === NOTHING ? undefined : this.#state,
       termination: this.#termination,
       secondsLeft: this.secondsLeft,
       common: [...this.#services.notifyHeaders(), ...requiredOf(this.list)],
@@ -302,8 +304,9 @@ export class NotifierSubscription
 
   landed({ body, state }: Notification, outcome: Outcome, verdict: Verdict): void {
     const arrived = verdict.kind === 'delivered' || verdict.kind === 'kept'
-    this.#delivered = arrived && body ? { state, body } : undefined
-    if (this.#delivered?.body.isCut) this.#delivery.want(WANT.changed)
+    this.#told = arrived ? body : undefined
+    this.#toldState = this.#told && state
+    if (this.#told?.isCut) this.#delivery.want(WANT.changed)
     this.#services.notifyAnswered(this, outcome, verdict)
   }
 
@@ -338,18 +341,17 @@ export class NotifierSubscription
   }
 
   #stopWatching(): void {
-    const unwatch = this.#unwatch
-    this.#unwatch = undefined
-    void unwatch?.()
+    const source = this.#source
+    this.#source = undefined
+    source?.detach(this)
   }
 
   #stopAsking(): void {
-    const unauthorize = this.#unauthorize
-    this.#unauthorize = undefined
-    void unauthorize?.()
+    this.#asking?.stop()
+    this.#asking = undefined
   }
 
-  #decided(now: Authorization): void {
+  decided(now: Authorization): void {
     const wasPending = this.isPending
     this.#authorization = now
     if (now.handling === 'block') return this.terminate('rejected')
@@ -363,24 +365,22 @@ export class NotifierSubscription
     }
   }
 
-  #flowLost(): void {
+  flowLost(): void {
     if (this.#services.compat() === 'asterisk') this.over('its connection is closed')
   }
 
   /** Undefined where the watcher knows everything, or may not know it yet. */
   #news(): SentBody | undefined {
     const whole = this.#body()
-    const told = this.#delivered
-    if (!whole || !told) return whole
-    const part = this.#services.partOf(this.#state?.value, told.state, this)
-    if (part !== 'whole') return part?.leadingTo(whole)
-    return whole.newsSince(told.body)
+    if (!whole || !this.#told) return whole
+    const part = this.#services.partOf(this.#state, this.#toldState, this)
+    return part === 'whole' ? whole.newsSince(this.#told) : part?.leadingTo(whole)
   }
 
   #body(): SentBody | undefined {
-    if (!this.#state || this.isPending || this.#authorization.handling === 'block') return undefined
+    if (this.#state === NOTHING || this.isPending || this.#authorization.handling === 'block') return undefined
     try {
-      return this.#services.bodyOf(this.#state.value, this)
+      return this.#services.bodyOf(this.#state, this)
     } catch (error) {
       this.#services.log.error(`no ${this.contentType} body for ${this.event} of ${this.resource}: ${reasonOf(error)}`)
       return undefined

@@ -146,6 +146,12 @@ export interface DialogRecord extends DialogState {
   readonly contact?: string
 }
 
+/** RFC 6665 4.5.2: a dialog has one usage with us. */
+export interface DialogUsage {
+  /** The connection the dialog lives on has closed. */
+  flowLost(): void
+}
+
 /** A dialog as the answering side sees it. */
 export interface Dialog extends DialogState {
   /** `callId;localTag;remoteTag` */
@@ -156,8 +162,8 @@ export interface Dialog extends DialogState {
   readonly reachable: boolean
   /** The most bytes that the body of a request may have now: what a datagram holds beside the header, or any number on a stream. */
   readonly room: number
-  /** Called when the connection the dialog lives on closes. */
-  onFlowLost(listener: () => void): Undo
+  /** What lives in it. */
+  usage: DialogUsage | undefined
   /**
    * RFC 3261 12.2.2: a CSeq that is not higher is refused with 500; otherwise target, flow and remote CSeq are taken over.
    * `tolerance`: by how much it may be lower all the same, where requests change their order on the way.

@@ -6,6 +6,7 @@ import type {
   CredentialsFor,
   Dialog,
   DialogRecord,
+  DialogUsage,
   Flow,
   HeaderLine,
   OutcomeHandler,
@@ -28,6 +29,8 @@ export interface DialogContext {
   readonly outgoing: Outgoing
   /** Our Contact as the peer of this wire is told it. */
   readonly contactFor: (wire: Wire, user: string, secure: boolean) => string
+  /** It is over. */
+  readonly forget: (dialog: SipDialog) => void
 }
 
 /** What UDP carries (RFC 768), less a header block of its longest. */
@@ -44,8 +47,7 @@ export class SipDialog implements Dialog {
   readonly id: string
   readonly #context: DialogContext
   readonly #record: DialogRecord
-  readonly #forget: (dialog: SipDialog) => void
-  readonly #lostListeners = new Set<() => void>()
+  usage: DialogUsage | undefined
   #remoteTarget: string
   #localCseq: number
   #remoteCseq: number
@@ -58,10 +60,9 @@ export class SipDialog implements Dialog {
   #prepared: Prepared | undefined
   #disposed = false
 
-  constructor(context: DialogContext, record: DialogRecord, forget: (dialog: SipDialog) => void) {
+  constructor(context: DialogContext, record: DialogRecord) {
     this.#context = context
     this.#record = record
-    this.#forget = forget
     this.id = dialogId(record.callId, record.localTag, record.remoteTag)
     this.#remoteTarget = record.remoteTarget
     this.#localCseq = record.localCseq
@@ -122,14 +123,6 @@ export class SipDialog implements Dialog {
     if (!wire || wire.reliable) return Number.POSITIVE_INFINITY
     const stream = this.#context.outgoing.streamInstead(wire, parseUri(this.#remoteTarget))
     return stream ? Number.POSITIVE_INFINITY : DATAGRAM_ROOM
-  }
-
-  onFlowLost(listener: () => void): Undo {
-    const entry = (): void => listener()
-    this.#lostListeners.add(entry)
-    return () => {
-      this.#lostListeners.delete(entry)
-    }
   }
 
   accept({ request, flow }: ServerTransaction, tolerance = 0): Refusal | undefined {
@@ -205,8 +198,8 @@ export class SipDialog implements Dialog {
     this.#disposed = true
     void this.#unwatch?.()
     this.#unwatch = undefined
-    this.#lostListeners.clear()
-    this.#forget(this)
+    this.usage = undefined
+    this.#context.forget(this)
   }
 
   /** Our Contact in answers and requests on this wire. */
@@ -255,7 +248,7 @@ export class SipDialog implements Dialog {
     if (this.#wire !== wire) return
     this.#wire = undefined
     this.#unwatch = undefined
-    for (const listener of this.#lostListeners) listener()
+    this.usage?.flowLost()
   }
 }
 

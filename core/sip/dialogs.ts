@@ -10,8 +10,13 @@ export class Dialogs {
   readonly #context: DialogContext
   readonly #dialogs = new Map<string, SipDialog>()
 
-  constructor(context: DialogContext) {
-    this.#context = context
+  constructor(context: Omit<DialogContext, 'forget'>) {
+    this.#context = {
+      ...context,
+      forget: (ended) => {
+        if (this.#dialogs.get(ended.id) === ended) this.#dialogs.delete(ended.id)
+      },
+    }
   }
 
   get size(): number {
@@ -50,9 +55,7 @@ export class Dialogs {
 
   /** A dialog that is there already is replaced: the newer record knows better. */
   restore(record: DialogRecord): SipDialog {
-    const dialog = new SipDialog(this.#context, record, (ended) => {
-      if (this.#dialogs.get(ended.id) === ended) this.#dialogs.delete(ended.id)
-    })
+    const dialog = new SipDialog(this.#context, record)
     this.#dialogs.set(dialog.id, dialog)
     return dialog
   }

@@ -7,7 +7,7 @@
 
 import type { Logger } from '../log.ts'
 import type { Undo } from '../scope.ts'
-import { type Watchable, Watched } from '../watch.ts'
+import { Observable, Watched, type WatchObserver } from '../watch.ts'
 import { within } from '../within.ts'
 import type { Call, Calls } from './calls.ts'
 import type { DeviceState, Devices } from './devices.ts'
@@ -129,7 +129,7 @@ export interface HintSettings {
   readonly log: Logger
 }
 
-export class Hint implements Watchable<ExtensionState> {
+export class Hint extends Observable<ExtensionState> {
   readonly context: string
   readonly exten: string
   readonly #devices: Devices
@@ -149,6 +149,7 @@ export class Hint implements Watchable<ExtensionState> {
     state: { devices: Devices; presences: Presences; calls: Calls },
     onIdle: (hint: Hint) => void,
   ) {
+    super()
     this.context = asked.context
     this.exten = asked.exten
     this.#devices = state.devices
@@ -178,12 +179,14 @@ export class Hint implements Watchable<ExtensionState> {
     return Promise.all(this.#needs.map((need) => need.ready)).then(() => undefined)
   }
 
-  watch(observer: Parameters<Watchable<ExtensionState>['watch']>[0]): Undo {
-    const undo = this.#watched.watch(observer)
-    return () => {
-      void undo()
-      if (this.#watched.watchers === 0) this.#onIdle(this)
-    }
+  attach(observer: WatchObserver<ExtensionState>): void {
+    this.#watched.attach(observer)
+  }
+
+  detach(observer: WatchObserver<ExtensionState>): boolean {
+    if (!this.#watched.detach(observer)) return false
+    if (this.#watched.watchers === 0) this.#onIdle(this)
+    return true
   }
 
   /** Something this hint is made of changed. */

@@ -2,9 +2,8 @@
  * A resource list as one watcher watches it: a state that is made of those of its resources. What it hands on is itself,
  * as what is told of it depends on what was told before.
  */
-import type { Undo } from '../../core/scope.ts'
 import { parseUri, printUri } from '../../core/sip/parse-uri.ts'
-import type { Watchable, WatchObserver } from '../../core/watch.ts'
+import { Observable, type WatchObserver } from '../../core/watch.ts'
 import { ListBody, type ListContext } from './body.ts'
 import type { Shown, ShownList } from './document.ts'
 import type { ListFacts } from './facts.ts'
@@ -37,7 +36,7 @@ interface Node {
   readonly items: readonly (Node | ListMember)[]
 }
 
-export class ListSource implements Watchable<ListSource> {
+export class ListSource extends Observable<ListSource> {
   readonly #services: SourceServices
   #plan: ListPlan
   #root: Node
@@ -50,6 +49,7 @@ export class ListSource implements Watchable<ListSource> {
   #revisions = 0
 
   constructor(plan: ListPlan, services: SourceServices) {
+    super()
     this.#services = services
     this.#plan = plan
     const { root, members } = this.#plant(plan, new Map())
@@ -80,21 +80,23 @@ export class ListSource implements Watchable<ListSource> {
   }
 
   /** By one observer, the subscription. */
-  watch(observer: WatchObserver<ListSource>): Undo {
+  attach(observer: WatchObserver<ListSource>): void {
     this.#observer = observer
     for (const member of this.#members.values()) member.follow()
     this.#services.watched(this, true)
     observer.value(this)
     // The configuration may have been read again while resources were looked up.
     if (this.#services.plan() !== this.#plan) void this.revise()
-    return () => {
-      if (this.#observer !== observer) return
-      this.#observer = undefined
-      clearTimeout(this.#batch)
-      this.#batch = undefined
-      for (const member of this.#members.values()) member.stop()
-      this.#services.watched(this, false)
-    }
+  }
+
+  detach(observer: WatchObserver<ListSource>): boolean {
+    if (this.#observer !== observer) return false
+    this.#observer = undefined
+    clearTimeout(this.#batch)
+    this.#batch = undefined
+    for (const member of this.#members.values()) member.stop()
+    this.#services.watched(this, false)
+    return true
   }
 
   /** How its watcher stands to each resource of this name. */

@@ -1,6 +1,6 @@
 /** All publications there are, the ways to find one, and those of a resource as a state that is watched. */
 import type { Undo } from '../../core/scope.ts'
-import { type Watchable, Watched, type WatchObserver } from '../../core/watch.ts'
+import { type Watchable, Watched, WhileWatched } from '../../core/watch.ts'
 import type { PublicationEvent } from '../contract.ts'
 import type { InboundPublication } from './publication.ts'
 
@@ -112,19 +112,11 @@ export class Publications implements Iterable<InboundPublication> {
   watchable(event: string, resource: string): Watchable<Several> {
     const key = this.topicKey(event, resource)
     const topics = this.#topics
-    const watch = (observer: WatchObserver<Several>): Undo => {
-      const undo = this.#topic(event, resource).shown.watch(observer)
-      return () => {
-        void undo()
-        this.#tidy(key)
-      }
-    }
-    return {
-      get value(): Several {
-        return topics.get(key)?.shown.value ?? NONE
-      },
-      watch,
-    }
+    return new WhileWatched({
+      value: () => topics.get(key)?.shown.value ?? NONE,
+      open: () => this.#topic(event, resource).shown,
+      left: () => this.#tidy(key),
+    })
   }
 
   /** One of them changed: whoever watches the resource is told. */

@@ -4,7 +4,7 @@
  */
 import type { Undo } from '../../core/scope.ts'
 import { parseUri } from '../../core/sip/parse-uri.ts'
-import { type Watchable, Watched, type WatchObserver } from '../../core/watch.ts'
+import { type Watchable, Watched, WhileWatched } from '../../core/watch.ts'
 import type { Pubsub } from '../contract.ts'
 import { nameKey } from '../identity.ts'
 import { publishedPresence, spheresOf } from '../kamailio/sphere.ts'
@@ -59,13 +59,13 @@ export class RulesAuthorizer implements Authorizer {
 
   authorize(asked: Asked): Watchable<Authorization> {
     const requester = requesterOf(asked)
-    const decide = (): Authorization => this.#decide(asked.resource, requester)
-    return {
-      get value() {
-        return decide()
-      },
-      watch: (observer) => this.#watch(asked.resource, requester, observer),
-    }
+    const { resource } = asked
+    const key = JSON.stringify(requester)
+    return new WhileWatched({
+      value: () => this.#decide(resource, requester),
+      open: () => this.#hold(resource, requester, key),
+      left: (decision) => this.#letGo(resource, key, decision),
+    })
   }
 
   put(presentity: string, document: string): Promise<void> {
@@ -85,23 +85,23 @@ export class RulesAuthorizer implements Authorizer {
     this.#presentities.clear()
   }
 
-  #watch(name: string, requester: Requester, observer: WatchObserver<Authorization>): Undo {
+  #hold(name: string, requester: Requester, key: string): Watched<Authorization> {
     const presentity = this.#presentities.get(name) ?? { name, held: new Map(), timer: undefined, unwatch: undefined }
     const isNew = !this.#presentities.has(name)
     this.#presentities.set(name, presentity)
-    const key = JSON.stringify(requester)
     const held = presentity.held.get(key) ?? { requester, decision: new Watched(this.#decide(name, requester), same) }
     presentity.held.set(key, held)
     if (isNew) this.#attend(presentity)
-    const unwatch = held.decision.watch(observer)
-    return () => {
-      void unwatch()
-      if (held.decision.watchers > 0 || presentity.held.get(key) !== held) return
-      presentity.held.delete(key)
-      if (presentity.held.size > 0) return
-      leave(presentity)
-      this.#presentities.delete(name)
-    }
+    return held.decision
+  }
+
+  #letGo(name: string, key: string, decision: Watched<Authorization>): void {
+    const presentity = this.#presentities.get(name)
+    if (decision.watchers > 0 || presentity?.held.get(key)?.decision !== decision) return
+    presentity.held.delete(key)
+    if (presentity.held.size > 0) return
+    leave(presentity)
+    this.#presentities.delete(name)
   }
 
   #changed(name: string): void {

@@ -73,7 +73,7 @@ export class Usage<T> {
     this.#left = new Promise((resolve) => {
       this.#resolveLeft = resolve
     })
-    this.dialog.onFlowLost(() => this.#flowLost())
+    this.dialog.usage = { flowLost: () => this.#flowLost() }
   }
 
   /** What its notifier says; undefined while it has said nothing. */

@@ -7,7 +7,7 @@
  */
 import type { Endpoint } from '../../core/endpoints.ts'
 import type { Undo } from '../../core/scope.ts'
-import { type Watchable, Watched } from '../../core/watch.ts'
+import { Constant, type Watchable } from '../../core/watch.ts'
 import type { AuthStatus, EventPackage } from '../contract.ts'
 
 /** RFC 5025 3.2.1, from the least to the most. `confirm`: pending until the presentity has decided. */
@@ -73,7 +73,7 @@ interface AuthorizationServices {
 /** Undefined: nobody can say now. */
 export type Decision = Watchable<Authorization> | undefined
 
-const ALWAYS = new Watched(ALLOWED)
+const ALWAYS = new Constant(ALLOWED)
 
 const HANDLING: Readonly<Record<AuthStatus, SubHandling>> = {
   active: 'allow',
@@ -140,7 +140,7 @@ export class Authorizations {
 async function byPackage(of: EventPackage<unknown>, { resource, watcher }: Asked): Promise<Decision> {
   const rules = await of.getRulesDoc?.(resource)
   const status = (await of.getAuthStatus?.(resource, watcher, rules)) ?? 'active'
-  return new Watched<Authorization>({
+  return new Constant<Authorization>({
     handling: HANDLING[status],
     view: undefined,
     why: `the package ${of.event} says ${status}`,

@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto'
 import type { Undo } from '../../core/scope.ts'
 import { parseNameAddr } from '../../core/sip/parse-uri.ts'
-import { type Watchable, Watched, type WatchObserver } from '../../core/watch.ts'
+import { type Watchable, Watched, WhileWatched } from '../../core/watch.ts'
 import type { Subscription, WatcherEvent } from '../contract.ts'
 
 /** RFC 3857 4.7.1. */
@@ -144,12 +144,11 @@ export class WatcherLists {
   /** The list of a resource, which is kept while it is watched. */
   list(event: string, resource: string): Watchable<WatcherInfo> {
     const made = (): WatcherList => this.#lists.get(keyOf(event, resource)) ?? this.#make(event, resource)
-    return {
-      get value() {
-        return made().state.value
-      },
-      watch: (observer) => this.#watch(keyOf(event, resource), made(), observer),
-    }
+    return new WhileWatched({
+      value: () => made().state.value,
+      open: () => this.#open(made()),
+      left: (state) => this.#close(keyOf(event, resource), state),
+    })
   }
 
   /** A subscription came, its status changed, or it is over. */
@@ -204,15 +203,16 @@ export class WatcherLists {
     return new WatcherList(event, resource, this.own(event, resource), () => ++this.#changes)
   }
 
-  #watch(key: string, list: WatcherList, observer: WatchObserver<WatcherInfo>): Undo {
+  #open(list: WatcherList): Watched<WatcherInfo> {
+    const key = keyOf(list.event, list.resource)
     const isNew = this.#lists.get(key) !== list
     this.#lists.set(key, list)
     if (isNew) for (const listener of this.#listeners) listener(list)
-    const unwatch = list.state.watch(observer)
-    return () => {
-      void unwatch()
-      if (list.state.watchers === 0 && this.#lists.get(key) === list) this.#lists.delete(key)
-    }
+    return list.state
+  }
+
+  #close(key: string, state: Watched<WatcherInfo>): void {
+    if (state.watchers === 0 && this.#lists.get(key)?.state === state) this.#lists.delete(key)
   }
 
   #facts(subscription: Subscription): WatcherFacts {

@@ -6,6 +6,7 @@ import type {
   Dialog,
   DialogRecord,
   DialogSettings,
+  DialogUsage,
   Flow,
   HeaderLine,
   OutcomeHandler,
@@ -99,7 +100,7 @@ export class FakeNotify {
 export class FakeDialog implements Dialog {
   readonly #start: DialogRecord
   readonly #sip: FakeSip
-  readonly #lost = new Set<() => void>()
+  usage: DialogUsage | undefined
   readonly notifies: FakeNotify[] = []
   localCseq: number
   remoteCseq: number
@@ -150,16 +151,9 @@ export class FakeDialog implements Dialog {
     return last
   }
 
-  onFlowLost(listener: () => void): Undo {
-    this.#lost.add(listener)
-    return () => {
-      this.#lost.delete(listener)
-    }
-  }
-
   loseFlow(): void {
     this.reachable = false
-    for (const listener of this.#lost) listener()
+    this.usage?.flowLost()
   }
 
   accept({ request }: ServerTransaction, tolerance = 0): Refusal | undefined {

@@ -209,8 +209,7 @@ describe('dialogs', () => {
       expect(statusOf(await notify(ours))).to.equal(200)
       expect(ours.reachable).to.equal(true)
       let lost = 0
-      ours.onFlowLost(() => lost++)
-      void ours.onFlowLost(() => lost++)()
+      ours.usage = { flowLost: () => lost++ }
       await phone.close()
       await until('the loss', () => lost > 0)
       expect(lost).to.equal(1)
@@ -234,7 +233,7 @@ describe('dialogs', () => {
       const first = await phoneOf({ protocol: 'tcp' })
       const [theirs, ours] = await subscribe(first)
       let lost = 0
-      ours.onFlowLost(() => lost++)
+      ours.usage = { flowLost: () => lost++ }
       const second = await phoneOf({ protocol: 'tcp' })
       expect((await second.request('SUBSCRIBE', { dialog: theirs })).status).to.equal(200)
       await first.close()
