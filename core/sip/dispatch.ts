@@ -145,14 +145,14 @@ export class Dispatcher implements Receiver {
     if (problem) return this.#refuse(incoming, problem)
     if (request.method === 'CANCEL') return this.#cancel(incoming)
     const key = transactionKey(request, via, wire.remote)
-    if (servers.absorb(key)) return
+    if (servers.absorb(key, wire.remote)) return
     if (servers.isMerged(request)) return this.#refuse(incoming, { status: 482 })
     const may = beforeRequest(request, wire.remote, wire)
     if (may === 'drop') return this.#refused.add()
     if (may !== 'accept') return this.#refuse(incoming, may)
     const handler = this.#handlers.get(request.method)
     if (!handler) return this.#refuse(incoming, this.#unhandled(request))
-    this.#run(handler, servers.begin(key, incoming))
+    servers.run(key, incoming, (tx) => this.#run(handler, tx))
   }
 
   #run(handler: RequestHandler, tx: ServerTransaction): void {

@@ -8,8 +8,10 @@
  */
 import type { Logger } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
+import { AnsweredRequests } from './answered-requests.ts'
 import { Connection } from './connection.ts'
 import type { Address, Answer, ServerTransaction, SipRequest } from './contract.ts'
+import { toWire } from './grammar.ts'
 import { isRfc3261Branch } from './id.ts'
 import { Timed, type TimerWheel } from './timer-wheel.ts'
 import type { Timers } from './timers.ts'
@@ -35,9 +37,10 @@ export class ServerTransactions {
   readonly write: AnswerWriter
   readonly #wheel: TimerWheel
   readonly #timers: () => Timers
-  readonly #open = new Map<string, RequestTransaction | AnsweredRequest>()
-  /** What requests out of a dialog have in common whichever way they come → the key of the one that is open. */
-  readonly #merging = new Map<string, string>()
+  /** What waits for its answer beyond the turn it came in, by its key and by its merge key. */
+  readonly #open = new Map<string, RequestTransaction>()
+  readonly #merging = new Map<string, RequestTransaction>()
+  readonly #answered: AnsweredRequests
   readonly #retransmissions: Counter
   readonly #unanswered: Counter
 
@@ -46,70 +49,69 @@ export class ServerTransactions {
     this.#timers = timers
     this.write = write
     this.log = log
+    this.#answered = new AnsweredRequests(wheel, () => this.#timers().j)
     this.#retransmissions = metrics.counter('sip.retransmissions.received')
     this.#unanswered = metrics.counter('sip.requests.unanswered')
   }
 
   get size(): number {
-    return this.#open.size
+    return this.#open.size + this.#answered.size
   }
 
   /** True where the request was seen before, and has been answered again or waits for its answer. */
-  absorb(key: string): boolean {
-    const known = this.#open.get(key)
-    if (!known) return false
+  absorb(key: string, source: Address): boolean {
+    if (!this.#answered.repeat(key, source.address) && !this.#isOpen(key)) return false
     this.#retransmissions.add()
-    if (known instanceof AnsweredRequest) known.repeat()
     return true
   }
 
   has(key: string): boolean {
-    return this.#open.has(key)
+    return this.#answered.has(key) || this.#isOpen(key)
   }
 
   /** RFC 3261 8.2.2.2: a proxy has forked it, and it is here already by another way. */
   isMerged(request: SipRequest): boolean {
+    if (!isMergeable(request)) return false
     const merge = mergeKey(request)
-    return merge !== undefined && this.#merging.has(merge)
+    return this.#answered.hasMerge(merge) || (this.#merging.size > 0 && this.#merging.has(merge))
   }
 
-  begin(key: string, incoming: IncomingRequest): RequestTransaction {
+  /** Hands a request to its handler. Nothing is noted of one that is answered at once but its answer. */
+  run(key: string, incoming: IncomingRequest, handler: (transaction: RequestTransaction) => void): void {
     const transaction = new RequestTransaction(this, key, incoming)
-    this.#open.set(key, transaction)
-    const merge = mergeKey(incoming.request)
-    if (merge !== undefined) this.#merging.set(merge, key)
+    handler(transaction)
+    if (!transaction.answered) this.#keep(transaction)
+  }
+
+  complete(transaction: RequestTransaction, status: number, text: string, wire: Wire): void {
+    if (transaction.kept) this.#forget(transaction)
+    if (wire.reliable) return
+    // Some phones repeat what was refused with the CSeq it had, and credentials.
+    const merges = status < 300 && isMergeable(transaction.request)
+    this.#answered.add(transaction.key, text, wire, merges ? mergeKey(transaction.request) : undefined)
+  }
+
+  expire(transaction: RequestTransaction): void {
+    this.#unanswered.add()
+    this.#forget(transaction)
+  }
+
+  #isOpen(key: string): boolean {
+    return this.#open.size > 0 && this.#open.has(key)
+  }
+
+  #keep(transaction: RequestTransaction): void {
+    transaction.kept = true
+    this.#open.set(transaction.key, transaction)
+    if (isMergeable(transaction.request)) this.#merging.set(mergeKey(transaction.request), transaction)
     // By then the peer has given up (its timer F), and an answer would only confuse it (RFC 4320 4.2).
     this.#wheel.arm(transaction, this.#timers().j)
-    return transaction
   }
 
-  complete(key: string, transaction: RequestTransaction, status: number, text: string, wire: Wire): void {
+  #forget(transaction: RequestTransaction): void {
     this.#wheel.cancel(transaction)
-    let merge = mergeKey(transaction.request)
-    // Some phones repeat what was refused with the CSeq it had, and credentials.
-    if (wire.reliable || status >= 300) merge = this.#unmerge(merge)
-    if (wire.reliable) {
-      this.#open.delete(key)
-      return
-    }
-    const answered = new AnsweredRequest(this, key, merge, text, wire)
-    this.#open.set(key, answered)
-    this.#wheel.arm(answered, this.#timers().j)
-  }
-
-  expire(key: string, request: SipRequest): void {
-    this.#unanswered.add()
-    this.forget(key, mergeKey(request))
-  }
-
-  forget(key: string, merge: string | undefined): void {
-    this.#open.delete(key)
-    this.#unmerge(merge)
-  }
-
-  #unmerge(merge: string | undefined): undefined {
-    if (merge !== undefined) this.#merging.delete(merge)
-    return undefined
+    this.#open.delete(transaction.key)
+    if (isMergeable(transaction.request)) this.#merging.delete(mergeKey(transaction.request))
   }
 }
 
@@ -119,14 +121,16 @@ export class RequestTransaction extends Timed implements ServerTransaction {
   readonly request: SipRequest
   readonly source: Address
   readonly incoming: IncomingRequest
+  readonly key: string
+  /** It waits for its answer longer than the turn it came in. */
+  kept = false
   readonly #owner: ServerTransactions
-  readonly #key: string
   #state: State = 'trying'
 
   constructor(owner: ServerTransactions, key: string, incoming: IncomingRequest) {
     super()
     this.#owner = owner
-    this.#key = key
+    this.key = key
     this.incoming = incoming
     this.request = incoming.request
     this.source = incoming.source
@@ -146,8 +150,8 @@ export class RequestTransaction extends Timed implements ServerTransaction {
     this.#state = 'completed'
     if (answer.status < 300) this.#noteContact()
     const wire = answerWire(this.incoming)
-    this.#owner.complete(this.#key, this, answer.status, text, wire)
     wire.send(text)
+    this.#owner.complete(this, answer.status, text, wire)
   }
 
   fire(): void {
@@ -155,7 +159,7 @@ export class RequestTransaction extends Timed implements ServerTransaction {
     this.#owner.log.warning(
       `${this.request.method} from ${this.source.address} was not answered in time; it is forgotten now`,
     )
-    this.#owner.expire(this.#key, this.request)
+    this.#owner.expire(this)
   }
 
   /** A connection belongs to the Contact of a request that was found good, and to nobody who merely claims it. */
@@ -165,35 +169,14 @@ export class RequestTransaction extends Timed implements ServerTransaction {
   }
 }
 
-class AnsweredRequest extends Timed {
-  readonly #owner: ServerTransactions
-  readonly #key: string
-  readonly #text: string
-  readonly #wire: Wire
-  readonly #merge: string | undefined
-
-  constructor(owner: ServerTransactions, key: string, merge: string | undefined, text: string, wire: Wire) {
-    super()
-    this.#owner = owner
-    this.#key = key
-    this.#merge = merge
-    this.#text = text
-    this.#wire = wire
-  }
-
-  repeat(): void {
-    this.#wire.send(this.#text)
-  }
-
-  fire(): void {
-    this.#owner.forget(this.#key, this.#merge)
-  }
+/** Not those of a dialog, nor those of peers that know no tags, which cannot be told from each other. */
+function isMergeable({ to, from }: SipRequest): boolean {
+  return to.tag === undefined && from.tag !== undefined
 }
 
-/** undefined for requests of a dialog, and for peers that know no tags: theirs cannot be told from each other. */
-function mergeKey({ to, from, callId, cseq }: SipRequest): string | undefined {
-  if (to.tag !== undefined || from.tag === undefined) return undefined
-  return `${callId}|${from.tag}|${cseq.number}|${cseq.method}`
+/** What the copies of a request have in common whichever way they come. */
+function mergeKey({ from, callId, cseq }: SipRequest): string {
+  return toWire(`${callId}|${from.tag}|${cseq.number}|${cseq.method}`)
 }
 
 /** RFC 3261 18.2.2: the connection the request came by; if that is gone, a new one to where its Via says. */
@@ -208,7 +191,17 @@ export function answerWire({ wire, replyTo }: Pick<IncomingRequest, 'wire' | 're
  */
 export function transactionKey(request: SipRequest, via: Via, source: Address, method = request.method): string {
   const { branch } = via
-  if (isRfc3261Branch(branch)) return `${branch}|${via.host}:${via.port ?? ''}|${method}|${source.address}`
+  if (isRfc3261Branch(branch)) return toWire(`${branch}|${via.host}:${via.port ?? ''}|${method}|${source.address}`)
   const { from, to, cseq } = request
-  return [request.requestUri, to.tag ?? '', from.tag ?? '', request.callId, cseq.number, method, via.text].join('|')
+  const parts = [
+    request.requestUri,
+    to.tag ?? '',
+    from.tag ?? '',
+    request.callId,
+    cseq.number,
+    method,
+    via.text,
+    source.address,
+  ]
+  return toWire(parts.join('|'))
 }

@@ -1,0 +1,75 @@
+/**
+ * Requests that were answered over UDP, for as long as retransmissions of them may come (RFC 3261 17.2.2, timer J): keys,
+ * answers and where they went, all of it outside the JavaScript heap. One timer serves them all, as J is the same for all.
+ */
+import { ExpiringTexts } from './expiring-texts.ts'
+import { Timed, type TimerWheel } from './timer-wheel.ts'
+import type { Transport, Wire } from './transport.ts'
+
+/** Between two sweeps, in milliseconds; what is over does not count meanwhile. */
+const SWEEP = 100
+/** Records let go of at a stretch: well under the time others may be kept waiting. */
+const MOST_AT_ONCE = 10_000
+
+export class AnsweredRequests extends Timed {
+  readonly #wheel: TimerWheel
+  /** The key of a transaction → its answer. The note has carrier and port; the address is part of the key. */
+  readonly #answers: ExpiringTexts
+  /** What copies of a request that took another way have in common. */
+  readonly #merges: ExpiringTexts
+  /** What the answers were sent by. */
+  readonly #carriers: Transport[] = []
+
+  /** `lifetime`: timer J, in milliseconds. */
+  constructor(wheel: TimerWheel, lifetime: () => number) {
+    super()
+    this.#wheel = wheel
+    const now = (): number => performance.now()
+    this.#answers = new ExpiringTexts(now, lifetime)
+    this.#merges = new ExpiringTexts(now, lifetime)
+  }
+
+  get size(): number {
+    return this.#answers.size
+  }
+
+  /** `merge`: what other copies of the request are known by, where there may be some. Texts have one character per byte. */
+  add(key: string, answer: string, { carrier, remote }: Wire, merge: string | undefined): void {
+    if (this.#answers.size === 0) this.#wheel.arm(this, SWEEP)
+    this.#answers.add(key, answer, (this.#indexOf(carrier) << 16) | remote.port)
+    if (merge !== undefined) this.#merges.add(merge, '', 0)
+  }
+
+  has(key: string): boolean {
+    return this.#answers.find(key) >= 0
+  }
+
+  hasMerge(merge: string): boolean {
+    return this.#merges.find(merge) >= 0
+  }
+
+  /** Sends the answer of this transaction again, to the address it comes from; false where there is none. */
+  repeat(key: string, address: string): boolean {
+    const position = this.#answers.find(key)
+    if (position < 0) return false
+    const note = this.#answers.noteAt(position)
+    this.#carriers[note >>> 16]?.wireTo({ address, port: note & 0xffff }).send(this.#answers.textAt(position))
+    return true
+  }
+
+  fire(): void {
+    this.#answers.expire(MOST_AT_ONCE)
+    this.#merges.expire(MOST_AT_ONCE)
+    const left = Math.min(this.#answers.left, this.#merges.left)
+    if (left === 0) this.#wheel.arm(this, 0)
+    else if (left < Number.POSITIVE_INFINITY) this.#wheel.arm(this, Math.max(left, SWEEP))
+  }
+
+  #indexOf(carrier: Transport): number {
+    const known = this.#carriers.indexOf(carrier)
+    if (known >= 0) return known
+    // What an earlier configuration listened with.
+    if (this.#answers.size === 0) this.#carriers.length = 0
+    return this.#carriers.push(carrier) - 1
+  }
+}
