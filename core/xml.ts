@@ -2,32 +2,14 @@
  * XML both ways: documents of peers as plain nodes (the only file that imports xml2js), and element trees of our own,
  * printed as pjproject prints them (LF, one space a level, `<empty />`), because phones have been tried with that.
  *
- *     const root = await parseXml(body)                       // throws XmlError
+ *     const root = parseXml(body)                             // throws XmlError
  *     printXml(element('note', { 'xml:lang': 'en' }, 'On the phone'))
  */
 import { Parser } from 'xml2js'
+import { XML_LIMITS, type XmlAttribute, XmlNode } from './xml-node.ts'
+import { readUsualXml } from './xml-usual.ts'
 
-/** An element as read, namespaces resolved. */
-export interface XmlNode {
-  /** Local name. */
-  readonly name: string
-  /** Namespace; empty where there is none. */
-  readonly ns: string
-  /** By local name, without namespace declarations. An attribute without prefix goes before one with. */
-  readonly attributes: ReadonlyMap<string, string>
-  /** All of them with their namespaces, in the order of the document. */
-  readonly qualified: readonly XmlAttribute[]
-  readonly children: readonly XmlNode[]
-  /** Character data of this element itself; empty where it is blank. */
-  readonly text: string
-}
-
-export interface XmlAttribute {
-  readonly name: string
-  /** Empty for those without a prefix. */
-  readonly ns: string
-  readonly value: string
-}
+export type { XmlAttribute, XmlNode } from './xml-node.ts'
 
 /** The text is not XML, or not XML that we read. */
 export class XmlError extends Error {
@@ -37,15 +19,16 @@ export class XmlError extends Error {
   }
 }
 
-const MAX_CHARACTERS = 65536
-const MAX_DEPTH = 64
-const MAX_ATTRIBUTES = 64
-
 /**
  * Reads a document of at most 65536 characters, 64 levels, 64 attributes an element, without document type
- * declaration. Rejects with XmlError.
+ * declaration. Throws XmlError.
  */
-export async function parseXml(text: string): Promise<XmlNode> {
+export function parseXml(text: string): XmlNode {
+  return readUsualXml(text) ?? readAnyXml(text)
+}
+
+/** Slowly: whatever is XML, and words for what is not. */
+export function readAnyXml(text: string): XmlNode {
   checkBounds(text)
   // Blanks in the keys: no element can be called that.
   const parser = new Parser({
@@ -59,19 +42,21 @@ export async function parseXml(text: string): Promise<XmlNode> {
     childkey: ' children',
     emptyTag: () => ({}),
   })
-  let root: unknown
+  // It calls back before it returns. What it throws behind the root has been answered by then.
+  let outcome: { readonly error: unknown } | { readonly root: unknown } | undefined
   try {
-    root = await parser.parseStringPromise(text)
+    parser.parseString(text, (error: unknown, root: unknown) => (outcome ??= error ? { error } : { root }))
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    throw new XmlError(`not well-formed: ${why.split('\n', 1)[0]}`)
+    outcome ??= { error }
   }
-  return toNode(root)
+  if (outcome && 'root' in outcome) return toNode(outcome.root)
+  const why = outcome?.error instanceof Error ? outcome.error.message : String(outcome?.error)
+  throw new XmlError(`not well-formed: ${why.split('\n', 1)[0]}`)
 }
 
 /** One pass over the tags, before the parser spends memory on them: size, depth, attributes, one root, no DTD. */
 function checkBounds(text: string): void {
-  if (text.length > MAX_CHARACTERS) throw new XmlError(`longer than ${MAX_CHARACTERS} characters`)
+  if (text.length > XML_LIMITS.characters) throw new XmlError(`longer than ${XML_LIMITS.characters} characters`)
   let depth = 0
   let rootSeen = false
   let at = 0
@@ -93,7 +78,7 @@ function checkBounds(text: string): void {
       if (closes) depth--
       else if (text[at - 2] !== '/') depth++
       if (depth < 0) throw new XmlError('an end tag without its start tag')
-      if (depth > MAX_DEPTH) throw new XmlError(`nested deeper than ${MAX_DEPTH} elements`)
+      if (depth > XML_LIMITS.depth) throw new XmlError(`nested deeper than ${XML_LIMITS.depth} elements`)
     }
   }
   if (!rootSeen) throw new XmlError('no element')
@@ -114,33 +99,28 @@ function afterTag(text: string, from: number): number {
     if (c === '>') return at + 1
     if (c === '<') break
     if (c !== '"' && c !== "'") continue
-    if (++attributes > MAX_ATTRIBUTES) throw new XmlError(`more than ${MAX_ATTRIBUTES} attributes`)
+    if (++attributes > XML_LIMITS.attributes) throw new XmlError(`more than ${XML_LIMITS.attributes} attributes`)
     at = after(text, c, at + 1) - 1
   }
   throw new XmlError('a tag that does not end')
 }
 
 function toNode(raw: unknown): XmlNode {
-  const attributes = new Map<string, string>()
-  const prefixed = new Map<string, string>()
   const qualified: XmlAttribute[] = []
   for (const attribute of Object.values(record(record(raw)[' attributes']))) {
     const { prefix, local, name, value, uri } = record(attribute)
     if (prefix === 'xmlns' || name === 'xmlns') continue
     qualified.push({ name: string(local), ns: prefix === '' ? '' : string(uri), value: string(value) })
-    ;(prefix === '' ? attributes : prefixed).set(string(local), string(value))
   }
-  for (const [name, value] of prefixed) if (!attributes.has(name)) attributes.set(name, value)
   const { uri, local } = record(record(raw)[' attributesns'])
   const children = record(raw)[' children']
-  return {
-    name: string(local),
-    ns: string(uri),
-    attributes,
+  return new XmlNode(
+    string(local),
+    string(uri),
     qualified,
-    children: Array.isArray(children) ? children.map(toNode) : [],
-    text: string(record(raw)[' text']),
-  }
+    Array.isArray(children) ? children.map(toNode) : [],
+    string(record(raw)[' text']),
+  )
 }
 
 function record(value: unknown): Readonly<Record<string, unknown>> {

@@ -35,11 +35,11 @@ export function dialogHandler(event: 'dialog' | 'dialog;sla'): PublicationHandle
   }
 }
 
-export async function readDialogs(
-  { body, previous, resource }: Pick<PublishedBody<PublishedDialogs>, 'body' | 'previous' | 'resource'>,
+export function readDialogs(
+  { text, previous, resource }: Pick<PublishedBody<PublishedDialogs>, 'text' | 'previous' | 'resource'>,
   ended: EndedDialogs,
-): Promise<ReadBody<PublishedDialogs>> {
-  const { root, fault } = await readDialogInfo(body)
+): ReadBody<PublishedDialogs> {
+  const { root, fault } = readDialogInfo(text)
   if (fault !== undefined) return { fault }
   const isPartial = root.attributes.get('state') === 'partial'
   const said = dialogsOf(root)

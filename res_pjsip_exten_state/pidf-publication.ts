@@ -34,10 +34,8 @@ export const presenceHandler: PublicationHandler<PublishedPresence> = {
   read: readPresence,
 }
 
-export async function readPresence({
-  body,
-}: Pick<PublishedBody<PublishedPresence>, 'body'>): Promise<ReadBody<PublishedPresence>> {
-  const { root, fault } = await readPidf(body)
+export function readPresence({ text }: Pick<PublishedBody<PublishedPresence>, 'text'>): ReadBody<PublishedPresence> {
+  const { root, fault } = readPidf(text)
   return fault === undefined ? { state: presenceOf(root) } : { fault }
 }
 

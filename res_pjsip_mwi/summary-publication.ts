@@ -33,7 +33,7 @@ export function summaryHandler(
     accept: [SIMPLE_MESSAGE_SUMMARY],
     instanceByContact: true,
     exists,
-    read: ({ body }) => readSummary(body.toString('utf8')),
+    read: ({ text }) => readSummary(text),
   }
 }
 

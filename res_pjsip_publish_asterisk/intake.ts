@@ -72,7 +72,7 @@ export class Intake<State> {
       accept: [JSON_TYPE],
       permits: (endpoint, resource) => this.#refusal(endpoint, resource),
       exists: () => true,
-      read: ({ body }) => this.#taken.read(body.toString('utf8')),
+      read: ({ text }) => this.#taken.read(text),
     }
   }
 

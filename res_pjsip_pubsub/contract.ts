@@ -207,6 +207,8 @@ export interface PublishedBody<State> {
   /** Content-Type in lower case, without parameters. */
   readonly type: string
   readonly body: Buffer
+  /** The body read as UTF-8. */
+  readonly text: string
   readonly resource: string
   /** What the publication said until now; undefined for a new one, and for one that comes from the store. */
   readonly previous: State | undefined

@@ -22,7 +22,7 @@ export const ACCEPT: Record<LampEvent, string> = {
 /** Rejects with an Error that says what is wrong with the body. */
 export async function readBody(event: LampEvent, body: string): Promise<Reading> {
   if (event === 'message-summary') return readMessageSummary(body)
-  const root = await parseXml(body)
+  const root = parseXml(body)
   return event === 'dialog' ? readDialogInfo(root) : readPidf(root)
 }
 

@@ -9,23 +9,24 @@ export const DIALOG_STATES = ['terminated', 'trying', 'proceeding', 'confirmed',
 /** RFC 4235 3.7.1, from the least to the most interesting for who watches a lamp. */
 export type DialogStateName = (typeof DIALOG_STATES)[number]
 
-export function readDialogInfo(body: Buffer): Promise<DocumentReading> {
-  return readDocument(body, 'Dialog Information', dialogInfoFault)
+export function readDialogInfo(text: string): DocumentReading {
+  return readDocument(text, 'Dialog Information', dialogInfoFault)
 }
 
 /** In words for a reason phrase; undefined where it is right. */
 function dialogInfoFault(root: XmlNode): string | undefined {
   if (!isDialogInfo(root, 'dialog-info')) return 'Root Element Is Not dialog-info'
-  if (!root.attributes.get('entity')) return 'dialog-info Without entity'
-  if (!/^[0-9]{1,10}$/.test(root.attributes.get('version') ?? '')) return 'dialog-info Without A version'
-  const state = root.attributes.get('state')
+  if (!root.attribute('entity')) return 'dialog-info Without entity'
+  if (!/^[0-9]{1,10}$/.test(root.attribute('version') ?? '')) return 'dialog-info Without A version'
+  const state = root.attribute('state')
   if (state !== 'full' && state !== 'partial') return 'state Of dialog-info Is Neither full Nor partial'
-  const ids = new Set<string>()
-  for (const dialog of dialogNodes(root)) {
-    const id = dialog.attributes.get('id') ?? ''
+  const dialogs = dialogNodes(root)
+  const ids = dialogs.length > 1 ? new Set<string>() : undefined
+  for (const dialog of dialogs) {
+    const id = dialog.attribute('id') ?? ''
     if (id === '') return 'dialog Without id'
-    if (ids.has(id)) return 'Two Dialogs With One id'
-    ids.add(id)
+    if (ids?.has(id)) return 'Two Dialogs With One id'
+    ids?.add(id)
     if (dialogStateOf(dialog) === undefined) return 'dialog Without A State Of RFC 4235'
   }
   return undefined
@@ -40,8 +41,12 @@ export function dialogNodes(root: XmlNode): XmlNode[] {
 }
 
 export function dialogStateOf(dialog: XmlNode): DialogStateName | undefined {
-  const word = dialog.children.find((child) => isDialogInfo(child, 'state'))?.text.trim()
-  return DIALOG_STATES.find((state) => state === word)
+  for (const child of dialog.children) {
+    if (!isDialogInfo(child, 'state')) continue
+    const word = child.text.trim()
+    return DIALOG_STATES.find((state) => state === word)
+  }
+  return undefined
 }
 
 /** A call on hold says that its own end renders nothing (RFC 4235 4.1.6.2, RFC 3840). Asterisk writes pvalue for pval. */

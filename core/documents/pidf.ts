@@ -9,8 +9,8 @@ export const RPID = 'urn:ietf:params:xml:ns:pidf:rpid'
 
 export type Basic = 'open' | 'closed'
 
-export function readPidf(body: Buffer): Promise<DocumentReading> {
-  return readDocument(body, 'Presence Document', pidfFault)
+export function readPidf(text: string): DocumentReading {
+  return readDocument(text, 'Presence Document', pidfFault)
 }
 
 /** In words for a reason phrase; undefined where it is right. */

@@ -7,14 +7,14 @@ export type DocumentReading =
   | { readonly root?: never; readonly fault: string }
 
 /** `name`: of the kind of document, for the words. `faultOf`: what is wrong with its root; undefined where nothing is. */
-export async function readDocument(
-  body: Buffer,
+export function readDocument(
+  text: string,
   name: string,
   faultOf: (root: XmlNode) => string | undefined,
-): Promise<DocumentReading> {
+): DocumentReading {
   let root: XmlNode
   try {
-    root = await parseXml(body.toString('utf8'))
+    root = parseXml(text)
   } catch (error) {
     if (error instanceof XmlError) return { fault: `${name} Is Not XML` }
     throw error

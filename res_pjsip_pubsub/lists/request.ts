@@ -37,7 +37,7 @@ function typeOf(request: SipRequest): string {
 export async function readEntries(request: SipRequest): Promise<readonly ListEntry[] | Refusal> {
   let root: XmlNode
   try {
-    root = await parseXml(request.bodyText)
+    root = parseXml(request.bodyText)
   } catch (error) {
     if (error instanceof XmlError) return badRequest('Malformed Resource List')
     throw error

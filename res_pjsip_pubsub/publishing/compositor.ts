@@ -16,7 +16,7 @@ import { isOwnName, nameKey, senderUri } from '../identity.ts'
 import type { PubsubSettings } from '../options.ts'
 import type { Timers } from '../services.ts'
 import { openPublications } from '../storage/modes.ts'
-import { InboundPublication } from './publication.ts'
+import { BodyToRead, InboundPublication } from './publication.ts'
 import { followerOf } from './publication-following.ts'
 import type { PublicationStore, StoredPublication } from './publication-store.ts'
 import { Publications } from './publications.ts'
@@ -248,9 +248,9 @@ export class Compositor implements Publishing {
 
   async #readNow(publication: InboundPublication, handler: PublicationHandler<unknown>): Promise<void> {
     const { contentType: type, body, resource } = publication
-    const read = await Promise.resolve(
-      handler.read({ type, body: Buffer.from(body), resource, previous: undefined }),
-    ).catch((error: unknown) => ({ fault: reasonOf(error) }))
+    const read = await Promise.resolve(handler.read(new BodyToRead(type, body, resource))).catch((error: unknown) => ({
+      fault: reasonOf(error),
+    }))
     // It may have said something else meanwhile, or its handler may be gone.
     if (publication.isRead || publication.body !== body || this.#handlers.get(publication.event) !== handler) return
     if ('fault' in read) return this.#drop(publication, `it cannot be read any more: ${read.fault}`)
@@ -377,7 +377,7 @@ function bodyOf(
   { accept }: PublicationHandler<unknown>,
   resource: string,
 ): Parameters<PublicationHandler<unknown>['read']>[0] {
-  return { type: accept[0], body: Buffer.from(text), resource, previous: undefined }
+  return new BodyToRead(accept[0], text, resource)
 }
 
 function label({ event, resource, publisher }: Publication): string {

@@ -1,7 +1,7 @@
 /** What another server published, or changed, or took back, as it is in this one. */
 import { reasonOf } from '../../core/log.ts'
 import type { PublicationEvent, PublicationHandler } from '../contract.ts'
-import type { InboundPublication } from './publication.ts'
+import { BodyToRead, type InboundPublication } from './publication.ts'
 import type { PublicationFollower, StoredPublication } from './publication-store.ts'
 import type { Publications } from './publications.ts'
 
@@ -56,9 +56,7 @@ async function says(
 ): Promise<void> {
   const { publications, handler, drop, tell } = services
   const of = handler(known.event)
-  const body = Buffer.from(said.body)
-  const { contentType: type } = said
-  const read = await Promise.resolve(of?.read({ type, body, resource: known.resource, previous: undefined })).catch(
+  const read = await Promise.resolve(of?.read(new BodyToRead(said.contentType, said.body, known.resource))).catch(
     (error: unknown) => ({ fault: reasonOf(error) }),
   )
   if (publications.ofRuid(known.ruid) !== known || said.received < known.received) return

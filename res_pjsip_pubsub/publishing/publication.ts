@@ -1,7 +1,7 @@
 /** One publication (RFC 3903 2): what it says now, until when, and which entity-tag its next PUBLISH has to name. */
 import type { Endpoint } from '../../core/endpoints.ts'
 import { Timed } from '../../core/sip/timer-wheel.ts'
-import type { Publication } from '../contract.ts'
+import type { Publication, PublishedBody } from '../contract.ts'
 import { DatastoreMap } from '../datastores.ts'
 
 /** What stays the same while it lives. */
@@ -33,6 +33,26 @@ export interface Lease {
   readonly entityTag: string
   /** Epoch milliseconds. */
   readonly expires: number
+}
+
+/** A body for its handler to read. */
+export class BodyToRead implements PublishedBody<unknown> {
+  readonly type: string
+  readonly text: string
+  readonly resource: string
+  readonly previous: unknown
+
+  /** `previous`: what the publication said until now. */
+  constructor(type: string, text: string, resource: string, previous?: unknown) {
+    this.type = type
+    this.text = text
+    this.resource = resource
+    this.previous = previous
+  }
+
+  get body(): Buffer {
+    return Buffer.from(this.text)
+  }
 }
 
 export class InboundPublication extends Timed implements Publication {

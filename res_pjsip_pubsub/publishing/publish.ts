@@ -12,7 +12,7 @@ import { eventOf, isEventType } from '../event-name.ts'
 import { plainUri } from '../identity.ts'
 import type { PubsubSettings } from '../options.ts'
 import * as refusal from '../refusals.ts'
-import { InboundPublication, type Lease, type Said } from './publication.ts'
+import { BodyToRead, InboundPublication, type Lease, type Said } from './publication.ts'
 import type { Publications } from './publications.ts'
 
 /** Bytes; more is 413. */
@@ -282,21 +282,21 @@ async function readBody(
   { now }: PublishServices,
 ): Promise<Said | Refusal> {
   const { request, handler, resource, sender, priority } = ask
-  const { body } = request
-  if (body.length === 0) return refusal.badRequest('Missing Body')
-  if (body.length > MAX_BODY) return { status: 413 }
+  if (request.bodyLength === 0) return refusal.badRequest('Missing Body')
+  if (request.bodyLength > MAX_BODY) return { status: 413 }
   const accept = refusal.listHeader('Accept', handler.accept)
   const encodings = request.headers('Content-Encoding')
   if (encodings.some((encoding) => encoding.toLowerCase() !== 'identity'))
     return { status: 415, headers: [...accept, ['Accept-Encoding', 'identity']] }
   const type = parseMediaType(request.header('Content-Type') ?? '')?.type
   if (type === undefined || !handler.accept.includes(type)) return { status: 415, headers: accept }
+  const text = request.bodyText
   const previous = known?.isRead ? known.state : undefined
-  const read: ReadBody<unknown> = await handler.read({ type, body, resource, previous })
+  const read: ReadBody<unknown> = await handler.read(new BodyToRead(type, text, resource, previous))
   if ('fault' in read) return refusal.badRequest(read.fault)
   return {
     contentType: type,
-    body: read.body ?? body.toString('utf8'),
+    body: read.body ?? text,
     read: { state: read.state },
     sender,
     priority,

@@ -89,11 +89,10 @@ export function publishedEvent(definition: PublishedEvent, pubsub: Services, end
 const documentKind: Kind<PublishedDocument> = { name: 'published document' }
 
 /** What is called XML has to be that. */
-async function read({ type, body }: PublishedBody<PublishedDocument>): Promise<ReadBody<PublishedDocument>> {
-  const text = body.toString('utf8')
+function read({ type, text }: PublishedBody<PublishedDocument>): ReadBody<PublishedDocument> {
   if (!type.endsWith('+xml') && !type.endsWith('/xml')) return { state: { type, text } }
   try {
-    await parseXml(text)
+    parseXml(text)
   } catch (error) {
     if (error instanceof XmlError) return { fault: 'Body Is Not XML' }
     throw error

@@ -87,7 +87,7 @@ const COMPONENTS = {
 export async function readRuleset(text: string): Promise<Ruleset> {
   let root: XmlNode
   try {
-    root = await parseXml(text)
+    root = parseXml(text)
   } catch (error) {
     if (error instanceof XmlError) throw new RulesFault(error.message)
     throw error

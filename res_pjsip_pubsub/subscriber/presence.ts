@@ -9,8 +9,8 @@ const NOTES: ReadonlyMap<string, DeviceState> = new Map([
   ['on hold', 'ONHOLD'],
 ])
 
-export async function readPresence(body: Buffer): Promise<Reading<DeviceState>> {
-  const { root, fault } = await readPidf(body)
+export function readPresence(body: Buffer): Reading<DeviceState> {
+  const { root, fault } = readPidf(body.toString('utf8'))
   return fault === undefined ? { state: stateOf(root) } : { fault }
 }
 

@@ -243,7 +243,7 @@ describe('application/dialog-info+xml', () => {
           calls: [call({ remote: { name, number, restricted: false } })],
         })
         const to = addressing({ resource: exten, localUri: printUri({ user: exten, host: '127.0.0.1' }) })
-        const root = await parseXml(text(core, state, to))
+        const root = parseXml(text(core, state, to))
         const dialog = root.children[0]
         const identity = dialog?.children.find((c) => c.name === 'remote')?.children[0]
         expect(root.attributes.get('entity')).to.equal(to.localUri)

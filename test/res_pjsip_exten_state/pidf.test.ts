@@ -202,7 +202,7 @@ describe('application/pidf+xml', () => {
         async (message, resource, state, core) => {
           const shown = extensionState(EXTENSION.NOT_INUSE, presence(state, resource, message))
           const to = addressing({ resource, localUri: `sip:${resource}@127.0.0.1`, userAgent: 'Digium' })
-          const root = await parseXml(bodyText(pidf(core), shown, to, [eyebeam(core), digium]))
+          const root = parseXml(bodyText(pidf(core), shown, to, [eyebeam(core), digium]))
           const told = root.children.find((c) => c.attributes.get('id') === 'digium-presence')?.children[0]?.children[0]
           expect(root.attributes.get('entity')).to.equal(to.localUri)
           expect(told?.text).to.equal(message.trim() === '' ? '' : message)

@@ -109,7 +109,7 @@ describe('the package reg (RFC 3680)', () => {
   async function next(phone: TestPhone): Promise<Seen> {
     const notify = await phone.next('NOTIFY')
     expect(notify.header('content-type')).to.equal('application/reginfo+xml')
-    const root = await parseXml(notify.body)
+    const root = parseXml(notify.body)
     expect(root.ns).to.equal('urn:ietf:params:xml:ns:reginfo')
     const registration = root.children[0]
     expect(registration?.attributes.get('aor')).to.equal(`sip:${phone.user}@127.0.0.1`)

@@ -206,7 +206,7 @@ describe('presence documents that come to us', () => {
     })
 
   it('is refused where it is none', async () => {
-    expect(await readPresence(Buffer.from('<'))).to.deep.equal({ fault: 'Presence Document Is Not XML' })
+    expect(readPresence(Buffer.from('<'))).to.deep.equal({ fault: 'Presence Document Is Not XML' })
     expect(await pidf('<tuple/>')).to.deep.equal({ fault: 'tuple Without id' })
   })
 })

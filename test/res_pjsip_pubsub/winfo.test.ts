@@ -305,7 +305,7 @@ describe('watcher information (RFC 3857, 3858)', () => {
         const entry = { id: 'a', uri, displayName, status: 'active', event: 'subscribe', change: 1 } as const
         const info = { package: 'x', resource: 'r', change: 2, watchers: [entry], ended: [], endedAfter: 0 }
         const { text, versionAt } = watcherInfo.print(watcherInfo.generate(info, addressing('sip:r@a')))
-        await parseXml(text)
+        parseXml(text)
         expect(text.slice(0, versionAt)).to.match(/version="$/)
       }),
       { numRuns: 100 },

@@ -20,7 +20,7 @@ export interface SeenWatcher {
 }
 
 export async function readWatcherInfo(text: string): Promise<SeenWatcher> {
-  const root = await parseXml(text)
+  const root = parseXml(text)
   const [list] = root.children
   if (root.ns !== 'urn:ietf:params:xml:ns:watcherinfo' || root.name !== 'watcherinfo' || list?.name !== 'watcher-list')
     throw new Error(`no watcher information: ${text}`)
