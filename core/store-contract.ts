@@ -17,8 +17,10 @@ export interface TableDefinition<Row> {
   readonly serial?: string
   /** Entered in the table `version`, where those tools look. */
   readonly version?: number
-  /** Columns that rows are looked for by. */
+  /** Columns that rows are looked for by. What was indexed for an earlier declaration is not any more: each costs with each row. */
   readonly indexes?: readonly (readonly (keyof Row & string)[])[]
+  /** Columns that never change while there is a row of its key: they are written once. */
+  readonly lasting?: readonly (keyof Row & string)[]
 }
 
 /** Rows that hold all of these values. */

@@ -1,5 +1,4 @@
 /** The one implementation of the store (store.ts): what waits, when it is written, and what becomes of it in trouble. */
-import { existsSync, renameSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { reasonOf } from './log.ts'
 import type { Undo } from './scope.ts'
@@ -11,6 +10,7 @@ import {
   type Table,
   type TableDefinition,
 } from './store-contract.ts'
+import { StoreFile } from './store-file.ts'
 import {
   type AnyRow,
   type Cell,
@@ -20,31 +20,36 @@ import {
   dropTable,
   findRows,
   hasTable,
+  inTransaction,
   isDamage,
   loadPages,
   mayPass,
-  writeRows,
+  writeAll,
+  writesOfAll,
 } from './store-tables.ts'
-import { type AnyTable, Waiting } from './store-waiting.ts'
+import { type AnyTable, type Taken, Waiting } from './store-waiting.ts'
 
 /** Milliseconds that writes are gathered before a transaction begins. */
 const GATHER = 3
+/** Milliseconds between the beginnings of two transactions: what came meanwhile goes in one. */
+const APART = 3
 /** Milliseconds between two attempts while the disk refuses. */
 const RETRY_FIRST = 250
 const RETRY_MOST = 10_000
 
+const SAVED = Promise.resolve(true)
+
 export class SqliteStore implements Store {
   readonly #settings: StoreSettings
-  readonly #openDatabase: (settings: StoreSettings) => Promise<Database>
   readonly #openStore: (settings: StoreSettings) => Promise<Store>
-  #database: Database | undefined
-  /** Of the file that is open: another one of this name was begun by another process. */
-  #inode = 0
+  readonly #file: StoreFile
   readonly #waiting = new Waiting()
   readonly #handles = new WeakMap<object, AnyTable>()
   #timer: NodeJS.Timeout | undefined
   #due = Number.POSITIVE_INFINITY
-  #writing: Promise<boolean> | undefined
+  /** The transaction that what is noted now goes with; it has not begun. */
+  #next: Promise<boolean> | undefined
+  #began = 0
   /** The connection has one transaction at a time. */
   #turn: Promise<unknown> = Promise.resolve()
   /** How many of the notes are on disk. */
@@ -60,14 +65,14 @@ export class SqliteStore implements Store {
     store: (settings: StoreSettings) => Promise<Store>,
   ) {
     this.#settings = settings
-    this.#openDatabase = database
+    this.#file = new StoreFile(settings, database)
     this.#openStore = store
   }
 
   /** Throws only for what the operator has to mend first: a path that cannot be opened at all. */
   async open(): Promise<void> {
     try {
-      this.#database = await this.#openOrBegin()
+      await this.#file.openOrBegin()
     } catch (error) {
       if (!mayPass(error)) throw error
       this.#refused(error)
@@ -99,10 +104,8 @@ export class SqliteStore implements Store {
     await this.durable()
   }
 
-  async durable(): Promise<boolean> {
-    const target = this.#waiting.noted
-    while (this.#saved < target) if (!(await this.#write())) return false
-    return true
+  durable(): Promise<boolean> {
+    return this.#saved >= this.#waiting.noted ? SAVED : this.#write()
   }
 
   atomically<T>(work: (at: Atomic) => Promise<T>): Promise<T> {
@@ -113,8 +116,8 @@ export class SqliteStore implements Store {
     let known: Cell | undefined
     let looking = false
     const look = async (): Promise<void> => {
-      this.#followFile()
-      const version = (await this.#database?.all('PRAGMA data_version'))?.[0]?.['data_version']
+      if (this.#file.follow()) this.#waiting.beginAnew()
+      const version = (await this.#file.database?.all('PRAGMA data_version'))?.[0]?.['data_version']
       if (version === known) return
       const first = known === undefined
       known = version
@@ -141,7 +144,7 @@ export class SqliteStore implements Store {
     into: Table<Row>,
     convert: (row: Old) => Row | undefined,
   ): Promise<number> {
-    const database = this.#database
+    const { database } = this.#file
     if (!database || !(await hasTable(database, old.name))) return 0
     let adopted = 0
     try {
@@ -174,8 +177,7 @@ export class SqliteStore implements Store {
     clearTimeout(this.#timer)
     await this.flush()
     await this.#turn
-    await this.#database?.close()
-    this.#database = undefined
+    await this.#file.close()
     this.#over = true
   }
 
@@ -188,7 +190,7 @@ export class SqliteStore implements Store {
 
   /** The timer runs for whatever has to be written first. */
   #schedule(within: number): void {
-    if (this.#writing || this.#closed) return
+    if (this.#next || this.#closed) return
     const pause = this.#retryPause || within
     const due = performance.now() + pause
     if (this.#timer && this.#due <= due) return
@@ -205,16 +207,26 @@ export class SqliteStore implements Store {
   #write(): Promise<boolean> {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    this.#writing ??= this.#inTurn(() => this.#transaction(async () => true))
-      .catch((error: unknown) => {
-        if (!(error instanceof StoreUnavailable)) this.#refused(error)
-        return false
+    this.#next ??= this.#begin()
+    return this.#next
+  }
+
+  async #begin(): Promise<boolean> {
+    const early = this.#began + APART - performance.now()
+    if (early > 0) await pause(early)
+    try {
+      // Whoever has the turn before may have written it all.
+      await this.#inTurn(() => {
+        this.#next = undefined
+        return this.#waiting.any ? this.#writing(writeAll) : Promise.resolve()
       })
-      .finally(() => {
-        this.#writing = undefined
-        if (this.#waiting.any) this.#schedule(GATHER)
-      })
-    return this.#writing
+      return true
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) this.#refused(error)
+      return false
+    } finally {
+      if (this.#waiting.any) this.#schedule(GATHER)
+    }
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -224,27 +236,34 @@ export class SqliteStore implements Store {
   }
 
   /** What waits is written with it, so that `work` sees it. */
-  async #transaction<T>(work: (at: Atomic) => Promise<T>): Promise<T> {
+  #transaction<T>(work: (at: Atomic) => Promise<T>): Promise<T> {
+    return this.#writing((database, taken) =>
+      inTransaction(database, async () => {
+        for (const write of writesOfAll(taken)) await database.write(...write)
+        const changes = new Map<AnyTable, Changes>()
+        const result = await work(this.#atomic(database, changes))
+        for (const write of writesOfAll(changes)) await database.write(...write)
+        return result
+      }),
+    )
+  }
+
+  async #writing<T>(write: (database: Database, taken: Taken) => Promise<T>): Promise<T> {
     if (this.#over) throw new StoreUnavailable('the store is closed')
+    this.#began = performance.now()
     const upTo = this.#waiting.noted
     const taken = this.#waiting.take()
     try {
-      this.#followFile()
-      const database = (this.#database ??= await this.#openOrBegin())
+      if (this.#file.follow()) this.#waiting.beginAnew()
+      const database = await this.#file.openOrBegin()
       const missing = this.#waiting.tables.filter(({ created }) => !created)
       if (missing.length > 0) await this.#create(database, missing)
-      await database.run('BEGIN IMMEDIATE')
-      for (const [table, rows] of taken) await writeRows(database, table.definition, rows)
-      const changes = new Map<AnyTable, Changes>()
-      const result = await work(this.#atomic(database, changes))
-      for (const [table, rows] of changes) await writeRows(database, table.definition, rows)
-      await database.run('COMMIT')
+      const result = await write(database, taken)
       this.#saved = Math.max(this.#saved, upTo)
       if (this.#retryPause) this.#settings.log.notice('the store can be written again')
       this.#retryPause = 0
       return result
     } catch (error) {
-      await this.#database?.run('ROLLBACK').catch(() => undefined)
       this.#waiting.putBack(taken)
       if (isDamage(error)) await this.#replace(error)
       else if (mayPass(error)) this.#refused(error)
@@ -283,9 +302,10 @@ export class SqliteStore implements Store {
   async #select<Row>(table: AnyTable, where: object, above?: readonly [string, number]): Promise<readonly Row[]> {
     if (table.waiting.size > 0) await this.durable()
     const rows = await this.#inTurn(async () => {
-      if (!this.#database) throw new StoreUnavailable('the store is not open')
+      const { database } = this.#file
+      if (!database) throw new StoreUnavailable('the store is not open')
       try {
-        return await findRows(this.#database, table.definition, where as AnyRow, above)
+        return await findRows(database, table.definition, where as AnyRow, above)
       } catch (error) {
         if (isDamage(error)) await this.#replace(error)
         else if (!mayPass(error)) throw error
@@ -296,14 +316,9 @@ export class SqliteStore implements Store {
   }
 
   async #create(database: Database, tables: readonly AnyTable[]): Promise<void> {
-    await database.run('BEGIN IMMEDIATE')
-    try {
+    await inTransaction(database, async () => {
       for (const { definition } of tables) await createTable(database, definition)
-      await database.run('COMMIT')
-    } catch (error) {
-      await database.run('ROLLBACK').catch(() => undefined)
-      throw error
-    }
+    })
     for (const table of tables) table.created = true
   }
 
@@ -321,7 +336,7 @@ export class SqliteStore implements Store {
   /** Runs it on a fresh file where the file turns out to be damaged; without a database there is nothing to do yet. */
   async #guarded(work: (database: Database) => Promise<void>): Promise<void> {
     try {
-      if (this.#database) await work(this.#database)
+      if (this.#file.database) await work(this.#file.database)
     } catch (error) {
       if (isDamage(error)) await this.#replace(error)
       else if (mayPass(error)) this.#refused(error)
@@ -329,52 +344,19 @@ export class SqliteStore implements Store {
     }
   }
 
-  async #openOrBegin(): Promise<Database> {
-    try {
-      return await this.#openFile()
-    } catch (error) {
-      if (!isDamage(error)) throw error
-      this.#inode = inodeOf(this.#settings.path)
-      this.#setAside(error)
-      return await this.#openFile()
-    }
-  }
-
-  async #openFile(): Promise<Database> {
-    const database = await this.#openDatabase(this.#settings)
-    this.#inode = inodeOf(this.#settings.path)
-    return database
-  }
-
-  /** Another process found the file damaged and has begun a new one. */
-  #followFile(): void {
-    if (!this.#database || inodeOf(this.#settings.path) === this.#inode) return
-    void this.#database.close().catch(() => undefined)
-    this.#database = undefined
-    this.#waiting.beginAnew()
-  }
-
   async #replace(error: unknown): Promise<void> {
-    await this.#database?.close().catch(() => undefined)
-    this.#database = undefined
     try {
-      if (inodeOf(this.#settings.path) === this.#inode) this.#setAside(error)
+      await this.#file.setAside(error)
       this.#waiting.beginAnew()
-      this.#database = await this.#openFile()
-      await this.#create(this.#database, this.#waiting.tables)
+      await this.#create(await this.#file.openOrBegin(), this.#waiting.tables)
     } catch (second) {
       this.#refused(second)
     }
   }
-
-  #setAside(error: unknown): void {
-    const { path, log } = this.#settings
-    const aside = `${path}.damaged-${new Date().toISOString().replaceAll(':', '')}`
-    for (const suffix of ['', '-wal', '-shm']) if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix)
-    log.error(`the store ${path} is damaged (${reasonOf(error)}); it was set aside as ${aside} and a new one is begun`)
-  }
 }
 
-function inodeOf(path: string): number {
-  return path === ':memory:' ? 0 : (statSync(path, { throwIfNoEntry: false })?.ino ?? 0)
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds)
+  })
 }

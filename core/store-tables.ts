@@ -6,6 +6,8 @@ export type Cell = string | number | null
 export interface Database {
   run(sql: string, parameters?: readonly Cell[]): Promise<void>
   all(sql: string, parameters?: readonly Cell[]): Promise<Record<string, Cell>[]>
+  /** As run, for what comes again and again: prepared once. */
+  write(sql: string, rows: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -31,14 +33,15 @@ export interface AnyDefinition {
   readonly serial?: string | undefined
   readonly version?: number | undefined
   readonly indexes?: readonly (readonly string[])[] | undefined
+  readonly lasting?: readonly string[] | undefined
 }
 export type AnyRow = Record<string, Cell>
 /** key → newest row, or null for deleted */
 export type Changes = Map<string | number, AnyRow | null>
 
 const PAGE = 500
-/** Rows in one statement: bounds the size of its JSON parameter. */
-const BATCH = 2000
+/** Rows in one statement: some milliseconds of SQLite's time, and one of ours. */
+const BATCH = 200
 /** Names a row beside its columns. */
 const ROWID = 'rowid of the store'
 
@@ -55,6 +58,7 @@ export async function createTable(database: Database, definition: AnyDefinition)
     if (!present.has(column)) await database.run(`ALTER TABLE ${quote(name)} ADD COLUMN ${quote(column)} ${type}`)
   }
   if (serial) await createIndex(database, name, [key], 'UNIQUE INDEX')
+  await dropIndexes(database, definition)
   for (const index of definition.indexes ?? []) await createIndex(database, name, index, 'INDEX')
   if (definition.version !== undefined) await enterVersion(database, name, definition.version)
 }
@@ -65,8 +69,24 @@ async function createIndex(
   columns: readonly string[],
   kind: 'INDEX' | 'UNIQUE INDEX',
 ): Promise<void> {
-  const name = quote(`${table}_by_${columns.join('_')}`)
-  await database.run(`CREATE ${kind} IF NOT EXISTS ${name} ON ${quote(table)} (${columns.map(quote).join(', ')})`)
+  const name = indexName(table, columns)
+  await database.run(
+    `CREATE ${kind} IF NOT EXISTS ${quote(name)} ON ${quote(table)} (${columns.map(quote).join(', ')})`,
+  )
+}
+
+/** Those that an earlier declaration made; others than ours stay. */
+async function dropIndexes(database: Database, { name, indexes = [] }: AnyDefinition): Promise<void> {
+  const wanted = new Set(indexes.map((columns) => indexName(name, columns)))
+  for (const { name: index, unique } of await database.all(`PRAGMA index_list(${quote(name)})`)) {
+    if (unique !== 0 || typeof index !== 'string' || !index.startsWith(indexName(name, [])) || wanted.has(index))
+      continue
+    await database.run(`DROP INDEX IF EXISTS ${quote(index)}`)
+  }
+}
+
+function indexName(table: string, columns: readonly string[]): string {
+  return `${table}_by_${columns.join('_')}`
 }
 
 /** Kamailio's tools look there for what they can read. */
@@ -87,29 +107,95 @@ export async function dropTable(database: Database, name: string): Promise<void>
   await database.run(`DROP TABLE ${quote(name)}`)
 }
 
-export async function writeRows(database: Database, definition: AnyDefinition, rows: Changes): Promise<void> {
-  const columns = Object.keys(definition.columns)
-  const puts: Cell[][] = []
-  const deletes: (string | number)[] = []
+/** A statement that writes, and its one parameter. */
+export type Write = readonly [sql: string, rows: string]
+
+/**
+ * One statement a batch, as a call into sqlite3 costs more than a row; each is made when the one before is written, so
+ * that a thousand rows do not hold up the packets that come in.
+ */
+function* writesOf(definition: AnyDefinition, rows: Changes): Generator<Write> {
+  const { put, remove, columns } = statementsOf(definition)
+  let cells: Cell[][] = []
+  const deleted: (string | number)[] = []
   for (const [key, row] of rows) {
-    if (row) puts.push(columns.map((column) => row[column] ?? null))
-    else deletes.push(key)
+    if (row) cells.push(columns.map((column) => row[column] ?? null))
+    else deleted.push(key)
+    if (cells.length < BATCH) continue
+    yield [put, JSON.stringify(cells)]
+    cells = []
   }
+  if (cells.length > 0) yield [put, JSON.stringify(cells)]
+  if (deleted.length > 0) yield [remove, JSON.stringify(deleted)]
+}
+
+export function* writesOfAll(
+  changes: Iterable<readonly [table: { readonly definition: AnyDefinition }, rows: Changes]>,
+): Generator<Write> {
+  for (const [{ definition }, rows] of changes) yield* writesOf(definition, rows)
+}
+
+/** In one transaction. */
+export async function writeAll(
+  database: Database,
+  changes: Iterable<readonly [table: { readonly definition: AnyDefinition }, rows: Changes]>,
+): Promise<void> {
+  const writes = writesOfAll(changes)
+  const first = writes.next()
+  if (first.done) return
+  const second = writes.next()
+  // SQLite makes one statement a transaction by itself.
+  if (second.done) return database.write(...first.value)
+  await inTransaction(database, async () => {
+    await database.write(...first.value)
+    await database.write(...second.value)
+    for (const write of writes) await database.write(...write)
+  })
+}
+
+/** All of it or nothing. */
+export async function inTransaction<T>(database: Database, work: () => Promise<T>): Promise<T> {
+  await database.run('BEGIN IMMEDIATE')
+  try {
+    const result = await work()
+    await database.run('COMMIT')
+    return result
+  } catch (error) {
+    await database.run('ROLLBACK').catch(() => undefined)
+    throw error
+  }
+}
+
+interface Statements {
+  readonly put: string
+  readonly remove: string
+  readonly columns: readonly string[]
+}
+
+const STATEMENTS = new WeakMap<AnyDefinition, Statements>()
+
+function statementsOf(definition: AnyDefinition): Statements {
+  let made = STATEMENTS.get(definition)
+  if (!made) STATEMENTS.set(definition, (made = makeStatements(definition)))
+  return made
+}
+
+function makeStatements(definition: AnyDefinition): Statements {
+  const columns = Object.keys(definition.columns)
   const table = quote(definition.name)
   const key = quote(definition.key)
-  // One statement a batch: a call into sqlite3 costs more than the row it carries.
+  // Of jsonb_each each row is binary: of json_each it would be text, and read anew for each of its columns.
   const values = columns.map((_, i) => `json_extract(value, '$[${i}]')`).join(', ')
-  const others = columns.filter((column) => column !== definition.key).map(quote)
+  const lasting = new Set([definition.key, ...(definition.lasting ?? [])])
+  const others = columns.filter((column) => !lasting.has(column)).map(quote)
   const update = others.map((column) => `${column} = excluded.${column}`).join(', ')
-  // A row keeps its rowid, by which pages are read and tools remember it.
-  const insert =
-    `INSERT OR REPLACE INTO ${table} (${columns.map(quote).join(', ')}) SELECT ${values} FROM json_each(?) WHERE true ` +
-    `ON CONFLICT (${key}) DO ${others.length === 0 ? 'NOTHING' : `UPDATE SET ${update}`}`
-  for (let i = 0; i < puts.length; i += BATCH) await database.run(insert, [JSON.stringify(puts.slice(i, i + BATCH))])
-  if (deletes.length > 0) {
-    await database.run(`DELETE FROM ${table} WHERE ${key} IN (SELECT value FROM json_each(?))`, [
-      JSON.stringify(deletes),
-    ])
+  return {
+    columns,
+    // A row keeps its rowid, by which pages are read and tools remember it.
+    put:
+      `INSERT OR REPLACE INTO ${table} (${columns.map(quote).join(', ')}) SELECT ${values} FROM jsonb_each(?) WHERE true ` +
+      `ON CONFLICT (${key}) DO ${others.length === 0 ? 'NOTHING' : `UPDATE SET ${update}`}`,
+    remove: `DELETE FROM ${table} WHERE ${key} IN (SELECT value FROM json_each(?))`,
   }
 }
 

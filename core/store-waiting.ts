@@ -20,7 +20,8 @@ export class Waiting {
   }
 
   get any(): boolean {
-    return this.tables.some(({ waiting }) => waiting.size > 0)
+    for (const { waiting } of this.#tables.values()) if (waiting.size > 0) return true
+    return false
   }
 
   /** How much was noted so far; goes up with each note. */
@@ -33,8 +34,10 @@ export class Waiting {
     if (known && shapeOf(known.definition) !== shapeOf(definition))
       throw new Error(`table ${definition.name} is declared with other columns already`)
     if (known) {
-      // One that only reads it has no rows to give.
-      if (definition.rows) known.definition = definition
+      // One that only reads it has no rows to give, and nothing to say of its indexes.
+      if (!definition.rows) return known
+      if (JSON.stringify(known.definition.indexes) !== JSON.stringify(definition.indexes)) known.created = false
+      known.definition = definition
       return known
     }
     const table: AnyTable = { definition, waiting: new Map(), created: false }

@@ -46,6 +46,16 @@ async function openOnce({ path, synchronous }: StoreSettings): Promise<Database>
   const handle = await new Promise<sqlite3.Database>((resolve, reject) => {
     const opening: sqlite3.Database = new sqlite3.Database(path, (error) => (error ? reject(error) : resolve(opening)))
   })
+  const prepared = new Map<string, Promise<sqlite3.Statement>>()
+  const statement = (sql: string): Promise<sqlite3.Statement> => {
+    let made = prepared.get(sql)
+    if (!made) {
+      prepared.set(sql, (made = prepare(handle, sql)))
+      // A table that is not there may be there the next time.
+      made.catch(() => prepared.delete(sql))
+    }
+    return made
+  }
   const database: Database = {
     run: (sql, parameters = []) =>
       new Promise((resolve, reject) =>
@@ -55,7 +65,21 @@ async function openOnce({ path, synchronous }: StoreSettings): Promise<Database>
       new Promise((resolve, reject) =>
         handle.all<Record<string, Cell>>(sql, parameters, (error, rows) => (error ? reject(error) : resolve(rows))),
       ),
-    close: () => new Promise((resolve, reject) => handle.close((error) => (error ? reject(error) : resolve()))),
+    async write(sql, rows) {
+      const made = await statement(sql)
+      await new Promise<void>((resolve, reject) =>
+        made.run(rows, (error: Error | null) => {
+          if (!error) return resolve()
+          // One that another process kept from beginning counts as begun, and no transaction would end before it.
+          made.reset(() => reject(error))
+        }),
+      )
+    },
+    async close() {
+      for (const made of prepared.values()) (await made.catch(() => undefined))?.finalize()
+      prepared.clear()
+      await new Promise<void>((resolve, reject) => handle.close((error) => (error ? reject(error) : resolve())))
+    },
   }
   try {
     handle.configure('busyTimeout', BUSY)
@@ -69,4 +93,12 @@ async function openOnce({ path, synchronous }: StoreSettings): Promise<Database>
     await database.close().catch(() => undefined)
     throw error
   }
+}
+
+function prepare(handle: sqlite3.Database, sql: string): Promise<sqlite3.Statement> {
+  return new Promise((resolve, reject) => {
+    const made: sqlite3.Statement = handle.prepare(sql, (error: Error | null) =>
+      error ? reject(error) : resolve(made),
+    )
+  })
 }

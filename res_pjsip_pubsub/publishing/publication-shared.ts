@@ -12,10 +12,10 @@ import {
   isRow,
   type KeptPublication,
   openCachedPublications,
-  PRESENTITY,
   type PresentityRow,
   type PublicationFollower,
   type PublicationStore,
+  SHARED_PRESENTITY,
   type StoredPublication,
   toRow,
 } from './publication-store.ts'
@@ -77,11 +77,11 @@ export class SharedPublications implements PublicationStore {
 
   static async open(settings: SharedSettings): Promise<SharedPublications> {
     const { store, table: name, all, pageRows } = settings
-    const plain = await openCachedPublications(store, name, all, pageRows)
+    const plain = await openCachedPublications(store, name, all, pageRows, SHARED_PRESENTITY)
     const rows = function* (): Iterable<PresentityRow> {
       for (const publication of all) if (publication.endpointId !== '') yield toRow(publication)
     }
-    const table = await store.table<PresentityRow>({ ...PRESENTITY, name, rows })
+    const table = await store.table<PresentityRow>({ ...SHARED_PRESENTITY, name, rows })
     return new SharedPublications(settings, { table, counters: await store.table(COUNTERS), plain })
   }
 

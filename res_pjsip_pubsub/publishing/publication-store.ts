@@ -33,7 +33,8 @@ export const PRESENTITY: Omit<TableDefinition<PresentityRow>, 'name'> = {
   key: 'ruid',
   serial: 'id',
   version: 5,
-  indexes: [['username', 'domain', 'event'], ['changed']],
+  indexes: [['username', 'domain', 'event']],
+  lasting: ['username', 'domain', 'event', 'endpoint', 'publisher', 'instance'],
   columns: {
     ruid: 'text',
     username: 'text',
@@ -53,6 +54,12 @@ export const PRESENTITY: Omit<TableDefinition<PresentityRow>, 'name'> = {
     received_ms: 'integer',
     changed: 'integer',
   },
+}
+
+/** Where several servers look for what the others have changed. */
+export const SHARED_PRESENTITY: typeof PRESENTITY = {
+  ...PRESENTITY,
+  indexes: [['username', 'domain', 'event'], ['changed']],
 }
 
 /** What rows of others may lack. */
@@ -103,11 +110,12 @@ export async function openCachedPublications(
   name: string,
   all: Iterable<KeptPublication>,
   pageRows: number,
+  definition = PRESENTITY,
 ): Promise<PublicationStore> {
   const rows = function* (): Iterable<PresentityRow> {
     for (const publication of all) yield toRow(publication)
   }
-  const table: Table<PresentityRow> = await store.table({ ...PRESENTITY, name, rows })
+  const table: Table<PresentityRow> = await store.table({ ...definition, name, rows })
   const written = async (): Promise<void> => void (store.writable && (await store.durable()))
   return {
     keep: (publication) => {

@@ -63,7 +63,22 @@ export const ROWS: Omit<TableDefinition<Row>, 'name'> = {
   key: 'dialog_id',
   serial: 'id',
   version: 12,
-  indexes: [['owner'], ['claim'], ['presentity_uri', 'event']],
+  lasting: [
+    'presentity_uri',
+    'watcher_username',
+    'watcher_domain',
+    'to_user',
+    'to_domain',
+    'event',
+    'event_id',
+    'to_tag',
+    'from_tag',
+    'callid',
+    'from_user',
+    'from_domain',
+    'resource',
+    'watcher',
+  ],
   columns: {
     presentity_uri: 'text',
     watcher_username: 'text',
@@ -103,6 +118,9 @@ export const ROWS: Omit<TableDefinition<Row>, 'name'> = {
     claim: 'integer',
   },
 }
+
+/** Where several servers look for what the others own. Whoever has the table alone looks for nothing in it. */
+export const SHARED_ROWS: typeof ROWS = { ...ROWS, indexes: [['owner'], ['claim'], ['presentity_uri', 'event']] }
 
 /** `reserved`: the highest CSeq that may be used before the row is written again; versions go with it. */
 export function toRow(subscription: NotifierSubscription, reserved: number): Row {

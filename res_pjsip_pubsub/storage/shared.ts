@@ -12,7 +12,7 @@ import { reasonOf } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import { StoreUnavailable, type Table } from '../../core/store-contract.ts'
 import type { NotifierSubscription } from '../subscription.ts'
-import { fromOldRow, isRow, OLD_ROWS, ROWS, type Row, STATUS, toRow } from './row.ts'
+import { fromOldRow, isRow, OLD_ROWS, type Row, SHARED_ROWS, STATUS, toRow } from './row.ts'
 import { BEAT, type Round, Servers } from './servers.ts'
 import {
   BLOCK,
@@ -65,7 +65,7 @@ export class SharedStorage implements SubscriptionStorage {
         yield { ...toRow(subscription, subscription.reservedCseq), owner: servers.id }
       }
     }
-    const table = await store.table<Row>({ ...ROWS, name, rows })
+    const table = await store.table<Row>({ ...SHARED_ROWS, name, rows })
     if (name !== OLD_ROWS.name) await store.adopt(OLD_ROWS, table, fromOldRow)
     return new SharedStorage(table, servers, settings)
   }

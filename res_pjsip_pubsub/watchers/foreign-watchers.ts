@@ -7,7 +7,7 @@ import { type Logger, reasonOf } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import { parseNameAddr } from '../../core/sip/parse-uri.ts'
 import type { Store, Table } from '../../core/store-contract.ts'
-import { ROWS, type Row, readDialogRecord, STATUS } from '../storage/row.ts'
+import { type Row, readDialogRecord, SHARED_ROWS, STATUS } from '../storage/row.ts'
 import { openWatchers, STATUS_OF, type WatcherRow } from './watcher-row.ts'
 import { type WatchedList, type WatcherFacts, type WatcherLists, watcherId } from './watchers.ts'
 
@@ -44,7 +44,7 @@ export class ForeignWatchers {
 
   static async open(services: ForeignServices): Promise<ForeignWatchers> {
     const { store, activeWatchers, watchers } = services
-    const subscribed = await store.table<Row>({ ...ROWS, name: activeWatchers })
+    const subscribed = await store.table<Row>({ ...SHARED_ROWS, name: activeWatchers })
     return new ForeignWatchers(services, subscribed, await openWatchers(store, watchers))
   }
 

@@ -63,6 +63,51 @@ describe('store: shared, and read by others', () => {
     ])
   })
 
+  it('writes a column that lasts once, and drops the indexes that are not asked for any more', async () => {
+    const indexes = async (): Promise<unknown[]> =>
+      (await query(path, "SELECT name FROM sqlite_master WHERE type = 'index' ORDER BY name")).map((row) => row['name'])
+    const before = await openAt()
+    await before.table(lamps)
+    await query(path, 'CREATE INDEX lamps_of_others ON lamps (note)')
+    expect(await indexes()).to.include.members(['lamps_by_name', 'lamps_by_watchers_note'])
+    const store = await openAt()
+    const table = await store.table({ ...lamps, indexes: [], lasting: ['note'] })
+    expect(await indexes()).to.include.members(['lamps_by_name', 'lamps_of_others'])
+    expect(await indexes()).not.to.include('lamps_by_watchers_note')
+    table.put({ name: 'a', watchers: 1, note: 'first' })
+    await store.flush()
+    table.put({ name: 'a', watchers: 2, note: 'second' })
+    await store.flush()
+    expect(await query(path, 'SELECT * FROM lamps')).to.deep.equal([{ id: 1, name: 'a', watchers: 2, note: 'first' }])
+    table.delete('a')
+    await store.flush()
+    table.put({ name: 'a', watchers: 3, note: 'third' })
+    await store.flush()
+    expect(await query(path, 'SELECT note FROM lamps')).to.deep.equal([{ note: 'third' }])
+    await store.table({ ...lamps, rows: () => [] })
+    expect(await indexes()).to.include('lamps_by_watchers_note')
+  })
+
+  it('writes thousands in one transaction, deletes among them', async () => {
+    const store = await openAt()
+    const table = await store.table(lamps)
+    table.put({ name: 'gone', watchers: 0, note: null })
+    await store.flush()
+    for (let i = 0; i < 3000; i++) table.put({ name: `lamp ${i}`, watchers: i, note: null })
+    table.delete('gone')
+    const seen = new Set<unknown>()
+    const watching = new AbortController()
+    const watch = (async () => {
+      while (!watching.signal.aborted)
+        seen.add((await query(path, 'SELECT count(*) AS count FROM lamps'))[0]?.['count'])
+    })()
+    expect(await store.durable()).to.equal(true)
+    watching.abort()
+    await watch
+    expect([...seen]).to.have.members(seen.has(1) ? [1, 3000] : [3000])
+    expect(await query(path, 'SELECT count(*) AS count FROM lamps')).to.deep.equal([{ count: 3000 }])
+  })
+
   it('takes a table that others made, with rows that lack the key', async () => {
     await query(path, 'CREATE TABLE lamps (id INTEGER PRIMARY KEY NOT NULL, watchers INTEGER NOT NULL)')
     const many = 'WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1199) SELECT i FROM n'

@@ -1,0 +1,72 @@
+/** The file of a store: it may be damaged, and another process may have begun it anew. */
+import { existsSync, renameSync, statSync } from 'node:fs'
+import { reasonOf } from './log.ts'
+import type { StoreSettings } from './store-contract.ts'
+import { type Database, isDamage } from './store-tables.ts'
+
+export class StoreFile {
+  readonly #settings: StoreSettings
+  readonly #open: (settings: StoreSettings) => Promise<Database>
+  #database: Database | undefined
+  /** Of the file that is open. */
+  #inode = 0
+
+  constructor(settings: StoreSettings, open: (settings: StoreSettings) => Promise<Database>) {
+    this.#settings = settings
+    this.#open = open
+  }
+
+  /** Undefined while it cannot be opened. */
+  get database(): Database | undefined {
+    return this.#database
+  }
+
+  /** One that is damaged is set aside, and a new one is begun. */
+  async openOrBegin(): Promise<Database> {
+    if (this.#database) return this.#database
+    try {
+      return await this.#openFile()
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      this.#inode = inodeOf(this.#settings.path)
+      this.#setAside(error)
+      return await this.#openFile()
+    }
+  }
+
+  /** True where another process found the file damaged and has begun a new one, which is to be opened. */
+  follow(): boolean {
+    if (!this.#database || inodeOf(this.#settings.path) === this.#inode) return false
+    void this.close().catch(() => undefined)
+    return true
+  }
+
+  /** It turned out to be damaged. Sets it aside, unless another process did so; a new one is to be opened. */
+  async setAside(error: unknown): Promise<void> {
+    await this.close().catch(() => undefined)
+    if (inodeOf(this.#settings.path) === this.#inode) this.#setAside(error)
+  }
+
+  async close(): Promise<void> {
+    const database = this.#database
+    this.#database = undefined
+    await database?.close()
+  }
+
+  async #openFile(): Promise<Database> {
+    this.#database = await this.#open(this.#settings)
+    this.#inode = inodeOf(this.#settings.path)
+    return this.#database
+  }
+
+  #setAside(error: unknown): void {
+    const { path, log } = this.#settings
+    const aside = `${path}.damaged-${new Date().toISOString().replaceAll(':', '')}`
+    for (const suffix of ['', '-wal', '-shm']) if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix)
+    log.error(`the store ${path} is damaged (${reasonOf(error)}); it was set aside as ${aside} and a new one is begun`)
+  }
+}
+
+function inodeOf(path: string): number {
+  return path === ':memory:' ? 0 : (statSync(path, { throwIfNoEntry: false })?.ino ?? 0)
+}
