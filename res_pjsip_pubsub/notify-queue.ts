@@ -33,8 +33,13 @@ interface PaceSettings {
 
 /** How long one slice may last, in milliseconds. */
 const SLICE = 3
+/**
+ * Turns in a slice, at most. Between two slices Node reads up to 32 datagrams of a socket: whoever sends more than that
+ * drowns in the answers, and what the kernel then drops of them is sent again.
+ */
+const MOST_TURNS = 24
 /** Turns between two looks at the clock. */
-const STRIDE = 16
+const STRIDE = 8
 
 /** Undefined: at once. */
 export function paceOf(
@@ -109,7 +114,7 @@ export class NotifyQueue implements Turns {
     this.#scheduled = undefined
     const until = performance.now() + SLICE
     // Whoever comes during the slice waits for the next one: nobody can keep it going.
-    const last = this.#due
+    const last = Math.min(this.#due, this.#next + MOST_TURNS)
     while (this.#next < last && this.#next < this.#due) {
       this.#waiting[this.#next++]?.turn()
       if (this.#next % STRIDE === 0 && performance.now() > until) break
