@@ -257,7 +257,7 @@ function establish(
   const seconds = grant(request, endpoint, ask.package, notifier)
   const dialog = notifier.sip.createDialog(tx, dialogSettings(endpoint, settings))
   if (settings.delete_same_subs) dropSame(ask, notifier)
-  const facts: Omit<SubscriptionFacts, 'id'> = {
+  const facts: SubscriptionFacts = {
     event: ask.event,
     eventId: ask.eventId,
     resource: ask.resource,
@@ -321,7 +321,7 @@ function start(
  */
 function contestOthers(anew: NotifierSubscription, ask: Ask, { settings, subscriptions }: NotifierServices): void {
   if (!settings().replace_same_contact) return
-  const others = ofPhone(ask, subscriptions).filter((other) => other !== anew)
+  const others = subscriptions.ofPhone(anew, anew)
   others.forEach((other, at) => contest(other, ask, ask.takesPlace && at === 0))
 }
 

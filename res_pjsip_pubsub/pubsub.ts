@@ -73,7 +73,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     settings: PubsubSettings,
     own: (undo: Undo) => unknown,
   ): Promise<PubsubCore> {
-    const subscriptions = new Subscriptions()
+    const subscriptions = new Subscriptions((id) => core.sip.dialog(id))
     const database = await openDatabase(settings, core.store)
     own(database.close)
     const { store } = database

@@ -10,6 +10,7 @@ import { othersAreBack } from './phones.ts'
 import * as refusal from './refusals.ts'
 import { isKept, type Saved } from './storage/storage.ts'
 import type { NotifierSubscription } from './subscription.ts'
+import { inDialog as usageOf } from './subscriptions.ts'
 
 /** The subscription it was for, or undefined where it was refused. */
 export function resubscribe(
@@ -96,11 +97,11 @@ function commonAnswer(silent: boolean, { event }: NotifierSubscription, { settin
 function whose(
   { request }: ServerTransaction,
   endpoint: Endpoint,
-  { sip, subscriptions }: NotifierServices,
+  { sip }: NotifierServices,
 ): NotifierSubscription | undefined {
   const dialog = sip.findDialog(request)
   const event = eventOf(request)
-  const found = dialog && event && subscriptions.inDialog(dialog.id, event.event, event.id)
+  const found = dialog && event && usageOf(dialog, event.event, event.id)
   if (!found || found.endpoint.id !== endpoint.id) return undefined
   return found.phase === 'active' || found.phase === 'waiting' ? found : undefined
 }

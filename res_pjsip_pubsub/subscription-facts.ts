@@ -2,12 +2,18 @@
 import type { Endpoint } from '../core/endpoints.ts'
 import type { Dialog } from '../core/sip/contract.ts'
 import { Timed } from '../core/sip/timer-wheel.ts'
+import { SharedTexts } from '../core/text.ts'
+import type { Datastores, Subscription } from './contract.ts'
 import { DatastoreMap } from './datastores.ts'
 import type { ListFacts } from './lists/facts.ts'
+import type { NotifierSubscription } from './subscription.ts'
+
+/** What all who watch something have in common, and what all subscriptions of a phone have. */
+const things = new SharedTexts(4096)
+const phones = new SharedTexts(1024)
 
 /** What does not change. */
 interface LastingFacts {
-  readonly id: string
   readonly event: string
   readonly eventId: string
   readonly resource: string
@@ -31,7 +37,7 @@ export interface SubscriptionFacts extends LastingFacts {
 }
 
 export abstract class LastingSubscription extends Timed implements LastingFacts {
-  readonly id: string
+  readonly #number: number
   readonly event: string
   readonly eventId: string
   readonly resource: string
@@ -42,26 +48,39 @@ export abstract class LastingSubscription extends Timed implements LastingFacts 
   readonly contactKey: string
   readonly dialog: Dialog
   readonly list: ListFacts | undefined
-  readonly datastores = new DatastoreMap()
+  #datastores: DatastoreMap | undefined
   /** For the storage alone: the highest CSeq it reserved, and the one that the row on disk allows; without a row any is. */
   reservedCseq = 0
   coveredCseq = Number.POSITIVE_INFINITY
   /** Another server has it: its row is not ours. */
   disowned = false
+  /** For PhoneIndex alone. */
+  nextOfPhone: NotifierSubscription | undefined = undefined
+  /** For the lists of watchers alone: what they know of it. */
+  listedAs: Subscription['state'] | undefined = undefined
 
-  constructor(facts: LastingFacts) {
+  constructor(facts: LastingFacts, number: number) {
     super()
-    this.id = facts.id
-    this.event = facts.event
-    this.eventId = facts.eventId
-    this.resource = facts.resource
-    this.watcher = facts.watcher
-    this.userAgent = facts.userAgent
-    this.contentType = facts.contentType
-    this.localUri = facts.localUri
-    this.contactKey = facts.contactKey
+    this.#number = number
+    this.event = things.of(facts.event)
+    this.eventId = things.of(facts.eventId)
+    this.resource = things.of(facts.resource)
+    this.watcher = phones.of(facts.watcher)
+    this.userAgent = things.of(facts.userAgent)
+    this.contentType = things.of(facts.contentType)
+    this.localUri = things.of(facts.localUri)
+    this.contactKey = phones.of(facts.contactKey)
     this.dialog = facts.dialog
     this.list = facts.list
+  }
+
+  get id(): string {
+    return String(this.#number)
+  }
+
+  get datastores(): Datastores {
+    this.#datastores ??= new DatastoreMap()
+    return this.#datastores
   }
 
   get isList(): boolean {
@@ -70,5 +89,9 @@ export abstract class LastingSubscription extends Timed implements LastingFacts 
 
   get remoteUri(): string {
     return this.watcher
+  }
+
+  protected clearDatastores(): void {
+    this.#datastores?.clear()
   }
 }

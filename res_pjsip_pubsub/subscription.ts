@@ -50,8 +50,8 @@ export class NotifierSubscription
   readonly #delivery: Delivery<Notification>
   readonly #services: Services
 
-  constructor(facts: SubscriptionFacts, services: Services) {
-    super(facts)
+  constructor(facts: SubscriptionFacts, number: number, services: Services) {
+    super(facts, number)
     this.#endpoint = facts.endpoint
     this.#expires = facts.expires
     this.#version = facts.version
@@ -327,7 +327,7 @@ export class NotifierSubscription
     this.#delivery.close()
     this.#services.timers.cancel(this)
     this.#services.ended(this, why)
-    this.datastores.clear()
+    this.clearDatastores()
   }
 
   // How it does that.

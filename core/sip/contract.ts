@@ -241,6 +241,8 @@ export interface Sip {
   createDialog(tx: ServerTransaction, settings: DialogSettings): Dialog
   restoreDialog(record: DialogRecord): Dialog
   findDialog(request: SipRequest): Dialog | undefined
+  /** By its id. */
+  dialog(id: string): Dialog | undefined
   request(request: OutOfDialogRequest, done: OutcomeHandler): void
   /** An open TCP or TLS flow from this address, if there is one. */
   findFlow(remote: Address, protocol?: Protocol): Flow | undefined

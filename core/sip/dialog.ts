@@ -1,5 +1,6 @@
 /** A dialog of the answering side (RFC 3261 12.1.1, 12.2): where its requests go, and what numbers they have. */
 import type { Undo } from '../scope.ts'
+import { detached } from '../text.ts'
 import { answeringChallenges } from './challenged.ts'
 import type {
   Address,
@@ -291,9 +292,4 @@ function sameVia(a: ViaParts, b: ViaParts): boolean {
 
 export function dialogId(callId: string, localTag: string, remoteTag: string): string {
   return `${callId};${localTag};${remoteTag}`
-}
-
-/** A copy that does not keep the message it was cut from in memory. */
-export function detached(text: string): string {
-  return Buffer.from(text, 'utf8').toString('utf8')
 }

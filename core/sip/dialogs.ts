@@ -1,6 +1,8 @@
 /** The table of dialogs: made from a request, made again from a record, found for a request. */
+
+import { detached } from '../text.ts'
 import type { DialogRecord, DialogSettings, ServerTransaction, SipRequest } from './contract.ts'
-import { type DialogContext, detached, dialogId, SipDialog } from './dialog.ts'
+import { type DialogContext, dialogId, SipDialog } from './dialog.ts'
 import { newTag } from './id.ts'
 import { printNameAddr } from './parse-uri.ts'
 import { wireOf } from './transport.ts'
@@ -58,6 +60,10 @@ export class Dialogs {
     const dialog = new SipDialog(this.#context, record)
     this.#dialogs.set(dialog.id, dialog)
     return dialog
+  }
+
+  get(id: string): SipDialog | undefined {
+    return this.#dialogs.get(id)
   }
 
   find({ callId, to, from }: SipRequest): SipDialog | undefined {

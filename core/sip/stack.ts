@@ -199,6 +199,10 @@ class SipStack implements Stack {
     return this.#dialogs.restore(record)
   }
 
+  dialog(id: string): Dialog | undefined {
+    return this.#dialogs.get(id)
+  }
+
   findDialog(request: SipRequest): Dialog | undefined {
     return this.#dialogs.find(request)
   }

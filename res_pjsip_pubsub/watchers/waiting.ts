@@ -111,8 +111,11 @@ export class WaitingRoom implements WaitingWatchers {
     for (const { watcher } of this.#waiting.get(groupOf(event, resource))?.values() ?? []) yield watcher
   }
 
+  keeps(event: string): boolean {
+    return !this.#closed && this.#table !== undefined && this.#services.needsLeave(event)
+  }
+
   keep(subscription: Subscription, watcher: WatcherFacts): void {
-    if (this.#closed || !this.#services.needsLeave(subscription.event)) return
     const place = placeOf(subscription)
     const key = keyOf(place, watcher.uri)
     if (watcher.status !== 'terminated') {
@@ -127,6 +130,7 @@ export class WaitingRoom implements WaitingWatchers {
   }
 
   resume(subscription: Subscription): string | undefined {
+    if (this.#waiting.size === 0) return undefined
     const found = this.#waiting.get(groupOf(subscription.event, subscription.resource))
     const waiting = found?.get(keyOf(placeOf(subscription), subscription.watcher))
     if (waiting) this.#leave(waiting)

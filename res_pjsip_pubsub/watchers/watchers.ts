@@ -47,10 +47,20 @@ export interface WaitingWatchers {
   of(event: string, resource: string): Iterable<WatcherFacts>
   /** Waits no more, as it has subscribed anew. Its id, where it waited. */
   resume(subscription: Subscription): string | undefined
+  /** Whether `keep` has anything to do for watchers of this event. */
+  keeps(event: string): boolean
   /** It expired before it was decided on. False where it is not to wait. */
   wait(subscription: Subscription, watcher: WatcherFacts): boolean
   /** It is there, or is over. */
   keep(subscription: Subscription, watcher: WatcherFacts): void
+}
+
+/** A subscription, as the lists follow it. */
+export interface ListedSubscription extends Subscription {
+  readonly isPending: boolean
+  readonly disowned: boolean
+  /** For the lists alone: what they know of it. */
+  listedAs: Subscription['state'] | undefined
 }
 
 /** How many that ended are remembered, for those who have not been told yet. Who missed more gets the whole list. */
@@ -121,7 +131,6 @@ export class WatcherLists {
   readonly #lists = new Map<string, WatcherList>()
   /** Of those that went on from waiting, the id they had. */
   readonly #ids = new WeakMap<Subscription, string>()
-  readonly #last = new WeakMap<Subscription, Subscription['state']>()
   readonly #listeners = new Set<(list: WatchedList) => void>()
   #waiting: WaitingWatchers | undefined
   #others: ((event: string, resource: string) => Iterable<WatcherFacts>) | undefined
@@ -152,24 +161,25 @@ export class WatcherLists {
   }
 
   /** A subscription came, its status changed, or it is over. */
-  changed(subscription: Subscription & { readonly disowned?: boolean }): void {
-    const before = this.#last.get(subscription)
-    const now = subscription.state
+  changed(subscription: ListedSubscription): void {
+    const { listedAs: before, state: now, event, resource } = subscription
     if (before === 'terminated') return
-    this.#last.set(subscription, now)
+    subscription.listedAs = now
     if (before === undefined) {
       const resumed = this.#waiting?.resume(subscription)
       if (resumed !== undefined) this.#ids.set(subscription, resumed)
     }
-    const { event, resource, authorization, lastEvent, disowned } = subscription
-    const watcher = this.#facts(subscription)
-    const undecided = now === 'terminated' && lastEvent === 'timeout' && authorization.handling === 'confirm'
     // Another server has it now, and it goes on there.
-    if (disowned) return
+    if (subscription.disowned) return
+    const undecided = now === 'terminated' && subscription.lastEvent === 'timeout' && subscription.isPending
+    const keeper = this.#waiting?.keeps(event) ? this.#waiting : undefined
+    const list = this.#lists.size === 0 ? undefined : this.#lists.get(keyOf(event, resource))
+    if (!undecided && !keeper && !list) return
+    const watcher = this.#facts(subscription)
     const waits = undecided && this.#waiting?.wait(subscription, { ...watcher, status: 'waiting' })
     if (waits) return
-    this.tell(event, resource, watcher)
-    this.#waiting?.keep(subscription, watcher)
+    list?.change(watcher)
+    keeper?.keep(subscription, watcher)
   }
 
   /** Of a watcher without a subscription: refused, waiting, or done with that. */

@@ -109,7 +109,6 @@ class World {
     if (!endpoint) throw new Error('no endpoint')
     this.subscription = new NotifierSubscription(
       {
-        id: '1',
         event: 'lamp',
         eventId: '',
         resource: '200',
@@ -123,6 +122,7 @@ class World {
         expires: this.time + 600_000,
         version: 0,
       },
+      1,
       this.services,
     )
     this.subscription.found(this.lamp, WANT.forced)

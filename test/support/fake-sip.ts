@@ -290,6 +290,10 @@ export class FakeSip implements Sip {
     return dialog
   }
 
+  dialog(id: string): FakeDialog | undefined {
+    return this.dialogs.get(id)
+  }
+
   findDialog({ callId, to, from }: SipRequest): FakeDialog | undefined {
     return this.dialogs.get(`${callId};${to.tag};${from.tag ?? ''}`)
   }

@@ -1,0 +1,41 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { expect } from 'chai'
+import * as fc from 'fast-check'
+import { detached, SharedTexts } from '../../core/text.ts'
+
+setFlagsFromString('--expose-gc')
+const collect: () => void = runInNewContext('gc')
+
+describe('texts that are kept', () => {
+  it('property: are what they are copies of, however long', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', maxLength: 60 }), fc.integer({ min: 1, max: 60 }), (text, times) => {
+        const long = text.repeat(times)
+        expect(detached(long)).to.equal(long)
+        expect(new SharedTexts(2).of(long)).to.equal(long)
+      }),
+    )
+  })
+
+  it('do not keep the message they were cut from', () => {
+    const before = heap()
+    const kept: string[] = []
+    for (let at = 0; at < 200; at++) {
+      const message = Buffer.alloc(20_000, String.fromCharCode(65 + (at % 26))).toString('latin1')
+      kept.push(detached(message.slice(100, 120)))
+    }
+    expect(heap() - before).to.be.lessThan(1_000_000)
+    expect(kept).to.have.length(200)
+  })
+
+  it('are remembered as far as there is room', () => {
+    const shared = new SharedTexts(2)
+    for (const text of ['one', 'two', 'three', 'one', 'four']) expect(shared.of(text)).to.equal(text)
+  })
+})
+
+function heap(): number {
+  collect()
+  return process.memoryUsage().heapUsed
+}
