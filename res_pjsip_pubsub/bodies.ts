@@ -4,6 +4,9 @@
  * dialog-info, is put in when the NOTIFY is composed.
  */
 import { createHash } from 'node:crypto'
+import type { RequestBody } from '../core/sip/contract.ts'
+import { toWire } from '../core/sip/grammar.ts'
+import { bodyStart } from '../core/sip/write-request.ts'
 import type { Addressing, BodyGenerator, EventPackage } from './contract.ts'
 import type { Registry } from './registry.ts'
 import type { View } from './watchers/authorization.ts'
@@ -18,8 +21,8 @@ export interface SentBody {
   readonly entityTag: string
   /** It tells a part, and another NOTIFY is to tell the rest. */
   readonly isCut: boolean
-  /** `version`: of the document, where its type has one. To be called once for each NOTIFY. */
-  withVersion(version: number): string
+  /** As a NOTIFY carries it; undefined where it is empty. `version`: of the document, where its type has one. To be called once for each NOTIFY. */
+  content(version: number): RequestBody | undefined
   /** What is new in it for one who was told that; undefined where nothing is. */
   newsSince(told: SentBody): SentBody | undefined
 }
@@ -32,6 +35,9 @@ export class Body implements SentBody {
   readonly #versionAt: number | undefined
   readonly isCut = false
   #entityTag: string | undefined
+  #form: WireForm | undefined
+  /** What was asked for last, and the same for all who were told that. */
+  #news: { readonly told: SentBody; readonly news: Body | undefined } | undefined
 
   constructor(type: string, text: string, versionAt: number | undefined) {
     this.type = type
@@ -60,14 +66,76 @@ export class Body implements SentBody {
     return `${this.text.slice(0, this.#versionAt)}${version}${this.text.slice(this.#versionAt)}`
   }
 
+  content(version: number): RequestBody | undefined {
+    return this.text === '' ? undefined : new NumberedBody(this, version)
+  }
+
+  /** With the lines that go before it, as it goes on the wire. */
+  written(version: number, compact: boolean): string {
+    if (this.#form?.compact !== compact) this.#form = new WireForm(this.type, this.text, this.#versionAt, compact)
+    return this.#form.text(version)
+  }
+
   newsSince(told: SentBody): SentBody | undefined {
-    return told instanceof Body && told.text === this.text ? undefined : this
+    if (this.#news?.told === told) return this.#news.news
+    const news = told instanceof Body && told.text === this.text ? undefined : this
+    this.#news = { told, news }
+    return news
   }
 
   /** Entity-tag of the state as it is shown (RFC 5839 3); equal texts have equal ones, over restarts too. */
   get entityTag(): string {
     this.#entityTag ??= createHash('sha1').update(this.type).update('\0').update(this.text).digest('hex').slice(0, 20)
     return this.#entityTag
+  }
+}
+
+/** One NOTIFY's number of a text. */
+class NumberedBody implements RequestBody {
+  readonly #body: Body
+  readonly #version: number
+
+  constructor(body: Body, version: number) {
+    this.#body = body
+    this.#version = version
+  }
+
+  get contentType(): string {
+    return this.#body.type
+  }
+
+  get content(): string {
+    return this.#body.withVersion(this.#version)
+  }
+
+  written(compact: boolean): string {
+    return this.#body.written(this.#version, compact)
+  }
+}
+
+/** A text as it goes on the wire, but for its version, whose digits count in Content-Length. */
+class WireForm {
+  readonly compact: boolean
+  readonly #start: string
+  readonly #before: string
+  /** Undefined where there is no version. */
+  readonly #after: string | undefined
+  readonly #length: number
+
+  constructor(type: string, text: string, versionAt: number | undefined, compact: boolean) {
+    const content = toWire(versionAt === undefined ? text : text.slice(0, versionAt))
+    this.compact = compact
+    this.#after = versionAt === undefined ? undefined : toWire(text.slice(versionAt))
+    this.#length = content.length + (this.#after?.length ?? 0)
+    const start = bodyStart(type, compact)
+    this.#start = this.#after === undefined ? `${start}${this.#length}\r\n\r\n${content}` : start
+    this.#before = this.#after === undefined ? '' : `\r\n\r\n${content}`
+  }
+
+  text(version: number): string {
+    if (this.#after === undefined) return this.#start
+    const digits = String(version)
+    return this.#start + String(this.#length + digits.length) + this.#before + digits + this.#after
   }
 }
 

@@ -1,16 +1,8 @@
 /** What a NOTIFY says (RFC 6665 4.2.2). */
-import type { HeaderLine, RequestBody } from '../core/sip/contract.ts'
+import type { HeaderLine, RequestBody, RequestContent } from '../core/sip/contract.ts'
+import { PreparedHeaders } from '../core/sip/prepared-headers.ts'
 import type { SentBody } from './bodies.ts'
 import type { TerminationReason } from './contract.ts'
-
-export interface Notification {
-  readonly headers: readonly HeaderLine[]
-  readonly request: RequestBody | undefined
-  /** The state it tells, whether the body is carried or the watcher has it already. */
-  readonly body: SentBody | undefined
-  /** Of which the body was made. */
-  readonly state: unknown
-}
 
 export interface Termination {
   readonly reason: TerminationReason
@@ -18,40 +10,79 @@ export interface Termination {
   readonly retryAfter: number | undefined
 }
 
-export interface NotificationParts {
-  readonly event: string
-  readonly eventId: string
+interface Shown {
   /** Undefined while it is active. */
   readonly termination: Termination | undefined
   /** The presentity has not decided on the watcher yet. */
   readonly pending: boolean
-  readonly state: unknown
   readonly secondsLeft: number
-  /** Allow-Events, User-Agent. */
-  readonly common: readonly HeaderLine[]
-  readonly body: SentBody | undefined
-  /** The body as it is sent; undefined, and one that is empty, is left out. */
-  readonly content: string | undefined
   readonly compat: 'rfc' | 'asterisk'
 }
 
-export function notification(parts: NotificationParts): Notification {
-  const { event, eventId, common, body, content, compat } = parts
-  const headers: HeaderLine[] = [
-    ['Event', eventId === '' ? event : `${event};id=${eventId}`],
-    ['Subscription-State', subscriptionState(parts)],
-    ...common,
-  ]
-  // RFC 5839 3
-  if (body && compat === 'rfc') headers.push(['SIP-ETag', body.entityTag])
-  const request = body && content !== undefined && content !== '' ? { contentType: body.type, content } : undefined
-  return { headers, request, body, state: parts.state }
+/** Everything but Subscription-State and the body is prepared, and shared with other NOTIFYs. */
+export class Notification implements RequestContent {
+  /** The state it tells, whether the body is carried or the watcher has it already. */
+  readonly told: SentBody | undefined
+  /** Of which the body was made. */
+  readonly state: unknown
+  /** As it is sent; undefined where it is left out. */
+  readonly body: RequestBody | undefined
+  readonly #event: PreparedHeaders
+  readonly #common: PreparedHeaders
+  readonly #subscriptionState: string
+  /** RFC 5839 3; empty for none. */
+  readonly #entityTag: string
+
+  /** `common`: Allow-Events, User-Agent, and what a list requires. */
+  constructor(
+    event: PreparedHeaders,
+    common: PreparedHeaders,
+    shown: Shown,
+    state: unknown,
+    told: SentBody | undefined,
+    body: RequestBody | undefined,
+  ) {
+    this.told = told
+    this.state = state
+    this.body = body
+    this.#event = event
+    this.#common = common
+    this.#subscriptionState = subscriptionState(shown)
+    this.#entityTag = told && shown.compat === 'rfc' ? told.entityTag : ''
+  }
+
+  get headers(): readonly HeaderLine[] {
+    const headers: HeaderLine[] = [
+      ...this.#event.lines,
+      ['Subscription-State', this.#subscriptionState],
+      ...this.#common.lines,
+    ]
+    if (this.#entityTag !== '') headers.push(['SIP-ETag', this.#entityTag])
+    return headers
+  }
+
+  /** All that is not prepared consists of tokens and numbers. */
+  written(compact: boolean): string {
+    const tag = this.#entityTag === '' ? '' : `SIP-ETag: ${this.#entityTag}\r\n`
+    return `${this.#event.written(compact)}Subscription-State: ${this.#subscriptionState}\r\n${this.#common.written(compact)}${tag}`
+  }
 }
 
 /** RFC 6665 4.1.3; Asterisk gives no reason. */
-function subscriptionState({ termination, pending, secondsLeft, compat }: NotificationParts): string {
+function subscriptionState({ termination, pending, secondsLeft, compat }: Shown): string {
   if (!termination) return `${pending ? 'pending' : 'active'};expires=${Math.max(1, secondsLeft)}`
   if (compat === 'asterisk') return 'terminated'
   const { reason, retryAfter } = termination
   return `terminated;reason=${reason}${retryAfter === undefined ? '' : `;retry-after=${retryAfter}`}`
+}
+
+/** Of events that have a package, so that there are few. */
+const withoutId = new Map<string, PreparedHeaders>()
+
+/** The Event line of a subscription. */
+export function eventHeader(event: string, id: string): PreparedHeaders {
+  if (id !== '') return new PreparedHeaders([['Event', `${event};id=${id}`]])
+  let header = withoutId.get(event)
+  if (!header) withoutId.set(event, (header = new PreparedHeaders([['Event', event]])))
+  return header
 }

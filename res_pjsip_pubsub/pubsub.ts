@@ -26,6 +26,7 @@ import { supportedLists } from './lists/facts.ts'
 import { ResourceLists } from './lists/subscriptions.ts'
 import { deliveryCounters, eventGauge } from './metrics.ts'
 import type { NotifierServices } from './notifier.ts'
+import { NotifyHeaders } from './notify-headers.ts'
 import { NotifyQueue, paceOf } from './notify-queue.ts'
 import type { PubsubSettings } from './options.ts'
 import { phoneIsBack } from './phones.ts'
@@ -63,7 +64,13 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   #restorer: Restorer | undefined
   protected readonly facts: Facts
   protected readonly functionServices: FunctionServices
-  #notifyHeaders: readonly HeaderLine[] | undefined
+  readonly #notifyHeaders = new NotifyHeaders(() => [
+    ...listHeader('Allow-Events', this.#registry.events),
+    ...listHeader(
+      'User-Agent',
+      [this.#core.endpoints.global.user_agent].filter((text) => text !== ''),
+    ),
+  ])
   #closing = false
 
   /** Puts stored subscriptions back into their dialogs before it resolves. `own` gets the undoings. */
@@ -211,14 +218,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   }
 
   notifyHeaders(): readonly HeaderLine[] {
-    this.#notifyHeaders ??= [
-      ...listHeader('Allow-Events', this.#registry.events),
-      ...listHeader(
-        'User-Agent',
-        [this.#core.endpoints.global.user_agent].filter((text) => text !== ''),
-      ),
-    ]
-    return this.#notifyHeaders
+    return this.#notifyHeaders.plain.lines
   }
 
   /** New options; bodies may look different under them. */
@@ -227,7 +227,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     if (waiting.length > 0)
       this.#log.warning(`${waiting.join(', ')} of pubsub.conf will count when res_pjsip_pubsub is loaded again`)
     this.#settings = settings
-    this.#notifyHeaders = undefined
+    this.#notifyHeaders.forget()
     this.#bodies.forget()
     this.compositor.reload()
     for (const subscription of this.subscriptions) subscription.bodiesChanged()
@@ -286,7 +286,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       },
       isOwnChange: (subscription, state) =>
         this.#packageOf(subscription)?.ownChange?.(state, nameKey(subscription.watcher, this.#settings)) ?? false,
-      notifyHeaders: () => this.notifyHeaders(),
+      notifyHeaders: ({ list }) => this.#notifyHeaders.of(list),
       credentialsFor: (endpoint) => this.#core.auth.credentialsFor(endpoint),
       keep: (subscription) => this.#storage.keep(subscription),
       mayNotify: (subscription) => this.#storage.mayNotify(subscription),
@@ -331,12 +331,12 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   // Registrations.
 
   #registered(): void {
-    this.#notifyHeaders = undefined
+    this.#notifyHeaders.forget()
     this.#reviver.registered()
   }
 
   #packageRemoved(event: string): void {
-    this.#notifyHeaders = undefined
+    this.#notifyHeaders.forget()
     for (const subscription of this.subscriptions) {
       const gone = subscription.event === event || !this.#packageOf(subscription)
       if (gone) subscription.lost()
@@ -346,7 +346,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   #bodiesChanged(type: string): void {
     this.#bodies.forget()
     // A template counts as an event while there is a body for it.
-    this.#notifyHeaders = undefined
+    this.#notifyHeaders.forget()
     if (this.#core.stopping) return
     this.#reviver.registered()
     for (const subscription of this.subscriptions) {
@@ -361,7 +361,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
 
   /** An endpoint that is gone keeps its subscriptions until they expire; it cannot refresh them. */
   #endpointsChanged(): void {
-    this.#notifyHeaders = undefined
+    this.#notifyHeaders.forget()
     this.compositor.endpointsChanged()
     this.lists.changed()
     const { endpoints } = this.#core.endpoints.files

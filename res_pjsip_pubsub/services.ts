@@ -1,7 +1,8 @@
 /** What a subscription is given by the pubsub core. */
 import type { Endpoint } from '../core/endpoints.ts'
 import type { Logger } from '../core/log.ts'
-import type { CredentialsFor, HeaderLine, Outcome } from '../core/sip/contract.ts'
+import type { CredentialsFor, Outcome } from '../core/sip/contract.ts'
+import type { PreparedHeaders } from '../core/sip/prepared-headers.ts'
 import type { Timed } from '../core/sip/timer-wheel.ts'
 import type { Body, SentBody } from './bodies.ts'
 import type { DeliveryCounters } from './delivery.ts'
@@ -32,7 +33,8 @@ export interface Services {
   readonly bodyOf: (state: unknown, subscription: NotifierSubscription) => SentBody | undefined
   /** What is new in a state for one who was told `since`; `whole`: this body type has no parts. */
   readonly partOf: (state: unknown, since: unknown, subscription: NotifierSubscription) => Body | 'whole' | undefined
-  readonly notifyHeaders: () => readonly HeaderLine[]
+  /** Allow-Events, User-Agent, and what a list requires. */
+  readonly notifyHeaders: (subscription: NotifierSubscription) => PreparedHeaders
   /** For an endpoint that challenges its NOTIFYs. */
   readonly credentialsFor: (endpoint: Endpoint) => CredentialsFor | undefined
   /** Something the store holds of it changed: CSeq and version went up, or it ends. */

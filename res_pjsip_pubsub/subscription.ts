@@ -2,13 +2,13 @@
 import type { Endpoint } from '../core/endpoints.ts'
 import { reasonOf } from '../core/log.ts'
 import type { DialogUsage, Outcome, OutcomeHandler } from '../core/sip/contract.ts'
+import type { PreparedHeaders } from '../core/sip/prepared-headers.ts'
 import type { EndReason, Watchable, WatchObserver } from '../core/watch.ts'
 import type { SentBody } from './bodies.ts'
 import type { Addressing, Subscription, TerminationReason, WatcherEvent } from './contract.ts'
 import { type Carrier, Delivery, WANT, type Want } from './delivery.ts'
 import { describe, judge, type Verdict } from './failure-rule.ts'
-import { requiredOf } from './lists/facts.ts'
-import { type Notification, notification, type Termination } from './notification.ts'
+import { eventHeader, Notification, type Termination } from './notification.ts'
 import { type Happening, NEXT, type Phase, SHOWN } from './phase.ts'
 import type { Services } from './services.ts'
 import { LastingSubscription, type SubscriptionFacts } from './subscription-facts.ts'
@@ -47,6 +47,7 @@ export class NotifierSubscription
   #termination: Termination | undefined
   /** Its phone may not know it any more; the answer to the next NOTIFY tells. */
   #contested = false
+  readonly #eventHeader: PreparedHeaders
   readonly #delivery: Delivery<Notification>
   readonly #services: Services
 
@@ -56,6 +57,7 @@ export class NotifierSubscription
     this.#expires = facts.expires
     this.#version = facts.version
     this.#services = services
+    this.#eventHeader = eventHeader(facts.event, facts.eventId)
     this.#delivery = new Delivery(this, services.queue, services.counters)
     this.dialog.usage = this
     this.#arm()
@@ -270,25 +272,22 @@ export class NotifierSubscription
     if (want === WANT.forced && !body && !this.#services.settings().send_fast_notify) return undefined
     const known = this.matches(this.#condition)
     this.#condition = undefined
-    return notification({
-      event: this.event,
-      eventId: this.eventId,
-      pending: this.isPending,
-      state: this.#state === NOTHING ? undefined : this.#state,
+    const shown = {
       termination: this.#termination,
+      pending: this.isPending,
       secondsLeft: this.secondsLeft,
-      common: [...this.#services.notifyHeaders(), ...requiredOf(this.list)],
-      body,
-      content: known ? undefined : body?.withVersion(this.#version++),
       compat: this.#services.compat(),
-    })
+    }
+    const state = this.#state === NOTHING ? undefined : this.#state
+    const common = this.#services.notifyHeaders(this)
+    const content = known ? undefined : body?.content(this.#version++)
+    return new Notification(this.#eventHeader, common, shown, state, body, content)
   }
 
   transmit(notification: Notification, done: OutcomeHandler): void {
-    const { headers, request } = notification
     this.#services.sending(this, notification)
     this.#lastSent = this.#services.now()
-    this.dialog.request('NOTIFY', headers, request, done, this.#services.credentialsFor(this.#endpoint))
+    this.dialog.request('NOTIFY', notification, done, this.#services.credentialsFor(this.#endpoint))
     this.#services.keep(this)
   }
 
@@ -302,9 +301,9 @@ export class NotifierSubscription
     return verdict
   }
 
-  landed({ body, state }: Notification, outcome: Outcome, verdict: Verdict): void {
+  landed({ told, state }: Notification, outcome: Outcome, verdict: Verdict): void {
     const arrived = verdict.kind === 'delivered' || verdict.kind === 'kept'
-    this.#told = arrived ? body : undefined
+    this.#told = arrived ? told : undefined
     this.#toldState = this.#told && state
     if (this.#told?.isCut) this.#delivery.want(WANT.changed)
     this.#services.notifyAnswered(this, outcome, verdict)

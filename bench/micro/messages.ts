@@ -1,7 +1,9 @@
 /** The parser and the serializer, on the messages of a SUBSCRIBE exchange. */
 import type { SipRequest } from '../../core/sip/contract.ts'
 import { parseMessage } from '../../core/sip/message.ts'
-import { RequestTemplate, writeResponse } from '../../core/sip/serialize.ts'
+import { Origin } from '../../core/sip/origin.ts'
+import { writeResponse } from '../../core/sip/serialize.ts'
+import { RequestTemplate } from '../../core/sip/write-request.ts'
 import { type Timing, time } from './timing.ts'
 
 /** As a desk phone sends it, with the headers that phones like to add. */
@@ -42,10 +44,10 @@ export function readAll(request: SipRequest): number {
 
 export function messageTimings(): Timing[] {
   const parsed = parsedSubscribe()
+  const origin = new Origin({ host: '192.0.2.1', port: 5060 }, 'UDP', true)
   const template = new RequestTemplate({
     method: 'NOTIFY',
     requestUri: 'sip:100@192.0.2.10:5060;transport=udp',
-    via: { protocol: 'UDP', host: '192.0.2.1', port: 5060 },
     maxForwards: 70,
     from: '<sip:101@pbx.example.com>;tag=b7d1c2e3',
     to: '"Alice Example" <sip:100@pbx.example.com>;tag=4fa8d3c1',
@@ -65,7 +67,7 @@ export function messageTimings(): Timing[] {
         .length
     }),
     time('write a NOTIFY of a dialog', (turn) => {
-      return template.write({ branch: `z9hG4bK${turn}`, cseq: turn, headers, body }).length
+      return template.write(origin, `z9hG4bK${turn}`, turn, { headers, body }).length
     }),
   ]
 }

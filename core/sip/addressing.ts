@@ -7,7 +7,7 @@ import { ConfigError } from '../options.ts'
 import type { Address } from './contract.ts'
 import type { Wire } from './transport.ts'
 
-/** host and port as they are written in Via and Contact; IPv6 without brackets. */
+/** host and port as they are written in Via and Contact; IPv6 without brackets. Equal ones are one object. */
 export interface OwnAddress {
   readonly host: string
   readonly port: number
@@ -18,6 +18,9 @@ const CACHE_SIZE = 4096
 
 export class Addressing {
   readonly #sources = new Map<string, { readonly address: string; readonly until: number }>()
+  readonly #own = new Map<string, Map<number, OwnAddress>>()
+  /** Of the transport that was asked for last, where that is the same for all its peers. */
+  #last: { readonly config: TransportConfig; readonly local: Address; readonly own: OwnAddress } | undefined
   readonly #networks = new WeakMap<TransportConfig, readonly Network[]>()
   readonly #now: () => number
 
@@ -28,11 +31,23 @@ export class Addressing {
   /** How the peer of this wire reaches us. */
   ownAddress(wire: Wire): OwnAddress {
     const { config, local } = wire.carrier
+    const last = this.#last
+    if (last && last.config === config && last.local === local) return last.own
     if (config.external_signaling_address !== '' && !this.#isLocal(config, wire.remote.address)) {
-      return { host: config.external_signaling_address, port: config.external_signaling_port || local.port }
+      return this.#one(config.external_signaling_address, config.external_signaling_port || local.port)
     }
     // The port of a connection we opened is not one that anybody could connect to.
-    return { host: this.#concrete(wire), port: local.port }
+    const own = this.#one(this.#concrete(wire), local.port)
+    if (config.external_signaling_address === '' && !isWildcard(wire.local.address)) this.#last = { config, local, own }
+    return own
+  }
+
+  #one(host: string, port: number): OwnAddress {
+    let ports = this.#own.get(host)
+    if (!ports) this.#own.set(host, (ports = new Map()))
+    let own = ports.get(port)
+    if (!own) ports.set(port, (own = { host, port }))
+    return own
   }
 
   /** Outside every `local_net`; without any, everybody is outside. */

@@ -9,11 +9,10 @@ const CHALLENGES: ReadonlySet<number> = new Set([401, 407])
  */
 export function answeringChallenges(
   request: Pick<Challenged, 'method' | 'requestUri'>,
-  credentials: CredentialsFor | undefined,
+  credentials: CredentialsFor,
   again: (lines: readonly HeaderLine[]) => void,
   done: OutcomeHandler,
 ): OutcomeHandler {
-  if (!credentials) return done
   return (outcome) => {
     if (outcome.kind !== 'response' || !CHALLENGES.has(outcome.response.status)) return done(outcome)
     const go = (lines: readonly HeaderLine[]): void => (lines.length > 0 ? again(lines) : done(outcome))

@@ -1,38 +1,33 @@
 /**
  * The client side of a request that is not INVITE (RFC 3261 17.1.2):
  *
- *     trying ─1xx→ proceeding ─final→ completed ─K→ terminated
- *        └──────────final────────────↗    F or a lost connection: terminated
+ *     trying ─1xx→ proceeding ─final→ terminated
+ *        └──────────final───────────↗    F or a lost connection: terminated
  *
- * Timers E and F share one slot of the wheel: it fires for what comes first.
+ * Timers E and F share one slot of the wheel: it fires for what comes first. Of timer K nothing is left but the memory of
+ * the branch: duplicates of an answer are expected for a while, and are no strays.
  */
 import type { Logger } from '../log.ts'
 import { reasonOf } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
 import type { Undo } from '../scope.ts'
+import { Branches } from './branches.ts'
 import type { Outcome, OutcomeHandler, SipResponse } from './contract.ts'
+import type { Origin } from './origin.ts'
 import { Timed, type TimerWheel } from './timer-wheel.ts'
 import type { Timers } from './timers.ts'
 import type { Sender, Wire } from './transport.ts'
 import type { Via } from './via.ts'
-
-export interface ClientRequest {
-  readonly method: string
-  readonly branch: string
-  /** What our Via says, lower case: answers must say the same (RFC 3261 18.1.2). */
-  readonly sentBy: string
-  readonly text: string
-  readonly wire: Wire
-}
-
-type State = 'trying' | 'proceeding' | 'completed' | 'terminated'
 
 export class ClientTransactions {
   readonly wheel: TimerWheel
   readonly timers: () => Timers
   readonly retransmitted: Counter
   readonly #log: Logger
-  readonly #open = new Map<string, ClientTransaction>()
+  readonly #branches = new Branches()
+  /** By the places of their branches. */
+  readonly #open: (ClientTransaction | undefined)[] = []
+  #size = 0
   readonly #stray: Counter
   readonly #timeouts: Counter
   readonly #unreachable: Counter
@@ -48,30 +43,42 @@ export class ClientTransactions {
   }
 
   get size(): number {
-    return this.#open.size
+    return this.#size
   }
 
-  send(request: ClientRequest, done: OutcomeHandler): void {
-    const key = keyOf(request.branch, request.method)
-    const transaction = new ClientTransaction(this, key, request, done)
-    this.#open.set(key, transaction)
+  /** The branch of the request that is sent next. */
+  nextBranch(): string {
+    return this.#branches.next(performance.now(), this.timers().t4)
+  }
+
+  /** `text` has the branch that was asked for last; answers must say what our Via says (RFC 3261 18.1.2). */
+  send(method: string, origin: Origin, text: string, wire: Wire, done: OutcomeHandler): void {
+    const place = this.#branches.take()
+    const transaction = new ClientTransaction(this, place, method, origin, text, wire, done)
+    this.#open[place] = transaction
+    this.#size++
     transaction.start()
   }
 
   /** RFC 3261 17.1.3 and 18.1.2. What belongs to nothing is dropped. */
   receive(response: SipResponse, via: Via): void {
-    const transaction = this.#open.get(keyOf(via.branch ?? '', response.cseq.method))
-    if (!transaction || transaction.sentBy !== sentByOf(via)) return this.#stray.add()
-    transaction.receive(response)
+    const place = this.#branches.placeOf(via.branch ?? '')
+    if (place < 0) return this.#stray.add()
+    const transaction = this.#open[place]
+    if (transaction ? !transaction.isAnsweredBy(response, via) : !this.#isRemembered(place)) return this.#stray.add()
+    transaction?.receive(response)
   }
 
   /** Everything in flight ends as unreachable; for the end of the stack. */
   abandon(reason: string): void {
-    for (const transaction of this.#open.values()) transaction.fail(reason)
+    for (const transaction of this.#open) transaction?.fail(reason)
   }
 
-  forget(key: string): void {
-    this.#open.delete(key)
+  /** `remembered`: it was answered, and more of the same may come. */
+  forget(place: number, remembered: boolean): void {
+    this.#open[place] = undefined
+    this.#size--
+    this.#branches.leave(place, remembered ? performance.now() : undefined)
   }
 
   report(done: OutcomeHandler, outcome: Outcome): void {
@@ -85,52 +92,73 @@ export class ClientTransactions {
       )
     }
   }
+
+  #isRemembered(place: number): boolean {
+    return performance.now() < this.#branches.leftAt(place) + this.timers().t4
+  }
 }
 
 class ClientTransaction extends Timed implements Sender {
-  readonly sentBy: string
   readonly #owner: ClientTransactions
-  readonly #key: string
+  readonly #place: number
+  readonly #method: string
+  readonly #origin: Origin
   readonly #wire: Wire
-  #state: State = 'trying'
-  #text: string
+  /** Undefined once it is over. */
   #done: OutcomeHandler | undefined
+  #text: string
+  #isProceeding = false
   #interval: number
-  #deadline: number
+  readonly #deadline: number
   #unwatch: Undo | undefined
 
-  constructor(owner: ClientTransactions, key: string, request: ClientRequest, done: OutcomeHandler) {
+  constructor(
+    owner: ClientTransactions,
+    place: number,
+    method: string,
+    origin: Origin,
+    text: string,
+    wire: Wire,
+    done: OutcomeHandler,
+  ) {
     super()
     const { t1, f } = owner.timers()
     this.#owner = owner
-    this.#key = key
-    this.sentBy = request.sentBy
-    this.#wire = request.wire
-    this.#text = request.text
+    this.#place = place
+    this.#method = method
+    this.#origin = origin
+    this.#wire = wire
+    this.#text = text
     this.#done = done
     this.#interval = t1
     this.#deadline = performance.now() + f
+    this.#unwatch = undefined
   }
 
   start(): void {
-    // A closed one says why when something is sent on it.
-    if (this.#wire.open) this.#unwatch = this.#wire.onClose(() => this.fail('the connection was lost'))
-    this.#arm()
+    const { wheel, timers } = this.#owner
+    if (this.#wire.reliable) {
+      // A closed one says why when something is sent on it.
+      if (this.#wire.open) this.#unwatch = this.#wire.onClose(() => this.fail('the connection was lost'))
+      wheel.arm(this, timers().f)
+    } else {
+      wheel.arm(this, Math.min(this.#interval, timers().f))
+    }
     this.#transmit()
   }
 
+  isAnsweredBy(response: SipResponse, via: Via): boolean {
+    return this.#method === response.cseq.method && this.#origin.isSentBy(via)
+  }
+
   receive(response: SipResponse): void {
-    if (this.#state === 'completed') return
-    if (response.status < 200) {
-      this.#state = 'proceeding'
-      this.#interval = this.#owner.timers().t2
-      return
-    }
-    this.#finish({ kind: 'response', response })
+    if (response.status >= 200) return this.#finish({ kind: 'response', response })
+    this.#isProceeding = true
+    this.#interval = this.#owner.timers().t2
   }
 
   fail(reason: string): void {
-    if (this.#state === 'trying' || this.#state === 'proceeding') this.#finish({ kind: 'unreachable', reason })
+    if (this.#done) this.#finish({ kind: 'unreachable', reason })
   }
 
   sendFailed(reason: string): void {
@@ -138,19 +166,13 @@ class ClientTransaction extends Timed implements Sender {
   }
 
   fire(): void {
-    if (this.#state === 'completed') return this.#terminate()
-    if (performance.now() >= this.#deadline) return this.#finish({ kind: 'timeout' })
-    if (this.#wire.reliable) return this.#arm()
+    const left = this.#deadline - performance.now()
+    if (left <= 0) return this.#finish({ kind: 'timeout' })
+    if (this.#wire.reliable) return this.#owner.wheel.arm(this, left)
     this.#owner.retransmitted.add()
-    this.#interval = this.#state === 'trying' ? Math.min(this.#interval * 2, this.#owner.timers().t2) : this.#interval
-    this.#arm()
+    if (!this.#isProceeding) this.#interval = Math.min(this.#interval * 2, this.#owner.timers().t2)
+    this.#owner.wheel.arm(this, Math.min(this.#interval, left))
     this.#transmit()
-  }
-
-  /** E on unreliable transports, or F where that is sooner. */
-  #arm(): void {
-    const left = Math.max(0, this.#deadline - performance.now())
-    this.#owner.wheel.arm(this, this.#wire.reliable ? left : Math.min(this.#interval, left))
   }
 
   /** RFC 3261 17.1.4: what cannot be sent is told at once. */
@@ -160,30 +182,13 @@ class ClientTransaction extends Timed implements Sender {
 
   #finish(outcome: Outcome): void {
     const done = this.#done
+    if (!done) return
     this.#done = undefined
     this.#text = ''
     void this.#unwatch?.()
     this.#unwatch = undefined
-    // Timer K: duplicates of the answer are expected for a while, and are no strays.
-    if (outcome.kind === 'response' && !this.#wire.reliable) {
-      this.#state = 'completed'
-      this.#owner.wheel.arm(this, this.#owner.timers().t4)
-    } else {
-      this.#terminate()
-    }
-    if (done) this.#owner.report(done, outcome)
-  }
-
-  #terminate(): void {
-    this.#state = 'terminated'
     this.#owner.wheel.cancel(this)
-    this.#owner.forget(this.#key)
+    this.#owner.forget(this.#place, outcome.kind === 'response' && !this.#wire.reliable)
+    this.#owner.report(done, outcome)
   }
-}
-
-const keyOf = (branch: string, method: string): string => `${branch}|${method}`
-
-/** Host and port of a Via as they are compared; 5060 is what no port says, 5061 for TLS. */
-export function sentByOf({ host, port, protocol }: Pick<Via, 'host' | 'port' | 'protocol'>): string {
-  return `${host.toLowerCase()}:${port ?? (protocol === 'TLS' ? 5061 : 5060)}`
 }

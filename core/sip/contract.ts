@@ -106,6 +106,16 @@ export type OutcomeHandler = (outcome: Outcome) => void
 export interface RequestBody {
   readonly contentType: string
   readonly content: string | Buffer
+  /** Where it is prepared: Content-Type, Content-Length, the empty line and the content, one character per byte. */
+  written?(compact: boolean): string
+}
+
+/** What a request says of its own, beside the lines that say where it goes and where it comes from. */
+export interface RequestContent {
+  readonly headers: readonly HeaderLine[]
+  readonly body?: RequestBody | undefined
+  /** Where they are prepared: the headers as lines with their CRLF, one character per byte; `compact` with their short names. */
+  written?(compact: boolean): string
 }
 
 /** A request of ours that was answered 401 or 407. */
@@ -173,13 +183,7 @@ export interface Dialog extends DialogState {
    * RFC 3261 12.2.1. A challenge is answered once, where there are credentials for it; what comes then is the outcome. A
    * body over 1300 bytes on UDP goes over a TCP flow of the same peer where one is open.
    */
-  request(
-    method: string,
-    headers: readonly HeaderLine[],
-    body: RequestBody | undefined,
-    done: OutcomeHandler,
-    credentials?: CredentialsFor,
-  ): void
+  request(method: string, content: RequestContent, done: OutcomeHandler, credentials?: CredentialsFor): void
   /** Its requests go over this flow from now on: the peer has shown, by other means than a request in this dialog, that it is there. */
   rebind(flow: Flow): void
   /** Raises the number of the next request, never lowers it. */

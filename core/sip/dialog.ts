@@ -9,21 +9,20 @@ import type {
   DialogRecord,
   DialogUsage,
   Flow,
-  HeaderLine,
   OutcomeHandler,
   Protocol,
   Refusal,
-  RequestBody,
+  RequestContent,
   ServerTransaction,
 } from './contract.ts'
+import type { Origin } from './origin.ts'
 import { type Draft, failSoon, type Outgoing } from './outgoing.ts'
 import { parseNameAddr, parseUri } from './parse-uri.ts'
 import { type Routing, routingOf } from './routing.ts'
-import { RequestTemplate } from './serialize.ts'
 import { type Wire, wireOf } from './transport.ts'
 import type { Transports } from './transports.ts'
 import type { SipUri } from './uri.ts'
-import type { ViaParts } from './via.ts'
+import { RequestTemplate } from './write-request.ts'
 
 export interface DialogContext {
   readonly transports: Transports
@@ -37,10 +36,10 @@ export interface DialogContext {
 /** What UDP carries (RFC 768), less a header block of its longest. */
 const DATAGRAM_ROOM = 65507 - 4096
 
-/** The header block of a method's requests on one kind of wire. */
+/** The header block of a method's requests from one address of ours. */
 interface Prepared {
   readonly method: string
-  readonly via: ViaParts
+  readonly origin: Origin
   readonly template: RequestTemplate
 }
 
@@ -153,30 +152,28 @@ export class SipDialog implements Dialog {
     this.#unwatch = wire.reliable && !this.#disposed ? wire.onClose(() => this.#lost(wire)) : undefined
   }
 
-  request(
-    method: string,
-    headers: readonly HeaderLine[],
-    body: RequestBody | undefined,
-    done: OutcomeHandler,
-    credentials?: CredentialsFor,
-  ): void {
-    const { requestUri } = this.routing
-    const again = (lines: readonly HeaderLine[]): void => {
-      if (this.#disposed) failSoon(done, 'the dialog is over')
-      else this.#send(method, [...headers, ...lines], body, done)
-    }
-    this.#send(method, headers, body, answeringChallenges({ method, requestUri }, credentials, again, done))
+  request(method: string, content: RequestContent, done: OutcomeHandler, credentials?: CredentialsFor): void {
+    if (!credentials) return this.#send(method, content, done)
+    const { headers, body } = content
+    const answered = answeringChallenges(
+      { method, requestUri: this.routing.requestUri },
+      credentials,
+      (lines) => {
+        if (this.#disposed) failSoon(done, 'the dialog is over')
+        else this.#send(method, { headers: [...headers, ...lines], body }, done)
+      },
+      done,
+    )
+    this.#send(method, content, answered)
   }
 
-  #send(method: string, headers: readonly HeaderLine[], body: RequestBody | undefined, done: OutcomeHandler): void {
-    const draft = new DialogRequest(this, method, ++this.#localCseq, headers, body)
+  #send(method: string, content: RequestContent, done: OutcomeHandler): void {
+    const draft = new DialogRequest(this, method, ++this.#localCseq, content)
     const { outgoing } = this.#context
     const wire = this.flow
+    if (wire && (wire.reliable || this.#record.followFlow)) return outgoing.send(draft, wire, this.#remoteTarget, done)
     const { nextHop } = this.routing
-    if (wire && (wire.reliable || this.#record.followFlow))
-      outgoing.send(draft, wire, parseUri(this.#remoteTarget), done)
-    else if (nextHop && (wire || this.#canConnect))
-      outgoing.sendTo(draft, nextHop, { transport: this.#way.transport }, done)
+    if (nextHop && (wire || this.#canConnect)) outgoing.sendTo(draft, nextHop, { transport: this.#way.transport }, done)
     else failSoon(done, 'the connection is gone')
   }
 
@@ -215,16 +212,14 @@ export class SipDialog implements Dialog {
     return this.#routing
   }
 
-  template(method: string, wire: Wire): RequestTemplate {
-    const via = this.#context.outgoing.viaFor(wire)
+  template(method: string, wire: Wire, origin: Origin): RequestTemplate {
     const prepared = this.#prepared
-    if (prepared && prepared.method === method && sameVia(prepared.via, via)) return prepared.template
+    if (prepared && prepared.method === method && prepared.origin === origin) return prepared.template
     const { requestUri, routes } = this.routing
     const { maxForwards, compact } = this.#context.outgoing
     const template = new RequestTemplate({
       method,
       requestUri,
-      via,
       maxForwards,
       from: `${this.localUri};tag=${this.localTag}`,
       to: this.remoteTag === '' ? this.remoteUri : `${this.remoteUri};tag=${this.remoteTag}`,
@@ -233,7 +228,7 @@ export class SipDialog implements Dialog {
       routes,
       compact,
     })
-    this.#prepared = { method, via, template }
+    this.#prepared = { method, origin, template }
     return template
   }
 
@@ -257,37 +252,23 @@ class DialogRequest implements Draft {
   readonly method: string
   readonly #dialog: SipDialog
   readonly #cseq: number
-  readonly #headers: readonly HeaderLine[]
-  readonly #body: RequestBody | undefined
+  readonly #content: RequestContent
 
-  constructor(
-    dialog: SipDialog,
-    method: string,
-    cseq: number,
-    headers: readonly HeaderLine[],
-    body: RequestBody | undefined,
-  ) {
+  constructor(dialog: SipDialog, method: string, cseq: number, content: RequestContent) {
     this.#dialog = dialog
     this.method = method
     this.#cseq = cseq
-    this.#headers = headers
-    this.#body = body
+    this.#content = content
   }
 
-  write(wire: Wire, branch: string): string {
-    return this.#dialog
-      .template(this.method, wire)
-      .write({ branch, cseq: this.#cseq, headers: this.#headers, body: this.#body })
+  write(wire: Wire, origin: Origin, branch: string): string {
+    return this.#dialog.template(this.method, wire, origin).write(origin, branch, this.#cseq, this.#content)
   }
 }
 
 /** A Contact with the port the connection came from names the connection, not a port that anybody listens on. */
 function listens(contact: SipUri, remote: Address): boolean {
   return contact.port !== remote.port
-}
-
-function sameVia(a: ViaParts, b: ViaParts): boolean {
-  return a.host === b.host && a.port === b.port && a.protocol === b.protocol && a.rport === b.rport
 }
 
 export function dialogId(callId: string, localTag: string, remoteTag: string): string {

@@ -25,8 +25,6 @@ export const newTag = randomId
 /** A Call-ID; it needs no host, being unique without one. */
 export const newCallId = randomId
 
-export const newBranch = (): string => BRANCH_COOKIE + randomId()
-
 /**
  * Whether a branch identifies its transaction by itself. The bare cookie, or none, is treated as of RFC 2543
  * (RFC 3261 17.2.3, RFC 4475 3.2).

@@ -2,11 +2,12 @@
 import { answeringChallenges } from './challenged.ts'
 import type { HeaderLine, OutcomeHandler, OutOfDialogRequest, RequestIdentity } from './contract.ts'
 import { newCallId, newTag } from './id.ts'
+import type { Origin } from './origin.ts'
 import { type Draft, failSoon, type Outgoing } from './outgoing.ts'
-import { parseNameAddr, parseUri } from './parse-uri.ts'
+import { parseNameAddr } from './parse-uri.ts'
 import { type Routing, routingOf } from './routing.ts'
-import { writeRequest } from './serialize.ts'
 import { type Wire, wireOf } from './transport.ts'
+import { writeRequest } from './write-request.ts'
 
 /** Methods whose requests say where their sender is reached (RFC 3261 table 2, RFC 6665 8.1). */
 const WITH_CONTACT: ReadonlySet<string> = new Set(['NOTIFY', 'SUBSCRIBE', 'OPTIONS', 'REFER'])
@@ -22,7 +23,7 @@ export function sendOutOfDialog(
   const draft = new OutOfDialogDraft(request, routing, outgoing, contactFor)
   const send = (finished: OutcomeHandler): void => {
     if (request.flow?.open) {
-      outgoing.send(draft, wireOf(request.flow), parseUri(request.requestUri), finished)
+      outgoing.send(draft, wireOf(request.flow), request.requestUri, finished)
     } else if (routing.nextHop) {
       outgoing.sendTo(draft, routing.nextHop, outgoing.wayBy(request.transport), finished)
     } else {
@@ -33,8 +34,9 @@ export function sendOutOfDialog(
     draft.authorize(lines)
     send(done)
   }
-  const { method } = request
-  send(answeringChallenges({ method, requestUri: routing.requestUri }, request.credentials, again, done))
+  const { method, credentials } = request
+  if (credentials) send(answeringChallenges({ method, requestUri: routing.requestUri }, credentials, again, done))
+  else send(done)
 }
 
 class OutOfDialogDraft implements Draft {
@@ -65,12 +67,12 @@ class OutOfDialogDraft implements Draft {
     this.#credentials = credentials
   }
 
-  write(wire: Wire, branch: string): string {
+  write(wire: Wire, origin: Origin, branch: string): string {
     const { method, from, to, headers = [], body } = this.#request
     return writeRequest({
       method,
       requestUri: this.#routing.requestUri,
-      via: this.#outgoing.viaFor(wire),
+      origin,
       branch,
       maxForwards: this.#outgoing.maxForwards,
       from: `${asNameAddr(from)};tag=${this.#identity.fromTag}`,
@@ -79,8 +81,7 @@ class OutOfDialogDraft implements Draft {
       cseq: this.#cseq,
       contact: WITH_CONTACT.has(method) && !hasContact(headers) ? this.#contactFor(wire) : undefined,
       routes: this.#routing.routes,
-      headers: [...headers, ...this.#credentials],
-      body,
+      content: { headers: [...headers, ...this.#credentials], body },
       compact: this.#outgoing.compact,
     })
   }

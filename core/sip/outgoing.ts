@@ -1,20 +1,20 @@
 /** The way of a request out: which wire, which Via, the next address where one fails (RFC 3263 4.3), TCP where it is too big. */
 import type { Globals, System } from '../endpoints.ts'
 import type { Addressing } from './addressing.ts'
-import { type ClientTransactions, sentByOf } from './client-transaction.ts'
+import type { ClientTransactions } from './client-transaction.ts'
 import type { Connection } from './connection.ts'
 import type { Outcome, OutcomeHandler, Protocol } from './contract.ts'
-import { newBranch } from './id.ts'
+import { type Origin, Origins } from './origin.ts'
+import { parseUri } from './parse-uri.ts'
 import type { Resolver, Target } from './resolve.ts'
 import type { Wire } from './transport.ts'
 import type { Transports } from './transports.ts'
 import type { SipUri } from './uri.ts'
-import type { ViaParts } from './via.ts'
 
 /** A request that can be written for whatever wire it goes out on. */
 export interface Draft {
   readonly method: string
-  write(wire: Wire, branch: string): string
+  write(wire: Wire, origin: Origin, branch: string): string
 }
 
 /** What is wanted of the way to a URI. */
@@ -39,6 +39,7 @@ const MOST_ON_UDP = 1300
 
 export class Outgoing {
   readonly #context: OutgoingContext
+  readonly #origins = new Origins()
 
   constructor(context: OutgoingContext) {
     this.#context = context
@@ -52,29 +53,26 @@ export class Outgoing {
     return this.#context.system().compact_headers
   }
 
-  viaFor(wire: Wire): ViaParts {
-    const { host, port } = this.#context.addressing.ownAddress(wire)
-    return { protocol: wire.protocol, host, port, rport: !this.#context.system().disable_rport }
+  /** `peer` is the Contact of who gets it: it tells which connection of the same address is theirs. */
+  send(draft: Draft, wire: Wire, peer: SipUri | string | undefined, done: OutcomeHandler): void {
+    const { transactions } = this.#context
+    const origin = this.#originOf(wire)
+    const text = draft.write(wire, origin, transactions.nextBranch())
+    const isBig = text.length > MOST_ON_UDP && !wire.reliable
+    if (isBig && this.#sendByStream(draft, wire, typeof peer === 'string' ? parseUri(peer) : peer, done)) return
+    transactions.send(draft.method, origin, text, wire, done)
   }
 
-  /** `peer` is the Contact of who gets it: it tells which connection of the same address is theirs. */
-  send(draft: Draft, wire: Wire, peer: SipUri | undefined, done: OutcomeHandler): void {
-    const branch = newBranch()
-    const text = draft.write(wire, branch)
-    if (text.length > MOST_ON_UDP && !wire.reliable) {
-      const connection = this.streamInstead(wire, peer)
-      if (connection && peer) {
-        const answered = (outcome: Outcome): void => {
-          if (outcome.kind !== 'response' || outcome.response.status !== 481) return done(outcome)
-          // A second phone of the account at this address has no such dialog; only who has the Contact can end it.
-          connection.noteStranger(peer)
-          const another = newBranch()
-          this.#transmit(draft.method, another, draft.write(wire, another), wire, done)
-        }
-        return this.#transmit(draft.method, branch, draft.write(connection, branch), connection, answered)
-      }
-    }
-    this.#transmit(draft.method, branch, text, wire, done)
+  #sendByStream(draft: Draft, wire: Wire, peer: SipUri | undefined, done: OutcomeHandler): boolean {
+    const connection = this.streamInstead(wire, peer)
+    if (!connection || !peer) return false
+    this.#transmit(draft, connection, (outcome) => {
+      if (outcome.kind !== 'response' || outcome.response.status !== 481) return done(outcome)
+      // A second phone of the account at this address has no such dialog; only who has the Contact can end it.
+      connection.noteStranger(peer)
+      this.#transmit(draft, wire, done)
+    })
+    return true
   }
 
   /** An open connection of the same peer, that takes what is too big for UDP. */
@@ -108,10 +106,15 @@ export class Outgoing {
     })
   }
 
-  #transmit(method: string, branch: string, text: string, wire: Wire, done: OutcomeHandler): void {
-    const { host, port } = this.#context.addressing.ownAddress(wire)
-    const sentBy = sentByOf({ host, port, protocol: wire.protocol })
-    this.#context.transactions.send({ method, branch, sentBy, text, wire }, done)
+  #transmit(draft: Draft, wire: Wire, done: OutcomeHandler): void {
+    const { transactions } = this.#context
+    const origin = this.#originOf(wire)
+    transactions.send(draft.method, origin, draft.write(wire, origin, transactions.nextBranch()), wire, done)
+  }
+
+  #originOf(wire: Wire): Origin {
+    const { addressing, system } = this.#context
+    return this.#origins.of(addressing.ownAddress(wire), wire.protocol, !system().disable_rport)
   }
 }
 

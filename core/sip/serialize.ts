@@ -1,14 +1,14 @@
 /**
- * Writing messages. Whatever is given as a value, it stays within its line: CR, LF and NUL become spaces, so nothing a
+ * Writing answers, and what all messages are written with. Whatever is given as a value, it stays within its line: CR, LF and NUL become spaces, so nothing a
  * peer said can begin a header of its own. Content-Length is always written, last. What comes out is a string with one
  * character per byte.
  */
-import type { Address, HeaderLine, RequestBody, SipRequest } from './contract.ts'
+import type { Address, HeaderLine, SipRequest } from './contract.ts'
 import { isToken, splitList, toWire } from './grammar.ts'
 import { writtenName } from './headers.ts'
 import { wireLines } from './message.ts'
 import { reasonPhrase } from './reason.ts'
-import { type ViaParts, viaBeforeBranch, viaForAnswer } from './via.ts'
+import { viaForAnswer } from './via.ts'
 
 export interface ResponseParts {
   readonly request: SipRequest
@@ -60,69 +60,6 @@ function taggedTo(line: string, { request, status, toTag }: ResponseParts): stri
   return toTag === undefined || status === 100 || request.to.tag !== undefined ? line : `${line};tag=${toTag}`
 }
 
-export interface RequestParts {
-  readonly method: string
-  readonly requestUri: string
-  readonly via: ViaParts
-  readonly branch: string
-  readonly maxForwards: number
-  /** Header values, with their tags. */
-  readonly from: string
-  readonly to: string
-  readonly callId: string
-  readonly cseq: number
-  readonly contact?: string
-  /** Values of Route, topmost first. */
-  readonly routes?: readonly string[]
-  readonly headers?: readonly HeaderLine[]
-  readonly body?: RequestBody
-  readonly compact?: boolean
-}
-
-export function writeRequest(parts: RequestParts): string {
-  return new RequestTemplate(parts).write(parts)
-}
-
-/** What is the same in all requests of a dialog. */
-export type TemplateParts = Omit<RequestParts, 'branch' | 'cseq' | 'headers' | 'body'>
-/** What differs from request to request. */
-export type TemplateFill = Pick<RequestParts, 'branch' | 'cseq' | 'headers' | 'body'>
-
-/** Requests of one dialog: the header block is prepared once, a request costs about a microsecond. */
-export class RequestTemplate {
-  readonly #beforeBranch: string
-  readonly #beforeCseq: string
-  readonly #afterCseq: string
-  readonly #compact: boolean
-
-  constructor(parts: TemplateParts) {
-    const { method, compact = false } = parts
-    if (!isToken(method)) throw new Error(`'${method}' is no method`)
-    this.#compact = compact
-    this.#beforeBranch =
-      `${method} ${wireValue(parts.requestUri).replaceAll(' ', '%20')} SIP/2.0\r\n` +
-      `${writtenName('Via', compact)}: ${wireValue(viaBeforeBranch(parts.via))}`
-    this.#beforeCseq =
-      `\r\nMax-Forwards: ${parts.maxForwards}\r\n` +
-      headerBlock(
-        (parts.routes ?? []).map((route) => ['Route', route] as const),
-        compact,
-      ) +
-      headerLine('From', parts.from, compact) +
-      headerLine('To', parts.to, compact) +
-      headerLine('Call-ID', parts.callId, compact) +
-      (parts.contact === undefined ? '' : headerLine('Contact', parts.contact, compact)) +
-      'CSeq: '
-    this.#afterCseq = ` ${method}\r\n`
-  }
-
-  write({ branch, cseq, headers, body }: TemplateFill): string {
-    let head = this.#beforeBranch + wireValue(branch) + this.#beforeCseq + String(cseq) + this.#afterCseq
-    if (headers) head += headerBlock(headers, this.#compact)
-    return withBody(head, body?.contentType, body?.content, this.#compact)
-  }
-}
-
 /** Header lines as they go on the wire, each with its CRLF: UTF-8 bytes as characters. */
 export function headerBlock(lines: readonly HeaderLine[], compact = false): string {
   let block = ''
@@ -130,7 +67,7 @@ export function headerBlock(lines: readonly HeaderLine[], compact = false): stri
   return block
 }
 
-function headerLine(name: string, value: string, compact: boolean): string {
+export function headerLine(name: string, value: string, compact: boolean): string {
   return `${headerName(name, compact)}: ${wireValue(value)}\r\n`
 }
 
@@ -150,7 +87,7 @@ function headerName(name: string, compact: boolean): string {
 }
 
 const UNSAFE = /[\r\n\0]/
-function wireValue(value: string): string {
+export function wireValue(value: string): string {
   const safe = UNSAFE.test(value) ? value.replace(/[\r\n\0]/g, ' ') : value
   return toWire(safe)
 }

@@ -37,10 +37,14 @@ export class Facts {
     return new SubsOf(subscription, this.#sip)
   }
 
-  sending(subscription: NotifierSubscription, { headers, request }: Notification): void {
+  sending(subscription: NotifierSubscription, notification: Notification): void {
     const listeners = this.#listeners['local-request']
     if (listeners.size === 0) return
-    this.#tell('local-request', { subs: this.subs(subscription), headers, body: request })
+    this.#tell('local-request', {
+      subs: this.subs(subscription),
+      headers: notification.headers,
+      body: notification.body,
+    })
   }
 
   answered(subscription: NotifierSubscription, outcome: Outcome): void {

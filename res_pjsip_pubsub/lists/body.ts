@@ -1,5 +1,6 @@
 /** The body of a list's NOTIFY: made of the bodies of its resources, which are shared with everybody else who watches them. */
 import { createHash, randomBytes } from 'node:crypto'
+import type { RequestBody } from '../../core/sip/contract.ts'
 import type { SentBody } from '../bodies.ts'
 import {
   type Composition,
@@ -80,8 +81,8 @@ export class ListBody implements SentBody {
   }
 
   /** To be called once: the numbers of its parts go up. */
-  withVersion(version: number): string {
-    return this.#print(this.#made.document, version, this.#boundary)
+  content(version: number): RequestBody {
+    return { contentType: this.type, content: this.#print(this.#made.document, version, this.#boundary) }
   }
 
   get #made(): Composition {

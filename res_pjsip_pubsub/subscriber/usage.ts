@@ -185,8 +185,7 @@ export class Usage<T> {
     this.#silence.set(timerN, () => this.#end({ why: 'no NOTIFY came within Timer N', comeback: AT_ONCE }))
     this.dialog.request(
       'SUBSCRIBE',
-      headers(expires),
-      undefined,
+      { headers: headers(expires) },
       (outcome) => this.#answered(expires, outcome),
       credentials,
     )

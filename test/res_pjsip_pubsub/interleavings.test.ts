@@ -6,6 +6,7 @@ import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { Counter } from '../../core/metrics.ts'
 import { defaultsOf } from '../../core/options.ts'
+import { PreparedHeaders } from '../../core/sip/prepared-headers.ts'
 import type { Timed } from '../../core/sip/timer-wheel.ts'
 import { Watched } from '../../core/watch.ts'
 import { Bodies } from '../../res_pjsip_pubsub/bodies.ts'
@@ -77,7 +78,7 @@ class World {
       partOf: () => 'whole',
       statusChanged: () => undefined,
       credentialsFor: () => undefined,
-      notifyHeaders: () => [],
+      notifyHeaders: () => new PreparedHeaders([]),
       keep: () => undefined,
       mayNotify: () => true,
       lost: () => void this.lostOnes++,

@@ -14,6 +14,7 @@ import type {
   Protocol,
   Refusal,
   RequestBody,
+  RequestContent,
   ServerTransaction,
   Sip,
   SipRequest,
@@ -65,7 +66,7 @@ export class FakeNotify {
   constructor(cseq: number, headers: readonly HeaderLine[], body: RequestBody | undefined, done: OutcomeHandler) {
     this.cseq = cseq
     this.headers = headers
-    this.body = body
+    this.body = body && { contentType: body.contentType, content: body.content }
     this.#done = done
   }
 
@@ -163,7 +164,7 @@ export class FakeDialog implements Dialog {
     return undefined
   }
 
-  request(method: string, headers: readonly HeaderLine[], body: RequestBody | undefined, done: OutcomeHandler): void {
+  request(method: string, { headers, body }: RequestContent, done: OutcomeHandler): void {
     if (this.disposed) throw new Error('a request in a dialog that is disposed of')
     const notify = new FakeNotify(++this.localCseq, headers, body, done)
     this.notifies.push(notify)

@@ -49,7 +49,7 @@ describe('challenges to requests of ours', () => {
     it(`are answered once in a dialog${late ? ', also where the credentials take time' : ''}`, async () => {
       await phone.request('SUBSCRIBE')
       const outcome = new Promise<Outcome>((resolve) => {
-        dialog?.request('NOTIFY', [['Event', 'x']], undefined, resolve, credentials(asked, late))
+        dialog?.request('NOTIFY', { headers: [['Event', 'x']] }, resolve, credentials(asked, late))
       })
       const first = await phone.next('NOTIFY')
       expect(first.header('authorization')).to.equal('')
@@ -100,7 +100,7 @@ describe('challenges to requests of ours', () => {
     await phone.request('SUBSCRIBE')
     const outcome = (which: CredentialsFor): Promise<Outcome> =>
       new Promise((resolve) => {
-        dialog?.request('NOTIFY', [], undefined, resolve, which)
+        dialog?.request('NOTIFY', { headers: [] }, resolve, which)
       })
     const refused = outcome(() => [])
     phone.respond(await phone.next('NOTIFY'), 401, [['WWW-Authenticate', CHALLENGE]])

@@ -59,7 +59,8 @@ describe('dialogs', () => {
 
   const notify = (dialog: Dialog, content = 'state'): Promise<Outcome> =>
     new Promise((resolve) => {
-      dialog.request('NOTIFY', [['Event', 'presence']], { contentType: 'text/plain', content }, resolve)
+      const body = { contentType: 'text/plain', content }
+      dialog.request('NOTIFY', { headers: [['Event', 'presence']], body }, resolve)
     })
 
   const statusOf = (outcome: Outcome): number | string =>

@@ -186,7 +186,7 @@ describe('requests of ours', () => {
     stack.handle('SUBSCRIBE', (tx) => {
       const dialog = stack.createDialog(tx, { followFlow: true })
       tx.answer({ status: 200, dialog })
-      notify = () => new Promise((resolve) => dialog.request('NOTIFY', [], undefined, resolve))
+      notify = () => new Promise((resolve) => dialog.request('NOTIFY', { headers: [] }, resolve))
     })
     let notify: (() => Promise<Outcome>) | undefined
     const phone = await phoneOf()

@@ -3,17 +3,21 @@ import * as fc from 'fast-check'
 import { checkRequest, checkResponse } from '../../../core/sip/check.ts'
 import type { HeaderLine } from '../../../core/sip/contract.ts'
 import { fromWire } from '../../../core/sip/grammar.ts'
-import { newBranch } from '../../../core/sip/id.ts'
 import { topVia } from '../../../core/sip/message.ts'
-import { type RequestParts, RequestTemplate, writeRequest, writeResponse } from '../../../core/sip/serialize.ts'
+import { Origin } from '../../../core/sip/origin.ts'
+import { writeResponse } from '../../../core/sip/serialize.ts'
+import { type RequestParts, RequestTemplate, writeRequest } from '../../../core/sip/write-request.ts'
 import { requestOf, responseOf, sipBytes, subscribeLines } from '../../support/sip-text.ts'
 
 const source = { address: '192.0.2.7', port: 5099 }
 
+const origin = new Origin({ host: '192.0.2.1', port: 5060 }, 'UDP', true)
+const body = { contentType: 'text/plain', content: 'Grüße' }
+
 const notify: RequestParts = {
   method: 'NOTIFY',
   requestUri: 'sip:100@192.0.2.7:5062',
-  via: { protocol: 'UDP', host: '192.0.2.1', port: 5060 },
+  origin,
   branch: 'z9hG4bKbranch',
   maxForwards: 70,
   from: '<sip:200@192.0.2.1>;tag=local',
@@ -22,11 +26,13 @@ const notify: RequestParts = {
   cseq: 12,
   contact: '<sip:192.0.2.1:5060>',
   routes: ['<sip:p1;lr>', '<sip:p2;lr>'],
-  headers: [
-    ['Event', 'dialog'],
-    ['Subscription-State', 'active;expires=599'],
-  ],
-  body: { contentType: 'text/plain', content: 'Grüße' },
+  content: {
+    headers: [
+      ['Event', 'dialog'],
+      ['Subscription-State', 'active;expires=599'],
+    ],
+    body,
+  },
 }
 
 describe('Writing responses', () => {
@@ -151,17 +157,17 @@ describe('Writing requests', () => {
 
   it('writes one request after the other from a template', () => {
     const template = new RequestTemplate(notify)
-    const one = requestOf(template.write({ branch: newBranch(), cseq: 1, headers: [['Event', 'dialog']] }))
-    const two = requestOf(template.write({ branch: newBranch(), cseq: 2, body: notify.body }))
+    const one = requestOf(template.write(origin, 'z9hG4bK1', 1, { headers: [['Event', 'dialog']] }))
+    const two = requestOf(template.write(origin, 'z9hG4bK2', 2, { headers: [], body }))
+    expect([topVia(one)?.branch, topVia(two)?.branch]).to.deep.equal(['z9hG4bK1', 'z9hG4bK2'])
     expect([one.cseq.number, two.cseq.number]).to.deep.equal([1, 2])
-    expect(topVia(one)?.branch).to.not.equal(topVia(two)?.branch)
     expect([one.body.length, two.body.toString()]).to.deep.equal([0, 'Grüße'])
     expect([one.header('Event'), two.header('Event')]).to.deep.equal(['dialog', undefined])
   })
 
   it('has no method and no header name that is no token', () => {
     expect(() => writeRequest({ ...notify, method: 'NOTIFY x' })).to.throw('method')
-    expect(() => writeRequest({ ...notify, headers: [['Event: x\r\nEvil', 'y']] })).to.throw('header name')
+    expect(() => writeRequest({ ...notify, content: { headers: [['Event: x\r\nEvil', 'y']] } })).to.throw('header name')
   })
 })
 
@@ -173,7 +179,11 @@ describe('What is written', () => {
   it('has exactly the headers that were given, whatever their values', () => {
     fc.assert(
       fc.property(lines, nasty, nasty, (headers: HeaderLine[], callId, content) => {
-        const text = writeRequest({ ...notify, callId, headers, body: { contentType: 'text/plain', content } })
+        const text = writeRequest({
+          ...notify,
+          callId,
+          content: { headers, body: { contentType: 'text/plain', content } },
+        })
         const request = requestOf(text)
         for (const name of names) {
           const given = headers.filter((line) => line[0] === name).length
@@ -206,8 +216,7 @@ describe('What is written', () => {
           ...notify,
           ...rest,
           from: `<sip:a@h>;tag=${tag}`,
-          headers: [['Subject', subject]],
-          body: { contentType: 'text/plain', content },
+          content: { headers: [['Subject', subject]], body: { contentType: 'text/plain', content } },
         })
         const request = requestOf(text)
         expect(checkRequest(request, { supported: [] })).to.equal(undefined)

@@ -33,7 +33,8 @@ describe('sip stack over UDP', () => {
     stack.handle('SUBSCRIBE', (tx) => {
       const dialog = stack.createDialog(tx, { followFlow: false })
       tx.answer({ status: 200, dialog, headers: [['Expires', '600']] })
-      dialog.request('NOTIFY', [['Event', 'presence']], { contentType: 'text/plain', content: 'on' }, () => undefined)
+      const body = { contentType: 'text/plain', content: 'on' }
+      dialog.request('NOTIFY', { headers: [['Event', 'presence']], body }, () => undefined)
     })
     const dialog = phone.dialog('sip:101@127.0.0.1')
     const answer = await phone.request('SUBSCRIBE', { dialog, headers: [['Event', 'presence']] })

@@ -59,7 +59,7 @@ describe('transports', () => {
           expect(tx.source).to.deep.equal(phone.local)
           const dialog = stack.createDialog(tx, { followFlow: false })
           tx.answer({ status: 200, dialog })
-          dialog.request('NOTIFY', [], undefined, () => undefined)
+          dialog.request('NOTIFY', { headers: [] }, () => undefined)
         })
         const dialog = phone.dialog('sip:101@127.0.0.1')
         const answer = await phone.request('SUBSCRIBE', { dialog })

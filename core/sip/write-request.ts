@@ -1,0 +1,88 @@
+/** Writing requests: strings with one character per byte. Those of a dialog have most of their header block prepared. */
+import type { RequestBody, RequestContent } from './contract.ts'
+import { isToken, toWire } from './grammar.ts'
+import { writtenName } from './headers.ts'
+import type { Origin } from './origin.ts'
+import { headerBlock, headerLine, wireValue } from './serialize.ts'
+
+/** What is the same in all requests of a dialog. */
+export interface TemplateParts {
+  readonly method: string
+  readonly requestUri: string
+  readonly maxForwards: number
+  /** Header values, with their tags. */
+  readonly from: string
+  readonly to: string
+  readonly callId: string
+  readonly contact?: string
+  /** Values of Route, topmost first. */
+  readonly routes?: readonly string[]
+  readonly compact?: boolean
+}
+
+export interface RequestParts extends TemplateParts {
+  readonly origin: Origin
+  readonly branch: string
+  readonly cseq: number
+  readonly content: RequestContent
+}
+
+export function writeRequest(parts: RequestParts): string {
+  return new RequestTemplate(parts).write(parts.origin, parts.branch, parts.cseq, parts.content)
+}
+
+/** Requests of one dialog: what is the same in all of them is written once. */
+export class RequestTemplate {
+  readonly #method: string
+  readonly #compact: boolean
+  readonly #beforeOrigin: string
+  readonly #beforeCseq: string
+
+  constructor(parts: TemplateParts) {
+    const { method, compact = false, routes = [] } = parts
+    if (!isToken(method)) throw new Error(`'${method}' is no method`)
+    this.#method = method
+    this.#compact = compact
+    const requestUri = wireValue(parts.requestUri).replaceAll(' ', '%20')
+    this.#beforeOrigin = flat(`${method} ${requestUri} SIP/2.0\r\n${writtenName('Via', compact)}: `)
+    const lines = [`\r\nMax-Forwards: ${parts.maxForwards}\r\n`]
+    for (const route of routes) lines.push(headerLine('Route', route, compact))
+    lines.push(
+      headerLine('From', parts.from, compact),
+      headerLine('To', parts.to, compact),
+      headerLine('Call-ID', parts.callId, compact),
+      parts.contact === undefined ? '' : headerLine('Contact', parts.contact, compact),
+      'CSeq: ',
+    )
+    this.#beforeCseq = flat(lines.join(''))
+  }
+
+  /** `branch` is a token. */
+  write(origin: Origin, branch: string, cseq: number, content: RequestContent): string {
+    const compact = this.#compact
+    return (
+      `${this.#beforeOrigin}${origin.beforeBranch}${branch}${this.#beforeCseq}${cseq} ${this.#method}\r\n` +
+      (content.written ? content.written(compact) : headerBlock(content.headers, compact)) +
+      writtenBody(content.body, compact)
+    )
+  }
+}
+
+/** Content-Type, Content-Length, the empty line and what comes after it. */
+function writtenBody(body: RequestBody | undefined, compact: boolean): string {
+  if (!body) return compact ? 'l: 0\r\n\r\n' : 'Content-Length: 0\r\n\r\n'
+  if (body.written) return body.written(compact)
+  const content = typeof body.content === 'string' ? toWire(body.content) : body.content.toString('latin1')
+  return bodyStart(content.length > 0 ? body.contentType : undefined, compact) + `${content.length}\r\n\r\n${content}`
+}
+
+/** Content-Type, if it is said, and Content-Length up to the number. */
+export function bodyStart(contentType: string | undefined, compact: boolean): string {
+  const type = contentType === undefined ? '' : headerLine('Content-Type', contentType, compact)
+  return `${type}${writtenName('Content-Length', compact)}: `
+}
+
+/** A string that was put together keeps its pieces; this one lasts as long as its dialog. */
+function flat(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1')
+}
