@@ -2,7 +2,7 @@
 import type { SipRequest } from '../../core/sip/contract.ts'
 import { parseMessage } from '../../core/sip/message.ts'
 import { Origin } from '../../core/sip/origin.ts'
-import { writeResponse } from '../../core/sip/serialize.ts'
+import { writeResponse } from '../../core/sip/write-response.ts'
 import { RequestTemplate } from '../../core/sip/write-request.ts'
 import { type Timing, time } from './timing.ts'
 

@@ -1,8 +1,9 @@
 /** What a message must have before anybody deals with it (RFC 3261 8.1.1, 8.2, 18.3, 20). */
-import type { Refusal, SipRequest, SipResponse } from './contract.ts'
+import type { Refusal } from './contract.ts'
 import { parseDigits } from './grammar.ts'
-import { headerKey } from './headers.ts'
-import { lineCount, topVia } from './message.ts'
+import { HEADER, headerNumber } from './headers.ts'
+import type { ParsedRequest, ParsedResponse } from './message.ts'
+import { KNOWN_METHODS } from './methods.ts'
 import { schemeOf } from './parse-uri.ts'
 import { parseOptionTags } from './values.ts'
 
@@ -11,25 +12,7 @@ export interface CheckSettings {
   readonly supported: readonly string[]
 }
 
-/** Methods of the RFCs: without a handler they are 405, any other is 501 (RFC 3261 8.2.1, 21.5.2). */
-export const KNOWN_METHODS: ReadonlySet<string> = new Set([
-  'ACK',
-  'BYE',
-  'CANCEL',
-  'INFO',
-  'INVITE',
-  'MESSAGE',
-  'NOTIFY',
-  'OPTIONS',
-  'PRACK',
-  'PUBLISH',
-  'REFER',
-  'REGISTER',
-  'SUBSCRIBE',
-  'UPDATE',
-])
-
-type Step = (request: SipRequest, settings: CheckSettings) => Refusal | undefined
+type Step = (request: ParsedRequest, settings: CheckSettings) => Refusal | undefined
 
 const STEPS: readonly Step[] = [
   viaIsThere,
@@ -46,7 +29,7 @@ const STEPS: readonly Step[] = [
 ]
 
 /** Why a request is not handed up; undefined where nothing speaks against it. An ACK is never answered, whatever comes out. */
-export function checkRequest(request: SipRequest, settings: CheckSettings): Refusal | undefined {
+export function checkRequest(request: ParsedRequest, settings: CheckSettings): Refusal | undefined {
   for (const step of STEPS) {
     const refusal = step(request, settings)
     if (refusal) return refusal
@@ -55,9 +38,9 @@ export function checkRequest(request: SipRequest, settings: CheckSettings): Refu
 }
 
 /** What is wrong with a response, which is then dropped; undefined where nothing is. */
-export function checkResponse(response: SipResponse): string | undefined {
-  if (!topVia(response)) return 'Via'
-  for (const { name, key } of SINGLE) if (lineCount(response, key) > 1) return name
+export function checkResponse(response: ParsedResponse): string | undefined {
+  if (!response.topVia) return 'Via'
+  for (const number of SINGLE) if (response.count(number) > 1) return NAMES.get(number)
   if (response.from.uriText === '') return 'From'
   if (response.to.uriText === '') return 'To'
   if (response.callId === '') return 'Call-ID'
@@ -66,83 +49,82 @@ export function checkResponse(response: SipResponse): string | undefined {
 }
 
 const bad = (reason: string): Refusal => ({ status: 400, reason })
+const SINGLE_NAMES = ['From', 'To', 'Call-ID', 'CSeq', 'Max-Forwards', 'Content-Length']
+const EVENT_NAMES = ['Event', 'Expires', 'Content-Type', 'Suppress-If-Match', 'SIP-If-Match']
+const NAMES: ReadonlyMap<number, string> = new Map(
+  [...SINGLE_NAMES, ...EVENT_NAMES].map((name) => [headerNumber(name), name]),
+)
 /** Headers of which there is one at most, and on which everything hangs. */
-const SINGLE = withKeys(['From', 'To', 'Call-ID', 'CSeq', 'Max-Forwards', 'Content-Length'])
-/** Headers a subscription depends on; elsewhere a second one is somebody else's matter. */
-const SINGLE_IN_EVENTS = withKeys(['Event', 'Expires', 'Content-Type', 'Suppress-If-Match', 'SIP-If-Match'])
-const EVENT_METHODS: ReadonlySet<string> = new Set(['SUBSCRIBE', 'PUBLISH', 'NOTIFY'])
+const SINGLE = SINGLE_NAMES.map(headerNumber)
+/** Headers a subscription depends on as well; elsewhere a second one is somebody else's matter. */
+const SINGLE_IN_EVENTS = [...SINGLE_NAMES, ...EVENT_NAMES].map(headerNumber)
 
-function viaIsThere(request: SipRequest): Refusal | undefined {
-  if (topVia(request)) return undefined
-  return bad(request.header('Via') === undefined ? 'Missing Via' : 'Malformed Via')
+function viaIsThere(request: ParsedRequest): Refusal | undefined {
+  if (request.topVia) return undefined
+  return bad(request.line(HEADER.via) === undefined ? 'Missing Via' : 'Malformed Via')
 }
 
-function eachOnce(request: SipRequest): Refusal | undefined {
-  for (const { name, key } of SINGLE) if (lineCount(request, key) > 1) return bad(`Duplicate ${name}`)
-  if (!EVENT_METHODS.has(request.method)) return undefined
-  for (const { name, key } of SINGLE_IN_EVENTS) if (lineCount(request, key) > 1) return bad(`Duplicate ${name}`)
+function eachOnce(request: ParsedRequest): Refusal | undefined {
+  const { method } = request
+  const isEvent = method === 'SUBSCRIBE' || method === 'PUBLISH' || method === 'NOTIFY'
+  for (const number of isEvent ? SINGLE_IN_EVENTS : SINGLE)
+    if (request.count(number) > 1) return bad(`Duplicate ${NAMES.get(number)}`)
   return undefined
 }
 
-function withKeys(names: readonly string[]): readonly { readonly name: string; readonly key: string }[] {
-  return names.map((name) => ({ name, key: headerKey(name) }))
-}
-
 /** A From without a tag is of RFC 2543, and is taken (RFC 3261 8.2.6.2, 12.1.1). */
-function addressesAreReadable(request: SipRequest): Refusal | undefined {
+function addressesAreReadable(request: ParsedRequest): Refusal | undefined {
   if (request.from.uriText === '') return bad(missingOrMalformed(request, 'From'))
   if (request.to.uriText === '') return bad(missingOrMalformed(request, 'To'))
   return undefined
 }
 
-function callIdIsThere(request: SipRequest): Refusal | undefined {
+function callIdIsThere(request: ParsedRequest): Refusal | undefined {
   return isCallId(request.callId) ? undefined : bad(missingOrMalformed(request, 'Call-ID'))
 }
 
-function cseqFits(request: SipRequest): Refusal | undefined {
+function cseqFits(request: ParsedRequest): Refusal | undefined {
   const { number, method } = request.cseq
   if (number < 0) return bad(missingOrMalformed(request, 'CSeq'))
   return method === request.method ? undefined : bad('CSeq Method Mismatch')
 }
 
 /** Whatever it counts, here it ends: only a proxy refuses 0 (RFC 3261 16.3; 11 for OPTIONS). Elements of RFC 2543 send none. */
-function maxForwardsIsANumber(request: SipRequest): Refusal | undefined {
-  const value = request.header('Max-Forwards')
+function maxForwardsIsANumber(request: ParsedRequest): Refusal | undefined {
+  const value = request.line(HEADER.maxForwards)
   return value === undefined || parseDigits(value, 255) !== undefined ? undefined : bad('Malformed Max-Forwards')
 }
 
-function contentLengthFits(request: SipRequest): Refusal | undefined {
+function contentLengthFits(request: ParsedRequest): Refusal | undefined {
   const problem = contentLengthProblem(request)
   return problem === undefined ? undefined : bad(problem)
 }
 
 /** RFC 3261 18.3: a datagram that ends before its body does is refused; one that goes on is cut. */
-function contentLengthProblem(message: SipRequest | SipResponse): string | undefined {
-  const value = message.header('Content-Length')
+function contentLengthProblem(message: ParsedRequest | ParsedResponse): string | undefined {
+  const value = message.line(HEADER.contentLength)
   if (value === undefined) return undefined
   const length = parseDigits(value, 0xffffffff)
   if (length === undefined) return 'Malformed Content-Length'
   return message.bodyLength < length ? 'Content-Length Beyond Message' : undefined
 }
 
-function requestUriIsReadable(request: SipRequest): Refusal | undefined {
-  const scheme = schemeOf(request.requestUri)
-  if (scheme === undefined) return bad('Malformed Request-URI')
-  if (scheme !== 'sip' && scheme !== 'sips') {
-    return hasSpace(request.requestUri) ? bad('Malformed Request-URI') : { status: 416 }
-  }
+function requestUriIsReadable(request: ParsedRequest): Refusal | undefined {
   // RFC 3261 19.1.1, table 1: headers have no place in a Request-URI
-  return request.uri && request.uri.headers === '' ? undefined : bad('Malformed Request-URI')
+  if (request.uri?.headers === '') return undefined
+  const scheme = schemeOf(request.requestUri)
+  const isOther = scheme !== undefined && scheme !== 'sip' && scheme !== 'sips'
+  return isOther && !hasSpace(request.requestUri) ? { status: 416 } : bad('Malformed Request-URI')
 }
 
-function methodIsKnown(request: SipRequest): Refusal | undefined {
-  return KNOWN_METHODS.has(request.method) ? undefined : { status: 501 }
+function methodIsKnown(request: ParsedRequest): Refusal | undefined {
+  return KNOWN_METHODS.includes(request.method) ? undefined : { status: 501 }
 }
 
-function contactIsUsable(request: SipRequest): Refusal | undefined {
-  const rule = CONTACT_RULES[request.method]
+function contactIsUsable(request: ParsedRequest): Refusal | undefined {
+  const rule = CONTACT_RULES.get(request.method)
   if (!rule) return undefined
-  const values = request.headers('Contact')
+  const values = request.contactValues
   if (values.length === 0) return rule === 'one' && request.to.tag === undefined ? bad('Missing Contact') : undefined
   if (request.contactIsStar) return rule === 'any' && values.length === 1 ? undefined : bad('Malformed Contact')
   if (request.contacts.length < values.length) return bad('Malformed Contact')
@@ -152,14 +134,15 @@ function contactIsUsable(request: SipRequest): Refusal | undefined {
 }
 
 /** `one`: where requests of the dialog go (RFC 3261 8.1.1.8); within a dialog it may stay what it was. */
-const CONTACT_RULES: Readonly<Record<string, 'one' | 'any'>> = {
-  SUBSCRIBE: 'one',
-  REFER: 'one',
-  REGISTER: 'any',
-}
+const CONTACT_RULES: ReadonlyMap<string, 'one' | 'any'> = new Map([
+  ['SUBSCRIBE', 'one'],
+  ['REFER', 'one'],
+  ['REGISTER', 'any'],
+])
 
 /** RFC 3261 8.2.2.3. In CANCEL and ACK it is ignored, and Proxy-Require is none of our business. */
-function requirementsAreSupported(request: SipRequest, settings: CheckSettings): Refusal | undefined {
+function requirementsAreSupported(request: ParsedRequest, settings: CheckSettings): Refusal | undefined {
+  if (request.count(HEADER.require) === 0) return undefined
   const required = request.headers('Require')
   if (required.length === 0 || request.method === 'CANCEL' || request.method === 'ACK') return undefined
   const known = new Set(settings.supported.map((tag) => tag.toLowerCase()))
@@ -167,7 +150,7 @@ function requirementsAreSupported(request: SipRequest, settings: CheckSettings):
   return unsupported.length === 0 ? undefined : { status: 420, headers: [['Unsupported', unsupported.join(', ')]] }
 }
 
-function missingOrMalformed(request: SipRequest, name: string): string {
+function missingOrMalformed(request: ParsedRequest, name: string): string {
   return `${request.header(name) === undefined ? 'Missing' : 'Malformed'} ${name}`
 }
 

@@ -2,10 +2,12 @@
 import { type Logger, reasonOf } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
 import type { Undo } from '../scope.ts'
-import { type CheckSettings, checkRequest, checkResponse, KNOWN_METHODS } from './check.ts'
+import { type CheckSettings, checkRequest, checkResponse } from './check.ts'
 import type { ClientTransactions } from './client-transaction.ts'
-import type { Address, Flow, HeaderLine, Refusal, ServerTransaction, SipRequest, SipResponse } from './contract.ts'
-import { parseMessage, topVia } from './message.ts'
+import type { Address, Flow, HeaderLine, Refusal, ServerTransaction, SipRequest } from './contract.ts'
+import { HEADER } from './headers.ts'
+import { type ParsedRequest, type ParsedResponse, parseMessage } from './message.ts'
+import { KNOWN_METHODS } from './methods.ts'
 import { parseNameAddr } from './parse-uri.ts'
 import { incomingRequest, type Responder } from './respond.ts'
 import { type IncomingRequest, type ServerTransactions, transactionKey } from './server-transaction.ts'
@@ -128,16 +130,16 @@ export class Dispatcher implements Receiver {
     }
   }
 
-  #receiveResponse(response: SipResponse): void {
+  #receiveResponse(response: ParsedResponse): void {
     this.#responses.add()
-    const via = topVia(response)
+    const via = response.topVia
     if (!via || checkResponse(response) !== undefined) return this.#malformed.add()
     this.#context.clients.receive(response, via)
   }
 
-  #receiveRequest(request: SipRequest, wire: Wire): void {
+  #receiveRequest(request: ParsedRequest, wire: Wire): void {
     this.#requests.add()
-    const via = topVia(request)
+    const via = request.topVia
     const { servers, forceRport, beforeRequest } = this.#context
     if (!via || request.method === 'ACK') return
     const incoming = incomingRequest(request, via, wire, forceRport(request))
@@ -179,7 +181,7 @@ export class Dispatcher implements Receiver {
 
   /** RFC 3261 8.2.1, 12.2.2, 21.5.2. */
   #unhandled(request: SipRequest): Refusal {
-    if (!KNOWN_METHODS.has(request.method)) return { status: 501 }
+    if (!KNOWN_METHODS.includes(request.method)) return { status: 501 }
     if (request.to.tag !== undefined && !this.#context.hasDialog(request)) return { status: 481 }
     return this.#notAllowed
   }
@@ -210,8 +212,8 @@ export class Dispatcher implements Receiver {
     this.#context.responder.stateless(incoming, refusal)
   }
 
-  #refuseUnread(request: SipRequest, wire: Wire, refusal: Refusal): void {
-    const via = topVia(request)
+  #refuseUnread(request: ParsedRequest, wire: Wire, refusal: Refusal): void {
+    const via = request.topVia
     if (!via || request.method === 'ACK') return
     this.#refuse(incomingRequest(request, via, wire, this.#context.forceRport(request)), refusal)
   }
@@ -223,7 +225,8 @@ export class Dispatcher implements Receiver {
 }
 
 /** It becomes the route of a dialog's requests, so it must be one (RFC 3261 12.1.1). */
-function recordRouteProblem(request: SipRequest): Refusal | undefined {
+function recordRouteProblem(request: ParsedRequest): Refusal | undefined {
+  if (request.count(HEADER.recordRoute) === 0) return undefined
   const fine = request.headers('Record-Route').every((route) => parseNameAddr(route)?.uri !== undefined)
   return fine ? undefined : { status: 400, reason: 'Malformed Record-Route' }
 }

@@ -23,6 +23,10 @@ export function isToken(text: string): boolean {
   return text !== '' && endOfToken(text, 0) === text.length
 }
 
+export function isTokenCode(code: number): boolean {
+  return TOKEN[code] === 1
+}
+
 /** Index after the token that begins at `from`; `from` itself where there is none. */
 export function endOfToken(text: string, from: number): number {
   let at = from
@@ -45,15 +49,19 @@ export function trimSpace(text: string): string {
   return start === 0 && end === text.length ? text : text.slice(start, end)
 }
 
-const isBlank = (code: number): boolean => code === 0x20 || code === 0x09 || code === 0x0d || code === 0x0a
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09 || code === 0x0d || code === 0x0a
+}
 
-export const isSpace = (code: number): boolean => code === 0x20 || code === 0x09
+export function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09
+}
 
-/** Only decimal digits, with any number of zeros before, not over `max`; undefined otherwise. */
-export function parseDigits(text: string, max: number): number | undefined {
-  if (text === '') return undefined
+/** Only decimal digits from `from` to `to`, with any number of zeros before, not over `max`; undefined otherwise. */
+export function parseDigits(text: string, max: number, from = 0, to = text.length): number | undefined {
+  if (from >= to) return undefined
   let value = 0
-  for (let at = 0; at < text.length; at++) {
+  for (let at = from; at < to; at++) {
     const digit = text.charCodeAt(at) - 0x30
     if (digit < 0 || digit > 9) return undefined
     value = value * 10 + digit
@@ -104,6 +112,98 @@ export function parseParams(text: string, from = 0): ReadonlyMap<string, string>
     if (at === -1) return undefined
   }
   return params
+}
+
+/** More parameters than this are read into a table; comparing each with each would take its time. */
+const MOST_SPANS = 16
+const nameStarts: number[] = []
+const nameEnds: number[] = []
+const valueStarts: number[] = []
+const valueEnds: number[] = []
+let spans = 0
+let scanned = ''
+let table: ReadonlyMap<string, string> | undefined
+
+/** What `parseParams` reads, to be asked for by `scannedParam` before the next scan; false where it is malformed. */
+export function scanParams(text: string, from: number): boolean {
+  const { length } = text
+  spans = 0
+  scanned = text
+  table = undefined
+  let at = skipSpace(text, from)
+  while (at < length) {
+    if (text.charCodeAt(at) !== SEMICOLON) return false
+    const start = skipSpace(text, at + 1)
+    const end = endOfToken(text, start)
+    if (end === start || isScanned(start, end)) return false
+    if (spans === MOST_SPANS) {
+      table = parseParams(text, from)
+      return table !== undefined
+    }
+    nameStarts[spans] = start
+    nameEnds[spans] = end
+    at = scanValue(text, skipSpace(text, end))
+    if (at === -1) return false
+    spans++
+  }
+  return true
+}
+
+/** The value of a parameter, its name in lower case, of those scanned last; undefined where there is none. */
+export function scannedParam(name: string): string | undefined {
+  if (table) return table.get(name)
+  for (let at = 0; at < spans; at++) {
+    const start = nameStarts[at] ?? 0
+    if ((nameEnds[at] ?? 0) - start !== name.length || !equalsInAnyCase(scanned, start, name, 0, name.length)) continue
+    const from = valueStarts[at] ?? 0
+    const to = valueEnds[at] ?? 0
+    return scanned.charCodeAt(from) === QUOTE && to > from ? unquote(scanned, from, to) : scanned.slice(from, to)
+  }
+  return undefined
+}
+
+/** Notes the value, if there is one, that follows a name; the index of what follows, or -1 where it is malformed. */
+function scanValue(text: string, from: number): number {
+  let next = from
+  if (text.charCodeAt(from) === EQUALS) {
+    const start = skipSpace(text, from + 1)
+    if (text.charCodeAt(start) === QUOTE) {
+      next = endOfQuoted(text, start)
+      if (next === -1) return -1
+    } else {
+      next = start
+      while (next < text.length && VALUE_END[text.charCodeAt(next)] !== 1) next++
+    }
+    valueStarts[spans] = start
+    valueEnds[spans] = next
+    return skipSpace(text, next)
+  }
+  valueStarts[spans] = valueEnds[spans] = from
+  return from
+}
+
+function isScanned(start: number, end: number): boolean {
+  for (let at = 0; at < spans; at++) {
+    const other = nameStarts[at] ?? 0
+    if ((nameEnds[at] ?? 0) - other === end - start && equalsInAnyCase(scanned, start, scanned, other, end - start))
+      return true
+  }
+  return false
+}
+
+/** Case of letters alone does not count: a token has none of the other characters that the bit changes. */
+function equalsInAnyCase(one: string, start: number, other: string, otherStart: number, length: number): boolean {
+  for (let at = 0; at < length; at++) {
+    const code = one.charCodeAt(start + at)
+    const otherCode = other.charCodeAt(otherStart + at)
+    if (code !== otherCode && ((code ^ otherCode) !== 0x20 || !isLetter(code))) return false
+  }
+  return true
+}
+
+function isLetter(code: number): boolean {
+  const lower = code | 0x20
+  return lower >= 0x61 && lower <= 0x7a
 }
 
 /** Reads `name[=value]` at `at` into `params`; the index of what follows, or -1 where it is malformed. */

@@ -1,6 +1,6 @@
 /** The header lines of a message: where each is, found in one pass; their values, unfolded when they are asked for. */
-import { isToken, trimSpace } from './grammar.ts'
-import { knownKey } from './headers.ts'
+import { isSpace, isTokenCode, trimSpace } from './grammar.ts'
+import { HEADER_COUNT, hashName, headerNumber, numberInText } from './headers.ts'
 
 export interface ParseLimits {
   /** Bytes of the whole message. */
@@ -13,93 +13,191 @@ export interface ParseLimits {
 
 export const PARSE_LIMITS: ParseLimits = { maxBytes: 65535, maxHeaders: 256, maxLine: 8192 }
 
+export interface HeaderProblem {
+  readonly why: string
+  readonly status: number
+}
+
+const NO_END: HeaderProblem = { why: 'Missing Empty Line After Headers', status: 400 }
+const BARE_CR: HeaderProblem = { why: 'CR Without LF', status: 400 }
+const NO_HEADER: HeaderProblem = { why: 'Malformed Header Line', status: 400 }
+const TOO_MANY: HeaderProblem = { why: 'Too Many Headers', status: 513 }
+const TOO_LONG: HeaderProblem = { why: 'Header Too Long', status: 513 }
+
+/**
+ * Where the lines are, of one message at a time: it is read and answered before the next one comes, as a rule. A message
+ * that is asked for something later is read again, which costs a microsecond; a table for each would cost more.
+ */
+let owner: HeaderBlock | undefined
+let lines = 0
+/** Of each line: the number of its header, where its name begins and ends, where its value begins and ends. */
+const numbers: number[] = []
+const nameStarts: number[] = []
+const nameEnds: number[] = []
+const starts: number[] = []
+const ends: number[] = []
+/** Of each header: its first line, or -1; how many lines it has. */
+const firsts = new Int32Array(HEADER_COUNT).fill(-1)
+const counts = new Int32Array(HEADER_COUNT)
+
 /** Header lines up to the empty line after them. Characters stand for bytes. */
 export class HeaderBlock {
   /** Index after the empty line; the end of the text where there is a problem. */
   readonly end: number
   /** What stopped the reading, if anything did, and the status it is answered with. */
-  readonly problem: { readonly why: string; readonly status: number } | undefined
-  readonly #text: string
-  /** Keys of the headers, in order. */
-  readonly #keys: string[] = []
-  /** Where each value begins and ends in the text: two numbers a header. */
-  readonly #spans: number[] = []
+  readonly problem: HeaderProblem | undefined
+  readonly text: string
+  readonly #from: number
+  readonly #limits: ParseLimits
+  /** Every byte is a character of its own, in UTF-8 too. */
+  readonly isAscii: boolean
+  readonly #isFolded: boolean
 
   constructor(text: string, from: number, limits: ParseLimits) {
-    this.#text = text
-    const stopped = this.#index(from, limits)
+    this.text = text
+    this.#from = from
+    this.#limits = limits
+    const stopped = index(text, from, limits)
+    owner = this
     this.problem = typeof stopped === 'number' ? undefined : stopped
     this.end = typeof stopped === 'number' ? stopped : text.length
+    this.isAscii = bits < 0x80
+    this.#isFolded = isFolded
   }
 
-  /** The value of the first header of this key. */
-  first(key: string): string | undefined {
-    const at = this.#keys.indexOf(key)
+  /** The value of the first line of the header with this number, which is not 0. */
+  first(number: number): string | undefined {
+    this.#own()
+    const at = firsts[number] ?? -1
     return at === -1 ? undefined : this.#value(at)
   }
 
-  all(key: string): string[] {
+  /** The values of all lines of it. */
+  all(number: number): string[] {
+    this.#own()
     const found: string[] = []
-    for (let at = this.#keys.indexOf(key); at !== -1; at = this.#keys.indexOf(key, at + 1)) found.push(this.#value(at))
+    if (counts[number] === 0) return found
+    for (let at = firsts[number] ?? 0; at < lines; at++) if (numbers[at] === number) found.push(this.#value(at))
     return found
   }
 
-  count(key: string): number {
-    let count = 0
-    for (const known of this.#keys) if (known === key) count++
-    return count
+  count(number: number): number {
+    this.#own()
+    return counts[number] ?? 0
+  }
+
+  /** As `all`, for any name. */
+  allNamed(name: string): string[] {
+    const number = headerNumber(name)
+    if (number !== 0) return this.all(number)
+    this.#own()
+    const key = name.toLowerCase()
+    const found: string[] = []
+    for (let at = 0; at < lines; at++)
+      if (numbers[at] === 0 && this.text.slice(nameStarts[at], nameEnds[at]).toLowerCase() === key)
+        found.push(this.#value(at))
+    return found
+  }
+
+  #own(): void {
+    if (owner === this) return
+    index(this.text, this.#from, this.#limits)
+    owner = this
   }
 
   #value(at: number): string {
-    const value = trimSpace(this.#text.slice(this.#spans[2 * at], this.#spans[2 * at + 1]))
-    return value.includes('\n') ? unfold(value) : value
-  }
-
-  /** Index after the empty line, or what is wrong. */
-  #index(from: number, limits: ParseLimits): number | { readonly why: string; readonly status: number } {
-    const text = this.#text
-    let nextCr = text.indexOf('\r', from)
-    let at = from
-    for (;;) {
-      const newline = text.indexOf('\n', at)
-      if (newline === -1) return { why: 'Missing Empty Line After Headers', status: 400 }
-      if (nextCr !== -1 && nextCr < at) nextCr = text.indexOf('\r', at)
-      const end = nextCr !== -1 && nextCr === newline - 1 ? nextCr : newline
-      if (nextCr !== -1 && nextCr < end) return { why: 'CR Without LF', status: 400 }
-      if (end === at) return newline + 1
-      if (!this.#take(at, end)) return { why: 'Malformed Header Line', status: 400 }
-      if (this.#keys.length > limits.maxHeaders) return { why: 'Too Many Headers', status: 513 }
-      if (end - (this.#spans.at(-2) ?? end) > limits.maxLine) return { why: 'Header Too Long', status: 513 }
-      at = newline + 1
-    }
-  }
-
-  /** Takes the line from `at` to `end`; false where it is no header line. */
-  #take(at: number, end: number): boolean {
-    const first = this.#text.charCodeAt(at)
-    if (first === 0x20 || first === 0x09) {
-      if (this.#keys.length === 0) return false
-      this.#spans[this.#spans.length - 1] = end
-      return true
-    }
-    const colon = this.#text.indexOf(':', at)
-    const key = colon === -1 || colon > end ? undefined : keyOf(this.#text, at, colon)
-    if (key === undefined) return false
-    this.#keys.push(key)
-    this.#spans.push(colon + 1, end)
-    return true
+    const value = this.text.slice(starts[at], ends[at])
+    return this.#isFolded ? unfold(value) : value
   }
 }
 
-// HCOLON = *( SP / HTAB ) ":" SWS
-function keyOf(text: string, start: number, colon: number): string | undefined {
-  let end = colon
-  while (end > start && (text.charCodeAt(end - 1) === 0x20 || text.charCodeAt(end - 1) === 0x09)) end--
-  const name = text.slice(start, end)
-  return knownKey(name) ?? (isToken(name) ? name.toLowerCase() : undefined)
+const LF = 10
+const CR = 13
+let bits = 0
+let isFolded = false
+
+/** Fills the tables: the index after the empty line, or what is wrong. */
+function index(text: string, from: number, limits: ParseLimits): number | HeaderProblem {
+  for (let at = 0; at < lines; at++) firsts[numbers[at] ?? 0] = -1
+  for (let at = 0; at < lines; at++) counts[numbers[at] ?? 0] = 0
+  lines = 0
+  bits = 0
+  isFolded = false
+  const { length } = text
+  let at = from
+  while (at < length) {
+    const first = text.charCodeAt(at)
+    if (first === LF) return at + 1
+    if (first === CR && text.charCodeAt(at + 1) === LF) return at + 2
+    let value = at
+    if (isSpace(first)) {
+      if (lines === 0) return NO_HEADER
+      isFolded = true
+    } else {
+      value = startLine(text, at)
+      if (value === -1) return NO_HEADER
+      if (lines > limits.maxHeaders) return without(TOO_MANY)
+    }
+    // A loop, as looking for both CR and LF by indexOf costs more.
+    let code = 0
+    let end = value
+    for (; end < length; end++) {
+      code = text.charCodeAt(end)
+      if (code === LF || code === CR) break
+      bits |= code
+    }
+    if (end === length) return isSpace(first) ? NO_END : without(NO_END)
+    at = end + 1
+    if (code === CR) {
+      if (text.charCodeAt(at) !== LF) return isSpace(first) ? BARE_CR : without(BARE_CR)
+      at++
+    }
+    const start = starts[lines - 1] ?? 0
+    while (end > start && isSpace(text.charCodeAt(end - 1))) end--
+    ends[lines - 1] = end
+    if (end - start > limits.maxLine) return TOO_LONG
+  }
+  return NO_END
+}
+
+/** Forgets the line that was noted last: it has no end. */
+function without(problem: HeaderProblem): HeaderProblem {
+  lines--
+  const number = numbers[lines] ?? 0
+  if (firsts[number] === lines) firsts[number] = -1
+  counts[number] = (counts[number] ?? 1) - 1
+  return problem
+}
+
+/** Notes the line that begins at `at`; where its value begins, or -1 where it is no header line. */
+function startLine(text: string, at: number): number {
+  const { length } = text
+  let hash = 0
+  let end = at
+  for (; end < length; end++) {
+    const code = text.charCodeAt(end)
+    if (!isTokenCode(code)) break
+    hash = hashName(hash, code)
+  }
+  // HCOLON = *( SP / HTAB ) ":" SWS
+  let colon = end
+  while (colon < length && isSpace(text.charCodeAt(colon))) colon++
+  if (end === at || text.charCodeAt(colon) !== 0x3a) return -1
+  let value = colon + 1
+  while (value < length && isSpace(text.charCodeAt(value))) value++
+  const number = numberInText(text, at, end, hash)
+  numbers[lines] = number
+  nameStarts[lines] = at
+  nameEnds[lines] = end
+  starts[lines] = value
+  if (firsts[number] === -1) firsts[number] = lines
+  counts[number] = (counts[number] ?? 0) + 1
+  lines++
+  return value
 }
 
 // RFC 3261 7.3.1: a line break with the white space around it says no more than one space.
 function unfold(value: string): string {
-  return value.split('\n').map(trimSpace).join(' ')
+  const trimmed = trimSpace(value)
+  return trimmed.includes('\n') ? trimmed.split('\n').map(trimSpace).join(' ') : trimmed
 }

@@ -1,4 +1,7 @@
-/** Header names: their keys (long name in lower case), how they are printed, compact forms, and which are comma lists. */
+/**
+ * Header names: their keys (long name in lower case), their numbers, how they are printed, compact forms, and which are
+ * comma lists.
+ */
 
 interface HeaderName {
   readonly name: string
@@ -87,7 +90,80 @@ const KEYS: ReadonlyMap<string, string> = new Map(
   }),
 )
 
-const LISTS: ReadonlySet<string> = new Set(HEADERS.filter(({ list }) => list).map(({ name }) => name.toLowerCase()))
+/** Numbers of headers, so that a message knows where each is without comparing names; 0 is a name not in the table. */
+const NUMBERS: ReadonlyMap<string, number> = new Map(
+  [...KEYS].map(([spelling, key]) => [spelling, 1 + HEADERS.findIndex(({ name }) => name.toLowerCase() === key)]),
+)
+
+export const HEADER_COUNT = HEADERS.length + 1
+
+/** The number of a header, for any spelling of its name; 0 for names not in the table. */
+export function headerNumber(name: string): number {
+  return NUMBERS.get(name) ?? NUMBERS.get(name.toLowerCase()) ?? 0
+}
+
+/** Numbers of the headers that every message is asked for. */
+export const HEADER = {
+  callId: headerNumber('Call-ID'),
+  contact: headerNumber('Contact'),
+  contentLength: headerNumber('Content-Length'),
+  cseq: headerNumber('CSeq'),
+  from: headerNumber('From'),
+  maxForwards: headerNumber('Max-Forwards'),
+  recordRoute: headerNumber('Record-Route'),
+  require: headerNumber('Require'),
+  timestamp: headerNumber('Timestamp'),
+  to: headerNumber('To'),
+  via: headerNumber('Via'),
+} as const
+
+/** What `numberInText` hashes a name to → its number; each name has a place of its own. */
+const PLACES = 1024
+const BY_PLACE = new Uint8Array(PLACES)
+const LOWER: readonly string[] = ['', ...HEADERS.map(({ name }) => name.toLowerCase())]
+const COMPACT_OF: readonly string[] = ['', ...HEADERS.map(({ compact = '' }) => compact)]
+const FACTOR = factorWithoutCollisions()
+
+/** A step of the hash of a name: one character in any case. */
+export function hashName(hash: number, code: number): number {
+  return (Math.imul(hash, FACTOR) + (code | 0x20)) | 0
+}
+
+/** The number of the header whose name, a token, stands in the text and has this hash; 0 for names not in the table. */
+export function numberInText(text: string, start: number, end: number, hash: number): number {
+  const number = BY_PLACE[placeOf(hash)] ?? 0
+  const name = end - start === 1 ? COMPACT_OF[number] : LOWER[number]
+  if (name === undefined || name.length !== end - start) return 0
+  // Case is the sixth bit of a letter; of no token character it makes a hyphen.
+  for (let at = 0; at < name.length; at++)
+    if ((text.charCodeAt(start + at) | 0x20) !== (name.charCodeAt(at) | 0x20)) return 0
+  return number
+}
+
+function placeOf(hash: number): number {
+  return (hash ^ (hash >>> 10)) & (PLACES - 1)
+}
+
+function factorWithoutCollisions(): number {
+  for (let factor = 31; ; factor += 2) {
+    BY_PLACE.fill(0)
+    const fits = HEADERS.every(({ name, compact }, at) =>
+      [name, compact ?? ''].every((spelling) => spelling === '' || takePlace(spelling, at + 1, factor)),
+    )
+    if (fits) return factor
+  }
+}
+
+function takePlace(spelling: string, number: number, factor: number): boolean {
+  let hash = 0
+  for (const character of spelling) hash = (Math.imul(hash, factor) + (character.charCodeAt(0) | 0x20)) | 0
+  const place = placeOf(hash)
+  if (BY_PLACE[place] !== 0) return false
+  BY_PLACE[place] = number
+  return true
+}
+
+const LISTS: readonly boolean[] = [false, ...HEADERS.map(({ list = false }) => list)]
 
 const COMPACT: ReadonlyMap<string, string> = new Map(
   HEADERS.flatMap(({ name, compact }) => (compact ? [[name.toLowerCase(), compact] as const] : [])),
@@ -103,8 +179,9 @@ export function headerKey(name: string): string {
   return knownKey(name) ?? name.toLowerCase()
 }
 
-export function isListHeader(key: string): boolean {
-  return LISTS.has(key)
+/** Whether the header with this number is a comma list. */
+export function isListHeader(number: number): boolean {
+  return LISTS[number] === true
 }
 
 /** The name to write: as it was given, or its compact form where there is one and it is wanted. */

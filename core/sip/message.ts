@@ -3,9 +3,10 @@
  * asked for. The text has one character per byte; what is told to others of it is read as UTF-8. What is missing or malformed reads as empty here; `check.ts` says what of it makes a message unacceptable.
  */
 import type { SipRequest, SipResponse } from './contract.ts'
-import { fromWire, isToken, parseDigits, splitList, toWire } from './grammar.ts'
+import { fromWire, isToken, parseDigits, skipSpace, splitList } from './grammar.ts'
 import { HeaderBlock, PARSE_LIMITS, type ParseLimits } from './header-block.ts'
-import { headerKey, isListHeader } from './headers.ts'
+import { HEADER, headerNumber, isListHeader } from './headers.ts'
+import { KNOWN_METHODS } from './methods.ts'
 import { parseNameAddr, parseUri } from './parse-uri.ts'
 import type { NameAddr, SipUri } from './uri.ts'
 import { parseVia, type Via } from './via.ts'
@@ -17,24 +18,24 @@ export interface ParseFailure {
   /** The status it would be answered with: 400, 505 or 513. */
   readonly status: number
   /** Set where enough of a request was there (a Via, and it is no ACK) to answer it without a transaction. */
-  readonly answerable: SipRequest | undefined
+  readonly answerable: ParsedRequest | undefined
 }
 
 export function parseMessage(
   message: string,
   limits: ParseLimits = PARSE_LIMITS,
-): SipRequest | SipResponse | ParseFailure {
+): ParsedRequest | ParsedResponse | ParseFailure {
   const text = message.length > limits.maxBytes ? message.slice(0, limits.maxBytes) : message
   const start = skipEmptyLines(text)
   const newline = text.indexOf('\n', start)
   if (newline === -1) return failure('no start line')
   const lineEnd = text.charCodeAt(newline - 1) === CR ? newline - 1 : newline
   if (lineEnd - start > limits.maxLine) return failure('start line too long', 513)
-  const startLine = text.slice(start, lineEnd)
   const head = new HeaderBlock(text, newline + 1, limits)
   // A method is a token and has no slash.
-  if (startLine.slice(0, 4).toUpperCase() === 'SIP/') return readResponse(startLine, message, head)
-  return readRequest(startLine, message, head, limits)
+  if (text.charCodeAt(start + 3) === SLASH && text.slice(start, start + 4).toUpperCase() === 'SIP/')
+    return readResponse(text.slice(start, lineEnd), message, head)
+  return readRequest(text.slice(start, lineEnd), message, head, limits)
 }
 
 /** The first Via; undefined where there is none or it is malformed. */
@@ -44,17 +45,8 @@ export function topVia(message: SipRequest | SipResponse): Via | undefined {
   return text === undefined ? undefined : parseVia(text)
 }
 
-/** The lines of a header as they were received: unfolded, one character per byte, comma lists not taken apart. */
-export function wireLines(message: SipRequest | SipResponse, key: string): readonly string[] {
-  return message instanceof ParsedMessage ? message.lines(key) : message.headers(key).map(toWire)
-}
-
-/** How many values of a header there are; for comma lists, how many lines. */
-export function lineCount(message: SipRequest | SipResponse, key: string): number {
-  return message instanceof ParsedMessage ? message.count(key) : message.headers(key).length
-}
-
 const CR = 13
+const SLASH = 0x2f
 
 function skipEmptyLines(text: string): number {
   let at = 0
@@ -67,16 +59,16 @@ function readRequest(
   message: string,
   head: HeaderBlock,
   limits: ParseLimits,
-): SipRequest | ParseFailure {
+): ParsedRequest | ParseFailure {
   const methodEnd = startLine.indexOf(' ')
-  const method = startLine.slice(0, methodEnd)
-  if (methodEnd === -1 || !isToken(method)) return failure('no SIP start line')
+  const method = methodOf(startLine, methodEnd)
+  if (method === undefined) return failure('no SIP start line')
   // The version is what follows the last space, so that a space too many ends up in the Request-URI and is found there.
   const uriEnd = startLine.lastIndexOf(' ')
   const requestUri = uriEnd === methodEnd ? '' : startLine.slice(methodEnd + 1, uriEnd)
-  const version = startLine.slice(uriEnd + 1)
   const request = new ParsedRequest(message, head, method, fromWire(requestUri))
-  if (version.toUpperCase() !== 'SIP/2.0') {
+  const version = startLine.slice(uriEnd + 1)
+  if (version !== 'SIP/2.0' && version.toUpperCase() !== 'SIP/2.0') {
     const status = isVersion(version) ? 505 : 400
     return failure(status === 505 ? 'Version Not Supported' : 'Malformed Start-Line', status, request)
   }
@@ -85,21 +77,24 @@ function readRequest(
   return request
 }
 
-function readResponse(startLine: string, message: string, head: HeaderBlock): SipResponse | ParseFailure {
+/** The method at the beginning of a start line, as one of the strings that tables have as keys where it is known. */
+function methodOf(startLine: string, end: number): string | undefined {
+  for (const known of KNOWN_METHODS) if (known.length === end && startLine.startsWith(known)) return known
+  const method = startLine.slice(0, Math.max(0, end))
+  return isToken(method) ? method : undefined
+}
+
+function readResponse(startLine: string, message: string, head: HeaderBlock): ParsedResponse | ParseFailure {
   if (head.problem) return failure(head.problem.why)
   const versionEnd = startLine.indexOf(' ')
   const codeEnd = versionEnd + 4
   const status = parseDigits(startLine.slice(versionEnd + 1, codeEnd), 699)
   const hasReason = startLine.charAt(codeEnd) === ' '
-  if (
-    startLine.slice(0, versionEnd).toUpperCase() !== 'SIP/2.0' ||
-    status === undefined ||
-    status < 100 ||
-    (!hasReason && startLine.length > codeEnd)
-  ) {
+  const isSip2 = startLine.startsWith('SIP/2.0 ') || startLine.slice(0, versionEnd).toUpperCase() === 'SIP/2.0'
+  if (!isSip2 || status === undefined || status < 100 || (!hasReason && startLine.length > codeEnd)) {
     return failure('Malformed Status-Line')
   }
-  return new ParsedResponse(message, head, status, fromWire(startLine.slice(codeEnd + 1)))
+  return new ParsedResponse(message, head, status, startLine)
 }
 
 /** `SIP/` digits `.` digits, of any number. */
@@ -117,16 +112,18 @@ function failure(why: string, status = 400, request?: ParsedRequest): ParseFailu
   return { kind: 'failure', why, status, answerable }
 }
 
+const NOTHING: readonly string[] = []
 const NO_ADDRESS: NameAddr = { display: '', uriText: '', uri: undefined, params: new Map(), tag: undefined, text: '' }
-const NO_CSEQ = { number: -1, method: '' }
+const NO_CSEQ: Cseq = { number: -1, method: '' }
 
 class ParsedMessage {
   readonly #text: string
   readonly #head: HeaderBlock
   #from: NameAddr | undefined
   #to: NameAddr | undefined
-  #cseq: { readonly number: number; readonly method: string } | undefined
+  #cseq: Cseq | undefined
   #via: Via | 'malformed' | undefined
+  #bodyEnd = -1
 
   constructor(text: string, head: HeaderBlock) {
     this.#text = text
@@ -134,92 +131,123 @@ class ParsedMessage {
   }
 
   header(name: string): string | undefined {
-    const key = headerKey(name)
-    const line = this.#value(key)
-    return line !== undefined && isListHeader(key) ? splitList(line)[0] : line
+    const number = headerNumber(name)
+    const line = number === 0 ? this.#head.allNamed(name)[0] : this.#head.first(number)
+    if (line === undefined) return undefined
+    return isListHeader(number) && line.includes(',') ? this.#read(splitList(line)[0] ?? '') : this.#read(line)
   }
 
   headers(name: string): readonly string[] {
-    const key = headerKey(name)
-    const lines = this.lines(key)
-    return isListHeader(key) ? lines.flatMap((line) => splitList(fromWire(line))) : lines.map(fromWire)
+    const number = headerNumber(name)
+    if (number !== 0 && this.#head.count(number) === 0) return NOTHING
+    const lines = this.#head.allNamed(name)
+    if (!isListHeader(number)) return lines.map((line) => this.#read(line))
+    return lines.flatMap((line) => splitList(this.#read(line)))
   }
 
-  lines(key: string): string[] {
-    return this.#head.all(key)
+  /** The lines of a header as they were received: unfolded, one character per byte, comma lists not taken apart. */
+  lines(name: string): string[] {
+    return this.#head.allNamed(name)
   }
 
-  count(key: string): number {
-    return this.#head.count(key)
+  /** The first of them, by the header's number. */
+  line(number: number): string | undefined {
+    return this.#head.first(number)
+  }
+
+  /** How many lines there are of the header with this number. */
+  count(number: number): number {
+    return this.#head.count(number)
   }
 
   get from(): NameAddr {
-    this.#from ??= parseNameAddr(this.#value('from') ?? '') ?? NO_ADDRESS
+    this.#from ??= parseNameAddr(this.#value(HEADER.from)) ?? NO_ADDRESS
     return this.#from
   }
 
   get to(): NameAddr {
-    this.#to ??= parseNameAddr(this.#value('to') ?? '') ?? NO_ADDRESS
+    this.#to ??= parseNameAddr(this.#value(HEADER.to)) ?? NO_ADDRESS
     return this.#to
   }
 
   get callId(): string {
-    return this.#value('call-id') ?? ''
+    return this.#value(HEADER.callId)
   }
 
-  get cseq(): { readonly number: number; readonly method: string } {
-    this.#cseq ??= parseCseq(this.#value('cseq') ?? '')
+  get cseq(): Cseq {
+    this.#cseq ??= parseCseq(this.#head.first(HEADER.cseq) ?? '')
     return this.#cseq
   }
 
   get topVia(): Via | undefined {
     if (this.#via === undefined) {
-      const text = this.header('via')
+      const line = this.#head.first(HEADER.via)
+      const text = line?.includes(',') ? splitList(line)[0] : line
       this.#via = (text === undefined ? undefined : parseVia(text)) ?? 'malformed'
     }
     return this.#via === 'malformed' ? undefined : this.#via
   }
 
   get bodyLength(): number {
-    return this.#bodyEnd - this.#bodyStart
+    return this.#findBodyEnd() - this.#head.end
   }
 
   get bodyText(): string {
-    return fromWire(this.#text.slice(this.#bodyStart, this.#bodyEnd))
+    return fromWire(this.#text.slice(this.#head.end, this.#findBodyEnd()))
   }
 
   get body(): Buffer {
-    return Buffer.from(this.#text.slice(this.#bodyStart, this.#bodyEnd), 'latin1')
+    return Buffer.from(this.#text.slice(this.#head.end, this.#findBodyEnd()), 'latin1')
   }
 
   get raw(): Buffer {
     return Buffer.from(this.#text, 'latin1')
   }
 
-  get #bodyStart(): number {
-    return this.#head.end
-  }
-
   /** RFC 3261 18.3: what is beyond Content-Length is not of the message; without one the datagram is. */
-  get #bodyEnd(): number {
-    const length = parseDigits(this.#value('content-length') ?? '', 0xffffffff)
-    return length === undefined ? this.#text.length : Math.min(this.#text.length, this.#bodyStart + length)
+  #findBodyEnd(): number {
+    if (this.#bodyEnd === -1) {
+      const { length } = this.#text
+      const said = parseDigits(this.#head.first(HEADER.contentLength) ?? '', 0xffffffff)
+      this.#bodyEnd = said === undefined ? length : Math.min(length, this.#head.end + said)
+    }
+    return this.#bodyEnd
   }
 
-  #value(key: string): string | undefined {
-    const line = this.#head.first(key)
-    return line === undefined ? undefined : fromWire(line)
+  #value(number: number): string {
+    const line = this.#head.first(number)
+    return line === undefined ? '' : this.#read(line)
+  }
+
+  /** From one character per byte to text. */
+  #read(line: string): string {
+    return this.#head.isAscii ? line : fromWire(line)
   }
 }
 
-function parseCseq(value: string): { readonly number: number; readonly method: string } {
-  const space = value.search(/[ \t]/)
-  const method = space === -1 ? '' : value.slice(space).trimStart()
-  const number = space === -1 ? undefined : parseDigits(value.slice(0, space), 0xffffffff)
-  return number === undefined || !isToken(method) ? NO_CSEQ : { number, method }
+interface Cseq {
+  readonly number: number
+  readonly method: string
 }
 
-class ParsedRequest extends ParsedMessage implements SipRequest {
+function parseCseq(value: string): Cseq {
+  let at = 0
+  let number = 0
+  for (; at < value.length; at++) {
+    const digit = value.charCodeAt(at) - 0x30
+    if (digit < 0 || digit > 9) break
+    number = number * 10 + digit
+    if (number > 0xffffffff) return NO_CSEQ
+  }
+  const start = skipSpace(value, at)
+  if (at === 0 || start === at) return NO_CSEQ
+  for (const known of KNOWN_METHODS)
+    if (known.length === value.length - start && value.startsWith(known, start)) return { number, method: known }
+  const method = value.slice(start)
+  return isToken(method) ? { number, method } : NO_CSEQ
+}
+
+export class ParsedRequest extends ParsedMessage implements SipRequest {
   readonly kind = 'request'
   readonly method: string
   readonly requestUri: string
@@ -248,19 +276,23 @@ class ParsedRequest extends ParsedMessage implements SipRequest {
   }
 
   get contactValues(): readonly string[] {
-    this.#contactValues ??= this.headers('contact')
+    this.#contactValues ??= this.headers('Contact')
     return this.#contactValues
   }
 }
 
-class ParsedResponse extends ParsedMessage implements SipResponse {
+export class ParsedResponse extends ParsedMessage implements SipResponse {
   readonly kind = 'response'
   readonly status: number
-  readonly reason: string
+  readonly #statusLine: string
 
-  constructor(text: string, head: HeaderBlock, status: number, reason: string) {
+  constructor(text: string, head: HeaderBlock, status: number, statusLine: string) {
     super(text, head)
     this.status = status
-    this.reason = reason
+    this.#statusLine = statusLine
+  }
+
+  get reason(): string {
+    return fromWire(this.#statusLine.slice(this.#statusLine.indexOf(' ') + 5))
   }
 }

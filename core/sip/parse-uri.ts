@@ -7,6 +7,8 @@ import {
   parseDigits,
   parseParams,
   quote,
+  scannedParam,
+  scanParams,
   skipSpace,
   toWire,
   unescape,
@@ -40,16 +42,30 @@ function isUriText(text: string): boolean {
 
 /** A `sip:` or `sips:` URI; undefined for another scheme and for what is malformed. */
 export function parseUri(text: string): SipUri | undefined {
-  const scheme = schemeOf(text)
-  if ((scheme !== 'sip' && scheme !== 'sips') || !isUriText(text) || !isEscapedWell(text)) return undefined
+  const scheme = sipSchemeOf(text)
+  if (scheme === undefined) return undefined
   const start = scheme.length + 1
-  const at = text.indexOf('@', start)
-  const hostStart = at === -1 ? start : at + 1
-  const query = text.indexOf('?', hostStart)
-  const end = query === -1 ? text.length : query
-  const semicolon = text.indexOf(';', hostStart)
+  const { length } = text
+  let at = -1
+  let semicolon = -1
+  let query = -1
+  let isEscaped = false
+  for (let index = start; index < length; index++) {
+    const code = text.charCodeAt(index)
+    if (code <= 0x20 || code === 0x22 || code === 0x3c || code === 0x3e || code === 0x7f) return undefined
+    if (code === 0x40 && at === -1) {
+      at = index
+      // What stood before was of the user.
+      semicolon = -1
+      query = -1
+    } else if (code === 0x3b && semicolon === -1) semicolon = index
+    else if (code === 0x3f && query === -1) query = index
+    else if (code === 0x25) isEscaped = true
+  }
+  if (isEscaped && !isEscapedWell(text)) return undefined
+  const end = query === -1 ? length : query
   const hostEnd = semicolon === -1 || semicolon > end ? end : semicolon
-  const place = parseHostPort(text.slice(hostStart, hostEnd))
+  const place = parseHostPort(text, at === -1 ? start : at + 1, hostEnd)
   if (!place) return undefined
   const params = hostEnd === end ? NONE : uriParams(text.slice(hostEnd + 1, end))
   if (!params) return undefined
@@ -59,8 +75,9 @@ export function parseUri(text: string): SipUri | undefined {
     // RFC 3261 25.1: userinfo = user [ ":" password ] "@", and the user is not empty
     const colon = text.indexOf(':', start)
     const hasPassword = colon !== -1 && colon < at
-    user = unescape(text.slice(start, hasPassword ? colon : at))
+    user = text.slice(start, hasPassword ? colon : at)
     if (user === '') return undefined
+    if (isEscaped) user = unescape(user)
     if (hasPassword) password = unescape(text.slice(colon + 1, at))
   }
   return {
@@ -75,23 +92,39 @@ export function parseUri(text: string): SipUri | undefined {
   }
 }
 
+function sipSchemeOf(text: string): 'sip' | 'sips' | undefined {
+  if (text.startsWith('sip:') && text.length > 4) return 'sip'
+  const scheme = schemeOf(text)
+  return scheme === 'sip' || scheme === 'sips' ? scheme : undefined
+}
+
 /** `host`, `host:port`, `[v6]`, `[v6]:port`. The host in lower case without brackets; port 0 says nothing and is left out. */
-export function parseHostPort(text: string): { host: string; port: number | undefined } | undefined {
-  let hostEnd: number
+export function parseHostPort(
+  text: string,
+  start = 0,
+  end = text.length,
+): { host: string; port: number | undefined } | undefined {
+  let hostEnd = start
   let host: string
-  if (text.charCodeAt(0) === 0x5b) {
-    hostEnd = text.indexOf(']') + 1
-    host = text.slice(1, hostEnd - 1).toLowerCase()
-    if (hostEnd === 0 || hostEnd > 64 || !isIPv6(host)) return undefined
+  if (text.charCodeAt(start) === 0x5b && start < end) {
+    hostEnd = text.indexOf(']', start) + 1
+    if (hostEnd === 0 || hostEnd > end || hostEnd - start > 64) return undefined
+    host = text.slice(start + 1, hostEnd - 1).toLowerCase()
+    if (!isIPv6(host)) return undefined
   } else {
-    hostEnd = 0
-    while (hostEnd < text.length && isHostCode(text.charCodeAt(hostEnd))) hostEnd++
-    if (hostEnd === 0 || hostEnd > MAX_HOST) return undefined
-    host = text.slice(0, hostEnd).toLowerCase()
+    let hasCapitals = false
+    for (; hostEnd < end; hostEnd++) {
+      const code = text.charCodeAt(hostEnd)
+      if (!isHostCode(code)) break
+      if (code >= 0x41 && code <= 0x5a) hasCapitals = true
+    }
+    if (hostEnd === start || hostEnd - start > MAX_HOST) return undefined
+    host = text.slice(start, hostEnd)
+    if (hasCapitals) host = host.toLowerCase()
   }
-  if (hostEnd === text.length) return { host, port: undefined }
+  if (hostEnd === end) return { host, port: undefined }
   if (text.charCodeAt(hostEnd) !== 0x3a) return undefined
-  const port = parseDigits(text.slice(hostEnd + 1), 65535)
+  const port = parseDigits(text, 65535, hostEnd + 1, end)
   return port === undefined ? undefined : { host, port: port === 0 ? undefined : port }
 }
 
@@ -154,13 +187,46 @@ function bareAddress(text: string, start: number): NameAddr | undefined {
 }
 
 function nameAddr(text: string, display: string, uriText: string, paramsAt: number): NameAddr | undefined {
-  const scheme = schemeOf(uriText)
-  if (scheme === undefined || !isUriText(uriText)) return undefined
   const uri = parseUri(uriText)
-  if (uri === undefined && (scheme === 'sip' || scheme === 'sips')) return undefined
-  const params = parseParams(text, paramsAt)
-  if (!params) return undefined
-  return { display, uriText, uri, params, tag: params.get('tag'), text }
+  if (uri === undefined && !isOtherUri(uriText)) return undefined
+  if (!scanParams(text, paramsAt)) return undefined
+  return new ReadAddress(display, uriText, uri, scannedParam('tag'), text, paramsAt)
+}
+
+function isOtherUri(text: string): boolean {
+  const scheme = schemeOf(text)
+  return scheme !== undefined && scheme !== 'sip' && scheme !== 'sips' && isUriText(text)
+}
+
+class ReadAddress implements NameAddr {
+  readonly display: string
+  readonly uriText: string
+  readonly uri: SipUri | undefined
+  readonly tag: string | undefined
+  readonly text: string
+  readonly #paramsAt: number
+  #params: ReadonlyMap<string, string> | undefined
+
+  constructor(
+    display: string,
+    uriText: string,
+    uri: SipUri | undefined,
+    tag: string | undefined,
+    text: string,
+    paramsAt: number,
+  ) {
+    this.display = display
+    this.uriText = uriText
+    this.uri = uri
+    this.tag = tag
+    this.text = text
+    this.#paramsAt = paramsAt
+  }
+
+  get params(): ReadonlyMap<string, string> {
+    this.#params ??= parseParams(this.text, this.#paramsAt) ?? NONE
+    return this.#params
+  }
 }
 
 // Tokens with white space between them, and what phones write besides: anything that cannot be taken for structure.

@@ -1,13 +1,14 @@
 /** Answers as they are written, and the way they go. */
 import { createHash, randomBytes } from 'node:crypto'
 import type { Globals, System } from '../endpoints.ts'
-import type { Address, Answer, SipRequest } from './contract.ts'
+import type { Address, Answer } from './contract.ts'
 import { SipDialog } from './dialog.ts'
 import { newTag } from './id.ts'
-import { writeResponse } from './serialize.ts'
+import type { ParsedRequest } from './message.ts'
 import { answerWire, type IncomingRequest } from './server-transaction.ts'
 import { DEFAULT_PORT, type Wire } from './transport.ts'
 import type { Via } from './via.ts'
+import { writeResponse } from './write-response.ts'
 
 export interface ResponderContext {
   readonly system: () => System
@@ -59,9 +60,9 @@ export class Responder {
  * RFC 3261 18.2.1 and 18.2.2, RFC 3581 4: to the source address, and to the source port where that was asked for. A
  * `maddr` is for multicast, which nobody reaches us by, and is not followed to addresses of a stranger's choice.
  */
-export function incomingRequest(request: SipRequest, via: Via, wire: Wire, forced: boolean): IncomingRequest {
+export function incomingRequest(request: ParsedRequest, via: Via, wire: Wire, forced: boolean): IncomingRequest {
   const source: Address = wire.remote
-  const toSource = forced || via.params.has('rport')
+  const toSource = forced || via.asksRport
   const port = toSource && !wire.reliable ? source.port : (via.port ?? DEFAULT_PORT[wire.protocol])
   return { request, via, wire, source, replyTo: { address: source.address, port }, forceRport: forced }
 }

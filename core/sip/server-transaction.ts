@@ -13,6 +13,7 @@ import { Connection } from './connection.ts'
 import type { Address, Answer, ServerTransaction, SipRequest } from './contract.ts'
 import { toWire } from './grammar.ts'
 import { isRfc3261Branch } from './id.ts'
+import type { ParsedRequest } from './message.ts'
 import { Timed, type TimerWheel } from './timer-wheel.ts'
 import type { Timers } from './timers.ts'
 import type { Wire } from './transport.ts'
@@ -22,7 +23,7 @@ import type { Via } from './via.ts'
 export type AnswerWriter = (transaction: RequestTransaction, answer: Answer) => string
 
 export interface IncomingRequest {
-  readonly request: SipRequest
+  readonly request: ParsedRequest
   readonly via: Via
   readonly wire: Wire
   readonly source: Address

@@ -1,6 +1,6 @@
 /** Via values (RFC 3261 20.42, 18.2.1; RFC 3581). White space may stand nearly anywhere in them. */
 import type { Address } from './contract.ts'
-import { endOfQuoted, endOfToken, parseParams, skipSpace, trimSpace } from './grammar.ts'
+import { endOfQuoted, endOfToken, scannedParam, scanParams, skipSpace, trimSpace } from './grammar.ts'
 import { parseHostPort, printHostPort } from './parse-uri.ts'
 
 export interface Via {
@@ -10,8 +10,10 @@ export interface Via {
   readonly host: string
   readonly port: number | undefined
   readonly branch: string | undefined
-  /** Names in lower case. `rport` without a value is the empty string. */
-  readonly params: ReadonlyMap<string, string>
+  /** The sender asks for the answer to come to the port it sends from (RFC 3581 3). */
+  readonly asksRport: boolean
+  /** The sender says where it comes from. */
+  readonly saysReceived: boolean
   /** The value as it was written. */
   readonly text: string
 }
@@ -19,25 +21,24 @@ export interface Via {
 /** Undefined where it is malformed. */
 export function parseVia(text: string): Via | undefined {
   // sent-protocol = protocol-name SLASH protocol-version SLASH transport; what the start line says decides the version
+  if (text.startsWith('SIP/2.0/UDP ')) return parseSentBy(text, 'UDP', 11)
   const name = part(text, 0)
   const version = name && slashPart(text, name.end)
   const transport = version && slashPart(text, version.end)
-  if (!transport) return undefined
-  const sentByStart = skipSpace(text, transport.end)
-  if (sentByStart === transport.end) return undefined
-  let paramsAt = text.indexOf(';', sentByStart)
+  return transport && parseSentBy(text, transport.text.toUpperCase(), transport.end)
+}
+
+function parseSentBy(text: string, protocol: string, from: number): Via | undefined {
+  const start = skipSpace(text, from)
+  if (start === from) return undefined
+  let paramsAt = text.indexOf(';', start)
   if (paramsAt === -1) paramsAt = text.length
-  const sentBy = parseHostPort(withoutSpaceAroundColon(text.slice(sentByStart, paramsAt).trimEnd()))
-  const params = sentBy && parseParams(text, paramsAt)
-  if (!params) return undefined
-  return {
-    protocol: transport.text.toUpperCase(),
-    host: sentBy.host,
-    port: sentBy.port,
-    branch: params.get('branch'),
-    params,
-    text,
-  }
+  const sentBy = parseHostPort(text, start, paramsAt) ?? parseSpacedHostPort(text.slice(start, paramsAt))
+  if (!sentBy || !scanParams(text, paramsAt)) return undefined
+  const branch = scannedParam('branch')
+  const asksRport = scannedParam('rport') !== undefined
+  const saysReceived = scannedParam('received') !== undefined
+  return { protocol, host: sentBy.host, port: sentBy.port, branch, asksRport, saysReceived, text }
 }
 
 interface Part {
@@ -57,10 +58,11 @@ function slashPart(text: string, from: number): Part | undefined {
 }
 
 // RFC 3261 25.1: COLON = SWS ":" SWS, also in sent-by
-function withoutSpaceAroundColon(sentBy: string): string {
-  if (!sentBy.includes(' ') && !sentBy.includes('\t')) return sentBy
-  const colon = sentBy.lastIndexOf(':')
-  return colon === -1 ? sentBy : `${sentBy.slice(0, colon).trimEnd()}:${sentBy.slice(colon + 1).trimStart()}`
+function parseSpacedHostPort(sentBy: string): ReturnType<typeof parseHostPort> {
+  const trimmed = sentBy.trimEnd()
+  const colon = trimmed.lastIndexOf(':')
+  if (colon === -1) return parseHostPort(trimmed)
+  return parseHostPort(`${trimmed.slice(0, colon).trimEnd()}:${trimmed.slice(colon + 1).trimStart()}`)
 }
 
 /**
@@ -68,20 +70,33 @@ function withoutSpaceAroundColon(sentBy: string): string {
  * source address and port where the sender asked for `rport` or it is forced (RFC 3581 4). What the sender itself put
  * into `received` is not believed.
  */
-export function viaForAnswer(text: string, source: Address, forceRport: boolean): string {
-  const via = parseVia(text)
-  if (!via) return text
-  const address = source.address.split('%', 1)[0] ?? source.address
-  const wantsRport = forceRport || via.params.has('rport')
-  if (!wantsRport && via.host === address.toLowerCase() && !via.params.has('received')) return text
+export function viaForAnswer(via: Via, source: Address, forceRport: boolean): string {
+  const { text } = via
+  const percent = source.address.indexOf('%')
+  const address = percent === -1 ? source.address : source.address.slice(0, percent)
+  const wantsRport = forceRport || via.asksRport
+  const isThere = via.host === address || via.host === address.toLowerCase()
+  if (!wantsRport && isThere && !via.saysReceived) return text
+  const answered = withoutSource(via)
+  if (wantsRport) return `${answered};received=${address};rport=${source.port}`
+  return isThere ? answered : `${answered};received=${address}`
+}
+
+/** Without `received` and `rport`. */
+function withoutSource({ text, asksRport, saysReceived }: Via): string {
+  if (!asksRport && !saysReceived) return text
+  if (!saysReceived && !text.includes('"')) {
+    if (text.endsWith(';rport')) return text.slice(0, -6)
+    const at = text.indexOf(';rport;')
+    if (at !== -1) return text.slice(0, at) + text.slice(at + 6)
+  }
   let answered = ''
   for (const piece of splitAtSemicolons(text)) {
     const name = piece.slice(0, endOfToken(piece, 0)).toLowerCase()
     if (answered === '') answered = piece
     else if (name !== 'received' && name !== 'rport') answered += `;${piece}`
   }
-  if (wantsRport) return `${answered};received=${address};rport=${source.port}`
-  return via.host === address.toLowerCase() ? answered : `${answered};received=${address}`
+  return answered
 }
 
 function splitAtSemicolons(text: string): string[] {

@@ -1,7 +1,6 @@
 /** SIP messages for tests, from lines. */
 
-import type { SipRequest, SipResponse } from '../../core/sip/contract.ts'
-import { parseMessage } from '../../core/sip/message.ts'
+import { type ParsedRequest, type ParsedResponse, parseMessage } from '../../core/sip/message.ts'
 
 /** Lines joined by CRLF, with the empty line after the headers. */
 export function sipBytes(lines: readonly string[], body: string | Buffer = ''): Buffer {
@@ -13,13 +12,13 @@ export function textOf(message: Buffer | string): string {
   return typeof message === 'string' ? message : message.toString('latin1')
 }
 
-export function requestOf(message: Buffer | string): SipRequest {
+export function requestOf(message: Buffer | string): ParsedRequest {
   const parsed = parseMessage(textOf(message))
   if (parsed.kind !== 'request') throw new Error(`no request: ${JSON.stringify(parsed)}`)
   return parsed
 }
 
-export function responseOf(message: Buffer | string): SipResponse {
+export function responseOf(message: Buffer | string): ParsedResponse {
   const parsed = parseMessage(textOf(message))
   if (parsed.kind !== 'response') throw new Error(`no response: ${JSON.stringify(parsed)}`)
   return parsed

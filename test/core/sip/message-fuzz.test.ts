@@ -9,9 +9,9 @@ import { StreamFramer } from '../../../core/sip/frame.ts'
 import { parseParams, splitList, unescape, unquote } from '../../../core/sip/grammar.ts'
 import { parseMessage, topVia } from '../../../core/sip/message.ts'
 import { equalUris, parseNameAddr, parseUri } from '../../../core/sip/parse-uri.ts'
-import { writeResponse } from '../../../core/sip/serialize.ts'
 import { parseAccept, parseAuthValue, parseEvent } from '../../../core/sip/values.ts'
 import { parseVia, viaForAnswer } from '../../../core/sip/via.ts'
+import { writeResponse } from '../../../core/sip/write-response.ts'
 import { sipBytes, subscribeLines, textOf } from '../../support/sip-text.ts'
 
 const folder = fileURLToPath(new URL('torture/', import.meta.url))
@@ -31,6 +31,11 @@ const subscribe = sipBytes(
     Event: 'dialog;id=7',
   }),
 )
+
+function answeredVia(text: string): unknown {
+  const via = parseVia(text)
+  return via && viaForAnswer(via, source, true)
+}
 
 /** Everything anybody may ask of a message; its answer must read again. */
 function useUp(bytes: Buffer | string): void {
@@ -245,7 +250,8 @@ describe('Work', () => {
     'parseUri: equal signs': values(parseUri, '=', 'sip:a@h;b'),
     'parseNameAddr: names': values(parseNameAddr, 'a ', '', '<sip:a@h'),
     'parseVia: slashes': values(parseVia, '/ ', 'SIP'),
-    'viaForAnswer: quotes': values((text) => viaForAnswer(text, source, true), 'a;', 'SIP/2.0/UDP h;b="', '"'),
+    'viaForAnswer: quotes': values(answeredVia, 'a;', 'SIP/2.0/UDP h;rport=1;b="', '"'),
+    'parseVia: parameters': values(parseVia, ';a1', 'SIP/2.0/UDP h'),
     'parseAuthValue: commas': values(parseAuthValue, ', ', 'Digest a=b'),
     'parseAuthValue: equal signs': values(parseAuthValue, '=', 'Digest a'),
     'parseAccept: slashes': values((text) => parseAccept([text]), '/', 'a'),

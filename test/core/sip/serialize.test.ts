@@ -5,7 +5,7 @@ import type { HeaderLine } from '../../../core/sip/contract.ts'
 import { fromWire } from '../../../core/sip/grammar.ts'
 import { topVia } from '../../../core/sip/message.ts'
 import { Origin } from '../../../core/sip/origin.ts'
-import { writeResponse } from '../../../core/sip/serialize.ts'
+import { writeResponse } from '../../../core/sip/write-response.ts'
 import { type RequestParts, RequestTemplate, writeRequest } from '../../../core/sip/write-request.ts'
 import { requestOf, responseOf, sipBytes, subscribeLines } from '../../support/sip-text.ts'
 

@@ -5,8 +5,8 @@ import { expect } from 'chai'
 import { checkRequest, checkResponse } from '../../../core/sip/check.ts'
 import { StreamFramer } from '../../../core/sip/frame.ts'
 import { parseMessage, topVia } from '../../../core/sip/message.ts'
-import { writeResponse } from '../../../core/sip/serialize.ts'
 import { parseAuthValue } from '../../../core/sip/values.ts'
+import { writeResponse } from '../../../core/sip/write-response.ts'
 import { requestOf, responseOf, textOf } from '../../support/sip-text.ts'
 
 const folder = fileURLToPath(new URL('torture/', import.meta.url))

@@ -1,7 +1,13 @@
 import { expect } from 'chai'
+import type { Address } from '../../../core/sip/contract.ts'
 import { parseVia, viaBeforeBranch, viaForAnswer } from '../../../core/sip/via.ts'
 
 const source = { address: '198.51.100.9', port: 40001 }
+
+function answered(text: string, from: Address, forceRport: boolean): string | undefined {
+  const via = parseVia(text)
+  return via && viaForAnswer(via, from, forceRport)
+}
 
 describe('Via', () => {
   it('is read with white space nearly anywhere', () => {
@@ -56,6 +62,18 @@ describe('Via', () => {
       'SIP/2.0/UDP 198.51.100.9:5060;branch=z9;received=198.51.100.9;rport=40001',
     ],
     [
+      'rport asked for at the end, in capitals, with white space',
+      'SIP/2.0/UDP 198.51.100.9:5060 ; branch=z9 ; RPort',
+      false,
+      'SIP/2.0/UDP 198.51.100.9:5060;branch=z9;received=198.51.100.9;rport=40001',
+    ],
+    [
+      'rport asked for, and something that looks like it in quotes',
+      'SIP/2.0/UDP 198.51.100.9:5060;x=";rport;";rport;branch=z9',
+      false,
+      'SIP/2.0/UDP 198.51.100.9:5060;x=";rport;";branch=z9;received=198.51.100.9;rport=40001',
+    ],
+    [
       'rport forced',
       'SIP/2.0/UDP 10.0.0.5:5060;branch=z9',
       true,
@@ -75,11 +93,11 @@ describe('Via', () => {
     ],
   ]
   for (const [what, via, force, expected] of answers) {
-    it(`goes back: ${what}`, () => expect(viaForAnswer(via, source, force)).to.equal(expected))
+    it(`goes back: ${what}`, () => expect(answered(via, source, force)).to.equal(expected))
   }
 
   it('goes back with a scoped IPv6 source, without the scope', () => {
-    expect(viaForAnswer('SIP/2.0/UDP [fe80::1];branch=z9', { address: 'fe80::2%eth0', port: 5060 }, false)).to.equal(
+    expect(answered('SIP/2.0/UDP [fe80::1];branch=z9', { address: 'fe80::2%eth0', port: 5060 }, false)).to.equal(
       'SIP/2.0/UDP [fe80::1];branch=z9;received=fe80::2',
     )
   })
