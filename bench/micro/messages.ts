@@ -2,8 +2,8 @@
 import type { SipRequest } from '../../core/sip/contract.ts'
 import { parseMessage } from '../../core/sip/message.ts'
 import { Origin } from '../../core/sip/origin.ts'
-import { writeResponse } from '../../core/sip/write-response.ts'
 import { RequestTemplate } from '../../core/sip/write-request.ts'
+import { writeResponse } from '../../core/sip/write-response.ts'
 import { type Timing, time } from './timing.ts'
 
 /** As a desk phone sends it, with the headers that phones like to add. */

@@ -28,7 +28,8 @@ const TOO_LONG: HeaderProblem = { why: 'Header Too Long', status: 513 }
  * Where the lines are, of one message at a time: it is read and answered before the next one comes, as a rule. A message
  * that is asked for something later is read again, which costs a microsecond; a table for each would cost more.
  */
-let owner: HeaderBlock | undefined
+let owner = 0
+let made = 0
 let lines = 0
 /** Of each line: the number of its header, where its name begins and ends, where its value begins and ends. */
 const numbers: number[] = []
@@ -47,6 +48,7 @@ export class HeaderBlock {
   /** What stopped the reading, if anything did, and the status it is answered with. */
   readonly problem: HeaderProblem | undefined
   readonly text: string
+  readonly #id: number
   readonly #from: number
   readonly #limits: ParseLimits
   /** Every byte is a character of its own, in UTF-8 too. */
@@ -58,7 +60,8 @@ export class HeaderBlock {
     this.#from = from
     this.#limits = limits
     const stopped = index(text, from, limits)
-    owner = this
+    this.#id = ++made
+    owner = this.#id
     this.problem = typeof stopped === 'number' ? undefined : stopped
     this.end = typeof stopped === 'number' ? stopped : text.length
     this.isAscii = bits < 0x80
@@ -100,9 +103,9 @@ export class HeaderBlock {
   }
 
   #own(): void {
-    if (owner === this) return
+    if (owner === this.#id) return
     index(this.text, this.#from, this.#limits)
-    owner = this
+    owner = this.#id
   }
 
   #value(at: number): string {

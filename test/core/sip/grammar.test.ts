@@ -7,6 +7,8 @@ import {
   parseDigits,
   parseParams,
   quote,
+  scannedParam,
+  scanParams,
   splitList,
   toWire,
   trimSpace,
@@ -41,6 +43,26 @@ describe('SIP grammar', () => {
     ])
     expect(splitList('a, "open, b')).to.deep.equal(['a', '"open, b'])
     expect(splitList('a,,b,')).to.deep.equal(['a', '', 'b', ''])
+  })
+
+  it('scans the same parameters as it reads', () => {
+    const piece = fc.constantFrom(';', '=', '"', ' ', '\\', ';tag=', 'a', 'A', ';a', 'rport', ';b="x;y"', '\xff', '@')
+    const params = fc.oneof(
+      fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join('')),
+      fc
+        .array(fc.integer({ min: 0, max: 60 }), { maxLength: 40 })
+        .map((names) => names.map((n) => `;n${n}=${n}`).join('')),
+    )
+    fc.assert(
+      fc.property(params, (text) => {
+        const read = parseParams(`host${text}`, 4)
+        expect(scanParams(`host${text}`, 4)).to.equal(read !== undefined)
+        for (const [name, value] of read ?? []) expect(scannedParam(name), name).to.equal(value)
+        if (read)
+          for (const name of ['a', 'tag', 'rport', 'n1', 'n50']) expect(scannedParam(name)).to.equal(read.get(name))
+      }),
+      { numRuns: 2000 },
+    )
   })
 
   it('reads parameters with white space, quotes and no value', () => {

@@ -118,6 +118,31 @@ describe('SIP messages', () => {
     expect(request.header('Max-Forwards')).to.equal(undefined)
   })
 
+  it('say the same after others were read', () => {
+    const lines = (name: string): string[] => subscribeLines({ Subject: name, 'X-Own': [name, 'more'], Event: name })
+    const requests = ['one', 'two', 'three'].map((name) => requestOf(sipBytes(lines(name))))
+    parseMessage('OPTIONS sip:h SIP/2.0\r\nSubject: a\rb\r\n\r\n')
+    for (let round = 0; round < 2; round++)
+      requests.forEach((request, at) => {
+        const name = ['one', 'two', 'three'][at]
+        expect(request.header('Subject')).to.equal(name)
+        expect(request.header('event')).to.equal(name)
+        expect(request.headers('x-own')).to.deep.equal([name, 'more'])
+        expect(request.count(headerNumber('Event'))).to.equal(1)
+        expect(request.from.tag).to.equal('from')
+      })
+  })
+
+  it('forget the line that has no end', () => {
+    const request = 'OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nTo: <sip:t@h>\r\nSubject: '
+    for (const rest of ['a\rb\r\n\r\n', 'a', 'a\r']) {
+      const failure = parseMessage(request + rest)
+      if (failure.kind !== 'failure' || !failure.answerable) throw new Error('it was taken, or is not answerable')
+      expect(failure.answerable.header('Subject')).to.equal(undefined)
+      expect(failure.answerable.to.uriText).to.equal('sip:t@h')
+    }
+  })
+
   it('know the star', () => {
     const request = requestOf(sipBytes(['REGISTER sip:h SIP/2.0', 'Contact: *']))
     expect(request.contactIsStar).to.equal(true)

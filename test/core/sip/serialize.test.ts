@@ -5,8 +5,8 @@ import type { HeaderLine } from '../../../core/sip/contract.ts'
 import { fromWire } from '../../../core/sip/grammar.ts'
 import { topVia } from '../../../core/sip/message.ts'
 import { Origin } from '../../../core/sip/origin.ts'
-import { writeResponse } from '../../../core/sip/write-response.ts'
 import { type RequestParts, RequestTemplate, writeRequest } from '../../../core/sip/write-request.ts'
+import { writeResponse } from '../../../core/sip/write-response.ts'
 import { requestOf, responseOf, sipBytes, subscribeLines } from '../../support/sip-text.ts'
 
 const source = { address: '192.0.2.7', port: 5099 }
