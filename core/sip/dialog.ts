@@ -1,6 +1,6 @@
 /** A dialog of the answering side (RFC 3261 12.1.1, 12.2): where its requests go, and what numbers they have. */
 import type { Undo } from '../scope.ts'
-import { detached } from '../text.ts'
+import { detached, SharedTexts } from '../text.ts'
 import { answeringChallenges } from './challenged.ts'
 import type {
   Address,
@@ -36,58 +36,74 @@ export interface DialogContext {
 /** What UDP carries (RFC 768), less a header block of its longest. */
 const DATAGRAM_ROOM = 65507 - 4096
 
-/** The header block of a method's requests from one address of ours. */
-interface Prepared {
-  readonly method: string
-  readonly origin: Origin
-  readonly template: RequestTemplate
+/** What all who watch something have in common, and what all dialogs of a phone have. */
+const things = new SharedTexts(4096)
+const phones = new SharedTexts(1024)
+
+const NO_ROUTES: readonly string[] = []
+
+/** A flow, as it can be found again. */
+interface Place {
+  readonly transport: string
+  readonly protocol: Protocol
+  readonly remote: Address
 }
 
 export class SipDialog implements Dialog {
   readonly id: string
+  readonly localUri: string
+  readonly remoteUri: string
   readonly #context: DialogContext
-  readonly #record: DialogRecord
-  usage: DialogUsage | undefined
+  /** The id is made of the Call-ID and the tags, which are not kept beside it. */
+  readonly #callIdLength: number
+  readonly #localTagLength: number
+  readonly #routeSet: readonly string[]
+  readonly #secure: boolean
+  readonly #followFlow: boolean
+  readonly #contact: string | undefined
+  usage: DialogUsage | undefined = undefined
   #remoteTarget: string
   #localCseq: number
   #remoteCseq: number
   /** The flow the last request came by; undefined while a connection is gone. */
-  #wire: Wire | undefined
-  #unwatch: Undo | undefined
-  /** What is remembered of the flow while it is gone. */
-  #way: { readonly transport: string; readonly protocol: Protocol; readonly remote: Address }
-  #routing: Routing | undefined
-  #prepared: Prepared | undefined
+  #wire: Wire | undefined = undefined
+  #unwatch: Undo | undefined = undefined
+  /** Where the flow was, while it is gone. */
+  #left: Place | undefined
+  /** Where requests go, as long as the flow and the target stay; undefined until it is known, and where it may change. */
+  #out: Wire | undefined = undefined
+  #routing: Routing | undefined = undefined
+  #template: RequestTemplate | undefined = undefined
   #disposed = false
 
   constructor(context: DialogContext, record: DialogRecord) {
     this.#context = context
-    this.#record = record
-    this.id = dialogId(record.callId, record.localTag, record.remoteTag)
-    this.#remoteTarget = record.remoteTarget
+    this.id = detached(dialogId(record.callId, record.localTag, record.remoteTag))
+    this.#callIdLength = record.callId.length
+    this.#localTagLength = record.localTag.length
+    this.localUri = things.of(record.localUri)
+    this.remoteUri = phones.of(record.remoteUri)
+    this.#routeSet = record.routeSet.length === 0 ? NO_ROUTES : record.routeSet.map(detached)
+    this.#secure = record.secure
+    this.#followFlow = record.followFlow
+    this.#contact = record.contact
+    this.#remoteTarget = phones.of(record.remoteTarget)
     this.#localCseq = record.localCseq
     this.#remoteCseq = record.remoteCseq
-    this.#way = record
+    const { transport, protocol, remote } = record
+    this.#left = { transport, protocol, remote }
   }
 
   get callId(): string {
-    return this.#record.callId
+    return this.id.slice(0, this.#callIdLength)
   }
 
   get localTag(): string {
-    return this.#record.localTag
+    return this.id.slice(this.#callIdLength + 1, this.#callIdLength + 1 + this.#localTagLength)
   }
 
   get remoteTag(): string {
-    return this.#record.remoteTag
-  }
-
-  get localUri(): string {
-    return this.#record.localUri
-  }
-
-  get remoteUri(): string {
-    return this.#record.remoteUri
+    return this.id.slice(this.#callIdLength + 1 + this.#localTagLength + 1)
   }
 
   get remoteTarget(): string {
@@ -100,9 +116,9 @@ export class SipDialog implements Dialog {
 
   get flow(): Wire | undefined {
     // A UDP transport that a reload has moved.
-    if (this.#wire?.carrier.closed && !this.#wire.reliable) this.#wire = undefined
+    if (this.#wire?.carrier.closed && !this.#wire.reliable) this.#leave(this.#wire)
     if (!this.#wire && !this.#disposed) {
-      const { transport, protocol, remote } = this.#way
+      const { transport, protocol, remote } = this.#place
       const { transports } = this.#context
       // A connection from the same address and port can only be the one that was there before we were started again.
       const back =
@@ -129,11 +145,12 @@ export class SipDialog implements Dialog {
     const { number } = request.cseq
     if (number + tolerance <= this.#remoteCseq) return { status: 500, reason: 'CSeq Not Higher Than Before' }
     this.#remoteCseq = Math.max(this.#remoteCseq, number)
-    const [contact] = request.contacts
+    const contact = request.contacts[0]
     if (contact?.uri && contact.uriText !== this.#remoteTarget) {
-      this.#remoteTarget = detached(contact.uriText)
+      this.#remoteTarget = phones.of(contact.uriText)
+      this.#out = undefined
       this.#routing = undefined
-      this.#prepared = undefined
+      this.#template = undefined
     }
     this.take(wireOf(flow))
     return undefined
@@ -145,10 +162,11 @@ export class SipDialog implements Dialog {
 
   /** The flow that requests came by is the one that requests go by, as long as it is there. */
   take(wire: Wire): void {
-    if (this.#wire === wire) return
+    if (this.#wire === wire || (this.#wire && isSameWay(this.#wire, wire))) return
     void this.#unwatch?.()
     this.#wire = wire
-    this.#way = { transport: wire.transport, protocol: wire.protocol, remote: wire.remote }
+    this.#left = undefined
+    this.#out = undefined
     this.#unwatch = wire.reliable && !this.#disposed ? wire.onClose(() => this.#lost(wire)) : undefined
   }
 
@@ -171,10 +189,23 @@ export class SipDialog implements Dialog {
     const draft = new DialogRequest(this, method, ++this.#localCseq, content)
     const { outgoing } = this.#context
     const wire = this.flow
-    if (wire && (wire.reliable || this.#record.followFlow)) return outgoing.send(draft, wire, this.#remoteTarget, done)
+    const out = wire && this.#wayOut(wire)
+    if (out) return outgoing.send(draft, out, this.#remoteTarget, done)
     const { nextHop } = this.routing
-    if (nextHop && (wire || this.#canConnect)) outgoing.sendTo(draft, nextHop, { transport: this.#way.transport }, done)
+    if (nextHop && (wire || this.#canConnect))
+      outgoing.sendTo(draft, nextHop, { transport: this.#place.transport }, done)
     else failSoon(done, 'the connection is gone')
+  }
+
+  /** Undefined where the way has to be looked for each time. */
+  #wayOut(wire: Wire): Wire | undefined {
+    if (wire.reliable || this.#followFlow) return wire
+    if (this.#out && !this.#out.carrier.closed) return this.#out
+    const { nextHop, routes } = this.routing
+    this.#out = nextHop && routes.length === 0 ? this.#context.outgoing.fixedWay(nextHop, wire) : undefined
+    // Whatever it said is known now.
+    if (this.#out) this.#routing = undefined
+    return this.#out
   }
 
   skipCseqTo(number: number): void {
@@ -182,12 +213,23 @@ export class SipDialog implements Dialog {
   }
 
   record(): DialogRecord {
+    const { transport, protocol, remote } = this.#place
     return {
-      ...this.#record,
+      callId: this.callId,
+      localTag: this.localTag,
+      remoteTag: this.remoteTag,
+      localUri: this.localUri,
+      remoteUri: this.remoteUri,
       remoteTarget: this.#remoteTarget,
+      routeSet: this.#routeSet,
       localCseq: this.#localCseq,
       remoteCseq: this.#remoteCseq,
-      ...this.#way,
+      secure: this.#secure,
+      transport,
+      protocol,
+      remote,
+      followFlow: this.#followFlow,
+      ...(this.#contact === undefined ? {} : { contact: this.#contact }),
     }
   }
 
@@ -202,23 +244,24 @@ export class SipDialog implements Dialog {
 
   /** Our Contact in answers and requests on this wire. */
   contactOn(wire: Wire): string {
-    if (this.#record.contact !== undefined) return `<${this.#record.contact}>`
+    if (this.#contact !== undefined) return `<${this.#contact}>`
     const user = parseNameAddr(this.localUri)?.uri?.user ?? ''
-    return this.#context.contactFor(wire, user, this.#record.secure)
+    return this.#context.contactFor(wire, user, this.#secure)
   }
 
   get routing(): Routing {
-    this.#routing ??= routingOf(this.#remoteTarget, this.#record.routeSet)
+    this.#routing ??= routingOf(this.#remoteTarget, this.#routeSet)
     return this.#routing
   }
 
   template(method: string, wire: Wire, origin: Origin): RequestTemplate {
-    const prepared = this.#prepared
-    if (prepared && prepared.method === method && prepared.origin === origin) return prepared.template
+    const known = this.#template
+    if (known && known.method === method && known.origin === origin) return known
     const { requestUri, routes } = this.routing
     const { maxForwards, compact } = this.#context.outgoing
-    const template = new RequestTemplate({
+    this.#template = new RequestTemplate({
       method,
+      origin,
       requestUri,
       maxForwards,
       from: `${this.localUri};tag=${this.localTag}`,
@@ -228,21 +271,33 @@ export class SipDialog implements Dialog {
       routes,
       compact,
     })
-    this.#prepared = { method, origin, template }
-    return template
+    if (this.#out) this.#routing = undefined
+    return this.#template
   }
 
   /** Whether a new connection may be opened in place of one that is gone: to a proxy, or to a phone that is not behind NAT. */
   get #canConnect(): boolean {
-    if (this.#record.followFlow) return false
+    if (this.#followFlow) return false
     const { nextHop } = this.routing
-    if (!nextHop || this.#record.routeSet.length > 0) return nextHop !== undefined
-    return nextHop.host === this.#way.remote.address && listens(nextHop, this.#way.remote)
+    if (!nextHop || this.#routeSet.length > 0) return nextHop !== undefined
+    const { remote } = this.#place
+    return nextHop.host === remote.address && listens(nextHop, remote)
+  }
+
+  get #place(): Place {
+    const place = this.#wire ?? this.#left
+    if (!place) throw new Error(`the dialog ${this.id} was never anywhere`)
+    return place
+  }
+
+  #leave({ transport, protocol, remote }: Wire): void {
+    this.#wire = undefined
+    this.#left = { transport, protocol, remote }
   }
 
   #lost(wire: Wire): void {
     if (this.#wire !== wire) return
-    this.#wire = undefined
+    this.#leave(wire)
     this.#unwatch = undefined
     this.usage?.flowLost()
   }
@@ -262,13 +317,19 @@ class DialogRequest implements Draft {
   }
 
   write(wire: Wire, origin: Origin, branch: string): string {
-    return this.#dialog.template(this.method, wire, origin).write(origin, branch, this.#cseq, this.#content)
+    return this.#dialog.template(this.method, wire, origin).write(branch, this.#cseq, this.#content)
   }
 }
 
 /** A Contact with the port the connection came from names the connection, not a port that anybody listens on. */
 function listens(contact: SipUri, remote: Address): boolean {
   return contact.port !== remote.port
+}
+
+/** The same address by the same socket: a UDP flow is made for each message. */
+function isSameWay(one: Wire, other: Wire): boolean {
+  if (one.reliable || other.reliable || one.carrier !== other.carrier) return false
+  return one.remote.port === other.remote.port && one.remote.address === other.remote.address
 }
 
 export function dialogId(callId: string, localTag: string, remoteTag: string): string {

@@ -1,6 +1,5 @@
 /** The table of dialogs: made from a request, made again from a record, found for a request. */
 
-import { detached } from '../text.ts'
 import type { DialogRecord, DialogSettings, ServerTransaction, SipRequest } from './contract.ts'
 import { type DialogContext, dialogId, SipDialog } from './dialog.ts'
 import { newTag } from './id.ts'
@@ -31,16 +30,16 @@ export class Dialogs {
     { followFlow, tagPrefix = '', contact: own, localTag = tagPrefix + newTag() }: DialogSettings,
   ): SipDialog {
     const wire = wireOf(flow)
-    const [contact] = request.contacts
+    const contact = request.contacts[0]
     if (!contact?.uri) throw new Error(`${request.method} ${request.callId} has no Contact to make a dialog with`)
     const record: DialogRecord = {
-      callId: detached(request.callId),
+      callId: request.callId,
       localTag,
-      remoteTag: detached(request.from.tag ?? ''),
+      remoteTag: request.from.tag ?? '',
       localUri: withoutTag(request.to),
       remoteUri: withoutTag(request.from),
-      remoteTarget: detached(contact.uriText),
-      routeSet: request.headers('Record-Route').map(detached),
+      remoteTarget: contact.uriText,
+      routeSet: request.headers('Record-Route'),
       localCseq: 0,
       remoteCseq: request.cseq.number,
       secure: wire.protocol === 'TLS' && request.uri?.scheme === 'sips',
@@ -48,7 +47,7 @@ export class Dialogs {
       protocol: wire.protocol,
       remote: wire.remote,
       followFlow,
-      ...(own === undefined ? {} : { contact: own }),
+      contact: own,
     }
     const dialog = this.restore(record)
     dialog.take(wire)
@@ -71,6 +70,7 @@ export class Dialogs {
   }
 }
 
-function withoutTag({ display, uriText, params }: NameAddr): string {
-  return detached(printNameAddr({ display, uri: uriText, params: [...params].filter(([name]) => name !== 'tag') }))
+function withoutTag({ display, uriText, params, tag }: NameAddr): string {
+  if (params.size === (tag === undefined ? 0 : 1)) return printNameAddr({ display, uri: uriText })
+  return printNameAddr({ display, uri: uriText, params: [...params].filter(([name]) => name !== 'tag') })
 }

@@ -1,4 +1,5 @@
 /** The way of a request out: which wire, which Via, the next address where one fails (RFC 3263 4.3), TCP where it is too big. */
+import { isIP } from 'node:net'
 import type { Globals, System } from '../endpoints.ts'
 import type { Addressing } from './addressing.ts'
 import type { ClientTransactions } from './client-transaction.ts'
@@ -86,6 +87,20 @@ export class Outgoing {
     const targets = this.#context.resolver.resolve(uri, way.protocol)
     if (targets instanceof Promise) void targets.then((found) => this.#try(draft, uri, found, way, done))
     else this.#try(draft, uri, targets, way, done)
+  }
+
+  /**
+   * The way to a URI that leads to one address over UDP, whenever it is asked for; undefined for any other. It is `beside`
+   * where that goes there, and by the same transport otherwise.
+   */
+  fixedWay(uri: SipUri, beside: Wire): Wire | undefined {
+    if (isIP(uri.host) === 0) return undefined
+    const targets = this.#context.resolver.resolve(uri)
+    const target = targets instanceof Promise ? undefined : targets[0]
+    if (target?.protocol !== 'UDP') return undefined
+    const { address, port } = beside.remote
+    if (beside.protocol === 'UDP' && target.port === port && target.address === address) return beside
+    return this.#context.transports.wireTo('UDP', target, { preferred: beside.transport })
   }
 
   /** By a transport section that somebody has named: its protocol holds where the URI leaves open which. */

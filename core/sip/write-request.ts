@@ -8,6 +8,8 @@ import { headerBlock, headerLine, wireValue } from './serialize.ts'
 /** What is the same in all requests of a dialog. */
 export interface TemplateParts {
   readonly method: string
+  /** Where they come from. */
+  readonly origin: Origin
   readonly requestUri: string
   readonly maxForwards: number
   /** Header values, with their tags. */
@@ -21,19 +23,19 @@ export interface TemplateParts {
 }
 
 export interface RequestParts extends TemplateParts {
-  readonly origin: Origin
   readonly branch: string
   readonly cseq: number
   readonly content: RequestContent
 }
 
 export function writeRequest(parts: RequestParts): string {
-  return new RequestTemplate(parts).write(parts.origin, parts.branch, parts.cseq, parts.content)
+  return new RequestTemplate(parts).write(parts.branch, parts.cseq, parts.content)
 }
 
 /** Requests of one dialog: what is the same in all of them is written once. */
 export class RequestTemplate {
-  readonly #method: string
+  readonly method: string
+  readonly origin: Origin
   readonly #compact: boolean
   readonly #beforeOrigin: string
   readonly #beforeCseq: string
@@ -41,7 +43,8 @@ export class RequestTemplate {
   constructor(parts: TemplateParts) {
     const { method, compact = false, routes = [] } = parts
     if (!isToken(method)) throw new Error(`'${method}' is no method`)
-    this.#method = method
+    this.method = method
+    this.origin = parts.origin
     this.#compact = compact
     const requestUri = wireValue(parts.requestUri).replaceAll(' ', '%20')
     this.#beforeOrigin = flat(`${method} ${requestUri} SIP/2.0\r\n${writtenName('Via', compact)}: `)
@@ -58,10 +61,10 @@ export class RequestTemplate {
   }
 
   /** `branch` is a token. */
-  write(origin: Origin, branch: string, cseq: number, content: RequestContent): string {
+  write(branch: string, cseq: number, content: RequestContent): string {
     const compact = this.#compact
     return (
-      `${this.#beforeOrigin}${origin.beforeBranch}${branch}${this.#beforeCseq}${cseq} ${this.#method}\r\n` +
+      `${this.#beforeOrigin}${this.origin.beforeBranch}${branch}${this.#beforeCseq}${cseq} ${this.method}\r\n` +
       (content.written ? content.written(compact) : headerBlock(content.headers, compact)) +
       writtenBody(content.body, compact)
     )

@@ -157,8 +157,8 @@ describe('Writing requests', () => {
 
   it('writes one request after the other from a template', () => {
     const template = new RequestTemplate(notify)
-    const one = requestOf(template.write(origin, 'z9hG4bK1', 1, { headers: [['Event', 'dialog']] }))
-    const two = requestOf(template.write(origin, 'z9hG4bK2', 2, { headers: [], body }))
+    const one = requestOf(template.write('z9hG4bK1', 1, { headers: [['Event', 'dialog']] }))
+    const two = requestOf(template.write('z9hG4bK2', 2, { headers: [], body }))
     expect([topVia(one)?.branch, topVia(two)?.branch]).to.deep.equal(['z9hG4bK1', 'z9hG4bK2'])
     expect([one.cseq.number, two.cseq.number]).to.deep.equal([1, 2])
     expect([one.body.length, two.body.toString()]).to.deep.equal([0, 'Grüße'])
