@@ -241,12 +241,12 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       : this.#identified(tx, endpoint)
   }
 
-  async #identified(tx: ServerTransaction, endpoint: Endpoint | undefined): Promise<void> {
+  #identified(tx: ServerTransaction, endpoint: Endpoint | undefined): void | Promise<void> {
     if (!endpoint) return
     if (this.#closing) return tx.answer(tryLater(503, this.#settings.retry_after))
-    const request: PresenceRequest = { tx, endpoint }
-    if (!this.requests.none && (await this.requests.take(request))) return
-    await (tx.request.method === 'PUBLISH' ? this.handlePublish(request) : this.handleSubscribe(request))
+    const request: PresenceRequest = { tx, endpoint, flags: undefined, priority: undefined }
+    if (this.requests.none) return this.takeRequest(request)
+    return this.requests.take(request).then((isTaken) => (isTaken ? undefined : this.takeRequest(request)))
   }
 
   /** Where servers share a database, a phone may ask any of them. */

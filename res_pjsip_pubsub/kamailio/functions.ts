@@ -22,9 +22,11 @@ import type {
 } from '../contract.ts'
 import { qualified } from '../event-name.ts'
 import { nameKey } from '../identity.ts'
-import { isWatchable, type NotifierServices, subscribe } from '../notifier.ts'
+import { isWatchable, type NotifierServices, type Subscribed, subscribe } from '../notifier.ts'
 import type { Compositor, HardState } from '../publishing/compositor.ts'
+import type { Published } from '../publishing/publish.ts'
 import { isPublishedEvent, type PublishedEvent, publishedEvent } from '../publishing/published-event.ts'
+import { type Eventual, whenThere } from '../publishing/turns.ts'
 import { resubscribe } from '../refresh.ts'
 import type { Cleaned } from '../storage/cleaning.ts'
 import type { SubscriptionStorage } from '../storage/storage.ts'
@@ -114,19 +116,30 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
     return this.compositor.onPublication(listener)
   }
 
-  async handlePublish({ tx, endpoint, priority }: PresenceRequest, sender?: string): Promise<Publication | undefined> {
-    return this.functionServices.compositor.publish(tx, endpoint, { sender, priority })
+  /** As usual; nothing is waited for that is there at once. */
+  protected takeRequest(request: PresenceRequest): void | Promise<void> {
+    const isPublish = request.tx.request.method === 'PUBLISH'
+    const taken = isPublish ? this.#takePublish(request) : this.#takeSubscribe(request)
+    if (taken instanceof Promise) return taken.then(() => undefined)
+  }
+
+  async handlePublish(request: PresenceRequest, sender?: string): Promise<Publication | undefined> {
+    return this.#takePublish(request, sender)
   }
 
   async handleSubscribe(request: PresenceRequest, watcherUri?: string): Promise<Subscription | undefined> {
-    const { tx, endpoint, flags } = request
+    return this.#takeSubscribe(request, watcherUri)
+  }
+
+  #takePublish({ tx, endpoint, priority }: PresenceRequest, sender?: string): Eventual<Published> {
+    return this.functionServices.compositor.publish(tx, endpoint, { sender, priority })
+  }
+
+  #takeSubscribe({ tx, endpoint, flags }: PresenceRequest, watcherUri?: string): Eventual<Subscribed> {
     const { notifier } = this.functionServices
     const isNew = tx.request.to.tag === undefined
-    const made = await (isNew ? subscribe(tx, endpoint, notifier, watcherUri) : resubscribe(tx, endpoint, notifier))
-    if (!made || flags === undefined) return made
-    made.datastores.remove(FLAGS)
-    made.datastores.add(FLAGS, flags)
-    return made
+    const made = isNew ? subscribe(tx, endpoint, notifier, watcherUri) : resubscribe(tx, endpoint, notifier)
+    return flags === undefined ? made : whenThere(made, (subscription) => flagged(subscription, flags))
   }
 
   async presAuthStatus(watcherUri: string, presentityUri: string, event = 'presence'): Promise<AuthStatus> {
@@ -229,6 +242,12 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
   async #endpointOf(id: string): Promise<Endpoint> {
     return (await this.functionServices.endpoints.endpoint(id)) ?? STRANGER
   }
+}
+
+function flagged(subscription: Subscribed, flags: number): Subscribed {
+  subscription?.datastores.remove(FLAGS)
+  subscription?.datastores.add(FLAGS, flags)
+  return subscription
 }
 
 const STRANGER: Endpoint = { ...defaultsOf(endpointOptions), id: '', hintContext: defaultsOf(endpointOptions).context }

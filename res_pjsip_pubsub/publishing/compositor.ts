@@ -4,7 +4,7 @@
  */
 import { compilePattern, type Pattern } from '../../core/auth/pattern.ts'
 import type { Endpoint, Endpoints } from '../../core/endpoints.ts'
-import { type Logger, reasonOf } from '../../core/log.ts'
+import type { Logger } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { ServerTransaction, SipRequest } from '../../core/sip/contract.ts'
 import { randomId } from '../../core/sip/id.ts'
@@ -16,12 +16,12 @@ import { isOwnName, nameKey, senderUri } from '../identity.ts'
 import type { PubsubSettings } from '../options.ts'
 import type { Timers } from '../services.ts'
 import { openPublications } from '../storage/modes.ts'
-import { BodyToRead, InboundPublication } from './publication.ts'
+import { BodyToRead, InboundPublication, readStored } from './publication.ts'
 import { followerOf } from './publication-following.ts'
 import type { PublicationStore, StoredPublication } from './publication-store.ts'
 import { Publications } from './publications.ts'
 import { type Asserted, type Published, type PublishServices, priorityOf, publish } from './publish.ts'
-import { Turns } from './turns.ts'
+import { type Eventual, Turns } from './turns.ts'
 
 export interface CompositorServices {
   readonly settings: () => PubsubSettings
@@ -137,7 +137,7 @@ export class Compositor implements Publishing {
   // What happens.
 
   /** A PUBLISH of this endpoint. `asserted`: what is not to be taken from the request. */
-  publish(tx: ServerTransaction, endpoint: Endpoint, asserted: Partial<Asserted> = {}): Promise<Published> {
+  publish(tx: ServerTransaction, endpoint: Endpoint, asserted: Partial<Asserted> = {}): Eventual<Published> {
     const settings = this.#services.settings()
     const sender = nameKey(asserted.sender ?? senderUri(tx.request, endpoint, settings) ?? '', settings)
     const priority = asserted.priority ?? priorityOf(tx.request, endpoint, settings.xavp_cfg)
@@ -173,7 +173,7 @@ export class Compositor implements Publishing {
       const kept = new Set(stored.map(({ facts }) => facts.ruid))
       const known = new Map([...this.#publications].map((one) => [one.ruid, one]))
       for (const one of known.values()) {
-        const isAbout = this.#publications.topicKey(one.event, one.resource) === key
+        const isAbout = this.#publications.isAbout(one, event, resource)
         // Hard state is of a file, whatever the table says.
         if (isAbout && one.endpointId !== '' && !kept.has(one.ruid)) this.#drop(one, 'its row is gone from the table')
       }
@@ -248,9 +248,7 @@ export class Compositor implements Publishing {
 
   async #readNow(publication: InboundPublication, handler: PublicationHandler<unknown>): Promise<void> {
     const { contentType: type, body, resource } = publication
-    const read = await Promise.resolve(handler.read(new BodyToRead(type, body, resource))).catch((error: unknown) => ({
-      fault: reasonOf(error),
-    }))
+    const read = await readStored(handler, new BodyToRead(type, body, resource))
     // It may have said something else meanwhile, or its handler may be gone.
     if (publication.isRead || publication.body !== body || this.#handlers.get(publication.event) !== handler) return
     if ('fault' in read) return this.#drop(publication, `it cannot be read any more: ${read.fault}`)
@@ -320,9 +318,9 @@ export class Compositor implements Publishing {
       mayPublish: (endpoint, resource) => this.#mayPublish(endpoint, resource),
       exists: (handler, resource, endpoint) => this.#exists(handler, resource, endpoint),
       inTurn: (key, work) => this.#turns.take(key, work),
-      find: async (entityTag) => {
-        await this.#store?.sync?.()
-        return this.#publications.ofTag(entityTag)
+      find: (entityTag) => {
+        const known = (): InboundPublication | undefined => this.#publications.ofTag(entityTag)
+        return this.#store?.sync?.().then(known) ?? known()
       },
       keep: (publication) => this.#store?.keep(publication),
       forget: (publication) => this.#store?.forget(publication),
@@ -351,12 +349,19 @@ export class Compositor implements Publishing {
     return pattern.test(resource)
   }
 
-  async #exists(
+  #exists(
+    handler: PublicationHandler<unknown>,
+    resource: string,
+    endpoint: Endpoint,
+  ): Eventual<boolean | 'unavailable'> {
+    return this.isPublished(resource) || this.#isThere(handler, resource, endpoint)
+  }
+
+  async #isThere(
     handler: PublicationHandler<unknown>,
     resource: string,
     endpoint: Endpoint,
   ): Promise<boolean | 'unavailable'> {
-    if (this.isPublished(resource)) return true
     const { endpoints, hints } = this.#services
     if (resource === '') return false
     if ((await endpoints.endpoint(resource)) || (await endpoints.aor(resource))) return true

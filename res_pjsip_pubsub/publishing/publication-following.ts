@@ -1,7 +1,6 @@
 /** What another server published, or changed, or took back, as it is in this one. */
-import { reasonOf } from '../../core/log.ts'
 import type { PublicationEvent, PublicationHandler } from '../contract.ts'
-import { BodyToRead, type InboundPublication } from './publication.ts'
+import { BodyToRead, type InboundPublication, readStored } from './publication.ts'
 import type { PublicationFollower, StoredPublication } from './publication-store.ts'
 import type { Publications } from './publications.ts'
 
@@ -56,9 +55,7 @@ async function says(
 ): Promise<void> {
   const { publications, handler, drop, tell } = services
   const of = handler(known.event)
-  const read = await Promise.resolve(of?.read(new BodyToRead(said.contentType, said.body, known.resource))).catch(
-    (error: unknown) => ({ fault: reasonOf(error) }),
-  )
+  const read = of && (await readStored(of, new BodyToRead(said.contentType, said.body, known.resource)))
   if (publications.ofRuid(known.ruid) !== known || said.received < known.received) return
   if (read && 'fault' in read) return drop(known, `it cannot be read: ${read.fault}`)
   known.says({ ...said, read: read && { state: read.state } })

@@ -1,7 +1,8 @@
 /** One publication (RFC 3903 2): what it says now, until when, and which entity-tag its next PUBLISH has to name. */
 import type { Endpoint } from '../../core/endpoints.ts'
+import { reasonOf } from '../../core/log.ts'
 import { Timed } from '../../core/sip/timer-wheel.ts'
-import type { Publication, PublishedBody } from '../contract.ts'
+import type { Publication, PublicationHandler, PublishedBody, ReadBody } from '../contract.ts'
 import { DatastoreMap } from '../datastores.ts'
 
 /** What stays the same while it lives. */
@@ -52,6 +53,15 @@ export class BodyToRead implements PublishedBody<unknown> {
 
   get body(): Buffer {
     return Buffer.from(this.text)
+  }
+}
+
+/** What there was before: nobody is there to be told that it cannot be read. */
+export async function readStored(handler: PublicationHandler<unknown>, body: BodyToRead): Promise<ReadBody<unknown>> {
+  try {
+    return await handler.read(body)
+  } catch (error) {
+    return { fault: reasonOf(error) }
   }
 }
 

@@ -25,8 +25,8 @@ export class Publications implements Iterable<InboundPublication> {
   readonly #byRuid = new Map<string, InboundPublication>()
   readonly #byInstance = new Map<string, InboundPublication>()
   readonly #byEndpoint = new Map<string, number>()
-  /** `event\0resource`, by the key of its name. */
-  readonly #topics = new Map<string, Topic>()
+  /** event → resource, by the key of its name */
+  readonly #topics = new Map<string, Map<string, Topic>>()
   /** resource → how many, over all events */
   readonly #resources = new Map<string, number>()
   readonly #listeners = new Set<Listener>()
@@ -68,9 +68,8 @@ export class Publications implements Iterable<InboundPublication> {
     if (this.#byInstance.get(phone) === publication) this.#byInstance.delete(phone)
     count(this.#byEndpoint, endpointId, -1)
     count(this.#resources, this.#nameKey(resource), -1)
-    const key = this.topicKey(event, resource)
-    this.#topics.get(key)?.all.delete(publication)
-    if (quiet) this.#tidy(key)
+    this.#known(event, resource)?.all.delete(publication)
+    if (quiet) this.#tidy(event, resource)
     else this.refresh(event, resource)
   }
 
@@ -108,29 +107,31 @@ export class Publications implements Iterable<InboundPublication> {
     return `${event}\0${this.#nameKey(resource)}`
   }
 
+  isAbout(publication: InboundPublication, event: string, resource: string): boolean {
+    if (publication.event !== event) return false
+    return publication.resource === resource || this.#nameKey(publication.resource) === this.#nameKey(resource)
+  }
+
   /** Those of a resource that can be shown, best first. */
   watchable(event: string, resource: string): Watchable<Several> {
-    const key = this.topicKey(event, resource)
-    const topics = this.#topics
     return new WhileWatched({
-      value: () => topics.get(key)?.shown.value ?? NONE,
+      value: () => this.#known(event, resource)?.shown.value ?? NONE,
       open: () => this.#topic(event, resource).shown,
-      left: () => this.#tidy(key),
+      left: () => this.#tidy(event, resource),
     })
   }
 
   /** One of them changed: whoever watches the resource is told. */
   refresh(event: string, resource: string): void {
-    const key = this.topicKey(event, resource)
-    const topic = this.#topics.get(key)
+    const topic = this.#known(event, resource)
     if (!topic) return
     this.#show(topic)
-    this.#tidy(key)
+    if (topic.all.size === 0) this.#tidy(event, resource)
   }
 
   /** The order may be another now. */
   reorder(): void {
-    for (const topic of this.#topics.values()) this.#show(topic)
+    for (const topics of this.#topics.values()) for (const topic of topics.values()) this.#show(topic)
   }
 
   onPublication(listener: Listener): Undo {
@@ -144,23 +145,31 @@ export class Publications implements Iterable<InboundPublication> {
     for (const listener of this.#listeners) listener(what, publication)
   }
 
+  #known(event: string, resource: string): Topic | undefined {
+    return this.#topics.get(event)?.get(this.#nameKey(resource))
+  }
+
   #topic(event: string, resource: string): Topic {
-    const key = this.topicKey(event, resource)
-    let topic = this.#topics.get(key)
-    if (!topic) this.#topics.set(key, (topic = { all: new Set(), shown: new Watched<Several>(NONE) }))
+    let topics = this.#topics.get(event)
+    if (!topics) this.#topics.set(event, (topics = new Map()))
+    const name = this.#nameKey(resource)
+    let topic = topics.get(name)
+    if (!topic) topics.set(name, (topic = { all: new Set(), shown: new Watched<Several>(NONE) }))
     return topic
   }
 
   #show({ all, shown }: Topic): void {
+    const visible: InboundPublication[] = []
+    for (const publication of all) if (publication.isRead) visible.push(publication)
     // Of those that came in one millisecond the later goes first.
-    const visible = [...all].filter((publication) => publication.isRead).reverse()
-    if (visible.length > 0) shown.set(visible.sort(this.#settings().retrieve_order === 1 ? byPriority : byTime))
+    if (visible.length > 1) visible.reverse().sort(this.#settings().retrieve_order === 1 ? byPriority : byTime)
+    if (visible.length > 0) shown.set(visible)
     else if (shown.value.length > 0) shown.set(NONE)
   }
 
-  #tidy(key: string): void {
-    const topic = this.#topics.get(key)
-    if (topic && topic.all.size === 0 && topic.shown.watchers === 0) this.#topics.delete(key)
+  #tidy(event: string, resource: string): void {
+    const topic = this.#known(event, resource)
+    if (topic?.all.size === 0 && topic.shown.watchers === 0) this.#topics.get(event)?.delete(this.#nameKey(resource))
   }
 }
 

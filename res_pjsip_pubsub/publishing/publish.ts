@@ -3,6 +3,7 @@
  * with the other PUBLISH requests about the same resource, in the order in which they came, as each may change which
  * entity-tag is the right one. Each step gives the answer the request is refused with, or lets it pass.
  */
+import { type Steps, takeSteps, wait } from '../../core/auth/steps.ts'
 import type { Endpoint } from '../../core/endpoints.ts'
 import type { HeaderLine, Refusal, ServerTransaction, SipRequest } from '../../core/sip/contract.ts'
 import { randomId } from '../../core/sip/id.ts'
@@ -14,6 +15,7 @@ import type { PubsubSettings } from '../options.ts'
 import * as refusal from '../refusals.ts'
 import { BodyToRead, InboundPublication, type Lease, type Said } from './publication.ts'
 import type { Publications } from './publications.ts'
+import { type Eventual, whenThere } from './turns.ts'
 
 /** Bytes; more is 413. */
 const MAX_BODY = 32768
@@ -35,11 +37,11 @@ export interface PublishServices {
     handler: PublicationHandler<unknown>,
     resource: string,
     endpoint: Endpoint,
-  ) => Promise<boolean | 'unavailable'>
+  ) => Eventual<boolean | 'unavailable'>
   /** Waits for those before it that are about the same. */
-  readonly inTurn: <T>(key: string, work: () => Promise<T>) => Promise<T>
+  readonly inTurn: <T>(key: string, work: () => Eventual<T>) => Eventual<T>
   /** Whoever is asked from other places than here, as another process may have published it. */
-  readonly find: (entityTag: string) => InboundPublication | undefined | Promise<InboundPublication | undefined>
+  readonly find: (entityTag: string) => Eventual<InboundPublication | undefined>
   /** Resolves when it may be answered. */
   readonly keep: (publication: InboundPublication) => void | Promise<void>
   readonly forget: (publication: InboundPublication) => void | Promise<void>
@@ -71,12 +73,13 @@ interface Ask extends Asserted {
 /** What it made or changed; undefined where it was refused, or took something back. */
 export type Published = InboundPublication | undefined
 
-export async function publish(
+/** Nothing is waited for that is there at once: most requests are answered before this returns. */
+export function publish(
   tx: ServerTransaction,
   endpoint: Endpoint,
   asserted: Asserted,
   services: PublishServices,
-): Promise<Published> {
+): Eventual<Published> {
   const ask = begin(tx, endpoint, asserted, services)
   if (!isAsk(ask)) return refuse(tx, ask)
   const { event, resource } = ask
@@ -98,7 +101,7 @@ function isAsk(begun: Ask | Refusal): begun is Ask {
 function begin(
   tx: ServerTransaction,
   endpoint: Endpoint,
-  asserted: Asserted,
+  { sender, priority }: Asserted,
   { handler, events, ignoreUriUserOptions }: PublishServices,
 ): Ask | Refusal {
   const { request } = tx
@@ -109,7 +112,7 @@ function begin(
   const found = handler(event)
   if (!found) return badEvent({ events })
   const resource = options < 0 ? user : user.slice(0, options)
-  return { tx, request, endpoint, ...asserted, event, resource, domain: host, handler: found }
+  return { tx, request, endpoint, sender, priority, event, resource, domain: host, handler: found }
 }
 
 function permission(
@@ -132,16 +135,20 @@ function oneCondition({ request }: Ask): Refusal | undefined {
 
 // In turn.
 
-async function conclude(ask: Ask, services: PublishServices): Promise<Published> {
+function conclude(ask: Ask, services: PublishServices): Eventual<Published> {
   const { tx, request } = ask
   if (services.closed()) return refuse(tx, refusal.tryLater(503, services.settings().retry_after))
   const entityTag = request.header('SIP-If-Match')
-  const known = entityTag === undefined ? undefined : await services.find(entityTag)
-  if (entityTag !== undefined && !isBoundTo(ask, known, services)) return refuse(tx, { status: 412 })
+  if (entityTag !== undefined) return whenThere(services.find(entityTag), (known) => modify(ask, known, services))
   const seconds = grant(ask, services)
-  if (typeof seconds !== 'number') return refuse(tx, seconds)
-  if (known) return seconds === 0 ? remove(ask, known, services) : change(ask, known, seconds, services)
-  return create(ask, seconds, services)
+  return typeof seconds === 'number' ? takeSteps(create(ask, seconds, services)) : refuse(tx, seconds)
+}
+
+function modify(ask: Ask, known: InboundPublication | undefined, services: PublishServices): Eventual<Published> {
+  if (!isBoundTo(ask, known, services)) return refuse(ask.tx, { status: 412 })
+  const seconds = grant(ask, services)
+  if (typeof seconds !== 'number') return refuse(ask.tx, seconds)
+  return seconds === 0 ? takeSteps(remove(ask, known, services)) : change(ask, known, seconds, services)
 }
 
 /** An entity-tag is good for the resource, event and endpoint it was given for, and nothing else. */
@@ -150,10 +157,7 @@ function isBoundTo(
   known: InboundPublication | undefined,
   { publications }: PublishServices,
 ): known is InboundPublication {
-  return (
-    known?.endpointId === endpoint.id &&
-    publications.topicKey(known.event, known.resource) === publications.topicKey(event, resource)
-  )
+  return known?.endpointId === endpoint.id && publications.isAbout(known, event, resource)
 }
 
 /** Seconds, or 400 and 423 (RFC 3903 6 step 4). */
@@ -168,10 +172,10 @@ function grant({ request, handler }: Ask, { settings }: PublishServices): number
   return Math.min(Math.max(asked, min_expires), max_expires)
 }
 
-async function create(ask: Ask, seconds: number, services: PublishServices): Promise<Published> {
+function* create(ask: Ask, seconds: number, services: PublishServices): Steps<Published> {
   const { tx, request, endpoint, event, resource, domain, handler } = ask
   const { publications } = services
-  const exists = await services.exists(handler, resource, endpoint)
+  const exists = yield* wait(services.exists(handler, resource, endpoint))
   if (exists === 'unavailable') return refuse(tx, refusal.tryLater(500, services.settings().retry_after))
   if (!exists) {
     services.refused(request, endpoint, `there is no '${resource}'`)
@@ -180,7 +184,7 @@ async function create(ask: Ask, seconds: number, services: PublishServices): Pro
   const instance = instanceOf(ask)
   const replaced = publications.ofInstance({ event, resource, endpointId: endpoint.id, instance })
   if (seconds === 0) {
-    if (replaced) return remove(ask, replaced, services)
+    if (replaced) return yield* remove(ask, replaced, services)
     return refuse(tx, granted({ entityTag: randomId(), expires: 0 }, 0, services))
   }
   const limit = endpoint.publication_limit
@@ -188,7 +192,7 @@ async function create(ask: Ask, seconds: number, services: PublishServices): Pro
     services.refused(request, endpoint, `it has its ${limit} publications already`)
     return refuse(tx, { status: 403, reason: 'Too Many Publications' })
   }
-  const said = await readBody(ask, undefined, services)
+  const said = yield* wait(readBody(ask, undefined, services))
   if (!isSaid(said)) return refuse(tx, said)
   const gone = unloaded(ask, services)
   if (gone) return refuse(tx, gone)
@@ -198,8 +202,8 @@ async function create(ask: Ask, seconds: number, services: PublishServices): Pro
   const facts = { ruid: randomId(), event, resource, domain, endpointId: endpoint.id, endpoint, publisher, instance }
   const lease = leaseOf(seconds, services)
   const made = new InboundPublication(facts.ruid.slice(0, 8), facts, said, lease, services.due)
-  if (replaced) await services.forget(replaced)
-  await services.keep(made)
+  if (replaced) yield* wait(services.forget(replaced))
+  yield* wait(services.keep(made))
   tx.answer(granted(lease, seconds, services))
   if (replaced) {
     services.disarm(replaced)
@@ -223,15 +227,21 @@ function badEvent({ events }: Pick<PublishServices, 'events'>): Refusal {
 }
 
 /** With a body it says something else from now on; without it lasts longer. */
-async function change(
+function change(ask: Ask, known: InboundPublication, seconds: number, services: PublishServices): Eventual<Published> {
+  if (ask.request.bodyLength === 0) return renew(ask, known, undefined, seconds, services)
+  return whenThere(readBody(ask, known, services), (said) =>
+    isSaid(said) ? renew(ask, known, said, seconds, services) : refuse(ask.tx, said),
+  )
+}
+
+function renew(
   ask: Ask,
   known: InboundPublication,
+  said: Said | undefined,
   seconds: number,
   services: PublishServices,
-): Promise<Published> {
+): Eventual<Published> {
   const { tx, request, endpoint, handler } = ask
-  const said = request.bodyLength === 0 ? undefined : await readBody(ask, known, services)
-  if (said && !isSaid(said)) return refuse(tx, said)
   const gone = unloaded(ask, services)
   if (gone) return refuse(tx, gone)
   // Its time may have been up while the body was read.
@@ -245,18 +255,19 @@ async function change(
   services.publications.retag(known, before)
   if (said) known.says(said)
   services.arm(known)
-  await services.keep(known)
-  tx.answer(granted(lease, seconds, services, answer))
-  if (said) services.publications.refresh(known.event, known.resource)
-  services.tell(said ? 'changed' : 'refreshed', known)
-  return known
+  return whenThere(services.keep(known), () => {
+    tx.answer(granted(lease, seconds, services, answer))
+    if (said) services.publications.refresh(known.event, known.resource)
+    services.tell(said ? 'changed' : 'refreshed', known)
+    return known
+  })
 }
 
-async function remove(ask: Ask, known: InboundPublication, services: PublishServices): Promise<undefined> {
+function* remove(ask: Ask, known: InboundPublication, services: PublishServices): Steps<undefined> {
   const { tx, request, handler } = ask
   services.disarm(known)
   services.publications.remove(known, { quiet: true })
-  await services.forget(known)
+  yield* wait(services.forget(known))
   const answer = handler.publishTermination?.(known, request)
   tx.answer(granted({ entityTag: known.entityTag, expires: 0 }, 0, services, answer))
   services.publications.refresh(known.event, known.resource)
@@ -276,32 +287,41 @@ function isSaid(read: Said | Refusal): read is Said {
   return 'contentType' in read
 }
 
-async function readBody(
+function readBody(
   ask: Ask,
   known: InboundPublication | undefined,
-  { now }: PublishServices,
-): Promise<Said | Refusal> {
-  const { request, handler, resource, sender, priority } = ask
+  services: PublishServices,
+): Eventual<Said | Refusal> {
+  const { request, handler, resource } = ask
   if (request.bodyLength === 0) return refusal.badRequest('Missing Body')
   if (request.bodyLength > MAX_BODY) return { status: 413 }
-  const accept = refusal.listHeader('Accept', handler.accept)
-  const encodings = request.headers('Content-Encoding')
-  if (encodings.some((encoding) => encoding.toLowerCase() !== 'identity'))
-    return { status: 415, headers: [...accept, ['Accept-Encoding', 'identity']] }
-  const type = parseMediaType(request.header('Content-Type') ?? '')?.type
-  if (type === undefined || !handler.accept.includes(type)) return { status: 415, headers: accept }
+  const encoding = request.header('Content-Encoding') === undefined ? [] : request.headers('Content-Encoding')
+  if (encoding.some((name) => name.toLowerCase() !== 'identity'))
+    return { status: 415, headers: [...refusal.listHeader('Accept', handler.accept), ['Accept-Encoding', 'identity']] }
+  const type = typeOf(request.header('Content-Type') ?? '', handler)
+  if (type === undefined) return { status: 415, headers: refusal.listHeader('Accept', handler.accept) }
   const text = request.bodyText
   const previous = known?.isRead ? known.state : undefined
-  const read: ReadBody<unknown> = await handler.read(new BodyToRead(type, text, resource, previous))
+  const read = handler.read(new BodyToRead(type, text, resource, previous))
+  return whenThere(read, (done) => said(ask, type, text, done, services))
+}
+
+/** Undefined where the handler does not read that. */
+function typeOf(contentType: string, { accept }: PublicationHandler<unknown>): string | undefined {
+  if (accept.includes(contentType)) return contentType
+  const type = parseMediaType(contentType)?.type
+  return type !== undefined && accept.includes(type) ? type : undefined
+}
+
+function said(
+  { sender, priority }: Asserted,
+  contentType: string,
+  text: string,
+  read: ReadBody<unknown>,
+  { now }: PublishServices,
+): Said | Refusal {
   if ('fault' in read) return refusal.badRequest(read.fault)
-  return {
-    contentType: type,
-    body: read.body ?? text,
-    read: { state: read.state },
-    sender,
-    priority,
-    received: now(),
-  }
+  return { contentType, body: read.body ?? text, read: { state: read.state }, sender, priority, received: now() }
 }
 
 /** What tells one phone of a publisher from another (RFC 5626 4.1), or where it says it is. */
@@ -323,12 +343,12 @@ function granted(
   { entityTag }: Lease,
   seconds: number,
   { settings }: PublishServices,
-  given: ResponseData = { status: 200 },
+  given?: ResponseData,
 ): ResponseData {
   const told = seconds === 0 ? 0 : Math.max(1, seconds - settings().expires_offset)
   const own: HeaderLine[] = [
     ['Expires', String(told)],
     ['SIP-ETag', entityTag],
   ]
-  return { ...given, headers: [...own, ...(given.headers ?? [])] }
+  return given ? { ...given, headers: [...own, ...(given.headers ?? [])] } : { status: 200, headers: own }
 }
