@@ -13,6 +13,7 @@ declare module 'ari-client' {
 
   export interface SwaggerResource {
     readonly operations: Readonly<Record<string, unknown>>
+    readonly models?: Readonly<Record<string, unknown>>
     readonly [operation: string]: unknown
   }
 

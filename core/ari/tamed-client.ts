@@ -55,11 +55,10 @@ export async function connectTamed(start: WorkerStart, observer: ClientObserver)
 function openSocket(client: Client, app: string, observer: ClientObserver): Promise<void> {
   return new Promise((resolve, reject) => {
     let open = false
-    client.on('*', (event: unknown) => observer.event(event))
     client.on('pong', () => observer.pong())
     client.on('WebSocketConnected', () => {
       open = true
-      guardFrames(client, observer)
+      readFrames(client, observer)
       resolve()
     })
     // It would try again by itself, ten times and then never more. One try is one worker's life.
@@ -72,29 +71,27 @@ function openSocket(client: Client, app: string, observer: ClientObserver): Prom
   })
 }
 
-/** Its own listener throws on every frame it cannot read. */
-function guardFrames(client: Client, observer: ClientObserver): void {
-  const socket = client._ws
-  const [read] = socket?.listeners('message') ?? []
-  if (!socket || !read) return
+/**
+ * In place of its own listener, which throws on every frame it cannot read, and makes objects with all operations of
+ * whatever an event is about.
+ */
+function readFrames({ _ws: socket, _swagger }: Client, observer: ClientObserver): void {
+  if (!socket) return
+  const known: ReadonlySet<unknown> = new Set(Object.keys(_swagger.apis.events?.models ?? {}))
   socket.removeAllListeners('message')
   socket.on('message', (frame) => {
-    const text = textOf(frame)
-    if (text.length > LARGEST_FRAME) return observer.unread(`frame of ${text.length} characters`)
+    const frameText = textOf(frame)
+    if (frameText.length > LARGEST_FRAME) return observer.unread(`frame of ${frameText.length} characters`)
+    let event: unknown
     try {
-      Reflect.apply(read, socket, [text])
+      event = JSON.parse(frameText)
     } catch {
-      observer.unread(nameOfFrame(text))
+      return observer.unread('frame that is not JSON')
     }
+    const { type } = record(event)
+    if (known.has(type)) observer.event(event)
+    else observer.unread(`event of unknown type '${text(type).slice(0, 60)}'`)
   })
-}
-
-function nameOfFrame(frame: string): string {
-  try {
-    return `event of unknown type '${text(record(JSON.parse(frame)).type).slice(0, 60)}'`
-  } catch {
-    return 'frame that is not JSON'
-  }
 }
 
 /**
