@@ -142,9 +142,17 @@ class WireForm {
 /** What of a package its bodies depend on. */
 type Made = Pick<EventPackage<unknown>, 'kind' | 'politeState'>
 
+/** Who makes the bodies for a watcher, and by what it shares them with others. It holds for a generation of bodies. */
+export interface Sharing {
+  readonly generator: BodyGenerator<unknown>
+  readonly key: string
+}
+
 export class Bodies {
   readonly #registry: Registry
   #byState = new WeakMap<object, Map<string, Body>>()
+  /** Of the state that was asked for last: its watchers are told of it one after the other. */
+  #last: { readonly state: object; readonly shared: Map<string, Body> } | undefined
 
   constructor(registry: Registry) {
     this.#registry = registry
@@ -152,25 +160,34 @@ export class Bodies {
 
   /** Undefined where no generator is registered for the type now. */
   body(actual: unknown, of: Made, type: string, to: Addressing, view?: View): Body | undefined {
+    const sharing = this.sharing(of, type, to)
+    return sharing && this.shared(sharing, actual, of, to, view)
+  }
+
+  /** Undefined where no generator is registered for the type now. */
+  sharing(of: Made, type: string, to: Addressing): Sharing | undefined {
     const generator = this.#registry.generator(type, of.kind)
-    if (!generator) return undefined
+    return generator && { generator, key: this.#shareKey(generator, to) }
+  }
+
+  /** The body that all have who share it. */
+  shared({ generator, key }: Sharing, actual: unknown, of: Made, to: Addressing, view?: View): Body | undefined {
+    const { type } = generator
     const shown = view?.shows(type) ?? 'all'
     if (shown === 'nothing' && !of.politeState) return undefined
     const state = shown === 'nothing' ? of.politeState?.(actual) : actual
     const filter = shown === 'part' ? view : undefined
     if (typeof state !== 'object' || state === null) return this.#generate(generator, state, to, filter)
-    let shared = this.#byState.get(state)
-    if (!shared) this.#byState.set(state, (shared = new Map()))
-    const key = `${this.#shareKey(generator, to)}\0${filter?.key ?? ''}`
-    let body = shared.get(key)
-    if (!body) shared.set(key, (body = this.#generate(generator, state, to, filter)))
+    const shared = this.#of(state)
+    const full = filter ? key + filter.key : key
+    let body = shared.get(full)
+    if (!body) shared.set(full, (body = this.#generate(generator, state, to, filter)))
     return body
   }
 
   /** What is new for one who was told `since`. `whole`: bodies of this type have no parts. */
-  part(state: unknown, since: unknown, of: Made, type: string, to: Addressing): Body | 'whole' | undefined {
-    const generator = this.#registry.generator(type, of.kind)
-    if (!generator?.partial) return 'whole'
+  part({ generator }: Sharing, state: unknown, since: unknown, to: Addressing): Body | 'whole' | undefined {
+    if (!generator.partial) return 'whole'
     const doc = generator.partial(state, since, to)
     return doc === undefined ? undefined : this.#finish(generator, doc, state, to)
   }
@@ -183,13 +200,22 @@ export class Bodies {
   /** Everything is generated anew: a generator or supplement came or went, or options changed. */
   forget(): void {
     this.#byState = new WeakMap()
+    this.#last = undefined
+  }
+
+  #of(state: object): Map<string, Body> {
+    if (this.#last?.state === state) return this.#last.shared
+    let shared = this.#byState.get(state)
+    if (!shared) this.#byState.set(state, (shared = new Map()))
+    this.#last = { state, shared }
+    return shared
   }
 
   #shareKey(generator: BodyGenerator<unknown>, to: Addressing): string {
     let key = `${generator.type}\0${generator.share(to)}`
     for (const supplement of this.#registry.supplements(generator.type, generator.kind))
       key += `\0${supplement.share(to)}`
-    return key
+    return `${key}\0`
   }
 
   #generate(generator: BodyGenerator<unknown>, state: unknown, to: Addressing, filter?: View): Body {

@@ -9,6 +9,8 @@ import type { ListFacts } from './lists/facts.ts'
 import type { NotifierSubscription } from './subscription.ts'
 
 /** What all who watch something have in common, and what all subscriptions of a phone have. */
+import type { KeptSharing } from './watchers/watcher-bodies.ts'
+
 const things = new SharedTexts(4096)
 const phones = new SharedTexts(1024)
 
@@ -54,6 +56,8 @@ export abstract class LastingSubscription extends Timed implements LastingFacts 
   coveredCseq = Number.POSITIVE_INFINITY
   /** Another server has it: its row is not ours. */
   disowned = false
+  /** For WatcherBodies alone. */
+  sharing: KeptSharing | undefined = undefined
   /** For PhoneIndex alone. */
   nextOfPhone: NotifierSubscription | undefined = undefined
   /** For the lists of watchers alone: what they know of it. */

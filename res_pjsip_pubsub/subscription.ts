@@ -183,6 +183,7 @@ export class NotifierSubscription
     if (endpoint === this.#endpoint) return
     const moved = endpoint.hintContext !== this.#endpoint.hintContext
     this.#endpoint = endpoint
+    this.sharing = undefined
     if (moved) this.lost()
     else this.bodiesChanged()
   }

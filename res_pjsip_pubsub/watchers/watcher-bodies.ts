@@ -1,12 +1,22 @@
 /** The body of a subscription's NOTIFY: of one resource or of a list, and with what its package has to say to it. */
 import type { Core } from '../../core/core.ts'
 import { parseUri } from '../../core/sip/parse-uri.ts'
-import type { Bodies, Body, SentBody } from '../bodies.ts'
+import type { Bodies, Body, SentBody, Sharing } from '../bodies.ts'
 import type { Addressing, EventPackage } from '../contract.ts'
 import { plainUri } from '../identity.ts'
 import { ListSource } from '../lists/source.ts'
 import type { NotifierSubscription } from '../subscription.ts'
 import type { Authorization } from './authorization.ts'
+
+/** Keys that are remembered as one text each. */
+const MOST_SHARED = 4096
+
+/** The sharing of a subscription, kept with it until its endpoint changes. */
+export interface KeptSharing extends Sharing {
+  /** Another one as soon as bodies may be made in another way. */
+  readonly epoch: object
+  readonly of: EventPackage<unknown>
+}
 
 type PackageOf = (event: string) => EventPackage<unknown> | undefined
 
@@ -16,25 +26,31 @@ export class WatcherBodies {
   readonly #package: PackageOf
   /** One for an endpoint and a generation of bodies. */
   readonly #stamps = new WeakMap<object, WeakMap<object, object>>()
+  #epoch = {}
+  #generation: object
+  #general: Core['general']
+  #shared = new Map<string, KeptSharing>()
 
   constructor(bodies: Bodies, core: Pick<Core, 'general'>, packageOf: PackageOf) {
     this.#bodies = bodies
     this.#core = core
     this.#package = packageOf
+    this.#generation = bodies.generation
+    this.#general = core.general
   }
 
   /** Undefined where nothing can make it now. */
   bodyOf(state: unknown, subscription: NotifierSubscription): SentBody | undefined {
     const of = this.#package(subscription.event)
     if (!of) return undefined
-    if (!(state instanceof ListSource)) return this.#one(state, of, subscription, subscription)
+    if (!(state instanceof ListSource)) return this.#single(state, of, subscription)
     const { localUri, remoteUri, userAgent, endpoint, dialog } = subscription
     const rendering = {
       stamp: this.#stamp(endpoint),
       isOver: this.#core.general.compat === 'asterisk' && subscription.state === 'terminated',
       displayName: (one: unknown) => of.displayName?.(one) ?? '',
       body: (resource: string, uri: string, one: unknown, authorization: Authorization) =>
-        this.#one(
+        this.#listed(
           one,
           of,
           { resource, localUri: entityOf(uri), remoteUri, userAgent, endpoint },
@@ -50,22 +66,57 @@ export class WatcherBodies {
     const of = this.#package(subscription.event)
     // What of a list is new is found in its bodies.
     if (!of || state instanceof ListSource) return 'whole'
-    return this.#bodies.part(state, since, of, subscription.contentType, subscription)
+    const sharing = this.#sharingOf(subscription, of)
+    return sharing ? this.#bodies.part(sharing, state, since, subscription) : 'whole'
   }
 
-  #one(
+  #single(state: unknown, of: EventPackage<unknown>, subscription: NotifierSubscription): Body | undefined {
+    const sharing = this.#sharingOf(subscription, of)
+    const { view, rules } = subscription.authorization
+    const body = sharing && this.#bodies.shared(sharing, state, of, subscription, view)
+    return body && adapted(body, of, subscription, rules)
+  }
+
+  #listed(
     state: unknown,
     of: EventPackage<unknown>,
     to: Addressing,
     subscription: NotifierSubscription,
-    { view, rules }: Authorization = subscription.authorization,
+    { view, rules }: Authorization,
   ): Body | undefined {
     const body = this.#bodies.body(state, of, subscription.contentType, to, view)
-    if (!body || (!of.applyAuthNbody && !of.auxBodyProcessing)) return body
-    return body.reworded((text) => {
-      const allowed = of.applyAuthNbody?.(text, subscription, rules) ?? text
-      return of.auxBodyProcessing?.(allowed, subscription) ?? allowed
-    })
+    return body && adapted(body, of, subscription, rules)
+  }
+
+  #sharingOf(subscription: NotifierSubscription, of: EventPackage<unknown>): Sharing | undefined {
+    const epoch = this.#now()
+    const kept = subscription.sharing
+    if (kept && kept.epoch === epoch && kept.of === of) return kept
+    const sharing = this.#bodies.sharing(of, subscription.contentType, subscription)
+    subscription.sharing = sharing && this.#kept(sharing, of, epoch)
+    return subscription.sharing
+  }
+
+  #kept(sharing: Sharing, of: EventPackage<unknown>, epoch: object): KeptSharing {
+    const known = this.#shared.get(sharing.key)
+    if (known?.of === of) return known
+    if (this.#shared.size >= MOST_SHARED) this.#shared.clear()
+    const kept = { ...sharing, of, epoch }
+    this.#shared.set(kept.key, kept)
+    return kept
+  }
+
+  /** The epoch. What a body depends on besides its watcher are registrations and options. */
+  #now(): object {
+    const { generation } = this.#bodies
+    const { general } = this.#core
+    if (generation !== this.#generation || general !== this.#general) {
+      this.#generation = generation
+      this.#general = general
+      this.#epoch = {}
+      this.#shared.clear()
+    }
+    return this.#epoch
   }
 
   #stamp(endpoint: object): object {
@@ -76,6 +127,20 @@ export class WatcherBodies {
     if (!stamp) stamps.set(endpoint, (stamp = {}))
     return stamp
   }
+}
+
+/** With what its package has to say to it. */
+function adapted(
+  body: Body,
+  of: EventPackage<unknown>,
+  subscription: NotifierSubscription,
+  rules: Authorization['rules'],
+): Body {
+  if (!of.applyAuthNbody && !of.auxBodyProcessing) return body
+  return body.reworded((text) => {
+    const allowed = of.applyAuthNbody?.(text, subscription, rules) ?? text
+    return of.auxBodyProcessing?.(allowed, subscription) ?? allowed
+  })
 }
 
 /** What a body calls a resource that a watcher brought with parameters. */
