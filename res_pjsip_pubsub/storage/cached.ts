@@ -5,7 +5,8 @@
  *     1      before the answer   before the answer                 soon
  *     2      soon                within db_update_period           soon
  *
- * Soon is a few milliseconds, behind the packet path. Where the disk refuses, mode 1 answers 500, and mode 2 goes on
+ * Soon is a few milliseconds, behind the packet path. A row is made when it is written, so that of many changes only the
+ * last costs anything. Where the disk refuses, mode 1 answers 500, and mode 2 goes on
  * without it, as does whatever was answered before.
  */
 import type { Store, Table } from '../../core/store-contract.ts'
@@ -22,11 +23,18 @@ import {
   type SubscriptionStorage,
 } from './storage.ts'
 
+/** Rows made in one go. */
+const AT_ONCE = 200
+
 export class CachedStorage implements SubscriptionStorage {
   readonly #store: Store
   readonly #table: Table<Row>
   readonly #through: boolean
   readonly #settings: StorageSettings
+  /** Those to be written soon, and those that may wait. */
+  readonly #due = new Set<NotifierSubscription>()
+  readonly #stale = new Set<NotifierSubscription>()
+  #staleTimer: NodeJS.Timeout | undefined
   /** Numbers that are on their way to the disk. */
   #uncovered = new Map<NotifierSubscription, number>()
   #covering: Promise<void> | undefined
@@ -76,8 +84,10 @@ export class CachedStorage implements SubscriptionStorage {
     if (!isKept(subscription)) return this.forget(subscription.dialog.id)
     const isNew = subscription.reservedCseq === 0
     if (this.#through || isNew || needsMore(subscription)) this.#reserve(subscription)
-    else this.#table.put(toRow(subscription, subscription.reservedCseq), this.#period)
-    return this.#through ? this.#store.durable() : undefined
+    else if (!this.#due.has(subscription)) this.#putOff(subscription)
+    if (!this.#through) return undefined
+    this.#put(subscription)
+    return this.#store.durable()
   }
 
   keep(subscription: NotifierSubscription): void {
@@ -110,32 +120,57 @@ export class CachedStorage implements SubscriptionStorage {
   /** The exact numbers, as nothing more is sent. */
   async close(all: Iterable<NotifierSubscription>): Promise<void> {
     this.#closed = true
+    clearTimeout(this.#staleTimer)
     for (const subscription of all)
       if (isKept(subscription)) this.#table.put(toRow(subscription, subscription.dialog.localCseq))
     await this.#store.flush()
   }
 
-  /** Milliseconds; refreshes alone may wait. */
-  get #period(): number {
+  #putOff(subscription: NotifierSubscription): void {
+    this.#stale.add(subscription)
     const seconds = this.#settings.settings().db_update_period
-    return seconds > 0 ? seconds * 1000 : Number.POSITIVE_INFINITY
+    if (this.#staleTimer || seconds <= 0) return
+    this.#staleTimer = setTimeout(() => {
+      this.#staleTimer = undefined
+      for (const stale of this.#stale) this.#due.add(stale)
+      this.#stale.clear()
+      this.#coverSoon()
+    }, seconds * 1000)
+    this.#staleTimer.unref()
   }
 
   #reserve(subscription: NotifierSubscription): void {
     subscription.reservedCseq = subscription.dialog.localCseq + BLOCK
+    this.#stale.delete(subscription)
+    this.#due.add(subscription)
+    this.#coverSoon()
+  }
+
+  #put(subscription: NotifierSubscription): void {
+    this.#due.delete(subscription)
+    if (!isKept(subscription)) return
     this.#table.put(toRow(subscription, subscription.reservedCseq))
     this.#uncovered.set(subscription, subscription.reservedCseq)
+  }
+
+  #coverSoon(): void {
     this.#covering ??= this.#cover().finally(() => {
       this.#covering = undefined
     })
   }
 
   async #cover(): Promise<void> {
-    while (this.#uncovered.size > 0 && !this.#closed) {
-      // Gathers what else is put in this turn.
+    while (this.#due.size + this.#uncovered.size > 0) {
+      // Gathers what else is to be written in this turn.
       await new Promise((resolve) => {
         setImmediate(resolve)
       })
+      if (this.#closed) return
+      let most = AT_ONCE
+      for (const subscription of this.#due) {
+        if (most-- === 0) break
+        this.#put(subscription)
+      }
       const writing = this.#uncovered
       this.#uncovered = new Map()
       // While the disk refuses, mayNotify lets everything pass.

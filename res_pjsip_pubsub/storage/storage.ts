@@ -16,7 +16,7 @@ import type { NotifierSubscription } from '../subscription.ts'
 import type { Row } from './row.ts'
 
 /** Numbers reserved with each writing. */
-export const BLOCK = 100
+export const BLOCK = 1000
 /** A challenged NOTIFY is sent again with the next number. */
 const MARGIN = 4
 

@@ -144,7 +144,7 @@ describe('subscription: over a restart', () => {
   it('goes on without a gap after an orderly end', async () => {
     const first = await begin()
     const tx = await first.sip.subscribe('200', { Accept: XML })
-    await first.office.store.flush()
+    await until('the first NOTIFY', () => tx.dialog.notifies.length === 1)
     await end(first, 'close')
     const second = await begin()
     await until('a NOTIFY', () => inDialog(tx, second).notifies.length > 0)
