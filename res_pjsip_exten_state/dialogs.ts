@@ -10,7 +10,7 @@
 import { createHash } from 'node:crypto'
 import type { Call, Party } from '../core/states/calls.ts'
 import type { DeviceState } from '../core/states/devices.ts'
-import { EXTENSION, type ExtensionState, type ExtensionStateCode } from '../core/states/hints.ts'
+import { EXTENSION, type ExtensionState, type ExtensionStateCode } from '../core/states/extension-state.ts'
 import { STATE_WORDS } from './mapping.ts'
 
 export interface ShownDialog {

@@ -1,6 +1,7 @@
 /** Where the packages of extensions find their state: the hint, and what was published about the extension. */
 import { Composed, type Composition } from '../core/composed.ts'
-import { EXTENSION, type ExtensionState, type Hint, type Hints } from '../core/states/hints.ts'
+import { EXTENSION, type ExtensionState } from '../core/states/extension-state.ts'
+import type { Hint, Hints } from '../core/states/hints.ts'
 import { NO_PRESENCE } from '../core/states/presence.ts'
 import type { EndReason, Watchable } from '../core/watch.ts'
 import type { Kind, Publication, Pubsub } from '../res_pjsip_pubsub/contract.ts'

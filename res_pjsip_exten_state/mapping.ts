@@ -1,5 +1,5 @@
 /** The words of the bodies for an extension state and a presence state. */
-import { EXTENSION, type ExtensionStateCode } from '../core/states/hints.ts'
+import { EXTENSION, type ExtensionStateCode } from '../core/states/extension-state.ts'
 import type { PresenceName, PresenceState } from '../core/states/presence.ts'
 import type { Published, PublishedState } from './published.ts'
 

@@ -1,6 +1,6 @@
 /** An extension as the packages presence and dialog show it: what Asterisk says of it, and what was published about it. */
 import type { DialogStateName } from '../core/documents/dialog-info.ts'
-import type { ExtensionState } from '../core/states/hints.ts'
+import type { ExtensionState } from '../core/states/extension-state.ts'
 import type { XmlElement } from '../core/xml.ts'
 import type { Kind } from '../res_pjsip_pubsub/contract.ts'
 

@@ -11,7 +11,7 @@ import { DIALOG_INFO } from '../core/documents/dialog-info.ts'
 import { defineModule } from '../core/module.ts'
 import { parseUri, printHostPort, printUri } from '../core/sip/parse-uri.ts'
 import type { Party } from '../core/states/calls.ts'
-import { EXTENSION, type ExtensionState } from '../core/states/hints.ts'
+import { EXTENSION, type ExtensionState } from '../core/states/extension-state.ts'
 import { cutForEscaping, element, printXml, XML_DECLARATION, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
 import {

@@ -5,7 +5,7 @@
 import type { Core } from '../core/core.ts'
 import type { Logger } from '../core/log.ts'
 import { defineModule } from '../core/module.ts'
-import { EXTENSION } from '../core/states/hints.ts'
+import { EXTENSION } from '../core/states/extension-state.ts'
 import { NO_PRESENCE } from '../core/states/presence.ts'
 import type { EventPackage, Found, Pubsub, Watcher } from '../res_pjsip_pubsub/contract.ts'
 import { dialogHandler } from './dialog-publication.ts'

@@ -7,7 +7,7 @@
 import type { Core } from '../core/core.ts'
 import { PIDF } from '../core/documents/pidf.ts'
 import { defineModule } from '../core/module.ts'
-import type { ExtensionState } from '../core/states/hints.ts'
+import type { ExtensionState } from '../core/states/extension-state.ts'
 import { cutForEscaping, element, printXml, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
 import { extensionStateKind } from './kind.ts'

@@ -5,7 +5,7 @@
 import type { Core } from '../core/core.ts'
 import { DATA_MODEL, RPID } from '../core/documents/pidf.ts'
 import { defineModule } from '../core/module.ts'
-import type { ExtensionState } from '../core/states/hints.ts'
+import type { ExtensionState } from '../core/states/extension-state.ts'
 import { element, type XmlElement } from '../core/xml.ts'
 import type { BodySupplement } from '../res_pjsip_pubsub/contract.ts'
 import { extensionStateKind } from './kind.ts'

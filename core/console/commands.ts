@@ -6,7 +6,8 @@ import type { Loader } from '../loader.ts'
 import { isLevel, LEVELS } from '../log.ts'
 import type { Undo } from '../scope.ts'
 import type { Listening } from '../sip/stack.ts'
-import { EXTENSION_TEXT, type Hint } from '../states/hints.ts'
+import { EXTENSION_TEXT } from '../states/extension-state.ts'
+import type { Hint } from '../states/hints.ts'
 import { CommandError, type ConsoleCommand, type ConsoleOutput, likeFilter, usage } from './console.ts'
 
 /** What the commands do that only the whole server can. */

@@ -27,6 +27,39 @@ export interface Call {
   readonly sip?: { readonly callId: string; readonly localTag: string; readonly remoteTag: string }
 }
 
+export const NO_CALLS: readonly Call[] = []
+
+export function sameCalls(a: readonly Call[], b: readonly Call[]): boolean {
+  if (a === b) return true
+  if (a.length !== b.length) return false
+  return a.every((call, at) => {
+    const other = b[at]
+    return other !== undefined && sameCall(call, other)
+  })
+}
+
+function sameCall(a: Call, b: Call): boolean {
+  return (
+    a === b ||
+    (a.id === b.id &&
+      a.origin === b.origin &&
+      a.device === b.device &&
+      a.state === b.state &&
+      a.held === b.held &&
+      a.direction === b.direction &&
+      a.since === b.since &&
+      sameParty(a.local, b.local) &&
+      sameParty(a.remote, b.remote) &&
+      a.sip?.callId === b.sip?.callId &&
+      a.sip?.localTag === b.sip?.localTag &&
+      a.sip?.remoteTag === b.sip?.remoteTag)
+  )
+}
+
+function sameParty(a: Party, b: Party): boolean {
+  return a.number === b.number && a.name === b.name && a.restricted === b.restricted
+}
+
 export class Calls {
   /** device in lower case → `origin/id` → call */
   readonly #byDevice = new Map<string, Map<string, Call>>()
@@ -34,13 +67,12 @@ export class Calls {
 
   /** Oldest first. */
   of(device: string): readonly Call[] {
-    return [...(this.#byDevice.get(device.toLowerCase())?.values() ?? [])].sort(
-      (a, b) => a.since - b.since || (a.id < b.id ? -1 : 1),
-    )
+    const calls = this.#byDevice.size === 0 ? undefined : this.#byDevice.get(device.toLowerCase())
+    return calls ? [...calls.values()].sort((a, b) => a.since - b.since || (a.id < b.id ? -1 : 1)) : NO_CALLS
   }
 
   has(device: string): boolean {
-    return this.#byDevice.has(device.toLowerCase())
+    return this.#byDevice.size > 0 && this.#byDevice.has(device.toLowerCase())
   }
 
   list(): readonly Call[] {

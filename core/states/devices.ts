@@ -49,17 +49,19 @@ export function aggregateDeviceStates(states: Iterable<DeviceState>): DeviceStat
 
 export class Devices extends Reported<DeviceState> {
   constructor(now?: () => number) {
-    super(
-      (reports, name) => (isCustom(name) ? lastWritten(reports) : aggregateDeviceStates(reports.map((r) => r.state))),
-      Object.is,
-      now,
-    )
+    super(aggregateReports, Object.is, now)
   }
 
   /** The origin has been away for too long: its devices become UNAVAILABLE. `Custom:` ones belong to nobody and stay. */
   expireOrigin(origin: string): void {
     for (const device of this.namesOf(origin)) if (!isCustom(device)) this.set(origin, device, 'UNAVAILABLE')
   }
+}
+
+function aggregateReports(reports: readonly Report<DeviceState>[], device: string): DeviceState {
+  const [first, second] = reports
+  if (!second) return first?.state ?? 'INVALID'
+  return isCustom(device) ? lastWritten(reports) : aggregateDeviceStates(reports.map(({ state }) => state))
 }
 
 function isCustom(device: string): boolean {

@@ -9,12 +9,18 @@ import type { Logger } from '../log.ts'
 import type { Undo } from '../scope.ts'
 import { Observable, Watched, type WatchObserver } from '../watch.ts'
 import { within } from '../within.ts'
-import type { Call, Calls } from './calls.ts'
+import { type Call, type Calls, NO_CALLS } from './calls.ts'
 import type { DeviceState, Devices } from './devices.ts'
-import { aggregateDeviceStates } from './devices.ts'
+import {
+  EXTENSION,
+  type ExtensionState,
+  type ExtensionStateCode,
+  extensionStateOf,
+  sameExtensionState,
+} from './extension-state.ts'
 import { namesIn, sameDefinition } from './hint-definitions.ts'
 import { HintSources } from './hint-sources.ts'
-import { aggregatePresence, type PresenceState, type Presences, samePresence } from './presence.ts'
+import { aggregatePresence, NO_PRESENCE, type PresenceState, type Presences } from './presence.ts'
 import type { Need } from './reported.ts'
 
 /** A hint as written, with the extension's number put in for `${EXTEN}`. */
@@ -40,83 +46,13 @@ export interface HintSource {
   onChange(listener: () => void): Undo
 }
 
-/** Asterisk's extension states (the numbers are `AST_EXTENSION_*`). */
-export const EXTENSION = {
-  NOT_INUSE: 0,
-  INUSE: 1,
-  BUSY: 2,
-  UNAVAILABLE: 4,
-  RINGING: 8,
-  RINGINUSE: 9,
-  ONHOLD: 16,
-} as const
-export type ExtensionStateCode = (typeof EXTENSION)[keyof typeof EXTENSION]
-
-export const EXTENSION_TEXT: Record<ExtensionStateCode, string> = {
-  0: 'Idle',
-  1: 'InUse',
-  2: 'Busy',
-  4: 'Unavailable',
-  8: 'Ringing',
-  9: 'InUse&Ringing',
-  16: 'Hold',
-}
-
-const OF_DEVICE: Record<DeviceState, ExtensionStateCode> = {
-  UNKNOWN: EXTENSION.NOT_INUSE,
-  NOT_INUSE: EXTENSION.NOT_INUSE,
-  INUSE: EXTENSION.INUSE,
-  BUSY: EXTENSION.BUSY,
-  INVALID: EXTENSION.UNAVAILABLE,
-  UNAVAILABLE: EXTENSION.UNAVAILABLE,
-  RINGING: EXTENSION.RINGING,
-  RINGINUSE: EXTENSION.RINGINUSE,
-  ONHOLD: EXTENSION.ONHOLD,
-}
-
-export interface ExtensionState {
-  readonly context: string
-  readonly exten: string
-  readonly name: string
-  readonly state: ExtensionStateCode
-  /** As they were when the lamp last changed: a device of which the lamp does not depend may be in another state by now. */
-  readonly devices: readonly { readonly device: string; readonly state: DeviceState }[]
-  readonly presence: PresenceState
-  /** Calls on the hint's devices, oldest first; empty where ARI does not tell them. */
-  readonly calls: readonly Call[]
-}
-
-/**
- * Devices count where something goes on: which of a group rings decides whose call is shown, though the group rings
- * either way.
- */
-function sameState(a: ExtensionState, b: ExtensionState): boolean {
-  return (
-    a.state === b.state &&
-    a.name === b.name &&
-    (!goesOn(a.state) || sameDevices(a.devices, b.devices)) &&
-    samePresence(a.presence, b.presence) &&
-    sameCalls(a.calls, b.calls)
-  )
-}
-
-function goesOn(state: ExtensionStateCode): boolean {
-  return state !== EXTENSION.NOT_INUSE && state !== EXTENSION.UNAVAILABLE
-}
-
-function sameDevices(a: ExtensionState['devices'], b: ExtensionState['devices']): boolean {
-  return a.length === b.length && a.every(({ device, state }, i) => b[i]?.device === device && b[i]?.state === state)
-}
-
-function sameCalls(a: readonly Call[], b: readonly Call[]): boolean {
-  return a.length === b.length && (a.length === 0 || JSON.stringify(a) === JSON.stringify(b))
-}
-
 /**
  * A step of a call is told in several events: the device's state, the channel's, the other party's name. They arrive
  * within this many milliseconds, and a phone is better told once.
  */
 const CALL_SETTLES = 25
+
+const NOTHING: readonly string[] = []
 
 /** How long a SUBSCRIBE waits for the first states of a hint's devices, in milliseconds. */
 const FIRST_READ_LIMIT = 1500
@@ -158,7 +94,7 @@ export class Hint extends Observable<ExtensionState> {
     this.#onIdle = onIdle
     this.#definition = definition
     this.#needs = this.#takeNeeds(definition)
-    this.#watched = new Watched(this.#compute(), sameState)
+    this.#watched = new Watched(this.#compute(), sameExtensionState)
   }
 
   get definition(): HintDefinition | undefined {
@@ -249,16 +185,34 @@ export class Hint extends Observable<ExtensionState> {
 
   #compute(): ExtensionState {
     const definition = this.#definition
-    const devices = (definition?.devices ?? []).map((device) => ({ device, state: this.#devices.get(device) }))
+    const devices = this.#deviceStates(definition?.devices ?? NOTHING)
     return {
       context: this.context,
       exten: this.exten,
       name: definition?.name ?? '',
-      state: devices.length === 0 ? this.#gone : OF_DEVICE[aggregateDeviceStates(devices.map((d) => d.state))],
+      state: devices.length === 0 ? this.#gone : extensionStateOf(devices),
       devices,
-      presence: aggregatePresence((definition?.presence ?? []).map((p) => this.#presences.get(p))),
-      calls: devices.flatMap(({ device }) => this.#calls.of(device)).sort((a, b) => a.since - b.since),
+      presence: this.#presence(definition?.presence ?? NOTHING),
+      calls: this.#callsOf(devices),
     }
+  }
+
+  #deviceStates(names: readonly string[]): ExtensionState['devices'] {
+    const states: { device: string; state: DeviceState }[] = []
+    for (const device of names) states.push({ device, state: this.#devices.get(device) })
+    return states
+  }
+
+  #presence(providers: readonly string[]): PresenceState {
+    return providers.length === 0 ? NO_PRESENCE : aggregatePresence(providers.map((p) => this.#presences.get(p)))
+  }
+
+  #callsOf(devices: ExtensionState['devices']): readonly Call[] {
+    const [first] = devices
+    // Oldest first they are already.
+    if (first && devices.length === 1) return this.#calls.of(first.device)
+    if (!devices.some(({ device }) => this.#calls.has(device))) return NO_CALLS
+    return devices.flatMap(({ device }) => this.#calls.of(device)).sort((a, b) => a.since - b.since)
   }
 }
 

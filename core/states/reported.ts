@@ -27,7 +27,10 @@ export interface Listed<T> {
 
 interface Item<T> {
   readonly name: string
-  readonly reports: Map<string, Report<T>>
+  /** In lower case. */
+  readonly key: string
+  /** One of each origin, in the order in which they first spoke. */
+  readonly reports: Report<T>[]
   state: T
   needed: number
 }
@@ -69,49 +72,58 @@ export class Reported<T> {
   }
 
   reports(name: string): readonly Report<T>[] {
-    return [...(this.#items.get(name.toLowerCase())?.reports.values() ?? [])]
+    return this.#items.get(name.toLowerCase())?.reports.slice() ?? []
   }
 
   /** All that is known or needed, in the order of the names. */
   list(): Listed<T>[] {
     return [...this.#items.values()]
-      .map((i) => ({ name: i.name, state: i.state, reports: [...i.reports.values()], needed: i.needed > 0 }))
+      .map((i) => ({ name: i.name, state: i.state, reports: i.reports.slice(), needed: i.needed > 0 }))
       .sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   /** An origin's opinion; undefined takes it back. */
   set(origin: string, name: string, state: T | undefined): void {
-    this.#report(name, origin, state === undefined ? undefined : { origin, state, since: this.#nowOf(name, origin) })
+    const known = this.#items.get(name.toLowerCase())
+    const before = known && reportOf(known, origin)
+    if (state === undefined) {
+      if (before) this.#report(known, origin, undefined)
+    } else if (!before || !this.#equal(before.state, state)) {
+      const item = known ?? this.#item(name)
+      this.#report(item, origin, { origin, state, since: this.#nowOf(item, origin) })
+    }
   }
 
   /** Puts back an opinion that was stored, with its age, where the origin has not spoken since. */
   restore(name: string, report: Report<T>): void {
-    if (!this.#items.get(name.toLowerCase())?.reports.has(report.origin)) this.#report(name, report.origin, report)
+    const item = this.#item(name)
+    if (!reportOf(item, report.origin)) this.#report(item, report.origin, report)
   }
 
   /** What is said now is the newest, though the clock was put back since others spoke, or shows the same millisecond. */
-  #nowOf(name: string, origin: string): number {
-    const others = this.reports(name).filter((report) => report.origin !== origin)
-    return others.reduce((latest, { since }) => Math.max(latest, since + 1), this.#now())
+  #nowOf({ reports }: Item<T>, origin: string): number {
+    let now = this.#now()
+    for (const report of reports) if (report.origin !== origin && report.since >= now) now = report.since + 1
+    return now
   }
 
-  #report(name: string, origin: string, report: Report<T> | undefined): void {
-    const before = this.#items.get(name.toLowerCase())?.reports.get(origin)
-    if (report ? before && this.#equal(before.state, report.state) : !before) return
-    const item = this.#item(name)
-    if (report) item.reports.set(origin, report)
-    else item.reports.delete(origin)
-    for (const listener of this.#reportListeners) listener(item.name, origin, report)
-    const now = this.#aggregate([...item.reports.values()], item.name)
+  #report(item: Item<T>, origin: string, report: Report<T> | undefined): void {
+    const { name, reports } = item
+    const at = placeOf(reports, origin)
+    if (!report) reports.splice(at, 1)
+    else if (at < 0) reports.push(report)
+    else reports[at] = report
+    for (const listener of this.#reportListeners) listener(name, origin, report)
+    const now = this.#aggregate(reports, name)
     if (!this.#equal(now, item.state)) {
       item.state = now
-      for (const listener of this.#changeListeners) listener(item.name, now)
+      for (const listener of this.#changeListeners) listener(name, now)
     }
     this.#sweep(item)
   }
 
   namesOf(origin: string): string[] {
-    return [...this.#items.values()].filter((i) => i.reports.has(origin)).map((i) => i.name)
+    return [...this.#items.values()].filter((i) => reportOf(i, origin)).map((i) => i.name)
   }
 
   dropOrigin(origin: string): void {
@@ -162,14 +174,15 @@ export class Reported<T> {
 
   /** An origin's opinion, if it has one. */
   reportOf(origin: string, name: string): Report<T> | undefined {
-    return this.#items.get(name.toLowerCase())?.reports.get(origin)
+    const item = this.#items.get(name.toLowerCase())
+    return item && reportOf(item, origin)
   }
 
   /** Says that somebody depends on this state. */
   need(name: string): Need {
     const item = this.#item(name)
     item.needed++
-    const unasked = [...this.#readers].filter((reader) => !item.reports.has(reader.origin))
+    const unasked = [...this.#readers].filter((reader) => !reportOf(item, reader.origin))
     const ready = Promise.all(unasked.map((reader) => reader.read(item.name))).then(() => undefined)
     let held = true
     return {
@@ -186,11 +199,22 @@ export class Reported<T> {
   #item(name: string): Item<T> {
     const key = name.toLowerCase()
     let item = this.#items.get(key)
-    if (!item) this.#items.set(key, (item = { name, reports: new Map(), state: this.#aggregate([], name), needed: 0 }))
+    if (!item) this.#items.set(key, (item = { name, key, reports: [], state: this.#aggregate([], name), needed: 0 }))
     return item
   }
 
   #sweep(item: Item<T>): void {
-    if (item.needed === 0 && item.reports.size === 0) this.#items.delete(item.name.toLowerCase())
+    if (item.needed === 0 && item.reports.length === 0) this.#items.delete(item.key)
   }
+}
+
+function reportOf<T>({ reports }: Item<T>, origin: string): Report<T> | undefined {
+  const at = placeOf(reports, origin)
+  return at < 0 ? undefined : reports[at]
+}
+
+/** -1 where it has no opinion. */
+function placeOf(reports: readonly Report<unknown>[], origin: string): number {
+  for (let at = 0; at < reports.length; at++) if (reports[at]?.origin === origin) return at
+  return -1
 }

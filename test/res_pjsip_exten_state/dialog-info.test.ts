@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { assert, asyncProperty, constantFrom, string } from 'fast-check'
 import { printUri } from '../../core/sip/parse-uri.ts'
-import { EXTENSION, type ExtensionState, type ExtensionStateCode } from '../../core/states/hints.ts'
+import { EXTENSION, type ExtensionState, type ExtensionStateCode } from '../../core/states/extension-state.ts'
 import { parseXml } from '../../core/xml.ts'
 import { dialogInfo } from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
 import type { Addressing } from '../../res_pjsip_pubsub/contract.ts'

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { array, assert, boolean, constantFrom, property, record } from 'fast-check'
 import type { Call } from '../../core/states/calls.ts'
 import { aggregateDeviceStates, DEVICE_STATES, type DeviceState } from '../../core/states/devices.ts'
-import { EXTENSION, type ExtensionState, type ExtensionStateCode } from '../../core/states/hints.ts'
+import { EXTENSION, type ExtensionState, type ExtensionStateCode } from '../../core/states/extension-state.ts'
 import { type DialogView, dialogsOf, oldestRinging } from '../../res_pjsip_exten_state/dialogs.ts'
 import { call, extensionState } from '../support/extension-state.ts'
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { assert, asyncProperty, constantFrom, string } from 'fast-check'
-import { EXTENSION, type ExtensionStateCode } from '../../core/states/hints.ts'
+import { EXTENSION, type ExtensionStateCode } from '../../core/states/extension-state.ts'
 import { PRESENCE_STATES, type PresenceName } from '../../core/states/presence.ts'
 import { parseXml } from '../../core/xml.ts'
 import { xmlId } from '../../res_pjsip_exten_state/mapping.ts'

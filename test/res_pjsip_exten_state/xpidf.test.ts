@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { EXTENSION, type ExtensionStateCode } from '../../core/states/hints.ts'
+import { EXTENSION, type ExtensionStateCode } from '../../core/states/extension-state.ts'
 import { xpidf } from '../../res_pjsip_exten_state/res_pjsip_xpidf_body_generator.ts'
 import {
   ALL_STATES,

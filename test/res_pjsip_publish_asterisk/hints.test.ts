@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { EXTENSION } from '../../core/states/hints.ts'
+import { EXTENSION } from '../../core/states/extension-state.ts'
 import res_pjsip_dialog_info_body_generator from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
 import res_pjsip_exten_state from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
 import res_pjsip_pidf_body_generator from '../../res_pjsip_exten_state/res_pjsip_pidf_body_generator.ts'

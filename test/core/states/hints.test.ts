@@ -2,14 +2,8 @@ import { expect } from 'chai'
 import { Log } from '../../../core/log.ts'
 import { type Call, Calls } from '../../../core/states/calls.ts'
 import { Devices } from '../../../core/states/devices.ts'
-import {
-  EXTENSION,
-  type ExtensionState,
-  type Hint,
-  type HintDefinition,
-  type HintSource,
-  Hints,
-} from '../../../core/states/hints.ts'
+import { EXTENSION, type ExtensionState } from '../../../core/states/extension-state.ts'
+import { type Hint, type HintDefinition, type HintSource, Hints } from '../../../core/states/hints.ts'
 import { Presences } from '../../../core/states/presence.ts'
 import { until } from '../../support/tools.ts'
 
