@@ -11,7 +11,7 @@ import { type AclUse, forbiddenBy, forbiddenByAll, hasAcl } from './acl.ts'
 import type { Authenticator } from './auth.ts'
 import { CredentialCheck, type Verdict } from './credentials.ts'
 import { parseDigest } from './digest.ts'
-import { Identification } from './identification.ts'
+import { Identification, type Identified } from './identification.ts'
 import { type Resolve, resolveHost } from './identifies.ts'
 import type { Limits } from './limits.ts'
 import { parseAddress } from './networks.ts'
@@ -88,7 +88,10 @@ class EndpointAuthenticator implements RunningAuthenticator {
   }
 
   identify(tx: ServerTransaction): Endpoint | undefined | Promise<Endpoint | undefined> {
-    return takeSteps(this.#identify(tx))
+    const everybody = this.#forbidden(tx, undefined)
+    if (everybody !== undefined) return this.#refuse(tx, everybody)
+    const found = this.#identification.find(tx)
+    return found instanceof Promise ? found.then((later) => this.#identified(tx, later)) : this.#identified(tx, found)
   }
 
   credentialsFor({ id, outbound_auth }: Endpoint): CredentialsFor | undefined {
@@ -100,20 +103,25 @@ class EndpointAuthenticator implements RunningAuthenticator {
     })
   }
 
-  *#identify(tx: ServerTransaction): Steps<Endpoint | undefined> {
-    const everybody = this.#forbidden(tx, undefined)
-    if (everybody !== undefined) return this.#refuse(tx, everybody)
-    const endpoint = yield* this.#identification.find(tx)
+  #identified(tx: ServerTransaction, endpoint: Identified): Endpoint | undefined | Promise<Endpoint | undefined> {
     if (endpoint === 'unasked') return this.#comeLater(tx)
     if (!endpoint) return this.#turnAway(tx)
     const acl = this.#forbidden(tx, endpoint)
     if (acl !== undefined) return this.#refuse(tx, acl)
-    if (endpoint.auth.length > 0) {
-      const auths = yield* this.#auths(endpoint)
-      if (auths === 'unasked') return this.#comeLater(tx)
-      const verdict = this.#credentials.judge(tx.request, tx.source.address, auths, this.#endpoints.global)
-      if (verdict !== 'good') return this.#challenge(tx, auths, verdict, endpoint.id)
-    }
+    if (endpoint.auth.length === 0) return this.#accept(tx, endpoint)
+    const auths = takeSteps(this.#auths(endpoint))
+    return auths instanceof Promise
+      ? auths.then((later) => this.#prove(tx, endpoint, later))
+      : this.#prove(tx, endpoint, auths)
+  }
+
+  #prove(tx: ServerTransaction, endpoint: Endpoint, auths: readonly Auth[] | 'unasked'): Endpoint | undefined {
+    if (auths === 'unasked') return this.#comeLater(tx)
+    const verdict = this.#credentials.judge(tx.request, tx.source.address, auths, this.#endpoints.global)
+    return verdict === 'good' ? this.#accept(tx, endpoint) : this.#challenge(tx, auths, verdict, endpoint.id)
+  }
+
+  #accept(tx: ServerTransaction, endpoint: Endpoint): Endpoint | undefined {
     const refusal = this.#limits?.endpoint(endpoint)
     if (refusal) {
       tx.answer(refusal)
@@ -139,13 +147,13 @@ class EndpointAuthenticator implements RunningAuthenticator {
 
   /** Why it is forbidden, to everybody or to the endpoint. */
   #forbidden({ request, source }: ServerTransaction, endpoint: Endpoint | undefined): string | undefined {
-    const files = this.#endpoints.files
+    const { files } = this.#endpoints
+    if (endpoint ? !hasAcl(endpoint) : files.acls.size === 0) return undefined
     const check = (use: AclUse, text: string): string | undefined => {
       const address = parseAddress(text)
       if (!address) return undefined
       return endpoint ? forbiddenBy(endpoint, files, use, address) : forbiddenByAll(files, use, address)
     }
-    if (endpoint ? !hasAcl(endpoint) : files.acls.size === 0) return undefined
     const name = check('source', source.address)
     if (name !== undefined) return name
     for (const { uri } of request.contacts) {

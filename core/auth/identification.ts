@@ -8,7 +8,6 @@ import type { Logger } from '../log.ts'
 import type { ServerTransaction } from '../sip/contract.ts'
 import { parseDigest } from './digest.ts'
 import { Identifies, type Resolve } from './identifies.ts'
-import { type Steps, wait } from './steps.ts'
 
 /** Seconds after which host names in `match` are looked up again. */
 const RESOLVE_INTERVAL = 300
@@ -16,6 +15,12 @@ const RESOLVE_INTERVAL = 300
 /** In the words of endpoint_identifier_order. */
 const METHODS = ['ip', 'username', 'header', 'auth_username'] as const
 type Method = (typeof METHODS)[number]
+
+/** What identify_by must have, one of them, for an endpoint to be found this way. */
+const BY_ADDRESS: readonly string[] = ['ip']
+const BY_HEADER: readonly string[] = ['header', 'ip']
+const BY_USERNAME: readonly string[] = ['username']
+const BY_AUTH_USERNAME: readonly string[] = ['auth_username']
 
 /** `unasked`: an Asterisk server that may know the endpoint could not be asked. */
 export type Identified = Endpoint | 'unasked' | undefined
@@ -30,16 +35,20 @@ export class Identification {
   #anonymous = false
   #timer: NodeJS.Timeout | undefined
   #ready: Promise<void>
-  readonly #by: Record<Method, (tx: ServerTransaction) => Steps<Identified>> = {
-    ip: ({ source }) => this.#named(this.#identifies.byAddress(source.address), ['ip']),
-    header: ({ request }) => this.#named(this.#identifies.byHeader(request), ['header', 'ip']),
+  /** Some id of an endpoint of the files has a domain. */
+  #domains = false
+  readonly #by: Record<Method, (tx: ServerTransaction) => Identified | Promise<Identified>> = {
+    ip: ({ source }) => this.#named(this.#identifies.byAddress(source.address), BY_ADDRESS),
+    header: ({ request }) => this.#named(this.#identifies.byHeader(request), BY_HEADER),
     username: ({ request }) => {
       const from = request.from.uri
-      return this.#ofUser(from?.user, from?.host, 'username')
+      return this.#ofUser(from?.user, from?.host, BY_USERNAME)
     },
     auth_username: ({ request }) => {
-      const params = parseDigest(request.header('Authorization') ?? '')
-      return this.#ofUser(params?.get('username'), params?.get('realm'), 'auth_username')
+      const credentials = request.header('Authorization')
+      if (credentials === undefined) return undefined
+      const params = parseDigest(credentials)
+      return this.#ofUser(params?.get('username'), params?.get('realm'), BY_AUTH_USERNAME)
     },
   }
 
@@ -62,12 +71,23 @@ export class Identification {
     clearTimeout(this.#timer)
   }
 
-  *find(tx: ServerTransaction): Steps<Identified> {
-    let unasked = false
-    for (const method of this.#order) {
-      const endpoint = yield* this.#by[method](tx)
-      if (endpoint === 'unasked') unasked = true
-      else if (endpoint) return endpoint
+  /** A promise only where somebody else has to be asked. */
+  find(tx: ServerTransaction): Identified | Promise<Identified> {
+    return this.#findFrom(0, tx, false)
+  }
+
+  #findFrom(first: number, tx: ServerTransaction, unaskedBefore: boolean): Identified | Promise<Identified> {
+    let unasked = unaskedBefore
+    for (let at = first; at < this.#order.length; at++) {
+      const method = this.#order[at]
+      const found = method && this.#by[method](tx)
+      if (found instanceof Promise)
+        return found.then((later) => {
+          if (later && later !== 'unasked') return later
+          return this.#findFrom(at + 1, tx, unasked || later === 'unasked')
+        })
+      if (found === 'unasked') unasked = true
+      else if (found) return found
     }
     // Whoever may be somebody is not to be taken for nobody.
     if (unasked) return 'unasked'
@@ -76,27 +96,35 @@ export class Identification {
     return endpoints.get(`anonymous@${tx.request.from.uri?.host ?? ''}`) ?? endpoints.get('anonymous')
   }
 
-  *#named(id: string | undefined, methods: readonly string[]): Steps<Identified> {
+  #named(id: string | undefined, methods: readonly string[]): Identified | Promise<Identified> {
     if (id === undefined) return undefined
-    const endpoint = yield* wait(this.#endpoints.endpoint(id))
-    if (!endpoint && this.#endpoints.mayExist('endpoint', id)) return 'unasked'
-    return endpoint?.identify_by.some((method) => methods.includes(method)) ? endpoint : undefined
+    const endpoint = this.#endpoints.endpoint(id)
+    return endpoint instanceof Promise
+      ? endpoint.then((later) => this.#identified(id, later, methods))
+      : this.#identified(id, endpoint, methods)
+  }
+
+  #identified(id: string, endpoint: Endpoint | undefined, methods: readonly string[]): Identified {
+    if (!endpoint) return this.#endpoints.mayExist('endpoint', id) ? 'unasked' : undefined
+    for (const method of endpoint.identify_by) if (methods.includes(method)) return endpoint
+    return undefined
   }
 
   /** `user@domain` before `user`, as Asterisk does; a server is only asked for the long name where nobody has the short one. */
-  *#ofUser(user = '', domain = '', method: Method): Steps<Identified> {
+  #ofUser(user = '', domain = '', methods: readonly string[]): Identified | Promise<Identified> {
     if (user === '' || user.toLowerCase() === 'anonymous') return undefined
-    const long = `${user}@${domain}`
-    if (this.#endpoints.files.endpoints.has(long)) {
-      const endpoint = yield* this.#named(long, [method])
-      if (endpoint) return endpoint
-    }
-    return (yield* this.#named(user, [method])) ?? (yield* this.#named(long, [method]))
+    const long = this.#domains ? this.#endpoints.files.endpoints.get(`${user}@${domain}`) : undefined
+    const known = long && this.#identified(long.id, long, methods)
+    if (known) return known
+    const found = this.#named(user, methods)
+    if (found instanceof Promise) return found.then((later) => later ?? this.#named(`${user}@${domain}`, methods))
+    return found ?? this.#named(`${user}@${domain}`, methods)
   }
 
   /** The files were read (again). What the order does not name comes after what it does. */
   #prepare(): Promise<void> {
-    const { identifies, global } = this.#endpoints.files
+    const { endpoints, identifies, global } = this.#endpoints.files
+    this.#domains = [...endpoints.keys()].some((id) => id.includes('@'))
     const named = global.endpoint_identifier_order.map((name) => name.toLowerCase())
     this.#order = [...METHODS].sort((a, b) => placeIn(named, a) - placeIn(named, b))
     this.#anonymous = named.includes('anonymous')

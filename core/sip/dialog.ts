@@ -2,6 +2,7 @@
 import type { Undo } from '../scope.ts'
 import { detached, SharedTexts } from '../text.ts'
 import { answeringChallenges } from './challenged.ts'
+import { userOf } from './contacts.ts'
 import type {
   Address,
   CredentialsFor,
@@ -17,7 +18,7 @@ import type {
 } from './contract.ts'
 import type { Origin } from './origin.ts'
 import { type Draft, failSoon, type Outgoing } from './outgoing.ts'
-import { parseNameAddr, parseUri } from './parse-uri.ts'
+import { parseUri } from './parse-uri.ts'
 import { type Routing, routingOf } from './routing.ts'
 import { type Wire, wireOf } from './transport.ts'
 import type { Transports } from './transports.ts'
@@ -245,8 +246,7 @@ export class SipDialog implements Dialog {
   /** Our Contact in answers and requests on this wire. */
   contactOn(wire: Wire): string {
     if (this.#contact !== undefined) return `<${this.#contact}>`
-    const user = parseNameAddr(this.localUri)?.uri?.user ?? ''
-    return this.#context.contactFor(wire, user, this.#secure)
+    return this.#context.contactFor(wire, userOf(this.localUri), this.#secure)
   }
 
   get routing(): Routing {

@@ -10,7 +10,12 @@ import { type ParsedRequest, type ParsedResponse, parseMessage } from './message
 import { KNOWN_METHODS } from './methods.ts'
 import { parseNameAddr } from './parse-uri.ts'
 import { incomingRequest, type Responder } from './respond.ts'
-import { type IncomingRequest, type ServerTransactions, transactionKey } from './server-transaction.ts'
+import {
+  type IncomingRequest,
+  type RequestTransaction,
+  type ServerTransactions,
+  transactionKey,
+} from './server-transaction.ts'
 import type { Receiver, Wire } from './transport.ts'
 import { parseOptionTags } from './values.ts'
 
@@ -154,20 +159,22 @@ export class Dispatcher implements Receiver {
     if (may !== 'accept') return this.#refuse(incoming, may)
     const handler = this.#handlers.get(request.method)
     if (!handler) return this.#refuse(incoming, this.#unhandled(request))
-    servers.run(key, incoming, (tx) => this.#run(handler, tx))
+    this.#run(handler, servers.begin(key, incoming))
   }
 
-  #run(handler: RequestHandler, tx: ServerTransaction): void {
-    const failed = (error: unknown): void => {
-      this.#failed(tx.request.method, tx.flow, error)
-      tx.answer({ status: 500 })
-    }
+  #run(handler: RequestHandler, tx: RequestTransaction): void {
     try {
       const running = handler(tx)
-      if (running) running.catch(failed)
+      if (running) running.catch((error: unknown) => this.#threw(tx, error))
     } catch (error) {
-      failed(error)
+      this.#threw(tx, error)
     }
+    this.#context.servers.keep(tx)
+  }
+
+  #threw(tx: ServerTransaction, error: unknown): void {
+    this.#failed(tx.request.method, tx.flow, error)
+    tx.answer({ status: 500 })
   }
 
   /** RFC 3261 9.2: it changes nothing for a request other than INVITE, and we have none of those. */

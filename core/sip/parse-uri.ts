@@ -291,6 +291,9 @@ export function escapeUser(user: string): string {
 }
 
 function escapeWith(plain: ReadonlySet<string>, text: string): string {
+  let at = 0
+  while (at < text.length && plain.has(text.charAt(at))) at++
+  if (at === text.length) return text
   let escaped = ''
   for (const byte of toWire(text)) {
     escaped += plain.has(byte) ? byte : `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`

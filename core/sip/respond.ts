@@ -26,14 +26,15 @@ export class Responder {
 
   write(incoming: IncomingRequest, answer: Answer, toTag?: string): string {
     const { request, source, forceRport, wire } = incoming
-    const { dialog, headers = [] } = answer
+    const { dialog } = answer
     const own = dialog instanceof SipDialog && answer.status < 300 ? dialog : undefined
     return writeResponse({
       request,
       status: answer.status,
       reason: answer.reason,
       toTag: dialog?.localTag ?? toTag ?? newTag(),
-      headers: own ? [['Contact', own.contactOn(wire)], ...headers] : headers,
+      contact: own?.contactOn(wire),
+      headers: answer.headers,
       body: answer.body,
       contentType: answer.contentType,
       source,
@@ -64,5 +65,6 @@ export function incomingRequest(request: ParsedRequest, via: Via, wire: Wire, fo
   const source: Address = wire.remote
   const toSource = forced || via.asksRport
   const port = toSource && !wire.reliable ? source.port : (via.port ?? DEFAULT_PORT[wire.protocol])
-  return { request, via, wire, source, replyTo: { address: source.address, port }, forceRport: forced }
+  const replyTo = port === source.port ? source : { address: source.address, port }
+  return { request, via, wire, source, replyTo, forceRport: forced }
 }

@@ -10,7 +10,7 @@ import { writtenName } from './headers.ts'
 /** Header lines as they go on the wire, each with its CRLF: UTF-8 bytes as characters. */
 export function headerBlock(lines: readonly HeaderLine[], compact = false): string {
   let block = ''
-  for (const [name, value] of lines) block += headerLine(name, value, compact)
+  for (const line of lines) block += headerLine(line[0], line[1], compact)
   return block
 }
 
@@ -29,12 +29,19 @@ function headerName(name: string, compact: boolean): string {
   return compact ? writtenName(name, true) : name
 }
 
-const UNSAFE = /[\r\n\0]/
 /** A value as it goes on the wire: in one line, one character per byte. */
 export function wireValue(value: string): string {
-  const safe = UNSAFE.test(value) ? value.replace(/[\r\n\0]/g, ' ') : value
-  return toWire(safe)
+  for (let at = 0; at < value.length; at++) {
+    const code = value.charCodeAt(at)
+    if (code > 0x7e || code === 0x0d || code === 0x0a || code === 0) return toWire(value.replace(UNSAFE, ' '))
+  }
+  return value
 }
+
+const UNSAFE = /[\r\n\0]/g
+
+const NO_BODY = 'Content-Length: 0\r\n\r\n'
+const NO_BODY_COMPACT = 'l: 0\r\n\r\n'
 
 /** A message: what comes before Content-Type, and the body. */
 export function withBody(
@@ -43,7 +50,8 @@ export function withBody(
   body: string | Buffer | undefined,
   compact: boolean,
 ): string {
-  const content = typeof body === 'string' ? toWire(body) : (body?.toString('latin1') ?? '')
+  if (body === undefined) return head + (compact ? NO_BODY_COMPACT : NO_BODY)
+  const content = typeof body === 'string' ? toWire(body) : body.toString('latin1')
   let text = head
   if (content.length > 0 && contentType !== undefined) text += headerLine('Content-Type', contentType, compact)
   return `${text}${compact ? 'l' : 'Content-Length'}: ${content.length}\r\n\r\n${content}`

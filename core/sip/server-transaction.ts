@@ -77,11 +77,18 @@ export class ServerTransactions {
     return this.#answered.hasMerge(merge) || (this.#merging.size > 0 && this.#merging.has(merge))
   }
 
-  /** Hands a request to its handler. Nothing is noted of one that is answered at once but its answer. */
-  run(key: string, incoming: IncomingRequest, handler: (transaction: RequestTransaction) => void): void {
-    const transaction = new RequestTransaction(this, key, incoming)
-    handler(transaction)
-    if (!transaction.answered) this.#keep(transaction)
+  begin(key: string, incoming: IncomingRequest): RequestTransaction {
+    return new RequestTransaction(this, key, incoming)
+  }
+
+  /** The turn it came in is over: of a request that is answered nothing is noted but its answer. */
+  keep(transaction: RequestTransaction): void {
+    if (transaction.answered) return
+    transaction.kept = true
+    this.#open.set(transaction.key, transaction)
+    if (isMergeable(transaction.request)) this.#merging.set(mergeKey(transaction.request), transaction)
+    // By then the peer has given up (its timer F), and an answer would only confuse it (RFC 4320 4.2).
+    this.#wheel.arm(transaction, this.#timers().j)
   }
 
   complete(transaction: RequestTransaction, status: number, text: string, wire: Wire): void {
@@ -99,14 +106,6 @@ export class ServerTransactions {
 
   #isOpen(key: string): boolean {
     return this.#open.size > 0 && this.#open.has(key)
-  }
-
-  #keep(transaction: RequestTransaction): void {
-    transaction.kept = true
-    this.#open.set(transaction.key, transaction)
-    if (isMergeable(transaction.request)) this.#merging.set(mergeKey(transaction.request), transaction)
-    // By then the peer has given up (its timer F), and an answer would only confuse it (RFC 4320 4.2).
-    this.#wheel.arm(transaction, this.#timers().j)
   }
 
   #forget(transaction: RequestTransaction): void {
@@ -182,7 +181,7 @@ function mergeKey({ from, callId, cseq }: SipRequest): string {
 
 /** RFC 3261 18.2.2: the connection the request came by; if that is gone, a new one to where its Via says. */
 export function answerWire({ wire, replyTo }: Pick<IncomingRequest, 'wire' | 'replyTo'>): Wire {
-  if (wire.reliable && wire.open) return wire
+  if (wire.reliable ? wire.open : replyTo === wire.remote) return wire
   return wire.carrier.wireTo(replyTo)
 }
 

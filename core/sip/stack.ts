@@ -10,6 +10,7 @@ import type { Metrics } from '../metrics.ts'
 import type { Undo } from '../scope.ts'
 import { Addressing } from './addressing.ts'
 import { ClientTransactions } from './client-transaction.ts'
+import { Contacts } from './contacts.ts'
 import type {
   Address,
   Answer,
@@ -30,7 +31,7 @@ import { Dialogs } from './dialogs.ts'
 import { Dispatcher } from './dispatch.ts'
 import { sendOutOfDialog } from './out-of-dialog.ts'
 import { Outgoing } from './outgoing.ts'
-import { escapeUser, parseNameAddr, parseUri, printHostPort } from './parse-uri.ts'
+import { parseNameAddr, parseUri } from './parse-uri.ts'
 import { type NameServer, Resolver } from './resolve.ts'
 import { Responder } from './respond.ts'
 import { type RequestTransaction, ServerTransactions } from './server-transaction.ts'
@@ -82,6 +83,7 @@ class SipStack implements Stack {
   readonly #wheel = new TimerWheel()
   readonly #trace = new Trace()
   readonly #addressing = new Addressing()
+  readonly #contacts = new Contacts()
   readonly #transports: Transports
   readonly #clients: ClientTransactions
   readonly #outgoing: Outgoing
@@ -226,11 +228,7 @@ class SipStack implements Stack {
   }
 
   #contact(wire: Wire, user: string, secure: boolean): string {
-    const { host, port } = this.#addressing.ownAddress(wire)
-    const at = `${user === '' ? '' : `${escapeUser(user)}@`}${printHostPort(host, port)}`
-    // RFC 3261 12.1.1: sips where the request came by sips
-    if (secure) return `<sips:${at}>`
-    return wire.protocol === 'UDP' ? `<sip:${at}>` : `<sip:${at};transport=${wire.protocol.toLowerCase()}>`
+    return this.#contacts.of(this.#addressing.ownAddress(wire), wire.protocol, user, secure)
   }
 }
 

@@ -14,6 +14,8 @@ export interface ResponseParts {
   readonly reason?: string
   /** Added to To where the request has no tag there (RFC 3261 8.2.6.2). Not for 100. */
   readonly toTag?: string
+  /** Ours, where the answer makes or refreshes a dialog. */
+  readonly contact?: string
   readonly headers?: readonly HeaderLine[]
   readonly body?: string | Buffer
   readonly contentType?: string
@@ -42,6 +44,7 @@ export function writeResponse(parts: ResponseParts): string {
   // RFC 3261 8.2.6.1
   if (status === 100) head += copied('Timestamp: ', request.line(HEADER.timestamp))
   if (parts.server) head += serverLine(parts.server)
+  if (parts.contact !== undefined) head += headerLine('Contact', parts.contact, compact)
   if (parts.headers) head += headerBlock(parts.headers, compact)
   return withBody(head, parts.contentType, parts.body, compact)
 }
