@@ -51,7 +51,7 @@ export class Branches {
     if (this.#poolAt >= POOL_BYTES) this.#refill()
     const from = this.#poolAt * 2
     const bits = this.#poolText.slice(from, from + BITS_DIGITS)
-    return BRANCH_COOKIE + bits + PAIRS[(place >>> 16) & 255] + PAIRS[(place >>> 8) & 255] + PAIRS[place & 255]
+    return BRANCH_COOKIE + bits + written(place)
   }
 
   /** Takes the place that the last branch names. */
@@ -84,6 +84,13 @@ export class Branches {
     else this.#leftNext[this.#last] = place
     this.#last = place
     this.#idle++
+  }
+
+  /** The branch of a place that is taken. */
+  of(place: number): string {
+    let bits = ''
+    for (let word = 0; word < WORDS; word++) bits += written(this.#bits[place * WORDS + word] ?? 0)
+    return BRANCH_COOKIE + bits + written(place)
   }
 
   /** The place that has, or had last, this branch; -1 for none. */
@@ -128,6 +135,10 @@ export class Branches {
     this.#poolText = this.#pool.toString('hex')
     this.#poolAt = 0
   }
+}
+
+function written(word: number): string {
+  return `${PAIRS[(word >>> 16) & 255]}${PAIRS[(word >>> 8) & 255]}${PAIRS[word & 255]}`
 }
 
 /** Six hexadecimal digits, lower case as we write them; -1 where it is something else. */

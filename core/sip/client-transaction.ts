@@ -4,8 +4,8 @@
  *     trying ─1xx→ proceeding ─final→ terminated
  *        └──────────final───────────↗    F or a lost connection: terminated
  *
- * Timers E and F share one slot of the wheel: it fires for what comes first. Of timer K nothing is left but the memory of
- * the branch: duplicates of an answer are expected for a while, and are no strays.
+ * Nothing is kept of a request but how to write it again, and no timer is its own before the first time it has to be. Of
+ * timer K nothing is left but the memory of the branch: duplicates of an answer are expected for a while, and are no strays.
  */
 import type { Logger } from '../log.ts'
 import { reasonOf } from '../log.ts'
@@ -13,11 +13,19 @@ import type { Counter, Metrics } from '../metrics.ts'
 import type { Undo } from '../scope.ts'
 import { Branches } from './branches.ts'
 import type { Outcome, OutcomeHandler, SipResponse } from './contract.ts'
+import { FirstTimers } from './first-timers.ts'
 import type { Origin } from './origin.ts'
 import { Timed, type TimerWheel } from './timer-wheel.ts'
 import type { Timers } from './timers.ts'
 import type { Sender, Wire } from './transport.ts'
 import type { Via } from './via.ts'
+
+/** A request that was written. */
+export interface Draft {
+  readonly method: string
+  /** As it was written last, to the letter. */
+  rewrite(branch: string): string
+}
 
 export class ClientTransactions {
   readonly wheel: TimerWheel
@@ -28,6 +36,9 @@ export class ClientTransactions {
   /** By the places of their branches. */
   readonly #open: (ClientTransaction | undefined)[] = []
   #size = 0
+  /** When the last branch was made. */
+  #now = 0
+  readonly #firstTimers: FirstTimers
   readonly #stray: Counter
   readonly #timeouts: Counter
   readonly #unreachable: Counter
@@ -36,6 +47,11 @@ export class ClientTransactions {
     this.wheel = wheel
     this.timers = timers
     this.#log = log
+    this.#firstTimers = new FirstTimers(
+      wheel,
+      () => Math.min(timers().t1, timers().f),
+      (place, sentAt) => this.#open[place]?.unanswered(sentAt) ?? false,
+    )
     this.retransmitted = metrics.counter('sip.requests.retransmitted')
     this.#stray = metrics.counter('sip.responses.stray')
     this.#timeouts = metrics.counter('sip.requests.timeout')
@@ -48,16 +64,24 @@ export class ClientTransactions {
 
   /** The branch of the request that is sent next. */
   nextBranch(): string {
-    return this.#branches.next(performance.now(), this.timers().t4)
+    this.#now = performance.now()
+    return this.#branches.next(this.#now, this.timers().t4)
   }
 
-  /** `text` has the branch that was asked for last; answers must say what our Via says (RFC 3261 18.1.2). */
-  send(method: string, origin: Origin, text: string, wire: Wire, done: OutcomeHandler): void {
+  /** `text` is of the draft, with the branch that was asked for last; answers must say what our Via says (RFC 3261 18.1.2). */
+  send(draft: Draft, origin: Origin, text: string, wire: Wire, done: OutcomeHandler): void {
     const place = this.#branches.take()
-    const transaction = new ClientTransaction(this, place, method, origin, text, wire, done)
+    const transaction = new ClientTransaction(this, place, draft, origin, wire, this.#now, done)
     this.#open[place] = transaction
     this.#size++
-    transaction.start()
+    if (wire.reliable) transaction.watch()
+    else this.#firstTimers.add(place, this.#now)
+    // RFC 3261 17.1.4: what cannot be sent is told at once.
+    wire.send(text, transaction)
+  }
+
+  branchOf(place: number): string {
+    return this.#branches.of(place)
   }
 
   /** RFC 3261 17.1.3 and 18.1.2. What belongs to nothing is dropped. */
@@ -98,97 +122,107 @@ export class ClientTransactions {
   }
 }
 
-class ClientTransaction extends Timed implements Sender {
-  readonly #owner: ClientTransactions
+class ClientTransaction implements Sender {
+  readonly owner: ClientTransactions
+  readonly wire: Wire
+  readonly sentAt: number
   readonly #place: number
-  readonly #method: string
+  readonly #draft: Draft
   readonly #origin: Origin
-  readonly #wire: Wire
   /** Undefined once it is over. */
   #done: OutcomeHandler | undefined
-  #text: string
-  #isProceeding = false
-  #interval: number
-  readonly #deadline: number
-  #unwatch: Undo | undefined
+  #clock: Clock | undefined = undefined
+  #unwatch: Undo | undefined = undefined
+  isProceeding = false
 
   constructor(
     owner: ClientTransactions,
     place: number,
-    method: string,
+    draft: Draft,
     origin: Origin,
-    text: string,
     wire: Wire,
+    sentAt: number,
     done: OutcomeHandler,
   ) {
-    super()
-    const { t1, f } = owner.timers()
-    this.#owner = owner
+    this.owner = owner
+    this.wire = wire
+    this.sentAt = sentAt
     this.#place = place
-    this.#method = method
+    this.#draft = draft
     this.#origin = origin
-    this.#wire = wire
-    this.#text = text
     this.#done = done
-    this.#interval = t1
-    this.#deadline = performance.now() + f
-    this.#unwatch = undefined
   }
 
-  start(): void {
-    const { wheel, timers } = this.#owner
-    if (this.#wire.reliable) {
-      // A closed one says why when something is sent on it.
-      if (this.#wire.open) this.#unwatch = this.#wire.onClose(() => this.fail('the connection was lost'))
-      wheel.arm(this, timers().f)
-    } else {
-      wheel.arm(this, Math.min(this.#interval, timers().f))
-    }
-    this.#transmit()
+  /** On a connection there is nothing to repeat, and it may be lost. */
+  watch(): void {
+    // A closed one says why when something is sent on it.
+    if (this.wire.open) this.#unwatch = this.wire.onClose(() => this.fail('the connection was lost'))
+    this.#clock = new Clock(this, this.owner.timers().f)
   }
 
   isAnsweredBy(response: SipResponse, via: Via): boolean {
-    return this.#method === response.cseq.method && this.#origin.isSentBy(via)
+    return this.#draft.method === response.cseq.method && this.#origin.isSentBy(via)
   }
 
   receive(response: SipResponse): void {
-    if (response.status >= 200) return this.#finish({ kind: 'response', response })
-    this.#isProceeding = true
-    this.#interval = this.#owner.timers().t2
+    if (response.status >= 200) this.finish({ kind: 'response', response })
+    else this.isProceeding = true
   }
 
   fail(reason: string): void {
-    if (this.#done) this.#finish({ kind: 'unreachable', reason })
+    this.finish({ kind: 'unreachable', reason })
   }
 
   sendFailed(reason: string): void {
     this.fail(reason)
   }
 
-  fire(): void {
-    const left = this.#deadline - performance.now()
-    if (left <= 0) return this.#finish({ kind: 'timeout' })
-    if (this.#wire.reliable) return this.#owner.wheel.arm(this, left)
-    this.#owner.retransmitted.add()
-    if (!this.#isProceeding) this.#interval = Math.min(this.#interval * 2, this.#owner.timers().t2)
-    this.#owner.wheel.arm(this, Math.min(this.#interval, left))
-    this.#transmit()
+  /** False where this is a later one, in the same place. */
+  unanswered(sentAt: number): boolean {
+    if (sentAt !== this.sentAt) return false
+    this.#clock = new Clock(this, this.owner.timers().t1)
+    this.#clock.fire()
+    return true
   }
 
-  /** RFC 3261 17.1.4: what cannot be sent is told at once. */
-  #transmit(): void {
-    this.#wire.send(this.#text, this)
+  retransmit(): void {
+    this.owner.retransmitted.add()
+    this.wire.send(this.#draft.rewrite(this.owner.branchOf(this.#place)), this)
   }
 
-  #finish(outcome: Outcome): void {
+  finish(outcome: Outcome): void {
     const done = this.#done
     if (!done) return
     this.#done = undefined
-    this.#text = ''
     void this.#unwatch?.()
     this.#unwatch = undefined
-    this.#owner.wheel.cancel(this)
-    this.#owner.forget(this.#place, outcome.kind === 'response' && !this.#wire.reliable)
-    this.#owner.report(done, outcome)
+    if (this.#clock) this.owner.wheel.cancel(this.#clock)
+    this.owner.forget(this.#place, outcome.kind === 'response' && !this.wire.reliable)
+    this.owner.report(done, outcome)
+  }
+}
+
+/** Timers E and F share one slot of the wheel: it fires for what comes first. */
+class Clock extends Timed {
+  readonly #transaction: ClientTransaction
+  #interval: number
+
+  /** `interval`: milliseconds, the one that is over or the one of a connection, which is the last. */
+  constructor(transaction: ClientTransaction, interval: number) {
+    super()
+    this.#transaction = transaction
+    this.#interval = interval
+    if (transaction.wire.reliable) transaction.owner.wheel.arm(this, interval)
+  }
+
+  fire(): void {
+    const { owner, wire, sentAt, isProceeding } = this.#transaction
+    const { t2, f } = owner.timers()
+    const left = sentAt + f - performance.now()
+    if (left <= 0) return this.#transaction.finish({ kind: 'timeout' })
+    if (wire.reliable) return owner.wheel.arm(this, left)
+    this.#interval = isProceeding ? t2 : Math.min(this.#interval * 2, t2)
+    owner.wheel.arm(this, Math.min(this.#interval, left))
+    this.#transaction.retransmit()
   }
 }

@@ -308,6 +308,7 @@ class DialogRequest implements Draft {
   readonly #dialog: SipDialog
   readonly #cseq: number
   readonly #content: RequestContent
+  #template: RequestTemplate | undefined = undefined
 
   constructor(dialog: SipDialog, method: string, cseq: number, content: RequestContent) {
     this.#dialog = dialog
@@ -317,7 +318,13 @@ class DialogRequest implements Draft {
   }
 
   write(wire: Wire, origin: Origin, branch: string): string {
-    return this.#dialog.template(this.method, wire, origin).write(branch, this.#cseq, this.#content)
+    this.#template = this.#dialog.template(this.method, wire, origin)
+    return this.rewrite(branch)
+  }
+
+  rewrite(branch: string): string {
+    if (!this.#template) throw new Error(`no ${this.method} was written`)
+    return this.#template.write(branch, this.#cseq, this.#content)
   }
 }
 

@@ -46,6 +46,7 @@ class OutOfDialogDraft implements Draft {
   readonly #contactFor: (wire: Wire) => string
   readonly #identity: RequestIdentity
   #cseq: number
+  #written = ''
   #credentials: readonly HeaderLine[] = []
 
   constructor(request: OutOfDialogRequest, routing: Routing, outgoing: Outgoing, contactFor: (wire: Wire) => string) {
@@ -69,7 +70,7 @@ class OutOfDialogDraft implements Draft {
 
   write(wire: Wire, origin: Origin, branch: string): string {
     const { method, from, to, headers = [], body } = this.#request
-    return writeRequest({
+    this.#written = writeRequest({
       method,
       requestUri: this.#routing.requestUri,
       origin,
@@ -84,6 +85,11 @@ class OutOfDialogDraft implements Draft {
       content: { headers: [...headers, ...this.#credentials], body },
       compact: this.#outgoing.compact,
     })
+    return this.#written
+  }
+
+  rewrite(): string {
+    return this.#written
   }
 }
 

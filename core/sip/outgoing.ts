@@ -2,7 +2,7 @@
 import { isIP } from 'node:net'
 import type { Globals, System } from '../endpoints.ts'
 import type { Addressing } from './addressing.ts'
-import type { ClientTransactions } from './client-transaction.ts'
+import type { ClientTransactions, Draft as WrittenDraft } from './client-transaction.ts'
 import type { Connection } from './connection.ts'
 import type { Outcome, OutcomeHandler, Protocol } from './contract.ts'
 import { type Origin, Origins } from './origin.ts'
@@ -13,8 +13,7 @@ import type { Transports } from './transports.ts'
 import type { SipUri } from './uri.ts'
 
 /** A request that can be written for whatever wire it goes out on. */
-export interface Draft {
-  readonly method: string
+export interface Draft extends WrittenDraft {
   write(wire: Wire, origin: Origin, branch: string): string
 }
 
@@ -61,7 +60,7 @@ export class Outgoing {
     const text = draft.write(wire, origin, transactions.nextBranch())
     const isBig = text.length > MOST_ON_UDP && !wire.reliable
     if (isBig && this.#sendByStream(draft, wire, typeof peer === 'string' ? parseUri(peer) : peer, done)) return
-    transactions.send(draft.method, origin, text, wire, done)
+    transactions.send(draft, origin, text, wire, done)
   }
 
   #sendByStream(draft: Draft, wire: Wire, peer: SipUri | undefined, done: OutcomeHandler): boolean {
@@ -124,7 +123,7 @@ export class Outgoing {
   #transmit(draft: Draft, wire: Wire, done: OutcomeHandler): void {
     const { transactions } = this.#context
     const origin = this.#originOf(wire)
-    transactions.send(draft.method, origin, draft.write(wire, origin, transactions.nextBranch()), wire, done)
+    transactions.send(draft, origin, draft.write(wire, origin, transactions.nextBranch()), wire, done)
   }
 
   #originOf(wire: Wire): Origin {

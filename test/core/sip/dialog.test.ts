@@ -125,6 +125,22 @@ describe('dialogs', () => {
     expect(ours.remoteTarget).to.equal(`sip:phone@127.0.0.1:${after.local.port};ob`)
   })
 
+  it('repeat a request as it was, also where a refresh named a new target meanwhile (RFC 3261 17.1.2.2)', async () => {
+    await open()
+    const phone = await phoneOf()
+    const [theirs, ours] = await subscribe(phone)
+    let first = true
+    phone.onRequest = () => (first ? void (first = false) : 200)
+    const notified = notify(ours)
+    await phone.next('NOTIFY')
+    const moved = `<sip:moved@127.0.0.1:${phone.local.port}>`
+    await phone.request('SUBSCRIBE', { dialog: theirs, contact: false, headers: [['Contact', moved]] })
+    expect(statusOf(await notified)).to.equal(200)
+    const [one, two] = phone.received.filter(({ method }) => method === 'NOTIFY')
+    expect(two?.raw.toString('latin1')).to.equal(one?.raw.toString('latin1'))
+    expect(two?.raw.toString('latin1')).to.not.equal(undefined)
+  })
+
   it('send to where the SUBSCRIBE came from, where the flow is followed', async () => {
     await open()
     followFlow = true
