@@ -11,6 +11,7 @@ import {
   type TableDefinition,
 } from './store-contract.ts'
 import { StoreFile } from './store-file.ts'
+import { loadPages, scanPages } from './store-pages.ts'
 import {
   type AnyRow,
   type Cell,
@@ -22,7 +23,6 @@ import {
   hasTable,
   inTransaction,
   isDamage,
-  loadPages,
   mayPass,
   writeAll,
   writesOfAll,
@@ -94,6 +94,17 @@ export class SqliteStore implements Store {
           loadPages(database, table.definition, (rows) => page(rows as unknown as readonly Row[]), most),
         )
       },
+      scan: (columns, page, { most, add }) =>
+        this.#guarded((database) =>
+          scanPages(database, table.definition, {
+            columns,
+            most,
+            add,
+            page,
+            refused: (error) => this.#refused(error),
+            inTurn: (work) => this.#inTurn(work),
+          }),
+        ),
       select: (where, above) => this.#select<Row>(table, where, above),
     }
     this.#handles.set(handle, table)

@@ -39,12 +39,8 @@ export type AnyRow = Record<string, Cell>
 /** key → newest row, or null for deleted */
 export type Changes = Map<string | number, AnyRow | null>
 
-const PAGE = 500
 /** Rows in one statement: some milliseconds of SQLite's time, and one of ours. */
 const BATCH = 200
-/** Names a row beside its columns. */
-const ROWID = 'rowid of the store'
-
 /** Creates the table, or adds what it lacks. Within a transaction, as another process may be about to do the same. */
 export async function createTable(database: Database, definition: AnyDefinition): Promise<void> {
   const { name, key, columns, serial } = definition
@@ -216,30 +212,11 @@ export async function findRows(
   ])
 }
 
-/** By rowid: a key may be missing in rows that others wrote. */
-export async function loadPages(
-  database: Database,
-  definition: AnyDefinition,
-  page: (rows: readonly AnyRow[]) => void,
-  most = PAGE,
-): Promise<void> {
-  const sql =
-    `SELECT rowid AS ${quote(ROWID)}, ${columnsOf(definition)} FROM ${quote(definition.name)} ` +
-    `WHERE rowid > ? ORDER BY rowid LIMIT ${most}`
-  for (let after: Cell = 0; ; ) {
-    const rows: AnyRow[] = await database.all(sql, [after])
-    after = rows.at(-1)?.[ROWID] ?? after
-    for (const row of rows) delete row[ROWID]
-    if (rows.length > 0) page(rows)
-    if (rows.length < most) return
-  }
-}
-
-function columnsOf({ columns }: AnyDefinition): string {
+export function columnsOf({ columns }: AnyDefinition): string {
   return Object.keys(columns).map(quote).join(', ')
 }
 
-function quote(name: string): string {
+export function quote(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 

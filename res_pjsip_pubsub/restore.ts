@@ -7,8 +7,9 @@ import type { Logger } from '../core/log.ts'
 import type { Sip } from '../core/sip/contract.ts'
 import { readType } from './lists/facts.ts'
 import type { Services } from './services.ts'
-import { type Row, readDialogRecord } from './storage/row.ts'
+import { readDialogRecord } from './storage/row.ts'
 import type { SubscriptionStorage } from './storage/storage.ts'
+import type { StoredRow } from './storage/stored-row.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
@@ -31,7 +32,7 @@ export interface RestoreServices {
 export class Restorer {
   readonly #with: RestoreServices
   /** endpoint → rows that wait for it */
-  readonly #homeless = new Map<string, Row[]>()
+  readonly #homeless = new Map<string, StoredRow[]>()
   #timer: NodeJS.Timeout | undefined
   #asking = false
   /** Milliseconds; undefined until all rows of the start are placed. */
@@ -55,7 +56,7 @@ export class Restorer {
   }
 
   /** This server is to go on with it. */
-  take(row: Row): void {
+  take(row: StoredRow): void {
     const { storage, services } = this.#with
     if (row.expires_ms > services.now()) {
       this.#place(row)
@@ -80,7 +81,7 @@ export class Restorer {
     this.#homeless.clear()
   }
 
-  #place(row: Row): void {
+  #place(row: StoredRow): void {
     const endpoint = this.#with.endpoints.endpoint(row.endpoint)
     if (endpoint && !(endpoint instanceof Promise)) return this.#restore(row, endpoint)
     const others = this.#homeless.get(row.endpoint)
@@ -128,7 +129,7 @@ export class Restorer {
 
   /** The phone did not wait: the first NOTIFY in the old dialog tells whether it knows that still. */
   #hasSubscribedAnew(
-    { watcher, resource, event, event_id: eventId, contact_key: contactKey }: Row,
+    { watcher, resource, event, event_id: eventId, contact_key: contactKey }: StoredRow,
     endpoint: Endpoint,
   ): boolean {
     const { subscriptions, services } = this.#with
@@ -156,7 +157,7 @@ export class Restorer {
     this.#asking = false
   }
 
-  #restore(row: Row, endpoint: Endpoint, contested = false): void {
+  #restore(row: StoredRow, endpoint: Endpoint, contested = false): void {
     const { sip, subscriptions, services, storage, log, restored } = this.#with
     const record = readDialogRecord(row.dialog)
     const type = readType(row.content_type)

@@ -20,6 +20,9 @@ import type { Asked, Decision } from './watchers/authorization.ts'
 const SETTLE = 100
 const TICK = 10
 const AGAIN = 1000
+/** How long one slice of lookups may last, in milliseconds, and the lookups between two looks at the clock. */
+const SLICE = 5
+const STRIDE = 16
 
 interface Patience {
   /** Epoch milliseconds; after that it ends. */
@@ -92,18 +95,20 @@ export class Reviver {
     this.#tick()
   }
 
-  /** As many as are due by the time that has passed, so that late ticks do not make it longer. */
+  /** As many as are due by the time that has passed, so that late ticks do not make it longer; what a slice leaves is next. */
   #tick(): void {
     this.#timer = undefined
-    const passed = performance.now() - this.#began + TICK
+    const now = performance.now()
+    const passed = now - this.#began + TICK
     const due = passed >= this.#duration ? this.#line.length : (this.#line.length * passed) / this.#duration
     while (this.#next < due) {
       const subscription = this.#line[this.#next++]
       if (subscription) this.#lookUp(subscription)
+      if (this.#next % STRIDE === 0 && performance.now() - now > SLICE) break
     }
     if (this.#stopped) return
     if (this.#next < this.#line.length) {
-      this.#timer = setTimeout(() => this.#tick(), TICK)
+      this.#timer = setTimeout(() => this.#tick(), this.#next < due ? 1 : TICK)
       this.#timer.unref()
       return
     }

@@ -11,7 +11,7 @@
  */
 import type { Store, Table } from '../../core/store-contract.ts'
 import type { NotifierSubscription } from '../subscription.ts'
-import { fromOldRow, isRow, OLD_ROWS, ROWS, type Row, toRow } from './row.ts'
+import { fromOldRow, OLD_ROWS, ROWS, type Row, toRow } from './row.ts'
 import {
   BLOCK,
   cleanRows,
@@ -22,6 +22,7 @@ import {
   type StorageSettings,
   type SubscriptionStorage,
 } from './storage.ts'
+import { readStoredRow, STORED_COLUMNS, type StoredRow } from './stored-row.ts'
 
 /** Rows made in one go. */
 const AT_ONCE = 200
@@ -61,20 +62,24 @@ export class CachedStorage implements SubscriptionStorage {
     return new CachedStorage(table, through, settings)
   }
 
-  async load(each: (row: Row) => void): Promise<number> {
+  async load(each: (row: StoredRow) => void): Promise<number> {
     let unreadable = 0
-    await this.#table.load((rows) => {
-      for (const row of rows) {
-        // Kamailio's rows lack our key.
-        if (typeof row.dialog_id !== 'string') continue
-        if (isRow({ ...row })) {
+    const take = (rows: readonly (readonly unknown[])[], added: boolean): void => {
+      for (const cells of rows) {
+        const row = readStoredRow(cells, added ? BLOCK : 0)
+        if (row) {
           each(row)
         } else {
           unreadable++
-          this.#table.delete(row.dialog_id)
+          if (typeof cells[0] === 'string') this.#table.delete(cells[0])
         }
       }
-    }, this.#settings.settings().fetch_rows)
+    }
+    // All of the old block may be used up: a new one is reserved in the step that reads.
+    await this.#table.scan(STORED_COLUMNS, take, {
+      most: this.#settings.settings().fetch_rows,
+      add: { local_cseq: BLOCK, version: BLOCK },
+    })
     // Whoever asks for something at once after a start is not to wait for his numbers.
     if (await this.#store.durable()) await Promise.race([this.#covering, aMoment()])
     return unreadable
@@ -95,9 +100,11 @@ export class CachedStorage implements SubscriptionStorage {
     else if (needsMore(subscription)) this.#reserve(subscription)
   }
 
-  restored(subscription: NotifierSubscription, row: Row): void {
-    subscription.coveredCseq = row.local_cseq
-    this.#reserve(subscription)
+  restored(subscription: NotifierSubscription, { local_cseq, reserved = local_cseq }: StoredRow): void {
+    subscription.coveredCseq = reserved
+    subscription.reservedCseq = reserved
+    // The disk refused.
+    if (reserved === local_cseq) this.#reserve(subscription)
   }
 
   mayNotify(subscription: NotifierSubscription): boolean {

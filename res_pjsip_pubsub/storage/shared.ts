@@ -24,6 +24,7 @@ import {
   type StorageSettings,
   type SubscriptionStorage,
 } from './storage.ts'
+import type { StoredRow } from './stored-row.ts'
 
 /** Rows taken over in one transaction: others get their share of the rest. */
 const SHARE = 500
@@ -34,7 +35,7 @@ export class SharedStorage implements SubscriptionStorage {
   readonly #table: Table<Row>
   readonly #servers: Servers
   readonly #settings: StorageSettings
-  #each: (row: Row) => void = () => undefined
+  #each: (row: StoredRow) => void = () => undefined
   /** Changes of owner up to this number are known. */
   #seen = 0
   /** Owners that nobody knows: their rows are from before the list of servers. */
@@ -70,7 +71,7 @@ export class SharedStorage implements SubscriptionStorage {
     return new SharedStorage(table, servers, settings)
   }
 
-  async load(each: (row: Row) => void): Promise<number> {
+  async load(each: (row: StoredRow) => void): Promise<number> {
     this.#each = each
     const { store, settings } = this.#settings
     const unreadable = await this.#readThrough()
@@ -91,7 +92,7 @@ export class SharedStorage implements SubscriptionStorage {
     else if (needsMore(subscription)) void this.#write(subscription)
   }
 
-  restored(subscription: NotifierSubscription, row: Row): void {
+  restored(subscription: NotifierSubscription, row: StoredRow): void {
     subscription.reservedCseq = row.local_cseq + BLOCK
     subscription.coveredCseq = subscription.reservedCseq
   }

@@ -14,6 +14,7 @@ import type { Store, Table } from '../../core/store-contract.ts'
 import type { PubsubSettings } from '../options.ts'
 import type { NotifierSubscription } from '../subscription.ts'
 import type { Row } from './row.ts'
+import type { StoredRow } from './stored-row.ts'
 
 /** Numbers reserved with each writing. */
 export const BLOCK = 1000
@@ -28,19 +29,19 @@ export interface SubscriptionStorage {
    * What this server is to go on with: in pages now, and one by one when it takes it over from another server. Rows that
    * cannot be read are deleted and counted.
    */
-  load(each: (row: Row) => void): Promise<number>
+  load(each: (row: StoredRow) => void): Promise<number>
   /** It is new, or was refreshed. Where a promise comes back, nothing may be answered before it resolves. */
   save(subscription: NotifierSubscription): Saved
   /** Its numbers went up, or it ends. */
   keep(subscription: NotifierSubscription): void
   /** It was made again of this row, and its numbers have to be reserved. */
-  restored(subscription: NotifierSubscription, row: Row): void
+  restored(subscription: NotifierSubscription, row: StoredRow): void
   /** Whether its next NOTIFY has a number that is reserved, and is ours to send. */
   mayNotify(subscription: NotifierSubscription): boolean
   /** Its row is of no use any more. */
   forget(dialogId: string): Saved
   /** Takes over from another server what a request in this dialog is for; undefined where nobody has it. */
-  claim(dialogId: string): Promise<Row | undefined> | undefined
+  claim(dialogId: string): Promise<StoredRow | undefined> | undefined
   /** Deletes rows whose time is over and that nobody took away, as of a server that was ended. Resolves with their number. */
   clean(isLive: (dialogId: string) => boolean): Promise<number>
   /** Rows as they should be found at the next start, or by another server. Resolves when they are on disk. */

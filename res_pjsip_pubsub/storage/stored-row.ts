@@ -1,0 +1,80 @@
+/** Of a stored subscription, what it is made of again after a start. */
+import type { Row } from './row.ts'
+
+export interface StoredRow
+  extends Pick<
+    Row,
+    | 'dialog_id'
+    | 'local_cseq'
+    | 'version'
+    | 'expires_ms'
+    | 'event'
+    | 'event_id'
+    | 'presentity_uri'
+    | 'resource'
+    | 'endpoint'
+    | 'content_type'
+    | 'watcher'
+    | 'contact_key'
+    | 'user_agent'
+    | 'dialog'
+  > {
+  /** The highest CSeq that the row on disk covers, where it covers more than `local_cseq` says. */
+  readonly reserved?: number
+}
+
+/** The first of them is the key. */
+export const STORED_COLUMNS = [
+  'dialog_id',
+  'local_cseq',
+  'version',
+  'expires_ms',
+  'event',
+  'event_id',
+  'presentity_uri',
+  'resource',
+  'endpoint',
+  'content_type',
+  'watcher',
+  'contact_key',
+  'user_agent',
+  'dialog',
+] as const satisfies readonly (keyof StoredRow)[]
+
+/**
+ * Undefined where it cannot be read: the file may have been written by anybody. `cells` in the order of STORED_COLUMNS;
+ * `above`: how many numbers above its own the row on disk covers.
+ */
+export function readStoredRow(cells: readonly unknown[], above: number): StoredRow | undefined {
+  const [dialog_id, local_cseq, version, expires_ms, event, event_id, presentity_uri] = cells
+  if (!isText(dialog_id) || !isCount(local_cseq) || !isCount(version) || !isCount(expires_ms)) return undefined
+  if (!isText(event) || !isText(event_id) || !isText(presentity_uri)) return undefined
+  const [resource, endpoint, content_type, watcher, contact_key, user_agent, dialog] = cells.slice(7)
+  if (!isText(resource) || !isText(endpoint) || !isText(content_type) || !isText(watcher)) return undefined
+  if (!isText(contact_key) || !isText(user_agent) || !isText(dialog)) return undefined
+  return {
+    dialog_id,
+    local_cseq,
+    version,
+    expires_ms,
+    event,
+    event_id,
+    presentity_uri,
+    resource,
+    endpoint,
+    content_type,
+    watcher,
+    contact_key,
+    user_agent,
+    dialog,
+    reserved: local_cseq + above,
+  }
+}
+
+function isText(cell: unknown): cell is string {
+  return typeof cell === 'string'
+}
+
+function isCount(cell: unknown): cell is number {
+  return Number.isSafeInteger(cell)
+}
