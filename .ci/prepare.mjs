@@ -1,7 +1,9 @@
 // What `npm start` and `npm test` need on a fresh machine: `node .ci/prepare.mjs build` or `... test`.
 // Plain JavaScript: it runs before anything is installed. What is there already is left alone.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -41,6 +43,37 @@ const sweep = (folder) => {
 }
 if (existsSync('dist')) sweep('dist')
 
+const has = (tool) => spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0
+
+// UDP in batches is for Linux, and needs a C compiler and Node's headers; without them Node's own sockets are used.
+const buildNative = () => {
+  const source = 'core/sip/native/datagrams.c'
+  const built = 'dist/core/sip/native/datagrams.node'
+  const stamp = 'dist/core/sip/native/datagrams.stamp'
+  const compiler = [process.env.CC, 'cc', 'gcc', 'clang'].find((tool) => tool && has(tool))
+  const headers = [
+    fileURLToPath(new URL('../include/node', `file://${process.execPath}`)),
+    '/usr/include/node',
+    '/usr/local/include/node',
+    `${homedir()}/.cache/node-gyp/${process.versions.node}/include/node`,
+  ].find((folder) => existsSync(`${folder}/node_api.h`) && existsSync(`${folder}/uv.h`))
+  if (process.platform !== 'linux' || !compiler || !headers) return
+  // Also of an attempt that failed: it would fail again.
+  const tried = [compiler, headers, process.version, process.arch, readFileSync(source, 'utf8')].join('\n')
+  const key = createHash('sha256').update(tried).digest('hex')
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return
+  mkdirSync('dist/core/sip/native', { recursive: true })
+  rmSync(built, { force: true })
+  const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-fPIC', '-fvisibility=hidden', '-shared', `-I${headers}`]
+  const { status, stderr } = spawnSync(compiler, [...flags, '-o', `${built}.new`, source], { encoding: 'utf8' })
+  if (stderr) console.error(stderr)
+  // A server that runs keeps the file it has.
+  if (status === 0) renameSync(`${built}.new`, built)
+  else console.error(`${source} could not be built; UDP works without it, with more work for each datagram.`)
+  writeFileSync(stamp, key)
+}
+buildNative()
+
 if (process.argv[2] === 'build') run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'])
 
 // The tests' peers come from Debian. Where they cannot be installed, the tests that need them say so and skip.
@@ -52,7 +85,6 @@ if (process.argv[2] === 'test') {
     openssl: ['openssl'],
     kamailio: ['kamailio', 'kamailio-presence-modules', 'kamailio-xml-modules', 'kamailio-sqlite-modules'],
   }
-  const has = (tool) => spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0
   const missing = Object.keys(tools).filter((tool) => !has(tool))
   if (missing.length > 0 && process.getuid?.() === 0 && has('apt-get')) {
     console.error(`Installing ${missing.join(', ')} for the tests ...`)

@@ -2,6 +2,7 @@
 import type { Configuration } from '../conf/configuration.ts'
 import type { Core } from '../core.ts'
 import type { Undo } from '../scope.ts'
+import { nativePart } from '../sip/addon.ts'
 import type { Listening } from '../sip/stack.ts'
 import { addressText } from './commands.ts'
 import { type Console, type ConsoleCommand, likeFilter } from './console.ts'
@@ -28,6 +29,7 @@ function showSettings({ configuration, started, listening }: SettingsCommandSett
       const { directory, storePath, consoleSocket, logFile } = started
       const { servers, general } = configuration()
       out.print(`Listening on: ${listening().map(addressText).join(', ')}`)
+      for (const line of datagramLines(listening())) out.print(line)
       out.print(`Configuration: ${directory}`)
       out.print(`Store: ${storePath}`)
       out.print(`Console socket: ${consoleSocket}`)
@@ -37,6 +39,17 @@ function showSettings({ configuration, started, listening }: SettingsCommandSett
         out.print(`${name}: ${typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value)}`)
     },
   }
+}
+
+/** How UDP is done; why it is done one by one. */
+function datagramLines(listening: readonly Listening[]): string[] {
+  const kinds = new Set(listening.flatMap(({ datagrams }) => datagrams ?? []))
+  const native = nativePart()
+  return [...kinds].map((kind) =>
+    kind === 'batched'
+      ? 'UDP datagrams: in batches'
+      : `UDP datagrams: one by one${native.kind === 'missing' ? ` (the native part: ${native.why})` : ''}`,
+  )
 }
 
 function showMailboxes({ configuration, core }: SettingsCommandSettings): ConsoleCommand {

@@ -27,6 +27,7 @@ import type {
   Sip,
   SipRequest,
 } from './contract.ts'
+import type { DatagramsKind } from './datagrams.ts'
 import { Dialogs } from './dialogs.ts'
 import { Dispatcher } from './dispatch.ts'
 import { sendOutOfDialog } from './out-of-dialog.ts'
@@ -59,6 +60,8 @@ export interface StackSettings {
   readonly timers?: Partial<Timers>
   /** Who is asked for names; the system's name servers without it. */
   readonly names?: NameServer
+  /** Which kind of UDP sockets; the fastest there is without it. */
+  readonly datagrams?: DatagramsKind
 }
 
 export interface Stack extends Sip {
@@ -132,6 +135,7 @@ class SipStack implements Stack {
       log,
       metrics,
       global,
+      datagrams: settings.datagrams,
     })
     this.#outgoing = new Outgoing({
       transactions: this.#clients,

@@ -8,6 +8,7 @@ import { type Logger, reasonOf } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { ConfigError } from '../options.ts'
 import type { Address, Flow, Protocol } from './contract.ts'
+import type { DatagramsKind } from './datagrams.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 import type { Timers } from './timers.ts'
 import type { Trace } from './trace.ts'
@@ -52,6 +53,8 @@ export interface TransportContext {
   readonly log: Logger
   readonly metrics: Metrics
   readonly global: () => Globals
+  /** Other UDP sockets than the fastest there are. */
+  readonly datagrams?: DatagramsKind | undefined
 }
 
 export interface Transport {

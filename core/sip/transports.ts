@@ -5,6 +5,7 @@ import { localNetworks } from './addressing.ts'
 import { readCertificates } from './certificates.ts'
 import type { Connection } from './connection.ts'
 import type { Address, Protocol } from './contract.ts'
+import type { DatagramsKind } from './datagrams.ts'
 import { StreamTransport } from './stream.ts'
 import { bindAddress, hostPort, type Transport, type TransportContext, type Wire } from './transport.ts'
 import { UdpTransport } from './udp.ts'
@@ -15,6 +16,8 @@ export interface Listening extends Address {
   readonly protocol: Protocol
   /** Name of the transport section. */
   readonly transport: string
+  /** Of a UDP socket. */
+  readonly datagrams?: DatagramsKind
 }
 
 export class Transports {
@@ -26,11 +29,12 @@ export class Transports {
   }
 
   get listening(): Listening[] {
-    return [...this.#open.values()].map(({ config, protocol, local }) => ({
-      transport: config.id,
-      protocol,
-      address: local.address,
-      port: local.port,
+    return [...this.#open.values()].map((transport) => ({
+      transport: transport.config.id,
+      protocol: transport.protocol,
+      address: transport.local.address,
+      port: transport.local.port,
+      ...(transport instanceof UdpTransport ? { datagrams: transport.datagrams } : {}),
     }))
   }
 

@@ -1,11 +1,11 @@
 /** A UDP transport: one socket. Its flows are nothing but the peer's address; they are made as they are needed. */
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { isIP } from 'node:net'
 import type { TransportConfig } from '../endpoints.ts'
-import { reasonOf } from '../log.ts'
+import { type Logger, reasonOf } from '../log.ts'
 import type { Counter } from '../metrics.ts'
 import type { Undo } from '../scope.ts'
 import type { Address } from './contract.ts'
+import { type DatagramHandler, type Datagrams, type DatagramsKind, openDatagrams } from './datagrams.ts'
 import { bindingResponse, isStun } from './stun.ts'
 import type { Trace } from './trace.ts'
 import {
@@ -19,10 +19,10 @@ import {
   type Wire,
 } from './transport.ts'
 
-/** Room for bursts: the kernel's default holds about two hundred messages. */
-const SOCKET_BUFFER = 4 * 1024 * 1024
 /** Shorter datagrams are keep-alives (CRLF, NUL) or noise: no request line fits. */
 const SHORTEST = 12
+/** Messages begin with a letter. */
+const FIRST_LETTER = 0x41
 
 const nothing: Undo = () => undefined
 
@@ -32,14 +32,19 @@ export class UdpFlow implements Wire {
   readonly open = true
   readonly carrier: UdpTransport
   readonly remote: Address
+  /** Where that is in the terms of the socket. */
+  readonly place: readonly number[]
+  #id: string | undefined
 
-  constructor(carrier: UdpTransport, remote: Address) {
+  constructor(carrier: UdpTransport, remote: Address, place: readonly number[]) {
     this.carrier = carrier
     this.remote = remote
+    this.place = place
   }
 
   get id(): string {
-    return `udp:${this.transport}:${hostPort(this.remote)}`
+    this.#id ??= `udp:${this.transport}:${hostPort(this.remote)}`
+    return this.#id
   }
 
   get transport(): string {
@@ -55,17 +60,18 @@ export class UdpFlow implements Wire {
   }
 
   send(text: string, sender?: Sender): void {
-    this.carrier.send(text, this.remote, sender)
+    this.carrier.send(text, this, sender)
   }
 }
 
-export class UdpTransport implements Transport {
+export class UdpTransport implements Transport, DatagramHandler {
   readonly protocol = 'UDP'
   readonly family: 4 | 6
   readonly local: Address
-  readonly #socket: Socket
+  readonly #datagrams: Datagrams
   readonly #receiver: Receiver
   readonly #trace: Trace
+  readonly #log: Logger
   readonly #failures: Counter
   #config: TransportConfig
   #closed = false
@@ -73,44 +79,37 @@ export class UdpTransport implements Transport {
   static async open(config: TransportConfig, context: TransportContext): Promise<UdpTransport> {
     const at = bindAddress(config)
     const family = isIP(at.address) === 6 ? 6 : 4
-    const socket = createSocket({
-      type: family === 6 ? 'udp6' : 'udp4',
-      ipv6Only: family === 6,
-      // Only addresses come here, never names; without this each send makes a detour through dns.lookup.
-      lookup: (address, _options, done) => done(null, address, family),
-    })
-    await new Promise<void>((resolve, reject) => {
-      socket.once('error', (error) => {
-        socket.close()
-        reject(listenError(error, config, at))
-      })
-      socket.bind({ address: at.address, port: at.port, exclusive: true }, resolve)
-    })
-    socket.removeAllListeners('error')
-    return new UdpTransport(config, socket, family, context)
+    try {
+      const datagrams = await openDatagrams(at, family, context.datagrams)
+      return new UdpTransport(config, datagrams, family, context)
+    } catch (error) {
+      throw listenError(error instanceof Error ? error : new Error(reasonOf(error)), config, at)
+    }
   }
 
   constructor(
     config: TransportConfig,
-    socket: Socket,
+    datagrams: Datagrams,
     family: 4 | 6,
     { receiver, trace, log, metrics }: TransportContext,
   ) {
     this.#config = config
-    this.#socket = socket
+    this.#datagrams = datagrams
     this.#receiver = receiver
     this.#trace = trace
+    this.#log = log
     this.#failures = metrics.counter('sip.udp.send.failed')
     this.family = family
-    const { address, port } = socket.address()
-    this.local = { address, port }
-    socket.on('error', (error) => log.warning(`[${config.id}] ${error.message}`))
-    socket.on('message', (bytes, from) => this.#message(bytes, from))
-    enlargeBuffers(socket)
+    this.local = datagrams.local
+    datagrams.start(this)
   }
 
   get config(): TransportConfig {
     return this.#config
+  }
+
+  get datagrams(): DatagramsKind {
+    return this.#datagrams.kind
   }
 
   get closed(): boolean {
@@ -118,67 +117,58 @@ export class UdpTransport implements Transport {
   }
 
   wireTo(remote: Address): UdpFlow {
-    return new UdpFlow(this, remote)
+    return this.#datagrams.flowTo(remote, this)
   }
 
   findWire(remote: Address): UdpFlow {
-    return new UdpFlow(this, remote)
+    return this.wireTo(remote)
   }
 
   reconfigure(config: TransportConfig): void {
     this.#config = config
   }
 
-  send(text: string, to: Address, sender: Sender | undefined): void {
+  send(text: string, to: UdpFlow, sender: Sender | undefined): void {
     if (this.#closed) {
       if (sender) process.nextTick(() => sender.sendFailed('the transport is closed'))
       return
     }
-    this.#trace.sent(text, 'UDP', to)
-    this.#send(Buffer.from(text, 'latin1'), to, sender)
+    this.#trace.sent(text, 'UDP', to.remote)
+    this.#datagrams.send(text, to, sender)
   }
 
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await new Promise<void>((resolve) => {
-      this.#socket.close(resolve)
-    })
+    await this.#datagrams.close()
   }
 
-  #send(bytes: Buffer, to: Address, sender: Sender | undefined): void {
-    try {
-      this.#socket.send(bytes, 0, bytes.length, to.port, to.address, (error) => {
-        if (!error) return
-        this.#failures.add()
-        sender?.sendFailed(error.message)
-      })
-    } catch (error) {
-      // Port 0 and the like are refused at once.
-      this.#failures.add()
-      if (sender) process.nextTick(() => sender.sendFailed(reasonOf(error)))
-    }
+  makeFlow(remote: Address, place: readonly number[]): UdpFlow {
+    return new UdpFlow(this, remote, place)
   }
 
-  #message(bytes: Buffer, from: RemoteInfo): void {
-    if (bytes.length < SHORTEST || from.port === 0) return
-    const remote = { address: from.address, port: from.port }
-    if (isStun(bytes)) {
-      const answer = bindingResponse(bytes, remote)
-      if (answer) this.#send(answer, remote, undefined)
-      return
-    }
-    const text = bytes.toString('latin1')
-    this.#trace.received(text, 'UDP', remote)
-    this.#receiver.received(text, new UdpFlow(this, remote))
+  received(text: string, from: UdpFlow): void {
+    if (text.length < SHORTEST || from.remote.port === 0) return
+    if (text.charCodeAt(0) < FIRST_LETTER && this.#answerKeepAlive(text, from)) return
+    this.#trace.received(text, 'UDP', from.remote)
+    this.#receiver.received(text, from)
   }
-}
 
-function enlargeBuffers(socket: Socket): void {
-  try {
-    socket.setRecvBufferSize(SOCKET_BUFFER)
-    socket.setSendBufferSize(SOCKET_BUFFER)
-  } catch {
-    // The system's own size then.
+  sendFailed(reason: string, sender: Sender | undefined): void {
+    this.#failures.add()
+    sender?.sendFailed(reason)
+  }
+
+  troubled(reason: string): void {
+    this.#log.warning(`[${this.#config.id}] ${reason}`)
+  }
+
+  /** Whether it was one. */
+  #answerKeepAlive(text: string, from: UdpFlow): boolean {
+    const bytes = Buffer.from(text, 'latin1')
+    if (!isStun(bytes)) return false
+    const answer = bindingResponse(bytes, from.remote)
+    if (answer) this.#datagrams.send(answer.toString('latin1'), from, undefined)
+    return true
   }
 }
