@@ -3,9 +3,11 @@
  * dialog;sla, by which the phones of a shared line tell each other of its calls.
  */
 import type { Core } from '../core/core.ts'
+import { whenThere } from '../core/eventual.ts'
 import type { Logger } from '../core/log.ts'
 import { defineModule } from '../core/module.ts'
 import { EXTENSION } from '../core/states/extension-state.ts'
+import type { Hint } from '../core/states/hints.ts'
 import { NO_PRESENCE } from '../core/states/presence.ts'
 import type { EventPackage, Found, Pubsub, Watcher } from '../res_pjsip_pubsub/contract.ts'
 import { dialogHandler } from './dialog-publication.ts'
@@ -66,11 +68,11 @@ function extensionFinder(
   pubsub: Pick<Pubsub, 'isPublished' | 'publicationsRead'>,
   extensions: Extensions,
 ): Find {
-  return async (resource: string, { endpoint, request }: Watcher): Promise<Found<PublishedState>> => {
-    if (resource === '') return undefined
-    // After a start no lamp is to go out until what was published has been read.
-    await pubsub.publicationsRead()
-    const hint = await hints.find(endpoint.hintContext, resource)
+  const found = (
+    resource: string,
+    { endpoint, request }: Watcher,
+    hint: Hint | 'unreachable' | undefined,
+  ): Found<PublishedState> => {
     if (hint === 'unreachable') return 'unavailable'
     if (hint || pubsub.isPublished(resource)) return extensions.of(endpoint.hintContext, resource, hint)
     // For a restored subscription it is looked for again and again, and may come yet.
@@ -80,6 +82,13 @@ function extensionFinder(
         `'${endpoint.hintContext}' or has no associated hint`,
     )
     return undefined
+  }
+  return (resource, watcher) => {
+    if (resource === '') return undefined
+    // After a start no lamp is to go out until what was published has been read.
+    return whenThere(pubsub.publicationsRead(), () =>
+      whenThere(hints.find(watcher.endpoint.hintContext, resource), (hint) => found(resource, watcher, hint)),
+    )
   }
 }
 

@@ -75,7 +75,7 @@ class PublishedHints {
     const key = `${exten}@${context}`
     if (exten === '' || this.#followed.has(key) || !this.#isContext(context) || !this.#isExten(exten)) return
     this.#followed.set(key, undefined)
-    void this.#services.core.hints.find(context, exten).then((hint) => {
+    void Promise.resolve(this.#services.core.hints.find(context, exten)).then((hint) => {
       if (this.#stopped) return
       if (!hint || hint === 'unreachable') this.#followed.delete(key)
       else this.#watch(key, hint)

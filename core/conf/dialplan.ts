@@ -29,8 +29,8 @@ export class Dialplan implements HintSource {
     }
   }
 
-  lookup(context: string, exten: string): Promise<HintDefinition | undefined> {
-    return Promise.resolve(this.find(context, exten))
+  lookup(context: string, exten: string): HintDefinition | undefined {
+    return this.find(context, exten)
   }
 
   /** undefined also where only Asterisk could evaluate what the hint says. */

@@ -1,4 +1,5 @@
 /** Those who know hints, asked together. Servers that all know an extension add their devices up. */
+import type { Eventual } from '../eventual.ts'
 import type { Undo } from '../scope.ts'
 import { mergeDefinitions } from './hint-definitions.ts'
 import type { HintDefinition, HintSource } from './hints.ts'
@@ -43,11 +44,11 @@ export class HintSources {
   }
 
   /** undefined: nobody has such a hint. 'unreachable': none of those who could say had it. Never rejects. */
-  lookup(context: string, exten: string): Promise<Answer> {
+  lookup(context: string, exten: string): Eventual<Answer> {
     const asked = this.#sources.map((source) => source.lookup(context, exten))
-    const answers: Answer[] = asked.map(() => 'unreachable')
+    const answers: Answer[] = asked.map((asking) => (asking instanceof Promise ? 'unreachable' : asking))
     let open = asked.length
-    if (open === 0) return Promise.resolve(undefined)
+    if (!asked.some((asking) => asking instanceof Promise)) return together(answers)
     return new Promise((resolve) => {
       let timer: NodeJS.Timeout | undefined
       let over = false
@@ -57,7 +58,7 @@ export class HintSources {
         resolve(together(answers))
       }
       for (const [at, asking] of asked.entries())
-        void asking.then((answer) => {
+        void Promise.resolve(asking).then((answer) => {
           answers[at] = answer
           open--
           if (over) this.#late(context, exten, answer, answers)

@@ -5,6 +5,7 @@
  * The way of a change: devices or calls → the index by device → the hint's aggregate (equal: stop) → its watchers.
  */
 
+import { type Eventual, whenThere } from '../eventual.ts'
 import type { Logger } from '../log.ts'
 import type { Undo } from '../scope.ts'
 import { Observable, Watched, type WatchObserver } from '../watch.ts'
@@ -35,11 +36,13 @@ export interface HintDefinition {
   readonly source: string
 }
 
+type HintAnswer = HintDefinition | 'unreachable' | undefined
+
 /** Who knows hints: the dialplan files, or an Asterisk server through its probe channel. */
 export interface HintSource {
   readonly name: string
   /** undefined: this source has no such hint. 'unreachable': it cannot say now, and what it said before stands. Never rejects. */
-  lookup(context: string, exten: string): Promise<HintDefinition | 'unreachable' | undefined>
+  lookup(context: string, exten: string): Eventual<HintAnswer>
   /** Extensions that it has a hint for by name, not by pattern; absent where it cannot tell. */
   extensions?(): readonly { readonly context: string; readonly exten: string }[]
   /** Tells that all answers may be different now. */
@@ -216,6 +219,8 @@ export class Hint extends Observable<ExtensionState> {
   }
 }
 
+type FoundHint = Hint | 'unreachable' | undefined
+
 export class Hints {
   readonly #state: { devices: Devices; presences: Presences; calls: Calls }
   readonly #settings: HintSettings
@@ -271,12 +276,17 @@ export class Hints {
   }
 
   /** The hint with its first states known, or undefined where no source has one. 'unreachable': no source could say. */
-  async find(context: string, exten: string): Promise<Hint | 'unreachable' | undefined> {
+  find(context: string, exten: string): Eventual<FoundHint> {
     const known = this.#hints.get(keyOf(context, exten))
     if (known?.definition) return known
-    const definition = await this.#sources.lookup(context, exten)
-    if (definition === undefined || definition === 'unreachable') return definition
-    const hint = this.#enter(definition, context, exten)
+    return whenThere(
+      this.#sources.lookup(context, exten),
+      (answer): Eventual<FoundHint> =>
+        typeof answer === 'object' ? this.#begin(this.#enter(answer, context, exten)) : answer,
+    )
+  }
+
+  async #begin(hint: Hint): Promise<Hint> {
     await within(FIRST_READ_LIMIT, hint.ready)
     // What was read of a device in a call would be seen a moment later only, and the lamp be out until then.
     if (hint.watchers === 0) hint.refresh()

@@ -4,6 +4,7 @@
  */
 import { compilePattern, type Pattern } from '../../core/auth/pattern.ts'
 import type { Endpoint, Endpoints } from '../../core/endpoints.ts'
+import { type Eventual } from '../../core/eventual.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { ServerTransaction, SipRequest } from '../../core/sip/contract.ts'
@@ -21,7 +22,7 @@ import { followerOf } from './publication-following.ts'
 import type { PublicationStore, StoredPublication } from './publication-store.ts'
 import { Publications } from './publications.ts'
 import { type Asserted, type Published, type PublishServices, priorityOf, publish } from './publish.ts'
-import { type Eventual, Turns } from './turns.ts'
+import { Turns } from './turns.ts'
 
 export interface CompositorServices {
   readonly settings: () => PubsubSettings

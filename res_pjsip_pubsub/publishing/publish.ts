@@ -5,6 +5,7 @@
  */
 import { type Steps, takeSteps, wait } from '../../core/auth/steps.ts'
 import type { Endpoint } from '../../core/endpoints.ts'
+import { type Eventual, whenThere } from '../../core/eventual.ts'
 import type { HeaderLine, Refusal, ServerTransaction, SipRequest } from '../../core/sip/contract.ts'
 import { randomId } from '../../core/sip/id.ts'
 import { parseDeltaSeconds, parseMediaType } from '../../core/sip/values.ts'
@@ -15,7 +16,6 @@ import type { PubsubSettings } from '../options.ts'
 import * as refusal from '../refusals.ts'
 import { BodyToRead, InboundPublication, type Lease, type Said } from './publication.ts'
 import type { Publications } from './publications.ts'
-import { type Eventual, whenThere } from './turns.ts'
 
 /** Bytes; more is 413. */
 const MAX_BODY = 32768

@@ -1,9 +1,4 @@
-/** What is there at once is not waited for. */
-export type Eventual<T> = T | Promise<T>
-
-export function whenThere<T, R>(value: Eventual<T>, next: (value: T) => Eventual<R>): Eventual<R> {
-  return value instanceof Promise ? value.then(next) : next(value)
-}
+import type { Eventual } from '../../core/eventual.ts'
 
 /** Work about the same thing is done one after the other, in the order in which it came. */
 export class Turns {

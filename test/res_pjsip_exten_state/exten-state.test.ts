@@ -137,7 +137,7 @@ describe('the packages presence and dialog', () => {
 
   it('answer 500 with Retry-After where no source can say whether there is a hint', async () => {
     await open()
-    const away: HintSource = { name: 'away', lookup: async () => 'unreachable', onChange: () => () => undefined }
+    const away: HintSource = { name: 'away', lookup: () => 'unreachable', onChange: () => () => undefined }
     office.core.hints.addSource(away)
     const tx = await subscribe('999', { Event: 'presence' })
     expect(tx.status).to.equal(500)

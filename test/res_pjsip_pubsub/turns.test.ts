@@ -25,10 +25,11 @@ describe('turns', () => {
 
   it('goes on behind what failed, at once or later', async () => {
     const turns = new Turns()
-    expect(() =>
-      void turns.take('a', () => {
-        throw new Error('now')
-      }),
+    expect(
+      () =>
+        void turns.take('a', () => {
+          throw new Error('now')
+        }),
     ).to.throw('now')
     const failing = turns.take('a', () => Promise.reject(new Error('later')))
     const behind = turns.take('a', () => 'behind')
