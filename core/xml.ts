@@ -148,12 +148,50 @@ export function element(
   attributes: Readonly<Record<string, string | undefined>> = {},
   content: string | readonly XmlElement[] = [],
 ): XmlElement {
-  const given = Object.entries(attributes).filter((entry): entry is [string, string] => entry[1] !== undefined)
-  return {
-    name,
-    attributes: new Map(given),
-    children: typeof content === 'string' ? [] : [...content],
-    text: typeof content === 'string' ? content : '',
+  const given = new Map<string, string>()
+  for (const key of Object.keys(attributes)) {
+    const value = attributes[key]
+    if (value !== undefined) given.set(key, value)
+  }
+  const isText = typeof content === 'string'
+  return { name, attributes: given, children: isText ? [] : [...content], text: isText ? content : '' }
+}
+
+/** An element that is printed already, one level below a root. Whoever looks into it gets an element that may be changed. */
+export class PrintedXml implements XmlElement {
+  readonly #printed: string
+  readonly #source: { readonly element: XmlElement }
+  #open: XmlElement | undefined
+
+  /** `source`: gives the element, one of its own each time. */
+  constructor(printed: string, source: { readonly element: XmlElement }) {
+    this.#printed = printed
+    this.#source = source
+  }
+
+  /** Undefined where it may have been changed. */
+  get printed(): string | undefined {
+    return this.#open ? undefined : this.#printed
+  }
+
+  get name(): string {
+    return this.#opened.name
+  }
+  get attributes(): Map<string, string> {
+    return this.#opened.attributes
+  }
+  get children(): XmlElement[] {
+    return this.#opened.children
+  }
+  get text(): string {
+    return this.#opened.text
+  }
+  set text(text: string) {
+    this.#opened.text = text
+  }
+
+  get #opened(): XmlElement {
+    return (this.#open ??= this.#source.element)
   }
 }
 
@@ -161,18 +199,29 @@ export const XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 /** The document with its declaration and a line end behind it. */
 export function printXml(root: XmlElement): string {
-  return `${XML_DECLARATION}${print(root, '')}\n`
+  return `${XML_DECLARATION}${printElement(root, 0)}\n`
 }
 
-function print({ name, attributes, children, text }: XmlElement, indent: string): string {
+/** `depth`: below the root. */
+export function printElement(element: XmlElement, depth: number): string {
+  const printed = depth === 1 && element instanceof PrintedXml ? element.printed : undefined
+  if (printed !== undefined) return printed
+  const { name, attributes, children, text } = element
+  const indent = indentOf(depth)
   let out = `${indent}<${name}`
-  for (const [key, value] of attributes) out += ` ${key}="${escapeXml(value)}"`
+  if (attributes.size > 0) for (const [key, value] of attributes) out += ` ${key}="${escapeXml(value)}"`
   if (children.length === 0 && text === '') return `${out} />`
   out += '>'
-  for (const child of children) out += `\n${print(child, `${indent} `)}`
+  for (const child of children) out += `\n${printElement(child, depth + 1)}`
   out += escapeXml(text)
   if (children.length > 0) out += `\n${indent}`
   return `${out}</${name}>`
+}
+
+const INDENTS = Array.from({ length: XML_LIMITS.depth }, (_, depth) => ' '.repeat(depth))
+
+export function indentOf(depth: number): string {
+  return INDENTS[depth] ?? ' '.repeat(depth)
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {
@@ -189,9 +238,16 @@ const NEEDS_ESCAPE = /[<>"&'\r\n]/g
 const NOT_XML =
   /[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
 
+/** Characters that are printed as they are, of those that are ASCII. */
+const PLAIN = Uint8Array.from({ length: 128 }, (_, code) =>
+  Number(/[\t\x20-\x7f]/.test(String.fromCharCode(code)) && !'<>"&\''.includes(String.fromCharCode(code))),
+)
+
 /** Text for content or an attribute value; characters that XML cannot hold are left out. */
 export function escapeXml(text: string): string {
-  return text.replace(NOT_XML, '').replace(NEEDS_ESCAPE, (c) => ESCAPES[c] ?? c)
+  for (let at = 0; at < text.length; at++)
+    if (PLAIN[text.charCodeAt(at)] !== 1) return text.replace(NOT_XML, '').replace(NEEDS_ESCAPE, (c) => ESCAPES[c] ?? c)
+  return text
 }
 
 /** The longest beginning of a text whose escaped form has at most so many bytes; Asterisk's buffers hold 511. */

@@ -6,8 +6,7 @@
 
 import { createHash } from 'node:crypto'
 import { DIALOG_STATES, type DialogStateName } from '../core/documents/dialog-info.ts'
-import { element, type XmlElement } from '../core/xml.ts'
-import { cloneXml } from '../core/xml-copy.ts'
+import { element, PrintedXml, type XmlElement } from '../core/xml.ts'
 import { type DialogSource, dialogKey, type PublishedDialog } from './published.ts'
 
 /** How far along its life a dialog is (RFC 4235 3.7.1). */
@@ -31,6 +30,8 @@ interface Heard {
 }
 
 export function composeDialogs(sources: readonly DialogSource[]): ComposedDialogs {
+  const only = sources.length === 1 ? sources[0] : undefined
+  if (only && only.dialogs.length < 2) return parted(only.dialogs)
   const ended = new Set(sources.flatMap((source) => source.ended))
   const furthest = new Map<string, Heard>()
   for (const { source, dialogs } of sources) {
@@ -45,7 +46,10 @@ export function composeDialogs(sources: readonly DialogSource[]): ComposedDialog
       }
     }
   }
-  const all = withOwnIds([...furthest.values()].sort(byContent))
+  return parted(withOwnIds([...furthest.values()].sort(byContent)))
+}
+
+function parted(all: readonly PublishedDialog[]): ComposedDialogs {
   return {
     live: all.filter(({ state }) => state !== 'terminated'),
     over: all.filter(({ state }) => state === 'terminated'),
@@ -68,12 +72,9 @@ export function mostInteresting(dialogs: readonly PublishedDialog[]): PublishedD
 }
 
 /** As it goes into a document for someone who may not see the other party, or its name. */
-export function shownElement(
-  { element: published }: PublishedDialog,
-  hide: 'no' | 'name' | 'yes',
-  id?: string,
-): XmlElement {
-  const shown = cloneXml(published)
+export function shownElement(dialog: PublishedDialog, hide: 'no' | 'name' | 'yes', id?: string): XmlElement {
+  if (hide === 'no' && (id === undefined || id === dialog.id)) return new PrintedXml(dialog.text, dialog)
+  const shown = dialog.element
   if (id !== undefined) shown.attributes.set('id', id)
   if (hide === 'yes')
     shown.children.splice(0, shown.children.length, ...shown.children.filter(({ name }) => name !== 'remote'))
@@ -96,9 +97,7 @@ function withOwnIds(heard: readonly Heard[]): PublishedDialog[] {
     if (uses.get(dialog.id) === 1) return dialog
     const of = dialog.callId === '' ? source : dialog.callId
     const id = `${dialog.id}.${createHash('sha256').update(of).digest('hex').slice(0, 8)}`
-    const renamed = cloneXml(dialog.element)
-    renamed.attributes.set('id', id)
-    return { ...dialog, id, element: renamed }
+    return dialog.renamed(id)
   })
 }
 

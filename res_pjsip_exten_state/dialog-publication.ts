@@ -12,16 +12,16 @@ import {
   dialogStateOf,
   readDialogInfo,
 } from '../core/documents/dialog-info.ts'
-import { element, printXml, type XmlNode } from '../core/xml.ts'
-import { cloneXml, copyXml, type Prefixes } from '../core/xml-copy.ts'
+import { element, PrintedXml, printXml, type XmlNode } from '../core/xml.ts'
+import { type Declarations, declaredBy, printCopy } from '../core/xml-copy.ts'
 import type { PublicationHandler, PublishedBody, ReadBody } from '../res_pjsip_pubsub/contract.ts'
 import { EndedDialogs } from './ended-dialogs.ts'
-import { dialogKey, dialogsKind, type PublishedDialog, type PublishedDialogs } from './published.ts'
-
-const PREFIXES: Prefixes = new Map([['urn:ietf:params:xml:ns:sa-dialog-info', 'sa']])
+import { DIALOG_PREFIXES, dialogKey, dialogsKind, PublishedDialog, type PublishedDialogs } from './published.ts'
 
 /** Ended dialogs that a publication remembers. */
 const MOST_ENDED = 64
+const NONE_ENDED: readonly string[] = []
+const NOTHING_BEFORE: ReadonlySet<string> = new Set()
 
 /** `dialog;sla` keeps its entity-tag, as Kamailio has it: the phones of a line share what they publish. */
 export function dialogHandler(event: 'dialog' | 'dialog;sla'): PublicationHandler<PublishedDialogs> {
@@ -41,36 +41,34 @@ export function readDialogs(
 ): ReadBody<PublishedDialogs> {
   const { root, fault } = readDialogInfo(text)
   if (fault !== undefined) return { fault }
-  const isPartial = root.attributes.get('state') === 'partial'
-  const said = dialogsOf(root)
+  const isPartial = root.attribute('state') === 'partial'
+  const said = dialogsOf(root, text)
   const state = following(isPartial ? patched(said, previous) : said, previous, (key) => ended.has(resource, key))
   for (const key of state.ended) ended.note(resource, key)
   return isPartial ? { state, body: wholeOf(root, state) } : { state }
 }
 
-function dialogsOf(root: XmlNode): PublishedDialogs {
-  const declarations = new Map<string, string>()
-  const dialogs = dialogNodes(root).map((node): PublishedDialog => {
-    const copy = copyXml(node, DIALOG_INFO, PREFIXES)
-    for (const [name, namespace] of copy.declarations) declarations.set(name, namespace)
-    return {
-      id: node.attributes.get('id') ?? '',
-      callId: node.attributes.get('call-id') ?? '',
-      state: dialogStateOf(node) ?? 'terminated',
-      element: copy.element,
-    }
+function dialogsOf(root: XmlNode, document: string): PublishedDialogs {
+  const declared: Declarations[] = []
+  const dialogs = dialogNodes(root).map((node, index) => {
+    const { text, declarations } = printCopy(node, DIALOG_INFO, DIALOG_PREFIXES)
+    declared.push(declarations)
+    const id = node.attribute('id') ?? ''
+    const callId = node.attribute('call-id') ?? ''
+    return new PublishedDialog({ id, callId, state: dialogStateOf(node) ?? 'terminated', text }, { document, index })
   })
-  return { dialogs, ended: [], declarations }
+  return { dialogs, ended: NONE_ENDED, declarations: declaredBy(declared) }
 }
 
 /** RFC 4235 3.4: a partial document has what changed. What it said last of a dialog that ended is over with that. */
 function patched(said: PublishedDialogs, previous: PublishedDialogs | undefined): PublishedDialogs {
+  if (!previous) return said
   const named = new Set(said.dialogs.map(({ id }) => id))
-  const kept = (previous?.dialogs ?? []).filter(({ id, state }) => state !== 'terminated' && !named.has(id))
+  const kept = previous.dialogs.filter(({ id, state }) => state !== 'terminated' && !named.has(id))
   return {
-    ...said,
     dialogs: [...kept, ...said.dialogs],
-    declarations: new Map([...(previous?.declarations ?? []), ...said.declarations]),
+    ended: said.ended,
+    declarations: declaredBy([previous.declarations, said.declarations]),
   }
 }
 
@@ -80,19 +78,20 @@ function following(
   previous: PublishedDialogs | undefined,
   elsewhere: (key: string) => boolean,
 ): PublishedDialogs {
-  const before = new Set([...(previous?.ended ?? []), ...(previous?.dialogs ?? []).filter(hasEnded).map(dialogKey)])
+  const before = endedBefore(previous)
   const isOver = (dialog: PublishedDialog): boolean =>
     dialog.callId !== '' && (before.has(dialogKey(dialog)) || elsewhere(dialogKey(dialog)))
-  const dialogs = said.dialogs.map((dialog) => (isOver(dialog) ? asEnded(dialog) : dialog))
-  const ended = [...new Set([...before, ...dialogs.filter(hasEnded).map(dialogKey)])].slice(-MOST_ENDED)
-  return { ...said, dialogs, ended }
+  const dialogs = said.dialogs.some(isOver)
+    ? said.dialogs.map((dialog) => (isOver(dialog) ? dialog.asEnded() : dialog))
+    : said.dialogs
+  const isAnyOver = before.size > 0 || dialogs.some(hasEnded)
+  const ended = isAnyOver ? [...new Set([...before, ...dialogs.filter(hasEnded).map(dialogKey)])] : NONE_ENDED
+  return { dialogs, ended: ended.slice(-MOST_ENDED), declarations: said.declarations }
 }
 
-function asEnded(dialog: PublishedDialog): PublishedDialog {
-  if (dialog.state === 'terminated') return dialog
-  const ended = cloneXml(dialog.element)
-  for (const child of ended.children) if (child.name === 'state') child.text = 'terminated'
-  return { ...dialog, state: 'terminated', element: ended }
+function endedBefore(previous: PublishedDialogs | undefined): ReadonlySet<string> {
+  if (!previous || (previous.ended.length === 0 && !previous.dialogs.some(hasEnded))) return NOTHING_BEFORE
+  return new Set([...previous.ended, ...previous.dialogs.filter(hasEnded).map(dialogKey)])
 }
 
 function hasEnded({ state, callId }: PublishedDialog): boolean {
@@ -101,12 +100,12 @@ function hasEnded({ state, callId }: PublishedDialog): boolean {
 
 /** The full document that a partial one made, for the store. */
 function wholeOf(root: XmlNode, { dialogs, declarations }: PublishedDialogs): string {
-  const { entity, version } = { entity: root.attributes.get('entity'), version: root.attributes.get('version') }
+  const { entity, version } = { entity: root.attribute('entity'), version: root.attribute('version') }
   return printXml(
     element(
       'dialog-info',
       { xmlns: DIALOG_INFO, ...Object.fromEntries(declarations), version, state: 'full', entity },
-      dialogs.map(({ element: dialog }) => dialog),
+      dialogs.map((dialog) => new PrintedXml(dialog.text, dialog)),
     ),
   )
 }

@@ -27,6 +27,7 @@ export class EndedDialogs {
   }
 
   has(resource: string, key: string): boolean {
+    if (this.#ended.size === 0) return false
     const at = this.#ended.get(`${resource}\0${key}`)
     return at !== undefined && this.#now() - at < MEMORY
   }

@@ -124,22 +124,21 @@ class Extension implements Composition<PublishedState> {
   }
 
   compose(): PublishedState {
-    const presence = this.#topics.presence?.value ?? []
+    const presence = this.#topics.presence?.value ?? NOTHING_PUBLISHED
     const dialogs = this.#topics.dialog.value
     const hinted = this.#hint?.value
     // The hint's own object, so that bodies made of it are shared.
     if (hinted && presence.length === 0 && dialogs.length === 0) return hinted
     const byPriority = this.#pubsub.settings.retrieve_order === 1
-    return {
-      ...(hinted ?? this.#nobody),
-      published: {
-        alone: hinted === undefined,
-        presence: presence.map(({ state }) => state),
-        ahead: byPriority ? presence.filter(({ priority }) => priority > 0).length : 0,
-        dialogs: dialogs.map(sourceOf),
-        sender: this.#sender,
-      },
+    const { context, exten, name, state, devices, presence: ownPresence, calls } = hinted ?? this.#nobody
+    const published = {
+      alone: hinted === undefined,
+      presence: presence.length === 0 ? NO_DOCUMENTS : presence.map((publication) => publication.state),
+      ahead: byPriority ? presence.filter(({ priority }) => priority > 0).length : 0,
+      dialogs: dialogs.length === 0 ? NO_DIALOGS : dialogs.map(sourceOf),
+      sender: this.#sender,
     }
+    return { context, exten, name, state, devices, presence: ownPresence, calls, published }
   }
 
   changed(part: Watchable<unknown>): void {
@@ -160,14 +159,27 @@ class Extension implements Composition<PublishedState> {
 
   /** Whoever sent the newest body, where that is what changed. */
   #senderNow(): string {
-    const all: readonly Publication[] = [...(this.#topics.presence?.value ?? []), ...this.#topics.dialog.value]
-    const newest = all.reduce<Publication | undefined>((a, b) => (a && a.received >= b.received ? a : b), undefined)
-    const isNew = newest !== undefined && newest.received > this.#newest
-    this.#newest = Math.max(this.#newest, newest?.received ?? 0)
-    return isNew ? newest.sender : ''
+    const ofPresence = newestOf(this.#topics.presence?.value ?? NOTHING_PUBLISHED)
+    const ofDialogs = newestOf(this.#topics.dialog.value)
+    const newest = ofPresence && !(ofDialogs && ofDialogs.received > ofPresence.received) ? ofPresence : ofDialogs
+    if (!newest || newest.received <= this.#newest) return ''
+    this.#newest = newest.received
+    return newest.sender
   }
 }
 
+const NOTHING_PUBLISHED: readonly Publication<never>[] = []
+const NO_DOCUMENTS: readonly PublishedPresence[] = []
+const NO_DIALOGS: readonly DialogSource[] = []
+
+/** The first of those that came last. */
+function newestOf(all: readonly Publication[]): Publication | undefined {
+  let newest: Publication | undefined
+  for (const one of all) if (!newest || one.received > newest.received) newest = one
+  return newest
+}
+
 function sourceOf({ publisher, instance, state }: Publication<PublishedDialogs>): DialogSource {
-  return { ...state, source: `${publisher}\0${instance}` }
+  const { dialogs, ended, declarations } = state
+  return { dialogs, ended, declarations, source: `${publisher}\0${instance}` }
 }

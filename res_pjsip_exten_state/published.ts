@@ -1,7 +1,8 @@
 /** An extension as the packages presence and dialog show it: what Asterisk says of it, and what was published about it. */
-import type { DialogStateName } from '../core/documents/dialog-info.ts'
+import { DIALOG_INFO, type DialogStateName, dialogNodes, dialogStateOf } from '../core/documents/dialog-info.ts'
 import type { ExtensionState } from '../core/states/extension-state.ts'
-import type { XmlElement } from '../core/xml.ts'
+import { parseXml, printElement, type XmlElement } from '../core/xml.ts'
+import { copyXml, type Declarations, type Prefixes } from '../core/xml-copy.ts'
 import type { Kind } from '../res_pjsip_pubsub/contract.ts'
 
 export interface PublishedState extends ExtensionState {
@@ -31,7 +32,7 @@ export interface PublishedPresence {
   /** Whatever else was in it. */
   readonly others: readonly XmlElement[]
   /** `xmlns:rpid` → namespace */
-  readonly declarations: ReadonlyMap<string, string>
+  readonly declarations: Declarations
   /** The first tuple's; undefined where there is none. */
   readonly basic: 'open' | 'closed' | undefined
   readonly note: string
@@ -39,20 +40,76 @@ export interface PublishedPresence {
   readonly activities: readonly string[]
 }
 
-export interface PublishedDialog {
+/** Where a dialog was said: in a document, as that many before it. */
+export interface DialogPlace {
+  readonly document: string
+  readonly index: number
+}
+
+interface DialogFacts {
   readonly id: string
   /** Empty where there is none. */
   readonly callId: string
   readonly state: DialogStateName
-  readonly element: XmlElement
+  /** As it is printed in a document of ours. */
+  readonly text: string
 }
+
+/**
+ * A dialog that was published. It is kept as a text, which is most often all that is asked of it: one object to hold and
+ * for the collector to move, in place of dozens.
+ */
+export class PublishedDialog implements DialogFacts {
+  readonly id: string
+  readonly callId: string
+  readonly state: DialogStateName
+  readonly text: string
+  readonly #place: DialogPlace
+
+  constructor({ id, callId, state, text }: DialogFacts, place: DialogPlace) {
+    this.id = id
+    this.callId = callId
+    this.state = state
+    this.text = text
+    this.#place = place
+  }
+
+  /** Read from its document once more: one of its own each time. */
+  get element(): XmlElement {
+    const { document, index } = this.#place
+    const node = dialogNodes(parseXml(document))[index]
+    if (!node) throw new Error(`no dialog ${index} in what was published`)
+    const { element } = copyXml(node, DIALOG_INFO, DIALOG_PREFIXES)
+    if (this.id !== node.attribute('id')) element.attributes.set('id', this.id)
+    if (this.state !== dialogStateOf(node))
+      for (const child of element.children) if (child.name === 'state') child.text = this.state
+    return element
+  }
+
+  /** It is over by the word of another. */
+  asEnded(): PublishedDialog {
+    return this.state === 'terminated' ? this : this.#changed(this.id, 'terminated')
+  }
+
+  /** Another dialog of the document has its name. */
+  renamed(id: string): PublishedDialog {
+    return this.#changed(id, this.state)
+  }
+
+  #changed(id: string, state: DialogStateName): PublishedDialog {
+    const { element } = new PublishedDialog({ id, callId: this.callId, state, text: '' }, this.#place)
+    return new PublishedDialog({ id, callId: this.callId, state, text: printElement(element, 1) }, this.#place)
+  }
+}
+
+export const DIALOG_PREFIXES: Prefixes = new Map([['urn:ietf:params:xml:ns:sa-dialog-info', 'sa']])
 
 /** What one publication says about dialogs. */
 export interface PublishedDialogs {
   readonly dialogs: readonly PublishedDialog[]
   /** Keys of dialogs that this publication ended before, oldest first: they do not come back to life. */
   readonly ended: readonly string[]
-  readonly declarations: ReadonlyMap<string, string>
+  readonly declarations: Declarations
 }
 
 /** Dialogs with who says so, by which two dialogs of one id are told apart. */

@@ -120,11 +120,10 @@ function together(
   { hide, single, asterisk }: View,
 ): XmlElement[] {
   // A call of which Asterisk tells, too, is shown as Asterisk has it.
-  const known = new Set(own.flatMap(({ callId }) => callId ?? []))
-  const others = live.filter(({ callId }) => callId === '' || !known.has(callId))
-  const [lit] = own.toSorted((a, b) => b.interest - a.interest)
-  const best = mostInteresting(others)
+  const others = live.filter(({ callId }) => callId === '' || !own.some((known) => known.callId === callId))
   if (single || asterisk) {
+    const [lit] = own.toSorted((a, b) => b.interest - a.interest)
+    const best = mostInteresting(others)
     if (best && interest(best.state) > (lit?.interest ?? -1)) return [shownElement(best, hide, exten)]
     if (lit) return [lit.made]
   } else {

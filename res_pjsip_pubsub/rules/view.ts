@@ -122,11 +122,13 @@ function userInput(element: XmlElement, { userInput: shown }: Transformations): 
   if (shown === 'false') return undefined
   const hidden = HIDDEN[shown]
   const attributes = [...element.attributes].filter(([name]) => !hidden.includes(name))
-  return { ...element, attributes: new Map(attributes) }
+  const { name, children, text } = element
+  return { name, attributes: new Map(attributes), children, text }
 }
 
 function withChildren(element: XmlElement, shown: (child: XmlElement) => XmlElement | undefined): XmlElement {
-  return { ...element, children: element.children.flatMap((child) => shown(child) ?? []) }
+  const { name, attributes, children, text } = element
+  return { name, attributes, children: children.flatMap((child) => shown(child) ?? []), text }
 }
 
 function within(scope: Scope, { attributes }: XmlElement): Scope {
