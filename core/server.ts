@@ -170,17 +170,14 @@ class LamplighterServer implements Server {
     own(hints.addSource(dialplan))
     // What others have published is shown until the module that takes it knows which of it still holds.
     const isPublishedTo = (pjsip.inboundPublications?.size ?? 0) > 0
-    own(
-      await keepStates(
-        store,
-        { devices, presences, mailboxes },
-        (origin) =>
-          origin === LOCAL ||
-          servers.some(({ name }) => name === origin) ||
-          (isPublishedTo && isEntityId(origin)) ||
-          isNotifierOrigin(origin, pjsip.outboundSubscriptions),
-      ),
-    )
+    const isServer = (origin: string): boolean => servers.some(({ name }) => name === origin)
+    const isKnown = (origin: string): boolean =>
+      origin === LOCAL ||
+      isServer(origin) ||
+      (isPublishedTo && isEntityId(origin)) ||
+      isNotifierOrigin(origin, pjsip.outboundSubscriptions)
+    // Nothing in memory is there after a restart.
+    if (path !== ':memory:') own(await keepStates(store, { devices, presences, mailboxes }, { isKnown, isServer }))
 
     const aliases = new MailboxAliases(mailboxes, this.#configuration.mailboxes.aliases)
     own(() => aliases.close())

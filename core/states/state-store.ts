@@ -48,16 +48,26 @@ const mailboxCodec: Codec<MailboxCounts> = {
   },
 }
 
+/** Milliseconds until what an Asterisk server said is written: it can be asked again, and a busy device changes often. */
+const REPEATABLE = 1000
+
+export interface Origins {
+  /** Whether it still exists: what is stored of others is forgotten. */
+  isKnown(origin: string): boolean
+  /** Whether it is a server that says all it knows again after a start. */
+  isServer(origin: string): boolean
+}
+
 /** Restores what is stored of the origins that still exist, then keeps the tables up to date. */
 export async function keepStates(
   store: Store,
   { devices, presences, mailboxes }: { devices: Devices; presences: Presences; mailboxes: Mailboxes },
-  isOrigin: (origin: string) => boolean,
+  origins: Origins,
 ): Promise<Undo> {
   const undos = [
-    await keep(store, 'device_states', devices, deviceCodec, isOrigin),
-    await keep(store, 'presence_states', presences, presenceCodec, isOrigin),
-    await keep(store, 'mailbox_states', mailboxes, mailboxCodec, isOrigin),
+    await keep(store, 'device_states', devices, deviceCodec, origins),
+    await keep(store, 'presence_states', presences, presenceCodec, origins),
+    await keep(store, 'mailbox_states', mailboxes, mailboxCodec, origins),
   ]
   return () => undos.forEach((undo) => void undo())
 }
@@ -67,7 +77,7 @@ async function keep<T>(
   name: string,
   states: Reported<T>,
   codec: Codec<T>,
-  isOrigin: (origin: string) => boolean,
+  origins: Origins,
 ): Promise<Undo> {
   const rowOf = (item: string, { origin, state, since }: Report<T>): StateRow => ({
     id: idOf(origin, item),
@@ -85,12 +95,12 @@ async function keep<T>(
   await table.load((rows) => {
     for (const row of rows) {
       const state = codec.decode(row.state)
-      if (state === undefined || !isOrigin(row.origin)) table.delete(row.id)
+      if (state === undefined || !origins.isKnown(row.origin)) table.delete(row.id)
       else states.restore(row.name, { origin: row.origin, state, since: row.since })
     }
   })
   return states.onReport((item, origin, report) => {
-    if (report) table.put(rowOf(item, report))
+    if (report) table.put(rowOf(item, report), origins.isServer(origin) ? REPEATABLE : undefined)
     else table.delete(idOf(origin, item))
   })
 }

@@ -10,6 +10,7 @@ import { Mailboxes } from '../../../core/states/mailboxes.ts'
 import { aggregatePresence, Presences } from '../../../core/states/presence.ts'
 import { keepStates } from '../../../core/states/state-store.ts'
 import { openStore } from '../../../core/store.ts'
+import { until } from '../../support/tools.ts'
 
 /** Asterisk's combined states of two devices, as its documentation of the aggregate has them. */
 const PAIRS = `
@@ -150,7 +151,10 @@ describe('states', () => {
         synchronous: 'off',
         log: new Log().logger('store'),
       })
-      const undo = await keepStates(store, states, (origin) => origin !== 'gone')
+      const undo = await keepStates(store, states, {
+        isKnown: (origin) => origin !== 'gone',
+        isServer: (origin) => origin === 'pbx1',
+      })
       const console = new Console()
       registerLocalStates(console, states)
       const run = async (line: string): Promise<string[]> => {
@@ -158,7 +162,7 @@ describe('states', () => {
         await console.run(line, { print: (text) => printed.push(text) })
         return printed
       }
-      return { ...states, run, stop: async () => (await undo(), await store.close()) }
+      return { ...states, store, run, stop: async () => (await undo(), await store.close()) }
     }
 
     it('gives back what was said over a restart, with its age, and forgets origins that are gone', async () => {
@@ -184,6 +188,34 @@ describe('states', () => {
       expect(second.mailboxes.get('100@default')).to.deep.equal({ newMessages: 2, oldMessages: 1 })
       expect((await second.run('mwi list'))[0]).to.match(/^100@default +2 new, 1 old +local: 2 new, 1 old, for \d+ s$/)
       await second.stop()
+    })
+
+    it('writes at once what was said here, and within a second what a server can be asked for again', async () => {
+      const { devices, store, run, stop } = await start()
+      const columns = { id: 'text', origin: 'text', name: 'text', state: 'text', since: 'integer' } as const
+      const table = await store.table<{ id: string; origin: string; name: string; state: string; since: number }>({
+        name: 'device_states',
+        key: 'id',
+        columns,
+      })
+      const written = async (): Promise<string[]> => {
+        const found: string[] = []
+        await table.load((rows) => rows.forEach(({ name, state }) => found.push(`${name} ${state}`)))
+        return found.sort()
+      }
+      devices.set('pbx1', 'PJSIP/100', 'RINGING')
+      await new Promise((resolve) => {
+        setTimeout(resolve, 200)
+      })
+      expect(await written()).to.deep.equal([])
+      devices.set('pbx1', 'PJSIP/100', 'INUSE')
+      await until('it is written', async () => (await written()).join() === 'PJSIP/100 INUSE')
+      devices.set('pbx1', 'PJSIP/100', 'BUSY')
+      const before = performance.now()
+      await run('devstate change Custom:door inuse')
+      await until('it is written', async () => (await written()).includes('Custom:door INUSE'))
+      expect(performance.now() - before).to.be.below(700)
+      await stop()
     })
 
     it('refuses states and names that do not exist, and says what would do', async () => {
