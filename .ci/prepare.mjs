@@ -83,6 +83,7 @@ if (process.argv[2] === 'test') {
     tshark: ['tshark'],
     baresip: ['baresip-core'],
     openssl: ['openssl'],
+    sqlite3: ['sqlite3'],
     kamailio: ['kamailio', 'kamailio-presence-modules', 'kamailio-xml-modules', 'kamailio-sqlite-modules'],
   }
   const missing = Object.keys(tools).filter((tool) => !has(tool))

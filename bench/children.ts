@@ -3,12 +3,15 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { keepTrack } from './leftovers.ts'
 import type { Asked, Order, Outcome, Reply } from './orders.ts'
 import type { PbxPorts } from './pbx.ts'
 
 function start(file: string): ChildProcess {
   const path = fileURLToPath(new URL(file, import.meta.url))
-  return fork(path, { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const child = fork(path, { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  keepTrack(child)
+  return child
 }
 
 /** What it says next; rejects where it ends instead. */

@@ -1,7 +1,9 @@
 /** The load generator: a process of its own that takes orders from its parent and answers each with what came of it. */
-import { changeAll, churn, drained, fanOut, paced, pause, subscribeAll } from './loads.ts'
+import { challengeAll, changeAll, churn, drained, fanOut, paced, pause, subscribeAll, unsubscribeAll } from './loads.ts'
+import { idle, mixed } from './mixed.ts'
 import { Office } from './office.ts'
 import type { Asked, Order, Outcome, Reply } from './orders.ts'
+import { killUnderLoad, type Recovery, recover } from './outage.ts'
 import { cpuMicroseconds, pssBytes } from './process-cost.ts'
 
 /** Milliseconds after a load in which repeated NOTIFYs and late answers come; they are the server's cost, too. */
@@ -12,6 +14,7 @@ const MOST_RESTORING = 60_000
 
 let office: Office | undefined
 let restarted = 0
+let killed = 0
 
 process.on('message', (asked: Asked) => {
   run(asked).then(
@@ -38,8 +41,9 @@ async function run({ order, pids }: Asked): Promise<Outcome> {
   const seconds = (performance.now() - start) / 1000
   if (done.lasts === undefined) await pause(AFTERMATH)
   const { user, system } = process.cpuUsage(own)
-  const after = order.do === 'forget' ? 0 : cpuMicroseconds(pids)
-  const faults = order.do === 'forget' ? '' : office.takeFaults()
+  const gone = order.do === 'forget' || order.do === 'kill'
+  const after = gone ? 0 : cpuMicroseconds(pids)
+  const faults = gone ? '' : office.takeFaults()
   return {
     operations: done.operations ?? office.notifies - notifies,
     changes: done.changes ?? 0,
@@ -48,6 +52,7 @@ async function run({ order, pids }: Asked): Promise<Outcome> {
     generator: (user + system) / 1_000_000 / seconds,
     latency: quantiles(office.latencies),
     lasts: done.lasts ?? [],
+    recovery: done.recovery,
     memory: [memory, pssBytes(pids)],
     repeats: office.repeats.ours + office.repeats.theirs - repeats,
     faults,
@@ -59,6 +64,7 @@ interface Done {
   readonly operations?: number
   readonly changes?: number
   readonly lasts?: readonly number[]
+  readonly recovery?: Recovery
 }
 
 async function obey(at: Office, order: Order): Promise<Done> {
@@ -67,10 +73,15 @@ async function obey(at: Office, order: Order): Promise<Done> {
       await changeAll(at, order.window)
       return { changes: at.lamps.length }
     case 'subscribe':
-      await subscribeAll(at, at.watchers, order.window)
+      return subscribe(at, order)
+    case 'unsubscribe':
+      await unsubscribeAll(at, order.window)
+      return { operations: at.watchers.length }
+    case 'challenge':
+      await challengeAll(at, order.window)
       return { operations: at.watchers.length }
     case 'churn':
-      return { changes: await churn(at, order.seconds, order.window) }
+      return { changes: await churn(at, order.seconds, order.window, order.most) }
     case 'paced': {
       const changes = await paced(at, order.seconds, order.rate, true)
       return { changes, lasts: [await drained(at)] }
@@ -81,17 +92,29 @@ async function obey(at: Office, order: Order): Promise<Done> {
       return fanOuts(at, order.lamp, order.rounds)
     case 'forget':
       restarted = performance.now()
-      for (const watcher of at.watchers) {
-        watcher.wantsNotify = true
-        // A restart may make versions jump forward, never back.
-        watcher.version = -1
-      }
+      at.serverGone()
       return {}
     case 'restored':
       return { lasts: [await restored(at)] }
+    case 'mixed': {
+      const changes = await mixed(at, order.seconds, order.rates)
+      if (!(await idle(at, MOST_RESTORING))) at.faults.unanswered++
+      return { changes }
+    }
+    case 'kill':
+      killed = await killUnderLoad(at, order.seconds, order.rates, order.pid)
+      return {}
+    case 'recover':
+      return { recovery: await recover(at, order.window, order.grace, killed) }
     default:
       return {}
   }
+}
+
+async function subscribe(at: Office, order: Order & { do: 'subscribe' }): Promise<Done> {
+  const watchers = at.lamps.flatMap((lamp) => lamp.watchers.slice(0, order.each))
+  await subscribeAll(at, watchers, order.window, order.expires)
+  return { operations: watchers.length }
 }
 
 async function overload(at: Office, seconds: number, rate: number): Promise<Done> {

@@ -2,11 +2,11 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort, stopChild } from './children.ts'
+import { keepTrack, removeDirectory, temporaryDirectory } from './leftovers.ts'
 import { pause } from './loads.ts'
 import { familyOf } from './process-cost.ts'
 import type { ServerName, ServerUnderLoad } from './server.ts'
@@ -39,13 +39,14 @@ export class Kamailio implements ServerUnderLoad {
   readonly #directory: string
 
   static async start(sqlite: boolean): Promise<Kamailio> {
-    const directory = mkdtempSync(join(tmpdir(), 'kamailio-bench-'))
+    const directory = temporaryDirectory('kamailio-bench-')
     const port = await freePort()
     const defines = ['-A', `LISTEN=udp:127.0.0.1:${port}`]
     if (sqlite) {
       const file = join(directory, 'kamailio.db')
       const tables = ['standard', 'presence'].map((name) => readFileSync(join(TABLES, `${name}-create.sql`), 'utf8'))
-      execFileSync('sqlite3', [file], { input: tables.join('\n') })
+      // In one transaction: each statement by itself waits for the disk.
+      execFileSync('sqlite3', [file], { input: ['BEGIN;', ...tables, 'COMMIT;'].join('\n') })
       defines.push('-A', 'WITH_SQLITE', '-A', `DB_URL="sqlite:///${file}"`)
     }
     const memory = ['-m', '2000', '-M', '64', '-b', '4194304', '-x', 'tlsf', '-X', 'tlsf']
@@ -54,6 +55,8 @@ export class Kamailio implements ServerUnderLoad {
       ['-f', CONFIGURATION, '-DD', '-E', '-w', directory, '-Y', directory, ...memory, ...defines],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     )
+    // It ends its processes itself.
+    keepTrack(child, 'SIGTERM')
     const server = new Kamailio(child, directory, port, sqlite)
     try {
       await server.#ready()
@@ -77,7 +80,7 @@ export class Kamailio implements ServerUnderLoad {
 
   async stop(): Promise<void> {
     await stopChild(this.#child)
-    rmSync(this.#directory, { recursive: true, force: true })
+    removeDirectory(this.#directory)
   }
 
   /** Asks until it answers. */

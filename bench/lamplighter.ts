@@ -1,11 +1,12 @@
 /** Lamplighter as it is built, with a configuration of its own in a temporary directory. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { connectConsole } from '../core/console/server.ts'
 import { freePort, stopChild } from './children.ts'
+import { SECURED } from './credentials.ts'
+import { keepTrack, removeDirectory, temporaryDirectory } from './leftovers.ts'
 import type { ServerName, ServerUnderLoad } from './server.ts'
 
 const BUILT = fileURLToPath(new URL('../dist/core/cli.js', import.meta.url))
@@ -14,6 +15,10 @@ const SOURCE = fileURLToPath(new URL('../core/cli.ts', import.meta.url))
 export interface LamplighterOptions {
   /** subs_db_mode 2 and publ_cache 1, the defaults, in place of 0 and 2. */
   readonly sqlite: boolean
+  /** With SQLite subs_db_mode 1: written before the answer. */
+  readonly through?: boolean
+  /** Milliseconds of T1, by which all timers of RFC 3261 grow; 500 without. */
+  readonly t1?: number
   /** Where states come over ARI: the PBX, and how many devices `Custom:p0` and so on it has hints for. */
   readonly ari?: { readonly url: string; readonly lamps: number }
   /** Run the sources through tsx, not what is built. */
@@ -21,6 +26,9 @@ export interface LamplighterOptions {
   /** More arguments of node: --cpu-prof and the like. */
   readonly node?: readonly string[]
 }
+
+/** Phones at this address are challenged; those at 127.0.0.1 are not. */
+export const SECURED_PHONES = '127.0.0.2'
 
 export class Lamplighter implements ServerUnderLoad {
   readonly name: ServerName
@@ -45,7 +53,7 @@ export class Lamplighter implements ServerUnderLoad {
     this.#options = options
     this.name = options.sqlite ? 'lamplighter sqlite' : 'lamplighter memory'
     this.address = { address: '127.0.0.1', port }
-    this.directory = mkdtempSync(join(tmpdir(), 'lamplighter-bench-'))
+    this.directory = temporaryDirectory('lamplighter-bench-')
     for (const [name, text] of Object.entries(configuration(options, port)))
       writeFileSync(join(this.directory, name), text)
     if (options.sqlite) this.again = { end: () => this.#end(), begin: () => this.#start() }
@@ -56,9 +64,14 @@ export class Lamplighter implements ServerUnderLoad {
   }
 
   async longestStall(): Promise<number | undefined> {
+    return (await this.metrics()).get('process.stall.busy_max_ms')
+  }
+
+  async metrics(): Promise<ReadonlyMap<string, number>> {
     const text = await this.command('core show metrics')
-    const found = /process\.stall\.busy_max_ms\s+(\d+)/.exec(text)
-    return found ? Number(found[1]) : undefined
+    return new Map(
+      [...text.matchAll(/^\s*([a-z][\w.]*)\s+(\d+)\s*$/gm)].map(([, name = '', value]) => [name, Number(value)]),
+    )
   }
 
   /** What the console says to one command. */
@@ -72,7 +85,7 @@ export class Lamplighter implements ServerUnderLoad {
 
   async stop(): Promise<void> {
     await this.#end()
-    rmSync(this.directory, { recursive: true, force: true })
+    removeDirectory(this.directory)
   }
 
   async #end(): Promise<void> {
@@ -87,6 +100,7 @@ export class Lamplighter implements ServerUnderLoad {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child = child
+    keepTrack(child)
     let said = ''
     child.stderr.setEncoding('utf8').on('data', (text) => {
       if (said.length < 10_000) said += String(text)
@@ -101,8 +115,10 @@ export class Lamplighter implements ServerUnderLoad {
   }
 }
 
-function configuration({ sqlite, ari }: LamplighterOptions, port: number): Readonly<Record<string, string>> {
-  const [subscriptions, publications] = sqlite ? [2, 1] : [0, 2]
+function configuration(options: LamplighterOptions, port: number): Readonly<Record<string, string>> {
+  const { sqlite, through, ari, t1 } = options
+  const [subscriptions, publications] = sqlite ? [through ? 1 : 2, 1] : [0, 2]
+  const { username, password, realm } = SECURED
   const hints = Array.from({ length: ari?.lamps ?? 0 }, (_, index) => `exten => p${index},hint,Custom:p${index}`)
   const pbx = ari ? `[pbx]\ntype = server\nurl = ${ari.url}\nusername = lamplighter\npassword = lamplighter\n` : ''
   return {
@@ -110,7 +126,11 @@ function configuration({ sqlite, ari }: LamplighterOptions, port: number): Reado
     'pjsip.conf':
       `[udp]\ntype = transport\nprotocol = udp\nbind = 127.0.0.1:${port}\n` +
       '[phones]\ntype = endpoint\ncontext = lamps\nallow_publish = any\n' +
-      '[phones]\ntype = identify\nendpoint = phones\nmatch = 127.0.0.1\n',
+      '[phones]\ntype = identify\nendpoint = phones\nmatch = 127.0.0.1\n' +
+      '[secured]\ntype = endpoint\ncontext = lamps\nauth = secured\n' +
+      `[secured]\ntype = identify\nendpoint = secured\nmatch = ${SECURED_PHONES}\n` +
+      `[secured]\ntype = auth\nusername = ${username}\npassword = ${password}\nrealm = ${realm}\nnonce_lifetime = 3600\n` +
+      (t1 === undefined ? '' : `[system]\ntype = system\ntimer_t1 = ${t1}\ntimer_b = ${64 * t1}\n`),
     'extensions.conf': `[lamps]\n${hints.join('\n')}\n`,
     'pubsub.conf': `[general]\naccept_unknown = yes\nsubs_db_mode = ${subscriptions}\npubl_cache = ${publications}\nrestore_spread = 0\n`,
   }

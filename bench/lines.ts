@@ -10,6 +10,11 @@ export interface Wire {
   readonly local: string
 }
 
+interface Address {
+  readonly address: string
+  readonly port: number
+}
+
 interface Request {
   readonly bytes: Buffer
   readonly wire: Wire
@@ -19,6 +24,7 @@ interface Request {
   pause: number
 }
 
+const LOOPBACK = '127.0.0.1'
 /** Several, because each has its own room in the kernel for what we have not read yet. */
 const SOCKETS = 4
 const ROOM = 4 * 1024 * 1024
@@ -30,25 +36,29 @@ const PATIENCE = 32_000
 const SWEEP = 100
 
 export class Lines {
+  /** Of the phones. */
   readonly wires: readonly [Wire, ...Wire[]]
+  readonly publisher: Wire
   readonly repeats: Repeats = { ours: 0, theirs: 0 }
   readonly #waiting = new Map<string, Request>()
   readonly #sweeper: NodeJS.Timeout
   #unanswered: (key: string) => void = () => undefined
 
-  static async open(server: { readonly address: string; readonly port: number }): Promise<Lines> {
-    const first = await openWire(server)
-    const others = await Promise.all(Array.from({ length: SOCKETS - 1 }, () => openWire(server)))
-    return new Lines([first, ...others])
+  /** With another address of the phones the publisher has a socket of its own, at 127.0.0.1. */
+  static async open(server: Address, phones = LOOPBACK): Promise<Lines> {
+    const first = await openWire(server, phones)
+    const others = await Promise.all(Array.from({ length: SOCKETS - 1 }, () => openWire(server, phones)))
+    return new Lines([first, ...others], phones === LOOPBACK ? first : await openWire(server, LOOPBACK))
   }
 
-  private constructor(wires: readonly [Wire, ...Wire[]]) {
+  private constructor(wires: readonly [Wire, ...Wire[]], publisher: Wire) {
     this.wires = wires
+    this.publisher = publisher
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP)
   }
 
   receive(take: (text: string, wire: Wire) => void): void {
-    for (const wire of this.wires) wire.socket.on('message', (bytes: Buffer) => take(bytes.toString('latin1'), wire))
+    for (const wire of this.#all) wire.socket.on('message', (bytes: Buffer) => take(bytes.toString('latin1'), wire))
   }
 
   onUnanswered(tell: (key: string) => void): void {
@@ -74,7 +84,11 @@ export class Lines {
 
   close(): void {
     clearInterval(this.#sweeper)
-    for (const { socket } of this.wires) socket.close()
+    for (const { socket } of this.#all) socket.close()
+  }
+
+  get #all(): ReadonlySet<Wire> {
+    return new Set([...this.wires, this.publisher])
   }
 
   #sweep(): void {
@@ -94,13 +108,13 @@ export class Lines {
   }
 }
 
-async function openWire({ address, port }: { readonly address: string; readonly port: number }): Promise<Wire> {
+async function openWire({ address, port }: Address, host: string): Promise<Wire> {
   const socket = createSocket({ type: 'udp4', recvBufferSize: ROOM, sendBufferSize: ROOM })
-  socket.bind(0, '127.0.0.1')
+  socket.bind(0, host)
   await once(socket, 'listening')
   socket.connect(port, address)
   await once(socket, 'connect')
   // A server that is being restarted refuses; what matters is sent again.
   socket.on('error', () => undefined)
-  return { socket, local: `127.0.0.1:${socket.address().port}` }
+  return { socket, local: `${host}:${socket.address().port}` }
 }

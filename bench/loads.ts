@@ -6,31 +6,63 @@ import type { Office } from './office.ts'
 const DRAIN = 30_000
 
 /** Every watcher subscribes, or refreshes, `window` at a time. */
-export async function subscribeAll(office: Office, watchers: readonly Watcher[], window: number): Promise<void> {
+export async function subscribeAll(
+  office: Office,
+  watchers: readonly Watcher[],
+  window: number,
+  expires?: number,
+): Promise<void> {
   await windowed(watchers.length, window, (number, done) => {
     const watcher = watchers[number]
-    if (watcher) office.subscribe(watcher, done)
+    if (watcher) office.subscribe(watcher, done, expires)
   })
 }
 
-/** Each lamp gets one new state, `window` at a time. */
-export async function changeAll(office: Office, window: number): Promise<void> {
-  await windowed(office.lamps.length, window, (number, done) => {
-    const lamp = office.lamps[number]
+/** Every watcher unsubscribes, `window` at a time. */
+export async function unsubscribeAll(office: Office, window: number): Promise<void> {
+  await windowed(office.watchers.length, window, (number, done) => {
+    const watcher = office.watchers[number]
+    if (watcher) office.unsubscribe(watcher, done)
+  })
+}
+
+/** Every watcher is challenged, `window` at a time. */
+export async function challengeAll(office: Office, window: number): Promise<void> {
+  await windowed(office.watchers.length, window, (number, done) => {
+    const watcher = office.watchers[number]
+    if (watcher) office.challenge(watcher, done)
+  })
+}
+
+/** Each of these lamps, or all of them, gets one new state, `window` at a time. */
+export async function changeAll(
+  office: Office,
+  window: number,
+  which: (lamp: Lamp) => boolean = () => true,
+): Promise<void> {
+  const lamps = office.lamps.filter(which)
+  await windowed(lamps.length, window, (number, done) => {
+    const lamp = lamps[number]
     if (lamp) office.change(lamp, performance.now(), done)
   })
 }
 
 /**
- * Lamps change in turn for so long, `window` of them at a time, each when the last state of another is shown everywhere.
- * Resolves with the number of changes.
+ * Lamps change in turn for so long, or until so many NOTIFYs came, `window` of them at a time, each when the last state
+ * of another is shown everywhere. Resolves with the number of changes.
  */
-export async function churn(office: Office, seconds: number, window: number): Promise<number> {
+export async function churn(
+  office: Office,
+  seconds: number,
+  window: number,
+  most = Number.POSITIVE_INFINITY,
+): Promise<number> {
   const end = performance.now() + seconds * 1000
+  const enough = office.notifies + most
   const { lamps } = office
   let changes = 0
   const lane = (lamp: Lamp, over: () => void): void => {
-    if (performance.now() > end) return over()
+    if (performance.now() > end || office.notifies > enough) return over()
     changes++
     office.change(lamp, performance.now(), () => {
       // Never deeper than one change, whatever is answered at once.

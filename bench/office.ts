@@ -3,12 +3,15 @@
  * told, answers every NOTIFY, and checks every message that comes; when to send is up to the loads.
  */
 
+import { nonceOf } from './credentials.ts'
 import { faultText, noFaults, type Repeats } from './faults.ts'
 import { LANGUAGES, type LampLanguage, type LanguageName } from './lamp-language.ts'
-import { instanceOf, type Lamp, newLamp, newWatcher, type Watcher } from './lamps.ts'
+import { beginAnew, type Lamp, newLamp, newWatcher, type Watcher } from './lamps.ts'
 import { Lines, type Wire } from './lines.ts'
+import { checkHead, checkVersion } from './notify-checks.ts'
+import { EXPIRES, printPublish, printSubscribe } from './requests.ts'
 import { StateSource } from './state-source.ts'
-import { BRANCH, type Head, numberAfter, okTo, printRequest, readHead, statusOf, tagOf, uriOf } from './wire.ts'
+import { BRANCH, type Head, numberAfter, okTo, readHead, statusOf, tagOf, uriOf } from './wire.ts'
 
 export interface OfficeSettings {
   readonly server: { readonly address: string; readonly port: number }
@@ -19,11 +22,9 @@ export interface OfficeSettings {
   readonly prefix: string
   /** Port of the PBX's control connection, where states come over ARI; otherwise they are published. */
   readonly pbx?: number
+  /** Address that the phones have, where it is not 127.0.0.1. */
+  readonly phones?: string
 }
-
-const EXPIRES = 3600
-/** Where documents may be published and watched: everything is of this domain. */
-const DOMAIN = '127.0.0.1'
 
 export class Office {
   readonly language: LampLanguage
@@ -37,11 +38,12 @@ export class Office {
   notifiedAt = 0
   readonly #lines: Lines
   readonly #source: StateSource | undefined
+  #hadOutage = false
   readonly #id = process.pid.toString(36)
 
   static async open(settings: OfficeSettings): Promise<Office> {
     const source = settings.pbx === undefined ? undefined : await StateSource.open(settings.pbx)
-    const office = new Office(settings, await Lines.open(settings.server), source)
+    const office = new Office(settings, await Lines.open(settings.server, settings.phones), source)
     office.#lines.receive((text, wire) => office.#receive(text, wire))
     return office
   }
@@ -64,27 +66,28 @@ export class Office {
   }
 
   /** A new SUBSCRIBE, or a refresh where there is a subscription; `done` after its 200 and a NOTIFY. */
-  subscribe(watcher: Watcher, done: () => void): void {
-    const { index, lamp, wire, callId, remoteTag } = watcher
+  subscribe(watcher: Watcher, done: () => void, expires = EXPIRES): void {
     watcher.done = done
     watcher.wantsAnswer = true
     watcher.wantsNotify = true
-    const to = `<sip:${lamp.name}@${DOMAIN}>`
-    const text = printRequest({
-      method: 'SUBSCRIBE',
-      uri: watcher.target || `sip:${lamp.name}@${DOMAIN}`,
-      branch: `s${index}-${++watcher.cseq}`,
-      from: `<sip:w${index}@${DOMAIN}>;tag=f${index}`,
-      to: remoteTag === '' ? to : `${to};tag=${remoteTag}`,
-      callId,
-      cseq: watcher.cseq,
-      local: wire.local,
-      more:
-        `Contact: <sip:w${index}@${wire.local}>;+sip.instance="${instanceOf(index)}"\r\nEvent: ${this.language.event}\r\n` +
-        `Accept: ${this.language.accept}\r\nExpires: ${EXPIRES}\r\n`,
-      body: '',
-    })
-    this.#lines.request(`s${index}`, text, wire)
+    watcher.asked = expires
+    const text = printSubscribe(watcher, this.language, expires)
+    this.#lines.request(`s${watcher.index}`, text, watcher.wire)
+  }
+
+  /** Ends a subscription; `done` after its 200 and the last NOTIFY. The next SUBSCRIBE makes a new one. */
+  unsubscribe(watcher: Watcher, done: () => void): void {
+    watcher.ending = true
+    this.#notLate(watcher)
+    this.subscribe(watcher, done, 0)
+  }
+
+  /** A SUBSCRIBE to which a challenge is the right answer, which later ones are answers to. */
+  challenge(watcher: Watcher, done: () => void): void {
+    watcher.nonce = ''
+    watcher.wantsChallenge = true
+    this.subscribe(watcher, done)
+    watcher.wantsNotify = false
   }
 
   /** The next state of a lamp, due at `due` by performance.now(). */
@@ -94,7 +97,10 @@ export class Office {
     lamp.changedAt = due
     const key = language.key(lamp.state)
     lamp.missing = 0
-    for (const watcher of lamp.watchers) if (watcher.heard > 0 && watcher.shown !== key) lamp.missing++
+    for (const watcher of lamp.watchers) {
+      watcher.late = watcher.heard > 0 && watcher.shown !== key && !isOver(watcher)
+      if (watcher.late) lamp.missing++
+    }
     lamp.shown = shown
     const said = language.publish(lamp.name, lamp.state)
     if (this.#source) {
@@ -103,27 +109,33 @@ export class Office {
       return
     }
     lamp.waiting = true
-    const wire = this.#lines.wires[0]
-    const match = lamp.entityTag === '' ? '' : `SIP-If-Match: ${lamp.entityTag}\r\n`
-    const text = printRequest({
-      method: 'PUBLISH',
-      uri: `sip:${lamp.name}@${DOMAIN}`,
-      branch: `p${lamp.index}-${++lamp.cseq}`,
-      from: `<sip:${lamp.name}@${DOMAIN}>;tag=p${lamp.index}`,
-      to: `<sip:${lamp.name}@${DOMAIN}>`,
-      callId: `${lamp.name}.${this.#id}@b`,
-      cseq: lamp.cseq,
-      local: wire.local,
-      more: `Event: ${language.event}\r\nExpires: ${EXPIRES}\r\n${match}Content-Type: ${language.accept}\r\n`,
-      body: said,
-    })
-    this.#lines.request(`p${lamp.index}`, text, wire)
+    const wire = this.#lines.publisher
+    this.#lines.request(`p${lamp.index}`, printPublish(lamp, language, said, wire, this.#id), wire)
+  }
+
+  /**
+   * The server is gone: phones whose first SUBSCRIBE was not answered give up, all other requests are sent on. From now
+   * on every CSeq is above those heard so far, and versions may jump.
+   */
+  serverGone(): void {
+    this.#hadOutage = true
+    for (const watcher of this.watchers) {
+      watcher.wantsNotify = watcher.granted > 0
+      watcher.unsure ||= watcher.granted === 0 && watcher.wantsAnswer
+      watcher.resent = watcher.wantsAnswer && !watcher.unsure
+      if (watcher.unsure) this.#lines.answered(`s${watcher.index}`)
+      watcher.floor = watcher.heard
+      watcher.jumps = true
+    }
+    for (const lamp of this.lamps) lamp.unsure = lamp.waiting
   }
 
   /** Watchers whose lamp shows something else than its newest state. */
   countStale(): number {
     const { language } = this
-    return this.watchers.filter(({ heard, shown, lamp }) => heard > 0 && shown !== language.key(lamp.state)).length
+    const { watchers } = this
+    const wrong = watchers.filter(({ heard, shown, lamp }) => heard > 0 && shown !== language.key(lamp.state))
+    return wrong.filter((watcher) => !isOver(watcher)).length
   }
 
   /** Forgets what was counted; what was wrong is returned, with the lamps that are stale now. */
@@ -166,28 +178,47 @@ export class Office {
     if (cseq === undefined) return this.#strange(`an answer to branch ${kind}${index}`)
     // An answer to what was sent twice comes twice.
     if (Number.parseInt(head.cseq, 10) !== cseq || !this.#lines.answered(`${kind}${index}`)) return
-    if (status >= 300) {
-      this.faults.refused++
-      this.faults.refusal = text.slice(8, text.indexOf('\r\n'))
+    if (lamp) this.#published(lamp, head, status, text)
+    else if (watcher) this.#subscribed(watcher, head, status, text)
+  }
+
+  #published(lamp: Lamp, { entityTag }: Head, status: number, text: string): void {
+    lamp.waiting = false
+    // It was taken already, but the server went away before we heard so.
+    if (status === 412 && lamp.unsure) lamp.adrift = true
+    else if (status >= 300) this.#refused(text)
+    else if (entityTag === '') this.#strange('a 200 without SIP-ETag')
+    lamp.unsure = false
+    lamp.entityTag = entityTag
+    this.#lampDone(lamp)
+  }
+
+  #subscribed(watcher: Watcher, head: Head, status: number, text: string): void {
+    watcher.wantsAnswer = false
+    const { resent } = watcher
+    watcher.resent = false
+    if (status < 300) {
+      this.#granted(watcher, head)
+      if (watcher.wantsChallenge) this.#strange('a 200 without a challenge')
+    } else {
+      watcher.wantsNotify = false
+      const nonce = status === 401 && watcher.wantsChallenge ? nonceOf(head.challenge) : undefined
+      if (nonce !== undefined) [watcher.nonce, watcher.nonceCount] = [nonce, 0]
+      else if (status === 481 && this.#hadOutage) watcher.gone = true
+      // RFC 3261 12.2.2: the refresh was taken by the server that is gone, and its CSeq is used.
+      else if (status !== 500 || !resent) this.#refused(text)
     }
-    if (lamp) {
-      lamp.waiting = false
-      if (status < 300 && head.entityTag === '') this.#strange('a 200 without SIP-ETag')
-      lamp.entityTag = head.entityTag
-      this.#lampDone(lamp)
-    } else if (watcher) {
-      if (status < 300) this.#granted(watcher, head)
-      else watcher.wantsNotify = false
-      watcher.wantsAnswer = false
-      this.#watcherDone(watcher)
-    }
+    watcher.wantsChallenge = false
+    this.#watcherDone(watcher)
   }
 
   #granted(watcher: Watcher, { to, contact, expires, callId }: Head): void {
     const tag = tagOf(to)
     if (watcher.remoteTag !== '' && watcher.remoteTag !== tag) this.#strange('a 200 with another tag')
     if (callId !== watcher.callId) this.#strange('a 200 with another Call-ID')
-    if (Number(expires) !== EXPIRES) this.#strange(`a 200 with Expires ${expires}`)
+    if (Number(expires) !== watcher.asked) this.#strange(`a 200 with Expires ${expires}`)
+    if (watcher.granted === 0) watcher.since = performance.now()
+    watcher.granted = watcher.asked
     watcher.remoteTag = tag
     watcher.target = uriOf(contact)
   }
@@ -195,41 +226,29 @@ export class Office {
   #notified(text: string, body: number, wire: Wire): void {
     const watcher = text.startsWith('NOTIFY sip:w') ? this.watchers[numberAfter(text, 12)] : undefined
     const head = readHead(text, body)
-    if (!watcher || head.callId !== watcher.callId) return this.#strange(text.slice(0, text.indexOf('\r\n')))
+    if (!watcher || (head.callId !== watcher.callId && head.callId !== watcher.formerCallId))
+      return this.#strange(text.slice(0, text.indexOf('\r\n')))
     this.#lines.send(okTo(head), wire)
+    if (watcher.unsure) return
     const cseq = Number.parseInt(head.cseq, 10)
-    if (cseq <= watcher.heard) {
+    if (cseq <= watcher.heard || head.callId !== watcher.callId) {
       this.#lines.repeats.theirs++
-      if (cseq === watcher.heard && head.via !== watcher.via) this.faults.reused++
+      const anotherOne = cseq === watcher.heard && head.via !== watcher.via && head.callId === watcher.callId
+      if (anotherOne || cseq <= watcher.floor) this.faults.reused++
       return
     }
     this.notifies++
     this.notifiedAt = performance.now()
     watcher.heard = cseq
     watcher.via = head.via
-    this.#checkHead(watcher, head, text.length - body)
-    this.#checkVersion(watcher, text, body)
+    const strangeness = checkHead(watcher, head, this.language.event, text.length - body)
+    if (strangeness !== '') this.#strange(strangeness)
+    // A server that was asked before it has its states again says nothing of the lamp yet (RFC 6665 4.2.1.2).
+    if (this.#hadOutage && body === text.length) return
+    checkVersion(watcher, this.language.version(text, body), this.faults)
     this.#show(watcher, text, body)
-    watcher.wantsNotify = false
+    if (!watcher.ending || head.state.startsWith('terminated')) watcher.wantsNotify = false
     this.#watcherDone(watcher)
-  }
-
-  #checkHead(watcher: Watcher, head: Head, length: number): void {
-    const from = tagOf(head.from)
-    if (watcher.remoteTag !== '' && watcher.remoteTag !== from) this.#strange('a NOTIFY with another From tag')
-    // RFC 6665 4.4.1: the NOTIFY may be here before the 200, and makes the dialog.
-    watcher.remoteTag = from
-    if (tagOf(head.to) !== `f${watcher.index}`) this.#strange('a NOTIFY with another To tag')
-    if (head.event !== this.language.event) this.#strange(`a NOTIFY with Event ${head.event}`)
-    if (head.length !== length) this.#strange(`a NOTIFY with Content-Length ${head.length} and ${length} bytes`)
-    if (!head.state.startsWith('active')) this.#strange(`a NOTIFY with Subscription-State ${head.state}`)
-  }
-
-  #checkVersion(watcher: Watcher, text: string, body: number): void {
-    const version = this.language.version(text, body)
-    if (version === undefined) return
-    if (watcher.version >= 0 && version !== watcher.version + 1) this.faults.gaps++
-    watcher.version = version
   }
 
   #show(watcher: Watcher, text: string, body: number): void {
@@ -243,12 +262,20 @@ export class Office {
     watcher.shown = shows
     if (shows < 0) this.faults.wrong++
     else if (language.numbered && shows < before) this.faults.backwards++
-    if (before === now && shows !== now) lamp.missing++
-    else if (before !== now && shows === now && lamp.missing > 0) {
-      lamp.missing--
+    if (watcher.late && shows === now) {
       this.latencies.push(performance.now() - lamp.changedAt)
-      this.#lampDone(lamp)
+      this.#notLate(watcher)
+    } else if (before === now && shows !== now && !watcher.ending) {
+      watcher.late = true
+      lamp.missing++
     }
+  }
+
+  #notLate(watcher: Watcher): void {
+    if (!watcher.late) return
+    watcher.late = false
+    watcher.lamp.missing--
+    this.#lampDone(watcher.lamp)
   }
 
   #lampDone(lamp: Lamp): void {
@@ -262,11 +289,22 @@ export class Office {
     if (watcher.wantsAnswer || watcher.wantsNotify || !watcher.done) return
     const { done } = watcher
     watcher.done = undefined
+    if (watcher.ending) beginAnew(watcher)
     done()
+  }
+
+  #refused(text: string): void {
+    this.faults.refused++
+    this.faults.refusal = text.slice(8, text.indexOf('\r\n'))
   }
 
   #strange(how: string): void {
     this.faults.strange++
     this.faults.strangeness = how
   }
+}
+
+/** Nothing more is expected in its dialog, but the end. */
+function isOver({ ending, unsure, gone }: Watcher): boolean {
+  return ending || unsure || gone
 }

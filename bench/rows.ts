@@ -9,7 +9,7 @@ export interface Against {
 
 export interface Row {
   readonly title: string
-  readonly unit: 'µs' | 'ms' | 'kB' | '/s' | '%' | 'ratio'
+  readonly unit: 'µs' | 'ms' | 'kB' | '/s' | '%' | 'ratio' | 'count'
   /** The ratio is of Lamplighter's median to the median of this; without it `goals` are values. */
   readonly against?: Against
   /** At most: in memory, with SQLite. Without goals the row only tells. */
@@ -18,6 +18,8 @@ export interface Row {
   readonly most?: true
   /** What Asterisk 22.10.1 took for it on a machine of this class (recorded, not measured in this run). */
   readonly asterisk?: number
+  /** At most, of what Asterisk took: in memory, with SQLite. */
+  readonly asteriskGoals?: readonly [memory: number, sqlite: number]
 }
 
 const KAMAILIO: ServerName = 'kamailio memory'
@@ -29,8 +31,10 @@ export const ROWS = {
     against: { server: KAMAILIO, row: 'exchange' },
     goals: [0.5, 0.65],
     asterisk: 661,
+    asteriskGoals: [0.1, 0.13],
   },
   exchangeRate: { title: 'the same: rate', unit: '/s', asterisk: 2459 },
+  cold: { title: 'the same cold, the first SUBSCRIBEs of a process: CPU', unit: 'µs' },
   refresh: {
     title: 'refresh, 200, NOTIFY, 200: CPU',
     unit: 'µs',
@@ -40,12 +44,21 @@ export const ROWS = {
   },
   refreshRate: { title: 'the same: rate', unit: '/s', asterisk: 4076 },
   memory: { title: 'memory of a subscription (Pss)', unit: 'kB', goals: [4, 5], asterisk: 60 },
+  memoryCrowd: {
+    title: 'memory of a subscription (Pss), of five times as many',
+    unit: 'kB',
+    goals: [4, 5],
+    asterisk: 60,
+  },
+  digest: { title: 'digest on each SUBSCRIBE of a new dialog: CPU more', unit: 'µs', goals: [15, 15] },
+  digestRefresh: { title: 'digest on each refresh: CPU more', unit: 'µs', goals: [15, 15] },
   churn: {
     title: 'churn of dialog-info, a NOTIFY: CPU',
     unit: 'µs',
     against: { server: KAMAILIO, row: 'churn' },
     goals: [0.5, 0.6],
     asterisk: 260,
+    asteriskGoals: [0.1, 0.13],
   },
   churnRate: { title: 'the same: NOTIFYs', unit: '/s', asterisk: 5684 },
   churnP99: {
@@ -86,6 +99,7 @@ export const ROWS = {
     against: { server: KAMAILIO, row: 'many' },
     goals: [0.1, 0.1],
     asterisk: 1508,
+    asteriskGoals: [0.17, 0.17],
   },
   growth: { title: 'that, against the time for few', unit: 'ratio', goals: [12, 12] },
   overload: {
@@ -97,6 +111,15 @@ export const ROWS = {
   overloadMemory: { title: 'the same: growth of memory (Pss)', unit: 'kB' },
   restart: { title: 'restart: last restored NOTIFY', unit: 'ms' },
   restartRatio: { title: 'that, against a fan-out of as many', unit: 'ratio', goals: [2, 2] },
+  kill: { title: 'kill -9 under load: subscriptions at that moment', unit: 'count' },
+  killLost: { title: 'kill -9 under load: unknown afterwards', unit: 'count', goals: [0, 0] },
+  killYoung: { title: 'kill -9 under load: unknown, and answered in the last 100 ms', unit: 'count' },
+  killRefreshes: { title: 'kill -9 under load: refreshes lost of the last period', unit: 'count' },
+  killReused: { title: 'kill -9 under load: NOTIFYs with a used CSeq', unit: 'count', goals: [0, 0] },
+  through: { title: 'kill -9 with subs_db_mode 1: subscriptions at that moment', unit: 'count' },
+  throughLost: { title: 'kill -9 with subs_db_mode 1: unknown afterwards', unit: 'count', goals: [0, 0] },
+  throughRefreshes: { title: 'kill -9 with subs_db_mode 1: refreshes lost', unit: 'count', goals: [0, 0] },
+  throughReused: { title: 'kill -9 with subs_db_mode 1: NOTIFYs with a used CSeq', unit: 'count', goals: [0, 0] },
   stall: { title: 'longest stall of the event loop in any of it', unit: 'ms', goals: [20, 20], most: true },
   generator: { title: 'share of a core that the generator took at most', unit: '%', most: true },
 } satisfies Readonly<Record<string, Row>>

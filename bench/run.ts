@@ -3,13 +3,15 @@ import { writeFileSync } from 'node:fs'
 import { Generator, PbxProcess } from './children.ts'
 import { Kamailio, missingForKamailio } from './kamailio.ts'
 import { Lamplighter, type LamplighterOptions } from './lamplighter.ts'
+import { endOnSignals } from './leftovers.ts'
 import { describeMachine, loadNow } from './machine.ts'
 import { type BenchOptions, readOptions, USAGE } from './options.ts'
 import type { Sample } from './rows.ts'
 import type { ServerName, ServerUnderLoad } from './server.ts'
-import { OVER_ARI, Session, type SessionName } from './sessions.ts'
+import { isPlayed, OVER_ARI, Session, type SessionName } from './sessions.ts'
 import { printTable, Results } from './table.ts'
 
+endOnSignals()
 process.exitCode = await main()
 
 async function main(): Promise<number> {
@@ -47,7 +49,7 @@ async function measure(
   const samples: Sample[] = []
   for (const session of options.sessions)
     for (const name of servers) {
-      if (OVER_ARI.has(session) && !name.startsWith('lamplighter')) continue
+      if (!isPlayed(session, name)) continue
       process.stderr.write(`run ${run} of ${options.runs}: ${session}, ${name}\n`)
       samples.push(...(await play(run, session, name, generator, options)))
     }
@@ -89,7 +91,8 @@ async function play(
   const pbx = OVER_ARI.has(name) ? await PbxProcess.start() : undefined
   let started: ServerUnderLoad | undefined
   try {
-    started = await start(server, sources, pbx && { url: pbx.ports.ari, lamps: Math.max(sizes.lamps, sizes.busyLamps) })
+    const ari = pbx && { url: pbx.ports.ari, lamps: Math.max(sizes.lamps, sizes.busyLamps) }
+    started = await start(server, { sources, ari, through: name === 'kill-through' })
     const session = new Session(run, started, generator, sizes, pbx?.ports.control)
     await session.run(name)
     return session.samples
@@ -99,9 +102,9 @@ async function play(
   }
 }
 
-function start(name: ServerName, sources: boolean, ari: LamplighterOptions['ari']): Promise<ServerUnderLoad> {
+function start(name: ServerName, options: Omit<LamplighterOptions, 'sqlite'>): Promise<ServerUnderLoad> {
   const sqlite = name.endsWith('sqlite')
-  return name.startsWith('kamailio') ? Kamailio.start(sqlite) : Lamplighter.start({ sqlite, ari, sources })
+  return name.startsWith('kamailio') ? Kamailio.start(sqlite) : Lamplighter.start({ sqlite, ...options })
 }
 
 function isHere(name: ServerName): boolean {

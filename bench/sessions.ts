@@ -1,19 +1,45 @@
 /** What is done to a server that was just started, and which rows that gives. */
 import type { Generator } from './children.ts'
 import type { LanguageName } from './lamp-language.ts'
+import { SECURED_PHONES } from './lamplighter.ts'
 import { median } from './median.ts'
+import { FIRST_EXPIRES } from './mixed.ts'
 import type { OfficeSettings } from './office.ts'
 import type { Order, Outcome } from './orders.ts'
 import type { RowKey, Sample } from './rows.ts'
-import type { ServerUnderLoad } from './server.ts'
-import { type Sizes, WATCHERS_A_BUSY_LAMP, WATCHERS_A_LAMP } from './sizes.ts'
+import type { ServerName, ServerUnderLoad } from './server.ts'
+import { type Sizes, WATCHERS_A_BUSY_LAMP, WATCHERS_A_LAMP, WATCHERS_A_STORED_LAMP } from './sizes.ts'
 
-export const SESSIONS = ['exchange', 'churn', 'messages', 'devices', 'fan-out', 'overload'] as const
+export const SESSIONS = [
+  'exchange',
+  'churn',
+  'messages',
+  'devices',
+  'fan-out',
+  'overload',
+  'restart',
+  'kill',
+  'kill-through',
+  'digest',
+] as const
 export type SessionName = (typeof SESSIONS)[number]
 /** Fed over ARI, which no other server is. */
 export const OVER_ARI: ReadonlySet<SessionName> = new Set(['devices', 'overload'])
+/** For Lamplighter with something stored alone. */
+const STORED: ReadonlySet<SessionName> = new Set(['restart', 'kill', 'kill-through'])
+/** What is shown of Kamailio on SQLite, which takes its time. */
+const OF_KAMAILIO_SQLITE: ReadonlySet<SessionName> = new Set(['exchange', 'churn'])
 
-const WARM = { lamps: 100, watchers: 10 }
+export function isPlayed(session: SessionName, server: ServerName): boolean {
+  if (STORED.has(session)) return server === 'lamplighter sqlite'
+  if (OVER_ARI.has(session) || session === 'digest') return server.startsWith('lamplighter')
+  return server !== 'kamailio sqlite' || OF_KAMAILIO_SQLITE.has(session)
+}
+
+/** Milliseconds before a kill in which what is new may be lost: "milliseconds later" of subs_db_mode 2, on a busy disk. */
+const GRACE = 100
+/** Pairs of loads with and without a digest, after one that warms. */
+const DIGEST_ROUNDS = 3
 const MILLI = 1000
 /** Of the NOTIFYs that were due, as many as one that is asked for twice what it can may send. */
 const HALF = 0.55
@@ -58,6 +84,18 @@ export class Session {
       case 'overload':
         await this.#overload()
         break
+      case 'restart':
+        await this.#restart()
+        break
+      case 'kill':
+        await this.#kill(GRACE, ['kill', 'killLost', 'killYoung', 'killRefreshes', 'killReused'])
+        break
+      case 'kill-through':
+        await this.#kill(0, ['through', 'throughLost', undefined, 'throughRefreshes', 'throughReused'])
+        break
+      case 'digest':
+        await this.#digest()
+        break
     }
     const stall = await this.#server.longestStall()
     if (stall !== undefined) this.#sample('stall', stall)
@@ -67,25 +105,62 @@ export class Session {
   }
 
   async #exchange(): Promise<void> {
-    const { window, subscriptions } = this.#sizes
-    // The first thousand meet a cold server; what is asked is how it goes on.
-    await this.#prepare('dialogs', [WARM], 'warm')
-    await this.#ask({ do: 'subscribe', window })
-    const lamps = Math.ceil(subscriptions / WATCHERS_A_LAMP)
-    await this.#prepare('dialogs', [{ lamps, watchers: WATCHERS_A_LAMP }], 'p', false)
-    const first = await this.#ask({ do: 'subscribe', window })
+    const { subscriptions, crowd } = this.#sizes
+    const cold = await this.#newcomers('cold', subscriptions)
+    this.#sample('cold', cold.cpu / cold.operations)
+    // Servers run for weeks: the rows are of one whose code is compiled. What these hold, transactions included, they
+    // hold until the end, so that what comes later has no room of theirs to grow into.
+    await this.#newcomers('warm', subscriptions)
+    await this.#refreshes()
+    const first = await this.#newcomers('p', subscriptions)
     this.#sample('exchange', first.cpu / first.operations)
     this.#sample('exchangeRate', first.operations / first.seconds)
-    this.#sample('memory', (first.memory[1] - first.memory[0]) / first.operations / MILLI)
-    const refresh = await this.#ask({ do: 'subscribe', window })
+    this.#sample('memory', grown(first) / subscriptions / MILLI)
+    const refresh = await this.#refreshes()
     this.#sample('refresh', refresh.cpu / refresh.operations)
     this.#sample('refreshRate', refresh.operations / refresh.seconds)
+    if (crowd <= subscriptions) return
+    const more = await this.#newcomers('q', crowd - subscriptions)
+    this.#sample('memoryCrowd', (grown(first) + grown(more)) / crowd / MILLI)
+  }
+
+  /** So many phones subscribe anew. */
+  async #newcomers(prefix: string, count: number, phones?: string): Promise<Outcome> {
+    const { window } = this.#sizes
+    const lamps = Math.ceil(count / WATCHERS_A_LAMP)
+    await this.#prepare('dialogs', [{ lamps, watchers: WATCHERS_A_LAMP }], prefix, { subscribed: false, phones })
+    if (phones !== undefined) await this.#ask({ do: 'challenge', window })
+    return this.#ask({ do: 'subscribe', window })
+  }
+
+  /** They refresh. */
+  async #refreshes(): Promise<Outcome> {
+    return this.#ask({ do: 'subscribe', window: this.#sizes.window })
+  }
+
+  /** In one process and in turns, so that nothing else makes the difference. */
+  async #digest(): Promise<void> {
+    const each = Math.ceil(this.#sizes.subscriptions / 2)
+    const costs = {
+      new: { plain: [] as number[], secured: [] as number[] },
+      again: { plain: [] as number[], secured: [] as number[] },
+    }
+    for (let round = 0; round <= DIGEST_ROUNDS; round++)
+      for (const kind of ['plain', 'secured'] as const) {
+        const first = await this.#newcomers(`${kind}${round}-`, each, kind === 'secured' ? SECURED_PHONES : undefined)
+        const refresh = await this.#refreshes()
+        if (round === 0) continue
+        costs.new[kind].push(first.cpu / first.operations)
+        costs.again[kind].push(refresh.cpu / refresh.operations)
+      }
+    this.#sample('digest', median(costs.new.secured) - median(costs.new.plain))
+    this.#sample('digestRefresh', median(costs.again.secured) - median(costs.again.plain))
   }
 
   async #churn(language: LanguageName, [cpu, rate, p99]: readonly [RowKey, RowKey, RowKey]): Promise<void> {
-    const { seconds, window, lamps } = this.#sizes
+    const { seconds, window, lamps, warmSeconds, warmNotifies } = this.#sizes
     await this.#prepare(language, [{ lamps, watchers: WATCHERS_A_LAMP }], 'p')
-    await this.#ask({ do: 'churn', seconds: seconds / 5, window })
+    await this.#ask({ do: 'churn', seconds: warmSeconds, window, most: warmNotifies })
     const top = await this.#ask({ do: 'churn', seconds, window })
     this.#sample(cpu, top.cpu / top.operations)
     this.#sample(rate, top.operations / top.seconds)
@@ -100,27 +175,58 @@ export class Session {
       { lamps: 1, watchers: many },
     ]
     await this.#prepare('dialogs', layout, 'p')
-    await this.#ask({ do: 'fan-out', lamp: 0, rounds: 2 })
+    await this.#ask({ do: 'fan-out', lamp: 0, rounds: 4 * rounds })
+    await this.#ask({ do: 'fan-out', lamp: 1, rounds })
     const short = median((await this.#ask({ do: 'fan-out', lamp: 0, rounds })).lasts)
     this.#sample('few', short)
     const long = median((await this.#ask({ do: 'fan-out', lamp: 1, rounds: Math.min(3, rounds) })).lasts)
     this.#sample('many', long)
     this.#sample('growth', (long / short) * (10 / (many / few)))
-    await this.#restart(long * ((few + many) / many))
   }
 
-  /** Against the milliseconds that as many NOTIFYs took in a fan-out. */
-  async #restart(fanOut: number): Promise<void> {
-    const { end, begin } = this.#server.again ?? {}
-    if (!end || !begin) return
+  async #restart(): Promise<void> {
+    const { again } = this.#server
+    if (!again) return
+    const { window, crowd, rounds } = this.#sizes
+    const lamps = Math.ceil(crowd / WATCHERS_A_STORED_LAMP)
+    await this.#prepare('dialogs', [{ lamps, watchers: WATCHERS_A_STORED_LAMP }], 'p')
+    const fanOuts: number[] = []
+    for (let round = 0; round < rounds; round++)
+      fanOuts.push((await this.#ask({ do: 'change', window: Math.ceil(window / 4) })).seconds * MILLI)
     const stall = await this.#server.longestStall()
     if (stall !== undefined) this.#sample('stall', stall)
-    await end()
+    await again.end()
     await this.#ask({ do: 'forget' })
-    await begin()
-    const back = await this.#ask({ do: 'restored' })
-    this.#sample('restart', median(back.lasts))
-    this.#sample('restartRatio', median(back.lasts) / fanOut)
+    await again.begin()
+    const back = median((await this.#ask({ do: 'restored' })).lasts)
+    this.#sample('restart', back)
+    // The first ones warmed it.
+    this.#sample('restartRatio', back / median(fanOuts.slice(-3)))
+  }
+
+  /** Everything at once, at half of what it can; `rows` in the order of Recovery. */
+  async #kill(grace: number, rows: readonly (RowKey | undefined)[]): Promise<void> {
+    const { again, pids } = this.#server
+    const [pid] = pids
+    if (!again || pid === undefined) return
+    const { window, subscriptions, seconds, killSeconds } = this.#sizes
+    const lamps = Math.ceil(subscriptions / WATCHERS_A_LAMP)
+    await this.#prepare('dialogs', [{ lamps, watchers: 2 * WATCHERS_A_LAMP }], 'p', { subscribed: false })
+    const first = await this.#ask({ do: 'subscribe', window, each: WATCHERS_A_LAMP, expires: FIRST_EXPIRES })
+    const top = await this.#ask({ do: 'churn', seconds, window })
+    // Three kinds of load, each at a sixth of what it could do alone.
+    const exchanges = first.operations / first.seconds / 6
+    const rates = { changes: top.changes / top.seconds / 6, refreshes: exchanges, arrivals: exchanges, departures: 0 }
+    await this.#ask({ do: 'kill', seconds: killSeconds, rates, pid }, [])
+    await again.end()
+    await again.begin()
+    const { recovery } = await this.#ask({ do: 'recover', window, grace })
+    if (!recovery) return
+    const { known, lost, young, refreshesLost, reused } = recovery
+    for (const [index, value] of [known, lost, young, refreshesLost, reused].entries()) {
+      const row = rows[index]
+      if (row) this.#sample(row, value)
+    }
   }
 
   async #overload(): Promise<void> {
@@ -143,17 +249,22 @@ export class Session {
     }
   }
 
-  /** Phones whose lamps have a state, and with `subscribed` all subscriptions. */
-  async #prepare(language: LanguageName, layout: OfficeSettings['layout'], prefix: string, subscribed = true) {
+  /** Phones whose lamps have a state, and all subscriptions, if nothing else is said. */
+  async #prepare(
+    language: LanguageName,
+    layout: OfficeSettings['layout'],
+    prefix: string,
+    { subscribed = true, phones }: { readonly subscribed?: boolean; readonly phones?: string | undefined } = {},
+  ): Promise<void> {
     const { address } = this.#server
     const { window } = this.#sizes
-    await this.#ask({ do: 'open', office: { server: address, language, layout, prefix, pbx: this.#pbx } })
+    await this.#ask({ do: 'open', office: { server: address, language, layout, prefix, pbx: this.#pbx, phones } })
     await this.#ask({ do: 'change', window })
     if (subscribed) await this.#ask({ do: 'subscribe', window })
   }
 
-  async #ask(order: Order): Promise<Outcome> {
-    const outcome = await this.#generator.ask(order, this.#server.pids)
+  async #ask(order: Order, pids = this.#server.pids): Promise<Outcome> {
+    const outcome = await this.#generator.ask(order, pids)
     if (this.#fault === '' && outcome.faults !== '') this.#fault = `${order.do}: ${outcome.faults}`
     // Shorter ones say nothing of a share.
     if (outcome.seconds > 0.5) this.#generatorShare = Math.max(this.#generatorShare, outcome.generator)
@@ -163,4 +274,9 @@ export class Session {
   #sample(row: RowKey, value: number): void {
     this.samples.push({ run: this.#run, server: this.#server.name, row, value, fault: this.#fault })
   }
+}
+
+/** Bytes. */
+function grown({ memory: [before, after] }: Outcome): number {
+  return after - before
 }

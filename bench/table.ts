@@ -12,6 +12,14 @@ export interface Cell {
 
 const LAMPLIGHTERS = ['lamplighter memory', 'lamplighter sqlite'] as const
 const NOT_MEASURED = '–'
+/** Ratios are to Kamailio in memory, whatever the store. */
+const COMPARED = [
+  'ratio, memory',
+  'ratio, SQLite',
+  'Asterisk (recorded)',
+  'ratio to Asterisk, memory',
+  'ratio to Asterisk, SQLite',
+] as const
 
 export class Results {
   readonly #cells = new Map<string, { byRun: number[]; fault: string }>()
@@ -38,6 +46,13 @@ export class Results {
     const ours = this.#median(row, server)
     const theirs = against && this.#median(against.row, against.server)
     return ours === undefined || !theirs ? undefined : ours / theirs
+  }
+
+  /** Against what Asterisk took. */
+  ratioToAsterisk(row: RowKey, server: ServerName): number | undefined {
+    const { asterisk } = rowOf(row)
+    const ours = this.#median(row, server)
+    return ours === undefined || asterisk === undefined ? undefined : ours / asterisk
   }
 
   /** Of Lamplighter in memory (0) and with SQLite (1): whether the goal is reached; undefined where nothing says so. */
@@ -67,8 +82,8 @@ export class Results {
 /** Markdown. */
 export function printTable(results: Results, servers: readonly ServerName[]): string {
   const lines: string[][] = [
-    ['work', ...servers, 'ratio, memory', 'ratio, SQLite', 'Asterisk (recorded)'],
-    ['---', ...servers.map(() => '---'), '---', '---', '---'],
+    ['work', ...servers, ...COMPARED],
+    Array.from({ length: 1 + servers.length + COMPARED.length }, () => '---'),
   ]
   for (const key of ROW_KEYS) {
     const cells = servers.map((server) => results.cell(key, server))
@@ -81,6 +96,8 @@ export function printTable(results: Results, servers: readonly ServerName[]): st
       goal(results, key, 0),
       goal(results, key, 1),
       asterisk,
+      asteriskGoal(results, key, 0),
+      asteriskGoal(results, key, 1),
     ])
   }
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n')
@@ -90,11 +107,12 @@ function printCell(cell: Cell | undefined, { unit }: Row): string {
   if (!cell) return NOT_MEASURED
   if (cell.fault !== '') return '**failed**'
   const [low, middle, high] = [Math.min(...cell.values), median(cell.values), Math.max(...cell.values)]
+  if (unit === 'count') return low === high ? count(middle) : `${count(middle)} (${count(low)}–${count(high)})`
   const spread = cell.values.length > 1 ? ` (${figure(low)}–${figure(high)})` : ''
   return `${figure(middle)}${unit === 'ratio' ? '' : ` ${unit}`}${spread}`
 }
 
-/** `0.42 of 0.50 ✓`: the ratio, or the value where there is none, what is to be reached, and whether it is. */
+/** `0.42, at most 0.5: yes`: the ratio, or the value where there is none, what is to be reached, and whether it is. */
 function goal(results: Results, key: RowKey, which: 0 | 1): string {
   const { against, goals } = rowOf(key)
   const ratio = against ? results.ratio(key, LAMPLIGHTERS[which]) : undefined
@@ -102,7 +120,22 @@ function goal(results: Results, key: RowKey, which: 0 | 1): string {
   if (!goals) return said || NOT_MEASURED
   const reached = results.reached(key, which)
   if (reached === undefined) return NOT_MEASURED
-  return `${said === '' ? '' : `${said}, `}at most ${goals[which]}: ${reached ? 'yes' : '**no**'}`
+  return `${said === '' ? '' : `${said}, `}${verdict(goals[which], reached)}`
+}
+
+function asteriskGoal(results: Results, key: RowKey, which: 0 | 1): string {
+  const ratio = results.ratioToAsterisk(key, LAMPLIGHTERS[which])
+  if (ratio === undefined) return NOT_MEASURED
+  const most = rowOf(key).asteriskGoals?.[which]
+  return most === undefined ? ratio.toFixed(2) : `${ratio.toFixed(2)}, ${verdict(most, ratio <= most)}`
+}
+
+function verdict(most: number, reached: boolean): string {
+  return `at most ${most}: ${reached ? 'yes' : '**no**'}`
+}
+
+function count(value: number): string {
+  return Math.round(value).toLocaleString('en-US')
 }
 
 function figure(value: number): string {

@@ -21,6 +21,7 @@ export interface Head {
   state: string
   expires: string
   entityTag: string
+  challenge: string
   length: number
 }
 
@@ -44,6 +45,7 @@ export function readHead(text: string, bodyAt: number): Head {
     state: '',
     expires: '',
     entityTag: '',
+    challenge: '',
     length: -1,
   }
   let at = text.indexOf('\r\n') + 2
@@ -95,6 +97,9 @@ function keep(head: Head, name: string, value: string): void {
       break
     case 'sip-etag':
       head.entityTag = value
+      break
+    case 'www-authenticate':
+      head.challenge = value
       break
     case 'content-length':
     case 'l':

@@ -1,6 +1,6 @@
 /** The parser and the serializer, on the messages of a SUBSCRIBE exchange. */
 import type { SipRequest } from '../../core/sip/contract.ts'
-import { parseMessage } from '../../core/sip/message.ts'
+import { type ParsedRequest, parseMessage } from '../../core/sip/message.ts'
 import { Origin } from '../../core/sip/origin.ts'
 import { RequestTemplate } from '../../core/sip/write-request.ts'
 import { writeResponse } from '../../core/sip/write-response.ts'
@@ -73,7 +73,7 @@ export function messageTimings(): Timing[] {
   ]
 }
 
-export function parsedSubscribe(): SipRequest {
+export function parsedSubscribe(): ParsedRequest {
   const message = parseMessage(SUBSCRIBE)
   if (message.kind !== 'request') throw new Error('the SUBSCRIBE of the benchmark is malformed')
   return message

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
-import { needTool } from '../support/tools.ts'
+import { familyOf } from '../../bench/process-cost.ts'
+import { needTool, until } from '../support/tools.ts'
 
 const BENCH = fileURLToPath(new URL('../../bench/run.ts', import.meta.url))
 const SERVERS = 'lamplighter sqlite,kamailio memory'
@@ -20,8 +22,18 @@ async function bench(...args: string[]): Promise<{ code: number | null; said: st
   return { code, said }
 }
 
+/** Cells behind the title of each row. */
+function readRows(markdown: string): Map<string, string[]> {
+  const lines = markdown.split('\n').filter((line) => line.startsWith('| '))
+  return new Map(
+    lines
+      .map((line) => line.split('|').map((cell) => cell.trim()))
+      .map(([, title = '', ...cells]): [string, string[]] => [title, cells]),
+  )
+}
+
 describe('bench', function () {
-  this.timeout(90_000)
+  this.timeout(120_000)
   let directory: string
 
   before(function () {
@@ -34,17 +46,11 @@ describe('bench', function () {
 
   it('loads both servers, finds every lamp right, and writes the table', async () => {
     const file = join(directory, 'results.md')
-    const only = 'exchange,messages,devices,fan-out,overload'
+    const only = 'exchange,messages,devices,fan-out,overload,restart,kill,kill-through,digest'
     const small = ['--quick', '--sources', '--only', only, '--servers', SERVERS, '--output', file]
     const { code, said } = await bench(...small)
     expect(code, said).to.equal(0)
-    const rows = new Map(
-      readFileSync(file, 'utf8')
-        .split('\n')
-        .filter((line) => line.startsWith('| '))
-        .map((line) => line.split('|').map((cell) => cell.trim()))
-        .map(([, title = '', ...cells]) => [title, cells]),
-    )
+    const rows = readRows(readFileSync(file, 'utf8'))
     const ours = (title: string): string => rows.get(title)?.[0] ?? 'no such row'
     const theirs = (title: string): string => rows.get(title)?.[1] ?? 'no such row'
     for (const title of ['SUBSCRIBE, 200, NOTIFY, 200: CPU', 'refresh, 200, NOTIFY, 200: CPU']) {
@@ -52,10 +58,36 @@ describe('bench', function () {
     }
     expect(ours('one lamp, ten times as many: last NOTIFY')).to.match(/^[1-9][\d.,]* ms$/)
     expect(theirs('one lamp, ten times as many: last NOTIFY')).to.match(/^[1-9][\d.,]* ms$/)
+    expect(ours('memory of a subscription (Pss), of five times as many')).to.match(/kB$/)
+    expect(ours('digest on each refresh: CPU more')).to.match(/µs$/)
+    for (const kill of ['kill -9 under load', 'kill -9 with subs_db_mode 1']) {
+      expect(ours(`${kill}: subscriptions at that moment`), kill).to.match(/^[1-9]\d*$/)
+      expect(ours(`${kill}: unknown afterwards`), kill).to.equal('0')
+      expect(ours(`${kill}: NOTIFYs with a used CSeq`), kill).to.equal('0')
+    }
     expect(ours('restart: last restored NOTIFY')).to.match(/^[1-9][\d.,]* ms$/)
     expect(ours('DeviceStateChanged over ARI → NOTIFY: CPU')).to.match(/^[1-9][\d.,]* µs$/)
     expect(theirs('DeviceStateChanged over ARI → NOTIFY: CPU')).to.equal('–')
     expect(ours('changes over ARI at twice what can be sent: last NOTIFY after the last change')).to.match(/ ms$/)
+  })
+
+  it('loads Kamailio on SQLite', async function () {
+    needTool(this, 'sqlite3')
+    const { code, said } = await bench('--quick', '--only', 'churn', '--servers', 'kamailio sqlite')
+    expect(code, said).to.equal(0)
+    expect(said).to.match(/\| churn of dialog-info, a NOTIFY: CPU \| [\d.]+ µs \|/)
+  })
+
+  it('leaves no server behind when it is ended by a signal', async () => {
+    const args = ['--quick', '--sources', '--only', 'messages', '--servers', 'lamplighter memory', '--runs', '9']
+    const child = spawn(process.execPath, ['--import', 'tsx', BENCH, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const ended = once(child, 'exit')
+    let family: number[] = []
+    // The generator, the server, and the helper of tsx.
+    await until('a server', () => (family = familyNow(child.pid ?? 0)).some(isServer), 20_000)
+    child.kill('SIGTERM')
+    expect(await ended).to.deep.equal([143, null])
+    await until('the end of all processes', () => family.every((pid) => commandOf(pid) === ''), 10_000)
   })
 
   it('says what it does not understand', async () => {
@@ -64,3 +96,25 @@ describe('bench', function () {
     expect(said).to.contain('--only nothing: there is exchange, churn')
   })
 })
+
+/** None where one of them ended while they were counted. */
+function familyNow(pid: number): number[] {
+  try {
+    return familyOf(pid)
+  } catch {
+    return []
+  }
+}
+
+function isServer(pid: number): boolean {
+  return commandOf(pid).includes('core/cli.ts')
+}
+
+/** Empty for one that has ended, though its parent may not know yet. */
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1')
+  } catch {
+    return ''
+  }
+}
