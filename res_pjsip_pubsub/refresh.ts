@@ -68,16 +68,13 @@ function renew(
   notifier: NotifierServices,
 ): NotifierSubscription {
   const silent = isSilent(tx, subscription, notifier)
-  tx.answer({
-    ...(instead ?? commonAnswer(silent, subscription, notifier)),
-    headers: [
-      ['Expires', String(seconds)],
-      ...requiredOf(subscription.list),
-      ...tag(silent, subscription),
-      ...(instead?.headers ?? []),
-    ],
-    dialog: subscription.dialog,
-  })
+  const { status, reason, headers, body, contentType } = instead ?? commonAnswer(silent, subscription, notifier)
+  const lines: HeaderLine[] = [['Expires', String(seconds)]]
+  if (subscription.list) lines.push(...requiredOf(subscription.list))
+  const entityTag = silent ? subscription.entityTag() : undefined
+  if (entityTag !== undefined) lines.push(['SIP-ETag', entityTag])
+  if (headers) lines.push(...headers)
+  tx.answer({ status, reason, headers: lines, body, contentType, dialog: subscription.dialog })
   if (seconds === 0) {
     of?.subscriptionTerminated?.(subscription, tx.request)
     if (silent) subscription.drop('the watcher ended it and has its last state')
@@ -89,8 +86,13 @@ function renew(
   return subscription
 }
 
+const SILENT: ResponseData = { status: 204, reason: 'No Notification' }
+const OK: ResponseData = { status: 200 }
+const ACCEPTED: ResponseData = { status: 202 }
+
 function commonAnswer(silent: boolean, { event }: NotifierSubscription, { settings }: NotifierServices): ResponseData {
-  return silent ? { status: 204, reason: 'No Notification' } : { status: accepted(event, settings()) }
+  if (silent) return SILENT
+  return accepted(event, settings()) === 200 ? OK : ACCEPTED
 }
 
 /** A dialog of ours with this usage, and the one who made it. Anything else is to subscribe anew. */
@@ -119,9 +121,4 @@ function isSilent(
   notifier: NotifierServices,
 ): boolean {
   return notifier.compat() === 'rfc' && subscription.matches(request.header('Suppress-If-Match'))
-}
-
-function tag(silent: boolean, subscription: NotifierSubscription): HeaderLine[] {
-  const entityTag = silent ? subscription.entityTag() : undefined
-  return entityTag === undefined ? [] : [['SIP-ETag', entityTag]]
 }

@@ -141,8 +141,14 @@ class ParsedMessage {
     const number = headerNumber(name)
     if (number !== 0 && this.#head.count(number) === 0) return NOTHING
     const lines = this.#head.allNamed(name)
-    if (!isListHeader(number)) return lines.map((line) => this.#read(line))
-    return lines.flatMap((line) => splitList(this.#read(line)))
+    const isList = isListHeader(number)
+    const values: string[] = []
+    for (const line of lines) {
+      const value = this.#read(line)
+      if (isList && value.includes(',')) values.push(...splitList(value))
+      else values.push(value)
+    }
+    return values
   }
 
   /** The lines of a header as they were received: unfolded, one character per byte, comma lists not taken apart. */
@@ -247,6 +253,15 @@ function parseCseq(value: string): Cseq {
   return isToken(method) ? { number, method } : NO_CSEQ
 }
 
+function parseAll(values: readonly string[]): readonly NameAddr[] {
+  const parsed: NameAddr[] = []
+  for (const value of values) {
+    const one = parseNameAddr(value)
+    if (one) parsed.push(one)
+  }
+  return parsed
+}
+
 export class ParsedRequest extends ParsedMessage implements SipRequest {
   readonly kind = 'request'
   readonly method: string
@@ -267,7 +282,7 @@ export class ParsedRequest extends ParsedMessage implements SipRequest {
   }
 
   get contacts(): readonly NameAddr[] {
-    this.#contacts ??= this.contactValues.flatMap((value) => parseNameAddr(value) ?? [])
+    this.#contacts ??= parseAll(this.contactValues)
     return this.#contacts
   }
 
