@@ -13,22 +13,33 @@ export function detached(text: string): string {
   return scratch.toString('utf8', 0, scratch.write(text, 0, 'utf8'))
 }
 
-/** Texts that come again and again, as the names of what is watched: equal ones become one, as far as they are remembered. */
+/**
+ * Texts that come again and again, as the names of what is watched: equal ones become one, as far as they are remembered.
+ * Each has one place, where the last that had it is found; nothing is allocated for what is not found.
+ */
 export class SharedTexts {
-  readonly #most: number
-  #texts = new Map<string, string>()
+  readonly #mask: number
+  readonly #places: string[]
 
-  /** `most`: how many are remembered. */
-  constructor(most: number) {
-    this.#most = most
+  /** `places`: a power of two. */
+  constructor(places: number) {
+    this.#mask = places - 1
+    this.#places = Array.from({ length: places }, () => '')
   }
 
   of(text: string): string {
-    const known = this.#texts.get(text)
-    if (known !== undefined) return known
-    if (this.#texts.size >= this.#most) this.#texts = new Map()
+    const place = hashOf(text) & this.#mask
+    const known = this.#places[place]
+    if (known === text) return known
     const kept = detached(text)
-    this.#texts.set(kept, kept)
+    this.#places[place] = kept
     return kept
   }
+}
+
+/** As FNV-1a mixes characters into a number of 32 bits. `seed`: where others are not to choose what falls together. */
+export function hashOf(text: string, seed = 0): number {
+  let number = seed ^ text.length
+  for (let at = 0; at < text.length; at++) number = Math.imul(number ^ text.charCodeAt(at), 0x01000193)
+  return number ^ (number >>> 15)
 }

@@ -11,6 +11,7 @@ import type { EventPackage, Found, ResponseData, Watcher } from './contract.ts'
 import { WANT } from './delivery.ts'
 import { eventOf } from './event-name.ts'
 import { grant, refuseExpires } from './expires.ts'
+import type { GrantedLines } from './granted.ts'
 import { assertedUri, plainUri } from './identity.ts'
 import { requiredOf } from './lists/facts.ts'
 import { ListSource } from './lists/source.ts'
@@ -38,6 +39,7 @@ export interface NotifierServices extends Services {
   readonly registry: Registry
   readonly subscriptions: Subscriptions
   readonly lists: ResourceLists
+  readonly granted: GrantedLines
   readonly ignoreUriUserOptions: () => boolean
   readonly authorize: (asked: Asked, restored?: boolean) => Decision | Promise<Decision>
   /** Somebody wanted to watch and may not. */
@@ -295,14 +297,18 @@ function start(
   const { tx, request } = ask
   const settings = notifier.settings()
   notifier.statusChanged(subscription)
-  // RFC 6665 8.2.2: answers that make a dialog name the events there are.
-  const events = notifier.compat() === 'rfc' ? refusal.listHeader('Allow-Events', notifier.registry.events) : []
+  const isRfc = notifier.compat() === 'rfc'
+  const { granted, registry } = notifier
+  const lines = isRfc ? granted.made(seconds, registry.events) : granted.refreshed(seconds)
   tx.answer({
     status: accepted(ask.event, settings),
-    headers: [['Expires', String(seconds)], ...requiredOf(subscription.list), ...events],
+    reason: undefined,
+    headers: subscription.isList ? [...lines, ...requiredOf(subscription.list)] : lines,
+    body: undefined,
+    contentType: undefined,
     dialog: subscription.dialog,
   })
-  const condition = notifier.compat() === 'rfc' ? request.header('Suppress-If-Match') : undefined
+  const condition = isRfc ? request.header('Suppress-If-Match') : undefined
   if (seconds === 0) {
     subscription.fetched(source, condition)
     return subscription
@@ -322,7 +328,7 @@ function start(
 function contestOthers(anew: NotifierSubscription, ask: Ask, { settings, subscriptions }: NotifierServices): void {
   if (!settings().replace_same_contact) return
   const others = subscriptions.ofPhone(anew, anew)
-  others.forEach((other, at) => contest(other, ask, ask.takesPlace && at === 0))
+  if (others.length > 0) others.forEach((other, at) => contest(other, ask, ask.takesPlace && at === 0))
 }
 
 /** What the phone that asks has for the same thing, oldest first. */

@@ -3,6 +3,7 @@
  * all that would be the longest that is kept of a subscription; whoever has the same number is compared.
  */
 import { randomInt } from 'node:crypto'
+import { hashOf } from '../core/text.ts'
 import type { SubscriptionFacts } from './subscription-facts.ts'
 
 /** Phones behind one border controller have its host and port in their contacts, and are told apart by who they are. */
@@ -50,7 +51,7 @@ export class PhoneIndex<Member extends PhoneFacts & { nextOfPhone: Member | unde
   }
 
   #numberOf({ watcher, resource, contactKey }: PhoneFacts): number {
-    return mixed(mixed(mixed(this.#seed, contactKey), resource), watcher) & 0x3fffffff
+    return hashOf(watcher, hashOf(resource, hashOf(contactKey, this.#seed))) & 0x3fffffff
   }
 }
 
@@ -63,11 +64,4 @@ function isSame(one: PhoneFacts, other: PhoneFacts): boolean {
     one.contactKey === other.contactKey &&
     one.watcher === other.watcher
   )
-}
-
-/** As FNV-1a mixes characters into a number. */
-function mixed(seed: number, text: string): number {
-  let number = seed ^ text.length
-  for (let at = 0; at < text.length; at++) number = Math.imul(number ^ text.charCodeAt(at), 0x01000193)
-  return number ^ (number >>> 15)
 }

@@ -17,6 +17,7 @@ import type {
 } from './contract.ts'
 import { WANT } from './delivery.ts'
 import type { Verdict } from './failure-rule.ts'
+import { GrantedLines } from './granted.ts'
 import { nameKey } from './identity.ts'
 import type { PresenceRequest } from './kamailio/contract.ts'
 import { Facts } from './kamailio/facts.ts'
@@ -251,7 +252,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
 
   /** Where servers share a database, a phone may ask any of them. */
   #takeOver(request: SipRequest): Promise<void> | undefined {
-    return this.#storage.claim(dialogIdOf(request))?.then((row) => row && this.#restorer?.take(row))
+    return this.#storage.claim?.(dialogIdOf(request))?.then((row) => row && this.#restorer?.take(row))
   }
 
   #advertised(): HeaderLine[] {
@@ -274,6 +275,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       subscriptions: this.subscriptions,
       ignoreUriUserOptions: () => this.#core.endpoints.global.ignore_uri_user_options,
       lists: this.lists,
+      granted: new GrantedLines(),
       bodyOf: (state, subscription) => this.#watcherBodies.bodyOf(state, subscription),
       partOf: (state, since, subscription) => this.#watcherBodies.partOf(state, since, subscription),
       authorize: (asked, restored) => this.watching.of(asked, restored),

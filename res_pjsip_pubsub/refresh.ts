@@ -69,11 +69,9 @@ function renew(
 ): NotifierSubscription {
   const silent = isSilent(tx, subscription, notifier)
   const { status, reason, headers, body, contentType } = instead ?? commonAnswer(silent, subscription, notifier)
-  const lines: HeaderLine[] = [['Expires', String(seconds)]]
-  if (subscription.list) lines.push(...requiredOf(subscription.list))
-  const entityTag = silent ? subscription.entityTag() : undefined
-  if (entityTag !== undefined) lines.push(['SIP-ETag', entityTag])
-  if (headers) lines.push(...headers)
+  let lines = notifier.granted.refreshed(seconds)
+  if (silent || subscription.isList || headers)
+    lines = [...lines, ...requiredOf(subscription.list), ...tag(silent, subscription), ...(headers ?? [])]
   tx.answer({ status, reason, headers: lines, body, contentType, dialog: subscription.dialog })
   if (seconds === 0) {
     of?.subscriptionTerminated?.(subscription, tx.request)
@@ -81,7 +79,7 @@ function renew(
     else subscription.terminate('timeout')
     return subscription
   }
-  subscription.refreshed(subscription.expires, endpoint, { silent })
+  subscription.refreshed(endpoint, silent)
   notifier.renewed(subscription)
   return subscription
 }
@@ -121,4 +119,9 @@ function isSilent(
   notifier: NotifierServices,
 ): boolean {
   return notifier.compat() === 'rfc' && subscription.matches(request.header('Suppress-If-Match'))
+}
+
+function tag(silent: boolean, subscription: NotifierSubscription): HeaderLine[] {
+  const entityTag = silent ? subscription.entityTag() : undefined
+  return entityTag === undefined ? [] : [['SIP-ETag', entityTag]]
 }

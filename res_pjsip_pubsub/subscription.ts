@@ -164,18 +164,18 @@ export class NotifierSubscription
     this.#services.lost(this)
   }
 
-  /** It is about to be refreshed: the store is to have that before the watcher has. */
+  /** It is about to be `refreshed`: the store is to have that first. A timer that runs out too soon finds its new time. */
   extend(expires: number): void {
+    const isSooner = expires < this.#expires
     this.#expires = expires
-    this.#arm()
+    if (isSooner) this.#arm()
   }
 
   /** RFC 6665 4.2.1.1. The NOTIFY that follows is left out where the watcher has the state already (RFC 5839 6.3). */
-  refreshed(expires: number, endpoint: Endpoint, { silent = false }: { silent?: boolean } = {}): void {
-    this.extend(expires)
+  refreshed(endpoint: Endpoint, isSilent: boolean): void {
     this.endpointChanged(endpoint)
-    if (!silent) this.#delivery.want(WANT.forced)
-    else this.#delivery.wake()
+    if (isSilent) this.#delivery.wake()
+    else this.#delivery.want(WANT.forced)
   }
 
   /** The endpoint's options were read again. In another context its extension is another one. */

@@ -116,10 +116,6 @@ export class CachedStorage implements SubscriptionStorage {
     return this.#through ? this.#store.durable() : undefined
   }
 
-  claim(): undefined {
-    return undefined
-  }
-
   clean(isLive: (dialogId: string) => boolean): Promise<number> {
     return cleanRows(this.#table, this.#settings.now(), isLive)
   }

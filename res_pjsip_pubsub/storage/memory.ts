@@ -8,7 +8,6 @@ export const memoryStorage: SubscriptionStorage = {
   restored: () => undefined,
   mayNotify: () => true,
   forget: () => undefined,
-  claim: () => undefined,
   clean: async () => 0,
   close: async () => undefined,
 }

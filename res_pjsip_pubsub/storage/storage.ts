@@ -40,8 +40,8 @@ export interface SubscriptionStorage {
   mayNotify(subscription: NotifierSubscription): boolean
   /** Its row is of no use any more. */
   forget(dialogId: string): Saved
-  /** Takes over from another server what a request in this dialog is for; undefined where nobody has it. */
-  claim(dialogId: string): Promise<StoredRow | undefined> | undefined
+  /** Takes over from another server what a request in this dialog is for; undefined where nobody has it. Absent where there is no other. */
+  claim?(dialogId: string): Promise<StoredRow | undefined> | undefined
   /** Deletes rows whose time is over and that nobody took away, as of a server that was ended. Resolves with their number. */
   clean(isLive: (dialogId: string) => boolean): Promise<number>
   /** Rows as they should be found at the next start, or by another server. Resolves when they are on disk. */

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import * as fc from 'fast-check'
-import { detached, SharedTexts } from '../../core/text.ts'
+import { detached, hashOf, SharedTexts } from '../../core/text.ts'
 
 setFlagsFromString('--expose-gc')
 const collect: () => void = runInNewContext('gc')
@@ -32,6 +32,11 @@ describe('texts that are kept', () => {
   it('are remembered as far as there is room', () => {
     const shared = new SharedTexts(2)
     for (const text of ['one', 'two', 'three', 'one', 'four']) expect(shared.of(text)).to.equal(text)
+  })
+
+  it('have hashes that depend on each character, and on a seed', () => {
+    const hashes = ['sip:1@a', 'sip:2@a', 'sip:1@b', 'sip:1@a ', ''].map((text) => hashOf(text))
+    expect(new Set([...hashes, hashOf('sip:1@a', 7)]).size).to.equal(6)
   })
 })
 

@@ -186,7 +186,8 @@ const step: fc.Arbitrary<readonly [string, Step]> = fc.oneof(
     (w: World) => {
       if (w.ended.length > 0) return
       w.dialog.reachable = true
-      w.subscription.refreshed(w.time + 600_000, w.subscription.endpoint)
+      w.subscription.extend(w.time + 600_000)
+      w.subscription.refreshed(w.subscription.endpoint, false)
     },
   ] as const),
   fc.constant(['notify', (w: World) => w.subscription.notify()] as const),
