@@ -79,12 +79,11 @@ async function readPage(
       ? `iif(typeof(${quote(column)}) = 'blob', NULL, ${quote(column)})`
       : `${quote(column)} - ${by}`
   })
-  const given = `rowid AS ${quote(ROWID)}, json_array(${cells.join(', ')}) AS cells`
   const sums = Object.entries(add ?? {}).map(([column, by]) => `${quote(column)} = ${quote(column)} + ${by}`)
+  // Two statements: what one returns of the rows it updates is kept in a table of its own, for twice the time of both.
+  if (sums.length > 0) await database.run(`UPDATE ${table} SET ${sums.join(', ')} WHERE rowid IN (${which})`, [after])
   const found = await database.all(
-    sums.length === 0
-      ? `SELECT ${given} FROM ${table} WHERE rowid IN (${which})`
-      : `UPDATE ${table} SET ${sums.join(', ')} WHERE rowid IN (${which}) RETURNING ${given}`,
+    `SELECT rowid AS ${quote(ROWID)}, json_array(${cells.join(', ')}) AS cells FROM ${table} WHERE rowid IN (${which}) ORDER BY rowid`,
     [after],
   )
   if (found.length === 0) return undefined
@@ -92,6 +91,6 @@ async function readPage(
   return {
     rows,
     added: sums.length > 0,
-    last: found.reduce((last, row) => Math.max(last, Number(row[ROWID])), after),
+    last: Number(found.at(-1)?.[ROWID]),
   }
 }

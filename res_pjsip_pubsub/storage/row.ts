@@ -226,25 +226,34 @@ export function readDialogRecord(json: string): DialogRecord | undefined {
   return isDialogRecord(read) ? read : undefined
 }
 
-const TEXTS = ['callId', 'localTag', 'remoteTag', 'localUri', 'remoteUri', 'remoteTarget', 'transport'] as const
-const NUMBERS = ['localCseq', 'remoteCseq'] as const
-const FLAGS = ['secure', 'followFlow'] as const
-
 function isDialogRecord(read: unknown): read is DialogRecord {
   if (!isObject(read)) return false
-  const { routeSet, protocol, remote, contact } = read
+  const { callId, localTag, remoteTag, localUri, remoteUri, remoteTarget, transport } = read
+  const { localCseq, remoteCseq, secure, followFlow, routeSet, protocol, remote, contact } = read
   return (
-    TEXTS.every((name) => typeof read[name] === 'string') &&
-    NUMBERS.every((name) => Number.isSafeInteger(read[name])) &&
-    FLAGS.every((name) => typeof read[name] === 'boolean') &&
+    isText(callId) &&
+    isText(localTag) &&
+    isText(remoteTag) &&
+    isText(localUri) &&
+    isText(remoteUri) &&
+    isText(remoteTarget) &&
+    isText(transport) &&
+    Number.isSafeInteger(localCseq) &&
+    Number.isSafeInteger(remoteCseq) &&
+    typeof secure === 'boolean' &&
+    typeof followFlow === 'boolean' &&
     Array.isArray(routeSet) &&
-    routeSet.every((route) => typeof route === 'string') &&
+    routeSet.every(isText) &&
     (protocol === 'UDP' || protocol === 'TCP' || protocol === 'TLS') &&
-    (contact === undefined || typeof contact === 'string') &&
+    (contact === undefined || isText(contact)) &&
     isObject(remote) &&
-    typeof remote['address'] === 'string' &&
+    isText(remote['address']) &&
     Number.isSafeInteger(remote['port'])
   )
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string'
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
