@@ -287,10 +287,9 @@ export function fromWire(bytes: string): string {
   return isAscii(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString('utf8')
 }
 
-// One look at each character: there is nothing to backtrack to.
-const NOT_ASCII = /[^\0-\x7f]/
-function isAscii(text: string): boolean {
-  return !NOT_ASCII.test(text)
+/** Of a text, or of bytes as characters. */
+export function isAscii(text: string): boolean {
+  return Buffer.byteLength(text) === text.length
 }
 
 function classOf(characters: string): Uint8Array {

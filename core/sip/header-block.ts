@@ -1,5 +1,5 @@
 /** The header lines of a message: where each is, found in one pass; their values, unfolded when they are asked for. */
-import { isSpace, isTokenCode, trimSpace } from './grammar.ts'
+import { isAscii, isSpace, isTokenCode, trimSpace } from './grammar.ts'
 import { HEADER_COUNT, hashName, headerNumber, numberInText } from './headers.ts'
 
 export interface ParseLimits {
@@ -51,8 +51,7 @@ export class HeaderBlock {
   readonly #id: number
   readonly #from: number
   readonly #limits: ParseLimits
-  /** Every byte is a character of its own, in UTF-8 too. */
-  readonly isAscii: boolean
+  #isAscii: boolean | undefined
   readonly #isFolded: boolean
 
   constructor(text: string, from: number, limits: ParseLimits) {
@@ -64,8 +63,13 @@ export class HeaderBlock {
     owner = this.#id
     this.problem = typeof stopped === 'number' ? undefined : stopped
     this.end = typeof stopped === 'number' ? stopped : text.length
-    this.isAscii = bits < 0x80
     this.#isFolded = isFolded
+  }
+
+  /** Every byte is a character of its own, in UTF-8 too. */
+  get isAscii(): boolean {
+    this.#isAscii ??= isAscii(this.text)
+    return this.#isAscii
   }
 
   /** The value of the first line of the header with this number, which is not 0. */
@@ -116,7 +120,6 @@ export class HeaderBlock {
 
 const LF = 10
 const CR = 13
-let bits = 0
 let isFolded = false
 
 /** Fills the tables: the index after the empty line, or what is wrong. */
@@ -124,9 +127,9 @@ function index(text: string, from: number, limits: ParseLimits): number | Header
   for (let at = 0; at < lines; at++) firsts[numbers[at] ?? 0] = -1
   for (let at = 0; at < lines; at++) counts[numbers[at] ?? 0] = 0
   lines = 0
-  bits = 0
   isFolded = false
   const { length } = text
+  let nextCr = text.indexOf('\r', from)
   let at = from
   while (at < length) {
     const first = text.charCodeAt(at)
@@ -141,19 +144,13 @@ function index(text: string, from: number, limits: ParseLimits): number | Header
       if (value === -1) return NO_HEADER
       if (lines > limits.maxHeaders) return without(TOO_MANY)
     }
-    // A loop, as looking for both CR and LF by indexOf costs more.
-    let code = 0
-    let end = value
-    for (; end < length; end++) {
-      code = text.charCodeAt(end)
-      if (code === LF || code === CR) break
-      bits |= code
-    }
-    if (end === length) return isSpace(first) ? NO_END : without(NO_END)
+    let end = text.indexOf('\n', value)
+    if (end === -1) return isSpace(first) ? NO_END : without(NO_END)
     at = end + 1
-    if (code === CR) {
-      if (text.charCodeAt(at) !== LF) return isSpace(first) ? BARE_CR : without(BARE_CR)
-      at++
+    if (nextCr !== -1 && nextCr < value) nextCr = text.indexOf('\r', value)
+    if (nextCr !== -1 && nextCr < end) {
+      end--
+      if (nextCr !== end) return isSpace(first) ? BARE_CR : without(BARE_CR)
     }
     const start = starts[lines - 1] ?? 0
     while (end > start && isSpace(text.charCodeAt(end - 1))) end--
