@@ -18,10 +18,11 @@ export async function subscribeAll(
   })
 }
 
-/** Every watcher unsubscribes, `window` at a time. */
+/** Every watcher that has a subscription ends it, `window` at a time. */
 export async function unsubscribeAll(office: Office, window: number): Promise<void> {
-  await windowed(office.watchers.length, window, (number, done) => {
-    const watcher = office.watchers[number]
+  const watchers = office.watchers.filter(({ granted }) => granted > 0)
+  await windowed(watchers.length, window, (number, done) => {
+    const watcher = watchers[number]
     if (watcher) office.unsubscribe(watcher, done)
   })
 }

@@ -9,6 +9,10 @@ export interface BenchOptions {
   readonly servers: readonly ServerName[]
   readonly sessions: readonly SessionName[]
   readonly sizes: Sizes
+  /** Everything is small. */
+  readonly quick: boolean
+  /** Minutes of a soak in place of the sessions; undefined for none. */
+  readonly soak: number | undefined
   /** Lamplighter from its sources, not as it is built. */
   readonly sources: boolean
   /** Where the results are written, besides the terminal; undefined writes none. */
@@ -24,6 +28,7 @@ export const USAGE = `Usage: npm run bench -- [options]
       --subscriptions N   of the exchange (default 10000)
       --many N            watchers of the lamp that has many (default 10000)
       --seconds N         of each churn (default 5)
+      --soak [MINUTES]    in place of the table: half the load, for so long (default 60), of lamplighter sqlite
       --sources           Lamplighter from its sources, through tsx, not as it is built
       --output FILE       in place of bench/RESULTS.md; none for no file
 `
@@ -32,7 +37,7 @@ export const USAGE = `Usage: npm run bench -- [options]
 export function readOptions(args: readonly string[]): BenchOptions | string {
   try {
     const { values } = parseArgs({
-      args: [...args],
+      args: args.flatMap(soakWithMinutes),
       options: {
         quick: { type: 'boolean' },
         runs: { type: 'string' },
@@ -41,6 +46,7 @@ export function readOptions(args: readonly string[]): BenchOptions | string {
         subscriptions: { type: 'string' },
         many: { type: 'string' },
         seconds: { type: 'string' },
+        soak: { type: 'string' },
         sources: { type: 'boolean' },
         output: { type: 'string' },
       },
@@ -49,7 +55,7 @@ export function readOptions(args: readonly string[]): BenchOptions | string {
     const sizes = quick ? QUICK : FULL
     return {
       runs: numberOf('runs', values.runs, quick ? 1 : 3),
-      servers: namesOf('servers', values.servers, SERVERS),
+      servers: namesOf('servers', values.servers ?? (values.soak && 'lamplighter sqlite'), SERVERS),
       sessions: namesOf('only', values.only, SESSIONS),
       sizes: {
         ...sizes,
@@ -57,12 +63,20 @@ export function readOptions(args: readonly string[]): BenchOptions | string {
         many: numberOf('many', values.many, sizes.many),
         seconds: numberOf('seconds', values.seconds, sizes.seconds),
       },
+      quick,
+      soak: values.soak === undefined ? undefined : numberOf('soak', values.soak, 0),
       sources: values.sources === true,
       output: values.output === 'none' ? undefined : (values.output ?? (quick ? undefined : 'bench/RESULTS.md')),
     }
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
+}
+
+/** An hour, where `--soak` stands alone. */
+function soakWithMinutes(arg: string, index: number, args: readonly string[]): readonly string[] {
+  const next = args[index + 1]
+  return arg === '--soak' && (next === undefined || next.startsWith('--')) ? [arg, '60'] : [arg]
 }
 
 function numberOf(name: string, text: string | undefined, otherwise: number): number {

@@ -9,6 +9,7 @@ import { type BenchOptions, readOptions, USAGE } from './options.ts'
 import type { Sample } from './rows.ts'
 import type { ServerName, ServerUnderLoad } from './server.ts'
 import { isPlayed, OVER_ARI, Session, type SessionName } from './sessions.ts'
+import { soak } from './soak.ts'
 import { printTable, Results } from './table.ts'
 
 endOnSignals()
@@ -20,6 +21,7 @@ async function main(): Promise<number> {
     process.stderr.write(`${options}\n\n${USAGE}`)
     return 2
   }
+  if (options.soak !== undefined) return soakAll(options.soak, options)
   const servers = options.servers.filter(isHere)
   const samples: Sample[] = []
   const before = `${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC; load average before it ${loadNow()}`
@@ -37,6 +39,24 @@ async function main(): Promise<number> {
   }
   process.stdout.write(text)
   return new Results(samples).failures.some((failure) => failure.startsWith('lamplighter')) ? 1 : 0
+}
+
+/** One Lamplighter after the other. */
+async function soakAll(minutes: number, options: BenchOptions): Promise<number> {
+  let failed = false
+  const generator = new Generator()
+  try {
+    for (const name of options.servers.filter((server) => server.startsWith('lamplighter'))) {
+      process.stderr.write(`soak of ${minutes} minutes: ${name}\n`)
+      const { lines, failures } = await soak(minutes, name.endsWith('sqlite'), options, generator)
+      for (const line of lines) process.stdout.write(`${name}: ${line}\n`)
+      for (const failure of failures) process.stdout.write(`${name}: failed: ${failure}\n`)
+      failed ||= failures.length > 0
+    }
+  } finally {
+    await generator.stop()
+  }
+  return failed ? 1 : 0
 }
 
 /** In turns: each session goes through all servers before the next begins. */

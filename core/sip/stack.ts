@@ -156,6 +156,7 @@ class SipStack implements Stack {
     this.#unmeter = [
       metrics.gauge('sip.dialogs', () => this.#dialogs.size),
       metrics.gauge('sip.transactions.client', () => this.#clients.size),
+      metrics.gauge('sip.timers', () => this.#wheel.size),
       metrics.gauge('sip.transactions.server', () => servers.size),
     ]
   }

@@ -4,6 +4,7 @@ import { expect } from 'chai'
 import { devices, dialogs, messages } from '../../bench/lamp-language.ts'
 import { changeAll, subscribeAll } from '../../bench/loads.ts'
 import { Office } from '../../bench/office.ts'
+import { slope } from '../../bench/slope.ts'
 import { type Head, okTo, readHead } from '../../bench/wire.ts'
 import { until } from '../support/tools.ts'
 
@@ -131,6 +132,11 @@ describe('what the load generator checks', () => {
     notifier.status = '500 Server Error'
     await subscribeAll(office, office.watchers, 1)
     expect(office.takeFaults()).to.equal('1 refused (500 Server Error)')
+  })
+
+  it('draws the line through values that scatter', () => {
+    expect([slope([1, 3, 5]), slope([4, 2, 4, 2, 4]), slope([7])]).to.deep.equal([2, 0, 0])
+    expect(slope([10, 9, 12, 11, 14, 13])).to.be.closeTo(0.829, 0.001)
   })
 
   it('reads the number of a state, or that there is none', () => {

@@ -78,6 +78,13 @@ describe('bench', function () {
     expect(said).to.match(/\| churn of dialog-info, a NOTIFY: CPU \| [\d.]+ µs \|/)
   })
 
+  it('soaks a server, and finds nothing left of it', async () => {
+    const { code, said } = await bench('--quick', '--sources', '--soak', '0.15')
+    expect(code, said).to.equal(0)
+    expect(said).to.match(/lamplighter sqlite: \d+ changes a second, [1-9]\d+ NOTIFYs/)
+    expect(said).to.contain('MB in the second half, growing by')
+  })
+
   it('leaves no server behind when it is ended by a signal', async () => {
     const args = ['--quick', '--sources', '--only', 'messages', '--servers', 'lamplighter memory', '--runs', '9']
     const child = spawn(process.execPath, ['--import', 'tsx', BENCH, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
