@@ -12,6 +12,7 @@ import {
   dialogStateOf,
   readDialogInfo,
 } from '../core/documents/dialog-info.ts'
+import { detached } from '../core/text.ts'
 import { element, PrintedXml, printXml, type XmlNode } from '../core/xml.ts'
 import { type Declarations, declaredBy, printCopy } from '../core/xml-copy.ts'
 import type { PublicationHandler, PublishedBody, ReadBody } from '../res_pjsip_pubsub/contract.ts'
@@ -55,7 +56,7 @@ function dialogsOf(root: XmlNode, document: string): PublishedDialogs {
     declared.push(declarations)
     const id = node.attribute('id') ?? ''
     const callId = node.attribute('call-id') ?? ''
-    return new PublishedDialog({ id, callId, state: dialogStateOf(node) ?? 'terminated', text }, { document, index })
+    return new PublishedDialog(id, callId, dialogStateOf(node) ?? 'terminated', detached(text), document, index)
   })
   return { dialogs, ended: NONE_ENDED, declarations: declaredBy(declared) }
 }
@@ -86,7 +87,11 @@ function following(
     : said.dialogs
   const isAnyOver = before.size > 0 || dialogs.some(hasEnded)
   const ended = isAnyOver ? [...new Set([...before, ...dialogs.filter(hasEnded).map(dialogKey)])] : NONE_ENDED
-  return { dialogs, ended: ended.slice(-MOST_ENDED), declarations: said.declarations }
+  return {
+    dialogs,
+    ended: ended.length > MOST_ENDED ? ended.slice(-MOST_ENDED) : ended,
+    declarations: said.declarations,
+  }
 }
 
 function endedBefore(previous: PublishedDialogs | undefined): ReadonlySet<string> {

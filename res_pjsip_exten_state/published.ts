@@ -40,45 +40,34 @@ export interface PublishedPresence {
   readonly activities: readonly string[]
 }
 
-/** Where a dialog was said: in a document, as that many before it. */
-export interface DialogPlace {
-  readonly document: string
-  readonly index: number
-}
-
-interface DialogFacts {
+/**
+ * A dialog that was published. It is kept as a text, which is most often all that is asked of it: one object to hold and
+ * for the collector to move, in place of dozens.
+ */
+export class PublishedDialog {
   readonly id: string
   /** Empty where there is none. */
   readonly callId: string
   readonly state: DialogStateName
   /** As it is printed in a document of ours. */
   readonly text: string
-}
+  readonly #document: string
+  readonly #index: number
 
-/**
- * A dialog that was published. It is kept as a text, which is most often all that is asked of it: one object to hold and
- * for the collector to move, in place of dozens.
- */
-export class PublishedDialog implements DialogFacts {
-  readonly id: string
-  readonly callId: string
-  readonly state: DialogStateName
-  readonly text: string
-  readonly #place: DialogPlace
-
-  constructor({ id, callId, state, text }: DialogFacts, place: DialogPlace) {
+  /** `document`: what it was said in, `index` dialogs being before it. */
+  constructor(id: string, callId: string, state: DialogStateName, text: string, document: string, index: number) {
     this.id = id
     this.callId = callId
     this.state = state
     this.text = text
-    this.#place = place
+    this.#document = document
+    this.#index = index
   }
 
   /** Read from its document once more: one of its own each time. */
   get element(): XmlElement {
-    const { document, index } = this.#place
-    const node = dialogNodes(parseXml(document))[index]
-    if (!node) throw new Error(`no dialog ${index} in what was published`)
+    const node = dialogNodes(parseXml(this.#document))[this.#index]
+    if (!node) throw new Error(`no dialog ${this.#index} in what was published`)
     const { element } = copyXml(node, DIALOG_INFO, DIALOG_PREFIXES)
     if (this.id !== node.attribute('id')) element.attributes.set('id', this.id)
     if (this.state !== dialogStateOf(node))
@@ -97,8 +86,8 @@ export class PublishedDialog implements DialogFacts {
   }
 
   #changed(id: string, state: DialogStateName): PublishedDialog {
-    const { element } = new PublishedDialog({ id, callId: this.callId, state, text: '' }, this.#place)
-    return new PublishedDialog({ id, callId: this.callId, state, text: printElement(element, 1) }, this.#place)
+    const { element } = new PublishedDialog(id, this.callId, state, '', this.#document, this.#index)
+    return new PublishedDialog(id, this.callId, state, printElement(element, 1), this.#document, this.#index)
   }
 }
 

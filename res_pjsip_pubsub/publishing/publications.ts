@@ -159,8 +159,7 @@ export class Publications implements Iterable<InboundPublication> {
   }
 
   #show({ all, shown }: Topic): void {
-    const visible: InboundPublication[] = []
-    for (const publication of all) if (publication.isRead) visible.push(publication)
+    const visible = [...all].filter(({ isRead }) => isRead)
     // Of those that came in one millisecond the later goes first.
     if (visible.length > 1) visible.reverse().sort(this.#settings().retrieve_order === 1 ? byPriority : byTime)
     if (visible.length > 0) shown.set(visible)

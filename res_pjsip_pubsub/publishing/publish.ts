@@ -9,6 +9,7 @@ import { type Eventual, whenThere } from '../../core/eventual.ts'
 import type { HeaderLine, Refusal, ServerTransaction, SipRequest } from '../../core/sip/contract.ts'
 import { randomId } from '../../core/sip/id.ts'
 import { parseDeltaSeconds, parseMediaType } from '../../core/sip/values.ts'
+import { detached } from '../../core/text.ts'
 import type { PublicationEvent, PublicationHandler, ReadBody, ResponseData } from '../contract.ts'
 import { eventOf, isEventType } from '../event-name.ts'
 import { plainUri } from '../identity.ts'
@@ -199,7 +200,16 @@ function* create(ask: Ask, seconds: number, services: PublishServices): Steps<Pu
   const refused = handler.newPublication?.(endpoint, request, resource)
   if (refused) return refuse(tx, refused)
   const publisher = request.from.uri ? plainUri(request.from.uri) : request.from.uriText
-  const facts = { ruid: randomId(), event, resource, domain, endpointId: endpoint.id, endpoint, publisher, instance }
+  const facts = {
+    ruid: randomId(),
+    event: handler.event,
+    resource: detached(resource),
+    domain: detached(domain),
+    endpointId: endpoint.id,
+    endpoint,
+    publisher: detached(publisher),
+    instance: detached(instance),
+  }
   const lease = leaseOf(seconds, services)
   const made = new InboundPublication(facts.ruid.slice(0, 8), facts, said, lease, services.due)
   if (replaced) yield* wait(services.forget(replaced))
@@ -300,7 +310,7 @@ function readBody(
     return { status: 415, headers: [...refusal.listHeader('Accept', handler.accept), ['Accept-Encoding', 'identity']] }
   const type = typeOf(request.header('Content-Type') ?? '', handler)
   if (type === undefined) return { status: 415, headers: refusal.listHeader('Accept', handler.accept) }
-  const text = request.bodyText
+  const text = detached(request.bodyText)
   const previous = known?.isRead ? known.state : undefined
   const read = handler.read(new BodyToRead(type, text, resource, previous))
   return whenThere(read, (done) => said(ask, type, text, done, services))
@@ -308,9 +318,11 @@ function readBody(
 
 /** Undefined where the handler does not read that. */
 function typeOf(contentType: string, { accept }: PublicationHandler<unknown>): string | undefined {
-  if (accept.includes(contentType)) return contentType
-  const type = parseMediaType(contentType)?.type
-  return type !== undefined && accept.includes(type) ? type : undefined
+  // The handler's own text: what was received would be kept in memory with all of its message.
+  const known = accept.find((type) => type === contentType)
+  if (known !== undefined) return known
+  const asked = parseMediaType(contentType)?.type
+  return accept.find((type) => type === asked)
 }
 
 function said(
