@@ -109,7 +109,7 @@ class EndpointAuthenticator implements RunningAuthenticator {
     const acl = this.#forbidden(tx, endpoint)
     if (acl !== undefined) return this.#refuse(tx, acl)
     if (endpoint.auth.length === 0) return this.#accept(tx, endpoint)
-    const auths = takeSteps(this.#auths(endpoint))
+    const auths = this.#authsInFiles(endpoint) ?? takeSteps(this.#auths(endpoint))
     return auths instanceof Promise
       ? auths.then((later) => this.#prove(tx, endpoint, later))
       : this.#prove(tx, endpoint, auths)
@@ -129,6 +129,18 @@ class EndpointAuthenticator implements RunningAuthenticator {
     }
     this.#counters.accepted.add()
     return endpoint
+  }
+
+  /** Undefined where the files have not all of them. */
+  #authsInFiles(endpoint: Endpoint): readonly Auth[] | undefined {
+    const { auths } = this.#endpoints.files
+    const found: Auth[] = []
+    for (const id of endpoint.auth) {
+      const auth = auths.get(id)
+      if (!auth) return undefined
+      found.push(auth)
+    }
+    return found
   }
 
   *#auths(endpoint: Endpoint): Steps<readonly Auth[] | 'unasked'> {

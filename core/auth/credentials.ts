@@ -26,6 +26,7 @@ const MAX_CREDENTIALS = 8
 
 export class CredentialCheck {
   readonly #nonces: Nonces
+  readonly #secrets = new Secrets()
   readonly #decoyPassword = randomBytes(16).toString('hex')
 
   constructor(settings: NonceSettings) {
@@ -76,8 +77,7 @@ export class CredentialCheck {
     const uri = params.get('uri') ?? ''
     const count = readCount(params)
     if (count === 'malformed' || nonce === '' || uri === '') return 'bad'
-    const credentials = { ...auth, username: usernameOf(auth) }
-    const secret = digestSecret(credentials, algorithm, realm) ?? ''
+    const { username, secret } = this.#secrets.of(auth, algorithm, realm)
     const expected = digestResponse(algorithm, secret, request.method, {
       nonce,
       uri,
@@ -86,7 +86,7 @@ export class CredentialCheck {
       cnonce: params.get('cnonce') ?? '',
     })
     const same = sameDigest(algorithm, expected, params.get('response') ?? '')
-    if (!same || params.get('username') !== credentials.username) return 'bad'
+    if (!same || params.get('username') !== username) return 'bad'
     if (!isFor(uri, request)) return 'elsewhere'
     const fresh = this.#nonces.fresh(nonce, realm, address, auth.nonce_lifetime)
     return fresh && this.#nonces.use(nonce, count, auth.nonce_lifetime) ? 'good' : 'stale'
@@ -105,6 +105,29 @@ export class CredentialCheck {
       }
     }
     return [...offered.values()]
+  }
+}
+
+interface Secret {
+  readonly algorithm: DigestAlgorithm
+  readonly realm: string
+  readonly username: string
+  /** The hash of user, realm and password; empty where the section holds none for the algorithm. */
+  readonly secret: string
+}
+
+/** What a section was asked for last: its phones answer one algorithm and one realm. */
+class Secrets {
+  readonly #known = new WeakMap<Auth, Secret>()
+
+  of(auth: Auth, algorithm: DigestAlgorithm, realm: string): Secret {
+    const known = this.#known.get(auth)
+    if (known && known.algorithm === algorithm && known.realm === realm) return known
+    const username = usernameOf(auth)
+    const secret = digestSecret({ ...auth, username }, algorithm, realm) ?? ''
+    const made = { algorithm, realm, username, secret }
+    this.#known.set(auth, made)
+    return made
   }
 }
 
@@ -134,8 +157,22 @@ function readCount(params: ReadonlyMap<string, string>): number | 'malformed' | 
   const qop = params.get('qop')
   if (qop === undefined) return undefined
   const nc = params.get('nc') ?? ''
-  const complete = qop.toLowerCase() === 'auth' && /^[0-9a-f]{8}$/i.test(nc) && params.has('cnonce')
-  return complete ? Number.parseInt(nc, 16) : 'malformed'
+  const count = parseCount(nc)
+  return count >= 0 && qop.toLowerCase() === 'auth' && params.has('cnonce') ? count : 'malformed'
+}
+
+/** Eight hexadecimal digits; -1 for anything else. */
+function parseCount(text: string): number {
+  if (text.length !== 8) return -1
+  let count = 0
+  for (let at = 0; at < 8; at++) {
+    const code = text.charCodeAt(at)
+    const letter = code | 0x20
+    if (code >= 0x30 && code <= 0x39) count = count * 16 + code - 0x30
+    else if (letter >= 0x61 && letter <= 0x66) count = count * 16 + letter - 0x57
+    else return -1
+  }
+  return count
 }
 
 /**

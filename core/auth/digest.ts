@@ -75,14 +75,23 @@ export function digestResponse(algorithm: DigestAlgorithm, secret: string, metho
   return digestHash(algorithm, `${secret}:${freshness}:${what}`)
 }
 
+/** Longer than any digest, so that what is given is cut, never taken for equal. */
+const SCRATCH = 65
+const expectedBytes = Buffer.alloc(SCRATCH)
+const givenBytes = Buffer.alloc(SCRATCH)
+
+/** In a time that does not depend on where they differ. No longer than 64 characters; longer ones are different. */
+export function sameSecret(expected: string, given: string): boolean {
+  expectedBytes.fill(0)
+  givenBytes.fill(0)
+  expectedBytes.write(expected, 'latin1')
+  givenBytes.write(given, 'latin1')
+  return timingSafeEqual(expectedBytes, givenBytes) && given.length === expected.length && given.length < SCRATCH
+}
+
 /** In a time that does not depend on where they differ. */
 export function sameDigest(algorithm: DigestAlgorithm, expected: string, given: string): boolean {
-  const length = HASH[algorithm].hexDigits
-  const a = Buffer.alloc(length)
-  const b = Buffer.alloc(length)
-  a.write(expected, 'latin1')
-  b.write(given.toLowerCase(), 'latin1')
-  return timingSafeEqual(a, b) && given.length === length && expected.length === length
+  return sameSecret(expected, given.toLowerCase()) && expected.length === HASH[algorithm].hexDigits
 }
 
 /** The parameters of a Digest challenge or of Digest credentials, names in lower case and values unquoted; undefined for anything else. */

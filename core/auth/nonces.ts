@@ -2,7 +2,8 @@
  * Nonces that cost no memory before they were answered well: time, a running number, and an HMAC that only we can make.
  * After a good answer its nonce count is remembered until the nonce is too old, in a bounded table.
  */
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
+import { sameSecret } from './digest.ts'
 
 /** Nonces whose counts are remembered. The oldest go first, and are then as good as expired. */
 const CAPACITY = 50_000
@@ -55,9 +56,7 @@ export class Nonces {
     const end = nonce.length - MAC_LENGTH - 1
     if (end < 1 || nonce[end] !== '.') return false
     const head = nonce.slice(0, end)
-    const mac = Buffer.from(this.#mac(head, realm, address))
-    const given = Buffer.from(nonce.slice(end + 1))
-    if (given.length !== mac.length || !timingSafeEqual(mac, given)) return false
+    if (!sameSecret(this.#mac(head, realm, address), nonce.slice(end + 1))) return false
     const age = this.#now() - madeAt(nonce)
     return age >= 0 && age <= lifetimeSeconds * 1000
   }

@@ -101,6 +101,27 @@ describe('Authenticator', () => {
       expect(lines).to.deep.equal([])
     })
 
+    it('takes any algorithm and any realm that is offered, one after the other, and the password of now', () => {
+      const files = (password: string, realm: string): TestCoreSettings => ({
+        endpoints: OFFICE.endpoints,
+        auths: { 100: { password, realm, supported_algorithms_uas: ['SHA-256', 'MD5'] } },
+      })
+      start(files('secret', 'one'))
+      const answers = (password: string): (string | undefined)[] => {
+        const first = tx(from('100'))
+        identify(first)
+        return challengesOf(first).map((challenge) => {
+          const value = credentials([challenge], '100', password, 'sip:200@pbx.example')
+          return identify(tx({ ...from('100'), Authorization: value }))?.id
+        })
+      }
+      expect([...answers('secret'), ...answers('secret')]).to.deep.equal(['100', '100', '100', '100'])
+      endpoints.replace(pjsipConfig(files('secret', 'two')))
+      expect(answers('secret')).to.deep.equal(['100', '100'])
+      endpoints.replace(pjsipConfig(files('changed', 'two')))
+      expect([...answers('secret'), ...answers('changed')]).to.deep.equal([undefined, undefined, '100', '100'])
+    })
+
     it('takes the user name of the auth section, not the endpoint’s', () => {
       expect(prove('101', 'wonder', { name: 'alice' }).found?.id).to.equal('101')
       expect(prove('101', 'wonder').found).to.equal(undefined)

@@ -9,6 +9,7 @@ import {
   parseDigest,
   readAlgorithms,
   sameDigest,
+  sameSecret,
 } from '../../../core/auth/digest.ts'
 
 const mufasa = (password: string): Credentials => ({
@@ -79,6 +80,18 @@ describe('Digest arithmetic', () => {
     expect(sameDigest('MD5', hash, `${hash}00`)).to.equal(false)
     expect(sameDigest('MD5', hash, hash.slice(0, 31))).to.equal(false)
     expect(sameDigest('MD5', '', '')).to.equal(false)
+  })
+
+  it('compares secrets whole, and takes no long one for its beginning', () => {
+    const same = (a: string, b: string): boolean => sameSecret(a, b)
+    expect(same('abc', 'abc')).to.equal(true)
+    expect([same('abc', 'abd'), same('abc', 'ab'), same('abc', 'abc\0'), same('', 'a')]).to.deep.equal(
+      Array.from({ length: 4 }, () => false),
+    )
+    const long = 'x'.repeat(70)
+    expect(same(long, `${long.slice(0, -1)}y`)).to.equal(false)
+    // Nothing of the one before is left.
+    expect(same('ab', 'ab')).to.equal(true)
   })
 
   it('reads lists of algorithms and refuses what it does not know', () => {
