@@ -16,6 +16,7 @@ import type {
   RequestContent,
   ServerTransaction,
 } from './contract.ts'
+import type { Filed } from './dialog-table.ts'
 import type { Origin } from './origin.ts'
 import { type Draft, failSoon, type Outgoing } from './outgoing.ts'
 import { parseUri } from './parse-uri.ts'
@@ -50,7 +51,7 @@ interface Place {
   readonly remote: Address
 }
 
-export class SipDialog implements Dialog {
+export class SipDialog implements Dialog, Filed {
   readonly id: string
   readonly localUri: string
   readonly remoteUri: string
@@ -63,6 +64,7 @@ export class SipDialog implements Dialog {
   readonly #followFlow: boolean
   readonly #contact: string | undefined
   usage: DialogUsage | undefined = undefined
+  place = -1
   #remoteTarget: string
   #localCseq: number
   #remoteCseq: number
@@ -109,6 +111,18 @@ export class SipDialog implements Dialog {
 
   get remoteTarget(): string {
     return this.#remoteTarget
+  }
+
+  isOf(callId: string, localTag: string, remoteTag: string): boolean {
+    const { id } = this
+    return (
+      callId.length === this.#callIdLength &&
+      localTag.length === this.#localTagLength &&
+      id.length === callId.length + localTag.length + remoteTag.length + 2 &&
+      id.startsWith(localTag, callId.length + 1) &&
+      id.startsWith(callId) &&
+      id.endsWith(remoteTag)
+    )
   }
 
   get localCseq(): number {
@@ -339,6 +353,6 @@ function isSameWay(one: Wire, other: Wire): boolean {
   return one.remote.port === other.remote.port && one.remote.address === other.remote.address
 }
 
-export function dialogId(callId: string, localTag: string, remoteTag: string): string {
+function dialogId(callId: string, localTag: string, remoteTag: string): string {
   return `${callId};${localTag};${remoteTag}`
 }

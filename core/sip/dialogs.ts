@@ -1,7 +1,8 @@
 /** The table of dialogs: made from a request, made again from a record, found for a request. */
 
 import type { DialogRecord, DialogSettings, ServerTransaction, SipRequest } from './contract.ts'
-import { type DialogContext, dialogId, SipDialog } from './dialog.ts'
+import { type DialogContext, SipDialog } from './dialog.ts'
+import { DialogTable } from './dialog-table.ts'
 import { newTag } from './id.ts'
 import { printNameAddr } from './parse-uri.ts'
 import { wireOf } from './transport.ts'
@@ -9,19 +10,14 @@ import type { NameAddr } from './uri.ts'
 
 export class Dialogs {
   readonly #context: DialogContext
-  readonly #dialogs = new Map<string, SipDialog>()
+  readonly #table = new DialogTable<SipDialog>()
 
   constructor(context: Omit<DialogContext, 'forget'>) {
-    this.#context = {
-      ...context,
-      forget: (ended) => {
-        if (this.#dialogs.get(ended.id) === ended) this.#dialogs.delete(ended.id)
-      },
-    }
+    this.#context = { ...context, forget: (ended) => this.#table.delete(ended) }
   }
 
   get size(): number {
-    return this.#dialogs.size
+    return this.#table.size
   }
 
   /** RFC 3261 12.1.1. Throws where there is no usable Contact. */
@@ -57,16 +53,16 @@ export class Dialogs {
   /** A dialog that is there already is replaced: the newer record knows better. */
   restore(record: DialogRecord): SipDialog {
     const dialog = new SipDialog(this.#context, record)
-    this.#dialogs.set(dialog.id, dialog)
+    this.#table.set(dialog)
     return dialog
   }
 
   get(id: string): SipDialog | undefined {
-    return this.#dialogs.get(id)
+    return this.#table.get(id)
   }
 
   find({ callId, to, from }: SipRequest): SipDialog | undefined {
-    return to.tag === undefined ? undefined : this.#dialogs.get(dialogId(callId, to.tag, from.tag ?? ''))
+    return to.tag === undefined ? undefined : this.#table.find(callId, to.tag, from.tag ?? '')
   }
 }
 
