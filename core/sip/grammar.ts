@@ -256,15 +256,11 @@ export function splitList(text: string): string[] {
   return elements
 }
 
-/** Whether every `%` begins an escape (RFC 3261 25.1). */
-export function isEscapedWell(text: string): boolean {
-  for (let at = text.indexOf('%'); at !== -1; at = text.indexOf('%', at + 1)) {
-    if (HEX[text.charCodeAt(at + 1)] !== 1 || HEX[text.charCodeAt(at + 2)] !== 1) return false
-  }
-  return true
+export function isHex(code: number): boolean {
+  return HEX[code] === 1
 }
 
-/** Percent escapes resolved, as UTF-8. Takes only what `isEscapedWell`. */
+/** Percent escapes resolved, as UTF-8. Every `%` must begin one. */
 export function unescape(text: string): string {
   if (!text.includes('%')) return text
   const bytes: string[] = []

@@ -1,9 +1,10 @@
-/** SIP URIs and name-addr values: reading, printing, comparing (RFC 3261 19.1, 20.10, 25.1). */
+/** SIP URIs and name-addr values: reading and printing (RFC 3261 19.1, 20.10, 25.1). */
 import { isIPv6 } from 'node:net'
 import {
   endOfQuoted,
   endOfToken,
-  isEscapedWell,
+  isHex,
+  isSpace,
   parseDigits,
   parseParams,
   quote,
@@ -40,62 +41,84 @@ function isUriText(text: string): boolean {
   return text !== ''
 }
 
+// What the last scan has found: where its parts are. Looking costs no object; one is made where somebody asks for it.
+let scheme: 'sip' | 'sips' = 'sip'
+let userStart = 0
+/** The colon before a password, and the at sign; -1 where there is none. */
+let userColon = -1
+let userAt = -1
+let isEscaped = false
+let hostStart = 0
+let hostEnd = 0
+let hasCapitals = false
+/** 0 where none is said. */
+let port = 0
+let uriParameters = NONE
+/** The question mark; -1 where there is none. */
+let query = -1
+
 /** A `sip:` or `sips:` URI; undefined for another scheme and for what is malformed. */
 export function parseUri(text: string): SipUri | undefined {
-  const scheme = sipSchemeOf(text)
-  if (scheme === undefined) return undefined
-  const start = scheme.length + 1
-  const { length } = text
-  let at = -1
+  return scanUri(text, 0, text.length) ? scannedUri(text, 0, text.length) : undefined
+}
+
+function scanUri(text: string, start: number, end: number): boolean {
+  if (!scanScheme(text, start, end)) return false
+  userStart = start + scheme.length + 1
+  userAt = userColon = query = -1
+  isEscaped = false
   let semicolon = -1
-  let query = -1
-  let isEscaped = false
-  for (let index = start; index < length; index++) {
-    const code = text.charCodeAt(index)
-    if (code <= 0x20 || code === 0x22 || code === 0x3c || code === 0x3e || code === 0x7f) return undefined
-    if (code === 0x40 && at === -1) {
-      at = index
+  for (let at = userStart; at < end; at++) {
+    const code = text.charCodeAt(at)
+    if (isLetterOrDigit(code)) continue
+    if (code <= 0x20 || code === 0x22 || code === 0x3c || code === 0x3e || code === 0x7f) return false
+    if (code === 0x40 && userAt === -1) {
+      userAt = at
       // What stood before was of the user.
-      semicolon = -1
-      query = -1
-    } else if (code === 0x3b && semicolon === -1) semicolon = index
-    else if (code === 0x3f && query === -1) query = index
-    else if (code === 0x25) isEscaped = true
+      semicolon = query = -1
+    } else if (code === 0x3a && userAt === -1 && userColon === -1) userColon = at
+    else if (code === 0x3b && semicolon === -1) semicolon = at
+    else if (code === 0x3f && query === -1) query = at
+    else if (code === 0x25) {
+      if (at + 2 >= end || !isHex(text.charCodeAt(at + 1)) || !isHex(text.charCodeAt(at + 2))) return false
+      isEscaped = true
+    }
   }
-  if (isEscaped && !isEscapedWell(text)) return undefined
-  const end = query === -1 ? length : query
-  const hostEnd = semicolon === -1 || semicolon > end ? end : semicolon
-  const place = parseHostPort(text, at === -1 ? start : at + 1, hostEnd)
-  if (!place) return undefined
-  const params = hostEnd === end ? NONE : uriParams(text.slice(hostEnd + 1, end))
-  if (!params) return undefined
-  let user = ''
-  let password: string | undefined
-  if (at !== -1) {
-    // RFC 3261 25.1: userinfo = user [ ":" password ] "@", and the user is not empty
-    const colon = text.indexOf(':', start)
-    const hasPassword = colon !== -1 && colon < at
-    user = text.slice(start, hasPassword ? colon : at)
-    if (user === '') return undefined
-    if (isEscaped) user = unescape(user)
-    if (hasPassword) password = unescape(text.slice(colon + 1, at))
-  }
+  // RFC 3261 25.1: userinfo = user [ ":" password ] "@", and the user is not empty
+  if (userAt === -1) userColon = -1
+  else if ((userColon === -1 ? userAt : userColon) === userStart) return false
+  const last = query === -1 ? end : query
+  const placeEnd = semicolon === -1 || semicolon > last ? last : semicolon
+  if (!scanHostPort(text, userAt === -1 ? userStart : userAt + 1, placeEnd)) return false
+  const parameters = placeEnd === last ? NONE : uriParams(text.slice(placeEnd + 1, last))
+  uriParameters = parameters ?? NONE
+  return parameters !== undefined
+}
+
+/** The URI that was scanned last, without a scan in between. */
+function scannedUri(text: string, start: number, end: number): SipUri {
+  const user = userAt === -1 ? '' : text.slice(userStart, userColon === -1 ? userAt : userColon)
   return {
     scheme,
-    user,
-    password,
-    host: place.host,
-    port: place.port,
-    params,
-    headers: query === -1 ? '' : text.slice(query + 1),
-    text,
+    user: isEscaped ? unescape(user) : user,
+    password: userColon === -1 ? undefined : unescape(text.slice(userColon + 1, userAt)),
+    host: scannedHost(text),
+    port: port === 0 ? undefined : port,
+    params: uriParameters,
+    headers: query === -1 ? '' : text.slice(query + 1, end),
+    text: text.slice(start, end),
   }
 }
 
-function sipSchemeOf(text: string): 'sip' | 'sips' | undefined {
-  if (text.startsWith('sip:') && text.length > 4) return 'sip'
-  const scheme = schemeOf(text)
-  return scheme === 'sip' || scheme === 'sips' ? scheme : undefined
+function scanScheme(text: string, start: number, end: number): boolean {
+  if (text.startsWith('sip:', start) && end - start > 4) {
+    scheme = 'sip'
+    return true
+  }
+  const said = schemeOf(text.slice(start, end))
+  if (said !== 'sip' && said !== 'sips') return false
+  scheme = said
+  return true
 }
 
 /** `host`, `host:port`, `[v6]`, `[v6]:port`. The host in lower case without brackets; port 0 says nothing and is left out. */
@@ -104,40 +127,51 @@ export function parseHostPort(
   start = 0,
   end = text.length,
 ): { host: string; port: number | undefined } | undefined {
-  let hostEnd = start
-  let host: string
-  if (text.charCodeAt(start) === 0x5b && start < end) {
-    hostEnd = text.indexOf(']', start) + 1
-    if (hostEnd === 0 || hostEnd > end || hostEnd - start > 64) return undefined
-    host = text.slice(start + 1, hostEnd - 1).toLowerCase()
-    if (!isIPv6(host)) return undefined
+  if (!scanHostPort(text, start, end)) return undefined
+  return { host: scannedHost(text), port: port === 0 ? undefined : port }
+}
+
+function scanHostPort(text: string, start: number, end: number): boolean {
+  port = 0
+  hasCapitals = false
+  let next = start
+  if (start < end && text.charCodeAt(start) === 0x5b) {
+    next = text.indexOf(']', start) + 1
+    if (next === 0 || next > end || next - start > 64) return false
+    hostStart = start + 1
+    hostEnd = next - 1
+    hasCapitals = true
+    if (!isIPv6(text.slice(hostStart, hostEnd))) return false
   } else {
-    let hasCapitals = false
-    for (; hostEnd < end; hostEnd++) {
-      const code = text.charCodeAt(hostEnd)
+    for (; next < end; next++) {
+      const code = text.charCodeAt(next)
       if (!isHostCode(code)) break
       if (code >= 0x41 && code <= 0x5a) hasCapitals = true
     }
-    if (hostEnd === start || hostEnd - start > MAX_HOST) return undefined
-    host = text.slice(start, hostEnd)
-    if (hasCapitals) host = host.toLowerCase()
+    if (next === start || next - start > MAX_HOST) return false
+    hostStart = start
+    hostEnd = next
   }
-  if (hostEnd === end) return { host, port: undefined }
-  if (text.charCodeAt(hostEnd) !== 0x3a) return undefined
-  const port = parseDigits(text, 65535, hostEnd + 1, end)
-  return port === undefined ? undefined : { host, port: port === 0 ? undefined : port }
+  if (next === end) return true
+  if (text.charCodeAt(next) !== 0x3a) return false
+  const said = parseDigits(text, 65535, next + 1, end)
+  port = said ?? 0
+  return said !== undefined
+}
+
+function scannedHost(text: string): string {
+  const host = text.slice(hostStart, hostEnd)
+  return hasCapitals ? host.toLowerCase() : host
+}
+
+function isLetterOrDigit(code: number): boolean {
+  const lower = code | 0x20
+  return (lower >= 0x61 && lower <= 0x7a) || (code >= 0x30 && code <= 0x39)
 }
 
 // The underscore is no character of a host name, and is found in names all the same.
 function isHostCode(code: number): boolean {
-  const lower = code | 0x20
-  return (
-    (lower >= 0x61 && lower <= 0x7a) ||
-    (code >= 0x30 && code <= 0x39) ||
-    code === 0x2d ||
-    code === 0x2e ||
-    code === 0x5f
-  )
+  return isLetterOrDigit(code) || code === 0x2d || code === 0x2e || code === 0x5f
 }
 
 /** `a=1;b` without a leading semicolon; undefined where one is empty or comes twice (RFC 3261 19.1.1). */
@@ -152,50 +186,72 @@ function uriParams(text: string): ReadonlyMap<string, string> | undefined {
   return params
 }
 
+/** Of a name-addr that was scanned: where its name is, its URI, and the parameters after it. */
+let nameStart = 0
+let nameEnd = 0
+let uriStart = 0
+let uriEnd = 0
+let paramsStart = 0
+let isSip = false
+
 /**
  * `"Name" <uri>;params`, `Name <uri>`, `<uri>` or a bare URI, whose semicolons begin header parameters (RFC 3261 20.10).
  * Undefined where it is malformed, and for `*`.
  */
 export function parseNameAddr(text: string): NameAddr | undefined {
+  if (!isNameAddr(text)) return undefined
+  const isQuoted = nameEnd > nameStart && text.charCodeAt(nameStart) === 0x22
+  const display = isQuoted ? unquote(text, nameStart, nameEnd) : text.slice(nameStart, nameEnd)
+  const uri = isSip ? scannedUri(text, uriStart, uriEnd) : undefined
+  const uriText = uri?.text ?? text.slice(uriStart, uriEnd)
+  return new ReadAddress(display, uriText, uri, scannedParam('tag'), text, paramsStart)
+}
+
+/** Whether `parseNameAddr` can read it. */
+export function isNameAddr(text: string): boolean {
   const start = skipSpace(text, 0)
-  let display = ''
+  nameStart = nameEnd = start
   let open = start
   if (text.charCodeAt(start) === 0x22) {
-    const end = endOfQuoted(text, start)
-    if (end === -1) return undefined
-    display = unquote(text, start, end)
-    open = skipSpace(text, end)
-    if (text.charCodeAt(open) !== 0x3c) return undefined
+    nameEnd = endOfQuoted(text, start)
+    if (nameEnd === -1) return false
+    open = skipSpace(text, nameEnd)
+    if (text.charCodeAt(open) !== 0x3c) return false
   } else if (text.charCodeAt(start) !== 0x3c) {
     open = text.indexOf('<', start)
-    if (open === -1) return bareAddress(text, start)
-    display = text.slice(start, open).trimEnd()
+    if (open === -1) return isBareAddress(text, start)
+    nameEnd = open
+    while (nameEnd > start && isSpace(text.charCodeAt(nameEnd - 1))) nameEnd--
+    const name = text.slice(start, nameEnd)
     // A bare URI whose header parameters have an angle bracket in them, or a name that needed quotes.
-    if (!isPlainDisplay(display)) return display.includes(':') ? bareAddress(text, start) : undefined
+    if (!isPlainDisplay(name)) return name.includes(':') && isBareAddress(text, start)
   }
   const close = text.indexOf('>', open)
-  if (close === -1) return undefined
-  return nameAddr(text, display, text.slice(open + 1, close), close + 1)
+  return close !== -1 && isAddress(text, open + 1, close, close + 1)
 }
 
 /** RFC 3261 20: a URI with a comma or a question mark needs angle brackets. */
-function bareAddress(text: string, start: number): NameAddr | undefined {
-  let end = text.indexOf(';', start)
-  if (end === -1) end = text.length
-  const uriText = text.slice(start, end).trimEnd()
-  return uriText.includes('?') || uriText.includes(',') ? undefined : nameAddr(text, '', uriText, end)
+function isBareAddress(text: string, start: number): boolean {
+  const semicolon = text.indexOf(';', start)
+  const next = semicolon === -1 ? text.length : semicolon
+  let end = next
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end--
+  nameStart = nameEnd = start
+  const uri = text.slice(start, end)
+  return !uri.includes('?') && !uri.includes(',') && isAddress(text, start, end, next)
 }
 
-function nameAddr(text: string, display: string, uriText: string, paramsAt: number): NameAddr | undefined {
-  const uri = parseUri(uriText)
-  if (uri === undefined && !isOtherUri(uriText)) return undefined
-  if (!scanParams(text, paramsAt)) return undefined
-  return new ReadAddress(display, uriText, uri, scannedParam('tag'), text, paramsAt)
+function isAddress(text: string, start: number, end: number, next: number): boolean {
+  uriStart = start
+  uriEnd = end
+  paramsStart = next
+  isSip = scanUri(text, start, end)
+  return (isSip || isOtherUri(text.slice(start, end))) && scanParams(text, next)
 }
 
 function isOtherUri(text: string): boolean {
-  const scheme = schemeOf(text)
-  return scheme !== undefined && scheme !== 'sip' && scheme !== 'sips' && isUriText(text)
+  const said = schemeOf(text)
+  return said !== undefined && said !== 'sip' && said !== 'sips' && isUriText(text)
 }
 
 class ReadAddress implements NameAddr {
@@ -299,41 +355,4 @@ function escapeWith(plain: ReadonlySet<string>, text: string): string {
     escaped += plain.has(byte) ? byte : `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
   }
   return escaped
-}
-
-/** A parameter that, present in one of two URIs, makes them differ (RFC 3261 19.1.4). */
-const DECIDING = ['user', 'ttl', 'method', 'maddr', 'transport'] as const
-
-/** RFC 3261 19.1.4: whether two URIs are equivalent. */
-export function equalUris(one: SipUri, other: SipUri): boolean {
-  if (
-    one.scheme !== other.scheme ||
-    one.user !== other.user ||
-    one.password !== other.password ||
-    one.host !== other.host ||
-    one.port !== other.port
-  ) {
-    return false
-  }
-  if (DECIDING.some((name) => one.params.has(name) !== other.params.has(name))) return false
-  for (const [name, value] of one.params) {
-    const there = other.params.get(name)
-    if (there !== undefined && there.toLowerCase() !== value.toLowerCase()) return false
-  }
-  return equalHeaders(one.headers, other.headers)
-}
-
-function equalHeaders(one: string, other: string): boolean {
-  if (one === other) return true
-  const normal = (headers: string): string =>
-    headers
-      .split('&')
-      .map((header) => {
-        const equals = header.indexOf('=')
-        if (equals === -1) return `${unescape(header).toLowerCase()}=`
-        return `${unescape(header.slice(0, equals)).toLowerCase()}=${unescape(header.slice(equals + 1))}`
-      })
-      .sort()
-      .join('&')
-  return normal(one) === normal(other)
 }

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import * as fc from 'fast-check'
+import { equalUris } from '../../../core/sip/equal-uris.ts'
 import {
-  equalUris,
   parseHostPort,
   parseNameAddr,
   parseUri,
@@ -71,6 +71,11 @@ describe('SIP URIs', () => {
     'sip:a@[zz]',
     'sip:a@[::1]x',
     'sip:a%@h',
+    'sip:a%4@h',
+    'sip:%4g@h',
+    'sip:%%41@h',
+    'sip:a@h;x=%4',
+    'sip:a@h?x=%',
     'sip:a@h;',
     'sip:a@h;;lr',
     'sip:a@h;lr;LR',
