@@ -59,10 +59,10 @@ function slashPart(text: string, from: number): Part | undefined {
 
 // RFC 3261 25.1: COLON = SWS ":" SWS, also in sent-by
 function parseSpacedHostPort(sentBy: string): ReturnType<typeof parseHostPort> {
-  const trimmed = sentBy.trimEnd()
+  const trimmed = trimSpace(sentBy)
   const colon = trimmed.lastIndexOf(':')
   if (colon === -1) return parseHostPort(trimmed)
-  return parseHostPort(`${trimmed.slice(0, colon).trimEnd()}:${trimmed.slice(colon + 1).trimStart()}`)
+  return parseHostPort(`${trimSpace(trimmed.slice(0, colon))}:${trimSpace(trimmed.slice(colon + 1))}`)
 }
 
 /**
