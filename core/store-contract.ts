@@ -21,12 +21,22 @@ export interface TableDefinition<Row> {
   readonly indexes?: readonly (readonly (keyof Row & string)[])[]
   /** Columns that never change while there is a row of its key: they are written once. */
   readonly lasting?: readonly (keyof Row & string)[]
+  /** Columns that say the same in each row that is put: they need not be carried. */
+  readonly same?: Readonly<Partial<Record<keyof Row & string, Cell>>>
 }
 
 /** Rows that hold all of these values. */
 export type Where<Row> = { readonly [C in keyof Row]?: Row[C] | null }
 /** Rows whose column is higher than the number. */
 export type Above<Row> = readonly [column: keyof Row & string, value: number]
+
+/** A row that is made when it is written: of many changes until then only the last costs anything. */
+export interface RowToMake<Row> {
+  /** Undefined where there is nothing to write any more. Called again where it could not be written. */
+  make(): Row | undefined
+  /** What was made last is on disk. */
+  written(): void
+}
 
 export interface ScanSettings<Row> {
   /** Rows in a page. */
@@ -40,6 +50,8 @@ export interface Table<Row> {
    * enough. Never throws: trouble is logged once and retried.
    */
   put(row: Row, within?: number): void
+  /** As put. */
+  putLater(key: string | number, row: RowToMake<Row>): void
   delete(key: string | number): void
   /** What the database holds, in pages of `most` rows, so that the event loop breathes. Rows still waiting to be written are not in it. */
   load(page: (rows: readonly Row[]) => void, most?: number): Promise<void>

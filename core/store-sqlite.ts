@@ -4,6 +4,7 @@ import { reasonOf } from './log.ts'
 import type { Undo } from './scope.ts'
 import {
   type Atomic,
+  type RowToMake,
   type Store,
   type StoreSettings,
   StoreUnavailable,
@@ -88,6 +89,7 @@ export class SqliteStore implements Store {
     if (!table.created) await this.#inTurn(() => this.#guarded((database) => this.#create(database, [table])))
     const handle: Table<Row> = {
       put: (row, within = GATHER) => this.#note(table, row[definition.key], row, within),
+      putLater: (key, row) => this.#note(table, key, row, GATHER),
       delete: (key) => this.#note(table, key, null, GATHER),
       load: async (page, most) => {
         await this.#guarded((database) =>
@@ -194,7 +196,7 @@ export class SqliteStore implements Store {
 
   // What waits.
 
-  #note(table: AnyTable, key: Cell, row: AnyRow | null, within: number): void {
+  #note(table: AnyTable, key: Cell, row: AnyRow | RowToMake<AnyRow> | null, within: number): void {
     this.#waiting.note(table, key, row)
     this.#schedule(within)
   }
@@ -271,6 +273,7 @@ export class SqliteStore implements Store {
       if (missing.length > 0) await this.#create(database, missing)
       const result = await write(database, taken)
       this.#saved = Math.max(this.#saved, upTo)
+      this.#waiting.written(taken)
       if (this.#retryPause) this.#settings.log.notice('the store can be written again')
       this.#retryPause = 0
       return result

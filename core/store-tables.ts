@@ -1,5 +1,7 @@
 /** The SQL of the store: tables made, rows written, found and read in pages. */
 
+import type { RowToMake } from './store-contract.ts'
+
 export type Cell = string | number | null
 
 /** One connection. */
@@ -34,10 +36,11 @@ export interface AnyDefinition {
   readonly version?: number | undefined
   readonly indexes?: readonly (readonly string[])[] | undefined
   readonly lasting?: readonly string[] | undefined
+  readonly same?: Readonly<Record<string, Cell | undefined>> | undefined
 }
 export type AnyRow = Record<string, Cell>
 /** key → newest row, or null for deleted */
-export type Changes = Map<string | number, AnyRow | null>
+export type Changes = Map<string | number, AnyRow | RowToMake<AnyRow> | null>
 
 /** Rows in one statement: some milliseconds of SQLite's time, and one of ours. */
 const BATCH = 200
@@ -114,7 +117,9 @@ function* writesOf(definition: AnyDefinition, rows: Changes): Generator<Write> {
   const { put, remove, columns } = statementsOf(definition)
   let cells: Cell[][] = []
   const deleted: (string | number)[] = []
-  for (const [key, row] of rows) {
+  for (const [key, change] of rows) {
+    const row = change && isToMake(change) ? change.make() : change
+    if (row === undefined) continue
     if (row) cells.push(columns.map((column) => row[column] ?? null))
     else deleted.push(key)
     if (cells.length < BATCH) continue
@@ -162,9 +167,15 @@ export async function inTransaction<T>(database: Database, work: () => Promise<T
   }
 }
 
+/** No column holds a function. */
+export function isToMake(change: AnyRow | RowToMake<AnyRow>): change is RowToMake<AnyRow> {
+  return typeof change.make === 'function'
+}
+
 interface Statements {
   readonly put: string
   readonly remove: string
+  /** Those carried, in their order. */
   readonly columns: readonly string[]
 }
 
@@ -177,19 +188,24 @@ function statementsOf(definition: AnyDefinition): Statements {
 }
 
 function makeStatements(definition: AnyDefinition): Statements {
-  const columns = Object.keys(definition.columns)
+  const { same = {} } = definition
+  const all = Object.keys(definition.columns)
+  const columns = all.filter((column) => same[column] === undefined)
   const table = quote(definition.name)
   const key = quote(definition.key)
   // Of jsonb_each each row is binary: of json_each it would be text, and read anew for each of its columns.
-  const values = columns.map((_, i) => `json_extract(value, '$[${i}]')`).join(', ')
+  const values = all.map((column) => {
+    const value = same[column]
+    return value === undefined ? `json_extract(value, '$[${columns.indexOf(column)}]')` : literal(value)
+  })
   const lasting = new Set([definition.key, ...(definition.lasting ?? [])])
-  const others = columns.filter((column) => !lasting.has(column)).map(quote)
+  const others = all.filter((column) => !lasting.has(column)).map(quote)
   const update = others.map((column) => `${column} = excluded.${column}`).join(', ')
   return {
     columns,
     // A row keeps its rowid, by which pages are read and tools remember it.
     put:
-      `INSERT OR REPLACE INTO ${table} (${columns.map(quote).join(', ')}) SELECT ${values} FROM jsonb_each(?) WHERE true ` +
+      `INSERT OR REPLACE INTO ${table} (${all.map(quote).join(', ')}) SELECT ${values.join(', ')} FROM jsonb_each(?) WHERE true ` +
       `ON CONFLICT (${key}) DO ${others.length === 0 ? 'NOTHING' : `UPDATE SET ${update}`}`,
     remove: `DELETE FROM ${table} WHERE ${key} IN (SELECT value FROM json_each(?))`,
   }
@@ -214,6 +230,10 @@ export async function findRows(
 
 export function columnsOf({ columns }: AnyDefinition): string {
   return Object.keys(columns).map(quote).join(', ')
+}
+
+function literal(value: Cell): string {
+  return typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : String(value)
 }
 
 export function quote(name: string): string {

@@ -1,6 +1,6 @@
 /** The tables of a store, and the rows that wait to be written to them: the newest of each key. */
-import type { TableDefinition } from './store-contract.ts'
-import type { AnyRow, Cell, Changes } from './store-tables.ts'
+import type { RowToMake, TableDefinition } from './store-contract.ts'
+import { type AnyRow, type Cell, type Changes, isToMake } from './store-tables.ts'
 
 /** The maps in it are shared by tables of all row types; each Table handed out only lets its own rows in. */
 export interface AnyTable {
@@ -46,7 +46,7 @@ export class Waiting {
   }
 
   /** `row`: null to delete it. */
-  note(table: AnyTable, key: Cell, row: AnyRow | null): void {
+  note(table: AnyTable, key: Cell, row: AnyRow | RowToMake<AnyRow> | null): void {
     if (key === null) throw new Error(`a row of ${table.definition.name} has no ${table.definition.key}`)
     table.waiting.set(key, row)
     this.#noted++
@@ -60,6 +60,11 @@ export class Waiting {
       table.waiting = new Map()
     }
     return taken
+  }
+
+  /** It is on disk. */
+  written(taken: Taken): void {
+    for (const [, rows] of taken) for (const row of rows.values()) if (row && isToMake(row)) row.written()
   }
 
   /** It could not be written. What was noted meanwhile is newer. */

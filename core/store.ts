@@ -19,6 +19,8 @@ export type { ColumnType, RowOf, Store, Table, TableDefinition } from './store-c
 
 /** Milliseconds that SQLite waits for another process to finish its transaction. */
 const BUSY = 2000
+/** Pages of the log that are gathered before they go to the file: one that was written often goes there once. */
+const CHECKPOINT = 4000
 /** Openings at the same moment, of a file that is not there yet, get in each other's way. */
 const OPENINGS = 10
 
@@ -85,6 +87,7 @@ async function openOnce({ path, synchronous }: StoreSettings): Promise<Database>
     handle.configure('busyTimeout', BUSY)
     await database.run('PRAGMA journal_mode = WAL')
     await database.run(`PRAGMA synchronous = ${synchronous}`)
+    await database.run(`PRAGMA wal_autocheckpoint = ${CHECKPOINT}`)
     const check = await database.all('PRAGMA quick_check(1)')
     if (check[0]?.['quick_check'] !== 'ok')
       throw Object.assign(new Error(String(check[0]?.['quick_check'])), { code: 'SQLITE_CORRUPT' })

@@ -38,7 +38,7 @@ const storageParameters = options({
   ),
   db_update_period: integer(
     100,
-    'With subs_db_mode = 2: the longest time that the refresh of a subscription waits to be written, if nothing else is written sooner; 0 and less leave it until then. New subscriptions, ends and reserved numbers are written within milliseconds.',
+    'With subs_db_mode = 2: the longest time that the refresh of a subscription waits to be written; 0 and less leave it until another subscription is written. New subscriptions, ends and reserved numbers are written within milliseconds.',
     { min: -86400, max: 86400, unit: 'seconds' },
   ),
   clean_period: integer(

@@ -116,7 +116,7 @@ export async function openCachedPublications(
     for (const publication of all) yield toRow(publication)
   }
   const table: Table<PresentityRow> = await store.table({ ...definition, name, rows })
-  const written = async (): Promise<void> => void (store.writable && (await store.durable()))
+  const written = (): Promise<void> | undefined => (store.writable ? store.durable().then(nothing) : undefined)
   return {
     keep: (publication) => {
       table.put(toRow(publication))
@@ -158,6 +158,8 @@ export async function openCachedPublications(
     },
   }
 }
+
+function nothing(): void {}
 
 export function toRow(publication: KeptPublication): PresentityRow {
   return {

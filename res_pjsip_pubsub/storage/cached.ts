@@ -9,9 +9,9 @@
  * last costs anything. Where the disk refuses, mode 1 answers 500, and mode 2 goes on
  * without it, as does whatever was answered before.
  */
-import type { Store, Table } from '../../core/store-contract.ts'
+import type { RowToMake, Store, Table } from '../../core/store-contract.ts'
 import type { NotifierSubscription } from '../subscription.ts'
-import { fromOldRow, OLD_ROWS, ROWS, type Row, toRow } from './row.ts'
+import { fromOldRow, OLD_ROWS, OWN_ROWS, type Row, toRow } from './row.ts'
 import {
   BLOCK,
   cleanRows,
@@ -24,22 +24,34 @@ import {
 } from './storage.ts'
 import { readStoredRow, STORED_COLUMNS, type StoredRow } from './stored-row.ts'
 
-/** Rows made in one go. */
-const AT_ONCE = 200
+/** Its row, as it is when it is written. */
+class KeptRow implements RowToMake<Row> {
+  readonly #subscription: NotifierSubscription
+  #reserved = 0
+
+  constructor(subscription: NotifierSubscription) {
+    this.#subscription = subscription
+  }
+
+  make(): Row | undefined {
+    if (!isKept(this.#subscription)) return undefined
+    this.#reserved = this.#subscription.reservedCseq
+    return toRow(this.#subscription, this.#reserved)
+  }
+
+  written(): void {
+    this.#subscription.coveredCseq = this.#reserved
+  }
+}
 
 export class CachedStorage implements SubscriptionStorage {
   readonly #store: Store
   readonly #table: Table<Row>
   readonly #through: boolean
   readonly #settings: StorageSettings
-  /** Those to be written soon, and those that may wait. */
-  readonly #due = new Set<NotifierSubscription>()
+  /** Those that may wait to be written. */
   readonly #stale = new Set<NotifierSubscription>()
-  #staleTimer: NodeJS.Timeout | undefined
-  /** Numbers that are on their way to the disk. */
-  #uncovered = new Map<NotifierSubscription, number>()
-  #covering: Promise<void> | undefined
-  #closed = false
+  #timer: NodeJS.Timeout | undefined
 
   private constructor(table: Table<Row>, through: boolean, settings: StorageSettings) {
     this.#store = settings.store
@@ -55,7 +67,7 @@ export class CachedStorage implements SubscriptionStorage {
         if (isKept(subscription)) yield toRow(subscription, subscription.dialog.localCseq + BLOCK)
       }
     }
-    const table = await store.table({ ...ROWS, name: settings.settings().active_watchers_table, rows })
+    const table = await store.table({ ...OWN_ROWS, name: settings.settings().active_watchers_table, rows })
     const isOld = settings.settings().active_watchers_table === OLD_ROWS.name
     const adopted = isOld ? 0 : await store.adopt(OLD_ROWS, table, fromOldRow)
     if (adopted > 0) settings.log.notice(`${adopted} subscriptions are moved to another table layout`)
@@ -81,22 +93,20 @@ export class CachedStorage implements SubscriptionStorage {
       add: { local_cseq: BLOCK, version: BLOCK },
     })
     // Whoever asks for something at once after a start is not to wait for his numbers.
-    if (await this.#store.durable()) await Promise.race([this.#covering, aMoment()])
+    await this.#store.durable()
     return unreadable
   }
 
   save(subscription: NotifierSubscription): Saved {
-    if (!isKept(subscription)) return this.forget(subscription.dialog.id)
+    if (!isKept(subscription)) return this.#end(subscription)
     const isNew = subscription.reservedCseq === 0
     if (this.#through || isNew || needsMore(subscription)) this.#reserve(subscription)
-    else if (!this.#due.has(subscription)) this.#putOff(subscription)
-    if (!this.#through) return undefined
-    this.#put(subscription)
-    return this.#store.durable()
+    else this.#putOff(subscription)
+    return this.#through ? this.#store.durable() : undefined
   }
 
   keep(subscription: NotifierSubscription): void {
-    if (!isKept(subscription)) void this.forget(subscription.dialog.id)
+    if (!isKept(subscription)) void this.#end(subscription)
     else if (needsMore(subscription)) this.#reserve(subscription)
   }
 
@@ -122,69 +132,42 @@ export class CachedStorage implements SubscriptionStorage {
 
   /** The exact numbers, as nothing more is sent. */
   async close(all: Iterable<NotifierSubscription>): Promise<void> {
-    this.#closed = true
-    clearTimeout(this.#staleTimer)
+    clearTimeout(this.#timer)
     for (const subscription of all)
       if (isKept(subscription)) this.#table.put(toRow(subscription, subscription.dialog.localCseq))
     await this.#store.flush()
   }
 
+  #end(subscription: NotifierSubscription): Saved {
+    this.#stale.delete(subscription)
+    return this.forget(subscription.dialog.id)
+  }
+
   #putOff(subscription: NotifierSubscription): void {
     this.#stale.add(subscription)
     const seconds = this.#settings.settings().db_update_period
-    if (this.#staleTimer || seconds <= 0) return
-    this.#staleTimer = setTimeout(() => {
-      this.#staleTimer = undefined
-      for (const stale of this.#stale) this.#due.add(stale)
-      this.#stale.clear()
-      this.#coverSoon()
+    if (this.#timer || seconds <= 0) return
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#putStale()
     }, seconds * 1000)
-    this.#staleTimer.unref()
+    this.#timer.unref()
+  }
+
+  #putStale(): void {
+    for (const subscription of this.#stale) this.#put(subscription)
+    this.#stale.clear()
   }
 
   #reserve(subscription: NotifierSubscription): void {
     subscription.reservedCseq = subscription.dialog.localCseq + BLOCK
     this.#stale.delete(subscription)
-    this.#due.add(subscription)
-    this.#coverSoon()
+    this.#put(subscription)
+    // Without a period they go with whatever is written next.
+    if (!this.#timer) this.#putStale()
   }
 
   #put(subscription: NotifierSubscription): void {
-    this.#due.delete(subscription)
-    if (!isKept(subscription)) return
-    this.#table.put(toRow(subscription, subscription.reservedCseq))
-    this.#uncovered.set(subscription, subscription.reservedCseq)
+    this.#table.putLater(subscription.dialog.id, new KeptRow(subscription))
   }
-
-  #coverSoon(): void {
-    this.#covering ??= this.#cover().finally(() => {
-      this.#covering = undefined
-    })
-  }
-
-  async #cover(): Promise<void> {
-    while (this.#due.size + this.#uncovered.size > 0) {
-      // Gathers what else is to be written in this turn.
-      await new Promise((resolve) => {
-        setImmediate(resolve)
-      })
-      if (this.#closed) return
-      let most = AT_ONCE
-      for (const subscription of this.#due) {
-        if (most-- === 0) break
-        this.#put(subscription)
-      }
-      const writing = this.#uncovered
-      this.#uncovered = new Map()
-      // While the disk refuses, mayNotify lets everything pass.
-      while (!(await this.#store.durable()) && !this.#closed) await aMoment()
-      for (const [subscription, cseq] of writing) subscription.coveredCseq = cseq
-    }
-  }
-}
-
-async function aMoment(): Promise<void> {
-  await new Promise((resolve) => {
-    setTimeout(resolve, 500).unref()
-  })
 }

@@ -119,7 +119,13 @@ export const ROWS: Omit<TableDefinition<Row>, 'name'> = {
   },
 }
 
-/** Where several servers look for what the others own. Whoever has the table alone looks for nothing in it. */
+/** Where one server has the table alone, looks for nothing in it, and writes more of them. */
+export const OWN_ROWS: typeof ROWS = {
+  ...ROWS,
+  same: { reason: '', updated: NO_UPDATE, updated_winfo: NO_UPDATE, flags: 0, owner: '', claim: 0 },
+}
+
+/** Where several servers look for what the others own. */
 export const SHARED_ROWS: typeof ROWS = { ...ROWS, indexes: [['owner'], ['claim'], ['presentity_uri', 'event']] }
 
 /** `reserved`: the highest CSeq that may be used before the row is written again; versions go with it. */

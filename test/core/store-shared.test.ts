@@ -88,6 +88,50 @@ describe('store: shared, and read by others', () => {
     expect(await indexes()).to.include('lamps_by_watchers_note')
   })
 
+  it('makes a row when it is written, and says when it is on disk', async () => {
+    const store = await openAt()
+    const table = await store.table(lamps)
+    const told: string[] = []
+    let watchers = 0
+    const later = (name: string, there = true) => ({
+      make: () => {
+        told.push(`make ${name}`)
+        return there ? { name, watchers, note: null } : undefined
+      },
+      written: () => void told.push(`written ${name}`),
+    })
+    for (watchers = 1; watchers < 5; watchers++) table.putLater('a', later('a'))
+    table.putLater('b', later('b', false))
+    table.putLater('c', later('c'))
+    table.delete('c')
+    const other = new sqlite3.Database(path)
+    await new Promise((resolve) => {
+      other.run('BEGIN IMMEDIATE', resolve)
+    })
+    expect(await store.durable()).to.equal(false)
+    expect(told).to.deep.equal(['make a', 'make b'])
+    await new Promise((resolve) => {
+      other.close(resolve)
+    })
+    watchers = 9
+    await until('the row', () => told.includes('written a'))
+    expect(told.filter((line) => line === 'written a')).to.have.length(1)
+    expect(await query(path, 'SELECT name, watchers FROM lamps')).to.deep.equal([{ name: 'a', watchers: 9 }])
+  }).timeout(10000)
+
+  it('carries nothing of a column that says the same in each row', async () => {
+    const store = await openAt()
+    const table = await store.table({ ...lamps, same: { note: "nobody's" } })
+    table.put({ name: 'a', watchers: 1, note: 'not asked' })
+    await store.flush()
+    await query(path, "UPDATE lamps SET note = 'another' WHERE name = 'a'")
+    table.put({ name: 'a', watchers: 2, note: null })
+    await store.flush()
+    expect(await query(path, 'SELECT * FROM lamps')).to.deep.equal([
+      { id: 1, name: 'a', watchers: 2, note: "nobody's" },
+    ])
+  })
+
   it('writes thousands in one transaction, deletes among them', async () => {
     const store = await openAt()
     const table = await store.table(lamps)
