@@ -4,7 +4,7 @@ import { parseDigits } from './grammar.ts'
 import { HEADER, headerNumber } from './headers.ts'
 import type { ParsedRequest, ParsedResponse } from './message.ts'
 import { KNOWN_METHODS } from './methods.ts'
-import { isNameAddr, schemeOf } from './parse-uri.ts'
+import { schemeOf } from './parse-uri.ts'
 import { parseOptionTags } from './values.ts'
 
 export interface CheckSettings {
@@ -41,8 +41,9 @@ export function checkRequest(request: ParsedRequest, settings: CheckSettings): R
 export function checkResponse(response: ParsedResponse): string | undefined {
   if (!response.topVia) return 'Via'
   for (const number of SINGLE) if (response.count(number) > 1) return NAMES.get(number)
-  if (!isNameAddr(response.line(HEADER.from) ?? '')) return 'From'
-  if (!isNameAddr(response.line(HEADER.to) ?? '')) return 'To'
+  // What they say is our own (RFC 3261 8.2.6.2); whoever needs the tag that was added reads it.
+  if (!response.line(HEADER.from)?.includes(':')) return 'From'
+  if (!response.line(HEADER.to)?.includes(':')) return 'To'
   if (!response.line(HEADER.callId)) return 'Call-ID'
   if (response.cseq.number < 0) return 'CSeq'
   return contentLengthProblem(response) && 'Content-Length'

@@ -23,10 +23,6 @@ export function isToken(text: string): boolean {
   return text !== '' && endOfToken(text, 0) === text.length
 }
 
-export function isTokenCode(code: number): boolean {
-  return TOKEN[code] === 1
-}
-
 /** Index after the token that begins at `from`; `from` itself where there is none. */
 export function endOfToken(text: string, from: number): number {
   let at = from

@@ -1,6 +1,6 @@
 /** The header lines of a message: where each is, found in one pass; their values, unfolded when they are asked for. */
-import { isAscii, isSpace, isTokenCode, trimSpace } from './grammar.ts'
-import { HEADER_COUNT, hashName, headerNumber, numberInText } from './headers.ts'
+import { endOfToken, isAscii, isSpace, trimSpace } from './grammar.ts'
+import { HEADER_COUNT, headerNumber, numberInText } from './headers.ts'
 
 export interface ParseLimits {
   /** Bytes of the whole message. */
@@ -32,11 +32,13 @@ let owner = 0
 let made = 0
 let lines = 0
 /** Of each line: the number of its header, where its name begins and ends, where its value begins and ends. */
-const numbers: number[] = []
-const nameStarts: number[] = []
-const nameEnds: number[] = []
-const starts: number[] = []
-const ends: number[] = []
+const NUMBER = 0
+const NAME_START = 1
+const NAME_END = 2
+const START = 3
+const END = 4
+const FIELDS = 5
+let table: Int32Array = new Int32Array(FIELDS * 300)
 /** Of each header: its first line, or -1; how many lines it has. */
 const firsts = new Int32Array(HEADER_COUNT).fill(-1)
 const counts = new Int32Array(HEADER_COUNT)
@@ -84,7 +86,7 @@ export class HeaderBlock {
     this.#own()
     const found: string[] = []
     if (counts[number] === 0) return found
-    for (let at = firsts[number] ?? 0; at < lines; at++) if (numbers[at] === number) found.push(this.#value(at))
+    for (let at = firsts[number] ?? 0; at < lines; at++) if (numberAt(at) === number) found.push(this.#value(at))
     return found
   }
 
@@ -101,8 +103,7 @@ export class HeaderBlock {
     const key = name.toLowerCase()
     const found: string[] = []
     for (let at = 0; at < lines; at++)
-      if (numbers[at] === 0 && this.text.slice(nameStarts[at], nameEnds[at]).toLowerCase() === key)
-        found.push(this.#value(at))
+      if (numberAt(at) === 0 && this.#name(at).toLowerCase() === key) found.push(this.#value(at))
     return found
   }
 
@@ -112,8 +113,12 @@ export class HeaderBlock {
     owner = this.#id
   }
 
+  #name(at: number): string {
+    return this.text.slice(table[FIELDS * at + NAME_START], table[FIELDS * at + NAME_END])
+  }
+
   #value(at: number): string {
-    const value = this.text.slice(starts[at], ends[at])
+    const value = this.text.slice(table[FIELDS * at + START], table[FIELDS * at + END])
     return this.#isFolded ? unfold(value) : value
   }
 }
@@ -124,8 +129,11 @@ let isFolded = false
 
 /** Fills the tables: the index after the empty line, or what is wrong. */
 function index(text: string, from: number, limits: ParseLimits): number | HeaderProblem {
-  for (let at = 0; at < lines; at++) firsts[numbers[at] ?? 0] = -1
-  for (let at = 0; at < lines; at++) counts[numbers[at] ?? 0] = 0
+  for (let at = 0; at < lines; at++) {
+    const number = numberAt(at)
+    firsts[number] = -1
+    counts[number] = 0
+  }
   lines = 0
   isFolded = false
   const { length } = text
@@ -152,9 +160,10 @@ function index(text: string, from: number, limits: ParseLimits): number | Header
       end--
       if (nextCr !== end) return isSpace(first) ? BARE_CR : without(BARE_CR)
     }
-    const start = starts[lines - 1] ?? 0
+    const row = FIELDS * (lines - 1)
+    const start = table[row + START] ?? 0
     while (end > start && isSpace(text.charCodeAt(end - 1))) end--
-    ends[lines - 1] = end
+    table[row + END] = end
     if (end - start > limits.maxLine) return TOO_LONG
   }
   return NO_END
@@ -163,7 +172,7 @@ function index(text: string, from: number, limits: ParseLimits): number | Header
 /** Forgets the line that was noted last: it has no end. */
 function without(problem: HeaderProblem): HeaderProblem {
   lines--
-  const number = numbers[lines] ?? 0
+  const number = numberAt(lines)
   if (firsts[number] === lines) firsts[number] = -1
   counts[number] = (counts[number] ?? 1) - 1
   return problem
@@ -171,29 +180,35 @@ function without(problem: HeaderProblem): HeaderProblem {
 
 /** Notes the line that begins at `at`; where its value begins, or -1 where it is no header line. */
 function startLine(text: string, at: number): number {
-  const { length } = text
-  let hash = 0
-  let end = at
-  for (; end < length; end++) {
-    const code = text.charCodeAt(end)
-    if (!isTokenCode(code)) break
-    hash = hashName(hash, code)
-  }
+  const colon = text.indexOf(':', at)
+  if (colon === -1) return -1
   // HCOLON = *( SP / HTAB ) ":" SWS
-  let colon = end
-  while (colon < length && isSpace(text.charCodeAt(colon))) colon++
-  if (end === at || text.charCodeAt(colon) !== 0x3a) return -1
+  let end = colon
+  while (end > at && isSpace(text.charCodeAt(end - 1))) end--
+  const number = numberInText(text, at, end)
+  if (number === 0 && (end === at || endOfToken(text, at) !== end)) return -1
   let value = colon + 1
-  while (value < length && isSpace(text.charCodeAt(value))) value++
-  const number = numberInText(text, at, end, hash)
-  numbers[lines] = number
-  nameStarts[lines] = at
-  nameEnds[lines] = end
-  starts[lines] = value
+  while (isSpace(text.charCodeAt(value))) value++
+  const row = FIELDS * lines
+  if (row >= table.length) table = enlarged(table)
+  table[row + NUMBER] = number
+  table[row + NAME_START] = at
+  table[row + NAME_END] = end
+  table[row + START] = value
   if (firsts[number] === -1) firsts[number] = lines
   counts[number] = (counts[number] ?? 0) + 1
   lines++
   return value
+}
+
+function enlarged(full: Int32Array): Int32Array {
+  const larger = new Int32Array(2 * full.length)
+  larger.set(full)
+  return larger
+}
+
+function numberAt(line: number): number {
+  return table[FIELDS * line + NUMBER] ?? 0
 }
 
 // RFC 3261 7.3.1: a line break with the white space around it says no more than one space.

@@ -117,35 +117,38 @@ export const HEADER = {
   via: headerNumber('Via'),
 } as const
 
-/** What `numberInText` hashes a name to → its number; each name has a place of its own. */
-const PLACES = 1024
+/** What `numberInText` makes of two characters and the length of a name → its number; each name has a place of its own. */
+const PLACES = 4096
 const BY_PLACE = new Uint8Array(PLACES)
 const LOWER: readonly string[] = ['', ...HEADERS.map(({ name }) => name.toLowerCase())]
 const COMPACT_OF: readonly string[] = ['', ...HEADERS.map(({ compact = '' }) => compact)]
 const FACTOR = factorWithoutCollisions()
 
-/** A step of the hash of a name: one character in any case. */
-export function hashName(hash: number, code: number): number {
-  return (Math.imul(hash, FACTOR) + (code | 0x20)) | 0
-}
-
-/** The number of the header whose name, a token, stands in the text and has this hash; 0 for names not in the table. */
-export function numberInText(text: string, start: number, end: number, hash: number): number {
-  const number = BY_PLACE[placeOf(hash)] ?? 0
-  const name = end - start === 1 ? COMPACT_OF[number] : LOWER[number]
-  if (name === undefined || name.length !== end - start) return 0
-  // Case is the sixth bit of a letter; of no token character it makes a hyphen.
-  for (let at = 0; at < name.length; at++)
-    if ((text.charCodeAt(start + at) | 0x20) !== (name.charCodeAt(at) | 0x20)) return 0
+/** The number of the header whose name stands in the text from `start` to `end`; 0 for names not in the table. */
+export function numberInText(text: string, start: number, end: number): number {
+  const length = end - start
+  if (length === 0) return 0
+  const number = BY_PLACE[placeOf(text, start, length, FACTOR)] ?? 0
+  const name = length === 1 ? COMPACT_OF[number] : LOWER[number]
+  if (name === undefined || name.length !== length) return 0
+  for (let at = 0; at < length; at++) {
+    const code = text.charCodeAt(start + at)
+    const wanted = name.charCodeAt(at)
+    // Case is one bit of a letter.
+    if (code !== wanted && ((code ^ wanted) !== 0x20 || wanted === 0x2d)) return 0
+  }
   return number
 }
 
-function placeOf(hash: number): number {
-  return (hash ^ (hash >>> 10)) & (PLACES - 1)
+function placeOf(text: string, start: number, length: number, factor: number): number {
+  const first = text.charCodeAt(start) | 0x20
+  const middle = text.charCodeAt(start + (length >> 1)) | 0x20
+  const last = text.charCodeAt(start + length - 1) | 0x20
+  return (Math.imul((((first << 8) | middle) << 8) ^ (last << 3) ^ length, factor) >>> 20) & (PLACES - 1)
 }
 
 function factorWithoutCollisions(): number {
-  for (let factor = 31; ; factor += 2) {
+  for (let factor = 0x9e3779b1; ; factor += 2) {
     BY_PLACE.fill(0)
     const fits = HEADERS.every(({ name, compact }, at) =>
       [name, compact ?? ''].every((spelling) => spelling === '' || takePlace(spelling, at + 1, factor)),
@@ -155,9 +158,7 @@ function factorWithoutCollisions(): number {
 }
 
 function takePlace(spelling: string, number: number, factor: number): boolean {
-  let hash = 0
-  for (const character of spelling) hash = (Math.imul(hash, factor) + (character.charCodeAt(0) | 0x20)) | 0
-  const place = placeOf(hash)
+  const place = placeOf(spelling, 0, spelling.length, factor)
   if (BY_PLACE[place] !== 0) return false
   BY_PLACE[place] = number
   return true

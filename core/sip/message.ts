@@ -33,8 +33,11 @@ export function parseMessage(
   if (lineEnd - start > limits.maxLine) return failure('start line too long', 513)
   const head = new HeaderBlock(text, newline + 1, limits)
   // A method is a token and has no slash.
-  if (text.charCodeAt(start + 3) === SLASH && text.slice(start, start + 4).toUpperCase() === 'SIP/')
-    return readResponse(text.slice(start, lineEnd), message, head)
+  if (text.charCodeAt(start + 3) === SLASH) {
+    const isSip2 = text.startsWith('SIP/2.0 ', start)
+    if (isSip2 || text.slice(start, start + 4).toUpperCase() === 'SIP/')
+      return readResponse(text.slice(start, lineEnd), message, head, isSip2)
+  }
   return readRequest(text.slice(start, lineEnd), message, head, limits)
 }
 
@@ -84,16 +87,20 @@ function methodOf(startLine: string, end: number): string | undefined {
   return isToken(method) ? method : undefined
 }
 
-function readResponse(startLine: string, message: string, head: HeaderBlock): ParsedResponse | ParseFailure {
+/** `isSip2`: it is known already that it begins with the version, as it is printed. */
+function readResponse(
+  startLine: string,
+  message: string,
+  head: HeaderBlock,
+  isSip2: boolean,
+): ParsedResponse | ParseFailure {
   if (head.problem) return failure(head.problem.why)
-  const versionEnd = startLine.indexOf(' ')
+  const versionEnd = isSip2 ? 7 : startLine.indexOf(' ')
   const codeEnd = versionEnd + 4
-  const status = parseDigits(startLine.slice(versionEnd + 1, codeEnd), 699)
-  const hasReason = startLine.charAt(codeEnd) === ' '
-  const isSip2 = startLine.startsWith('SIP/2.0 ') || startLine.slice(0, versionEnd).toUpperCase() === 'SIP/2.0'
-  if (!isSip2 || status === undefined || status < 100 || (!hasReason && startLine.length > codeEnd)) {
-    return failure('Malformed Status-Line')
-  }
+  const status = parseDigits(startLine, 699, versionEnd + 1, Math.min(codeEnd, startLine.length))
+  const hasReason = startLine.charCodeAt(codeEnd) === 0x20 || startLine.length <= codeEnd
+  const isVersion2 = isSip2 || startLine.slice(0, versionEnd).toUpperCase() === 'SIP/2.0'
+  if (!isVersion2 || status === undefined || status < 100 || !hasReason) return failure('Malformed Status-Line')
   return new ParsedResponse(message, head, status, startLine)
 }
 

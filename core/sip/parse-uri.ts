@@ -207,8 +207,8 @@ export function parseNameAddr(text: string): NameAddr | undefined {
   return new ReadAddress(display, uriText, uri, scannedParam('tag'), text, paramsStart)
 }
 
-/** Whether `parseNameAddr` can read it. */
-export function isNameAddr(text: string): boolean {
+/** Whether it can be read. */
+function isNameAddr(text: string): boolean {
   const start = skipSpace(text, 0)
   nameStart = nameEnd = start
   let open = start
