@@ -28,6 +28,8 @@ export interface Watcher {
   readonly lamp: Lamp
   readonly wire: Wire
   readonly run: string
+  /** Of its From. */
+  readonly tag: string
   callId: string
   /** Call-ID of the subscription that it had before. */
   formerCallId: string
@@ -41,9 +43,9 @@ export interface Watcher {
   granted: number
   /** When its subscription was answered first, by performance.now(). */
   since: number
-  /** CSeq and Via of the last NOTIFY, and the version of its document. */
+  /** CSeq of the last NOTIFY and the hash of its Via, and the version of its document. */
   heard: number
-  via: string
+  via: number
   version: number
   /** Seconds that the last NOTIFY says are left. */
   left: number
@@ -96,6 +98,7 @@ export function newWatcher(index: number, lamp: Lamp, wire: Wire, run: string): 
     lamp,
     wire,
     run,
+    tag: `f${index}`,
     callId: callIdOf(index, 0, lamp, run),
     formerCallId: '',
     generation: 0,
@@ -106,7 +109,7 @@ export function newWatcher(index: number, lamp: Lamp, wire: Wire, run: string): 
     granted: 0,
     since: 0,
     heard: 0,
-    via: '',
+    via: 0,
     version: -1,
     left: 0,
     shown: -1,
@@ -132,8 +135,8 @@ export function beginAnew(watcher: Watcher): void {
   watcher.formerCallId = watcher.callId
   watcher.generation++
   watcher.callId = callIdOf(index, watcher.generation, lamp, run)
-  watcher.remoteTag = watcher.target = watcher.via = ''
-  watcher.granted = watcher.heard = watcher.floor = 0
+  watcher.remoteTag = watcher.target = ''
+  watcher.granted = watcher.heard = watcher.via = watcher.floor = 0
   watcher.version = watcher.shown = -1
   watcher.ending = watcher.jumps = false
 }

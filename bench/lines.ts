@@ -1,22 +1,60 @@
-/** The sockets of the generator, connected to the server, and its requests that wait for an answer. */
-import { createSocket, type Socket } from 'node:dgram'
-import { once } from 'node:events'
+/**
+ * The sockets of the generator, and its requests that wait for an answer. The sockets are those of Lamplighter's own UDP,
+ * many datagrams in a system call: with Node's the generator took more time for a message than the servers.
+ */
+import type { Address } from '../core/sip/contract.ts'
+import { type DatagramHandler, type Datagrams, openDatagrams, type Peer } from '../core/sip/datagrams.ts'
 import type { Repeats } from './faults.ts'
 
 /** One socket. */
-export interface Wire {
-  readonly socket: Socket
+export class Wire implements DatagramHandler<Peer> {
   /** `127.0.0.1:40000` */
   readonly local: string
-}
+  #take: (text: string, wire: Wire) => void = () => undefined
+  readonly #datagrams: Datagrams<Peer>
+  readonly #server: Peer
 
-interface Address {
-  readonly address: string
-  readonly port: number
+  static async open(server: Address, host: string): Promise<Wire> {
+    return new Wire(await openDatagrams<Peer>({ address: host, port: 0 }, 4), server)
+  }
+
+  private constructor(datagrams: Datagrams<Peer>, server: Address) {
+    const { address, port } = datagrams.local
+    this.local = `${address}:${port}`
+    this.#datagrams = datagrams
+    datagrams.start(this)
+    this.#server = datagrams.flowTo(server, this)
+  }
+
+  receive(take: (text: string, wire: Wire) => void): void {
+    this.#take = take
+  }
+
+  send(text: string): void {
+    this.#datagrams.send(text, this.#server, undefined)
+  }
+
+  close(): Promise<void> {
+    return this.#datagrams.close()
+  }
+
+  makeFlow(remote: Address, place: readonly number[]): Peer {
+    return { remote, place }
+  }
+
+  received(text: string): void {
+    this.#take(text, this)
+  }
+
+  // What matters is sent again, and what does not get through is missed.
+
+  sendFailed(): void {}
+
+  troubled(): void {}
 }
 
 interface Request {
-  readonly bytes: Buffer
+  readonly text: string
   readonly wire: Wire
   readonly since: number
   /** When it is sent again, and how long after that. */
@@ -27,7 +65,6 @@ interface Request {
 const LOOPBACK = '127.0.0.1'
 /** Several, because each has its own room in the kernel for what we have not read yet. */
 const SOCKETS = 4
-const ROOM = 4 * 1024 * 1024
 /** RFC 3261 17.1.2.2: T1, T2, and 64 T1. */
 const T1 = 500
 const T2 = 4000
@@ -46,9 +83,9 @@ export class Lines {
 
   /** With another address of the phones the publisher has a socket of its own, at 127.0.0.1. */
   static async open(server: Address, phones = LOOPBACK): Promise<Lines> {
-    const first = await openWire(server, phones)
-    const others = await Promise.all(Array.from({ length: SOCKETS - 1 }, () => openWire(server, phones)))
-    return new Lines([first, ...others], phones === LOOPBACK ? first : await openWire(server, LOOPBACK))
+    const first = await Wire.open(server, phones)
+    const others = await Promise.all(Array.from({ length: SOCKETS - 1 }, () => Wire.open(server, phones)))
+    return new Lines([first, ...others], phones === LOOPBACK ? first : await Wire.open(server, LOOPBACK))
   }
 
   private constructor(wires: readonly [Wire, ...Wire[]], publisher: Wire) {
@@ -58,23 +95,18 @@ export class Lines {
   }
 
   receive(take: (text: string, wire: Wire) => void): void {
-    for (const wire of this.#all) wire.socket.on('message', (bytes: Buffer) => take(bytes.toString('latin1'), wire))
+    for (const wire of this.#all) wire.receive(take)
   }
 
   onUnanswered(tell: (key: string) => void): void {
     this.#unanswered = tell
   }
 
-  send(text: string, { socket }: Wire): void {
-    socket.send(Buffer.from(text, 'latin1'))
-  }
-
   /** Sent again until `answered(key)`; one at a time for each key. */
   request(key: string, text: string, wire: Wire): void {
-    const bytes = Buffer.from(text, 'latin1')
     const now = performance.now()
-    this.#waiting.set(key, { bytes, wire, since: now, next: now + T1, pause: T1 })
-    wire.socket.send(bytes)
+    this.#waiting.set(key, { text, wire, since: now, next: now + T1, pause: T1 })
+    wire.send(text)
   }
 
   /** Whether it was waited for. */
@@ -84,7 +116,7 @@ export class Lines {
 
   close(): void {
     clearInterval(this.#sweeper)
-    for (const { socket } of this.#all) socket.close()
+    for (const wire of this.#all) void wire.close()
   }
 
   get #all(): ReadonlySet<Wire> {
@@ -103,18 +135,7 @@ export class Lines {
       request.pause = Math.min(2 * request.pause, T2)
       request.next = now + request.pause
       this.repeats.ours++
-      request.wire.socket.send(request.bytes)
+      request.wire.send(request.text)
     }
   }
-}
-
-async function openWire({ address, port }: Address, host: string): Promise<Wire> {
-  const socket = createSocket({ type: 'udp4', recvBufferSize: ROOM, sendBufferSize: ROOM })
-  socket.bind(0, host)
-  await once(socket, 'listening')
-  socket.connect(port, address)
-  await once(socket, 'connect')
-  // A server that is being restarted refuses; what matters is sent again.
-  socket.on('error', () => undefined)
-  return { socket, local: `${host}:${socket.address().port}` }
 }

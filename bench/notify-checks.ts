@@ -1,16 +1,15 @@
 /** What is checked of each NOTIFY, besides the dialog it is of and the state in it. */
 import type { Faults } from './faults.ts'
 import type { Watcher } from './lamps.ts'
-import { type Head, numberAfter, tagOf } from './wire.ts'
+import { copyOf, type Head, numberAfter, tagOf } from './wire.ts'
 
 /** What is strange about its head; empty where nothing is. Takes over what it says of the dialog. */
 export function checkHead(watcher: Watcher, head: Head, event: string, length: number): string {
   const from = tagOf(head.from)
-  const sameTag = watcher.remoteTag === '' || watcher.remoteTag === from
   // RFC 6665 4.4.1: the NOTIFY may be here before the 200, and makes the dialog.
-  watcher.remoteTag = from
-  if (!sameTag) return 'a NOTIFY with another From tag'
-  if (tagOf(head.to) !== `f${watcher.index}`) return 'a NOTIFY with another To tag'
+  watcher.remoteTag ||= copyOf(from)
+  if (watcher.remoteTag !== from) return 'a NOTIFY with another From tag'
+  if (tagOf(head.to) !== watcher.tag) return 'a NOTIFY with another To tag'
   if (head.event !== event) return `a NOTIFY with Event ${head.event}`
   if (head.length !== length) return `a NOTIFY with Content-Length ${head.length} and ${length} bytes`
   if (!head.state.startsWith(watcher.ending ? 'terminated' : 'active')) {

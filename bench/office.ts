@@ -11,7 +11,7 @@ import { Lines, type Wire } from './lines.ts'
 import { checkHead, checkVersion } from './notify-checks.ts'
 import { EXPIRES, printPublish, printSubscribe } from './requests.ts'
 import { StateSource } from './state-source.ts'
-import { BRANCH, type Head, numberAfter, okTo, readHead, statusOf, tagOf, uriOf } from './wire.ts'
+import { BRANCH, copyOf, type Head, hashOf, numberAfter, okTo, readHead, statusOf, tagOf, uriOf } from './wire.ts'
 
 export interface OfficeSettings {
   readonly server: { readonly address: string; readonly port: number }
@@ -219,8 +219,9 @@ export class Office {
     if (Number(expires) !== watcher.asked) this.#strange(`a 200 with Expires ${expires}`)
     if (watcher.granted === 0) watcher.since = performance.now()
     watcher.granted = watcher.asked
-    watcher.remoteTag = tag
-    watcher.target = uriOf(contact)
+    watcher.remoteTag ||= copyOf(tag)
+    const target = uriOf(contact)
+    if (watcher.target !== target) watcher.target = copyOf(target)
   }
 
   #notified(text: string, body: number, wire: Wire): void {
@@ -228,19 +229,19 @@ export class Office {
     const head = readHead(text, body)
     if (!watcher || (head.callId !== watcher.callId && head.callId !== watcher.formerCallId))
       return this.#strange(text.slice(0, text.indexOf('\r\n')))
-    this.#lines.send(okTo(head), wire)
+    wire.send(okTo(head))
     if (watcher.unsure) return
     const cseq = Number.parseInt(head.cseq, 10)
     if (cseq <= watcher.heard || head.callId !== watcher.callId) {
       this.#lines.repeats.theirs++
-      const anotherOne = cseq === watcher.heard && head.via !== watcher.via && head.callId === watcher.callId
+      const anotherOne = cseq === watcher.heard && hashOf(head.via) !== watcher.via && head.callId === watcher.callId
       if (anotherOne || cseq <= watcher.floor) this.faults.reused++
       return
     }
     this.notifies++
     this.notifiedAt = performance.now()
     watcher.heard = cseq
-    watcher.via = head.via
+    watcher.via = hashOf(head.via)
     const strangeness = checkHead(watcher, head, this.language.event, text.length - body)
     if (strangeness !== '') this.#strange(strangeness)
     // A server that was asked before it has its states again says nothing of the lamp yet (RFC 6665 4.2.1.2).

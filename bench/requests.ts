@@ -21,7 +21,7 @@ export function printSubscribe(watcher: Watcher, language: LampLanguage, expires
     method: 'SUBSCRIBE',
     uri,
     branch: `s${index}-${watcher.cseq}`,
-    from: `<sip:w${index}@${DOMAIN}>;tag=f${index}`,
+    from: `<sip:w${index}@${DOMAIN}>;tag=${watcher.tag}`,
     to: remoteTag === '' ? to : `${to};tag=${remoteTag}`,
     callId,
     cseq: watcher.cseq,

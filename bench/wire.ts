@@ -32,6 +32,9 @@ export function statusOf(text: string): number {
   return text.startsWith('SIP/2.0 ') ? Number(text.slice(8, 11)) : 0
 }
 
+/** First letters of the names that `keep` knows, by their place in the alphabet, however they are written. */
+const LOOKED_AT = Array.from({ length: 32 }, (_, letter) => 'vftimcoesxlw'.includes(String.fromCharCode(letter + 0x60)))
+
 /** Reads the header lines that are looked at. `via` keeps all Via lines, as they stand. */
 export function readHead(text: string, bodyAt: number): Head {
   const head: Head = {
@@ -51,20 +54,19 @@ export function readHead(text: string, bodyAt: number): Head {
   let at = text.indexOf('\r\n') + 2
   while (at < bodyAt - 2) {
     const end = text.indexOf('\r\n', at)
-    const colon = text.indexOf(':', at)
-    const name = text.slice(at, colon).toLowerCase()
-    const value = text.charCodeAt(colon + 1) === 0x20 ? text.slice(colon + 2, end) : text.slice(colon + 1, end)
-    keep(head, name, value)
+    if (LOOKED_AT[text.charCodeAt(at) & 0x1f]) keep(head, text, at, end)
     at = end + 2
   }
   return head
 }
 
-function keep(head: Head, name: string, value: string): void {
-  switch (name) {
+function keep(head: Head, text: string, at: number, end: number): void {
+  const colon = text.indexOf(':', at)
+  const value = text.slice(text.charCodeAt(colon + 1) === 0x20 ? colon + 2 : colon + 1, end)
+  switch (text.slice(at, colon).toLowerCase()) {
     case 'via':
     case 'v':
-      head.via += `Via: ${value}\r\n`
+      head.via += text.slice(at, end + 2)
       break
     case 'from':
     case 'f':
@@ -130,6 +132,18 @@ export function numberAfter(text: string, from: number): number {
     value = (value < 0 ? 0 : value) * 10 + digit
   }
   return value
+}
+
+/** For texts that are compared later: a part of a message would keep the whole of it in memory. */
+export function hashOf(text: string): number {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
+  return hash
+}
+
+/** The same text, but no part of a message. */
+export function copyOf(part: string): string {
+  return Buffer.from(part, 'latin1').toString('latin1')
 }
 
 export function okTo(head: Head): string {

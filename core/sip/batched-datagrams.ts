@@ -6,7 +6,7 @@
 import { getSystemErrorName } from 'node:util'
 import type { DatagramAddon, DatagramSocket } from './addon.ts'
 import type { Address } from './contract.ts'
-import type { DatagramHandler, Datagrams } from './datagrams.ts'
+import type { DatagramHandler, Datagrams, Peer } from './datagrams.ts'
 import { FlowTable } from './flow-table.ts'
 import { hostPort, type Sender } from './transport.ts'
 import type { UdpFlow } from './udp.ts'
@@ -36,13 +36,13 @@ const MOST_WAITING = 100_000
 const NOWHERE: readonly number[] = []
 const CLOSED = 'the transport is closed'
 
-interface Outgoing {
+interface Outgoing<Flow> {
   readonly text: string
-  readonly to: UdpFlow
+  readonly to: Flow
   readonly sender: Sender | undefined
 }
 
-export class BatchedDatagrams implements Datagrams {
+export class BatchedDatagrams<Flow extends Peer = UdpFlow> implements Datagrams<Flow> {
   readonly kind = 'batched'
   readonly local: Address
   readonly #addon: DatagramAddon
@@ -54,19 +54,23 @@ export class BatchedDatagrams implements Datagrams {
   readonly #incoming: Buffer
   readonly #outgoing: Buffer
   /** Of each datagram in the queue. */
-  readonly #destinations: (UdpFlow | undefined)[] = Array.from({ length: BATCH })
+  readonly #destinations: (Flow | undefined)[] = Array.from({ length: BATCH })
   readonly #senders: (Sender | undefined)[] = Array.from({ length: BATCH })
   /** For which there is no room in the queue while the kernel takes nothing. */
-  #waiting: Outgoing[] = []
+  #waiting: Outgoing<Flow>[] = []
   #nextWaiting = 0
-  readonly #flows: FlowTable
+  readonly #flows: FlowTable<Flow>
   readonly #place = new Int32Array(PLACE)
-  #handler: DatagramHandler | undefined
+  #handler: DatagramHandler<Flow> | undefined
   #isClosed = false
 
-  static open(addon: DatagramAddon, at: Address, family: 4 | 6): Promise<BatchedDatagrams> {
+  static open<Flow extends Peer = UdpFlow>(
+    addon: DatagramAddon,
+    at: Address,
+    family: 4 | 6,
+  ): Promise<BatchedDatagrams<Flow>> {
     return new Promise((resolve) => {
-      resolve(new BatchedDatagrams(addon, at, family === 6))
+      resolve(new BatchedDatagrams<Flow>(addon, at, family === 6))
     })
   }
 
@@ -74,7 +78,7 @@ export class BatchedDatagrams implements Datagrams {
     this.#addon = addon
     this.#isV6 = isV6
     this.#portAt = isV6 ? PLACE - 1 : 1
-    this.#flows = new FlowTable(this.#portAt + 1)
+    this.#flows = new FlowTable<Flow>(this.#portAt + 1)
     this.#numbers = new Int32Array(NUMBERS)
     this.#incoming = Buffer.allocUnsafeSlow(BATCH * ROOM)
     this.#outgoing = Buffer.allocUnsafeSlow(QUEUE_ROOM)
@@ -86,17 +90,17 @@ export class BatchedDatagrams implements Datagrams {
     this.local = this.#addressIn(this.#place)
   }
 
-  start(handler: DatagramHandler): void {
+  start(handler: DatagramHandler<Flow>): void {
     this.#handler = handler
   }
 
-  flowTo(remote: Address, handler: DatagramHandler): UdpFlow {
+  flowTo(remote: Address, handler: DatagramHandler<Flow>): Flow {
     const { address, port } = remote
     const isPlace = port > 0 && port < 65_536 && this.#addon.readAddress(address, port, this.#isV6, this.#place)
     return isPlace ? this.#flowAt(this.#place, 0, handler) : handler.makeFlow(remote, NOWHERE)
   }
 
-  send(text: string, to: UdpFlow, sender: Sender | undefined): void {
+  send(text: string, to: Flow, sender: Sender | undefined): void {
     if (to.place.length === 0) return this.#fail('EINVAL', to, sender)
     if (text.length > ROOM) return this.#fail('EMSGSIZE', to, sender)
     if (this.#waiting.length > 0) return this.#wait(text, to, sender)
@@ -135,7 +139,7 @@ export class BatchedDatagrams implements Datagrams {
     return (numbers[QUEUED] ?? 0) < BATCH && (numbers[FILLED] ?? 0) + text.length <= QUEUE_ROOM
   }
 
-  #enqueue(text: string, to: UdpFlow, sender: Sender | undefined): void {
+  #enqueue(text: string, to: Flow, sender: Sender | undefined): void {
     const numbers = this.#numbers
     const at = numbers[QUEUED] ?? 0
     const from = numbers[FILLED] ?? 0
@@ -155,7 +159,7 @@ export class BatchedDatagrams implements Datagrams {
     this.#reportFailures()
   }
 
-  #wait(text: string, to: UdpFlow, sender: Sender | undefined): void {
+  #wait(text: string, to: Flow, sender: Sender | undefined): void {
     if (this.#waiting.length - this.#nextWaiting >= MOST_WAITING) return this.#fail('ENOBUFS', to, sender)
     this.#waiting.push({ text, to, sender })
     this.#numbers[WAITING] = 1
@@ -184,7 +188,7 @@ export class BatchedDatagrams implements Datagrams {
     }
   }
 
-  #fail(code: string, { remote }: UdpFlow, sender: Sender | undefined): void {
+  #fail(code: string, { remote }: Flow, sender: Sender | undefined): void {
     this.#failSoon(`send ${code} ${hostPort(remote)}`, sender)
   }
 
@@ -192,7 +196,7 @@ export class BatchedDatagrams implements Datagrams {
     process.nextTick(() => this.#handler?.sendFailed(reason, sender))
   }
 
-  #flowAt(numbers: Int32Array, at: number, handler: DatagramHandler): UdpFlow {
+  #flowAt(numbers: Int32Array, at: number, handler: DatagramHandler<Flow>): Flow {
     const known = this.#flows.find(numbers, at)
     if (known) return known
     const place = numbers.subarray(at, at + this.#portAt + 1)

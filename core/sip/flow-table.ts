@@ -3,17 +3,18 @@
  * there are too many all are forgotten, and made again as they come.
  */
 import { randomInt } from 'node:crypto'
+import type { Peer } from './datagrams.ts'
 import type { UdpFlow } from './udp.ts'
 
 const FEWEST_SLOTS = 1024
 const MOST_SLOTS = 65_536
 
-export class FlowTable {
+export class FlowTable<Flow extends Peer = UdpFlow> {
   /** Numbers of an address. */
   readonly #words: number
   /** Nobody can choose addresses that fall on one slot. */
   readonly #seed = randomInt(0x7fffffff) | 1
-  #slots: (UdpFlow | undefined)[] = emptySlots(FEWEST_SLOTS)
+  #slots: (Flow | undefined)[] = emptySlots<Flow>(FEWEST_SLOTS)
   #size = 0
 
   constructor(words: number) {
@@ -25,7 +26,7 @@ export class FlowTable {
   }
 
   /** The flow to the address that begins at `from` in `numbers`. */
-  find(numbers: Int32Array, from: number): UdpFlow | undefined {
+  find(numbers: Int32Array, from: number): Flow | undefined {
     const mask = this.#slots.length - 1
     for (let slot = this.#hash(numbers, from) & mask; ; slot = (slot + 1) & mask) {
       const flow = this.#slots[slot]
@@ -34,13 +35,13 @@ export class FlowTable {
   }
 
   /** One that was not found. */
-  add(flow: UdpFlow): void {
+  add(flow: Flow): void {
     if (2 * this.#size >= this.#slots.length) this.#makeRoom()
     this.#put(flow)
     this.#size++
   }
 
-  #put(flow: UdpFlow): void {
+  #put(flow: Flow): void {
     const mask = this.#slots.length - 1
     let slot = this.#hash(flow.place, 0) & mask
     while (this.#slots[slot]) slot = (slot + 1) & mask
@@ -50,11 +51,11 @@ export class FlowTable {
   #makeRoom(): void {
     const known = this.#slots
     if (known.length >= MOST_SLOTS) {
-      this.#slots = emptySlots(FEWEST_SLOTS)
+      this.#slots = emptySlots<Flow>(FEWEST_SLOTS)
       this.#size = 0
       return
     }
-    this.#slots = emptySlots(2 * known.length)
+    this.#slots = emptySlots<Flow>(2 * known.length)
     for (const flow of known) if (flow) this.#put(flow)
   }
 
@@ -73,6 +74,6 @@ export class FlowTable {
   }
 }
 
-function emptySlots(count: number): (UdpFlow | undefined)[] {
+function emptySlots<Flow>(count: number): (Flow | undefined)[] {
   return Array.from({ length: count })
 }

@@ -2,7 +2,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { reasonOf } from '../log.ts'
 import type { Address } from './contract.ts'
-import type { DatagramHandler, Datagrams } from './datagrams.ts'
+import type { DatagramHandler, Datagrams, Peer } from './datagrams.ts'
 import type { Sender } from './transport.ts'
 import type { UdpFlow } from './udp.ts'
 
@@ -10,13 +10,13 @@ import type { UdpFlow } from './udp.ts'
 const SOCKET_BUFFER = 4 * 1024 * 1024
 const NOWHERE: readonly number[] = []
 
-export class PlainDatagrams implements Datagrams {
+export class PlainDatagrams<Flow extends Peer = UdpFlow> implements Datagrams<Flow> {
   readonly kind = 'plain'
   readonly local: Address
   readonly #socket: Socket
-  #handler: DatagramHandler | undefined
+  #handler: DatagramHandler<Flow> | undefined
 
-  static async open(at: Address, family: 4 | 6): Promise<PlainDatagrams> {
+  static async open<Flow extends Peer = UdpFlow>(at: Address, family: 4 | 6): Promise<PlainDatagrams<Flow>> {
     const socket = createSocket({
       type: family === 6 ? 'udp6' : 'udp4',
       ipv6Only: family === 6,
@@ -31,7 +31,7 @@ export class PlainDatagrams implements Datagrams {
       socket.bind({ address: at.address, port: at.port, exclusive: true }, resolve)
     })
     socket.removeAllListeners('error')
-    return new PlainDatagrams(socket)
+    return new PlainDatagrams<Flow>(socket)
   }
 
   private constructor(socket: Socket) {
@@ -43,15 +43,15 @@ export class PlainDatagrams implements Datagrams {
     enlargeBuffers(socket)
   }
 
-  start(handler: DatagramHandler): void {
+  start(handler: DatagramHandler<Flow>): void {
     this.#handler = handler
   }
 
-  flowTo(remote: Address, handler: DatagramHandler): UdpFlow {
+  flowTo(remote: Address, handler: DatagramHandler<Flow>): Flow {
     return handler.makeFlow(remote, NOWHERE)
   }
 
-  send(text: string, { remote }: UdpFlow, sender: Sender | undefined): void {
+  send(text: string, { remote }: Flow, sender: Sender | undefined): void {
     const bytes = Buffer.from(text, 'latin1')
     try {
       this.#socket.send(bytes, 0, bytes.length, remote.port, remote.address, (error) => {
