@@ -85,7 +85,7 @@ export class Body implements SentBody {
 
   /** Entity-tag of the state as it is shown (RFC 5839 3); equal texts have equal ones, over restarts too. */
   get entityTag(): string {
-    this.#entityTag ??= createHash('sha1').update(this.type).update('\0').update(this.text).digest('hex').slice(0, 20)
+    this.#entityTag ??= createHash('sha1').update(`${this.type}\0${this.text}`).digest('hex').slice(0, 20)
     return this.#entityTag
   }
 }
@@ -145,6 +145,8 @@ type Made = Pick<EventPackage<unknown>, 'kind' | 'politeState'>
 /** Who makes the bodies for a watcher, and by what it shares them with others. It holds for a generation of bodies. */
 export interface Sharing {
   readonly generator: BodyGenerator<unknown>
+  /** Whether its bodies may tell no more than what is new. */
+  readonly hasParts: boolean
   readonly key: string
 }
 
@@ -167,7 +169,7 @@ export class Bodies {
   /** Undefined where no generator is registered for the type now. */
   sharing(of: Made, type: string, to: Addressing): Sharing | undefined {
     const generator = this.#registry.generator(type, of.kind)
-    return generator && { generator, key: this.#shareKey(generator, to) }
+    return generator && { generator, hasParts: generator.partial !== undefined, key: this.#shareKey(generator, to) }
   }
 
   /** The body that all have who share it. */

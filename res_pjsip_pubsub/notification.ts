@@ -70,10 +70,25 @@ export class Notification implements RequestContent {
 
 /** RFC 6665 4.1.3; Asterisk gives no reason. */
 function subscriptionState({ termination, pending, secondsLeft, compat }: Shown): string {
-  if (!termination) return `${pending ? 'pending' : 'active'};expires=${Math.max(1, secondsLeft)}`
+  if (!termination) return pending ? `pending;expires=${Math.max(1, secondsLeft)}` : active(Math.max(1, secondsLeft))
   if (compat === 'asterisk') return 'terminated'
   const { reason, retryAfter } = termination
   return `terminated;reason=${reason}${retryAfter === undefined ? '' : `;retry-after=${retryAfter}`}`
+}
+
+const REMEMBERED = 4096
+const activeSeconds = new Int32Array(REMEMBERED)
+const activeTexts: string[] = Array.from({ length: REMEMBERED }, () => '')
+
+/** Subscriptions run out within the same hour or so: the same few thousand texts, which nobody has to put together again. */
+function active(seconds: number): string {
+  const place = seconds % REMEMBERED
+  const known = activeTexts[place]
+  if (known && activeSeconds[place] === seconds) return known
+  const text = `active;expires=${seconds}`
+  activeSeconds[place] = seconds
+  activeTexts[place] = text
+  return text
 }
 
 /** Of events that have a package, so that there are few. */

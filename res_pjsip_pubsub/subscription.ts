@@ -262,8 +262,8 @@ export class NotifierSubscription
 
   holdBack(want: Want): number {
     if (!this.#services.mayNotify(this)) return UNCOVERED
-    if (want !== WANT.changed) return 0
     const { notify_interval } = this.#services.settings()
+    if (want !== WANT.changed || notify_interval === 0) return 0
     return Math.min(notify_interval, this.#lastSent + notify_interval - this.#services.now())
   }
 

@@ -1,4 +1,6 @@
 /** Writing requests: strings with one character per byte. Those of a dialog have most of their header block prepared. */
+
+import { detached } from '../text.ts'
 import type { RequestBody, RequestContent } from './contract.ts'
 import { isToken, toWire } from './grammar.ts'
 import { writtenName } from './headers.ts'
@@ -47,7 +49,7 @@ export class RequestTemplate {
     this.origin = parts.origin
     this.#compact = compact
     const requestUri = wireValue(parts.requestUri).replaceAll(' ', '%20')
-    this.#beforeOrigin = flat(`${method} ${requestUri} SIP/2.0\r\n${writtenName('Via', compact)}: `)
+    this.#beforeOrigin = detached(`${method} ${requestUri} SIP/2.0\r\n${writtenName('Via', compact)}: `)
     const lines = [`\r\nMax-Forwards: ${parts.maxForwards}\r\n`]
     for (const route of routes) lines.push(headerLine('Route', route, compact))
     lines.push(
@@ -57,7 +59,7 @@ export class RequestTemplate {
       parts.contact === undefined ? '' : headerLine('Contact', parts.contact, compact),
       'CSeq: ',
     )
-    this.#beforeCseq = flat(lines.join(''))
+    this.#beforeCseq = detached(lines.join(''))
   }
 
   /** `branch` is a token. */
@@ -83,9 +85,4 @@ function writtenBody(body: RequestBody | undefined, compact: boolean): string {
 export function bodyStart(contentType: string | undefined, compact: boolean): string {
   const type = contentType === undefined ? '' : headerLine('Content-Type', contentType, compact)
   return `${type}${writtenName('Content-Length', compact)}: `
-}
-
-/** A string that was put together keeps its pieces; this one lasts as long as its dialog. */
-function flat(text: string): string {
-  return Buffer.from(text, 'latin1').toString('latin1')
 }

@@ -67,7 +67,7 @@ export class WatcherBodies {
     // What of a list is new is found in its bodies.
     if (!of || state instanceof ListSource) return 'whole'
     const sharing = this.#sharingOf(subscription, of)
-    return sharing ? this.#bodies.part(sharing, state, since, subscription) : 'whole'
+    return sharing?.hasParts ? this.#bodies.part(sharing, state, since, subscription) : 'whole'
   }
 
   #single(state: unknown, of: EventPackage<unknown>, subscription: NotifierSubscription): Body | undefined {
