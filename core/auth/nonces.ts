@@ -17,6 +17,9 @@ interface Used {
   highest: number
   /** Bit n: the count `highest - n` was seen. */
   seen: number
+  /** For whom its HMAC was found right; empty before that. */
+  realm: string
+  address: string
 }
 
 export interface NonceSettings {
@@ -53,12 +56,21 @@ export class Nonces {
 
   /** Whether we made it, for them, not longer ago than this. */
   fresh(nonce: string, realm: string, address: string, lifetimeSeconds: number): boolean {
-    const end = nonce.length - MAC_LENGTH - 1
-    if (end < 1 || nonce[end] !== '.') return false
-    const head = nonce.slice(0, end)
-    if (!sameSecret(this.#mac(head, realm, address), nonce.slice(end + 1))) return false
+    const used = this.#used.get(nonce)
+    const isProved = used !== undefined && used.realm === realm && used.address === address
+    if (!isProved && !this.#isOurs(nonce, realm, address)) return false
+    if (used && !isProved) {
+      used.realm = realm
+      used.address = address
+    }
     const age = this.#now() - madeAt(nonce)
     return age >= 0 && age <= lifetimeSeconds * 1000
+  }
+
+  #isOurs(nonce: string, realm: string, address: string): boolean {
+    const end = nonce.length - MAC_LENGTH - 1
+    if (end < 1 || nonce[end] !== '.') return false
+    return sameSecret(this.#mac(nonce.slice(0, end), realm, address), nonce.slice(end + 1))
   }
 
   /**
@@ -76,6 +88,8 @@ export class Nonces {
       made,
       highest: count ?? Number.POSITIVE_INFINITY,
       seen: 1,
+      realm: '',
+      address: '',
     })
     return true
   }

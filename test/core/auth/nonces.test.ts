@@ -22,6 +22,18 @@ describe('Nonces', () => {
     expect(nonces.fresh(nonce, 'pbx', '192.0.2.7', 32)).to.equal(false)
   })
 
+  it('are for them alone however often they were used, and no longer than they last', () => {
+    const nonce = nonces.make('pbx', '192.0.2.7')
+    for (let count = 1; count < 5; count++) {
+      expect(nonces.fresh(nonce, 'pbx', '192.0.2.8', 32)).to.equal(false)
+      expect(nonces.fresh(nonce, 'other', '192.0.2.7', 32)).to.equal(false)
+      expect(nonces.fresh(nonce, 'pbx', '192.0.2.7', 32)).to.equal(true)
+      expect(nonces.use(nonce, count, 32)).to.equal(true)
+    }
+    time += 32_001
+    expect(nonces.fresh(nonce, 'pbx', '192.0.2.7', 32)).to.equal(false)
+  })
+
   it('cannot be made by anybody else, nor changed', () => {
     const nonce = nonces.make('pbx', '192.0.2.7')
     const stranger = new Nonces({ now }).make('pbx', '192.0.2.7')
