@@ -35,6 +35,8 @@ export class Nonces {
   readonly #capacity: number
   #made = 0
   readonly #used = new Map<string, Used>()
+  /** The one whose HMAC was found right last, and for whom: who is about to use it. */
+  #proved = { nonce: '', realm: '', address: '' }
   /** Everything made up to here may have been used and forgotten. */
   #forgottenUntil = Number.NEGATIVE_INFINITY
 
@@ -57,11 +59,9 @@ export class Nonces {
   /** Whether we made it, for them, not longer ago than this. */
   fresh(nonce: string, realm: string, address: string, lifetimeSeconds: number): boolean {
     const used = this.#used.get(nonce)
-    const isProved = used !== undefined && used.realm === realm && used.address === address
-    if (!isProved && !this.#isOurs(nonce, realm, address)) return false
-    if (used && !isProved) {
-      used.realm = realm
-      used.address = address
+    if (!used || used.realm !== realm || used.address !== address) {
+      if (!this.#isOurs(nonce, realm, address)) return false
+      this.#proved = { nonce, realm, address }
     }
     const age = this.#now() - madeAt(nonce)
     return age >= 0 && age <= lifetimeSeconds * 1000
@@ -83,13 +83,15 @@ export class Nonces {
     const made = madeAt(nonce)
     if (made <= this.#forgottenUntil) return false
     this.#makeRoom()
+    const { realm, address } = this.#proved
+    const isProved = this.#proved.nonce === nonce
     this.#used.set(nonce, {
       expires: made + lifetimeSeconds * 1000,
       made,
       highest: count ?? Number.POSITIVE_INFINITY,
       seen: 1,
-      realm: '',
-      address: '',
+      realm: isProved ? realm : '',
+      address: isProved ? address : '',
     })
     return true
   }
