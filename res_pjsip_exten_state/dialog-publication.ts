@@ -87,11 +87,28 @@ function following(
     : said.dialogs
   const isAnyOver = before.size > 0 || dialogs.some(hasEnded)
   const ended = isAnyOver ? [...new Set([...before, ...dialogs.filter(hasEnded).map(dialogKey)])] : NONE_ENDED
-  return {
+  const state = {
     dialogs,
     ended: ended.length > MOST_ENDED ? ended.slice(-MOST_ENDED) : ended,
     declarations: said.declarations,
   }
+  // The same object where nothing has changed, so that nobody has to look for a difference.
+  return previous && isSame(state, previous) ? previous : state
+}
+
+function isSame(a: PublishedDialogs, b: PublishedDialogs): boolean {
+  return (
+    a.dialogs.length === b.dialogs.length &&
+    a.dialogs.every((dialog, at) => isSameDialog(dialog, b.dialogs[at])) &&
+    a.ended.length === b.ended.length &&
+    a.ended.every((key, at) => key === b.ended[at]) &&
+    a.declarations.size === b.declarations.size &&
+    [...a.declarations].every(([name, namespace]) => b.declarations.get(name) === namespace)
+  )
+}
+
+function isSameDialog(a: PublishedDialog, b: PublishedDialog | undefined): boolean {
+  return a.text === b?.text && a.id === b.id && a.callId === b.callId && a.state === b.state
 }
 
 function endedBefore(previous: PublishedDialogs | undefined): ReadonlySet<string> {

@@ -12,6 +12,7 @@ import {
   type PublishedPresence,
   type PublishedState,
   presenceKind,
+  type Published as WhatIsPublished,
 } from './published.ts'
 
 type Publications<State> = Watchable<readonly Publication<State>[]>
@@ -86,6 +87,8 @@ class Extension implements Composition<PublishedState> {
   readonly exten: string
   readonly #forget: () => void
   #hint: Hint | undefined
+  /** What was composed last, and of which value of the hint: it stays where nothing has changed. */
+  #composed: { readonly hinted: ExtensionState | undefined; readonly whole: PublishedState } | undefined
   /** When the newest body came that has been seen, and whose it was. */
   #newest = 0
   #sender = ''
@@ -138,7 +141,11 @@ class Extension implements Composition<PublishedState> {
       dialogs: dialogs.length === 0 ? NO_DIALOGS : dialogs.map(sourceOf),
       sender: this.#sender,
     }
-    return { context, exten, name, state, devices, presence: ownPresence, calls, published }
+    const before = this.#composed
+    if (before && before.hinted === hinted && isSame(before.whole.published, published)) return before.whole
+    const whole = { context, exten, name, state, devices, presence: ownPresence, calls, published }
+    this.#composed = { hinted, whole }
+    return whole
   }
 
   changed(part: Watchable<unknown>): void {
@@ -171,6 +178,22 @@ class Extension implements Composition<PublishedState> {
 const NOTHING_PUBLISHED: readonly Publication<never>[] = []
 const NO_DOCUMENTS: readonly PublishedPresence[] = []
 const NO_DIALOGS: readonly DialogSource[] = []
+
+function isSame(a: WhatIsPublished | undefined, b: WhatIsPublished): boolean {
+  return (
+    a?.alone === b.alone &&
+    a.sender === b.sender &&
+    a.ahead === b.ahead &&
+    a.presence.length === b.presence.length &&
+    a.presence.every((state, at) => state === b.presence[at]) &&
+    a.dialogs.length === b.dialogs.length &&
+    a.dialogs.every((dialogs, at) => isSameSource(dialogs, b.dialogs[at]))
+  )
+}
+
+function isSameSource(a: DialogSource, b: DialogSource | undefined): boolean {
+  return a.dialogs === b?.dialogs && a.ended === b.ended && a.source === b.source
+}
 
 /** The first of those that came last. */
 function newestOf(all: readonly Publication[]): Publication | undefined {

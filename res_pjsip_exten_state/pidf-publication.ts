@@ -31,6 +31,7 @@ export const presenceHandler: PublicationHandler<PublishedPresence> = {
   kind: presenceKind,
   accept: [PIDF_TYPE],
   instanceByContact: true,
+  equalsSayTheSame: true,
   read: readPresence,
 }
 

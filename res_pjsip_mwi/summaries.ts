@@ -3,7 +3,7 @@ import { Composed, type Composition } from '../core/composed.ts'
 import type { EndReason, Watchable } from '../core/watch.ts'
 import type { Publication, Pubsub } from '../res_pjsip_pubsub/contract.ts'
 import type { MailboxSum } from './mailbox-sums.ts'
-import type { MessageSummary } from './summary.ts'
+import { type MessageSummary, sameSummary } from './summary.ts'
 import { type ClassCounts, type SummaryDocument, summaryDocumentKind } from './summary-publication.ts'
 
 type Published = Pick<Pubsub, 'publications' | 'isPublished' | 'settings'>
@@ -43,6 +43,8 @@ class Summary implements Composition<MessageSummary> {
   #sum: MailboxSum | undefined
   /** Epoch milliseconds of the last change of the mailboxes that was seen. */
   #counted = 0
+  /** What was composed last: it stays where nothing has changed. */
+  #composed: MessageSummary | undefined
 
   constructor(name: string, topic: Topic, pubsub: Published, forget: () => void) {
     this.#name = name
@@ -63,7 +65,10 @@ class Summary implements Composition<MessageSummary> {
 
   compose(): MessageSummary {
     const { message_summary } = this.#pubsub.settings
-    return composeSummary(this.#sum?.value, this.#topic.value, message_summary, this.#counted)
+    const composed = composeSummary(this.#sum?.value, this.#topic.value, message_summary, this.#counted)
+    const before = this.#composed
+    if (before && before.published === composed.published && sameSummary(before, composed)) return before
+    return (this.#composed = composed)
   }
 
   changed(part: Watchable<unknown>): void {

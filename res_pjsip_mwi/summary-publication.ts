@@ -32,6 +32,7 @@ export function summaryHandler(
     kind: summaryDocumentKind,
     accept: [SIMPLE_MESSAGE_SUMMARY],
     instanceByContact: true,
+    equalsSayTheSame: true,
     exists,
     read: ({ text }) => readSummary(text),
   }

@@ -232,6 +232,8 @@ export interface PublicationHandler<State> {
   readonly etagNotNew?: boolean
   /** Whether a publisher without `+sip.instance` is known by its Contact: each phone publishes once. Default false. */
   readonly instanceByContact?: boolean
+  /** Whether equal bodies say the same, whatever was said before: one that comes again is not read again. Default false. */
+  readonly equalsSayTheSame?: boolean
   read(published: PublishedBody<State>): ReadBody<State> | Promise<ReadBody<State>>
   /**
    * What an endpoint that may not publish about the resource is refused with. With it `allow_publish` says nothing, unless

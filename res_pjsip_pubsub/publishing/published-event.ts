@@ -62,6 +62,7 @@ export function publishedEvent(definition: PublishedEvent, pubsub: Services, end
         defaultExpires,
         etagNotNew,
         instanceByContact,
+        equalsSayTheSame: true,
         read,
       }),
     )

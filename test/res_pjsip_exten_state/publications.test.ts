@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { extensionStateKind } from '../../res_pjsip_exten_state/kind.ts'
 import dialogBodies from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
 import extenState from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
 import pidfBodies from '../../res_pjsip_exten_state/res_pjsip_pidf_body_generator.ts'
@@ -182,6 +183,21 @@ describe('publications about an extension', () => {
       await lit(tx, '200=confirmed')
       office.core.devices.set('pbx1', 'PJSIP/200', 'NOT_INUSE')
       await lit(tx, '200=terminated')
+    })
+
+    it('what is said again makes no body anew', async () => {
+      await open()
+      let made = 0
+      pubsub.bodySupplement({ type: DIALOG_TYPE, kind: extensionStateKind, share: () => '', supplement: () => made++ })
+      const tx = await watch('200', 'dialog')
+      const early = { id: 'a', callId: 'x', state: 'early' }
+      const first = await dialogs([early])
+      await lit(tx, 'a=early')
+      const before = made
+      const second = await dialogs([early], { 'SIP-If-Match': first })
+      await dialogs([{ ...early, state: 'confirmed' }], { 'SIP-If-Match': second })
+      await lit(tx, 'a=confirmed')
+      expect([before, made]).to.deep.equal([2, 3])
     })
 
     it('a publication goes on behind a terminated dialog with the next call', async () => {

@@ -136,6 +136,23 @@ describe('dialog information that is published', () => {
     expect(wordsOf(good(dialogs(over, undefined, ended)))).to.deep.equal(['a=terminated'])
   })
 
+  it('is the same state where it says the same again, and another where anything is new', () => {
+    const early = { id: 'a', callId: 'x', state: 'early' }
+    const first = good(dialogs(dialogBody([early])))
+    expect(good(dialogs(dialogBody([early], 'full', 7), first))).to.equal(first)
+    expect(good(dialogs(dialogBody([early], 'partial', 8), first))).to.equal(first)
+    for (const other of [
+      [],
+      [{ ...early, state: 'confirmed' }],
+      [{ ...early, callId: 'y' }],
+      [early, { ...early, id: 'b' }],
+    ])
+      expect(good(dialogs(dialogBody(other), first))).not.to.equal(first)
+    const over = good(dialogs(dialogBody([{ ...early, state: 'terminated' }]), first))
+    expect(over).not.to.equal(first)
+    expect(good(dialogs(dialogBody([early]), over)).ended).to.deep.equal(over.ended)
+  })
+
   it('without a Call-ID the next call has its say', () => {
     const first = good(dialogs(dialogBody([{ id: 'a', state: 'terminated' }])))
     expect(wordsOf(good(dialogs(dialogBody([{ id: 'a', state: 'early' }]), first)))).to.deep.equal(['a=early'])

@@ -85,6 +85,20 @@ describe('PUBLISH', () => {
       expect([...pubsub.allPublications].map(({ body }) => body)).to.deep.equal(['off+'])
     })
 
+    it('does not read again what was said before, where equal bodies say the same', async () => {
+      const first = await again(await published(), 'on')
+      expect(handler.reads).to.equal(2)
+      handler.equalsSayTheSame = true
+      const [before] = pubsub.publications('lamp', '100', lampKind).value
+      const state = before?.state
+      const second = await again(first.header('SIP-ETag') ?? '', 'on')
+      expect([second.status, handler.reads]).to.deep.equal([200, 2])
+      expect(pubsub.publications('lamp', '100', lampKind).value[0]?.state).to.equal(state)
+      await again(second.header('SIP-ETag') ?? '', 'off')
+      expect(handler.reads).to.equal(3)
+      expect(shown()).to.deep.equal(['off'])
+    })
+
     it('removes, whatever body comes along', async () => {
       const tag = await published()
       const tx = await again(tag, 'broken', { Expires: '0' })

@@ -16,6 +16,8 @@ export class LampHandler implements PublicationHandler<Lamp> {
   readonly accept: readonly [string, ...string[]] = [TEXT]
   readonly etagNotNew: boolean
   instanceByContact = false
+  equalsSayTheSame = false
+  reads = 0
   /** What was called, in order. */
   readonly called: string[] = []
   /** Given in place of the common answer. */
@@ -28,6 +30,7 @@ export class LampHandler implements PublicationHandler<Lamp> {
 
   /** `on`, `off`; `more` adds to what was said before. */
   read({ body, previous }: PublishedBody<Lamp>): ReadBody<Lamp> {
+    this.reads++
     const text = body.toString()
     if (text === 'broken') return { fault: 'This Lamp Is Broken' }
     if (text === 'more') return { state: { light: `${previous?.light ?? ''}+` }, body: `${previous?.light ?? ''}+` }
