@@ -117,7 +117,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     await pubsub.watching.open(store)
     own(() => pubsub.lists.close())
     own(core.endpoints.onChange(() => pubsub.#endpointsChanged()))
-    const moved = (subscription: NotifierSubscription): void => void pubsub.#storage.save(subscription)
+    const moved = (subscription: NotifierSubscription): void => void pubsub.#storage.save(subscription, 'altered')
     own(core.contacts.onChange((_aor, added) => added && phoneIsBack(subscriptions, added, moved)))
     if (isLibrary(settings)) {
       log.notice('db_url is empty: requests are left to the modules that use the functions')
@@ -283,7 +283,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       statusChanged: (subscription) => {
         this.watching.lists.changed(subscription)
         // Its row tells the status, too.
-        if (subscription.phase === 'active') void this.#storage.save(subscription)
+        if (subscription.phase === 'active') void this.#storage.save(subscription, 'altered')
         this.subscriptions.tell('status', subscription)
       },
       isOwnChange: (subscription, state) =>

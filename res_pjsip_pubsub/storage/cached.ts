@@ -14,6 +14,7 @@ import type { NotifierSubscription } from '../subscription.ts'
 import { fromOldRow, OLD_ROWS, OWN_ROWS, type Row, toRow } from './row.ts'
 import {
   BLOCK,
+  type Change,
   cleanRows,
   isCovered,
   isKept,
@@ -97,10 +98,10 @@ export class CachedStorage implements SubscriptionStorage {
     return unreadable
   }
 
-  save(subscription: NotifierSubscription): Saved {
+  save(subscription: NotifierSubscription, change: Change = 'refreshed'): Saved {
     if (!isKept(subscription)) return this.#end(subscription)
-    const isNew = subscription.reservedCseq === 0
-    if (this.#through || isNew || needsMore(subscription)) this.#reserve(subscription)
+    const mayWait = change === 'refreshed' && subscription.reservedCseq > 0
+    if (this.#through || !mayWait || needsMore(subscription)) this.#reserve(subscription)
     else this.#putOff(subscription)
     return this.#through ? this.#store.durable() : undefined
   }

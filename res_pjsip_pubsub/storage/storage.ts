@@ -24,14 +24,17 @@ const MARGIN = 4
 /** Undefined where nobody has to wait. False: it is not on disk, and the answer has to be another one. */
 export type Saved = Promise<boolean> | undefined
 
+/** Altered is what is sent elsewhere now, or has another status: it is not written later than what is new. Default: refreshed. */
+export type Change = 'refreshed' | 'altered'
+
 export interface SubscriptionStorage {
   /**
    * What this server is to go on with: in pages now, and one by one when it takes it over from another server. Rows that
    * cannot be read are deleted and counted.
    */
   load(each: (row: StoredRow) => void): Promise<number>
-  /** It is new, or was refreshed. Where a promise comes back, nothing may be answered before it resolves. */
-  save(subscription: NotifierSubscription): Saved
+  /** It is new, or has changed so. Where a promise comes back, nothing may be answered before it resolves. */
+  save(subscription: NotifierSubscription, change?: Change): Saved
   /** Its numbers went up, or it ends. */
   keep(subscription: NotifierSubscription): void
   /** It was made again of this row, and its numbers have to be reserved. */
