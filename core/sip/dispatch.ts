@@ -12,6 +12,7 @@ import { parseNameAddr } from './parse-uri.ts'
 import { incomingRequest, type Responder } from './respond.ts'
 import {
   type IncomingRequest,
+  mergeKey,
   type RequestTransaction,
   type ServerTransactions,
   transactionKey,
@@ -153,13 +154,14 @@ export class Dispatcher implements Receiver {
     if (request.method === 'CANCEL') return this.#cancel(incoming)
     const key = transactionKey(request, via, wire.remote)
     if (servers.absorb(key, wire.remote)) return
-    if (servers.isMerged(request)) return this.#refuse(incoming, { status: 482 })
+    const merge = mergeKey(request)
+    if (servers.isMerged(merge)) return this.#refuse(incoming, { status: 482 })
     const may = beforeRequest(request, wire.remote, wire)
     if (may === 'drop') return this.#refused.add()
     if (may !== 'accept') return this.#refuse(incoming, may)
     const handler = this.#handlers.get(request.method)
     if (!handler) return this.#refuse(incoming, this.#unhandled(request))
-    this.#run(handler, servers.begin(key, incoming))
+    this.#run(handler, servers.begin(key, merge, incoming))
   }
 
   #run(handler: RequestHandler, tx: RequestTransaction): void {

@@ -70,15 +70,14 @@ export class ServerTransactions {
     return this.#answered.has(key) || this.#isOpen(key)
   }
 
-  /** RFC 3261 8.2.2.2: a proxy has forked it, and it is here already by another way. */
-  isMerged(request: SipRequest): boolean {
-    if (!isMergeable(request)) return false
-    const merge = mergeKey(request)
+  /** RFC 3261 8.2.2.2: a proxy has forked the request with this merge key, and it is here already by another way. */
+  isMerged(merge: string | undefined): boolean {
+    if (merge === undefined) return false
     return this.#answered.hasMerge(merge) || (this.#merging.size > 0 && this.#merging.has(merge))
   }
 
-  begin(key: string, incoming: IncomingRequest): RequestTransaction {
-    return new RequestTransaction(this, key, incoming)
+  begin(key: string, merge: string | undefined, incoming: IncomingRequest): RequestTransaction {
+    return new RequestTransaction(this, key, merge, incoming)
   }
 
   /** The turn it came in is over: of a request that is answered nothing is noted but its answer. */
@@ -86,7 +85,7 @@ export class ServerTransactions {
     if (transaction.answered) return
     transaction.kept = true
     this.#open.set(transaction.key, transaction)
-    if (isMergeable(transaction.request)) this.#merging.set(mergeKey(transaction.request), transaction)
+    if (transaction.merge !== undefined) this.#merging.set(transaction.merge, transaction)
     // By then the peer has given up (its timer F), and an answer would only confuse it (RFC 4320 4.2).
     this.#wheel.arm(transaction, this.#timers().j)
   }
@@ -95,8 +94,7 @@ export class ServerTransactions {
     if (transaction.kept) this.#forget(transaction)
     if (wire.reliable) return
     // Some phones repeat what was refused with the CSeq it had, and credentials.
-    const merges = status < 300 && isMergeable(transaction.request)
-    this.#answered.add(transaction.key, text, wire, merges ? mergeKey(transaction.request) : undefined)
+    this.#answered.add(transaction.key, text, wire, status < 300 ? transaction.merge : undefined)
   }
 
   expire(transaction: RequestTransaction): void {
@@ -111,7 +109,7 @@ export class ServerTransactions {
   #forget(transaction: RequestTransaction): void {
     this.#wheel.cancel(transaction)
     this.#open.delete(transaction.key)
-    if (isMergeable(transaction.request)) this.#merging.delete(mergeKey(transaction.request))
+    if (transaction.merge !== undefined) this.#merging.delete(transaction.merge)
   }
 }
 
@@ -122,15 +120,18 @@ export class RequestTransaction extends Timed implements ServerTransaction {
   readonly source: Address
   readonly incoming: IncomingRequest
   readonly key: string
+  /** What its copies have in common whichever way they come; undefined where they cannot be told. */
+  readonly merge: string | undefined
   /** It waits for its answer longer than the turn it came in. */
   kept = false
   readonly #owner: ServerTransactions
   #state: State = 'trying'
 
-  constructor(owner: ServerTransactions, key: string, incoming: IncomingRequest) {
+  constructor(owner: ServerTransactions, key: string, merge: string | undefined, incoming: IncomingRequest) {
     super()
     this.#owner = owner
     this.key = key
+    this.merge = merge
     this.incoming = incoming
     this.request = incoming.request
     this.source = incoming.source
@@ -169,13 +170,9 @@ export class RequestTransaction extends Timed implements ServerTransaction {
   }
 }
 
-/** Not those of a dialog, nor those of peers that know no tags, which cannot be told from each other. */
-function isMergeable({ to, from }: SipRequest): boolean {
-  return to.tag === undefined && from.tag !== undefined
-}
-
-/** What the copies of a request have in common whichever way they come. */
-function mergeKey({ from, callId, cseq }: SipRequest): string {
+/** Undefined for requests of a dialog, and for those of peers that know no tags, which cannot be told from each other. */
+export function mergeKey({ to, from, callId, cseq }: SipRequest): string | undefined {
+  if (to.tag !== undefined || from.tag === undefined) return undefined
   return toWire(`${callId}|${from.tag}|${cseq.number}|${cseq.method}`)
 }
 

@@ -61,6 +61,7 @@ export function parseAccept(values: readonly string[]): AcceptRange[] {
   return values.flatMap((value) => {
     const range = parseMediaType(value)
     if (!range) return []
+    if (range.params.size === 0) return { type: range.type, q: 1, params: range.params }
     const params = new Map(range.params)
     const q = parseQ(params.get('q'))
     params.delete('q')

@@ -1,6 +1,8 @@
 /** Timers E, F, K and J, retransmissions and matching (RFC 3261 17.1.2, 17.2.2, 17.1.3, 17.2.3), with short times. */
 import { expect } from 'chai'
+import { systemOptions } from '../../../core/endpoints.ts'
 import { Metrics } from '../../../core/metrics.ts'
+import { defaultsOf } from '../../../core/options.ts'
 import type { Outcome, ServerTransaction } from '../../../core/sip/contract.ts'
 import type { Stack, StackSettings } from '../../../core/sip/stack.ts'
 import { TestPhone } from '../../support/phone.ts'
@@ -156,6 +158,24 @@ describe('transactions', () => {
       expect(handled).to.equal(1)
       const [first, ...others] = phone.received
       for (const other of others) expect(other.raw.equals(first?.raw ?? Buffer.alloc(0))).to.equal(true)
+      await until('the end of timer J', () => gauge('sip.transactions.server') === 0)
+      phone.send(text)
+      await until('a new one', () => handled === 2)
+    })
+
+    it('go by the timers of a reload from then on', async () => {
+      const system = { ...defaultsOf(systemOptions), timer_t1: 500 }
+      await open({ timers: {}, system })
+      let handled = 0
+      stack.handle('SUBSCRIBE', (tx) => tx.answer({ status: 200, headers: [['X-Number', String(++handled)]] }))
+      const text = phone.write('SUBSCRIBE', {}, { ...phone.dialog('sip:101@127.0.0.1'), cseq: 1 })
+      phone.send(text)
+      await until('an answer', () => phone.received.length === 1)
+      // J is 32 s, and then 640 ms.
+      await stack.reload([transportConfig({ bind: `127.0.0.1:${stack.listening[0]?.port ?? 0}` })], {
+        ...system,
+        timer_t1: 10,
+      })
       await until('the end of timer J', () => gauge('sip.transactions.server') === 0)
       phone.send(text)
       await until('a new one', () => handled === 2)
