@@ -17,7 +17,14 @@ import { element, PrintedXml, printXml, type XmlNode } from '../core/xml.ts'
 import { type Declarations, declaredBy, printCopy } from '../core/xml-copy.ts'
 import type { PublicationHandler, PublishedBody, ReadBody } from '../res_pjsip_pubsub/contract.ts'
 import { EndedDialogs } from './ended-dialogs.ts'
-import { DIALOG_PREFIXES, dialogKey, dialogsKind, PublishedDialog, type PublishedDialogs } from './published.ts'
+import {
+  DIALOG_PREFIXES,
+  DialogDocument,
+  dialogKey,
+  dialogsKind,
+  PublishedDialog,
+  type PublishedDialogs,
+} from './published.ts'
 
 /** Ended dialogs that a publication remembers. */
 const MOST_ENDED = 64
@@ -49,7 +56,8 @@ export function readDialogs(
   return isPartial ? { state, body: wholeOf(root, state) } : { state }
 }
 
-function dialogsOf(root: XmlNode, document: string): PublishedDialogs {
+function dialogsOf(root: XmlNode, body: string): PublishedDialogs {
+  const document = new DialogDocument(body)
   const declared: Declarations[] = []
   const dialogs = dialogNodes(root).map((node, index) => {
     const { text, declarations } = printCopy(node, DIALOG_INFO, DIALOG_PREFIXES)

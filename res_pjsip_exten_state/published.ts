@@ -1,7 +1,7 @@
 /** An extension as the packages presence and dialog show it: what Asterisk says of it, and what was published about it. */
 import { DIALOG_INFO, type DialogStateName, dialogNodes, dialogStateOf } from '../core/documents/dialog-info.ts'
 import type { ExtensionState } from '../core/states/extension-state.ts'
-import { parseXml, printElement, type XmlElement } from '../core/xml.ts'
+import { parseXml, printElement, type XmlElement, type XmlNode } from '../core/xml.ts'
 import { copyXml, type Declarations, type Prefixes } from '../core/xml-copy.ts'
 import type { Kind } from '../res_pjsip_pubsub/contract.ts'
 
@@ -40,6 +40,24 @@ export interface PublishedPresence {
   readonly activities: readonly string[]
 }
 
+/** What dialogs were said in, read again where one of them has to be shown otherwise than it was said. */
+export class DialogDocument {
+  readonly #text: string
+  #dialogs: readonly XmlNode[] | undefined
+
+  /** `text`: dialog information that has been found right. */
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  dialog(index: number): XmlNode {
+    this.#dialogs ??= dialogNodes(parseXml(this.#text))
+    const found = this.#dialogs[index]
+    if (!found) throw new Error(`no dialog ${index} in what was published`)
+    return found
+  }
+}
+
 /**
  * A dialog that was published. It is kept as a text, which is most often all that is asked of it: one object to hold and
  * for the collector to move, in place of dozens.
@@ -51,11 +69,18 @@ export class PublishedDialog {
   readonly state: DialogStateName
   /** As it is printed in a document of ours. */
   readonly text: string
-  readonly #document: string
+  readonly #document: DialogDocument
   readonly #index: number
 
   /** `document`: what it was said in, `index` dialogs being before it. */
-  constructor(id: string, callId: string, state: DialogStateName, text: string, document: string, index: number) {
+  constructor(
+    id: string,
+    callId: string,
+    state: DialogStateName,
+    text: string,
+    document: DialogDocument,
+    index: number,
+  ) {
     this.id = id
     this.callId = callId
     this.state = state
@@ -64,10 +89,9 @@ export class PublishedDialog {
     this.#index = index
   }
 
-  /** Read from its document once more: one of its own each time. */
+  /** From its document: another one each time. */
   get element(): XmlElement {
-    const node = dialogNodes(parseXml(this.#document))[this.#index]
-    if (!node) throw new Error(`no dialog ${this.#index} in what was published`)
+    const node = this.#document.dialog(this.#index)
     const { element } = copyXml(node, DIALOG_INFO, DIALOG_PREFIXES)
     if (this.id !== node.attribute('id')) element.attributes.set('id', this.id)
     if (this.state !== dialogStateOf(node))

@@ -46,29 +46,28 @@ const CLASSES: ReadonlyMap<string, string> = new Map(
 )
 
 export function readSummary(text: string): ReadBody<SummaryDocument> {
-  const lines = text.split('\n').map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line))
-  const [status, ...rest] = lines
-  const waiting = fieldOf(status ?? '')
-  if (waiting?.name !== 'messages-waiting') return { fault: 'Body Does Not Begin With Messages-Waiting' }
-  const word = waiting.value.toLowerCase()
+  const lines = new Lines(text)
+  const status = lines.next()
+  if (status === undefined || nameOf(status) !== 'messages-waiting')
+    return { fault: 'Body Does Not Begin With Messages-Waiting' }
+  const word = valueOf(status).toLowerCase()
   if (word !== 'yes' && word !== 'no') return { fault: 'Messages-Waiting Is Neither yes Nor no' }
   let account = ''
   const classes = new Map<string, ClassCounts>()
-  for (const [at, line] of rest.entries()) {
-    // Behind an empty line are headers of single messages, which no lamp shows.
-    if (line === '') break
-    const field = fieldOf(line)
-    if (!field) return { fault: 'Line Without A Colon In Message Summary' }
-    if (field.name === 'message-account') {
-      if (at > 0 || !isUri(field.value)) return { fault: 'Malformed Message-Account' }
-      account = field.value
+  // Behind an empty line are headers of single messages, which no lamp shows.
+  for (let line = lines.next(); line !== undefined && line !== ''; line = lines.next()) {
+    const name = nameOf(line)
+    if (name === undefined) return { fault: 'Line Without A Colon In Message Summary' }
+    if (name === 'message-account') {
+      account = valueOf(line)
+      if (lines.taken > 2 || !isUri(account)) return { fault: 'Malformed Message-Account' }
       continue
     }
-    if (!CLASSES.has(field.name)) return { fault: 'Unknown Message Context Class' }
-    if (classes.has(field.name)) return { fault: 'Message Context Class Twice' }
-    const counts = countsOf(field.value)
+    if (!CLASSES.has(name)) return { fault: 'Unknown Message Context Class' }
+    if (classes.has(name)) return { fault: 'Message Context Class Twice' }
+    const counts = countsOf(valueOf(line))
     if (!counts) return { fault: 'Malformed Message Counts' }
-    classes.set(field.name, counts)
+    classes.set(name, counts)
   }
   return { state: { waiting: word === 'yes', account, classes } }
 }
@@ -81,10 +80,36 @@ export function printSummary({ waiting, account, classes }: SummaryDocument): st
   return `${lines.join('\r\n')}\r\n`
 }
 
-function fieldOf(line: string): { name: string; value: string } | undefined {
+/** Ended by LF or CRLF. */
+class Lines {
+  readonly #text: string
+  #at = 0
+  taken = 0
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  /** Undefined behind the last one. */
+  next(): string | undefined {
+    const from = this.#at
+    if (from > this.#text.length) return undefined
+    this.taken++
+    const found = this.#text.indexOf('\n', from)
+    const end = found < 0 ? this.#text.length : found
+    this.#at = end + 1
+    return this.#text.slice(from, end > from && this.#text[end - 1] === '\r' ? end - 1 : end)
+  }
+}
+
+/** In lower case; undefined where there is none. */
+function nameOf(line: string): string | undefined {
   const colon = line.indexOf(':')
-  if (colon < 1) return undefined
-  return { name: line.slice(0, colon).trim().toLowerCase(), value: line.slice(colon + 1).trim() }
+  return colon < 1 ? undefined : line.slice(0, colon).trim().toLowerCase()
+}
+
+function valueOf(line: string): string {
+  return line.slice(line.indexOf(':') + 1).trim()
 }
 
 /** Of a scheme, with nothing that would break out of the line or the header. */

@@ -153,6 +153,14 @@ describe('dialog information that is published', () => {
     expect(good(dialogs(dialogBody([early]), over)).ended).to.deep.equal(over.ended)
   })
 
+  it('a document of many dialogs that are shown otherwise is read once more, and not for each of them', () => {
+    const many = Array.from({ length: 400 }, (_, n) => ({ id: `d${n}`, callId: 'x', state: 'early' }))
+    const { dialogs: published } = good(dialogs(dialogBody(many)))
+    const started = process.hrtime.bigint()
+    for (const dialog of published) expect(dialog.asEnded().element.attributes.get('id')).to.equal(dialog.id)
+    expect(Number(process.hrtime.bigint() - started) / 1e6).to.be.below(200)
+  })
+
   it('without a Call-ID the next call has its say', () => {
     const first = good(dialogs(dialogBody([{ id: 'a', state: 'terminated' }])))
     expect(wordsOf(good(dialogs(dialogBody([{ id: 'a', state: 'early' }]), first)))).to.deep.equal(['a=early'])
