@@ -7,7 +7,7 @@ import type { Logger } from '../core/log.ts'
 import type { Sip } from '../core/sip/contract.ts'
 import { readType } from './lists/facts.ts'
 import type { Services } from './services.ts'
-import { readDialogRecord } from './storage/row.ts'
+import { readDialog } from './storage/row.ts'
 import type { SubscriptionStorage } from './storage/storage.ts'
 import type { StoredRow } from './storage/stored-row.ts'
 import type { NotifierSubscription } from './subscription.ts'
@@ -159,7 +159,7 @@ export class Restorer {
 
   #restore(row: StoredRow, endpoint: Endpoint, contested = false): void {
     const { sip, subscriptions, services, storage, log, restored } = this.#with
-    const record = readDialogRecord(row.dialog)
+    const record = readDialog(row)
     const type = readType(row.content_type)
     if (!record || !type) {
       log.warning(`the stored dialog of ${row.event} of ${row.resource} for ${row.endpoint} cannot be read`)

@@ -46,7 +46,7 @@ export interface Row {
   readonly contact_key: string
   /** Epoch milliseconds. */
   readonly expires_ms: number
-  /** A DialogRecord as JSON. */
+  /** What the other columns lack of its DialogRecord, or all of it, as JSON. */
   readonly dialog: string
   /** The server that sends its NOTIFYs; empty where one has the file for itself, or it waits for one. */
   readonly owner: string
@@ -210,7 +210,7 @@ function rowOf(record: DialogRecord, facts: RowFacts): Row {
     watcher: facts.watcher,
     contact_key: facts.contactKey,
     expires_ms: facts.expires,
-    dialog: JSON.stringify(record),
+    dialog: textOf(record),
     owner: '',
     claim: 0,
   }
@@ -221,15 +221,63 @@ export function dialogIdOf({ callId, to, from }: Pick<SipRequest, 'callId' | 'to
   return `${callId};${to.tag ?? ''};${from.tag ?? ''}`
 }
 
-/** Undefined where it is no record: the file was written by somebody else. */
-export function readDialogRecord(json: string): DialogRecord | undefined {
-  let read: unknown
+function textOf({
+  localUri,
+  remoteUri,
+  routeSet,
+  transport,
+  protocol,
+  remote,
+  secure,
+  followFlow,
+  contact,
+}: DialogRecord): string {
+  const routes = routeSet.length > 0 ? routeSet : undefined
+  return JSON.stringify({
+    localUri,
+    remoteUri,
+    routeSet: routes,
+    transport,
+    protocol,
+    remote,
+    secure,
+    followFlow,
+    contact,
+  })
+}
+
+/** Undefined where it is no record: the file was written by somebody else. Earlier versions wrote all of it to `dialog`. */
+export function readDialog(
+  row: Pick<Row, 'callid' | 'to_tag' | 'from_tag' | 'contact' | 'remote_cseq' | 'dialog'>,
+): DialogRecord | undefined {
+  const read = parse(row.dialog)
+  if (!isObject(read) || 'callId' in read) return isDialogRecord(read) ? read : undefined
+  const record = {
+    callId: row.callid,
+    localTag: row.to_tag,
+    remoteTag: row.from_tag,
+    localUri: read['localUri'],
+    remoteUri: read['remoteUri'],
+    remoteTarget: row.contact,
+    routeSet: read['routeSet'] ?? [],
+    localCseq: 0,
+    remoteCseq: row.remote_cseq,
+    secure: read['secure'],
+    transport: read['transport'],
+    protocol: read['protocol'],
+    remote: read['remote'],
+    followFlow: read['followFlow'],
+    contact: read['contact'],
+  }
+  return isDialogRecord(record) ? record : undefined
+}
+
+function parse(json: string): unknown {
   try {
-    read = JSON.parse(json)
+    return JSON.parse(json)
   } catch {
     return undefined
   }
-  return isDialogRecord(read) ? read : undefined
 }
 
 function isDialogRecord(read: unknown): read is DialogRecord {
@@ -314,8 +362,8 @@ export const OLD_ROWS: TableDefinition<OldRow> = {
 
 /** Undefined where it cannot be read. */
 export function fromOldRow(old: OldRow): Row | undefined {
-  const record = readDialogRecord(old.dialog)
-  if (!record) return undefined
+  const record = parse(old.dialog)
+  if (!isDialogRecord(record)) return undefined
   const row = rowOf(record, {
     event: old.event,
     eventId: old.event_id,

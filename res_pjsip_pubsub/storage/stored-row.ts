@@ -17,6 +17,11 @@ export interface StoredRow
     | 'watcher'
     | 'contact_key'
     | 'user_agent'
+    | 'callid'
+    | 'to_tag'
+    | 'from_tag'
+    | 'contact'
+    | 'remote_cseq'
     | 'dialog'
   > {
   /** The highest CSeq that the row on disk covers, where it covers more than `local_cseq` says. */
@@ -38,6 +43,11 @@ export const STORED_COLUMNS = [
   'watcher',
   'contact_key',
   'user_agent',
+  'callid',
+  'to_tag',
+  'from_tag',
+  'contact',
+  'remote_cseq',
   'dialog',
 ] as const satisfies readonly (keyof StoredRow)[]
 
@@ -49,9 +59,11 @@ export function readStoredRow(cells: readonly unknown[], above: number): StoredR
   const [dialog_id, local_cseq, version, expires_ms, event, event_id, presentity_uri] = cells
   if (!isText(dialog_id) || !isCount(local_cseq) || !isCount(version) || !isCount(expires_ms)) return undefined
   if (!isText(event) || !isText(event_id) || !isText(presentity_uri)) return undefined
-  const [resource, endpoint, content_type, watcher, contact_key, user_agent, dialog] = cells.slice(7)
+  const [resource, endpoint, content_type, watcher, contact_key, user_agent] = cells.slice(7)
+  const [callid, to_tag, from_tag, contact, remote_cseq, dialog] = cells.slice(13)
   if (!isText(resource) || !isText(endpoint) || !isText(content_type) || !isText(watcher)) return undefined
-  if (!isText(contact_key) || !isText(user_agent) || !isText(dialog)) return undefined
+  if (!isText(contact_key) || !isText(user_agent) || !isText(callid) || !isText(to_tag)) return undefined
+  if (!isText(from_tag) || !isText(contact) || !isCount(remote_cseq) || !isText(dialog)) return undefined
   return {
     dialog_id,
     local_cseq,
@@ -66,6 +78,11 @@ export function readStoredRow(cells: readonly unknown[], above: number): StoredR
     watcher,
     contact_key,
     user_agent,
+    callid,
+    to_tag,
+    from_tag,
+    contact,
+    remote_cseq,
     dialog,
     reserved: local_cseq + above,
   }

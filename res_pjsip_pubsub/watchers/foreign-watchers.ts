@@ -7,7 +7,7 @@ import { type Logger, reasonOf } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import { parseNameAddr } from '../../core/sip/parse-uri.ts'
 import type { Store, Table } from '../../core/store-contract.ts'
-import { type Row, readDialogRecord, SHARED_ROWS, STATUS } from '../storage/row.ts'
+import { type Row, readDialog, SHARED_ROWS, STATUS } from '../storage/row.ts'
 import { openWatchers, STATUS_OF, type WatcherRow } from './watcher-row.ts'
 import { type WatchedList, type WatcherFacts, type WatcherLists, watcherId } from './watchers.ts'
 
@@ -87,7 +87,7 @@ export class ForeignWatchers {
         (row): WatcherFacts => ({
           id: watcherId(row.dialog_id),
           uri: row.watcher,
-          displayName: parseNameAddr(readDialogRecord(row.dialog)?.remoteUri ?? '')?.display ?? '',
+          displayName: parseNameAddr(readDialog(row)?.remoteUri ?? '')?.display ?? '',
           status: row.status === STATUS.pending ? 'pending' : 'active',
           event: 'subscribe',
         }),

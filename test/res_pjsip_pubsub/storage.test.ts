@@ -283,7 +283,9 @@ describe('storage of subscriptions: from one mode to another', () => {
     )
     await builder.query(
       'INSERT INTO subscriptions SELECT dialog_id, event, event_id, resource, endpoint, content_type, watcher, ' +
-        'user_agent, presentity_uri, contact_key, expires_ms, 77, 55, dialog FROM active_watchers',
+        "user_agent, presentity_uri, contact_key, expires_ms, 77, 55, json_patch(dialog, json_object('callId', callid, " +
+        "'localTag', to_tag, 'remoteTag', from_tag, 'remoteTarget', contact, 'localCseq', 0, 'remoteCseq', remote_cseq, " +
+        "'routeSet', json_array())) FROM active_watchers",
     )
     await builder.query("INSERT INTO subscriptions (dialog_id, dialog) VALUES ('x', 'no record')")
     await builder.query('DROP TABLE active_watchers')
@@ -295,6 +297,31 @@ describe('storage of subscriptions: from one mode to another', () => {
     expect(dialog?.last.text).to.include('version="55"').and.include('sip:200@pbx.example')
     expect(await builder.query("SELECT 1 FROM sqlite_master WHERE name = 'subscriptions'")).to.deep.equal([])
   })
+
+  for (const how of ['as it is written', 'as earlier versions wrote it']) {
+    it(`has the whole dialog after a restart (${how})`, async () => {
+      const builder = builderOf(2)
+      const first = await builder.begin()
+      const { dialog } = await first.sip.subscribe('200', { 'Record-Route': ['<sip:a@x;lr>', '<sip:b@y;lr>'] })
+      await until('a NOTIFY', () => dialog.notifies.length === 1)
+      const before = dialog.record()
+      await builder.end(first, 'close')
+      if (how !== 'as it is written') {
+        const json = JSON.stringify({ ...before, localCseq: 0 })
+        await builder.query(`UPDATE active_watchers SET dialog = '${json}', remote_cseq = 77`)
+      }
+      const second = await builder.begin()
+      const after = second.sip.dialogs.get(dialog.id)?.record()
+      expect(after?.localCseq).to.be.at.least(before.localCseq)
+      expect(after).to.include({
+        ...before,
+        localCseq: after?.localCseq,
+        remote: after?.remote,
+        routeSet: after?.routeSet,
+      })
+      expect([after?.remote, after?.routeSet]).to.deep.equal([before.remote, before.routeSet])
+    })
+  }
 
   it('leaves alone what Kamailio has written to the same tables', async () => {
     const builder = builderOf(2)
