@@ -21,6 +21,7 @@ import type { Origin } from './origin.ts'
 import { type Draft, failSoon, type Outgoing } from './outgoing.ts'
 import { parseUri } from './parse-uri.ts'
 import { type Routing, routingOf } from './routing.ts'
+import { isSameFlow, type SharedFlows } from './shared-flows.ts'
 import { type Wire, wireOf } from './transport.ts'
 import type { Transports } from './transports.ts'
 import type { SipUri } from './uri.ts'
@@ -29,6 +30,7 @@ import { RequestTemplate } from './write-request.ts'
 export interface DialogContext {
   readonly transports: Transports
   readonly outgoing: Outgoing
+  readonly flows: SharedFlows
   /** Our Contact as the peer of this wire is told it. */
   readonly contactFor: (wire: Wire, user: string, secure: boolean) => string
   /** It is over. */
@@ -177,9 +179,9 @@ export class SipDialog implements Dialog, Filed {
 
   /** The flow that requests came by is the one that requests go by, as long as it is there. */
   take(wire: Wire): void {
-    if (this.#wire === wire || (this.#wire && isSameWay(this.#wire, wire))) return
+    if (this.#wire && isSameFlow(this.#wire, wire)) return
     void this.#unwatch?.()
-    this.#wire = wire
+    this.#wire = this.#context.flows.of(wire)
     this.#left = undefined
     this.#out = undefined
     this.#unwatch = wire.reliable && !this.#disposed ? wire.onClose(() => this.#lost(wire)) : undefined
@@ -345,12 +347,6 @@ class DialogRequest implements Draft {
 /** A Contact with the port the connection came from names the connection, not a port that anybody listens on. */
 function listens(contact: SipUri, remote: Address): boolean {
   return contact.port !== remote.port
-}
-
-/** The same address by the same socket: a UDP flow is made for each message. */
-function isSameWay(one: Wire, other: Wire): boolean {
-  if (one.reliable || other.reliable || one.carrier !== other.carrier) return false
-  return one.remote.port === other.remote.port && one.remote.address === other.remote.address
 }
 
 function dialogId(callId: string, localTag: string, remoteTag: string): string {

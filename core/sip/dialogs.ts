@@ -5,6 +5,7 @@ import { type DialogContext, SipDialog } from './dialog.ts'
 import { DialogTable } from './dialog-table.ts'
 import { newTag } from './id.ts'
 import { printNameAddr } from './parse-uri.ts'
+import { SharedFlows } from './shared-flows.ts'
 import { wireOf } from './transport.ts'
 import type { NameAddr } from './uri.ts'
 
@@ -12,8 +13,8 @@ export class Dialogs {
   readonly #context: DialogContext
   readonly #table = new DialogTable<SipDialog>()
 
-  constructor(context: Omit<DialogContext, 'forget'>) {
-    this.#context = { ...context, forget: (ended) => this.#table.delete(ended) }
+  constructor(context: Omit<DialogContext, 'forget' | 'flows'>) {
+    this.#context = { ...context, flows: new SharedFlows(4096), forget: (ended) => this.#table.delete(ended) }
   }
 
   get size(): number {

@@ -98,6 +98,21 @@ describe('dialogs', () => {
     expect((await phone.request('SUBSCRIBE', { dialog: theirs })).status).to.equal(200)
   })
 
+  it('share the UDP flow of their phone, over refreshes too, and have another one with another phone', async () => {
+    await open()
+    const [phone, other] = [await phoneOf(), await phoneOf()]
+    const [theirs, ours] = await subscribe(phone)
+    const { flow } = ours
+    expect(flow?.remote.port).to.be.greaterThan(0)
+    const [, second] = await subscribe(phone)
+    expect(second).not.to.equal(ours)
+    expect(second.flow).to.equal(flow)
+    expect((await phone.request('SUBSCRIBE', { dialog: theirs })).status).to.equal(200)
+    expect(ours.flow).to.equal(flow)
+    const [, elsewhere] = await subscribe(other)
+    expect(elsewhere.flow?.id).not.to.equal(flow?.id)
+  })
+
   it('are found by Call-ID and both tags, until they are disposed of', async () => {
     await open()
     const phone = await phoneOf()
