@@ -25,6 +25,10 @@ import {
 } from './storage.ts'
 import { readStoredRow, STORED_COLUMNS, type StoredRow } from './stored-row.ts'
 
+/** Refreshes that go to the store in one step, and the milliseconds until the next, so that an hour's worth stalls nothing. */
+const AT_ONCE = 500
+const BREATH = 5
+
 /** Its row, as it is when it is written. */
 class KeptRow implements RowToMake<Row> {
   readonly #subscription: NotifierSubscription
@@ -134,8 +138,10 @@ export class CachedStorage implements SubscriptionStorage {
   /** The exact numbers, as nothing more is sent. */
   async close(all: Iterable<NotifierSubscription>): Promise<void> {
     clearTimeout(this.#timer)
-    for (const subscription of all)
-      if (isKept(subscription)) this.#table.put(toRow(subscription, subscription.dialog.localCseq))
+    for (const subscription of all) {
+      subscription.reservedCseq = subscription.dialog.localCseq
+      if (isKept(subscription)) this.#put(subscription)
+    }
     await this.#store.flush()
   }
 
@@ -147,17 +153,23 @@ export class CachedStorage implements SubscriptionStorage {
   #putOff(subscription: NotifierSubscription): void {
     this.#stale.add(subscription)
     const seconds = this.#settings.settings().db_update_period
-    if (this.#timer || seconds <= 0) return
-    this.#timer = setTimeout(() => {
+    if (seconds > 0) this.#putStaleIn(seconds * 1000)
+  }
+
+  #putStaleIn(milliseconds: number): void {
+    this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       this.#putStale()
-    }, seconds * 1000)
-    this.#timer.unref()
+    }, milliseconds).unref()
   }
 
   #putStale(): void {
-    for (const subscription of this.#stale) this.#put(subscription)
-    this.#stale.clear()
+    let most = AT_ONCE
+    for (const subscription of this.#stale) {
+      if (most-- === 0) return this.#putStaleIn(BREATH)
+      this.#stale.delete(subscription)
+      this.#put(subscription)
+    }
   }
 
   #reserve(subscription: NotifierSubscription): void {

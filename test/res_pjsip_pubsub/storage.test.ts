@@ -373,4 +373,17 @@ describe('storage of subscriptions: from one mode to another', () => {
     await until('the new expiry', async () => (await expires()) > before + 2000, 2500)
     expect(office.store.writable).to.equal(true)
   })
+
+  it('writes many refreshes, one part after the other', async () => {
+    const builder = builderOf(2)
+    const { sip } = await builder.begin({ options: { db_update_period: '1' } })
+    const phones: FakeTransaction[] = []
+    for (let i = 0; i < 1100; i++)
+      phones.push(await sip.subscribe('200', { Expires: '600', Contact: `<sip:100@192.0.2.1:${6000 + i}>` }))
+    for (const tx of phones) expect((await sip.again(tx, { Expires: '3600' })).status).to.equal(200)
+    const late = Date.now() / 1000 + 3000
+    const refreshed = async (): Promise<unknown> =>
+      (await builder.query(`SELECT count(*) AS count FROM active_watchers WHERE expires > ${late}`))[0]?.['count']
+    await until('all of them', async () => (await refreshed()) === phones.length, 5000)
+  }).timeout(15000)
 })
