@@ -47,6 +47,9 @@ describe('transactions', () => {
       for (const other of others) expect(other.raw.equals(first?.raw ?? Buffer.alloc(0))).to.equal(true)
       expect(metrics.counter('sip.requests.retransmitted').value).to.equal(phone.received.length - 1)
       expect(metrics.counter('sip.requests.timeout').value).to.equal(1)
+      expect(gauge('sip.transactions.client')).to.equal(0)
+      if (first) phone.respond(first, 200)
+      await until('a stray', () => metrics.counter('sip.responses.stray').value === 1)
     })
 
     it('gets its answer to a retransmission where the first is lost', async () => {
