@@ -3,6 +3,7 @@
  * kind of state, and only those of a package's kind can be chosen for it.
  */
 import type { Undo } from '../core/scope.ts'
+import { detached } from '../core/text.ts'
 import { chooseType } from './accept.ts'
 import type { BodyGenerator, BodySupplement, EventPackage, Kind } from './contract.ts'
 import { isEventType } from './event-name.ts'
@@ -25,11 +26,17 @@ export interface Template {
   apply(of: EventPackage<unknown>): EventPackage<unknown> | undefined
 }
 
+/** How many choices are remembered, and how long what they were made for may be. */
+const MOST_CHOSEN = 500
+const LONGEST_KEY = 500
+
 export class Registry {
   readonly #packages = new Map<string, EventPackage<unknown>>()
   /** `type\0kind` → generator */
   readonly #generators = new Map<string, BodyGenerator<unknown>>()
   readonly #supplements = new Map<string, BodySupplement<unknown, unknown>[]>()
+  /** What was chosen for what phones accept, which is much the same for all of them. */
+  readonly #chosen = new Map<string, string>()
   readonly #listener: RegistryListener
   readonly #template: Template | undefined
   /** It goes into each answer that makes a dialog. */
@@ -85,28 +92,39 @@ export class Registry {
 
   /** The body type for what a watcher accepts; `listedOrder`: the first it lists, whatever its q. */
   choose(of: EventPackage<unknown>, accept: readonly string[] | undefined, listedOrder: boolean): string | undefined {
+    const key = `${of.event}\0${listedOrder ? 'listed' : 'best'}\0${accept?.join('\n') ?? '\0'}`
+    const known = this.#chosen.get(key)
+    if (known !== undefined) return known
     const offer = {
       preferred: of.accept,
       has: (type: string) => this.#generators.has(keyOf(type, of.kind)),
       all: () => this.typesOf(of),
     }
-    return chooseType(accept, offer, listedOrder)
+    const chosen = chooseType(accept, offer, listedOrder)
+    if (this.#chosen.size >= MOST_CHOSEN) this.#chosen.clear()
+    if (chosen !== undefined && key.length <= LONGEST_KEY) this.#chosen.set(detached(key), chosen)
+    return chosen
   }
 
   typesOf(of: EventPackage<unknown>): string[] {
     return [...this.#generators.values()].filter((g) => g.kind.name === of.kind.name).map((g) => g.type)
   }
 
+  #forget(): void {
+    this.#events = undefined
+    this.#chosen.clear()
+  }
+
   addPackage(definition: EventPackage<unknown>): Undo {
     const { event } = definition
     if (this.#packages.has(event)) throw new Error(`event ${event} has a package already`)
     this.#packages.set(event, definition)
-    this.#events = undefined
+    this.#forget()
     this.#listener.packageAdded(event)
     return () => {
       if (this.#packages.get(event) !== definition) return
       this.#packages.delete(event)
-      this.#events = undefined
+      this.#forget()
       this.#listener.packageRemoved(event)
     }
   }
@@ -116,12 +134,12 @@ export class Registry {
     if (this.#generators.has(key))
       throw new Error(`${generator.type} for ${generator.kind.name} has a generator already`)
     this.#generators.set(key, generator)
-    this.#events = undefined
+    this.#forget()
     this.#listener.bodiesChanged(generator.type)
     return () => {
       if (this.#generators.get(key) !== generator) return
       this.#generators.delete(key)
-      this.#events = undefined
+      this.#forget()
       this.#listener.bodiesChanged(generator.type)
     }
   }
