@@ -67,11 +67,12 @@ function readRequest(
   const method = methodOf(startLine, methodEnd)
   if (method === undefined) return failure('no SIP start line')
   // The version is what follows the last space, so that a space too many ends up in the Request-URI and is found there.
-  const uriEnd = startLine.lastIndexOf(' ')
+  const isSip2 = startLine.endsWith(' SIP/2.0')
+  const uriEnd = isSip2 ? startLine.length - 8 : startLine.lastIndexOf(' ')
   const requestUri = uriEnd === methodEnd ? '' : startLine.slice(methodEnd + 1, uriEnd)
-  const request = new ParsedRequest(message, head, method, fromWire(requestUri))
-  const version = startLine.slice(uriEnd + 1)
-  if (version !== 'SIP/2.0' && version.toUpperCase() !== 'SIP/2.0') {
+  const request = new ParsedRequest(message, head, method, head.isAscii ? requestUri : fromWire(requestUri))
+  const version = isSip2 ? 'SIP/2.0' : startLine.slice(uriEnd + 1)
+  if (!isSip2 && version.toUpperCase() !== 'SIP/2.0') {
     const status = isVersion(version) ? 505 : 400
     return failure(status === 505 ? 'Version Not Supported' : 'Malformed Start-Line', status, request)
   }

@@ -85,8 +85,8 @@ function vias(parts: ResponseParts, name: string): string {
   const via = request.topVia
   let top = first
   if (via) {
-    const others = via.text.length === first.length ? [] : splitList(first).slice(1)
-    top = [viaForAnswer(via, parts.source, parts.forceRport ?? false), ...others].join(', ')
+    top = viaForAnswer(via, parts.source, parts.forceRport ?? false)
+    if (via.text.length !== first.length) for (const other of splitList(first).slice(1)) top += `, ${other}`
   }
   let lines = `${name}${top}\r\n`
   if (request.count(HEADER.via) > 1) for (const line of request.lines('Via').slice(1)) lines += `${name}${line}\r\n`
