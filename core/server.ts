@@ -243,7 +243,7 @@ class LamplighterServer implements Server {
       mailboxes,
     }
     const loader = new Loader(core, this.#readOptions)
-    const bridges = new Bridges(core, this.#log)
+    const bridges = new Bridges(core, core.store, this.#log)
     this.#running = { core, stack, dialplan, aliases, loader, bridges }
     own(() => bridges.close())
     await bridges.configure(this.#configuration)

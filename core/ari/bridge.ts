@@ -37,6 +37,8 @@ export interface BridgeSettings {
   readonly hintsFromFiles: boolean
   /** Endpoints, AORs and auths come from files: this Asterisk is not asked for them. */
   readonly endpointsFromFiles: boolean
+  /** Told when the connection is lost. */
+  readonly lost?: () => void
 }
 
 /** Throws a ConfigError where the options are not valid. Returns at once; the connection comes when it comes. */
@@ -61,16 +63,18 @@ class AriBridge implements Bridge {
   readonly #objects: AriEndpointSource | undefined
   readonly #loops: readonly Repeating[]
   readonly #health: Health
+  readonly #lost: (() => void) | undefined
   #options: ServerOptions
   #staleTimer: NodeJS.Timeout | undefined
   #reconciling: Promise<Reconciliation> | undefined
   #settle: () => void = () => undefined
 
-  constructor({ server, core, log, hintsFromFiles, endpointsFromFiles }: BridgeSettings) {
+  constructor({ server, core, log, hintsFromFiles, endpointsFromFiles, lost }: BridgeSettings) {
     const { name, options } = server
     this.name = name
     this.#core = core
     this.#log = log
+    this.#lost = lost
     this.#options = options
     this.settled = new Promise((resolve) => {
       this.#settle = resolve
@@ -290,6 +294,7 @@ class AriBridge implements Bridge {
     const wasConnected = this.#health.isConnected
     this.#health.away(end.reason, pause)
     if (wasConnected) {
+      this.#lost?.()
       this.#log.warning(
         `the connection to Asterisk is lost (${end.reason}); lamps keep their state for ` +
           `${this.#options.stale_after} s`,

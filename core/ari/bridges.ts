@@ -3,6 +3,7 @@ import type { Configuration } from '../conf/configuration.ts'
 import type { Console } from '../console/console.ts'
 import { type Log, reasonOf } from '../log.ts'
 import type { Undo } from '../scope.ts'
+import type { Store } from '../store-contract.ts'
 import { within } from '../within.ts'
 import { type BridgeSettings, startBridge } from './bridge.ts'
 import type { Bridge } from './bridge-contract.ts'
@@ -20,13 +21,15 @@ type BridgesConfiguration = Pick<Configuration, 'servers'> & {
 
 export class Bridges {
   readonly #core: BridgeSettings['core']
+  readonly #store: Pick<Store, 'flush'>
   readonly #log: Log
   readonly #bridges = new Map<string, Running>()
   /** The names as the file has them. */
   #order: readonly string[] = []
 
-  constructor(core: BridgeSettings['core'], log: Log) {
+  constructor(core: BridgeSettings['core'], store: Pick<Store, 'flush'>, log: Log) {
     this.#core = core
+    this.#store = store
     this.#log = log
   }
 
@@ -55,7 +58,10 @@ export class Bridges {
       // What it reads is decided when it starts. Its states stay, so that no lamp changes while another one takes over.
       await running?.bridge.close()
       const log = this.#log.logger(`ari.${server.name}`)
-      const settings = { server, core: this.#core, log, hintsFromFiles: fromFiles, endpointsFromFiles: fromFiles }
+      const sources = { hintsFromFiles: fromFiles, endpointsFromFiles: fromFiles }
+      // What it said last may be all that is known of it for long, also by who is started in our place.
+      const lost = (): void => void this.#store.flush()
+      const settings = { server, core: this.#core, log, ...sources, lost }
       this.#bridges.set(server.name, { bridge: startBridge(settings), fromFiles })
     }
     // As in the file, not as they came: the first that knows a phone says who it is.

@@ -21,12 +21,15 @@ describe('The bridges of a configuration', () => {
   let pbx: DemoPbx
   let model: StateModel
   let bridges: Bridges
+  let flushes: number
 
   beforeEach(async () => {
     pbx = await startDemoPbx({ port: 0, data: DATA })
     for (const id of ['100', '101']) pbx.register(id, true)
     model = stateModel()
-    bridges = new Bridges(model, model.log)
+    flushes = 0
+    const store = { flush: async () => void flushes++ }
+    bridges = new Bridges(model, store, model.log)
   })
 
   afterEach(async () => {
@@ -75,6 +78,14 @@ describe('The bridges of a configuration', () => {
     call.hangUp()
     await until('idle', () => hint.value.state === 0 && hint.value.calls.length === 0)
     await stop()
+  })
+
+  it('have what was said written when a connection is lost', async () => {
+    await configure('')
+    expect(flushes).to.equal(0)
+    await pbx.stop()
+    await until('the loss', () => bridges.all[0]?.status().state === 'away')
+    expect(flushes).to.equal(1)
   })
 
   it('stay as they are where only other options change', async () => {
