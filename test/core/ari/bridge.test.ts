@@ -159,7 +159,9 @@ describe('The bridge to Asterisk', () => {
       })
 
       it('leaves no channel behind', async () => {
-        await Promise.all(['100', '101', '102', '111', '999'].map((exten) => rig.hints.find('from-internal', exten)))
+        await Promise.all(
+          ['100', '101', '102', '111', '999'].map(async (exten) => rig.hints.find('from-internal', exten)),
+        )
         await until('no probe', async () => {
           const answer = await fetch(`${pbx.url}/ari/channels?api_key=lamplighter:lamplighter`)
           return JSON.stringify(await answer.json()) === '[]'

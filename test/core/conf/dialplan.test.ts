@@ -196,11 +196,11 @@ describe('dialplan: hints', () => {
     const stop = dialplan.onChange(() => told++)
     dialplan.replace(read('[c]\nexten => 1,hint,A/2').data)
     expect(told).to.equal(1)
-    expect((await dialplan.lookup('c', '1'))?.devices).to.deep.equal(['A/2'])
+    expect(dialplan.lookup('c', '1')?.devices).to.deep.equal(['A/2'])
     void stop()
     dialplan.replace(read('').data)
     expect(told).to.equal(1)
-    expect(await dialplan.lookup('c', '1')).to.equal(undefined)
+    expect(dialplan.lookup('c', '1')).to.equal(undefined)
   })
 })
 
