@@ -3,6 +3,7 @@
  *
  *     const lamps = await store.table(definition)
  *     lamps.put(row)                        // soon, in one transaction with whatever else waits
+ *     lamps.putLater(name, { make, written })  // as put; the row is made when it is written
  *     await store.durable()                 // true: on disk; nobody has to wait for it who does not want to
  *     await store.atomically(async (at) => at.put(lamps, changed(await at.select(lamps, { name }))))
  *
