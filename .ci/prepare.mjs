@@ -72,13 +72,12 @@ const buildNative = () => {
   else console.error(`${source} could not be built; UDP works without it, with more work for each datagram.`)
   writeFileSync(stamp, key)
 }
-buildNative()
-
 if (process.argv[2] === 'build') run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'])
 
 // The tests' peers come from Debian. Where they cannot be installed, the tests that need them say so and skip.
 if (process.argv[2] === 'test') {
   const tools = {
+    cc: ['gcc', 'libc6-dev'],
     sipp: ['sip-tester'],
     tshark: ['tshark'],
     baresip: ['baresip-core'],
@@ -99,3 +98,5 @@ if (process.argv[2] === 'test') {
     }
   }
 }
+
+buildNative()
