@@ -265,10 +265,9 @@ function renew(
   services.publications.retag(known, before)
   if (said) known.says(said)
   services.arm(known)
-  // Lamps do not wait for the disk: who publishes and gets no answer says it again, with the entity-tag that is stored.
-  if (said) services.publications.refresh(known.event, known.resource)
   return whenThere(services.keep(known), () => {
     tx.answer(granted(lease, seconds, services, answer))
+    if (said) services.publications.refresh(known.event, known.resource)
     services.tell(said ? 'changed' : 'refreshed', known)
     return known
   })

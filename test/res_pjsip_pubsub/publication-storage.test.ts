@@ -65,26 +65,6 @@ function conformance({ cache, restores }: (typeof MODES)[number], directory: () 
     expect(shown()).to.equal('')
   })
 
-  if (cache === 1) {
-    it('shows a change at once, and answers it when it is on disk', async () => {
-      const first = await publish('red')
-      const told: string[] = []
-      const stop = office.pubsub
-        .publications<Lamp>('lamp', '100', lampKind)
-        .watch({ value: (all) => told.push(all.map(({ state }) => state.light).join()) })
-      const changing = publish('green', { 'SIP-If-Match': first.header('SIP-ETag') })
-      let answered = false
-      void changing.then(() => (answered = true))
-      // Nothing can be written meanwhile: the event loop does not go on.
-      for (let steps = 0; steps < 100; steps++) await Promise.resolve()
-      expect(told).to.deep.equal(['red', 'green'])
-      expect(answered).to.equal(false)
-      void stop()
-      expect((await changing).status).to.equal(200)
-      expect((await rows()).map(({ body }) => body)).to.deep.equal(['green'])
-    })
-  }
-
   it('writes what tools that know Kamailio look for', async () => {
     const tx = await publish('red', { From: '<sip:100@pbx.example>;tag=x' })
     if (!restores) return
