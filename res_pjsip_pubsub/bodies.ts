@@ -27,6 +27,9 @@ export interface SentBody {
   newsSince(told: SentBody): SentBody | undefined
 }
 
+/** How many there were so far. */
+let made = 0
+
 /** One text for many subscriptions. */
 export class Body implements SentBody {
   readonly type: string
@@ -37,7 +40,10 @@ export class Body implements SentBody {
   #entityTag: string | undefined
   #form: WireForm | undefined
   /** What was asked for last, and the same for all who were told that. */
-  #news: { readonly told: SentBody; readonly news: Body | undefined } | undefined
+  #asked = 0
+  #isNews = true
+  /** Stands for it where holding it would hold all those before it, too. */
+  readonly #number = ++made
 
   constructor(type: string, text: string, versionAt: number | undefined) {
     this.type = type
@@ -77,10 +83,12 @@ export class Body implements SentBody {
   }
 
   newsSince(told: SentBody): SentBody | undefined {
-    if (this.#news?.told === told) return this.#news.news
-    const news = told instanceof Body && told.text === this.text ? undefined : this
-    this.#news = { told, news }
-    return news
+    if (!(told instanceof Body)) return this
+    if (this.#asked !== told.#number) {
+      this.#asked = told.#number
+      this.#isNews = told.text !== this.text
+    }
+    return this.#isNews ? this : undefined
   }
 
   /** Entity-tag of the state as it is shown (RFC 5839 3); equal texts have equal ones, over restarts too. */
