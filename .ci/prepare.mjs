@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -52,7 +53,7 @@ const buildNative = () => {
   const stamp = 'dist/core/sip/native/datagrams.stamp'
   const compiler = [process.env.CC, 'cc', 'gcc', 'clang'].find((tool) => tool && has(tool))
   const headers = [
-    fileURLToPath(new URL('../include/node', `file://${process.execPath}`)),
+    resolve(process.execPath, '../../include/node'),
     '/usr/include/node',
     '/usr/local/include/node',
     `${homedir()}/.cache/node-gyp/${process.versions.node}/include/node`,

@@ -1,6 +1,5 @@
 /** Processes of the bench: started, awaited, ended. */
 import { type ChildProcess, fork } from 'node:child_process'
-import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { keepTrack } from './leftovers.ts'
@@ -66,14 +65,4 @@ export class PbxProcess {
   async stop(): Promise<void> {
     await stopChild(this.#child)
   }
-}
-
-export async function freePort(): Promise<number> {
-  const socket = createSocket('udp4')
-  socket.bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  socket.close()
-  await once(socket, 'close')
-  return port
 }

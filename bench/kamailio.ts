@@ -5,7 +5,8 @@ import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePort, stopChild } from './children.ts'
+import { freeUdpPort } from '../test/support/free-port.ts'
+import { stopChild } from './children.ts'
 import { keepTrack, removeDirectory, temporaryDirectory } from './leftovers.ts'
 import { pause } from './loads.ts'
 import { familyOf } from './process-cost.ts'
@@ -40,7 +41,7 @@ export class Kamailio implements ServerUnderLoad {
 
   static async start(sqlite: boolean): Promise<Kamailio> {
     const directory = temporaryDirectory('kamailio-bench-')
-    const port = await freePort()
+    const port = await freeUdpPort()
     const defines = ['-A', `LISTEN=udp:127.0.0.1:${port}`]
     if (sqlite) {
       const file = join(directory, 'kamailio.db')

@@ -4,7 +4,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { connectConsole } from '../core/console/server.ts'
-import { freePort, stopChild } from './children.ts'
+import { freeUdpPort } from '../test/support/free-port.ts'
+import { stopChild } from './children.ts'
 import { SECURED } from './credentials.ts'
 import { keepTrack, removeDirectory, temporaryDirectory } from './leftovers.ts'
 import type { ServerName, ServerUnderLoad } from './server.ts'
@@ -39,7 +40,7 @@ export class Lamplighter implements ServerUnderLoad {
   #child: ChildProcess | undefined
 
   static async start(options: LamplighterOptions): Promise<Lamplighter> {
-    const server = new Lamplighter(options, await freePort())
+    const server = new Lamplighter(options, await freeUdpPort())
     try {
       await server.#start()
     } catch (error) {

@@ -1,13 +1,8 @@
 /** Both kinds of UDP sockets: what a datagram costs this process, from the text to the kernel and back to a text. */
-import { globalOptions, systemOptions, transportOptions } from '../../core/endpoints.ts'
-import { Log } from '../../core/log.ts'
-import { Metrics } from '../../core/metrics.ts'
-import { defaultsOf } from '../../core/options.ts'
 import type { DatagramsKind } from '../../core/sip/datagrams.ts'
-import { TimerWheel } from '../../core/sip/timer-wheel.ts'
-import { timersOf } from '../../core/sip/timers.ts'
-import { Trace } from '../../core/sip/trace.ts'
 import { UdpTransport } from '../../core/sip/udp.ts'
+import { contextFor } from '../../test/support/datagrams.ts'
+import { transportConfig } from '../../test/support/stack.ts'
 import { SUBSCRIBE } from './messages.ts'
 import type { Timing } from './timing.ts'
 
@@ -20,9 +15,11 @@ const BURST = 24
 export async function datagramTiming(kind: DatagramsKind): Promise<Timing> {
   let came = 0
   let burstCame = (): void => undefined
-  const udp = await open(kind, () => {
+  const received = (): void => {
     if (++came % BURST === 0) burstCame()
-  })
+  }
+  const receiver = { received, broken: () => undefined }
+  const udp = await UdpTransport.open(transportConfig(), { ...contextFor(kind), receiver })
   const itself = udp.wireTo(udp.local)
   const burst = (): Promise<void> =>
     new Promise((resolve) => {
@@ -40,19 +37,4 @@ export async function datagramTiming(kind: DatagramsKind): Promise<Timing> {
   }
   await udp.close()
   return { name: `a datagram sent and received, ${kind}`, each }
-}
-
-function open(datagrams: DatagramsKind, received: () => void): Promise<UdpTransport> {
-  const global = defaultsOf(globalOptions)
-  const config = { ...defaultsOf(transportOptions), id: 'bench', file: 'bench', line: 1, bind: '127.0.0.1:0' }
-  return UdpTransport.open(config, {
-    receiver: { received, broken: () => undefined },
-    wheel: new TimerWheel(),
-    timers: () => timersOf(defaultsOf(systemOptions)),
-    trace: new Trace(),
-    log: new Log('error').logger('sip'),
-    metrics: new Metrics(),
-    global: () => global,
-    datagrams,
-  })
 }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
+import { freeTcpPort } from '../support/free-port.ts'
 import { needTool, until } from '../support/tools.ts'
 
 const CLI = fileURLToPath(new URL('../../core/cli.ts', import.meta.url))
@@ -56,8 +57,8 @@ describe('the demo as a command', function () {
     runtime = mkdtempSync(join(tmpdir(), 'lamplighter-runtime-'))
     env = {
       XDG_RUNTIME_DIR: runtime,
-      LAMPLIGHTER_DEMO_SIP_PORT: String(await freePort()),
-      LAMPLIGHTER_DEMO_ARI_PORT: String(await freePort()),
+      LAMPLIGHTER_DEMO_SIP_PORT: String(await freeTcpPort()),
+      LAMPLIGHTER_DEMO_ARI_PORT: String(await freeTcpPort()),
       NO_COLOR: '',
     }
   })
@@ -175,17 +176,6 @@ describe('the demo as a command', function () {
     expect(demo.stderr).to.equal('LAMPLIGHTER_DEMO_SIP_PORT=sip is not a port\n')
   })
 })
-
-/** A port that nobody uses now, for TCP and, very likely, for UDP. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
-}
 
 /** Local addresses, as the kernel writes them, of the sockets of a process that wait for anybody. */
 function listeningOf(pid: number): string[] {

@@ -1,6 +1,5 @@
-import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
 import { expect } from 'chai'
+import { freeUdpPort } from '../support/free-port.ts'
 import { Instance } from '../support/instance.ts'
 import { localOffice, PASSWORD } from '../support/office.ts'
 import { TestPhone } from '../support/phone.ts'
@@ -9,15 +8,6 @@ import { until } from '../support/tools.ts'
 const [HERE, THERE] = ['02:00:00:00:00:0a', '02:00:00:00:00:0b']
 /** Seconds that a publication lasts. */
 const EXPIRATION = 4
-
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4')
-  socket.bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  socket.close()
-  return port
-}
 
 function publishingOffice(eid: string, port: number, peer: number): Record<string, string> {
   const files = localOffice(['udp'], port)
@@ -64,7 +54,7 @@ describe('two servers', function () {
   let phone: TestPhone
 
   before(async () => {
-    const ports = [await freePort(), await freePort()] as const
+    const ports = [await freeUdpPort(), await freeUdpPort()] as const
     here = new Instance(publishingOffice(HERE, ports[0], ports[1]))
     there = new Instance(publishingOffice(THERE, ports[1], ports[0]))
     await Promise.all([here.start(), there.start()])

@@ -1,10 +1,10 @@
 /** Debian's Kamailio as a presence server on the loopback: memory only, nobody authenticated, ended with the run. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freeUdpPort } from './free-port.ts'
 import { TestPhone } from './phone.ts'
 import { until } from './tools.ts'
 
@@ -18,7 +18,7 @@ export class Kamailio {
 
   static async start(): Promise<Kamailio> {
     const directory = mkdtempSync(join(tmpdir(), 'kamailio-'))
-    const port = await freePort()
+    const port = await freeUdpPort()
     const file = join(directory, 'kamailio.cfg')
     writeFileSync(file, configuration(port))
     const options = ['-DD', '-E', '-w', directory, '-Y', directory, '-m', '64', '-M', '8']
@@ -59,15 +59,6 @@ export class Kamailio {
     }
     rmSync(this.#directory, { recursive: true, force: true })
   }
-}
-
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4')
-  socket.bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  socket.close()
-  return port
 }
 
 /** Where Debian puts the modules depends on the architecture. */

@@ -1,5 +1,4 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -7,17 +6,8 @@ import { type Demo, playDemo } from '../../../core/demo/demo.ts'
 import type { LampChange } from '../../../core/demo/phones.ts'
 import { demoDirectory } from '../../../core/demo/place.ts'
 import { type Server, startServer } from '../../../core/server.ts'
+import { freeTcpPort } from '../../support/free-port.ts'
 import { until } from '../../support/tools.ts'
-
-/** A port that nobody uses now, for TCP and, very likely, for UDP. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
-}
 
 /** A copy of the demo's configuration that collides with nobody. */
 async function movedConfiguration(): Promise<string> {
@@ -29,8 +19,8 @@ async function movedConfiguration(): Promise<string> {
     if (!text.includes(`:${from}`)) throw new Error(`${name} has no port ${from}`)
     writeFileSync(path, text.replaceAll(`:${from}`, `:${to}`))
   }
-  replace('lamplighter.conf', '8088', await freePort())
-  replace('pjsip.conf', '5060', await freePort())
+  replace('lamplighter.conf', '8088', await freeTcpPort())
+  replace('pjsip.conf', '5060', await freeTcpPort())
   return directory
 }
 
