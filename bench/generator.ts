@@ -42,7 +42,7 @@ async function run({ order, pids }: Asked): Promise<Outcome> {
   if (done.lasts === undefined) await pause(AFTERMATH)
   const { user, system } = process.cpuUsage(own)
   const gone = order.do === 'forget' || order.do === 'kill'
-  const after = gone ? 0 : cpuMicroseconds(pids)
+  const after = cpuMicroseconds(pids)
   const faults = gone ? '' : office.takeFaults()
   return {
     operations: done.operations ?? office.notifies - notifies,

@@ -12,27 +12,18 @@ export async function subscribeAll(
   window: number,
   expires?: number,
 ): Promise<void> {
-  await windowed(watchers.length, window, (number, done) => {
-    const watcher = watchers[number]
-    if (watcher) office.subscribe(watcher, done, expires)
-  })
+  await windowed(watchers, window, (watcher, done) => office.subscribe(watcher, done, expires))
 }
 
 /** Every watcher that has a subscription ends it, `window` at a time. */
 export async function unsubscribeAll(office: Office, window: number): Promise<void> {
   const watchers = office.watchers.filter(({ granted }) => granted > 0)
-  await windowed(watchers.length, window, (number, done) => {
-    const watcher = watchers[number]
-    if (watcher) office.unsubscribe(watcher, done)
-  })
+  await windowed(watchers, window, (watcher, done) => office.unsubscribe(watcher, done))
 }
 
 /** Every watcher is challenged, `window` at a time. */
 export async function challengeAll(office: Office, window: number): Promise<void> {
-  await windowed(office.watchers.length, window, (number, done) => {
-    const watcher = office.watchers[number]
-    if (watcher) office.challenge(watcher, done)
-  })
+  await windowed(office.watchers, window, (watcher, done) => office.challenge(watcher, done))
 }
 
 /** Each of these lamps, or all of them, gets one new state, `window` at a time. */
@@ -41,11 +32,7 @@ export async function changeAll(
   window: number,
   which: (lamp: Lamp) => boolean = () => true,
 ): Promise<void> {
-  const lamps = office.lamps.filter(which)
-  await windowed(lamps.length, window, (number, done) => {
-    const lamp = lamps[number]
-    if (lamp) office.change(lamp, performance.now(), done)
-  })
+  await windowed(office.lamps.filter(which), window, (lamp, done) => office.change(lamp, performance.now(), done))
 }
 
 /**
@@ -88,26 +75,41 @@ export async function churn(
  * `patient` one that is not shown everywhere, too. Resolves with the number of changes.
  */
 export async function paced(office: Office, seconds: number, rate: number, patient: boolean): Promise<number> {
-  const { lamps } = office
   const start = performance.now()
+  const span = seconds * 1000
   let changes = 0
-  let scheduled = 0
-  let turn = 0
   const free = (lamp: Lamp): boolean => !lamp.waiting && !(patient && lamp.missing > 0)
-  while (scheduled < seconds * rate) {
-    const due = Math.min(((performance.now() - start) / 1000) * rate, seconds * rate)
-    for (; scheduled < due; scheduled++) {
-      for (let tries = 0; tries < lamps.length; tries++) {
-        const lamp = lamps[turn++ % lamps.length]
-        if (!lamp || !free(lamp)) continue
-        changes++
-        office.change(lamp, start + (scheduled / rate) * 1000)
-        break
-      }
-    }
+  const step = pacer(rate, office.lamps, free, (lamp, due) => {
+    changes++
+    office.change(lamp, start + due)
+  })
+  for (let elapsed = 0; elapsed < span; ) {
+    elapsed = Math.min(performance.now() - start, span)
+    step(elapsed)
     await pause(1)
   }
   return changes
+}
+
+/** Called again and again with the milliseconds that have passed, does what is due by then, to each in turn. */
+export function pacer<Each>(
+  rate: number,
+  all: readonly Each[],
+  ready: (each: Each) => boolean,
+  act: (each: Each, due: number) => void,
+): (elapsed: number) => void {
+  let scheduled = 0
+  let turn = 0
+  return (elapsed) => {
+    for (; scheduled < (elapsed / 1000) * rate; scheduled++) {
+      for (let tries = 0; tries < all.length; tries++) {
+        const each = all[turn++ % all.length]
+        if (each === undefined || !ready(each)) continue
+        act(each, (scheduled / rate) * 1000)
+        break
+      }
+    }
+  }
 }
 
 /** Until every lamp shows its newest state everywhere; resolves with the milliseconds, at most those allowed. */
@@ -127,13 +129,17 @@ export async function fanOut(office: Office, lamp: Lamp): Promise<number> {
   return performance.now() - start
 }
 
-async function windowed(count: number, window: number, start: (number: number, done: () => void) => void) {
-  let next = 0
+async function windowed<Each>(all: readonly Each[], window: number, start: (each: Each, done: () => void) => void) {
+  const rest = all.values()
   const lane = (over: () => void): void => {
-    if (next >= count) return over()
-    start(next++, () => lane(over))
+    const next = rest.next()
+    if (next.done) return over()
+    start(next.value, () => lane(over))
   }
-  const lanes = Array.from({ length: Math.min(window, count) }, () => new Promise<void>((resolve) => lane(resolve)))
+  const lanes = Array.from(
+    { length: Math.min(window, all.length) },
+    () => new Promise<void>((resolve) => lane(resolve)),
+  )
   await settle(Promise.all(lanes), 4 * DRAIN)
 }
 

@@ -1,6 +1,6 @@
 /** Everything at once, each at its own rate: changes, refreshes, and subscriptions that come and go. */
 import type { Lamp, Watcher } from './lamps.ts'
-import { pause } from './loads.ts'
+import { pacer, pause } from './loads.ts'
 import type { Office } from './office.ts'
 
 /** A second, each. */
@@ -35,35 +35,19 @@ export async function mixed(office: Office, seconds: number, rates: Rates): Prom
   return changes
 }
 
+/** Whether nobody waits for anything. */
+export function isIdle(office: Office): boolean {
+  return !office.watchers.some(isBusy) && !office.lamps.some(({ waiting, missing }) => waiting || missing > 0)
+}
+
 /** Until nobody waits for anything, at most so many milliseconds; whether that was reached. */
 export async function idle(office: Office, most: number): Promise<boolean> {
   const start = performance.now()
-  while (office.watchers.some(isBusy) || office.lamps.some(({ waiting, missing }) => waiting || missing > 0)) {
+  while (!isIdle(office)) {
     if (performance.now() - start > most) return false
     await pause(20)
   }
   return true
-}
-
-/** Called again and again with the milliseconds that have passed, does what is due by then, to each in turn. */
-function pacer<Each>(
-  rate: number,
-  all: readonly Each[],
-  ready: (each: Each) => boolean,
-  act: (each: Each, due: number) => void,
-): (elapsed: number) => void {
-  let scheduled = 0
-  let turn = 0
-  return (elapsed) => {
-    for (; scheduled < (elapsed / 1000) * rate; scheduled++) {
-      for (let tries = 0; tries < all.length; tries++) {
-        const each = all[turn++ % all.length]
-        if (each === undefined || !ready(each)) continue
-        act(each, (scheduled / rate) * 1000)
-        break
-      }
-    }
-  }
 }
 
 const ignore = (): void => undefined

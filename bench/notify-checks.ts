@@ -1,21 +1,21 @@
 /** What is checked of each NOTIFY, besides the dialog it is of and the state in it. */
+import { detached } from '../core/text.ts'
 import type { Faults } from './faults.ts'
 import type { Watcher } from './lamps.ts'
-import { copyOf, type Head, numberAfter, tagOf } from './wire.ts'
+import { type Head, numberAfter, tagOf } from './wire.ts'
 
 /** What is strange about its head; empty where nothing is. Takes over what it says of the dialog. */
 export function checkHead(watcher: Watcher, head: Head, event: string, length: number): string {
   const from = tagOf(head.from)
   // RFC 6665 4.4.1: the NOTIFY may be here before the 200, and makes the dialog.
-  watcher.remoteTag ||= copyOf(from)
+  watcher.remoteTag ||= detached(from)
   if (watcher.remoteTag !== from) return 'a NOTIFY with another From tag'
   if (tagOf(head.to) !== watcher.tag) return 'a NOTIFY with another To tag'
   if (head.event !== event) return `a NOTIFY with Event ${head.event}`
   if (head.length !== length) return `a NOTIFY with Content-Length ${head.length} and ${length} bytes`
-  if (!head.state.startsWith(watcher.ending ? 'terminated' : 'active')) {
-    // What was under way when the phone unsubscribed.
-    if (!(watcher.ending && head.state.startsWith('active'))) return `a NOTIFY with Subscription-State ${head.state}`
-  }
+  // What was under way when the phone unsubscribed may still come.
+  const fits = head.state.startsWith('active') || (watcher.ending && head.state.startsWith('terminated'))
+  if (!fits) return `a NOTIFY with Subscription-State ${head.state}`
   const left = head.state.indexOf(';expires=')
   watcher.left = left < 0 ? 0 : numberAfter(head.state, left + 9)
   return ''

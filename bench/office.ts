@@ -3,6 +3,7 @@
  * told, answers every NOTIFY, and checks every message that comes; when to send is up to the loads.
  */
 
+import { detached, hashOf } from '../core/text.ts'
 import { nonceOf } from './credentials.ts'
 import { faultText, noFaults, type Repeats } from './faults.ts'
 import { LANGUAGES, type LampLanguage, type LanguageName } from './lamp-language.ts'
@@ -11,7 +12,7 @@ import { Lines, type Wire } from './lines.ts'
 import { checkHead, checkVersion } from './notify-checks.ts'
 import { EXPIRES, printPublish, printSubscribe } from './requests.ts'
 import { StateSource } from './state-source.ts'
-import { BRANCH, copyOf, type Head, hashOf, numberAfter, okTo, readHead, statusOf, tagOf, uriOf } from './wire.ts'
+import { BRANCH, type Head, numberAfter, okTo, readHead, statusOf, tagOf, uriOf } from './wire.ts'
 
 export interface OfficeSettings {
   readonly server: { readonly address: string; readonly port: number }
@@ -219,9 +220,9 @@ export class Office {
     if (Number(expires) !== watcher.asked) this.#strange(`a 200 with Expires ${expires}`)
     if (watcher.granted === 0) watcher.since = performance.now()
     watcher.granted = watcher.asked
-    watcher.remoteTag ||= copyOf(tag)
+    watcher.remoteTag ||= detached(tag)
     const target = uriOf(contact)
-    if (watcher.target !== target) watcher.target = copyOf(target)
+    if (watcher.target !== target) watcher.target = detached(target)
   }
 
   #notified(text: string, body: number, wire: Wire): void {

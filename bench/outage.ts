@@ -1,7 +1,7 @@
 /** A server that is killed under load, and what it still knows when it was started anew. */
 import type { Lamp } from './lamps.ts'
 import { changeAll, drained, pause, subscribeAll } from './loads.ts'
-import { FIRST_EXPIRES, idle, mixed, type Rates } from './mixed.ts'
+import { FIRST_EXPIRES, isIdle, mixed, type Rates } from './mixed.ts'
 import type { Office } from './office.ts'
 
 export interface Recovery {
@@ -55,7 +55,7 @@ export async function recover(office: Office, window: number, grace: number, kil
 /** Until nobody waits for anything, or nothing more seems to come. */
 async function restored(office: Office): Promise<void> {
   const start = performance.now()
-  while (!(await idle(office, 0))) {
+  while (!isIdle(office)) {
     const now = performance.now()
     if (now - start > PATIENCE || now - Math.max(start, office.notifiedAt) > QUIET) return
     await pause(20)

@@ -3,13 +3,6 @@
  * servers whose answers are tested elsewhere; whatever does not look as expected is counted as wrong, not understood.
  */
 
-/** What is at hand of a message, as latin1. */
-export interface Incoming {
-  readonly text: string
-  /** Where the body begins. */
-  readonly body: number
-}
-
 export interface Head {
   via: string
   from: string
@@ -132,18 +125,6 @@ export function numberAfter(text: string, from: number): number {
     value = (value < 0 ? 0 : value) * 10 + digit
   }
   return value
-}
-
-/** For texts that are compared later: a part of a message would keep the whole of it in memory. */
-export function hashOf(text: string): number {
-  let hash = 0x811c9dc5
-  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
-  return hash
-}
-
-/** The same text, but no part of a message. */
-export function copyOf(part: string): string {
-  return Buffer.from(part, 'latin1').toString('latin1')
 }
 
 export function okTo(head: Head): string {

@@ -42,7 +42,7 @@ export function readAll(request: SipRequest): number {
   return contact.length + event.length + expires + accept + request.callId.length + (request.from.tag?.length ?? 0)
 }
 
-export function messageTimings(): Timing[] {
+export function messageTimings(): readonly [parse: Timing, ...writing: Timing[]] {
   const parsed = parsedSubscribe()
   const origin = new Origin({ host: '192.0.2.1', port: 5060 }, 'UDP', true)
   const template = new RequestTemplate({
@@ -73,7 +73,7 @@ export function messageTimings(): Timing[] {
   ]
 }
 
-export function parsedSubscribe(): ParsedRequest {
+function parsedSubscribe(): ParsedRequest {
   const message = parseMessage(SUBSCRIBE)
   if (message.kind !== 'request') throw new Error('the SUBSCRIBE of the benchmark is malformed')
   return message

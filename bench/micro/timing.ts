@@ -14,8 +14,8 @@ const SPAN = 150
  * `work` is called with a running number, so that what it is given need not be the same each time, and returns a number
  * that depends on what it did, so that nothing can be left out.
  */
-export function time(name: string, work: (turn: number) => number, span = SPAN): Timing {
-  const calls = callsFor(work, span)
+export function time(name: string, work: (turn: number) => number): Timing {
+  const calls = callsFor(work)
   const each: number[] = []
   let turn = 0
   let sum = 0
@@ -28,14 +28,14 @@ export function time(name: string, work: (turn: number) => number, span = SPAN):
   return { name, each }
 }
 
-/** Warms it up, and finds how many take about `span` milliseconds. */
-function callsFor(work: (turn: number) => number, span: number): number {
+/** Warms it up, and finds how many take about as long as a measurement. */
+function callsFor(work: (turn: number) => number): number {
   let calls = 16
   for (;;) {
     const start = performance.now()
     for (let call = 0; call < calls; call++) work(call)
     const took = performance.now() - start
-    if (took > span / 2) return Math.max(1, Math.round((calls * span) / took))
+    if (took > SPAN / 2) return Math.max(1, Math.round((calls * SPAN) / took))
     calls *= 4
   }
 }

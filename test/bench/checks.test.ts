@@ -1,76 +1,17 @@
-import { createSocket, type Socket } from 'node:dgram'
-import { once } from 'node:events'
 import { expect } from 'chai'
 import { devices, dialogs, messages } from '../../bench/lamp-language.ts'
 import { changeAll, subscribeAll } from '../../bench/loads.ts'
 import { Office } from '../../bench/office.ts'
 import { slope } from '../../bench/slope.ts'
-import { type Head, okTo, readHead } from '../../bench/wire.ts'
+import { BenchNotifier } from '../support/bench-notifier.ts'
 import { until } from '../support/tools.ts'
 
-/** Changes what a notifier would send. */
-type Lie = (notify: string) => string
-
-interface Watching {
-  readonly head: Head
-  readonly port: number
-}
-
-/** Answers everything with 200, and sends one NOTIFY for each SUBSCRIBE and each PUBLISH; what it lies about is told it. */
-class Notifier {
-  readonly socket: Socket = createSocket('udp4')
-  lie: Lie = (notify) => notify
-  status = '200 OK'
-  /** NOTIFYs that were sent, and answered. */
-  sent = 0
-  confirmed = 0
-  #published = ''
-  #cseq = 0
-  #watcher: Watching | undefined
-
-  async open(): Promise<number> {
-    this.socket.bind(0, '127.0.0.1')
-    await once(this.socket, 'listening')
-    this.socket.on('message', (bytes, { port }) => this.#receive(bytes.toString('latin1'), port))
-    return this.socket.address().port
-  }
-
-  #receive(text: string, port: number): void {
-    const bodyAt = text.indexOf('\r\n\r\n') + 4
-    const head = readHead(text, bodyAt)
-    if (text.startsWith('SIP/2.0')) {
-      this.confirmed++
-      return
-    }
-    if (text.startsWith('PUBLISH')) this.#published = text.slice(bodyAt)
-    else this.#watcher = { head, port }
-    const granted = 'Expires: 3600\r\nSIP-ETag: e\r\nContact: <sip:127.0.0.1>\r\nContent-Length'
-    const to = head.to.includes(';tag=') ? head.to : `${head.to};tag=n`
-    const answer = okTo({ ...head, to })
-      .replace('Content-Length', granted)
-      .replace('200 OK', this.status)
-    this.socket.send(answer, port)
-    if (this.#watcher && this.status === '200 OK') this.#notify(this.#watcher)
-  }
-
-  #notify({ head, port }: Watching): void {
-    const cseq = ++this.#cseq
-    const body = this.#published.replace(/version="\d+"/, `version="${cseq}"`)
-    const notify =
-      `NOTIFY ${/<([^>]*)>/.exec(head.contact)?.[1] ?? ''} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK${cseq}\r\n` +
-      `From: ${head.to.replace(/;tag=.*/, '')};tag=n\r\nTo: ${head.from}\r\nCall-ID: ${head.callId}\r\nCSeq: ${cseq} NOTIFY\r\n` +
-      `Event: ${head.event}\r\nSubscription-State: active;expires=3600\r\nContent-Length: ${body.length}\r\n\r\n${body}`
-    this.sent++
-    this.socket.send(this.lie(notify), port)
-  }
-}
-
 describe('what the load generator checks', () => {
-  let notifier: Notifier
+  let notifier: BenchNotifier
   let office: Office
 
   beforeEach(async () => {
-    notifier = new Notifier()
+    notifier = new BenchNotifier()
     const server = { address: '127.0.0.1', port: await notifier.open() }
     office = await Office.open({ server, language: 'dialogs', prefix: 'p', layout: [{ lamps: 1, watchers: 1 }] })
     await changeAll(office, 1)
@@ -93,7 +34,7 @@ describe('what the load generator checks', () => {
     expect([office.notifies, office.latencies.length]).to.deep.equal([3, 1])
   })
 
-  const lies: [what: string, lie: Lie, found: RegExp][] = [
+  const lies: [what: string, lie: BenchNotifier['lie'], found: RegExp][] = [
     [
       'an older state, and a lamp that stays stale',
       (text) => text.replace('n-1-', 'n-0-').replace('confirmed</state>', 'early</state>    '),

@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import type { TestCore } from '../support/core.ts'
+import { freeUdpPort } from '../support/free-port.ts'
 import { configure, EID, publishing, startServer } from '../support/publishing.ts'
 import { needTool, until } from '../support/tools.ts'
 
@@ -17,11 +16,7 @@ describe('sipp as an event state compositor', function () {
 
   before(async function () {
     needTool(this, 'sipp')
-    const socket = createSocket('udp4')
-    socket.bind(0, '127.0.0.1')
-    await once(socket, 'listening')
-    const { port } = socket.address()
-    socket.close()
+    const port = await freeUdpPort()
     const scenario = fileURLToPath(new URL('esc.xml', import.meta.url))
     const limits = ['-m', '3', '-nostdin', '-timeout', '20s', '-timeout_error']
     const trace = ['-trace_err', '-error_file', '/dev/stderr']
