@@ -1,12 +1,12 @@
 /**
  * Authorization of watchers by the rules of those who are watched (RFC 4745, RFC 5025), for packages that require it.
  *
- *     rules-directory.ts, rules-table.ts   where documents are
- *     rules-document.ts                    a document as data
- *     rules-book.ts                        all of them, by presentity
- *     rules-decision.ts                    what a document says of a watcher now
- *     rules-authorizer.ts                  decisions that follow document, clock and sphere
- *     rules-view.ts                        what is left of a presence document
+ *     rules/directory.ts, rules/table.ts   where documents are
+ *     rules/document.ts                    a document as data
+ *     rules/book.ts                        all of them, by presentity
+ *     rules/decision.ts                    what a document says of a watcher now
+ *     rules/authorizer.ts                  decisions that follow document, clock and sphere
+ *     rules/view.ts                        what is left of a presence document
  */
 import { reasonOf } from '../core/log.ts'
 import { defineModule } from '../core/module.ts'
@@ -57,7 +57,7 @@ export default defineModule({
     own(table.onForeignChange(() => again(readTable)))
     await reread()
     const put = async (presentity: string, document: string): Promise<void> => {
-      await readRuleset(document)
+      readRuleset(document)
       table.put(presentity, document)
       await reread()
     }

@@ -68,8 +68,10 @@ export class AnsweredRequests extends Timed {
   #indexOf(carrier: Transport): number {
     const known = this.#carriers.indexOf(carrier)
     if (known >= 0) return known
-    // What an earlier configuration listened with.
-    if (this.#answers.size === 0) this.#carriers.length = 0
-    return this.#carriers.push(carrier) - 1
+    // One that was closed has nothing to send by any more; it would be kept for as long as requests come.
+    const closed = this.#carriers.findIndex((other) => other.closed)
+    if (closed < 0) return this.#carriers.push(carrier) - 1
+    this.#carriers[closed] = carrier
+    return closed
   }
 }

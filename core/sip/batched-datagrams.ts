@@ -168,13 +168,20 @@ export class BatchedDatagrams<Flow extends Peer = UdpFlow> implements Datagrams<
   #refill(): void {
     for (let next = this.#waiting[this.#nextWaiting]; next; next = this.#waiting[this.#nextWaiting]) {
       if (!this.#fits(next.text)) this.#flush()
-      if (!this.#fits(next.text)) return
+      if (!this.#fits(next.text)) return this.#dropSent()
       this.#enqueue(next.text, next.to, next.sender)
       this.#nextWaiting++
     }
     this.#waiting = []
     this.#nextWaiting = 0
     this.#numbers[WAITING] = 0
+  }
+
+  /** What has gone out is let go of, as there may never be a time when nothing waits. */
+  #dropSent(): void {
+    if (2 * this.#nextWaiting < this.#waiting.length) return
+    this.#waiting = this.#waiting.slice(this.#nextWaiting)
+    this.#nextWaiting = 0
   }
 
   #reportFailures(): void {

@@ -1,4 +1,4 @@
-/** Kamailio's functions, as the half of the pubsub core that is made of the other half (presence-contract.ts says what each does). */
+/** Kamailio's functions, as the half of the pubsub core that is made of the other half (contract.ts says what each does). */
 
 import { readFile, stat } from 'node:fs/promises'
 import { type Endpoint, type Endpoints, endpointOptions } from '../../core/endpoints.ts'

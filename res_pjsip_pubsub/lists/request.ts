@@ -34,7 +34,7 @@ function typeOf(request: SipRequest): string {
 }
 
 /** The entries of its body, each URI once; lists within the list are flattened (RFC 5363 5), and references left out. */
-export async function readEntries(request: SipRequest): Promise<readonly ListEntry[] | Refusal> {
+export function readEntries(request: SipRequest): readonly ListEntry[] | Refusal {
   let root: XmlNode
   try {
     root = parseXml(request.bodyText)

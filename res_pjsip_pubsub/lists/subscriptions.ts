@@ -70,7 +70,7 @@ export interface ListSection {
   readonly batch: number
 }
 
-export interface InnerWatcher {
+interface InnerWatcher {
   readonly event: string
   /** What was subscribed to. */
   readonly list: string
@@ -120,7 +120,7 @@ export class ResourceLists {
   }
 
   async open({ event, resource, watcher, isBrought }: ListAsked): Promise<Found<unknown>> {
-    const entries = isBrought && watcher.request ? await readEntries(watcher.request) : undefined
+    const entries = isBrought && watcher.request ? readEntries(watcher.request) : undefined
     if (entries && 'status' in entries) return entries
     const { callId = '', from } = watcher.request ?? {}
     const named = { ...watcher, callId, displayName: from?.display ?? '' }

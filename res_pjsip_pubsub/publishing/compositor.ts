@@ -4,7 +4,7 @@
  */
 import { compilePattern, type Pattern } from '../../core/auth/pattern.ts'
 import type { Endpoint, Endpoints } from '../../core/endpoints.ts'
-import { type Eventual } from '../../core/eventual.ts'
+import type { Eventual } from '../../core/eventual.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { ServerTransaction, SipRequest } from '../../core/sip/contract.ts'

@@ -81,7 +81,7 @@ export class RulesBook {
 
   async #document(presentity: string, given: RulesText): Promise<RulesDocument> {
     try {
-      return { ...given, ruleset: await readRuleset(given.text), fault: '' }
+      return { ...given, ruleset: readRuleset(given.text), fault: '' }
     } catch (error) {
       if (!(error instanceof RulesFault)) throw error
       this.#log.error(

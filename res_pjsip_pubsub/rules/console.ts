@@ -103,7 +103,7 @@ function refuseDirectory(book: RulesBook, name: string): void {
 async function textOf(path: string): Promise<string> {
   try {
     const text = await readFile(path, 'utf8')
-    await readRuleset(text)
+    readRuleset(text)
     return text
   } catch (error) {
     throw new CommandError(`${path}: ${reasonOf(error)}`)

@@ -83,8 +83,8 @@ const COMPONENTS = {
   'provide-devices': { all: 'all-devices', by: ['class', 'occurrence-id', 'deviceID'] },
 } as const
 
-/** Rejects with RulesFault. */
-export async function readRuleset(text: string): Promise<Ruleset> {
+/** Throws RulesFault. */
+export function readRuleset(text: string): Ruleset {
   let root: XmlNode
   try {
     root = parseXml(text)

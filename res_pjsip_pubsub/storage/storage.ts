@@ -1,10 +1,10 @@
 /**
  * Where subscriptions are kept: one contract, and a mode of `subs_db_mode` behind it.
  *
- *     0  storage-memory.ts   nowhere: a restart forgets them
- *     1  storage-cached.ts   written before they are answered
- *     2  storage-cached.ts   written behind the packet path
- *     3  storage-shared.ts   in a file that several servers share, each with its part
+ *     0  memory.ts   nowhere: a restart forgets them
+ *     1  cached.ts   written before they are answered
+ *     2  cached.ts   written behind the packet path
+ *     3  shared.ts   in a file that several servers share, each with its part
  *
  * CSeq and version never go back: a row holds numbers a block ahead of those in use, and is written anew when half of
  * the block is used up. No NOTIFY goes out with a number that the row on disk does not cover.

@@ -13,8 +13,8 @@ export class DialogReader implements Reader<DeviceState> {
   /** By dialog id; none that is terminated. */
   #dialogs = new Map<string, DeviceState>()
 
-  read(body: Buffer): Reading<DeviceState> {
-    const { root, fault } = readDialogInfo(body.toString('utf8'))
+  read(text: string): Reading<DeviceState> {
+    const { root, fault } = readDialogInfo(text)
     if (fault !== undefined) return { fault }
     const nodes = dialogNodes(root)
     if (nodes.length > MOST_DIALOGS) return { fault: 'Too Many Dialogs' }

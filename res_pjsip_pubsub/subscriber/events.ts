@@ -19,7 +19,7 @@ export type Reading<T> =
   | undefined
 
 export interface Reader<T> {
-  read(body: Buffer): Reading<T> | Promise<Reading<T>>
+  read(text: string): Reading<T>
 }
 
 export interface WatchedEvent<T> {
@@ -56,7 +56,7 @@ export const summaryEvent: WatchedEvent<MailboxCounts> = {
   event: 'message-summary',
   accept: ['application/simple-message-summary'],
   forks: true,
-  reader: () => ({ read: (body) => readSummary(body.toString('utf8')) }),
+  reader: () => ({ read: readSummary }),
   merge: (each) => ({
     newMessages: each.reduce((sum, { newMessages }) => sum + newMessages, 0),
     oldMessages: each.reduce((sum, { oldMessages }) => sum + oldMessages, 0),

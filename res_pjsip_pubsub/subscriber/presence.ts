@@ -9,8 +9,8 @@ const NOTES: ReadonlyMap<string, DeviceState> = new Map([
   ['on hold', 'ONHOLD'],
 ])
 
-export function readPresence(body: Buffer): Reading<DeviceState> {
-  const { root, fault } = readPidf(body.toString('utf8'))
+export function readPresence(text: string): Reading<DeviceState> {
+  const { root, fault } = readPidf(text)
   return fault === undefined ? { state: stateOf(root) } : { fault }
 }
 

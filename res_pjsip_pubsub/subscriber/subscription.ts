@@ -182,7 +182,7 @@ export class OutboundSubscription<T> {
   }
 
   /** A NOTIFY that answers the SUBSCRIBE, before its 2xx or after. */
-  #joined(attempt: Attempt<T>, tx: ServerTransaction, head: NotifyHead): Promise<void> | void {
+  #joined(attempt: Attempt<T>, tx: ServerTransaction, head: NotifyHead): void {
     const { core, router } = this.#context
     if (head.event !== this.#event.event || head.eventId !== '') return tx.answer({ status: 481 })
     const tag = tx.request.from.tag ?? ''

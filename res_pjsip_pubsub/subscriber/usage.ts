@@ -63,7 +63,6 @@ export class Usage<T> {
   #expiresTold = false
   #inFlight = false
   #failures = 0
-  #turn: Promise<void> = Promise.resolve()
 
   constructor(settings: UsageSettings<T>) {
     this.#settings = settings
@@ -106,16 +105,12 @@ export class Usage<T> {
   }
 
   /** A NOTIFY in its dialog. `first`: it made the dialog. */
-  notified(tx: ServerTransaction, head: NotifyHead, first = false): Promise<void> | void {
+  notified(tx: ServerTransaction, head: NotifyHead, first = false): void {
     if (head.event !== this.#settings.event.event || head.eventId !== '') return tx.answer({ status: 481 })
     const refusal = first ? undefined : this.dialog.accept(tx)
     if (refusal) return tx.answer(refusal)
     this.#silence.clear()
-    // One after the other, as reading a body takes its time.
-    const work = (): Promise<void> => this.#take(tx, head)
-    const turn = this.#turn.then(work, work)
-    this.#turn = turn.catch(() => undefined)
-    return turn
+    this.#take(tx, head)
   }
 
   /** Asks for the whole state, and for more time. */
@@ -137,8 +132,8 @@ export class Usage<T> {
     return this.#left
   }
 
-  async #take(tx: ServerTransaction, head: NotifyHead): Promise<void> {
-    const reading = await this.#read(tx, head)
+  #take(tx: ServerTransaction, head: NotifyHead): void {
+    const reading = this.#read(tx, head)
     if (!tx.answered) tx.answer({ status: 200 })
     if (this.#phase === 'ended') return
     const before = this.#state
@@ -162,14 +157,14 @@ export class Usage<T> {
   }
 
   /** Answers what cannot be read. What a pending subscription shows is for those who may not see the truth. */
-  async #read(tx: ServerTransaction, { type, state }: NotifyHead): Promise<Reading<T>> {
+  #read(tx: ServerTransaction, { type, state }: NotifyHead): Reading<T> {
     if (type === '') return undefined
     const { accept } = this.#settings.event
     if (!accept.includes(type)) {
       tx.answer({ status: 415, headers: [['Accept', accept.join(', ')]] })
       return undefined
     }
-    const reading = await this.#reader.read(tx.request.body)
+    const reading = this.#reader.read(tx.request.bodyText)
     if (reading && 'fault' in reading) {
       this.#settings.say(`a body cannot be read: ${reading.fault}`)
       tx.answer({ status: 400, reason: reading.fault })

@@ -56,7 +56,7 @@ export interface WaitingWatchers {
 }
 
 /** A subscription, as the lists follow it. */
-export interface ListedSubscription extends Subscription {
+interface ListedSubscription extends Subscription {
   readonly isPending: boolean
   readonly disowned: boolean
   /** For the lists alone: what they know of it. */

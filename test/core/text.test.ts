@@ -1,11 +1,7 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { detached, hashOf, SharedTexts } from '../../core/text.ts'
-
-setFlagsFromString('--expose-gc')
-const collect: () => void = runInNewContext('gc')
+import { collectGarbage } from '../support/garbage.ts'
 
 describe('texts that are kept', () => {
   it('property: are what they are copies of, however long', () => {
@@ -41,6 +37,6 @@ describe('texts that are kept', () => {
 })
 
 function heap(): number {
-  collect()
+  collectGarbage()
   return process.memoryUsage().heapUsed
 }

@@ -1,7 +1,6 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import { Body } from '../../res_pjsip_pubsub/bodies.ts'
+import { collectGarbage } from '../support/garbage.ts'
 
 /** Tells a watcher of one body after the other; what it was told first can be collected unless the last holds it. */
 function chain(): { readonly first: WeakRef<Body>; readonly last: Body } {
@@ -25,13 +24,11 @@ describe('a body', () => {
   })
 
   it('holds none of those before it', async () => {
-    setFlagsFromString('--expose-gc')
-    const collect = runInNewContext('gc') as () => void
     const { first, last } = chain()
     await new Promise((resolve) => {
       setImmediate(resolve)
     })
-    collect()
+    collectGarbage()
     expect(first.deref()).to.equal(undefined)
     expect(last.text).to.equal('state 5')
   })

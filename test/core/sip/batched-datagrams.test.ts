@@ -5,10 +5,11 @@ import type { DatagramAddon, DatagramSocket } from '../../../core/sip/addon.ts'
 import { BatchedDatagrams } from '../../../core/sip/batched-datagrams.ts'
 import type { Address } from '../../../core/sip/contract.ts'
 import { FlowTable } from '../../../core/sip/flow-table.ts'
-import type { Wire } from '../../../core/sip/transport.ts'
+import type { Sender, Wire } from '../../../core/sip/transport.ts'
 import { UdpFlow, UdpTransport } from '../../../core/sip/udp.ts'
 import { randomFrom } from '../../support/damage.ts'
 import { contextFor } from '../../support/datagrams.ts'
+import { collectGarbage } from '../../support/garbage.ts'
 import { transportConfig } from '../../support/stack.ts'
 
 // Where things are: as in core/sip/native/datagrams.c.
@@ -196,6 +197,29 @@ describe('A batched UDP socket', () => {
     send('too much')
     await ticks()
     expect(failures).to.deep.equal(['too much: send ENOBUFS 192.0.2.7:5062'])
+  })
+
+  it('lets go of what was sent, though there is never a time when nothing waits', async () => {
+    const { kernel, udp } = await rig()
+    const wire = udp.wireTo({ address: '192.0.2.7', port: 5062 })
+    const senders: WeakRef<Sender>[] = []
+    const send = (count: number): void => {
+      for (let at = 0; at < count; at++) {
+        const sender = { sendFailed: () => undefined }
+        senders.push(new WeakRef(sender))
+        wire.send(`message ${senders.length}`, sender)
+      }
+    }
+    kernel.room = 0
+    send(300)
+    for (let round = 0; round < 40; round++) {
+      kernel.makeRoom(50)
+      send(50)
+    }
+    await ticks()
+    collectGarbage()
+    expect(kernel.sent).to.have.length(2000)
+    expect(senders.filter((sender) => sender.deref()).length).to.be.within(300, 700)
   })
 
   it('tells everybody whose message is not sent when it is closed', async () => {
