@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import type { RequestBody } from '../core/sip/contract.ts'
 import { toWire } from '../core/sip/grammar.ts'
-import { bodyStart } from '../core/sip/write-request.ts'
+import { bodyStart } from '../core/sip/serialize.ts'
 import type { Addressing, BodyGenerator, EventPackage } from './contract.ts'
 import type { Registry } from './registry.ts'
 import type { View } from './watchers/authorization.ts'

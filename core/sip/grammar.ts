@@ -151,9 +151,7 @@ export function scannedParam(name: string): string | undefined {
   for (let at = 0; at < spans; at++) {
     const start = nameStarts[at] ?? 0
     if ((nameEnds[at] ?? 0) - start !== name.length || !equalsInAnyCase(scanned, start, name, 0, name.length)) continue
-    const from = valueStarts[at] ?? 0
-    const to = valueEnds[at] ?? 0
-    return scanned.charCodeAt(from) === QUOTE && to > from ? unquote(scanned, from, to) : scanned.slice(from, to)
+    return valueIn(scanned, valueStarts[at] ?? 0, valueEnds[at] ?? 0)
   }
   return undefined
 }
@@ -163,19 +161,26 @@ function scanValue(text: string, from: number): number {
   let next = from
   if (text.charCodeAt(from) === EQUALS) {
     const start = skipSpace(text, from + 1)
-    if (text.charCodeAt(start) === QUOTE) {
-      next = endOfQuoted(text, start)
-      if (next === -1) return -1
-    } else {
-      next = start
-      while (next < text.length && VALUE_END[text.charCodeAt(next)] !== 1) next++
-    }
+    next = endOfValue(text, start)
+    if (next === -1) return -1
     valueStarts[spans] = start
     valueEnds[spans] = next
     return skipSpace(text, next)
   }
   valueStarts[spans] = valueEnds[spans] = from
   return from
+}
+
+/** Index after the value, quoted or not, that begins at `from`; -1 where its quotes are not closed. */
+function endOfValue(text: string, from: number): number {
+  if (text.charCodeAt(from) === QUOTE) return endOfQuoted(text, from)
+  let at = from
+  while (at < text.length && VALUE_END[text.charCodeAt(at)] !== 1) at++
+  return at
+}
+
+function valueIn(text: string, from: number, to: number): string {
+  return text.charCodeAt(from) === QUOTE && to > from ? unquote(text, from, to) : text.slice(from, to)
 }
 
 function isScanned(start: number, end: number): boolean {
@@ -211,15 +216,9 @@ export function readParam(text: string, at: number, params: Map<string, string>)
   let value = ''
   if (text.charCodeAt(next) === EQUALS) {
     const start = skipSpace(text, next + 1)
-    if (text.charCodeAt(start) === QUOTE) {
-      next = endOfQuoted(text, start)
-      if (next === -1) return -1
-      value = unquote(text, start, next)
-    } else {
-      next = start
-      while (next < text.length && VALUE_END[text.charCodeAt(next)] !== 1) next++
-      value = text.slice(start, next)
-    }
+    next = endOfValue(text, start)
+    if (next === -1) return -1
+    value = valueIn(text, start, next)
     next = skipSpace(text, next)
   }
   if (params.has(name)) return -1

@@ -80,19 +80,16 @@ const HEADERS: readonly HeaderName[] = [
   { name: 'WWW-Authenticate' },
 ]
 
-/** From every usual spelling to the key: as printed, lower case, upper case, compact in both cases. */
-const KEYS: ReadonlyMap<string, string> = new Map(
-  HEADERS.flatMap(({ name, compact }) => {
-    const key = name.toLowerCase()
-    const spellings = [name, key, name.toUpperCase()]
-    if (compact) spellings.push(compact, compact.toUpperCase())
-    return spellings.map((spelling) => [spelling, key] as const)
-  }),
-)
-
-/** Numbers of headers, so that a message knows where each is without comparing names; 0 is a name not in the table. */
+/**
+ * Numbers of headers, so that a message knows where each is without comparing names; 0 is a name not in the table. Under
+ * every usual spelling: as printed, lower case, upper case, compact in both cases.
+ */
 const NUMBERS: ReadonlyMap<string, number> = new Map(
-  [...KEYS].map(([spelling, key]) => [spelling, 1 + HEADERS.findIndex(({ name }) => name.toLowerCase() === key)]),
+  HEADERS.flatMap(({ name, compact = '' }, at) =>
+    [name, name.toLowerCase(), name.toUpperCase(), compact, compact.toUpperCase()]
+      .filter((spelling) => spelling !== '')
+      .map((spelling) => [spelling, at + 1] as const),
+  ),
 )
 
 export const HEADER_COUNT = HEADERS.length + 1
@@ -166,18 +163,9 @@ function takePlace(spelling: string, number: number, factor: number): boolean {
 
 const LISTS: readonly boolean[] = [false, ...HEADERS.map(({ list = false }) => list)]
 
-const COMPACT: ReadonlyMap<string, string> = new Map(
-  HEADERS.flatMap(({ name, compact }) => (compact ? [[name.toLowerCase(), compact] as const] : [])),
-)
-
-/** The key under which a header is known, for any spelling of its name; undefined for names not in the table. */
-export function knownKey(name: string): string | undefined {
-  return KEYS.get(name) ?? KEYS.get(name.toLowerCase())
-}
-
 /** The key for any name: the long name in lower case. */
 export function headerKey(name: string): string {
-  return knownKey(name) ?? name.toLowerCase()
+  return LOWER[headerNumber(name)] || name.toLowerCase()
 }
 
 /** Whether the header with this number is a comma list. */
@@ -187,5 +175,5 @@ export function isListHeader(number: number): boolean {
 
 /** The name to write: as it was given, or its compact form where there is one and it is wanted. */
 export function writtenName(name: string, compact: boolean): string {
-  return compact ? (COMPACT.get(headerKey(name)) ?? name) : name
+  return (compact && COMPACT_OF[headerNumber(name)]) || name
 }

@@ -64,7 +64,7 @@ function readRequest(
   limits: ParseLimits,
 ): ParsedRequest | ParseFailure {
   const methodEnd = startLine.indexOf(' ')
-  const method = methodOf(startLine, methodEnd)
+  const method = methodIn(startLine, 0, methodEnd)
   if (method === undefined) return failure('no SIP start line')
   // The version is what follows the last space, so that a space too many ends up in the Request-URI and is found there.
   const isSip2 = startLine.endsWith(' SIP/2.0')
@@ -81,10 +81,10 @@ function readRequest(
   return request
 }
 
-/** The method at the beginning of a start line, as one of the strings that tables have as keys where it is known. */
-function methodOf(startLine: string, end: number): string | undefined {
-  for (const known of KNOWN_METHODS) if (known.length === end && startLine.startsWith(known)) return known
-  const method = startLine.slice(0, Math.max(0, end))
+/** The method that stands from `from` to `to`, as one of the strings that tables have as keys where it is known. */
+function methodIn(text: string, from: number, to: number): string | undefined {
+  for (const known of KNOWN_METHODS) if (known.length === to - from && text.startsWith(known, from)) return known
+  const method = text.slice(from, Math.max(from, to))
   return isToken(method) ? method : undefined
 }
 
@@ -255,10 +255,8 @@ function parseCseq(value: string): Cseq {
   }
   const start = skipSpace(value, at)
   if (at === 0 || start === at) return NO_CSEQ
-  for (const known of KNOWN_METHODS)
-    if (known.length === value.length - start && value.startsWith(known, start)) return { number, method: known }
-  const method = value.slice(start)
-  return isToken(method) ? { number, method } : NO_CSEQ
+  const method = methodIn(value, start, value.length)
+  return method === undefined ? NO_CSEQ : { number, method }
 }
 
 function parseAll(values: readonly string[]): readonly NameAddr[] {

@@ -40,19 +40,19 @@ export function wireValue(value: string): string {
 
 const UNSAFE = /[\r\n\0]/g
 
-const NO_BODY = 'Content-Length: 0\r\n\r\n'
-const NO_BODY_COMPACT = 'l: 0\r\n\r\n'
-
-/** A message: what comes before Content-Type, and the body. */
-export function withBody(
-  head: string,
+/** Content-Type, Content-Length, the empty line and what comes after it. */
+export function writtenBody(
   contentType: string | undefined,
   body: string | Buffer | undefined,
   compact: boolean,
 ): string {
-  if (body === undefined) return head + (compact ? NO_BODY_COMPACT : NO_BODY)
+  if (body === undefined) return compact ? 'l: 0\r\n\r\n' : 'Content-Length: 0\r\n\r\n'
   const content = typeof body === 'string' ? toWire(body) : body.toString('latin1')
-  let text = head
-  if (content.length > 0 && contentType !== undefined) text += headerLine('Content-Type', contentType, compact)
-  return `${text}${compact ? 'l' : 'Content-Length'}: ${content.length}\r\n\r\n${content}`
+  return `${bodyStart(content.length > 0 ? contentType : undefined, compact)}${content.length}\r\n\r\n${content}`
+}
+
+/** Content-Type, if it is said, and Content-Length up to the number. */
+export function bodyStart(contentType: string | undefined, compact: boolean): string {
+  const type = contentType === undefined ? '' : headerLine('Content-Type', contentType, compact)
+  return `${type}${writtenName('Content-Length', compact)}: `
 }

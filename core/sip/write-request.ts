@@ -1,11 +1,11 @@
 /** Writing requests: strings with one character per byte. Those of a dialog have most of their header block prepared. */
 
 import { detached } from '../text.ts'
-import type { RequestBody, RequestContent } from './contract.ts'
-import { isToken, toWire } from './grammar.ts'
+import type { RequestContent } from './contract.ts'
+import { isToken } from './grammar.ts'
 import { writtenName } from './headers.ts'
 import type { Origin } from './origin.ts'
-import { headerBlock, headerLine, wireValue } from './serialize.ts'
+import { headerBlock, headerLine, wireValue, writtenBody } from './serialize.ts'
 
 /** What is the same in all requests of a dialog. */
 export interface TemplateParts {
@@ -68,21 +68,7 @@ export class RequestTemplate {
     return (
       `${this.#beforeOrigin}${this.origin.beforeBranch}${branch}${this.#beforeCseq}${cseq} ${this.method}\r\n` +
       (content.written ? content.written(compact) : headerBlock(content.headers, compact)) +
-      writtenBody(content.body, compact)
+      (content.body?.written?.(compact) ?? writtenBody(content.body?.contentType, content.body?.content, compact))
     )
   }
-}
-
-/** Content-Type, Content-Length, the empty line and what comes after it. */
-function writtenBody(body: RequestBody | undefined, compact: boolean): string {
-  if (!body) return compact ? 'l: 0\r\n\r\n' : 'Content-Length: 0\r\n\r\n'
-  if (body.written) return body.written(compact)
-  const content = typeof body.content === 'string' ? toWire(body.content) : body.content.toString('latin1')
-  return bodyStart(content.length > 0 ? body.contentType : undefined, compact) + `${content.length}\r\n\r\n${content}`
-}
-
-/** Content-Type, if it is said, and Content-Length up to the number. */
-export function bodyStart(contentType: string | undefined, compact: boolean): string {
-  const type = contentType === undefined ? '' : headerLine('Content-Type', contentType, compact)
-  return `${type}${writtenName('Content-Length', compact)}: `
 }

@@ -4,7 +4,7 @@ import { splitList } from './grammar.ts'
 import { HEADER, writtenName } from './headers.ts'
 import type { ParsedRequest } from './message.ts'
 import { reasonPhrase } from './reason.ts'
-import { headerBlock, headerLine, wireValue, withBody } from './serialize.ts'
+import { headerBlock, headerLine, wireValue, writtenBody } from './serialize.ts'
 import { viaForAnswer } from './via.ts'
 
 export interface ResponseParts {
@@ -46,7 +46,7 @@ export function writeResponse(parts: ResponseParts): string {
   if (parts.server) head += serverLine(parts.server)
   if (parts.contact !== undefined) head += headerLine('Contact', parts.contact, compact)
   if (parts.headers) head += headerBlock(parts.headers, compact)
-  return withBody(head, parts.contentType, parts.body, compact)
+  return head + writtenBody(parts.contentType, parts.body, compact)
 }
 
 interface Names {
