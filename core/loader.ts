@@ -89,6 +89,8 @@ export class Loader {
           `modules.conf requires ${name}, which is not running: ${slot ? slot.why : 'there is no such module'}`,
         )
     }
+    for (const { status, definition, api } of this.#slots.values())
+      if (status === 'Running') definition.allLoaded?.(api)
   }
 
   list(): ModuleInfo[] {

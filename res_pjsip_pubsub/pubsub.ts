@@ -222,6 +222,13 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     return this.#notifyHeaders.plain.lines
   }
 
+  /** What was put back begins to be looked up: everybody is there who has something to say of it. */
+  allLoaded(): void {
+    const reading = this.compositor.publicationsRead()
+    if (reading) void reading.then(() => this.#reviver.begin())
+    else this.#reviver.begin()
+  }
+
   /** New options; bodies may look different under them. */
   async reload(settings: PubsubSettings): Promise<void> {
     const waiting = changedStorage(this.#settings, settings)

@@ -44,6 +44,10 @@ export default defineModule<readonly [], PubsubCore>({
     return pubsub
   },
 
+  allLoaded(pubsub) {
+    pubsub.allLoaded()
+  },
+
   async reload({ options }, pubsub) {
     await pubsub.reload(options(pubsubConfig))
   },

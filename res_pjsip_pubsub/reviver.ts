@@ -2,8 +2,8 @@
  * Subscriptions that wait for their state: restored ones, and those whose package or generator is away. Each is looked
  * up again until it is found or its time is over.
  *
- * Lookups are spread, as each ends in a NOTIFY, and begin a moment after the last registration, so that a package is
- * there with all of its generators and supplements.
+ * Lookups are spread, as each ends in a NOTIFY, and begin when all modules of a start are loaded, or a moment after the
+ * last registration, so that a package is there with all of its generators and supplements.
  */
 import { type Logger, reasonOf } from '../core/log.ts'
 import type { Watchable } from '../core/watch.ts'
@@ -71,6 +71,11 @@ export class Reviver {
   /** Something was registered: all are looked up again, soon. */
   registered(): void {
     if (this.#patience.size > 0 && !this.#stopped) this.#after(SETTLE)
+  }
+
+  /** Nothing more will be registered for now. */
+  begin(): void {
+    if (this.#patience.size > 0 && !this.#stopped) this.#after(0)
   }
 
   stop(): void {

@@ -41,7 +41,8 @@ export class NotifierSubscription
   /** The watcher has to hear of a decision. */
   #undisclosed = false
   #lastEvent: WatcherEvent = 'subscribe'
-  #lastSent = 0
+  /** Epoch milliseconds. With a 0 to begin with V8 would lay out every subscription anew at its first NOTIFY. */
+  #lastSent = Number.NEGATIVE_INFINITY
   #resumeAt = Number.POSITIVE_INFINITY
   #condition: string | undefined
   #termination: Termination | undefined

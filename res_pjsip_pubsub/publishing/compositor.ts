@@ -5,6 +5,7 @@
 import { compilePattern, type Pattern } from '../../core/auth/pattern.ts'
 import type { Endpoint, Endpoints } from '../../core/endpoints.ts'
 import type { Eventual } from '../../core/eventual.ts'
+import { inSlices } from '../../core/in-slices.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { ServerTransaction, SipRequest } from '../../core/sip/contract.ts'
@@ -88,7 +89,7 @@ export class Compositor implements Publishing {
     const { event } = handler
     if (this.#handlers.has(event)) throw new Error(`PUBLISH for ${event} has a handler already`)
     this.#handlers.set(event, handler)
-    for (const publication of this.#publications) if (publication.event === event) this.#read(publication, handler)
+    this.#under(this.#readAll(handler))
     return () => {
       if (this.#handlers.get(event) !== handler) return
       this.#handlers.delete(event)
@@ -239,16 +240,22 @@ export class Compositor implements Publishing {
     this.#publications.add(publication)
     this.#arm(publication)
     const handler = this.#handlers.get(facts.event)
-    if (handler) this.#read(publication, handler)
+    if (handler) this.#under(this.#readNow(publication, handler))
   }
 
-  #read(publication: InboundPublication, handler: PublicationHandler<unknown>): void {
-    const reading = this.#readNow(publication, handler).finally(() => this.#reading.delete(reading))
+  #under(work: Promise<void>): void {
+    const reading = work.finally(() => this.#reading.delete(reading))
     this.#reading.add(reading)
+  }
+
+  async #readAll(handler: PublicationHandler<unknown>): Promise<void> {
+    const unread = [...this.#publications].filter(({ event, isRead }) => event === handler.event && !isRead)
+    await inSlices(unread, (publication) => this.#readNow(publication, handler))
   }
 
   async #readNow(publication: InboundPublication, handler: PublicationHandler<unknown>): Promise<void> {
     const { contentType: type, body, resource } = publication
+    if (publication.isRead || this.#handlers.get(publication.event) !== handler) return
     const read = await readStored(handler, new BodyToRead(type, body, resource))
     // It may have said something else meanwhile, or its handler may be gone.
     if (publication.isRead || publication.body !== body || this.#handlers.get(publication.event) !== handler) return

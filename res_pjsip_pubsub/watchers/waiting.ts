@@ -61,9 +61,10 @@ export class WaitingRoom implements WaitingWatchers {
     const { settings, now } = this.#services
     const table = await openWatchers(store, settings().watchers_table)
     this.#table = table
-    const restored = new Map([...subscriptions].map((one) => [keyOf(placeOf(one), one.watcher), one] as const))
     const rows: WatcherRow[] = []
     await table.load((page) => void rows.push(...page.filter(isWatcherRow)))
+    if (rows.length === 0) return
+    const restored = new Map([...subscriptions].map((one) => [keyOf(placeOf(one), one.watcher), one] as const))
     for (const row of rows) {
       const there = restored.get(row.watcher_key)
       if (there) {

@@ -47,6 +47,18 @@ describe('module loader', () => {
     logged = []
   })
 
+  it('tells those that run when all of a start are loaded', async () => {
+    const waiting = (name: `res_${string}`, requires: `res_${string}`[]): ModuleDefinition => ({
+      ...recording(name, requires),
+      allLoaded: (api) => void happened.push(`all ${(api as { name: string }).name}`),
+    })
+    const loader = loaderOf(waiting('res_a', []), recording('res_b'), waiting('res_c', ['res_absent']))
+    await loader.start(plan)
+    expect(happened).to.deep.equal(['+ res_a', '+ res_b', 'all res_a'])
+    await loader.restart('res_a')
+    expect(happened.slice(3)).to.deep.equal(['- res_a', '+ res_a'])
+  })
+
   it('loads what a module requires before it, whatever the order of the files, and hands over its API', async () => {
     let given: unknown
     const needy = defineModule({
