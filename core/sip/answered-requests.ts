@@ -1,10 +1,14 @@
 /**
  * Requests that were answered over UDP, for as long as retransmissions of them may come (RFC 3261 17.2.2, timer J): keys,
- * answers and where they went, all of it outside the JavaScript heap. One timer serves them all, as J is the same for all.
+ * what of the answers is their own, and where they went, all of it outside the JavaScript heap. One timer serves them all,
+ * as J is the same for all.
  */
 import { ExpiringTexts } from './expiring-texts.ts'
+import { keptText, ownPartsOf } from './kept-answers.ts'
+import type { ParsedRequest } from './message.ts'
 import { Timed, type TimerWheel } from './timer-wheel.ts'
 import type { Transport, Wire } from './transport.ts'
+import { type OwnParts, writeOver } from './write-response.ts'
 
 /** Between two sweeps, in milliseconds; what is over does not count meanwhile. */
 const SWEEP = 100
@@ -34,9 +38,9 @@ export class AnsweredRequests extends Timed {
   }
 
   /** `merge`: what other copies of the request are known by, where there may be some. Texts have one character per byte. */
-  add(key: string, answer: string, { carrier, remote }: Wire, merge: string | undefined): void {
+  add(key: string, answer: OwnParts, { carrier, remote }: Wire, merge: string | undefined): void {
     if (this.#answers.size === 0) this.#wheel.arm(this, SWEEP)
-    this.#answers.add(key, answer, (this.#indexOf(carrier) << 16) | remote.port)
+    this.#answers.add(key, keptText(answer), (this.#indexOf(carrier) << 16) | remote.port, answer.common.shared)
     if (merge !== undefined) this.#merges.add(merge, '', 0)
   }
 
@@ -48,12 +52,17 @@ export class AnsweredRequests extends Timed {
     return this.#merges.find(merge) >= 0
   }
 
-  /** Sends the answer of this transaction again, to the address it comes from; false where there is none. */
-  repeat(key: string, address: string): boolean {
+  /**
+   * Sends the answer of this transaction again, to the address its request comes from and the port that the first one went
+   * to, whichever this repetition comes from; false where there is none.
+   */
+  repeat(key: string, request: ParsedRequest, address: string): boolean {
     const position = this.#answers.find(key)
     if (position < 0) return false
     const note = this.#answers.noteAt(position)
-    this.#carriers[note >>> 16]?.wireTo({ address, port: note & 0xffff }).send(this.#answers.textAt(position))
+    const to = { address, port: note & 0xffff }
+    const own = ownPartsOf(this.#answers.textAt(position))
+    this.#carriers[note >>> 16]?.wireTo(to).send(writeOver(request, own, to))
     return true
   }
 

@@ -20,12 +20,19 @@ const SINCE = 1
 const KEY_LENGTH = 2
 const TEXT_LENGTH = 3
 const NOTE = 4
-const RECORD_BYTES = 20
+const ENDING = 5
+const RECORD_BYTES = 24
+
+const NO_ENDING = -1
+/** Of a chunk: each is looked through for each text. */
+const MOST_ENDINGS = 16
 
 interface Chunk {
   readonly bytes: Buffer
   readonly words: Int32Array
   used: number
+  /** What texts in it end with: there are few, and they are not copied. */
+  readonly endings: string[]
 }
 
 export class ExpiringTexts {
@@ -59,11 +66,21 @@ export class ExpiringTexts {
     return bytes
   }
 
-  /** A key that is found already must not be added again. Both have one character per byte; `note` is any 32 bits. */
-  add(key: string, text: string, note: number): void {
-    const needed = roundUp(RECORD_BYTES + key.length + text.length)
-    const slot = this.#slotFor(needed)
+  /**
+   * A key that is found already must not be added again. Both have one character per byte; `note` is any 32 bits.
+   * `ending`: what the text ends with, a string that is given again and again.
+   */
+  add(key: string, text: string, note: number, ending = ''): void {
+    const slot = this.#slotFor(roundUp(RECORD_BYTES + key.length + text.length + ending.length))
     const chunk = this.#chunk(slot)
+    const endingAt = ending === '' ? NO_ENDING : endingOf(chunk, ending)
+    if (endingAt === NO_ENDING) this.#append(slot, key, text + ending, note, NO_ENDING)
+    else this.#append(slot, key, text, note, endingAt)
+  }
+
+  #append(slot: number, key: string, text: string, note: number, ending: number): void {
+    const chunk = this.#chunk(slot)
+    const needed = roundUp(RECORD_BYTES + key.length + text.length)
     const at = chunk.used
     const word = at >> 2
     const { words } = chunk
@@ -73,6 +90,7 @@ export class ExpiringTexts {
     words[word + KEY_LENGTH] = key.length
     words[word + TEXT_LENGTH] = text.length
     words[word + NOTE] = note
+    words[word + ENDING] = ending
     chunk.bytes.write(key, at + RECORD_BYTES, 'latin1')
     if (text !== '') chunk.bytes.write(text, at + RECORD_BYTES + key.length, 'latin1')
     chunk.used = at + needed
@@ -89,10 +107,11 @@ export class ExpiringTexts {
   }
 
   textAt(position: number): string {
-    const { words, bytes } = this.#chunk(position >> PLACE_BITS)
+    const { words, bytes, endings } = this.#chunk(position >> PLACE_BITS)
     const word = wordOf(position)
     const start = (word << 2) + RECORD_BYTES + (words[word + KEY_LENGTH] ?? 0)
-    return bytes.toString('latin1', start, start + (words[word + TEXT_LENGTH] ?? 0))
+    const text = bytes.toString('latin1', start, start + (words[word + TEXT_LENGTH] ?? 0))
+    return text + (endings[words[word + ENDING] ?? NO_ENDING] ?? '')
   }
 
   noteAt(position: number): number {
@@ -158,6 +177,7 @@ export class ExpiringTexts {
     this.#chunks[slot] = undefined
     this.#freeSlots.push(slot)
     chunk.used = 0
+    chunk.endings.length = 0
     // Under a steady load chunks are used again; what a burst has left goes.
     const kept = 1 + (this.#filled.length >> 2)
     if (chunk.bytes.length === CHUNK_BYTES) this.#spare.push(chunk)
@@ -167,7 +187,13 @@ export class ExpiringTexts {
 
 function newChunk(needed: number): Chunk {
   const bytes = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, needed))
-  return { bytes, words: new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2), used: 0 }
+  return { bytes, words: new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2), used: 0, endings: [] }
+}
+
+function endingOf({ endings }: Chunk, ending: string): number {
+  const known = endings.indexOf(ending)
+  if (known >= 0) return known
+  return endings.length < MOST_ENDINGS ? endings.push(ending) - 1 : NO_ENDING
 }
 
 const wordOf = (position: number): number => (position & PLACE_MASK) << (UNIT_BITS - 2)

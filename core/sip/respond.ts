@@ -8,7 +8,7 @@ import type { ParsedRequest } from './message.ts'
 import { answerWire, type IncomingRequest } from './server-transaction.ts'
 import { DEFAULT_PORT, type Wire } from './transport.ts'
 import type { Via } from './via.ts'
-import { writeResponse } from './write-response.ts'
+import { type OwnParts, ownParts, writeOver } from './write-response.ts'
 
 export interface ResponderContext {
   readonly system: () => System
@@ -24,11 +24,12 @@ export class Responder {
     this.#context = context
   }
 
-  write(incoming: IncomingRequest, answer: Answer, toTag?: string): string {
+  /** All of the answer that it does not repeat of the request. */
+  make(incoming: IncomingRequest, answer: Answer, toTag?: string): OwnParts {
     const { request, source, forceRport, wire } = incoming
     const { dialog } = answer
     const own = dialog instanceof SipDialog && answer.status < 300 ? dialog : undefined
-    return writeResponse({
+    return ownParts({
       request,
       status: answer.status,
       reason: answer.reason,
@@ -53,7 +54,7 @@ export class Responder {
       .update(`${via.branch ?? via.text}|${request.callId}|${request.from.tag ?? ''}`)
       .digest('hex')
       .slice(0, 32)
-    answerWire(incoming).send(this.write(incoming, answer, tag))
+    answerWire(incoming).send(writeOver(incoming.request, this.make(incoming, answer, tag), incoming.source))
   }
 }
 

@@ -4,7 +4,7 @@
  *     trying ─answer→ completed ─J→ terminated
  *
  * A transaction that waits for its answer holds the request. Once it is answered over UDP nothing is kept but its key,
- * the text of the answer and where it went, for retransmissions; over TCP and TLS nothing at all (J is zero there).
+ * what of the answer is its own and where it went, for retransmissions; over TCP and TLS nothing at all (J is zero there).
  */
 import type { Logger } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
@@ -18,9 +18,10 @@ import { Timed, type TimerWheel } from './timer-wheel.ts'
 import type { Timers } from './timers.ts'
 import type { Wire } from './transport.ts'
 import type { Via } from './via.ts'
+import { type OwnParts, writeOver } from './write-response.ts'
 
-/** Writes an answer, one character per byte. */
-export type AnswerWriter = (transaction: RequestTransaction, answer: Answer) => string
+/** Makes what an answer does not repeat of its request. */
+export type AnswerMaker = (transaction: RequestTransaction, answer: Answer) => OwnParts
 
 export interface IncomingRequest {
   readonly request: ParsedRequest
@@ -35,7 +36,7 @@ export interface IncomingRequest {
 
 export class ServerTransactions {
   readonly log: Logger
-  readonly write: AnswerWriter
+  readonly make: AnswerMaker
   readonly #wheel: TimerWheel
   readonly #timers: () => Timers
   /** What waits for its answer beyond the turn it came in, by its key and by its merge key. */
@@ -45,10 +46,10 @@ export class ServerTransactions {
   readonly #retransmissions: Counter
   readonly #unanswered: Counter
 
-  constructor(wheel: TimerWheel, timers: () => Timers, write: AnswerWriter, log: Logger, metrics: Metrics) {
+  constructor(wheel: TimerWheel, timers: () => Timers, make: AnswerMaker, log: Logger, metrics: Metrics) {
     this.#wheel = wheel
     this.#timers = timers
-    this.write = write
+    this.make = make
     this.log = log
     this.#answered = new AnsweredRequests(wheel, () => this.#timers().j)
     this.#retransmissions = metrics.counter('sip.retransmissions.received')
@@ -60,8 +61,8 @@ export class ServerTransactions {
   }
 
   /** True where the request was seen before, and has been answered again or waits for its answer. */
-  absorb(key: string, source: Address): boolean {
-    if (!this.#answered.repeat(key, source.address) && !this.#isOpen(key)) return false
+  absorb(key: string, request: ParsedRequest, source: Address): boolean {
+    if (!this.#answered.repeat(key, request, source.address) && !this.#isOpen(key)) return false
     this.#retransmissions.add()
     return true
   }
@@ -90,11 +91,11 @@ export class ServerTransactions {
     this.#wheel.arm(transaction, this.#timers().j)
   }
 
-  complete(transaction: RequestTransaction, status: number, text: string, wire: Wire): void {
+  complete(transaction: RequestTransaction, status: number, own: OwnParts, wire: Wire): void {
     if (transaction.kept) this.#forget(transaction)
     if (wire.reliable) return
     // Some phones repeat what was refused with the CSeq it had, and credentials.
-    this.#answered.add(transaction.key, text, wire, status < 300 ? transaction.merge : undefined)
+    this.#answered.add(transaction.key, own, wire, status < 300 ? transaction.merge : undefined)
   }
 
   expire(transaction: RequestTransaction): void {
@@ -147,12 +148,12 @@ export class RequestTransaction extends Timed implements ServerTransaction {
 
   answer(answer: Answer): void {
     if (this.#state !== 'trying') return
-    const text = this.#owner.write(this, answer)
+    const own = this.#owner.make(this, answer)
     this.#state = 'completed'
     if (answer.status < 300) this.#noteContact()
     const wire = answerWire(this.incoming)
-    wire.send(text)
-    this.#owner.complete(this, answer.status, text, wire)
+    wire.send(writeOver(this.incoming.request, own, this.source))
+    this.#owner.complete(this, answer.status, own, wire)
   }
 
   fire(): void {

@@ -112,7 +112,7 @@ class SipStack implements Stack {
     const servers = new ServerTransactions(
       this.#wheel,
       timers,
-      (transaction: RequestTransaction, answer: Answer) => responder.write(transaction.incoming, answer),
+      (transaction: RequestTransaction, answer: Answer) => responder.make(transaction.incoming, answer),
       log,
       metrics,
     )

@@ -1,10 +1,20 @@
 import { expect } from 'chai'
 import { AnsweredRequests } from '../../../core/sip/answered-requests.ts'
+import type { Address } from '../../../core/sip/contract.ts'
 import { TimerWheel } from '../../../core/sip/timer-wheel.ts'
 import type { Transport } from '../../../core/sip/transport.ts'
+import { ownParts, type ResponseParts, writeResponse } from '../../../core/sip/write-response.ts'
 import { LoneTransport, Peer } from '../../support/datagrams.ts'
 import { collectGarbage } from '../../support/garbage.ts'
+import { requestOf, sipBytes, subscribeLines } from '../../support/sip-text.ts'
 import { until } from '../../support/tools.ts'
+
+const request = requestOf(sipBytes(subscribeLines({ Via: 'SIP/2.0/UDP 127.0.0.1:5062;branch=z9hG4bK1;rport' })))
+
+/** An answer that says this, to a request that came from there. */
+function saying(reason: string, source: Address): ResponseParts {
+  return { request, status: 200, toTag: 'ours', reason, contact: '<sip:here>', source }
+}
 
 describe('answered requests', () => {
   let answered: AnsweredRequests
@@ -24,7 +34,7 @@ describe('answered requests', () => {
   /** One request is answered over a transport of its own. */
   const answerOnce = async (key: string, answer: string): Promise<LoneTransport> => {
     const lone = await LoneTransport.open('plain')
-    answered.add(key, answer, lone.udp.wireTo(peer.address), undefined)
+    answered.add(key, ownParts(saying(answer, peer.address)), lone.udp.wireTo(peer.address), undefined)
     return lone
   }
   const answerAndClose = async (key: string): Promise<WeakRef<Transport>> => {
@@ -33,13 +43,15 @@ describe('answered requests', () => {
     return new WeakRef(udp)
   }
 
-  it('are answered again over what they were answered by', async () => {
+  it('are answered again to the letter, and to the port that the first answer went to', async () => {
     const one = await answerOnce('one', 'the answer to one')
     const two = await answerOnce('two', 'the answer to two')
-    for (const key of ['two', 'one']) expect(answered.repeat(key, peer.address.address)).to.equal(true)
-    expect(answered.repeat('three', peer.address.address)).to.equal(false)
+    for (const key of ['two', 'one']) expect(answered.repeat(key, request, peer.address.address)).to.equal(true)
+    expect(answered.repeat('three', request, peer.address.address)).to.equal(false)
     await until('both answers', () => peer.texts.length === 2)
-    expect([...peer.texts].sort()).to.deep.equal(['the answer to one', 'the answer to two'])
+    expect([...peer.texts].sort()).to.deep.equal(
+      ['the answer to one', 'the answer to two'].map((answer) => writeResponse(saying(answer, peer.address))),
+    )
     await one.udp.close()
     await two.udp.close()
   })

@@ -48,6 +48,7 @@ describe('Expiring texts', () => {
       key: fc.integer({ min: 0, max: 30 }),
       size: fc.oneof(fc.integer({ min: 0, max: 600 }), fc.constantFrom(60_000, 300_000)),
       later: fc.integer({ min: 1, max: 300 }),
+      ending: fc.integer({ min: 0, max: 20 }),
       sweep: fc.boolean(),
     })
     fc.assert(
@@ -55,11 +56,12 @@ describe('Expiring texts', () => {
         now = 0
         const kept = texts()
         const plain = new Plain()
-        steps.forEach(({ key, size, later, sweep }, at) => {
+        steps.forEach(({ key, size, later, sweep, ending }, at) => {
           const text = `\xe9${at}`.padEnd(size, 'x')
           if (!plain.find(`key\xff${key}`, now)) {
-            kept.add(`key\xff${key}`, text, at)
-            plain.add(`key\xff${key}`, text, at, now)
+            const common = 'and so on'.repeat(ending)
+            kept.add(`key\xff${key}`, text, at, common)
+            plain.add(`key\xff${key}`, text + common, at, now)
           }
           now += later
           if (sweep) {
@@ -107,6 +109,24 @@ describe('Expiring texts', () => {
     }
     kept.add('again', 'here', 0)
     expect(read(kept, 'again')).to.equal('here')
+  })
+
+  it('keep what many end with once', () => {
+    const kept = texts()
+    const ending = 'x'.repeat(400)
+    for (let at = 0; at < 20_000; at++) kept.add(`key ${at}`, `${at}`, 0, ending)
+    expect(kept.bytes / kept.size).to.be.below(70)
+    for (let at = 0; at < 20_000; at += 7) expect(read(kept, `key ${at}`)).to.equal(`${at}${ending}`)
+    now += LIFETIME
+    kept.expire(100_000)
+    kept.add('again', 'here ', 0, 'and there')
+    expect(read(kept, 'again')).to.equal('here and there')
+  })
+
+  it('end with what each is given where there are many endings', () => {
+    const kept = texts()
+    for (let at = 0; at < 100; at++) kept.add(`key ${at}`, 'one', 0, ` of ${at % 40}`)
+    for (let at = 0; at < 100; at++) expect(read(kept, `key ${at}`)).to.equal(`one of ${at % 40}`)
   })
 
   it('are not found once their time is over, swept or not; a new lifetime holds for all', () => {
