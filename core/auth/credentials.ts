@@ -89,7 +89,7 @@ export class CredentialCheck {
     if (!same || params.get('username') !== username) return 'bad'
     if (!isFor(uri, request)) return 'elsewhere'
     const fresh = this.#nonces.fresh(nonce, realm, address, auth.nonce_lifetime)
-    return fresh && this.#nonces.use(nonce, count, auth.nonce_lifetime) ? 'good' : 'stale'
+    return fresh && this.#nonces.use(nonce, count, auth.nonce_lifetime, realm, address) ? 'good' : 'stale'
   }
 
   /** WWW-Authenticate lines: one for each realm and algorithm, the best algorithm first. */

@@ -3,6 +3,7 @@
  * After a good answer its nonce count is remembered until the nonce is too old, in a bounded table.
  */
 import { createHmac, randomBytes } from 'node:crypto'
+import { detached } from '../text.ts'
 import { sameSecret } from './digest.ts'
 
 /** Nonces whose counts are remembered. The oldest go first, and are then as good as expired. */
@@ -35,8 +36,6 @@ export class Nonces {
   readonly #capacity: number
   #made = 0
   readonly #used = new Map<string, Used>()
-  /** The one whose HMAC was found right last, and for whom: who is about to use it. */
-  #proved = { nonce: '', realm: '', address: '' }
   /** Everything made up to here may have been used and forgotten. */
   #forgottenUntil = Number.NEGATIVE_INFINITY
 
@@ -59,10 +58,8 @@ export class Nonces {
   /** Whether we made it, for them, not longer ago than this. */
   fresh(nonce: string, realm: string, address: string, lifetimeSeconds: number): boolean {
     const used = this.#used.get(nonce)
-    if (!used || used.realm !== realm || used.address !== address) {
-      if (!this.#isOurs(nonce, realm, address)) return false
-      this.#proved = { nonce, realm, address }
-    }
+    const isProved = used?.realm === realm && used.address === address
+    if (!isProved && !this.#isOurs(nonce, realm, address)) return false
     const age = this.#now() - madeAt(nonce)
     return age >= 0 && age <= lifetimeSeconds * 1000
   }
@@ -77,21 +74,19 @@ export class Nonces {
    * Enters that a fresh nonce was answered well with this count; false where it had been before. Without a count
    * (RFC 2069) a nonce is good once.
    */
-  use(nonce: string, count: number | undefined, lifetimeSeconds: number): boolean {
+  use(nonce: string, count: number | undefined, lifetimeSeconds: number, realm = '', address = ''): boolean {
     const used = this.#used.get(nonce)
     if (used) return count !== undefined && used.highest !== Number.POSITIVE_INFINITY && advance(used, count)
     const made = madeAt(nonce)
     if (made <= this.#forgottenUntil) return false
     this.#makeRoom()
-    const { realm, address } = this.#proved
-    const isProved = this.#proved.nonce === nonce
-    this.#used.set(nonce, {
+    this.#used.set(detached(nonce), {
       expires: made + lifetimeSeconds * 1000,
       made,
       highest: count ?? Number.POSITIVE_INFINITY,
       seen: 1,
-      realm: isProved ? realm : '',
-      address: isProved ? address : '',
+      realm,
+      address,
     })
     return true
   }

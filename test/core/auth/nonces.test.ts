@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { Nonces } from '../../../core/auth/nonces.ts'
+import { heapInUse } from '../../support/garbage.ts'
 
 describe('Nonces', () => {
   let time: number
@@ -94,6 +95,20 @@ describe('Nonces', () => {
     expect(nonces.remembered).to.be.at.most(10)
     // What was forgotten is not taken for unused.
     for (const nonce of made) expect(nonces.use(nonce, 1, 32)).to.equal(false)
+  })
+
+  it('keep no message that they came in', () => {
+    const many = new Nonces({ now })
+    const before = heapInUse()
+    for (let at = 0; at < 500; at++) {
+      const nonce = many.make('pbx', '192.0.2.7')
+      const message = Buffer.from(`${'x'.repeat(20_000)}nonce="${nonce}"`).toString('latin1')
+      const cut = message.slice(20_007, -1)
+      expect(many.fresh(cut, 'pbx', '192.0.2.7', 32)).to.equal(true)
+      expect(many.use(cut, 1, 32, 'pbx', '192.0.2.7')).to.equal(true)
+    }
+    expect(many.remembered).to.equal(500)
+    expect(heapInUse() - before).to.be.lessThan(2_000_000)
   })
 
   it('forget what is too old to be used anyhow', () => {
