@@ -108,12 +108,10 @@ function isFurther(a: Heard, b: Heard): boolean {
 
 function byContent(a: Heard, b: Heard): number {
   return (
-    compare(dialogKey(a.dialog), dialogKey(b.dialog)) || compare(a.source, b.source) || compare(textOf(a), textOf(b))
+    compare(dialogKey(a.dialog), dialogKey(b.dialog)) ||
+    compare(a.source, b.source) ||
+    compare(a.dialog.text, b.dialog.text)
   )
-}
-
-function textOf({ dialog }: Heard): string {
-  return JSON.stringify(dialog.element, (_, value: unknown) => (value instanceof Map ? [...value] : value))
 }
 
 function compare(a: string, b: string): number {

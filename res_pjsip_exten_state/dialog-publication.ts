@@ -15,6 +15,7 @@ import {
 import { detached } from '../core/text.ts'
 import { element, PrintedXml, printXml, type XmlNode } from '../core/xml.ts'
 import { type Declarations, declaredBy, printCopy } from '../core/xml-copy.ts'
+import { XML_LIMITS } from '../core/xml-node.ts'
 import type { PublicationHandler, PublishedBody, ReadBody } from '../res_pjsip_pubsub/contract.ts'
 import { EndedDialogs } from './ended-dialogs.ts'
 import {
@@ -28,6 +29,8 @@ import {
 
 /** Ended dialogs that a publication remembers. */
 const MOST_ENDED = 64
+/** Of a whole document: xmlns, version, state, entity. */
+const ROOT_ATTRIBUTES = 4
 const NONE_ENDED: readonly string[] = []
 const NOTHING_BEFORE: ReadonlySet<string> = new Set()
 
@@ -53,7 +56,9 @@ export function readDialogs(
   const said = dialogsOf(root, text)
   const state = following(isPartial ? patched(said, previous) : said, previous, (key) => ended.has(resource, key))
   for (const key of state.ended) ended.note(resource, key)
-  return isPartial ? { state, body: wholeOf(root, state) } : { state }
+  if (!isPartial) return { state }
+  const body = wholeOf(root, state)
+  return { state: state === previous ? state : saidIn(body, state), body }
 }
 
 function dialogsOf(root: XmlNode, body: string): PublishedDialogs {
@@ -126,6 +131,15 @@ function endedBefore(previous: PublishedDialogs | undefined): ReadonlySet<string
 
 function hasEnded({ state, callId }: PublishedDialog): boolean {
   return state === 'terminated' && callId !== ''
+}
+
+/** Of the whole only: what the documents before it said else is not kept. One that could not be read again stays as it is. */
+function saidIn(body: string, state: PublishedDialogs): PublishedDialogs {
+  const isReadable =
+    body.length <= XML_LIMITS.characters && state.declarations.size + ROOT_ATTRIBUTES <= XML_LIMITS.attributes
+  if (!isReadable) return state
+  const document = new DialogDocument(body)
+  return { ...state, dialogs: state.dialogs.map((dialog, index) => dialog.saidIn(document, index)) }
 }
 
 /** The full document that a partial one made, for the store. */

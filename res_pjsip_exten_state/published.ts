@@ -1,6 +1,7 @@
 /** An extension as the packages presence and dialog show it: what Asterisk says of it, and what was published about it. */
 import { DIALOG_INFO, type DialogStateName, dialogNodes, dialogStateOf } from '../core/documents/dialog-info.ts'
 import type { ExtensionState } from '../core/states/extension-state.ts'
+import { detached } from '../core/text.ts'
 import { parseXml, printElement, type XmlElement, type XmlNode } from '../core/xml.ts'
 import { copyXml, type Declarations, type Prefixes } from '../core/xml-copy.ts'
 import type { Kind } from '../res_pjsip_pubsub/contract.ts'
@@ -107,6 +108,11 @@ export class PublishedDialog {
   /** Another dialog of the document has its name. */
   renamed(id: string): PublishedDialog {
     return this.#changed(id, this.state)
+  }
+
+  /** The same, said in another document that has its text. */
+  saidIn(document: DialogDocument, index: number): PublishedDialog {
+    return new PublishedDialog(detached(this.id), detached(this.callId), this.state, this.text, document, index)
   }
 
   #changed(id: string, state: DialogStateName): PublishedDialog {

@@ -8,6 +8,7 @@ import { addPublished } from '../../res_pjsip_exten_state/pidf-composition.ts'
 import { readPresence } from '../../res_pjsip_exten_state/pidf-publication.ts'
 import type { PublishedDialogs, PublishedPresence } from '../../res_pjsip_exten_state/published.ts'
 import type { ReadBody } from '../../res_pjsip_pubsub/contract.ts'
+import { heapInUse } from '../support/garbage.ts'
 import { dialogBody, personOf, pidfBody } from '../support/published-bodies.ts'
 
 const presence = (text: string): ReadBody<PublishedPresence> => readPresence({ text })
@@ -109,6 +110,18 @@ describe('dialog information that is published', () => {
       expect(faultOf(dialogs(text))).to.equal(fault)
     })
   }
+
+  it('a partial document is not kept for the dialogs that it told of', () => {
+    const before = heapInUse()
+    let state: PublishedDialogs | undefined
+    for (let version = 0; version < 100; version++) {
+      const [kind, comment] = [version === 0 ? 'full' : 'partial', `<!--${'x'.repeat(30_000)}-->`] as const
+      const text = dialogBody([{ id: `d${version}`, state: 'confirmed' }], kind, version)
+      state = good(dialogs(text.replace('</dialog-info>', `${comment}</dialog-info>`), state))
+    }
+    expect(state?.dialogs).to.have.length(100)
+    expect(heapInUse() - before).to.be.lessThan(1_000_000)
+  })
 
   it('a partial document changes what it names; a full one is all there is', () => {
     const first = good(
