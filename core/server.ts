@@ -42,6 +42,7 @@ import { Presences } from './states/presence.ts'
 import { keepStates } from './states/state-store.ts'
 import { openStore } from './store.ts'
 import { isNotifierOrigin } from './subscription-options.ts'
+import { within } from './within.ts'
 
 /** How long a start waits for what Asterisk says, in milliseconds: a restored lamp is better late than wrong. */
 const BRIDGE_WAIT = 5000
@@ -287,15 +288,10 @@ class LamplighterServer implements Server {
 
   async stop(): Promise<void> {
     this.#stopping = true
-    let timer: NodeJS.Timeout | undefined
-    const limit = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, STOP_LIMIT)
-    })
     const closing = this.#scope
       .close()
       .catch((error: unknown) => this.#log.logger('core').error(`stopping: ${reasonOf(error)}`))
-    await Promise.race([closing, limit])
-    clearTimeout(timer)
+    await within(STOP_LIMIT, closing)
   }
 
   /** One reload at a time; whoever asked for it, the log says why it failed. */

@@ -4,6 +4,7 @@ import type { Undo } from '../core/scope.ts'
 import type { Mailboxes } from '../core/states/mailboxes.ts'
 import type { Need } from '../core/states/reported.ts'
 import { Observable, Watched, type WatchObserver } from '../core/watch.ts'
+import { within } from '../core/within.ts'
 import { MailboxIndex } from './mailbox-index.ts'
 import { type MessageSummary, sameSummary, sumOf } from './summary.ts'
 
@@ -64,10 +65,7 @@ export class MailboxSum extends Observable<MessageSummary> {
 
   /** Resolves when all who can be asked for the counts have answered, or it took too long. */
   get ready(): Promise<void> {
-    return withLimit(
-      Promise.all(this.#needs.map((need) => need.ready)).then(() => undefined),
-      FIRST_READ_LIMIT,
-    )
+    return within(FIRST_READ_LIMIT, Promise.all(this.#needs.map((need) => need.ready)))
   }
 
   attach(observer: WatchObserver<MessageSummary>): void {
@@ -186,12 +184,4 @@ export class MailboxSums {
     if (this.#sums.get(sum.key) === sum) this.#sums.delete(sum.key)
     sum.dispose()
   }
-}
-
-async function withLimit(promise: Promise<void>, milliseconds: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds)
-  })
-  await Promise.race([promise, limit]).finally(() => clearTimeout(timer))
 }

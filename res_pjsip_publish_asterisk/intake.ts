@@ -197,7 +197,7 @@ export class Intake<State> {
   }
 
   #connected(): readonly AsteriskServer[] {
-    const now = Date.now()
+    const now = performance.now()
     if (this.#servers.until < now) {
       const all = this.#services.core.servers?.() ?? []
       this.#servers = { until: now + SERVERS_KEPT, all: all.filter(({ connected }) => connected) }

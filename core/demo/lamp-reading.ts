@@ -28,10 +28,10 @@ export async function readBody(event: LampEvent, body: string): Promise<Reading>
 
 function readDialogInfo(root: XmlNode): Reading {
   expectRoot(root, 'dialog-info', 'urn:ietf:params:xml:ns:dialog-info')
-  const version = Number(root.attributes.get('version') ?? Number.NaN)
+  const version = Number(root.attribute('version') ?? Number.NaN)
   if (!Number.isInteger(version) || version < 0) throw new Error('dialog-info has no usable version')
-  if (root.attributes.get('state') !== 'full') throw new Error('dialog-info is not a full one')
-  if (!root.attributes.get('entity')) throw new Error('dialog-info names no entity')
+  if (root.attribute('state') !== 'full') throw new Error('dialog-info is not a full one')
+  if (!root.attribute('entity')) throw new Error('dialog-info names no entity')
   const readings = childrenOf(root, 'dialog').map(readDialog)
   const best = readings.sort((a, b) => URGENCY.indexOf(b.light) - URGENCY.indexOf(a.light))[0]
   return { ...(best ?? { light: 'off', words: 'idle' }), version }
@@ -41,10 +41,10 @@ function readDialogInfo(root: XmlNode): Reading {
 const URGENCY: readonly Light[] = ['off', 'winking', 'lit', 'flashing']
 
 function readDialog(dialog: XmlNode): Reading {
-  if (!dialog.attributes.get('id')) throw new Error('a dialog has no id')
+  if (!dialog.attribute('id')) throw new Error('a dialog has no id')
   const state = child(dialog, 'state')?.text.trim()
   const party = remoteParty(dialog)
-  const incoming = dialog.attributes.get('direction') === 'recipient'
+  const incoming = dialog.attribute('direction') === 'recipient'
   switch (state) {
     case 'trying':
     case 'proceeding':
@@ -68,7 +68,7 @@ function remoteParty(dialog: XmlNode): string {
   const identity = remote && child(remote, 'identity')
   const uri = identity?.text.trim() ?? ''
   const user = uri.includes('@') ? uri.slice(uri.indexOf(':') + 1, uri.indexOf('@')) : uri
-  return identity?.attributes.get('display') ?? user
+  return identity?.attribute('display') ?? user
 }
 
 /** RFC 4235 4.4: `+sip.rendering` no means on hold. */
@@ -84,7 +84,7 @@ const PIDF = 'urn:ietf:params:xml:ns:pidf'
 
 function readPidf(root: XmlNode): Reading {
   expectRoot(root, 'presence', PIDF)
-  if (!root.attributes.get('entity')) throw new Error('presence names no entity')
+  if (!root.attribute('entity')) throw new Error('presence names no entity')
   const tuples = childrenOf(root, 'tuple')
   const basics = tuples.map((tuple) => descend(tuple, 'status', 'basic')?.text.trim())
   if (basics.length === 0) throw new Error('presence has no tuple')

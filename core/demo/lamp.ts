@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Aor, Message } from 'sip'
 import digest, { type DigestContext } from 'sip/digest.js'
+import { within } from '../within.ts'
 import { ACCEPT, type LampEvent, type Reading, readBody } from './lamp-reading.ts'
 import type { PhoneAgent, Respond } from './phone-agent.ts'
 
@@ -94,12 +95,7 @@ export class Lamp {
       this.#ended = resolve
     })
     this.#send(0)
-    let timer: NodeJS.Timeout | undefined
-    const limit = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, milliseconds)
-    })
-    await Promise.race([ended, limit])
-    clearTimeout(timer)
+    await within(milliseconds, ended)
     this.close()
   }
 

@@ -16,10 +16,10 @@ export function readPidf(text: string): DocumentReading {
 /** In words for a reason phrase; undefined where it is right. */
 function pidfFault(root: XmlNode): string | undefined {
   if (root.name !== 'presence' || root.ns !== PIDF) return 'Root Element Is Not The presence Of PIDF'
-  if (!root.attributes.get('entity')) return 'presence Without entity'
+  if (!root.attribute('entity')) return 'presence Without entity'
   const ids = new Set<string>()
   for (const tuple of tuplesOf(root)) {
-    const id = tuple.attributes.get('id') ?? ''
+    const id = tuple.attribute('id') ?? ''
     if (id === '') return 'tuple Without id'
     if (ids.has(id)) return 'Two Tuples With One id'
     ids.add(id)

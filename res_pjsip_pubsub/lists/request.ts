@@ -54,7 +54,7 @@ function collect({ children }: XmlNode, into: Map<string, ListEntry>): void {
     if (child.ns !== NAMESPACE) continue
     if (child.name === 'list') collect(child, into)
     if (child.name !== 'entry') continue
-    const uri = child.attributes.get('uri')?.trim() ?? ''
+    const uri = child.attribute('uri')?.trim() ?? ''
     if (uri === '' || into.has(uri)) continue
     const name = child.children.find((one) => one.name === 'display-name')?.text.trim() ?? ''
     into.set(uri, { uri, resource: parseUri(uri)?.user ?? '', name })

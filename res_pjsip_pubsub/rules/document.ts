@@ -97,7 +97,7 @@ export function readRuleset(text: string): Ruleset {
 }
 
 function readRule(node: XmlNode): Rule {
-  const id = node.attributes.get('id') ?? ''
+  const id = node.attribute('id') ?? ''
   if (id === '') throw new RulesFault('a rule without id')
   const within = <T>(read: () => T): T => {
     try {
@@ -128,11 +128,11 @@ function readIdentities(node: XmlNode): (One | Many)[] {
     const except = policy(all, 'except')
     const given = (name: string): string[] => except.flatMap(({ attributes }) => attributes.get(name) ?? [])
     for (const one of except)
-      if (!one.attributes.has('id') && !one.attributes.has('domain'))
+      if (one.attribute('id') === undefined && one.attribute('domain') === undefined)
         throw new RulesFault('<except> needs an id or a domain')
     return {
       kind: 'many',
-      domain: all.attributes.get('domain')?.toLowerCase(),
+      domain: all.attribute('domain')?.toLowerCase(),
       exceptIds: given('id'),
       exceptDomains: given('domain').map((domain) => domain.toLowerCase()),
     }
@@ -227,7 +227,7 @@ function readBoolean({ name, text }: XmlNode): boolean {
 }
 
 function required(node: XmlNode, attribute: string): string {
-  const value = node.attributes.get(attribute)
+  const value = node.attribute(attribute)
   if (value === undefined || value === '') throw new RulesFault(`<${node.name}> needs ${attribute}`)
   return value
 }

@@ -18,8 +18,8 @@ export class DialogReader implements Reader<DeviceState> {
     if (fault !== undefined) return { fault }
     const nodes = dialogNodes(root)
     if (nodes.length > MOST_DIALOGS) return { fault: 'Too Many Dialogs' }
-    const version = Number(root.attributes.get('version'))
-    return root.attributes.get('state') === 'full' ? this.#full(version, nodes) : this.#partial(version, nodes)
+    const version = Number(root.attribute('version'))
+    return root.attribute('state') === 'full' ? this.#full(version, nodes) : this.#partial(version, nodes)
   }
 
   /** The CSeq has said that it is the newest: a notifier that was restarted may count from the beginning. */
@@ -44,7 +44,7 @@ export class DialogReader implements Reader<DeviceState> {
 
   #with(nodes: readonly XmlNode[]): Reading<DeviceState> {
     for (const node of nodes) {
-      const id = node.attributes.get('id') ?? ''
+      const id = node.attribute('id') ?? ''
       const state = stateOf(node)
       if (state === 'NOT_INUSE') this.#dialogs.delete(id)
       else if (this.#dialogs.size < MOST_DIALOGS || this.#dialogs.has(id)) this.#dialogs.set(id, state)
@@ -58,5 +58,5 @@ function stateOf(dialog: XmlNode): DeviceState {
   const state = dialogStateOf(dialog)
   if (state === undefined || state === 'terminated') return 'NOT_INUSE'
   if (state === 'confirmed') return isHeld(dialog) ? 'ONHOLD' : 'INUSE'
-  return dialog.attributes.get('direction') === 'initiator' ? 'INUSE' : 'RINGING'
+  return dialog.attribute('direction') === 'initiator' ? 'INUSE' : 'RINGING'
 }

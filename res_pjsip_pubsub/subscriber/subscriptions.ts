@@ -7,6 +7,7 @@ import type { CredentialsFor, HeaderLine } from '../../core/sip/contract.ts'
 import type { DeviceState } from '../../core/states/devices.ts'
 import { type MailboxCounts, mailboxName } from '../../core/states/mailboxes.ts'
 import { type OutboundSubscriptionConfig, subscriptionOrigin } from '../../core/subscription-options.ts'
+import { within } from '../../core/within.ts'
 import { dialogEvent, presenceEvent, summaryEvent } from './events.ts'
 import type { NotifyRouter } from './router.ts'
 import { OutboundSubscription, type SubscriptionContext } from './subscription.ts'
@@ -121,13 +122,4 @@ export class OutboundSubscriptions {
 
 function sameConfig(a: OutboundSubscriptionConfig, b: OutboundSubscriptionConfig): boolean {
   return JSON.stringify(a) === JSON.stringify(b)
-}
-
-async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds)
-  })
-  await Promise.race([work, limit])
-  clearTimeout(timer)
 }
