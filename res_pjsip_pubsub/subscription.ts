@@ -58,7 +58,7 @@ export class NotifierSubscription
     this.#expires = facts.expires
     this.#version = facts.version
     this.#services = services
-    this.#eventHeader = eventHeader(facts.event, facts.eventId)
+    this.#eventHeader = eventHeader(this.event, this.eventId)
     this.#delivery = new Delivery(this, services.queue, services.counters)
     this.dialog.usage = this
     this.#arm()

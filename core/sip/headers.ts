@@ -141,7 +141,7 @@ function placeOf(text: string, start: number, length: number, factor: number): n
   const first = text.charCodeAt(start) | 0x20
   const middle = text.charCodeAt(start + (length >> 1)) | 0x20
   const last = text.charCodeAt(start + length - 1) | 0x20
-  return (Math.imul((((first << 8) | middle) << 8) ^ (last << 3) ^ length, factor) >>> 20) & (PLACES - 1)
+  return Math.imul((((first << 8) | middle) << 8) ^ (last << 3) ^ length, factor) >>> 20
 }
 
 function factorWithoutCollisions(): number {

@@ -41,13 +41,6 @@ export function parseMessage(
   return readRequest(text.slice(start, lineEnd), message, head, limits)
 }
 
-/** The first Via; undefined where there is none or it is malformed. */
-export function topVia(message: SipRequest | SipResponse): Via | undefined {
-  if (message instanceof ParsedMessage) return message.topVia
-  const text = message.header('Via')
-  return text === undefined ? undefined : parseVia(text)
-}
-
 const CR = 13
 const SLASH = 0x2f
 

@@ -13,7 +13,6 @@ import { type OwnParts, ownParts, writeOver } from './write-response.ts'
 export interface ResponderContext {
   readonly system: () => System
   readonly global: () => Globals
-  readonly contactFor: (wire: Wire) => string
 }
 
 export class Responder {

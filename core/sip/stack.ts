@@ -104,11 +104,7 @@ class SipStack implements Stack {
     const timers = (): Timers => this.#timers
     const system = (): System => this.#system
     this.#clients = new ClientTransactions(this.#wheel, timers, log, metrics)
-    const responder = new Responder({
-      system,
-      global,
-      contactFor: (wire) => this.contactFor(wire),
-    })
+    const responder = new Responder({ system, global })
     const servers = new ServerTransactions(
       this.#wheel,
       timers,

@@ -8,7 +8,7 @@ import { checkRequest, checkResponse } from '../../../core/sip/check.ts'
 import { equalUris } from '../../../core/sip/equal-uris.ts'
 import { StreamFramer } from '../../../core/sip/frame.ts'
 import { parseParams, splitList, unescape, unquote } from '../../../core/sip/grammar.ts'
-import { parseMessage, topVia } from '../../../core/sip/message.ts'
+import { parseMessage } from '../../../core/sip/message.ts'
 import { parseNameAddr, parseUri } from '../../../core/sip/parse-uri.ts'
 import { parseAccept, parseAuthValue, parseEvent } from '../../../core/sip/values.ts'
 import { parseVia, viaForAnswer } from '../../../core/sip/via.ts'
@@ -43,7 +43,7 @@ function useUp(bytes: Buffer | string): void {
   const message = parseMessage(textOf(bytes))
   const asked = message.kind === 'failure' ? message.answerable : message
   if (!asked) return
-  topVia(asked)
+  void asked.topVia
   for (const name of ['Via', 'Route', 'Record-Route', 'Contact', 'Subject', 'X']) asked.headers(name)
   for (const value of asked.headers('Record-Route')) parseNameAddr(value)
   parseAccept(asked.headers('Accept'))
@@ -293,7 +293,7 @@ describe('A second opinion', () => {
       ] as const) {
         expect([mine.uriText, mine.tag]).to.deep.equal([other.uri, other.params.tag])
       }
-      const via = topVia(ours)
+      const via = ours.topVia
       const [theirVia] = theirs.headers.via
       expect([via?.protocol, via?.host, via?.port, via?.branch]).to.deep.equal([
         theirVia?.protocol,

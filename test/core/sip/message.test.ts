@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { headerNumber } from '../../../core/sip/headers.ts'
-import { parseMessage, topVia } from '../../../core/sip/message.ts'
+import { parseMessage } from '../../../core/sip/message.ts'
 import { requestOf, responseOf, sipBytes, subscribeLines, textOf } from '../../support/sip-text.ts'
 
 describe('SIP messages', () => {
@@ -12,7 +12,7 @@ describe('SIP messages', () => {
     expect(request.to.tag).to.equal(undefined)
     expect(request.cseq).to.deep.equal({ number: 7, method: 'SUBSCRIBE' })
     expect(request.contacts.map(({ uriText }) => uriText)).to.deep.equal(['sip:100@192.0.2.7:5062'])
-    expect(topVia(request)).to.include({ host: '192.0.2.7', port: 5062, branch: 'z9hG4bK1' })
+    expect(request.topVia).to.include({ host: '192.0.2.7', port: 5062, branch: 'z9hG4bK1' })
     expect(request.body.toString()).to.equal('ab')
 
     const response = responseOf(sipBytes(['SIP/2.0 481 Gone, Günter', ...subscribeLines().slice(1)]))
@@ -114,7 +114,7 @@ describe('SIP messages', () => {
     expect([request.from.uriText, request.to.uriText, request.callId]).to.deep.equal(['', '', ''])
     expect(request.cseq).to.deep.equal({ number: -1, method: '' })
     expect(request.contacts).to.deep.equal([])
-    expect(topVia(request)).to.equal(undefined)
+    expect(request.topVia).to.equal(undefined)
     expect(request.header('Max-Forwards')).to.equal(undefined)
   })
 

@@ -3,7 +3,6 @@ import * as fc from 'fast-check'
 import { checkRequest, checkResponse } from '../../../core/sip/check.ts'
 import type { HeaderLine } from '../../../core/sip/contract.ts'
 import { fromWire } from '../../../core/sip/grammar.ts'
-import { topVia } from '../../../core/sip/message.ts'
 import { Origin } from '../../../core/sip/origin.ts'
 import { type RequestParts, RequestTemplate, writeRequest } from '../../../core/sip/write-request.ts'
 import { writeResponse } from '../../../core/sip/write-response.ts'
@@ -159,7 +158,7 @@ describe('Writing requests', () => {
     const template = new RequestTemplate(notify)
     const one = requestOf(template.write('z9hG4bK1', 1, { headers: [['Event', 'dialog']] }))
     const two = requestOf(template.write('z9hG4bK2', 2, { headers: [], body }))
-    expect([topVia(one)?.branch, topVia(two)?.branch]).to.deep.equal(['z9hG4bK1', 'z9hG4bK2'])
+    expect([one.topVia?.branch, two.topVia?.branch]).to.deep.equal(['z9hG4bK1', 'z9hG4bK2'])
     expect([one.cseq.number, two.cseq.number]).to.deep.equal([1, 2])
     expect([one.body.length, two.body.toString()]).to.deep.equal([0, 'Grüße'])
     expect([one.header('Event'), two.header('Event')]).to.deep.equal(['dialog', undefined])
@@ -225,7 +224,7 @@ describe('What is written', () => {
         expect(request.from.tag).to.equal(tag)
         expect(request.header('Subject')).to.equal(subject)
         expect(request.body.toString()).to.equal(content)
-        expect(topVia(request)?.branch).to.equal(rest.branch)
+        expect(request.topVia?.branch).to.equal(rest.branch)
         const response = responseOf(writeResponse({ request, status: 200, toTag: 'x', source, compact: rest.compact }))
         expect(checkResponse(response)).to.equal(undefined)
         expect([response.callId, response.cseq, response.from.text]).to.deep.equal([
