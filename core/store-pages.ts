@@ -35,62 +35,80 @@ export interface Scan {
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>
 }
 
-/** What Table.scan does. */
+/** What Table.scan does. While a page is taken, the numbers of the next one are counted up and the one behind it is read. */
 export async function scanPages(database: Database, definition: AnyDefinition, scan: Scan): Promise<void> {
   const { page, inTurn, refused } = scan
-  let { add } = scan
-  const next = (after: number): Promise<Page | undefined> =>
-    inTurn(() => readPage(database, definition, { ...scan, add }, after)).catch((error: unknown) => {
-      if (!add || !mayPass(error)) throw error
-      refused(error)
-      add = undefined
-      return next(after)
+  const sql = statementsOf(definition, scan)
+  /** `of`: undefined where nothing was read yet. */
+  const step = (of: Page | undefined, after: number): Promise<Step> =>
+    inTurn(async () => {
+      const reading = readPage(database, sql.read, after)
+      reading.catch(() => undefined)
+      const added = of !== undefined && sql.add !== undefined && (await add(sql.add, of))
+      return { page: of, added, next: await reading }
     })
-  for (let coming = next(0); ; ) {
-    const read = await coming
-    if (!read) return
-    // SQLite reads on while these are taken.
-    coming = next(read.last)
-    coming.catch(() => undefined)
-    page(read.rows, read.added)
+  const add = async (update: string, { after, last }: Page): Promise<boolean> => {
+    // What the disk has refused once is not asked of it for each page.
+    if (hasRefused) return false
+    try {
+      await database.run(update, [after, last])
+      return true
+    } catch (error) {
+      if (!mayPass(error)) throw error
+      hasRefused = true
+      refused(error)
+      return false
+    }
   }
+  let hasRefused = false
+  for (let coming = step(undefined, 0); ; ) {
+    const { page: read, added, next } = await coming
+    if (next) {
+      coming = step(next, next.last)
+      coming.catch(() => undefined)
+    }
+    if (read) page(read.rows, added)
+    if (!next) return
+  }
+}
+
+interface Step {
+  readonly page: Page | undefined
+  readonly added: boolean
+  /** The one behind it. */
+  readonly next: Page | undefined
 }
 
 interface Page {
   readonly rows: readonly (readonly unknown[])[]
-  readonly added: boolean
-  /** The highest rowid of them. */
+  /** Their rowids are higher than this one, and at most that one. */
+  readonly after: number
   readonly last: number
 }
 
-/** The rows behind a rowid; undefined where there are none. */
-async function readPage(
-  database: Database,
+/** `read` takes a rowid and gives the page behind it; `add` takes the rowids that a page is between. */
+function statementsOf(
   definition: AnyDefinition,
-  { columns, most, add }: Pick<Scan, 'columns' | 'most' | 'add'>,
-  after: number,
-): Promise<Page | undefined> {
+  { columns, most, add = {} }: Pick<Scan, 'columns' | 'most' | 'add'>,
+): { readonly read: string; readonly add: string | undefined } {
   const table = quote(definition.name)
-  const which = `SELECT rowid FROM ${table} WHERE rowid > ? AND ${quote(definition.key)} IS NOT NULL ORDER BY rowid LIMIT ${most}`
-  // As one text a row, which costs a fraction of a value for each column. JSON has no blobs.
-  const cells = columns.map((column) => {
-    const by = add?.[column]
-    return by === undefined
-      ? `iif(typeof(${quote(column)}) = 'blob', NULL, ${quote(column)})`
-      : `${quote(column)} - ${by}`
-  })
-  const sums = Object.entries(add ?? {}).map(([column, by]) => `${quote(column)} = ${quote(column)} + ${by}`)
-  // Two statements: what one returns of the rows it updates is kept in a table of its own, for twice the time of both.
-  if (sums.length > 0) await database.run(`UPDATE ${table} SET ${sums.join(', ')} WHERE rowid IN (${which})`, [after])
-  const found = await database.all(
-    `SELECT rowid AS ${quote(ROWID)}, json_array(${cells.join(', ')}) AS cells FROM ${table} WHERE rowid IN (${which}) ORDER BY rowid`,
-    [after],
-  )
-  if (found.length === 0) return undefined
-  const rows: unknown[][] = JSON.parse(`[${found.map((row) => row['cells']).join(',')}]`)
+  const key = `${quote(definition.key)} IS NOT NULL`
+  // As one text, which costs a fraction of a value for each column of each row. JSON has no blobs.
+  const cells = columns.map((column) => `iif(typeof(${quote(column)}) = 'blob', NULL, ${quote(column)})`)
+  const rows = `SELECT rowid AS ${quote(ROWID)}, ${columns.map(quote).join(', ')} FROM ${table} WHERE rowid > ? AND ${key} ORDER BY rowid LIMIT ${most}`
+  const sums = Object.entries(add).map(([column, by]) => `${quote(column)} = ${quote(column)} + ${by}`)
   return {
-    rows,
-    added: sums.length > 0,
-    last: Number(found.at(-1)?.[ROWID]),
+    read: `SELECT json_group_array(json_array(${cells.join(', ')})) AS cells, max(${quote(ROWID)}) AS last FROM (${rows})`,
+    // A statement of its own: what one returns of the rows it updates is kept in a table first, for twice the time of both.
+    add:
+      sums.length > 0 ? `UPDATE ${table} SET ${sums.join(', ')} WHERE rowid > ? AND rowid <= ? AND ${key}` : undefined,
   }
+}
+
+/** Undefined where there are no rows any more. */
+async function readPage(database: Database, sql: string, after: number): Promise<Page | undefined> {
+  const [found] = await database.all(sql, [after])
+  if (typeof found?.['cells'] !== 'string' || typeof found['last'] !== 'number') return undefined
+  const rows: unknown[][] = JSON.parse(found['cells'])
+  return { rows, after, last: found['last'] }
 }
