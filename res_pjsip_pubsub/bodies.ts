@@ -124,26 +124,35 @@ class NumberedBody implements RequestBody {
 /** A text as it goes on the wire, but for its version, whose digits count in Content-Length. */
 class WireForm {
   readonly compact: boolean
-  readonly #start: string
-  readonly #before: string
+  readonly #type: string
+  readonly #content: string
   /** Undefined where there is no version. */
   readonly #after: string | undefined
-  readonly #length: number
+  /** All before the version, for versions of so many digits. */
+  #before = ''
+  #digits = -1
 
   constructor(type: string, text: string, versionAt: number | undefined, compact: boolean) {
-    const content = toWire(versionAt === undefined ? text : text.slice(0, versionAt))
     this.compact = compact
+    this.#type = type
+    this.#content = toWire(versionAt === undefined ? text : text.slice(0, versionAt))
     this.#after = versionAt === undefined ? undefined : toWire(text.slice(versionAt))
-    this.#length = content.length + (this.#after?.length ?? 0)
-    const start = bodyStart(type, compact)
-    this.#start = this.#after === undefined ? `${start}${this.#length}\r\n\r\n${content}` : start
-    this.#before = this.#after === undefined ? '' : `\r\n\r\n${content}`
   }
 
   text(version: number): string {
-    if (this.#after === undefined) return this.#start
+    const after = this.#after
+    if (after === undefined) return this.#upTo(0)
     const digits = String(version)
-    return this.#start + String(this.#length + digits.length) + this.#before + digits + this.#after
+    return this.#upTo(digits.length, after.length) + digits + after
+  }
+
+  #upTo(digits: number, after = 0): string {
+    if (digits !== this.#digits) {
+      const length = this.#content.length + digits + after
+      this.#before = `${bodyStart(this.#type, this.compact)}${length}\r\n\r\n${this.#content}`
+      this.#digits = digits
+    }
+    return this.#before
   }
 }
 

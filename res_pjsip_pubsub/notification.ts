@@ -1,6 +1,7 @@
 /** What a NOTIFY says (RFC 6665 4.2.2). */
 import type { HeaderLine, RequestBody, RequestContent } from '../core/sip/contract.ts'
 import { PreparedHeaders } from '../core/sip/prepared-headers.ts'
+import { detached } from '../core/text.ts'
 import type { SentBody } from './bodies.ts'
 import type { TerminationReason } from './contract.ts'
 
@@ -29,6 +30,7 @@ export class Notification implements RequestContent {
   readonly body: RequestBody | undefined
   readonly #event: PreparedHeaders
   readonly #common: PreparedHeaders
+  /** The line of Subscription-State. */
   readonly #subscriptionState: string
   /** RFC 5839 3; empty for none. */
   readonly #entityTag: string
@@ -54,7 +56,7 @@ export class Notification implements RequestContent {
   get headers(): readonly HeaderLine[] {
     const headers: HeaderLine[] = [
       ...this.#event.lines,
-      ['Subscription-State', this.#subscriptionState],
+      ['Subscription-State', this.#subscriptionState.slice(LINE_START.length, -LINE_END.length)],
       ...this.#common.lines,
     ]
     if (this.#entityTag !== '') headers.push(['SIP-ETag', this.#entityTag])
@@ -63,17 +65,42 @@ export class Notification implements RequestContent {
 
   /** All that is not prepared consists of tokens and numbers. */
   written(compact: boolean): string {
-    const tag = this.#entityTag === '' ? '' : `SIP-ETag: ${this.#entityTag}\r\n`
-    return `${this.#event.written(compact)}Subscription-State: ${this.#subscriptionState}\r\n${this.#common.written(compact)}${tag}`
+    const common = this.#common.written(compact)
+    const rest = this.#entityTag === '' ? common : withTag(common, this.#entityTag)
+    return this.#event.written(compact) + this.#subscriptionState + rest
   }
+}
+
+const LINE_START = 'Subscription-State: '
+const LINE_END = '\r\n'
+
+let lastCommon = ''
+let lastTag = ''
+let lastWithTag = ''
+
+/** All who are told one state are told it one after the other. */
+function withTag(common: string, tag: string): string {
+  if (tag !== lastTag || common !== lastCommon) {
+    lastTag = tag
+    lastCommon = common
+    lastWithTag = `${common}SIP-ETag: ${tag}\r\n`
+  }
+  return lastWithTag
 }
 
 /** RFC 6665 4.1.3; Asterisk gives no reason. */
 function subscriptionState({ termination, pending, secondsLeft, compat }: Shown): string {
-  if (!termination) return pending ? `pending;expires=${Math.max(1, secondsLeft)}` : active(Math.max(1, secondsLeft))
-  if (compat === 'asterisk') return 'terminated'
+  if (!termination) {
+    const seconds = Math.max(1, secondsLeft)
+    return pending ? line(`pending;expires=${seconds}`) : active(seconds)
+  }
+  if (compat === 'asterisk') return line('terminated')
   const { reason, retryAfter } = termination
-  return `terminated;reason=${reason}${retryAfter === undefined ? '' : `;retry-after=${retryAfter}`}`
+  return line(`terminated;reason=${reason}${retryAfter === undefined ? '' : `;retry-after=${retryAfter}`}`)
+}
+
+function line(value: string): string {
+  return LINE_START + value + LINE_END
 }
 
 const REMEMBERED = 4096
@@ -85,7 +112,7 @@ function active(seconds: number): string {
   const place = seconds % REMEMBERED
   const known = activeTexts[place]
   if (known && activeSeconds[place] === seconds) return known
-  const text = `active;expires=${seconds}`
+  const text = detached(line(`active;expires=${seconds}`))
   activeSeconds[place] = seconds
   activeTexts[place] = text
   return text

@@ -11,6 +11,7 @@ import type { Logger } from '../log.ts'
 import { reasonOf } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
 import type { Undo } from '../scope.ts'
+import type { AnsweredVia } from './answered-vias.ts'
 import { Branches } from './branches.ts'
 import type { Outcome, OutcomeHandler, SipResponse } from './contract.ts'
 import { FirstTimers } from './first-timers.ts'
@@ -18,7 +19,6 @@ import type { Origin } from './origin.ts'
 import { Timed, type TimerWheel } from './timer-wheel.ts'
 import type { Timers } from './timers.ts'
 import type { Sender, Wire } from './transport.ts'
-import type { Via } from './via.ts'
 
 /** A request that was written. */
 export interface Draft {
@@ -85,7 +85,7 @@ export class ClientTransactions {
   }
 
   /** RFC 3261 17.1.3 and 18.1.2. What belongs to nothing is dropped. */
-  receive(response: SipResponse, via: Via): void {
+  receive(response: SipResponse, via: AnsweredVia): void {
     const place = this.#branches.placeOf(via.branch ?? '')
     if (place < 0) return this.#stray.add()
     const transaction = this.#open[place]
@@ -160,7 +160,7 @@ class ClientTransaction implements Sender {
     this.#clock = new Clock(this, this.owner.timers().f)
   }
 
-  isAnsweredBy(response: SipResponse, via: Via): boolean {
+  isAnsweredBy(response: SipResponse, via: AnsweredVia): boolean {
     return this.#draft.method === response.cseq.method && this.#origin.isSentBy(via)
   }
 

@@ -2,6 +2,7 @@
 import { type Logger, reasonOf } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
 import type { Undo } from '../scope.ts'
+import { AnsweredVias } from './answered-vias.ts'
 import { type CheckSettings, checkRequest, checkResponse } from './check.ts'
 import type { ClientTransactions } from './client-transaction.ts'
 import type { Address, Flow, HeaderLine, Refusal, ServerTransaction, SipRequest } from './contract.ts'
@@ -49,6 +50,7 @@ export class Dispatcher implements Receiver {
   readonly #malformed: Counter
   readonly #refused: Counter
   readonly #checks: CheckSettings
+  readonly #vias = new AnsweredVias()
   #paused: boolean
 
   constructor(context: DispatchContext) {
@@ -138,8 +140,8 @@ export class Dispatcher implements Receiver {
 
   #receiveResponse(response: ParsedResponse): void {
     this.#responses.add()
-    const via = response.topVia
-    if (!via || checkResponse(response) !== undefined) return this.#malformed.add()
+    const via = this.#vias.of(response)
+    if (!via || checkResponse(response, via) !== undefined) return this.#malformed.add()
     this.#context.clients.receive(response, via)
   }
 

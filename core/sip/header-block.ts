@@ -81,6 +81,15 @@ export class HeaderBlock {
     return at === -1 ? undefined : this.#value(at)
   }
 
+  /** Whether there is this character in that. */
+  firstHas(number: number, character: string): boolean {
+    this.#own()
+    const line = firsts[number] ?? -1
+    if (line === -1) return false
+    const at = this.text.indexOf(character, table[FIELDS * line + START])
+    return at !== -1 && at < (table[FIELDS * line + END] ?? 0)
+  }
+
   /** The values of all lines of it. */
   all(number: number): string[] {
     this.#own()

@@ -162,6 +162,11 @@ class ParsedMessage {
     return this.#head.first(number)
   }
 
+  /** Whether there is this character in the first of them. */
+  lineHas(number: number, character: string): boolean {
+    return this.#head.firstHas(number, character)
+  }
+
   /** How many lines there are of the header with this number. */
   count(number: number): number {
     return this.#head.count(number)

@@ -1,9 +1,10 @@
 /** What our Via says: where a request of ours comes from, and its answer goes. One object for all requests it is the same for. */
 import type { OwnAddress } from './addressing.ts'
+import type { AnsweredVia } from './answered-vias.ts'
 import type { Protocol } from './contract.ts'
 import { toWire } from './grammar.ts'
 import { DEFAULT_PORT } from './transport.ts'
-import { type Via, type ViaParts, viaBeforeBranch } from './via.ts'
+import { type ViaParts, viaBeforeBranch } from './via.ts'
 
 export class Origin {
   readonly own: OwnAddress
@@ -29,7 +30,7 @@ export class Origin {
   }
 
   /** Host and port as they are compared (RFC 3261 18.1.2); where none is said it is the protocol's. */
-  isSentBy({ host, port, protocol }: Via): boolean {
+  isSentBy({ host, port, protocol }: AnsweredVia): boolean {
     return host === this.#host && (port ?? (protocol === 'TLS' ? DEFAULT_PORT.TLS : DEFAULT_PORT.UDP)) === this.#port
   }
 }

@@ -66,9 +66,21 @@ export class RequestTemplate {
   write(branch: string, cseq: number, content: RequestContent): string {
     const compact = this.#compact
     return (
-      `${this.#beforeOrigin}${this.origin.beforeBranch}${branch}${this.#beforeCseq}${cseq} ${this.method}\r\n` +
+      `${this.#beforeOrigin}${this.origin.beforeBranch}${branch}${this.#beforeCseq}${cseq}${afterCseq(this.method)}` +
       (content.written ? content.written(compact) : headerBlock(content.headers, compact)) +
       (content.body?.written?.(compact) ?? writtenBody(content.body?.contentType, content.body?.content, compact))
     )
   }
+}
+
+let lastMethod = ''
+let lastAfterCseq = ''
+
+/** Nearly all are of one method. */
+function afterCseq(method: string): string {
+  if (method !== lastMethod) {
+    lastMethod = method
+    lastAfterCseq = ` ${method}\r\n`
+  }
+  return lastAfterCseq
 }
