@@ -7,6 +7,7 @@
  */
 import { readdirSync } from 'node:fs'
 import type { Core } from './core.ts'
+import { inSlices } from './in-slices.ts'
 import { reasonOf } from './log.ts'
 import type { ModuleConfig, ModuleContext, ModuleDefinition } from './module.ts'
 import { ConfigError, type OptionSet, type OptionValues } from './options.ts'
@@ -80,7 +81,9 @@ export class Loader {
         log.warning(`modules.conf: there is no module ${name}`)
     }
     const refused = new Set(plan.noload)
-    for (const name of this.#wanted(plan)) if (this.#slots.has(name)) await this.#bringUp(name, refused, false)
+    await inSlices(this.#wanted(plan), async (name) => {
+      if (this.#slots.has(name)) await this.#bringUp(name, refused, false)
+    })
     this.#reportDeclined()
     for (const name of plan.require) {
       const slot = this.#slots.get(name)

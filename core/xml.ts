@@ -5,7 +5,7 @@
  *     const root = parseXml(body)                             // throws XmlError
  *     printXml(element('note', { 'xml:lang': 'en' }, 'On the phone'))
  */
-import { Parser } from 'xml2js'
+import { Parser } from 'xml2js/lib/parser.js'
 import { XML_LIMITS, type XmlAttribute, XmlNode } from './xml-node.ts'
 import { readUsualXml } from './xml-usual.ts'
 

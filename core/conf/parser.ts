@@ -8,8 +8,8 @@
  * Nothing stops at the first error: all are gathered, and what can be read is.
  */
 import { readFileSync, realpathSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
-import { globSync } from 'tinyglobby'
 import type { ConfigFile, Place } from '../config.ts'
 import type { ConfigError } from '../options.ts'
 import { Findings } from './findings.ts'
@@ -184,6 +184,8 @@ function expand(directory: string, pattern: string): string[] {
   const firstMagic = parts.findIndex((part) => GLOB_MAGIC.test(part))
   const base = resolve(directory, parts.slice(0, firstMagic).join('/') || (isAbsolute(pattern) ? '/' : '.'))
   if (!exists(base) || base.includes('\0')) return []
+  // Few configurations have patterns; all others start sooner without what expands them.
+  const { globSync } = createRequire(import.meta.url)('tinyglobby') as typeof import('tinyglobby')
   return globSync(parts.slice(firstMagic).join('/'), {
     cwd: base,
     absolute: true,
