@@ -167,11 +167,33 @@ export interface Sharing {
   readonly key: string
 }
 
+/** The bodies of one state. Most often there is one: a Map for each change is more than the rest that is kept of it. */
+class Shared {
+  #key = ''
+  #body: Body | undefined = undefined
+  #others: Map<string, Body> | undefined = undefined
+
+  get(key: string): Body | undefined {
+    return key === this.#key ? this.#body : this.#others?.get(key)
+  }
+
+  set(key: string, body: Body): void {
+    if (this.#body === undefined) {
+      this.#key = key
+      this.#body = body
+    } else {
+      this.#others ??= new Map()
+      this.#others.set(key, body)
+    }
+  }
+}
+
 export class Bodies {
   readonly #registry: Registry
-  #byState = new WeakMap<object, Map<string, Body>>()
+  #byState = new WeakMap<object, Shared>()
   /** Of the state that was asked for last: its watchers are told of it one after the other. */
-  #last: { readonly state: object; readonly shared: Map<string, Body> } | undefined
+  #last: object | undefined
+  #lastShared = new Shared()
 
   constructor(registry: Registry) {
     this.#registry = registry
@@ -220,13 +242,15 @@ export class Bodies {
   forget(): void {
     this.#byState = new WeakMap()
     this.#last = undefined
+    this.#lastShared = new Shared()
   }
 
-  #of(state: object): Map<string, Body> {
-    if (this.#last?.state === state) return this.#last.shared
+  #of(state: object): Shared {
+    if (this.#last === state) return this.#lastShared
     let shared = this.#byState.get(state)
-    if (!shared) this.#byState.set(state, (shared = new Map()))
-    this.#last = { state, shared }
+    if (!shared) this.#byState.set(state, (shared = new Shared()))
+    this.#last = state
+    this.#lastShared = shared
     return shared
   }
 

@@ -52,7 +52,7 @@ export function paceOf(
 
 export class NotifyQueue implements Turns {
   #waiting: Turn[] = []
-  /** When each of them came; only kept while they are spread. */
+  /** When each of them came; only kept while they are spread, and up to the last that came then. */
   #since: number[] = []
   #next = 0
   /** Those before it may go. */
@@ -71,10 +71,15 @@ export class NotifyQueue implements Turns {
 
   push(turn: Turn): void {
     const pace = this.#pace()
+    if (pace) this.#cameNow()
     this.#waiting.push(turn)
-    this.#since.push(pace ? performance.now() : 0)
     if (pace) this.#pollIn(pace.interval)
     else this.#release(this.#waiting.length)
+  }
+
+  #cameNow(): void {
+    while (this.#since.length < this.#waiting.length) this.#since.push(0)
+    this.#since.push(performance.now())
   }
 
   stop(): void {

@@ -3,6 +3,7 @@
  * so nothing a peer said can begin a header of its own. Content-Length is always written, last. What comes out is a
  * string with one character per byte.
  */
+import { detached } from '../text.ts'
 import type { HeaderLine } from './contract.ts'
 import { isToken, toWire } from './grammar.ts'
 import { writtenName } from './headers.ts'
@@ -51,8 +52,21 @@ export function writtenBody(
   return `${bodyStart(content.length > 0 ? contentType : undefined, compact)}${content.length}\r\n\r\n${content}`
 }
 
-/** Content-Type, if it is said, and Content-Length up to the number. */
+let lastType: string | undefined
+let lastCompact = false
+let lastStart = ''
+
+/** Content-Type, if it is said, and Content-Length up to the number. Most are as the one before. */
 export function bodyStart(contentType: string | undefined, compact: boolean): string {
+  if (lastStart === '' || contentType !== lastType || compact !== lastCompact) {
+    lastStart = detached(writtenStart(contentType, compact))
+    lastType = contentType
+    lastCompact = compact
+  }
+  return lastStart
+}
+
+function writtenStart(contentType: string | undefined, compact: boolean): string {
   const type = contentType === undefined ? '' : headerLine('Content-Type', contentType, compact)
   return `${type}${writtenName('Content-Length', compact)}: `
 }

@@ -159,7 +159,7 @@ export class Publications implements Iterable<InboundPublication> {
   }
 
   #show({ all, shown }: Topic): void {
-    const visible = [...all].filter(({ isRead }) => isRead)
+    const visible = readOf(all)
     // Of those that came in one millisecond the later goes first.
     if (visible.length > 1) visible.reverse().sort(this.#settings().retrieve_order === 1 ? byPriority : byTime)
     if (visible.length > 0) shown.set(visible)
@@ -170,6 +170,13 @@ export class Publications implements Iterable<InboundPublication> {
     const topic = this.#known(event, resource)
     if (topic?.all.size === 0 && topic.shown.watchers === 0) this.#topics.get(event)?.delete(this.#nameKey(resource))
   }
+}
+
+/** Of one, which is what there is as a rule, no list that has room for more. */
+function readOf(all: ReadonlySet<InboundPublication>): InboundPublication[] {
+  if (all.size !== 1) return [...all].filter(({ isRead }) => isRead)
+  for (const only of all) if (only.isRead) return [only]
+  return []
 }
 
 type InstanceFacts = Pick<InboundPublication, 'event' | 'resource' | 'endpointId' | 'instance'>

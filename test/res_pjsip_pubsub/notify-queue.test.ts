@@ -83,6 +83,20 @@ describe('notify queue: turns', () => {
     await until('all turns', () => turns === 1000)
   })
 
+  it('spreads what comes from now on, behind what came when nothing was spread', async () => {
+    let spread = false
+    const queue = new NotifyQueue(() => (spread ? { interval: 1, within: 3_600_000, parts: 1 } : undefined))
+    const order: number[] = []
+    for (let n = 0; n < 100; n++) queue.push({ turn: () => void order.push(n) })
+    spread = true
+    for (let n = 100; n < 1000; n++) queue.push({ turn: () => void order.push(n) })
+    await until('the first hundred and a poll', () => order.length > 100)
+    // Their hour begins when they came, not before there was one.
+    expect(order.length).to.be.below(1000)
+    expect(order).to.deep.equal(order.map((_, n) => n))
+    queue.stop()
+  })
+
   it('stops while turns are spread', async () => {
     const queue = new NotifyQueue(() => ({ interval: 1, within: 1, parts: 1 }))
     let turns = 0
