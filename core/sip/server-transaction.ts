@@ -8,6 +8,7 @@
  */
 import type { Logger } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
+import { hashOf } from '../text.ts'
 import { AnsweredRequests } from './answered-requests.ts'
 import { Connection } from './connection.ts'
 import type { Address, Answer, ServerTransaction, SipRequest } from './contract.ts'
@@ -185,17 +186,21 @@ export function answerWire({ wire, replyTo }: Pick<IncomingRequest, 'wire' | 're
 
 /**
  * RFC 3261 17.2.3, and its rule for RFC 2543 peers. The source address is part of it, so that two phones with one
- * private address and equally poor random numbers, behind two NATs, are not taken for each other.
+ * private address and equally poor random numbers, behind two NATs, are not taken for each other; CSeq and Call-ID are,
+ * so that a phone that uses a branch again is served, and not told what became of another request.
  */
 export function transactionKey(request: SipRequest, via: Via, source: Address, method = request.method): string {
   const { branch } = via
-  if (isRfc3261Branch(branch)) return toWire(`${branch}|${via.host}:${via.port ?? ''}|${method}|${source.address}`)
-  const { from, to, cseq } = request
+  const { from, to, cseq, callId } = request
+  if (isRfc3261Branch(branch)) {
+    const sentBy = `${via.host}:${via.port ?? ''}`
+    return toWire(`${branch}|${sentBy}|${method}|${source.address}|${cseq.number}|${hashOf(callId)}`)
+  }
   const parts = [
     request.requestUri,
     to.tag ?? '',
     from.tag ?? '',
-    request.callId,
+    callId,
     cseq.number,
     method,
     via.text,

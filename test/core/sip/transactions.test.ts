@@ -251,6 +251,22 @@ describe('transactions', () => {
       expect(seen).to.have.length(5)
     })
 
+    it('with a branch that was used before are served, each with its own answer', async () => {
+      await open()
+      const seen: number[] = []
+      stack.handle('SUBSCRIBE', (tx) => {
+        seen.push(tx.request.cseq.number)
+        tx.answer({ status: 200, headers: [['Expires', String(seen.length)]] })
+      })
+      const one = { ...phone.dialog('sip:101@127.0.0.1'), cseq: 1 }
+      const other = { ...phone.dialog('sip:101@127.0.0.1'), cseq: 1 }
+      for (const dialog of [one, { ...one, cseq: 2 }, other, { ...one, cseq: 2 }])
+        phone.send(phone.write('SUBSCRIBE', { branch: 'z9hG4bKsame' }, dialog))
+      await until('four answers', () => phone.received.length === 4)
+      expect(seen).to.deep.equal([1, 2, 1])
+      expect(phone.received.map((answer) => answer.header('Expires'))).to.have.members(['1', '2', '3', '2'])
+    })
+
     it('are answered 500 where the handler throws or rejects', async () => {
       await open({ log: silent })
       stack.handle('SUBSCRIBE', () => {
