@@ -27,11 +27,12 @@ export class SharedTexts {
     this.#places = Array.from({ length: places }, () => '')
   }
 
-  of(text: string): string {
+  /** `isWhole`: it was cut from nothing, as what was read from a store, and need not be copied. */
+  of(text: string, isWhole = false): string {
     const place = hashOf(text) & this.#mask
     const known = this.#places[place]
     if (known === text) return known
-    const kept = detached(text)
+    const kept = isWhole ? text : detached(text)
     this.#places[place] = kept
     return kept
   }

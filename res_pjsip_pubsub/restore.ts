@@ -181,6 +181,7 @@ export class Restorer {
         dialog,
         expires: row.expires_ms,
         version: row.version,
+        isStored: true,
       },
       services,
     )

@@ -8,7 +8,7 @@
 import { type Logger, reasonOf } from '../core/log.ts'
 import type { Watchable } from '../core/watch.ts'
 import type { Found, TerminationReason } from './contract.ts'
-import type { Want } from './delivery.ts'
+import { WANT, type Want } from './delivery.ts'
 import type { ResourceLists } from './lists/subscriptions.ts'
 import { isWatchable } from './notifier.ts'
 import type { PubsubSettings } from './options.ts'
@@ -26,8 +26,8 @@ const STRIDE = 16
 
 interface Patience {
   /** Epoch milliseconds; after that it ends. */
-  until: number
-  want: Want
+  readonly until: number
+  readonly want: Want
 }
 
 interface ReviverServices {
@@ -42,6 +42,7 @@ interface ReviverServices {
 export class Reviver {
   readonly #services: ReviverServices
   readonly #patience = new Map<NotifierSubscription, Patience>()
+  #last: Patience = { until: 0, want: WANT.nothing }
   #line: NotifierSubscription[] = []
   #next = 0
   #began = 0
@@ -60,7 +61,10 @@ export class Reviver {
   /** `want`: forced where the watcher is to hear from us in any case, changed where only news is sent. */
   add(subscription: NotifierSubscription, seconds: number, want: Want): void {
     if (this.#stopped) return
-    this.#patience.set(subscription, { until: this.#services.now() + seconds * 1000, want })
+    const until = this.#services.now() + seconds * 1000
+    // After a start many have the same.
+    if (this.#last.until !== until || this.#last.want !== want) this.#last = { until, want }
+    this.#patience.set(subscription, this.#last)
     if (!this.#timer) this.#after(SETTLE)
   }
 

@@ -81,18 +81,19 @@ export class SipDialog implements Dialog, Filed {
   #template: RequestTemplate | undefined = undefined
   #disposed = false
 
-  constructor(context: DialogContext, record: DialogRecord) {
+  /** `isStored`: its texts were cut from no message. */
+  constructor(context: DialogContext, record: DialogRecord, isStored: boolean) {
     this.#context = context
     this.id = detached(dialogId(record.callId, record.localTag, record.remoteTag))
     this.#callIdLength = record.callId.length
     this.#localTagLength = record.localTag.length
-    this.localUri = things.of(record.localUri)
-    this.remoteUri = phones.of(record.remoteUri)
+    this.localUri = things.of(record.localUri, isStored)
+    this.remoteUri = phones.of(record.remoteUri, isStored)
     this.#routeSet = record.routeSet.length === 0 ? NO_ROUTES : record.routeSet.map(detached)
     this.#secure = record.secure
     this.#followFlow = record.followFlow
     this.#contact = record.contact
-    this.#remoteTarget = phones.of(record.remoteTarget)
+    this.#remoteTarget = phones.of(record.remoteTarget, isStored)
     this.#localCseq = record.localCseq
     this.#remoteCseq = record.remoteCseq
     const { transport, protocol, remote } = record

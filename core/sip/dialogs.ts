@@ -46,14 +46,18 @@ export class Dialogs {
       followFlow,
       contact: own,
     }
-    const dialog = this.restore(record)
+    const dialog = this.#enter(record, false)
     dialog.take(wire)
     return dialog
   }
 
   /** A dialog that is there already is replaced: the newer record knows better. */
   restore(record: DialogRecord): SipDialog {
-    const dialog = new SipDialog(this.#context, record)
+    return this.#enter(record, true)
+  }
+
+  #enter(record: DialogRecord, isStored: boolean): SipDialog {
+    const dialog = new SipDialog(this.#context, record, isStored)
     this.#table.set(dialog)
     return dialog
   }

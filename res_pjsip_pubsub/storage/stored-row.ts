@@ -56,11 +56,29 @@ export const STORED_COLUMNS = [
  * `above`: how many numbers above its own the row on disk covers.
  */
 export function readStoredRow(cells: readonly unknown[], above: number): StoredRow | undefined {
-  const [dialog_id, local_cseq, version, expires_ms, event, event_id, presentity_uri] = cells
+  const [
+    dialog_id,
+    local_cseq,
+    version,
+    expires_ms,
+    event,
+    event_id,
+    presentity_uri,
+    resource,
+    endpoint,
+    content_type,
+    watcher,
+    contact_key,
+    user_agent,
+    callid,
+    to_tag,
+    from_tag,
+    contact,
+    remote_cseq,
+    dialog,
+  ] = cells
   if (!isText(dialog_id) || !isCount(local_cseq) || !isCount(version) || !isCount(expires_ms)) return undefined
   if (!isText(event) || !isText(event_id) || !isText(presentity_uri)) return undefined
-  const [resource, endpoint, content_type, watcher, contact_key, user_agent] = cells.slice(7)
-  const [callid, to_tag, from_tag, contact, remote_cseq, dialog] = cells.slice(13)
   if (!isText(resource) || !isText(endpoint) || !isText(content_type) || !isText(watcher)) return undefined
   if (!isText(contact_key) || !isText(user_agent) || !isText(callid) || !isText(to_tag)) return undefined
   if (!isText(from_tag) || !isText(contact) || !isCount(remote_cseq) || !isText(dialog)) return undefined

@@ -25,6 +25,14 @@ describe('texts that are kept', () => {
     expect(kept).to.have.length(200)
   })
 
+  it('are kept as they are where they were cut from nothing, and found again', () => {
+    const shared = new SharedTexts(16)
+    for (const isWhole of [true, false, undefined]) {
+      for (const text of ['', 'sip:200@pbx.example.com', 'Glühlampe im Flur', '电话'.repeat(20)])
+        expect(shared.of(text, isWhole)).to.equal(text)
+    }
+  })
+
   it('are remembered as far as there is room', () => {
     const shared = new SharedTexts(2)
     for (const text of ['one', 'two', 'three', 'one', 'four']) expect(shared.of(text)).to.equal(text)
