@@ -12,6 +12,7 @@ import {
   type TableDefinition,
 } from './store-contract.ts'
 import { StoreFile } from './store-file.ts'
+import { StoreLog } from './store-log.ts'
 import { loadPages, scanPages } from './store-pages.ts'
 import {
   type AnyRow,
@@ -53,6 +54,7 @@ export class SqliteStore implements Store {
   #began = 0
   /** The connection has one transaction at a time. */
   #turn: Promise<unknown> = Promise.resolve()
+  readonly #log = new StoreLog((work) => this.#inTurn(work))
   /** How many of the notes are on disk. */
   #saved = 0
   #retryPause = 0
@@ -189,6 +191,7 @@ export class SqliteStore implements Store {
     this.#closed = true
     clearTimeout(this.#timer)
     await this.flush()
+    await this.#log.settled()
     await this.#turn
     await this.#file.close()
     this.#over = true
@@ -244,7 +247,7 @@ export class SqliteStore implements Store {
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const next = this.#turn.then(work)
-    this.#turn = next.catch(() => undefined)
+    this.#turn = next.catch(() => undefined).then(() => this.#file.database && this.#log.grown(this.#file.database))
     return next
   }
 

@@ -1,6 +1,7 @@
 /** The SQL of the store: tables made, rows written, found and read in pages. */
 
 import type { RowToMake } from './store-contract.ts'
+import type { LogState } from './store-log.ts'
 
 export type Cell = string | number | null
 
@@ -10,6 +11,13 @@ export interface Database {
   all(sql: string, parameters?: readonly Cell[]): Promise<Record<string, Cell>[]>
   /** As run, for what comes again and again: prepared once. */
   write(sql: string, rows: string): Promise<void>
+  /** Rows that were written so far. */
+  readonly written: number
+  /**
+   * Carries what is in the log over to the file, beside a transaction that is under way, and where NOOP is asked for
+   * nothing. RESTART keeps others from writing meanwhile. Rejects as SQLite does.
+   */
+  checkpoint(how: 'NOOP' | 'PASSIVE' | 'RESTART'): Promise<LogState>
   close(): Promise<void>
 }
 

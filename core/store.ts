@@ -13,6 +13,7 @@
  */
 import sqlite3 from 'sqlite3'
 import type { Store, StoreSettings } from './store-contract.ts'
+import type { LogState } from './store-log.ts'
 import { SqliteStore } from './store-sqlite.ts'
 import type { Cell, Database } from './store-tables.ts'
 
@@ -20,8 +21,10 @@ export type { ColumnType, RowOf, Store, Table, TableDefinition } from './store-c
 
 /** Milliseconds that SQLite waits for another process to finish its transaction. */
 const BUSY = 2000
-/** Pages of the log that are gathered before they go to the file: one that was written often goes there once. */
-const CHECKPOINT = 4000
+/** Milliseconds that it waits for that while nobody else may write. */
+const LOG_BUSY = 100
+/** What the log keeps of the disk when a burst is over. */
+const LOG_BYTES = 64 * 2 ** 20
 /** Openings at the same moment, of a file that is not there yet, get in each other's way. */
 const OPENINGS = 10
 
@@ -46,10 +49,10 @@ async function openDatabase(settings: StoreSettings): Promise<Database> {
 }
 
 async function openOnce({ path, synchronous }: StoreSettings): Promise<Database> {
-  const handle = await new Promise<sqlite3.Database>((resolve, reject) => {
-    const opening: sqlite3.Database = new sqlite3.Database(path, (error) => (error ? reject(error) : resolve(opening)))
-  })
+  const handle = await connect(path, sqlite3.OPEN_READWRITE | sqlite3.OPEN_CREATE)
+  const log = new LogFile(path, synchronous)
   const prepared = new Map<string, Promise<sqlite3.Statement>>()
+  let written = 0
   const statement = (sql: string): Promise<sqlite3.Statement> => {
     let made = prepared.get(sql)
     if (!made) {
@@ -60,35 +63,47 @@ async function openOnce({ path, synchronous }: StoreSettings): Promise<Database>
     return made
   }
   const database: Database = {
+    get written() {
+      return written
+    },
     run: (sql, parameters = []) =>
       new Promise((resolve, reject) =>
-        handle.run(sql, parameters, (error: Error | null) => (error ? reject(error) : resolve())),
+        handle.run(sql, parameters, function (error: Error | null) {
+          if (error) return reject(error)
+          written += this.changes
+          resolve()
+        }),
       ),
-    all: (sql, parameters = []) =>
-      new Promise((resolve, reject) =>
-        handle.all<Record<string, Cell>>(sql, parameters, (error, rows) => (error ? reject(error) : resolve(rows))),
-      ),
+    all: (sql, parameters) => all(handle, sql, parameters),
     async write(sql, rows) {
       const made = await statement(sql)
       await new Promise<void>((resolve, reject) =>
-        made.run(rows, (error: Error | null) => {
-          if (!error) return resolve()
-          // One that another process kept from beginning counts as begun, and no transaction would end before it.
-          made.reset(() => reject(error))
+        made.run(rows, function (error: Error | null) {
+          if (error) {
+            // One that another process kept from beginning counts as begun, and no transaction would end before it.
+            made.reset(() => reject(error))
+          } else {
+            written += this.changes
+            resolve()
+          }
         }),
       )
     },
+    checkpoint: (how) => log.checkpoint(how),
     async close() {
       for (const made of prepared.values()) (await made.catch(() => undefined))?.finalize()
       prepared.clear()
-      await new Promise<void>((resolve, reject) => handle.close((error) => (error ? reject(error) : resolve())))
+      // Whoever closes the file last puts all of the log into it.
+      await log.close()
+      await disconnect(handle)
     },
   }
   try {
     handle.configure('busyTimeout', BUSY)
     await database.run('PRAGMA journal_mode = WAL')
     await database.run(`PRAGMA synchronous = ${synchronous}`)
-    await database.run(`PRAGMA wal_autocheckpoint = ${CHECKPOINT}`)
+    await database.run('PRAGMA wal_autocheckpoint = 0')
+    await database.run(`PRAGMA journal_size_limit = ${LOG_BYTES}`)
     const check = await database.all('PRAGMA quick_check(1)')
     if (check[0]?.['quick_check'] !== 'ok')
       throw Object.assign(new Error(String(check[0]?.['quick_check'])), { code: 'SQLITE_CORRUPT' })
@@ -97,6 +112,61 @@ async function openOnce({ path, synchronous }: StoreSettings): Promise<Database>
     await database.close().catch(() => undefined)
     throw error
   }
+}
+
+/** The connection that puts the log into the file, opened when that is first asked for. */
+class LogFile {
+  readonly #path: string
+  readonly #synchronous: StoreSettings['synchronous']
+  #handle: Promise<sqlite3.Database> | undefined
+  #closed = false
+
+  constructor(path: string, synchronous: StoreSettings['synchronous']) {
+    this.#path = path
+    this.#synchronous = synchronous
+  }
+
+  async checkpoint(how: 'NOOP' | 'PASSIVE' | 'RESTART'): Promise<LogState> {
+    if (this.#closed || this.#path === ':memory:') return { pages: 0, left: 0 }
+    const handle = await (this.#handle ??= this.#open())
+    const [state] = await all(handle, `PRAGMA wal_checkpoint(${how})`)
+    const pages = Number(state?.['log'])
+    return { pages, left: pages - Number(state?.['checkpointed']) }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    const handle = await this.#handle?.catch(() => undefined)
+    if (handle) await disconnect(handle)
+  }
+
+  async #open(): Promise<sqlite3.Database> {
+    // One that somebody has taken away meanwhile is not begun anew here.
+    const handle = await connect(this.#path, sqlite3.OPEN_READWRITE)
+    handle.configure('busyTimeout', LOG_BUSY)
+    // Without it the log is not looked for.
+    await all(handle, 'PRAGMA journal_mode = WAL')
+    await all(handle, `PRAGMA synchronous = ${this.#synchronous}`)
+    return handle
+  }
+}
+
+function connect(path: string, mode: number): Promise<sqlite3.Database> {
+  return new Promise((resolve, reject) => {
+    const opening: sqlite3.Database = new sqlite3.Database(path, mode, (error) =>
+      error ? reject(error) : resolve(opening),
+    )
+  })
+}
+
+function disconnect(handle: sqlite3.Database): Promise<void> {
+  return new Promise((resolve, reject) => handle.close((error) => (error ? reject(error) : resolve())))
+}
+
+function all(handle: sqlite3.Database, sql: string, parameters: readonly Cell[] = []): Promise<Record<string, Cell>[]> {
+  return new Promise((resolve, reject) =>
+    handle.all<Record<string, Cell>>(sql, parameters, (error, rows) => (error ? reject(error) : resolve(rows))),
+  )
 }
 
 function prepare(handle: sqlite3.Database, sql: string): Promise<sqlite3.Statement> {
