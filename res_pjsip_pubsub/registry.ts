@@ -32,9 +32,10 @@ const LONGEST_KEY = 500
 
 export class Registry {
   readonly #packages = new Map<string, EventPackage<unknown>>()
-  /** `type\0kind` → generator */
-  readonly #generators = new Map<string, BodyGenerator<unknown>>()
-  readonly #supplements = new Map<string, BodySupplement<unknown, unknown>[]>()
+  /** In the order of registration. */
+  readonly #all = new Set<BodyGenerator<unknown>>()
+  readonly #generators = new ByKind<BodyGenerator<unknown>>()
+  readonly #supplements = new ByKind<readonly BodySupplement<unknown, unknown>[]>()
   /** What was chosen for what phones accept, which is much the same for all of them. */
   readonly #chosen = new Map<string, string>()
   readonly #listener: RegistryListener
@@ -65,7 +66,7 @@ export class Registry {
 
   /** All body types that can be made, in the order of registration: Accept. */
   get types(): readonly string[] {
-    return [...new Set([...this.#generators.values()].map((generator) => generator.type))]
+    return [...new Set([...this.#all].map((generator) => generator.type))]
   }
 
   package(event: string): EventPackage<unknown> | undefined {
@@ -83,11 +84,11 @@ export class Registry {
   }
 
   generator(type: string, kind: Kind<unknown>): BodyGenerator<unknown> | undefined {
-    return this.#generators.get(keyOf(type, kind))
+    return this.#generators.get(type, kind)
   }
 
   supplements(type: string, kind: Kind<unknown>): readonly BodySupplement<unknown, unknown>[] {
-    return this.#supplements.get(keyOf(type, kind)) ?? []
+    return this.#supplements.get(type, kind) ?? NONE
   }
 
   /** The body type for what a watcher accepts; `listedOrder`: the first it lists, whatever its q. */
@@ -97,7 +98,7 @@ export class Registry {
     if (known !== undefined) return known
     const offer = {
       preferred: of.accept,
-      has: (type: string) => this.#generators.has(keyOf(type, of.kind)),
+      has: (type: string) => this.#generators.get(type, of.kind) !== undefined,
       all: () => this.typesOf(of),
     }
     const chosen = chooseType(accept, offer, listedOrder)
@@ -107,7 +108,7 @@ export class Registry {
   }
 
   typesOf(of: EventPackage<unknown>): string[] {
-    return [...this.#generators.values()].filter((g) => g.kind.name === of.kind.name).map((g) => g.type)
+    return [...this.#all].filter((g) => g.kind.name === of.kind.name).map((g) => g.type)
   }
 
   #forget(): void {
@@ -130,33 +131,47 @@ export class Registry {
   }
 
   addGenerator(generator: BodyGenerator<unknown>): Undo {
-    const key = keyOf(generator.type, generator.kind)
-    if (this.#generators.has(key))
-      throw new Error(`${generator.type} for ${generator.kind.name} has a generator already`)
-    this.#generators.set(key, generator)
+    const { type, kind } = generator
+    if (this.#generators.get(type, kind)) throw new Error(`${type} for ${kind.name} has a generator already`)
+    this.#all.add(generator)
+    this.#generators.set(type, kind, generator)
     this.#forget()
-    this.#listener.bodiesChanged(generator.type)
+    this.#listener.bodiesChanged(type)
     return () => {
-      if (this.#generators.get(key) !== generator) return
-      this.#generators.delete(key)
+      if (!this.#all.delete(generator)) return
+      this.#generators.set(type, kind, undefined)
       this.#forget()
-      this.#listener.bodiesChanged(generator.type)
+      this.#listener.bodiesChanged(type)
     }
   }
 
   addSupplement(supplement: BodySupplement<unknown, unknown>): Undo {
-    const key = keyOf(supplement.type, supplement.kind)
-    this.#supplements.set(key, [...(this.#supplements.get(key) ?? []), supplement])
-    this.#listener.bodiesChanged(supplement.type)
+    const { type, kind } = supplement
+    this.#supplements.set(type, kind, [...this.supplements(type, kind), supplement])
+    this.#listener.bodiesChanged(type)
     return () => {
-      const rest = (this.#supplements.get(key) ?? []).filter((one) => one !== supplement)
-      if (rest.length > 0) this.#supplements.set(key, rest)
-      else this.#supplements.delete(key)
-      this.#listener.bodiesChanged(supplement.type)
+      const rest = this.supplements(type, kind).filter((one) => one !== supplement)
+      this.#supplements.set(type, kind, rest.length > 0 ? rest : undefined)
+      this.#listener.bodiesChanged(type)
     }
   }
 }
 
-function keyOf(type: string, kind: Kind<unknown>): string {
-  return `${type}\0${kind.name}`
+const NONE: readonly BodySupplement<unknown, unknown>[] = []
+
+/** By body type and kind of state. Each subscription asks, so no text is made of the two. */
+class ByKind<T> {
+  readonly #kinds = new Map<string, Map<string, T>>()
+
+  get(type: string, { name }: Kind<unknown>): T | undefined {
+    return this.#kinds.get(name)?.get(type)
+  }
+
+  set(type: string, { name }: Kind<unknown>, value: T | undefined): void {
+    let types = this.#kinds.get(name)
+    if (!types) this.#kinds.set(name, (types = new Map()))
+    if (value === undefined) types.delete(type)
+    else types.set(type, value)
+    if (types.size === 0) this.#kinds.delete(name)
+  }
 }
