@@ -31,7 +31,7 @@ async function run({ order, pids }: Asked): Promise<Outcome> {
   }
   if (!office) throw new Error('no office was opened')
   const repeats = office.repeats.ours + office.repeats.theirs
-  office.latencies = []
+  office.latencies.clear()
   const notifies = office.notifies
   const memory = pssBytes(pids)
   const own = process.cpuUsage()
@@ -44,13 +44,14 @@ async function run({ order, pids }: Asked): Promise<Outcome> {
   const gone = order.do === 'forget' || order.do === 'kill'
   const after = cpuMicroseconds(pids)
   const faults = gone ? '' : office.takeFaults()
+  const [median = 0, p99 = 0, longest = 0] = office.latencies.quantiles([0.5, 0.99, 1])
   return {
     operations: done.operations ?? office.notifies - notifies,
     changes: done.changes ?? 0,
     seconds,
     cpu: after - cpu,
     generator: (user + system) / 1_000_000 / seconds,
-    latency: quantiles(office.latencies),
+    latency: { median, p99, longest },
     lasts: done.lasts ?? [],
     recovery: done.recovery,
     memory: [memory, pssBytes(pids)],
@@ -147,10 +148,4 @@ async function restored(at: Office): Promise<number> {
     await pause(5)
   }
   return performance.now() - restarted
-}
-
-function quantiles(latencies: readonly number[]): Outcome['latency'] {
-  const sorted = Float64Array.from(latencies).sort()
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
-  return { median: at(0.5), p99: at(0.99), longest: at(1) }
 }

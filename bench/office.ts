@@ -11,6 +11,7 @@ import { beginAnew, type Lamp, newLamp, newWatcher, type Watcher } from './lamps
 import { Lines, type Wire } from './lines.ts'
 import { checkHead, checkVersion } from './notify-checks.ts'
 import { EXPIRES, printPublish, printSubscribe } from './requests.ts'
+import { Samples } from './samples.ts'
 import { StateSource } from './state-source.ts'
 import { BRANCH, type Head, numberAfter, okTo, readHead, statusOf, tagOf, uriOf } from './wire.ts'
 
@@ -32,7 +33,7 @@ export class Office {
   readonly lamps: Lamp[] = []
   readonly watchers: Watcher[] = []
   /** Milliseconds from a change to each NOTIFY that shows it. */
-  latencies: number[] = []
+  readonly latencies = new Samples()
   faults = noFaults()
   notifies = 0
   /** When the last new NOTIFY came, by performance.now(). */
@@ -190,7 +191,7 @@ export class Office {
     else if (status >= 300) this.#refused(text)
     else if (entityTag === '') this.#strange('a 200 without SIP-ETag')
     lamp.unsure = false
-    lamp.entityTag = entityTag
+    lamp.entityTag = detached(entityTag)
     this.#lampDone(lamp)
   }
 
@@ -265,7 +266,7 @@ export class Office {
     if (shows < 0) this.faults.wrong++
     else if (language.numbered && shows < before) this.faults.backwards++
     if (watcher.late && shows === now) {
-      this.latencies.push(performance.now() - lamp.changedAt)
+      this.latencies.add(performance.now() - lamp.changedAt)
       this.#notLate(watcher)
     } else if (before === now && shows !== now && !watcher.ending) {
       watcher.late = true
