@@ -2,7 +2,7 @@
 import type { SipRequest } from '../../core/sip/contract.ts'
 import { type ParsedRequest, parseMessage } from '../../core/sip/message.ts'
 import { Origin } from '../../core/sip/origin.ts'
-import { RequestTemplate } from '../../core/sip/write-request.ts'
+import { beforeCseq, upToFrom, writePieces } from '../../core/sip/write-request.ts'
 import { writeResponse } from '../../core/sip/write-response.ts'
 import { type Timing, time } from './timing.ts'
 
@@ -45,16 +45,17 @@ export function readAll(request: SipRequest): number {
 export function messageTimings(): readonly [parse: Timing, ...writing: Timing[]] {
   const parsed = parsedSubscribe()
   const origin = new Origin({ host: '192.0.2.1', port: 5060 }, 'UDP', true)
-  const template = new RequestTemplate({
+  const head = {
     origin,
     method: 'NOTIFY',
     requestUri: 'sip:100@192.0.2.10:5060;transport=udp',
-    maxForwards: 70,
-    from: '<sip:101@pbx.example.com>;tag=b7d1c2e3',
-    to: '"Alice Example" <sip:100@pbx.example.com>;tag=4fa8d3c1',
-    callId: parsed.callId,
-    contact: '<sip:192.0.2.1:5060>',
-  })
+    upToFrom: upToFrom('<sip:101@pbx.example.com>', 70, [], false),
+    afterFrom:
+      `;tag=b7d1c2e3\r\nTo: "Alice Example" <sip:100@pbx.example.com>;tag=4fa8d3c1\r\n` +
+      `Call-ID: ${parsed.callId}\r\n`,
+    beforeCseq: beforeCseq('<sip:192.0.2.1:5060>', false),
+    compact: false,
+  }
   const body = { contentType: 'application/dialog-info+xml', content: BODY }
   const headers = [
     ['Event', 'dialog'],
@@ -68,7 +69,7 @@ export function messageTimings(): readonly [parse: Timing, ...writing: Timing[]]
         .length
     }),
     time('write a NOTIFY of a dialog', (turn) => {
-      return template.write(`z9hG4bK${turn}`, turn, { headers, body }).length
+      return writePieces(head, `z9hG4bK${turn}`, turn, { headers, body }).length
     }),
   ]
 }

@@ -1,6 +1,6 @@
 /** A dialog of the answering side (RFC 3261 12.1.1, 12.2): where its requests go, and what numbers they have. */
 import type { Undo } from '../scope.ts'
-import { detached, SharedTexts } from '../text.ts'
+import { detached, joined, SharedTexts } from '../text.ts'
 import { answeringChallenges } from './challenged.ts'
 import { userOf } from './contacts.ts'
 import type {
@@ -17,6 +17,8 @@ import type {
   ServerTransaction,
 } from './contract.ts'
 import type { Filed } from './dialog-table.ts'
+import { formOf, TextOfDialog } from './dialog-text.ts'
+import { isAscii, toWire } from './grammar.ts'
 import type { Origin } from './origin.ts'
 import { type Draft, failSoon, type Outgoing } from './outgoing.ts'
 import { parseUri } from './parse-uri.ts'
@@ -25,7 +27,7 @@ import { isSameFlow, type SharedFlows } from './shared-flows.ts'
 import { type Wire, wireOf } from './transport.ts'
 import type { Transports } from './transports.ts'
 import type { SipUri } from './uri.ts'
-import { RequestTemplate } from './write-request.ts'
+import { beforeCseq, checkedMethod, type HeadPieces, upToFrom, writePieces, writtenUri } from './write-request.ts'
 
 export interface DialogContext {
   readonly transports: Transports
@@ -45,6 +47,7 @@ const things = new SharedTexts(4096)
 const phones = new SharedTexts(1024)
 
 const NO_ROUTES: readonly string[] = []
+const NO_ROUTING = { routes: NO_ROUTES }
 
 /** A flow, as it can be found again. */
 interface Place {
@@ -53,14 +56,9 @@ interface Place {
   readonly remote: Address
 }
 
-export class SipDialog implements Dialog, Filed {
-  readonly id: string
+export class SipDialog extends TextOfDialog implements Dialog, Filed {
   readonly localUri: string
-  readonly remoteUri: string
   readonly #context: DialogContext
-  /** The id is made of the Call-ID and the tags, which are not kept beside it. */
-  readonly #callIdLength: number
-  readonly #localTagLength: number
   readonly #routeSet: readonly string[]
   readonly #secure: boolean
   readonly #followFlow: boolean
@@ -78,17 +76,19 @@ export class SipDialog implements Dialog, Filed {
   /** Where requests go, as long as the flow and the target stay; undefined until it is known, and where it may change. */
   #out: Wire | undefined = undefined
   #routing: Routing | undefined = undefined
-  #template: RequestTemplate | undefined = undefined
+  /** Nothing of it has to be converted to go on the wire. */
+  #isPlain = false
+  /** Of requests from this origin, which those before had; undefined where they have to be made anew. */
+  #upToFrom = ''
+  #beforeCseq = ''
+  #origin: Origin | undefined = undefined
   #disposed = false
 
   /** `isStored`: its texts were cut from no message. */
   constructor(context: DialogContext, record: DialogRecord, isStored: boolean) {
+    super(record, formOf(context.outgoing.compact))
     this.#context = context
-    this.id = detached(dialogId(record.callId, record.localTag, record.remoteTag))
-    this.#callIdLength = record.callId.length
-    this.#localTagLength = record.localTag.length
     this.localUri = things.of(record.localUri, isStored)
-    this.remoteUri = phones.of(record.remoteUri, isStored)
     this.#routeSet = record.routeSet.length === 0 ? NO_ROUTES : record.routeSet.map(detached)
     this.#secure = record.secure
     this.#followFlow = record.followFlow
@@ -98,34 +98,11 @@ export class SipDialog implements Dialog, Filed {
     this.#remoteCseq = record.remoteCseq
     const { transport, protocol, remote } = record
     this.#left = { transport, protocol, remote }
-  }
-
-  get callId(): string {
-    return this.id.slice(0, this.#callIdLength)
-  }
-
-  get localTag(): string {
-    return this.id.slice(this.#callIdLength + 1, this.#callIdLength + 1 + this.#localTagLength)
-  }
-
-  get remoteTag(): string {
-    return this.id.slice(this.#callIdLength + 1 + this.#localTagLength + 1)
+    this.#isPlain = this.#findPlain()
   }
 
   get remoteTarget(): string {
     return this.#remoteTarget
-  }
-
-  isOf(callId: string, localTag: string, remoteTag: string): boolean {
-    const { id } = this
-    return (
-      callId.length === this.#callIdLength &&
-      localTag.length === this.#localTagLength &&
-      id.length === callId.length + localTag.length + remoteTag.length + 2 &&
-      id.startsWith(localTag, callId.length + 1) &&
-      id.startsWith(callId) &&
-      id.endsWith(remoteTag)
-    )
   }
 
   get localCseq(): number {
@@ -168,7 +145,8 @@ export class SipDialog implements Dialog, Filed {
       this.#remoteTarget = phones.of(contact.uriText)
       this.#out = undefined
       this.#routing = undefined
-      this.#template = undefined
+      this.#origin = undefined
+      this.#isPlain = this.#findPlain()
     }
     this.take(wireOf(flow))
     return undefined
@@ -271,25 +249,40 @@ export class SipDialog implements Dialog, Filed {
     return this.#routing
   }
 
-  template(method: string, wire: Wire, origin: Origin): RequestTemplate {
-    const known = this.#template
-    if (known && known.method === method && known.origin === origin) return known
-    const { requestUri, routes } = this.routing
-    const { maxForwards, compact } = this.#context.outgoing
-    this.#template = new RequestTemplate({
-      method,
-      origin,
-      requestUri,
-      maxForwards,
-      from: `${this.localUri};tag=${this.localTag}`,
-      to: this.remoteTag === '' ? this.remoteUri : `${this.remoteUri};tag=${this.remoteTag}`,
-      callId: this.callId,
-      contact: this.contactOn(wire),
-      routes,
-      compact,
-    })
-    if (this.#out) this.#routing = undefined
-    return this.#template
+  /** The pieces of its requests from this origin. */
+  prepare(wire: Wire, origin: Origin): void {
+    if (origin === this.#origin) return
+    const { routes } = this.#routeSet.length > 0 ? this.routing : NO_ROUTING
+    const { compact } = this.form
+    const start = upToFrom(this.localUri, this.#context.outgoing.maxForwards, routes, compact)
+    this.#upToFrom = routes.length > 0 ? joined(start) : things.of(start)
+    this.#beforeCseq = things.of(beforeCseq(this.contactOn(wire), compact))
+    this.#origin = origin
+  }
+
+  get requestUri(): string {
+    const uri = this.#routeSet.length > 0 ? this.routing.requestUri : this.#remoteTarget
+    return this.#isPlain && uri === this.#remoteTarget ? uri : writtenUri(uri)
+  }
+
+  get upToFrom(): string {
+    return this.#upToFrom
+  }
+
+  get afterFrom(): string {
+    return this.#isPlain ? this.text : toWire(this.text)
+  }
+
+  get beforeCseq(): string {
+    return this.#beforeCseq
+  }
+
+  get compact(): boolean {
+    return this.form.compact
+  }
+
+  #findPlain(): boolean {
+    return isAscii(this.text) && writtenUri(this.#remoteTarget) === this.#remoteTarget
   }
 
   /** Whether a new connection may be opened in place of one that is gone: to a proxy, or to a phone that is not behind NAT. */
@@ -320,36 +313,53 @@ export class SipDialog implements Dialog, Filed {
   }
 }
 
-class DialogRequest implements Draft {
+class DialogRequest implements Draft, HeadPieces {
   readonly method: string
   readonly #dialog: SipDialog
   readonly #cseq: number
   readonly #content: RequestContent
-  #template: RequestTemplate | undefined = undefined
+  // What may change before it is written again.
+  requestUri = ''
+  upToFrom = ''
+  beforeCseq = ''
+  #origin: Origin | undefined = undefined
 
   constructor(dialog: SipDialog, method: string, cseq: number, content: RequestContent) {
     this.#dialog = dialog
-    this.method = method
+    this.method = checkedMethod(method)
     this.#cseq = cseq
     this.#content = content
   }
 
+  get origin(): Origin {
+    if (!this.#origin) throw new Error(`no ${this.method} was written`)
+    return this.#origin
+  }
+
+  get afterFrom(): string {
+    return this.#dialog.afterFrom
+  }
+
+  get compact(): boolean {
+    return this.#dialog.compact
+  }
+
   write(wire: Wire, origin: Origin, branch: string): string {
-    this.#template = this.#dialog.template(this.method, wire, origin)
+    const dialog = this.#dialog
+    dialog.prepare(wire, origin)
+    this.#origin = origin
+    this.requestUri = dialog.requestUri
+    this.upToFrom = dialog.upToFrom
+    this.beforeCseq = dialog.beforeCseq
     return this.rewrite(branch)
   }
 
   rewrite(branch: string): string {
-    if (!this.#template) throw new Error(`no ${this.method} was written`)
-    return this.#template.write(branch, this.#cseq, this.#content)
+    return writePieces(this, branch, this.#cseq, this.#content)
   }
 }
 
 /** A Contact with the port the connection came from names the connection, not a port that anybody listens on. */
 function listens(contact: SipUri, remote: Address): boolean {
   return contact.port !== remote.port
-}
-
-function dialogId(callId: string, localTag: string, remoteTag: string): string {
-  return `${callId};${localTag};${remoteTag}`
 }

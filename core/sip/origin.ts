@@ -1,8 +1,10 @@
 /** What our Via says: where a request of ours comes from, and its answer goes. One object for all requests it is the same for. */
+import { joined } from '../text.ts'
 import type { OwnAddress } from './addressing.ts'
 import type { AnsweredVia } from './answered-vias.ts'
 import type { Protocol } from './contract.ts'
 import { toWire } from './grammar.ts'
+import { writtenName } from './headers.ts'
 import { DEFAULT_PORT } from './transport.ts'
 import { type ViaParts, viaBeforeBranch } from './via.ts'
 
@@ -10,8 +12,9 @@ export class Origin {
   readonly own: OwnAddress
   readonly protocol: Protocol
   readonly rport: boolean
-  /** The value of Via up to the branch, as it goes on the wire. */
-  readonly beforeBranch: string
+  /** What comes between the URI of a request and its branch, as it goes on the wire; the second with short names. */
+  readonly #afterUri: string
+  readonly #afterUriCompact: string
   readonly #host: string
   readonly #port: number
 
@@ -19,9 +22,15 @@ export class Origin {
     this.own = own
     this.protocol = protocol
     this.rport = rport
-    this.beforeBranch = toWire(viaBeforeBranch(this.via))
+    const via = toWire(viaBeforeBranch(this.via))
+    this.#afterUri = joined(` SIP/2.0\r\n${writtenName('Via', false)}: ${via}`)
+    this.#afterUriCompact = joined(` SIP/2.0\r\n${writtenName('Via', true)}: ${via}`)
     this.#host = own.host.toLowerCase()
     this.#port = own.port
+  }
+
+  afterUri(compact: boolean): string {
+    return compact ? this.#afterUriCompact : this.#afterUri
   }
 
   get via(): ViaParts {

@@ -32,11 +32,21 @@ function headerName(name: string, compact: boolean): string {
 
 /** A value as it goes on the wire: in one line, one character per byte. */
 export function wireValue(value: string): string {
+  return isPlain(value) ? value : toWire(value.replace(UNSAFE, ' '))
+}
+
+/** Whether a value goes on the wire as it is. */
+export function isPlain(value: string): boolean {
   for (let at = 0; at < value.length; at++) {
     const code = value.charCodeAt(at)
-    if (code > 0x7e || code === 0x0d || code === 0x0a || code === 0) return toWire(value.replace(UNSAFE, ' '))
+    if (code > 0x7e || code === 0x0d || code === 0x0a || code === 0) return false
   }
-  return value
+  return true
+}
+
+/** A value within one line, in characters. */
+export function oneLine(value: string): string {
+  return isPlain(value) ? value : value.replace(UNSAFE, ' ')
 }
 
 const UNSAFE = /[\r\n\0]/g

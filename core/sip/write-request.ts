@@ -1,16 +1,13 @@
-/** Writing requests: strings with one character per byte. Those of a dialog have most of their header block prepared. */
-
-import { detached } from '../text.ts'
+/** Writing requests: strings with one character per byte. */
 import type { RequestContent } from './contract.ts'
 import { isToken } from './grammar.ts'
 import { writtenName } from './headers.ts'
 import type { Origin } from './origin.ts'
 import { headerBlock, headerLine, wireValue, writtenBody } from './serialize.ts'
 
-/** What is the same in all requests of a dialog. */
-export interface TemplateParts {
+export interface RequestParts {
   readonly method: string
-  /** Where they come from. */
+  /** Where it comes from. */
   readonly origin: Origin
   readonly requestUri: string
   readonly maxForwards: number
@@ -22,65 +19,85 @@ export interface TemplateParts {
   /** Values of Route, topmost first. */
   readonly routes?: readonly string[]
   readonly compact?: boolean
-}
-
-export interface RequestParts extends TemplateParts {
   readonly branch: string
   readonly cseq: number
   readonly content: RequestContent
 }
 
-export function writeRequest(parts: RequestParts): string {
-  return new RequestTemplate(parts).write(parts.branch, parts.cseq, parts.content)
+/** The header block of a request, but for its branch and its CSeq, in pieces as they go on the wire. */
+export interface HeadPieces {
+  readonly method: string
+  readonly requestUri: string
+  readonly origin: Origin
+  /** From the end of the Via to that of From, or to its tag. */
+  readonly upToFrom: string
+  /** To the end of Call-ID, with the CRLF. */
+  readonly afterFrom: string
+  /** Contact, if there is one, and what comes before the number of CSeq. */
+  readonly beforeCseq: string
+  readonly compact: boolean
 }
 
-/** Requests of one dialog: what is the same in all of them is written once. */
-export class RequestTemplate {
-  readonly method: string
-  readonly origin: Origin
-  readonly #compact: boolean
-  readonly #beforeOrigin: string
-  readonly #beforeCseq: string
+export function writeRequest(parts: RequestParts): string {
+  const { compact = false } = parts
+  return writePieces(
+    {
+      method: checkedMethod(parts.method),
+      requestUri: writtenUri(parts.requestUri),
+      origin: parts.origin,
+      upToFrom: upToFrom(parts.from, parts.maxForwards, parts.routes ?? [], compact),
+      afterFrom: `\r\n${headerLine('To', parts.to, compact)}${headerLine('Call-ID', parts.callId, compact)}`,
+      beforeCseq: beforeCseq(parts.contact, compact),
+      compact,
+    },
+    parts.branch,
+    parts.cseq,
+    parts.content,
+  )
+}
 
-  constructor(parts: TemplateParts) {
-    const { method, compact = false, routes = [] } = parts
-    if (!isToken(method)) throw new Error(`'${method}' is no method`)
-    this.method = method
-    this.origin = parts.origin
-    this.#compact = compact
-    const requestUri = wireValue(parts.requestUri).replaceAll(' ', '%20')
-    this.#beforeOrigin = detached(`${method} ${requestUri} SIP/2.0\r\n${writtenName('Via', compact)}: `)
-    const lines = [`\r\nMax-Forwards: ${parts.maxForwards}\r\n`]
-    for (const route of routes) lines.push(headerLine('Route', route, compact))
-    lines.push(
-      headerLine('From', parts.from, compact),
-      headerLine('To', parts.to, compact),
-      headerLine('Call-ID', parts.callId, compact),
-      parts.contact === undefined ? '' : headerLine('Contact', parts.contact, compact),
-      'CSeq: ',
-    )
-    this.#beforeCseq = detached(lines.join(''))
-  }
+/** `branch` is a token. */
+export function writePieces(head: HeadPieces, branch: string, cseq: number, content: RequestContent): string {
+  const { method, compact } = head
+  told(method)
+  return (
+    `${lastBeforeUri}${head.requestUri}${head.origin.afterUri(compact)}${branch}${head.upToFrom}${head.afterFrom}` +
+    `${head.beforeCseq}${cseq}${lastAfterCseq}` +
+    (content.written ? content.written(compact) : headerBlock(content.headers, compact)) +
+    (content.body?.written?.(compact) ?? writtenBody(content.body?.contentType, content.body?.content, compact))
+  )
+}
 
-  /** `branch` is a token. */
-  write(branch: string, cseq: number, content: RequestContent): string {
-    const compact = this.#compact
-    return (
-      `${this.#beforeOrigin}${this.origin.beforeBranch}${branch}${this.#beforeCseq}${cseq}${afterCseq(this.method)}` +
-      (content.written ? content.written(compact) : headerBlock(content.headers, compact)) +
-      (content.body?.written?.(compact) ?? writtenBody(content.body?.contentType, content.body?.content, compact))
-    )
-  }
+export function writtenUri(uri: string): string {
+  return wireValue(uri).replaceAll(' ', '%20')
+}
+
+/** Throws where it is none. */
+export function checkedMethod(method: string): string {
+  if (!isToken(method)) throw new Error(`'${method}' is no method`)
+  return method
+}
+
+/** HeadPieces.upToFrom. */
+export function upToFrom(from: string, maxForwards: number, routes: readonly string[], compact: boolean): string {
+  let lines = `\r\nMax-Forwards: ${maxForwards}\r\n`
+  for (const route of routes) lines += headerLine('Route', route, compact)
+  return `${lines}${writtenName('From', compact)}: ${wireValue(from)}`
+}
+
+/** HeadPieces.beforeCseq. */
+export function beforeCseq(contact: string | undefined, compact: boolean): string {
+  return contact === undefined ? 'CSeq: ' : `${headerLine('Contact', contact, compact)}CSeq: `
 }
 
 let lastMethod = ''
+let lastBeforeUri = ''
 let lastAfterCseq = ''
 
 /** Nearly all are of one method. */
-function afterCseq(method: string): string {
-  if (method !== lastMethod) {
-    lastMethod = method
-    lastAfterCseq = ` ${method}\r\n`
-  }
-  return lastAfterCseq
+function told(method: string): void {
+  if (method === lastMethod) return
+  lastMethod = method
+  lastBeforeUri = `${method} `
+  lastAfterCseq = ` ${method}\r\n`
 }

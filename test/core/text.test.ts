@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import * as fc from 'fast-check'
-import { detached, hashOf, SharedTexts } from '../../core/text.ts'
+import { detached, hashOf, joined, SharedTexts } from '../../core/text.ts'
 import { heapInUse } from '../support/garbage.ts'
 
 describe('texts that are kept', () => {
