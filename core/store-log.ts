@@ -66,20 +66,20 @@ async function carry(database: Database, inTurn: InTurn): Promise<void> {
   // An SQLite that does not know the word carries then, too.
   if ((await database.checkpoint('NOOP')).pages <= LONG) return
   let { pages } = await database.checkpoint('PASSIVE')
-  for (let tries = 0; tries < TRIES && pages > LONG; tries++) pages = await carryRest(database, inTurn, pages)
+  // Another process that writes all the time is kept out, too. Once, as somebody may read from the log for hours.
+  if (pages > TOO_LONG) await inTurn(() => database.checkpoint('RESTART'))
+  else for (let tries = 0; tries < TRIES && pages > LONG; tries++) pages = await carryRest(database, inTurn)
 }
 
 /** Resolves with the pages of the log; with 0 where the next transaction begins it anew. */
-async function carryRest(database: Database, inTurn: InTurn, pages: number): Promise<number> {
-  const must = pages > TOO_LONG
+async function carryRest(database: Database, inTurn: InTurn): Promise<number> {
   const { carrying, anew } = await inTurn(async () => {
-    // Another process that writes all the time is kept out, too, where it must be.
-    const log = database.checkpoint(must ? 'RESTART' : 'PASSIVE')
+    const log = database.checkpoint('PASSIVE')
     const all = log.then(
       ({ left }) => left === 0,
       () => false,
     )
-    return { carrying: log, anew: await (must ? all : Promise.race([all, pause(WAIT)])) }
+    return { carrying: log, anew: await Promise.race([all, pause(WAIT)]) }
   })
   return anew === true ? 0 : (await carrying).pages
 }

@@ -21,8 +21,8 @@ export type { ColumnType, RowOf, Store, Table, TableDefinition } from './store-c
 
 /** Milliseconds that SQLite waits for another process to finish its transaction. */
 const BUSY = 2000
-/** Milliseconds that it waits for that while nobody else may write. */
-const LOG_BUSY = 100
+/** Milliseconds that it waits for each of those who read and write the log, while nobody else may write. */
+const LOG_BUSY = 20
 /** What the log keeps of the disk when a burst is over. */
 const LOG_BYTES = 64 * 2 ** 20
 /** Openings at the same moment, of a file that is not there yet, get in each other's way. */

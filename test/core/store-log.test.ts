@@ -154,6 +154,19 @@ describe('store log', () => {
       expect(asked).to.deep.equal(['NOOP', 'PASSIVE', 'RESTART'])
     })
 
+    it('asks once for all of that where somebody else reads from it, and again after as many rows', async () => {
+      const log = begin()
+      const long = { pages: 40_000, left: 10 }
+      answers = [long, long, long, long, long, long]
+      log.grown(database)
+      await log.settled()
+      expect(asked).to.deep.equal(['NOOP', 'PASSIVE', 'RESTART'])
+      written = 4000
+      log.grown(database)
+      await log.settled()
+      expect(asked.slice(3)).to.deep.equal(['NOOP', 'PASSIVE', 'RESTART'])
+    })
+
     it('does nothing where the disk refuses, and is asked again after as many rows', async () => {
       const log = begin()
       const long = { pages: 9000, left: 9000 }
