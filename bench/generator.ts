@@ -1,6 +1,6 @@
 /** The load generator: a process of its own that takes orders from its parent and answers each with what came of it. */
 import { challengeAll, changeAll, churn, drained, fanOut, paced, pause, subscribeAll, unsubscribeAll } from './loads.ts'
-import { idle, mixed } from './mixed.ts'
+import { idle, mixed, newTurns } from './mixed.ts'
 import { Office } from './office.ts'
 import type { Asked, Order, Outcome, Reply } from './orders.ts'
 import { killUnderLoad, type Recovery, recover } from './outage.ts'
@@ -13,6 +13,7 @@ const SETTLED = 1000
 const MOST_RESTORING = 60_000
 
 let office: Office | undefined
+let turns = newTurns()
 let restarted = 0
 let killed = 0
 
@@ -28,6 +29,7 @@ async function run({ order, pids }: Asked): Promise<Outcome> {
   if (order.do === 'open') {
     office?.close()
     office = await Office.open(order.office)
+    turns = newTurns()
   }
   if (!office) throw new Error('no office was opened')
   const repeats = office.repeats.ours + office.repeats.theirs
@@ -98,7 +100,7 @@ async function obey(at: Office, order: Order): Promise<Done> {
     case 'restored':
       return { lasts: [await restored(at)] }
     case 'mixed': {
-      const changes = await mixed(at, order.seconds, order.rates)
+      const changes = await mixed(at, order.seconds, order.rates, turns)
       if (!(await idle(at, MOST_RESTORING))) at.faults.unanswered++
       return { changes }
     }

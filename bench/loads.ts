@@ -91,19 +91,24 @@ export async function paced(office: Office, seconds: number, rate: number, patie
   return changes
 }
 
+/** Whose turn it is; kept from one load to the next, so that all have theirs. */
+export interface Turn {
+  next: number
+}
+
 /** Called again and again with the milliseconds that have passed, does what is due by then, to each in turn. */
 export function pacer<Each>(
   rate: number,
   all: readonly Each[],
   ready: (each: Each) => boolean,
   act: (each: Each, due: number) => void,
+  turn: Turn = { next: 0 },
 ): (elapsed: number) => void {
   let scheduled = 0
-  let turn = 0
   return (elapsed) => {
     for (; scheduled < (elapsed / 1000) * rate; scheduled++) {
       for (let tries = 0; tries < all.length; tries++) {
-        const each = all[turn++ % all.length]
+        const each = all[turn.next++ % all.length]
         if (each === undefined || !ready(each)) continue
         act(each, (scheduled / rate) * 1000)
         break

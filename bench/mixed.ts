@@ -1,6 +1,6 @@
 /** Everything at once, each at its own rate: changes, refreshes, and subscriptions that come and go. */
 import type { Lamp, Watcher } from './lamps.ts'
-import { pacer, pause } from './loads.ts'
+import { pacer, pause, type Turn } from './loads.ts'
 import type { Office } from './office.ts'
 
 /** A second, each. */
@@ -11,22 +11,30 @@ export interface Rates {
   readonly departures: number
 }
 
+/** Whose turn it is to change, refresh, arrive and leave. */
+export type Turns = Readonly<Record<keyof Rates, Turn>>
+
+export function newTurns(): Turns {
+  return { changes: { next: 0 }, refreshes: { next: 0 }, arrivals: { next: 0 }, departures: { next: 0 } }
+}
+
 /** What a subscription is granted at first; a refresh asks for more. */
 export const FIRST_EXPIRES = 1800
 
 /** Whoever has something under way is passed over. Resolves with the number of changes, when time is over. */
-export async function mixed(office: Office, seconds: number, rates: Rates): Promise<number> {
+export async function mixed(office: Office, seconds: number, rates: Rates, turns: Turns): Promise<number> {
   const { lamps, watchers } = office
   const start = performance.now()
   let changes = 0
+  const change = (lamp: Lamp, due: number): void => {
+    changes++
+    office.change(lamp, start + due)
+  }
   const steps = [
-    pacer(rates.changes, lamps, isFree, (lamp, due) => {
-      changes++
-      office.change(lamp, start + due)
-    }),
-    pacer(rates.refreshes, watchers, isSubscribed, (watcher) => office.subscribe(watcher, ignore)),
-    pacer(rates.arrivals, watchers, isAbsent, (watcher) => office.subscribe(watcher, ignore, FIRST_EXPIRES)),
-    pacer(rates.departures, watchers, isSubscribed, (watcher) => office.unsubscribe(watcher, ignore)),
+    pacer(rates.changes, lamps, isFree, change, turns.changes),
+    pacer(rates.refreshes, watchers, isSubscribed, (one) => office.subscribe(one, ignore), turns.refreshes),
+    pacer(rates.arrivals, watchers, isAbsent, (one) => office.subscribe(one, ignore, FIRST_EXPIRES), turns.arrivals),
+    pacer(rates.departures, watchers, isSubscribed, (one) => office.unsubscribe(one, ignore), turns.departures),
   ]
   for (let elapsed = 0; elapsed < seconds * 1000; elapsed = performance.now() - start) {
     for (const step of steps) step(elapsed)

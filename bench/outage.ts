@@ -1,7 +1,7 @@
 /** A server that is killed under load, and what it still knows when it was started anew. */
 import type { Lamp } from './lamps.ts'
 import { changeAll, drained, pause, subscribeAll } from './loads.ts'
-import { FIRST_EXPIRES, isIdle, mixed, type Rates } from './mixed.ts'
+import { FIRST_EXPIRES, isIdle, mixed, newTurns, type Rates } from './mixed.ts'
 import type { Office } from './office.ts'
 
 export interface Recovery {
@@ -25,7 +25,7 @@ const PATIENCE = 60_000
 
 /** Resolves with the moment of the kill, by performance.now(). */
 export async function killUnderLoad(office: Office, seconds: number, rates: Rates, pid: number): Promise<number> {
-  await mixed(office, seconds * (0.5 + Math.random() / 2), rates)
+  await mixed(office, seconds * (0.5 + Math.random() / 2), rates, newTurns())
   process.kill(pid, 'SIGKILL')
   const killed = performance.now()
   await pause(DRAINED)

@@ -68,7 +68,8 @@ export async function soak(
     const slices = Math.max(FEWEST_SLICES, Math.ceil((minutes * 60) / SLICE))
     const memory: number[] = []
     let [notifies, cpu] = [0, 0]
-    for (let slice = 0; slice < slices; slice++) {
+    // What went wrong once makes all that comes later worthless.
+    for (let slice = 0; slice < slices && report.failures.length === 0; slice++) {
       const outcome = await ask({ do: 'mixed', seconds: (minutes * 60) / slices, rates })
       memory.push(outcome.memory[1])
       notifies += outcome.operations
