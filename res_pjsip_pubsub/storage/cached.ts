@@ -97,8 +97,6 @@ export class CachedStorage implements SubscriptionStorage {
       most: this.#settings.settings().fetch_rows,
       add: { local_cseq: BLOCK, version: BLOCK },
     })
-    // Whoever asks for something at once after a start is not to wait for his numbers.
-    await this.#store.durable()
     return unreadable
   }
 

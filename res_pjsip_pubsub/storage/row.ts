@@ -306,7 +306,7 @@ function isDialogRecord(read: unknown): read is DialogRecord {
   )
 }
 
-function isText(value: unknown): value is string {
+export function isText(value: unknown): value is string {
   return typeof value === 'string'
 }
 

@@ -1,32 +1,5 @@
 /** Of a stored subscription, what it is made of again after a start. */
-import type { Row } from './row.ts'
-
-export interface StoredRow
-  extends Pick<
-    Row,
-    | 'dialog_id'
-    | 'local_cseq'
-    | 'version'
-    | 'expires_ms'
-    | 'event'
-    | 'event_id'
-    | 'presentity_uri'
-    | 'resource'
-    | 'endpoint'
-    | 'content_type'
-    | 'watcher'
-    | 'contact_key'
-    | 'user_agent'
-    | 'callid'
-    | 'to_tag'
-    | 'from_tag'
-    | 'contact'
-    | 'remote_cseq'
-    | 'dialog'
-  > {
-  /** The highest CSeq that the row on disk covers, where it covers more than `local_cseq` says. */
-  readonly reserved?: number
-}
+import { isText, type Row } from './row.ts'
 
 /** The first of them is the key. */
 export const STORED_COLUMNS = [
@@ -49,7 +22,12 @@ export const STORED_COLUMNS = [
   'contact',
   'remote_cseq',
   'dialog',
-] as const satisfies readonly (keyof StoredRow)[]
+] as const satisfies readonly (keyof Row)[]
+
+export interface StoredRow extends Pick<Row, (typeof STORED_COLUMNS)[number]> {
+  /** The highest CSeq that the row on disk covers, where it covers more than `local_cseq` says. */
+  readonly reserved?: number
+}
 
 /**
  * Undefined where it cannot be read: the file may have been written by anybody. `cells` in the order of STORED_COLUMNS;
@@ -104,10 +82,6 @@ export function readStoredRow(cells: readonly unknown[], above: number): StoredR
     dialog,
     reserved: local_cseq + above,
   }
-}
-
-function isText(cell: unknown): cell is string {
-  return typeof cell === 'string'
 }
 
 function isCount(cell: unknown): cell is number {
