@@ -14,15 +14,16 @@ describe('texts that are kept', () => {
     )
   })
 
-  it('do not keep the message they were cut from', () => {
+  it('do not keep the message they were cut from, one cut or several put together', () => {
     const before = heapInUse()
     const kept: string[] = []
-    for (let at = 0; at < 200; at++) {
+    for (let at = 0; at < 300; at++) {
       const message = Buffer.alloc(20_000, String.fromCharCode(65 + (at % 26))).toString('latin1')
-      kept.push(detached(message.slice(100, 120)))
+      kept.push(detached(message.slice(100, 113 + (at % 100))))
+      kept.push(joined(`${message.slice(1000, 1040)};tag=${message.slice(2000, 2013 + (at % 50))}`))
     }
     expect(heapInUse() - before).to.be.lessThan(1_000_000)
-    expect(kept).to.have.length(200)
+    expect(kept).to.have.length(600)
   })
 
   it('are kept as they are where they were cut from nothing, and found again', () => {
