@@ -52,7 +52,11 @@ export class AriProxy {
   }
 
   reset(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy()
+    // Node never closes a socket that is reset after it was ended, and then the process cannot end.
+    for (const socket of this.#sockets) {
+      if (socket.writableEnded) socket.destroy()
+      else socket.resetAndDestroy()
+    }
   }
 
   async close(): Promise<void> {
