@@ -34,12 +34,11 @@ export class SharedTexts {
     this.#places = Array.from({ length: places }, () => '')
   }
 
-  /** `isWhole`: it was cut from nothing, as what was read from a store, and need not be copied. */
-  of(text: string, isWhole = false): string {
+  of(text: string): string {
     const place = hashOf(text) & this.#mask
     const known = this.#places[place]
     if (known === text) return known
-    const kept = isWhole ? text : detached(text)
+    const kept = detached(text)
     this.#places[place] = kept
     return kept
   }

@@ -1,7 +1,7 @@
 /** What a NOTIFY says (RFC 6665 4.2.2). */
 import type { HeaderLine, RequestBody, RequestContent } from '../core/sip/contract.ts'
 import { PreparedHeaders } from '../core/sip/prepared-headers.ts'
-import { detached } from '../core/text.ts'
+import { joined } from '../core/text.ts'
 import type { SentBody } from './bodies.ts'
 import type { TerminationReason } from './contract.ts'
 
@@ -112,7 +112,7 @@ function active(seconds: number): string {
   const place = seconds % REMEMBERED
   const known = activeTexts[place]
   if (known && activeSeconds[place] === seconds) return known
-  const text = detached(line(`active;expires=${seconds}`))
+  const text = joined(line(`active;expires=${seconds}`))
   activeSeconds[place] = seconds
   activeTexts[place] = text
   return text

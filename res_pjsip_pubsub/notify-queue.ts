@@ -34,8 +34,8 @@ interface PaceSettings {
 /** How long one slice may last, in milliseconds. */
 const SLICE = 3
 /**
- * Turns in a slice, at most. Between two slices Node reads up to 32 datagrams of a socket: whoever sends more than that
- * drowns in the answers, and what the kernel then drops of them is sent again.
+ * Turns in a slice, at most. Between two slices no more than 32 datagrams of a socket may be read: whoever sends more than
+ * that drowns in the answers, and what the kernel then drops of them is sent again.
  */
 const MOST_TURNS = 24
 /** Turns between two looks at the clock. */

@@ -181,7 +181,6 @@ export class Restorer {
         dialog,
         expires: row.expires_ms,
         version: row.version,
-        isStored: true,
       },
       services,
     )

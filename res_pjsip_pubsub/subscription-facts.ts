@@ -28,8 +28,6 @@ interface LastingFacts {
   readonly dialog: Dialog
   /** It is for a resource list; contentType is that of the resources. */
   readonly list?: ListFacts | undefined
-  /** Its texts were read from the store, and cut from no message. */
-  readonly isStored?: boolean
 }
 
 export interface SubscriptionFacts extends LastingFacts {
@@ -40,7 +38,7 @@ export interface SubscriptionFacts extends LastingFacts {
   readonly version: number
 }
 
-export abstract class LastingSubscription extends Timed implements Omit<LastingFacts, 'isStored'> {
+export abstract class LastingSubscription extends Timed implements LastingFacts {
   readonly #number: number
   readonly event: string
   readonly eventId: string
@@ -68,15 +66,14 @@ export abstract class LastingSubscription extends Timed implements Omit<LastingF
   constructor(facts: LastingFacts, number: number) {
     super()
     this.#number = number
-    const { isStored } = facts
-    this.event = things.of(facts.event, isStored)
-    this.eventId = things.of(facts.eventId, isStored)
-    this.resource = things.of(facts.resource, isStored)
-    this.watcher = phones.of(facts.watcher, isStored)
-    this.userAgent = things.of(facts.userAgent, isStored)
-    this.contentType = things.of(facts.contentType, isStored)
-    this.localUri = things.of(facts.localUri, isStored)
-    this.contactKey = phones.of(facts.contactKey, isStored)
+    this.event = things.of(facts.event)
+    this.eventId = things.of(facts.eventId)
+    this.resource = things.of(facts.resource)
+    this.watcher = phones.of(facts.watcher)
+    this.userAgent = things.of(facts.userAgent)
+    this.contentType = things.of(facts.contentType)
+    this.localUri = things.of(facts.localUri)
+    this.contactKey = phones.of(facts.contactKey)
     this.dialog = facts.dialog
     this.list = facts.list
   }

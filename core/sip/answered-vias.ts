@@ -21,7 +21,7 @@ const BEFORE_BRANCH = ';branch='
 interface Form {
   readonly before: string
   readonly after: string
-  readonly via: Via
+  readonly via: Omit<AnsweredVia, 'branch'>
 }
 
 /** What is looked at of the Via of an answer. */
@@ -66,7 +66,7 @@ function formOf(line: string, via: Via): Form | undefined {
     return undefined
   const after = line.slice(at + branch.length)
   if (after !== '' && !after.startsWith(';')) return undefined
-  const { protocol, host, port, asksRport, saysReceived } = via
-  const kept = { protocol: detached(protocol), host: detached(host), port, asksRport, saysReceived }
-  return { before: detached(line.slice(0, at)), after: detached(after), via: { ...kept, branch: '', text: '' } }
+  const { protocol, host, port } = via
+  const kept = { protocol: detached(protocol), host: detached(host), port }
+  return { before: detached(line.slice(0, at)), after: detached(after), via: kept }
 }

@@ -243,7 +243,6 @@ export interface Sip {
   advertise(lines: () => readonly HeaderLine[]): Undo
   /** Makes the dialog of a request that will be answered 2xx (RFC 3261 12.1.1) and enters it in the table. Throws if the request has no usable Contact. */
   createDialog(tx: ServerTransaction, settings: DialogSettings): Dialog
-  /** The dialog of a record whose texts were read from a store: they are kept as they are, with whatever they were cut from. */
   restoreDialog(record: DialogRecord): Dialog
   findDialog(request: SipRequest): Dialog | undefined
   /** By its id. */

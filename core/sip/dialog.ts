@@ -84,16 +84,15 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
   #origin: Origin | undefined = undefined
   #disposed = false
 
-  /** `isStored`: its texts were cut from no message. */
-  constructor(context: DialogContext, record: DialogRecord, isStored: boolean) {
+  constructor(context: DialogContext, record: DialogRecord) {
     super(record, formOf(context.outgoing.compact))
     this.#context = context
-    this.localUri = things.of(record.localUri, isStored)
+    this.localUri = things.of(record.localUri)
     this.#routeSet = record.routeSet.length === 0 ? NO_ROUTES : record.routeSet.map(detached)
     this.#secure = record.secure
     this.#followFlow = record.followFlow
     this.#contact = record.contact
-    this.#remoteTarget = phones.of(record.remoteTarget, isStored)
+    this.#remoteTarget = phones.of(record.remoteTarget)
     this.#localCseq = record.localCseq
     this.#remoteCseq = record.remoteCseq
     const { transport, protocol, remote } = record

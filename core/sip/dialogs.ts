@@ -46,18 +46,14 @@ export class Dialogs {
       followFlow,
       contact: own,
     }
-    const dialog = this.#enter(record, false)
+    const dialog = this.restore(record)
     dialog.take(wire)
     return dialog
   }
 
   /** A dialog that is there already is replaced: the newer record knows better. */
   restore(record: DialogRecord): SipDialog {
-    return this.#enter(record, true)
-  }
-
-  #enter(record: DialogRecord, isStored: boolean): SipDialog {
-    const dialog = new SipDialog(this.#context, record, isStored)
+    const dialog = new SipDialog(this.#context, record)
     this.#table.set(dialog)
     return dialog
   }

@@ -3,7 +3,7 @@
  * so nothing a peer said can begin a header of its own. Content-Length is always written, last. What comes out is a
  * string with one character per byte.
  */
-import { detached } from '../text.ts'
+import { joined } from '../text.ts'
 import type { HeaderLine } from './contract.ts'
 import { isToken, toWire } from './grammar.ts'
 import { writtenName } from './headers.ts'
@@ -69,7 +69,7 @@ let lastStart = ''
 /** Content-Type, if it is said, and Content-Length up to the number. Most are as the one before. */
 export function bodyStart(contentType: string | undefined, compact: boolean): string {
   if (lastStart === '' || contentType !== lastType || compact !== lastCompact) {
-    lastStart = detached(writtenStart(contentType, compact))
+    lastStart = joined(writtenStart(contentType, compact))
     lastType = contentType
     lastCompact = compact
   }

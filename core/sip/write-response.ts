@@ -1,5 +1,5 @@
 /** Writing answers. What they repeat of the request is copied as it was received. */
-import { detached } from '../text.ts'
+import { joined } from '../text.ts'
 import type { Address, HeaderLine } from './contract.ts'
 import { splitList } from './grammar.ts'
 import { HEADER, writtenName } from './headers.ts'
@@ -109,7 +109,7 @@ function commonParts(parts: ResponseParts, compact: boolean): CommonParts {
   if (before && isSame(before, parts, compact)) {
     last = undefined
     const { statusLine, rest } = before.parts
-    const lasting = { statusLine, rest: detached(rest), shared: detached(statusLine + rest) }
+    const lasting = { statusLine, rest: joined(rest), shared: joined(statusLine + rest) }
     known[nextKnown] = { told: before.told, compact, parts: lasting }
     nextKnown = (nextKnown + 1) % MOST_KNOWN
     return lasting
