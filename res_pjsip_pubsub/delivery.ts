@@ -45,7 +45,7 @@ export interface Carrier<Message> {
   /** `resumeAt` changed: arm the timer. */
   paused(): void
   /** Nothing more will be sent: the final one was, or it makes no sense any more. */
-  over(why: string): void
+  drop(why: string): void
 }
 
 export class Delivery<Message> implements Turn {
@@ -175,7 +175,7 @@ export class Delivery<Message> implements Turn {
 
   #end(why: string): void {
     this.close()
-    this.#carrier.over(why)
+    this.#carrier.drop(why)
   }
 
   /** The only writer of the state. Nothing comes back from closed. */

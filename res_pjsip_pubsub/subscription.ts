@@ -225,11 +225,6 @@ export class NotifierSubscription
     this.#delivery.want(WANT.final)
   }
 
-  /** Ends it without a word to the watcher. */
-  drop(why: string): void {
-    this.over(why)
-  }
-
   /** The entity-tag of the state now, where there is one. */
   entityTag(): string | undefined {
     return this.#body()?.entityTag
@@ -316,7 +311,8 @@ export class NotifierSubscription
     this.#arm()
   }
 
-  over(why: string): void {
+  /** Ends it without a word to the watcher. */
+  drop(why: string): void {
     const silently = this.#phase !== 'ending'
     if (!this.#happen('drop')) return
     this.#stopWatching()
@@ -367,7 +363,7 @@ export class NotifierSubscription
   }
 
   flowLost(): void {
-    if (this.#services.compat() === 'asterisk') this.over('its connection is closed')
+    if (this.#services.compat() === 'asterisk') this.drop('its connection is closed')
   }
 
   /** Undefined where the watcher knows everything, or may not know it yet. */
