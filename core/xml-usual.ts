@@ -119,8 +119,11 @@ class UsualXml {
       if (!node || !this.#endTag(from, length)) return undefined
     }
     this.#home = home
-    this.#prefixes.length = declared
-    this.#namespaces.length = declared
+    // V8 has no fast way to set the length of an array.
+    if (this.#prefixes.length > declared) {
+      this.#prefixes.length = declared
+      this.#namespaces.length = declared
+    }
     return node
   }
 

@@ -97,12 +97,13 @@ export class WatcherBodies {
     return subscription.sharing
   }
 
-  #kept(sharing: Sharing, of: EventPackage<unknown>, epoch: object): KeptSharing {
-    const known = this.#shared.get(sharing.key)
+  #kept({ generator, hasParts, key }: Sharing, of: EventPackage<unknown>, epoch: object): KeptSharing {
+    const known = this.#shared.get(key)
     if (known?.of === of) return known
     if (this.#shared.size >= MOST_SHARED) this.#shared.clear()
-    const kept = { ...sharing, of, epoch }
-    this.#shared.set(kept.key, kept)
+    // Spread, each would have a shape of its own to V8, and be looked through anew at each NOTIFY.
+    const kept = { generator, hasParts, key, of, epoch }
+    this.#shared.set(key, kept)
     return kept
   }
 
