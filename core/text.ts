@@ -44,6 +44,12 @@ export class SharedTexts {
   }
 }
 
+/** One text of several, which no others make: all but the last go with their lengths. */
+export function keyOf(first: string, second: string, third?: string): string {
+  if (third === undefined) return `${first.length} ${first}${second}`
+  return `${first.length} ${second.length} ${first}${second}${third}`
+}
+
 /** As FNV-1a mixes characters into a number of 32 bits. `seed`: where others are not to choose what falls together. */
 export function hashOf(text: string, seed = 0): number {
   let number = seed ^ text.length

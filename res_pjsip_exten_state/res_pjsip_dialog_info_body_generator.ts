@@ -12,6 +12,7 @@ import { defineModule } from '../core/module.ts'
 import { parseUri, printHostPort, printUri } from '../core/sip/parse-uri.ts'
 import type { Party } from '../core/states/calls.ts'
 import { EXTENSION, type ExtensionState } from '../core/states/extension-state.ts'
+import { keyOf } from '../core/text.ts'
 import { cutForEscaping, element, printXml, XML_DECLARATION, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
 import {
@@ -64,6 +65,10 @@ function viewOf({ general }: Pick<Core, 'general'>, { settings }: Forced, { endp
   }
 }
 
+function viewKey({ asterisk, hide, single, earlyInUse }: View): string {
+  return `${asterisk} ${hide} ${single} ${earlyInUse}`
+}
+
 export function dialogInfo(
   core: Pick<Core, 'general'>,
   forced: Forced = NOTHING_FORCED,
@@ -71,7 +76,7 @@ export function dialogInfo(
   return {
     type: 'application/dialog-info+xml',
     kind: extensionStateKind,
-    share: (to) => JSON.stringify([viewOf(core, forced, to), to.resource, to.localUri]),
+    share: (to) => keyOf(viewKey(viewOf(core, forced, to)), to.localUri, to.resource),
     generate(state, to) {
       const view = viewOf(core, forced, to)
       const entity = view.asterisk ? cutForEscaping(to.localUri) : to.localUri

@@ -8,6 +8,7 @@ import type { Core } from '../core/core.ts'
 import { PIDF } from '../core/documents/pidf.ts'
 import { defineModule } from '../core/module.ts'
 import type { ExtensionState } from '../core/states/extension-state.ts'
+import { keyOf } from '../core/text.ts'
 import { cutForEscaping, element, printXml, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
 import { extensionStateKind } from './kind.ts'
@@ -37,9 +38,9 @@ export function pidf(
     type: 'application/pidf+xml',
     kind: extensionStateKind,
     share: ({ resource, localUri, remoteUri }) =>
-      JSON.stringify(
-        core.general.compat === 'asterisk' ? ['asterisk', resource, localUri, remoteUri] : ['rfc', resource, localUri],
-      ),
+      core.general.compat === 'asterisk'
+        ? `asterisk ${keyOf(localUri, remoteUri, resource)}`
+        : keyOf(localUri, resource),
     generate(state, to) {
       const document = core.general.compat === 'asterisk' ? asteriskForm(state, to) : rfcForm(state, to)
       if (state.published) addPublished(document, state.published)

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import type { Core } from '../core/core.ts'
 import { defineModule } from '../core/module.ts'
+import { keyOf } from '../core/text.ts'
 import { cutForEscaping, element, printXml, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
 import { extensionStateKind } from './kind.ts'
@@ -26,9 +27,9 @@ export function xpidf(core: Pick<Core, 'general'>, type: string): BodyGenerator<
     type,
     kind: extensionStateKind,
     share: ({ resource, localUri, remoteUri }) =>
-      JSON.stringify(
-        core.general.compat === 'asterisk' ? ['asterisk', resource, localUri, remoteUri] : [resource, localUri],
-      ),
+      core.general.compat === 'asterisk'
+        ? `asterisk ${keyOf(localUri, remoteUri, resource)}`
+        : keyOf(localUri, resource),
     generate(state, to) {
       const address = core.general.compat === 'asterisk' ? to.remoteUri : to.localUri
       if (core.general.compat === 'asterisk' && !state.published?.alone)

@@ -180,9 +180,11 @@ function expires({ request, endpoint }: Ask, notifier: NotifierServices): Refusa
 /** RFC 3261 12.1.1: a dialog needs one Contact it can be reached at. */
 function contact(ask: Ask): Refusal | undefined {
   const { request, tx, endpoint } = ask
-  const [only, ...more] = request.contacts
-  if (!only?.uri || more.length > 0) return refusal.badRequest(only ? 'Contact Must Be One SIP URI' : 'Missing Contact')
-  const instance = only.params.get('+sip.instance') ?? ''
+  const { contacts } = request
+  const only = contacts[0]
+  if (!only?.uri || contacts.length > 1)
+    return refusal.badRequest(only ? 'Contact Must Be One SIP URI' : 'Missing Contact')
+  const instance = only.param('+sip.instance') ?? ''
   // Behind different NATs two phones may have the same private address.
   const place = endpoint.rewrite_contact ? `@${tx.source.address}` : ''
   ask.contactKey = instance === '' ? `${only.uri.host}:${only.uri.port ?? ''}${place}` : instance

@@ -67,7 +67,8 @@ export class Dialogs {
   }
 }
 
-function withoutTag({ display, uriText, params, tag }: NameAddr): string {
-  if (params.size === (tag === undefined ? 0 : 1)) return printNameAddr({ display, uri: uriText })
-  return printNameAddr({ display, uri: uriText, params: [...params].filter(([name]) => name !== 'tag') })
+function withoutTag(address: NameAddr): string {
+  const { display, uriText, tag } = address
+  if (address.paramCount === (tag === undefined ? 0 : 1)) return printNameAddr({ display, uri: uriText })
+  return printNameAddr({ display, uri: uriText, params: [...address.params].filter(([name]) => name !== 'tag') })
 }

@@ -156,6 +156,11 @@ export function scannedParam(name: string): string | undefined {
   return undefined
 }
 
+/** How many parameters were scanned last. */
+export function scannedCount(): number {
+  return table ? table.size : spans
+}
+
 /** Notes the value, if there is one, that follows a name; the index of what follows, or -1 where it is malformed. */
 function scanValue(text: string, from: number): number {
   let next = from

@@ -114,7 +114,16 @@ function failure(why: string, status = 400, request?: ParsedRequest): ParseFailu
 }
 
 const NOTHING: readonly string[] = []
-const NO_ADDRESS: NameAddr = { display: '', uriText: '', uri: undefined, params: new Map(), tag: undefined, text: '' }
+const NO_ADDRESS: NameAddr = {
+  display: '',
+  uriText: '',
+  uri: undefined,
+  params: new Map(),
+  param: () => undefined,
+  paramCount: 0,
+  tag: undefined,
+  text: '',
+}
 const NO_CSEQ: Cseq = { number: -1, method: '' }
 
 class ParsedMessage {

@@ -8,6 +8,7 @@ import {
   parseDigits,
   parseParams,
   quote,
+  scannedCount,
   scannedParam,
   scanParams,
   skipSpace,
@@ -282,6 +283,14 @@ class ReadAddress implements NameAddr {
   get params(): ReadonlyMap<string, string> {
     this.#params ??= parseParams(this.text, this.#paramsAt) ?? NONE
     return this.#params
+  }
+
+  param(name: string): string | undefined {
+    return scanParams(this.text, this.#paramsAt) ? scannedParam(name) : undefined
+  }
+
+  get paramCount(): number {
+    return scanParams(this.text, this.#paramsAt) ? scannedCount() : 0
   }
 }
 

@@ -24,6 +24,10 @@ export interface NameAddr {
   readonly uri: SipUri | undefined
   /** Header parameters, names in lower case: tag, expires, q, +sip.instance … Quoted values are unquoted. */
   readonly params: ReadonlyMap<string, string>
+  /** One of them: no table of all is made for it. */
+  param(name: string): string | undefined
+  /** How many there are. */
+  readonly paramCount: number
   /** The `tag` parameter, if any. */
   readonly tag: string | undefined
   /** The whole value as it was written. */

@@ -33,7 +33,11 @@ export function supportedLists({ compat }: { readonly compat: 'rfc' | 'asterisk'
 
 /** Whether an option tag is in these headers. */
 export function hasTag(request: SipRequest, headers: readonly string[], tag: string): boolean {
-  return headers.some((name) => parseOptionTags(request.headers(name)).some((one) => one.toLowerCase() === tag))
+  for (const name of headers) {
+    if (request.header(name) === undefined) continue
+    if (parseOptionTags(request.headers(name)).some((one) => one.toLowerCase() === tag)) return true
+  }
+  return false
 }
 
 export interface KeptType {

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import * as fc from 'fast-check'
-import { detached, hashOf, joined, SharedTexts } from '../../core/text.ts'
+import { detached, hashOf, joined, keyOf, SharedTexts } from '../../core/text.ts'
 import { heapInUse } from '../support/garbage.ts'
 
 describe('texts that are kept', () => {
@@ -24,6 +24,18 @@ describe('texts that are kept', () => {
     }
     expect(heapInUse() - before).to.be.lessThan(1_000_000)
     expect(kept).to.have.length(600)
+  })
+
+  it('property: two or three become one that no others become', () => {
+    const text = fc.string({ unit: fc.constantFrom('1', '2', ' ', 'a'), maxLength: 4 })
+    const texts = fc.tuple(text, text, text)
+    fc.assert(
+      fc.property(texts, texts, (some, others) => {
+        const areSame = (count: number): boolean => some.slice(0, count).every((one, at) => one === others[at])
+        expect(keyOf(...some) === keyOf(...others)).to.equal(areSame(3))
+        expect(keyOf(some[0], some[1]) === keyOf(others[0], others[1])).to.equal(areSame(2))
+      }),
+    )
   })
 
   it('are found again', () => {

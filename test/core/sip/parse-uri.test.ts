@@ -179,6 +179,9 @@ describe('name-addr values', () => {
     expect(parsed).to.include({ display: 'Bob "the" Builder, \\o/', uriText: 'sip:bob@h;lr', tag: '1' })
     expect(parsed.uri?.params.get('lr')).to.equal('')
     expect(parsed.params.get('x')).to.equal('y z')
+    expect(parsed.param('x')).to.equal('y z')
+    expect(parsed.param('lr')).to.equal(undefined)
+    expect(parsed.paramCount).to.equal(parsed.params.size)
   })
 
   it('reads names without quotes, also beyond ASCII', () => {
