@@ -12,7 +12,7 @@ export interface DatagramAddon {
   open(
     place: Int32Array,
     v6: boolean,
-    wake: (count: number) => void,
+    wake: (from: number, to: number, microseconds: number) => void,
     numbers: Int32Array,
     incoming: Buffer,
     outgoing: Buffer,
@@ -29,7 +29,7 @@ export type NativePart =
   | { readonly kind: 'missing'; readonly why: string }
 
 /** Both halves agree on where in their shared memory things are. */
-const LAYOUT = 1
+const LAYOUT = 2
 
 let found: NativePart | undefined
 

@@ -25,11 +25,15 @@ const QUEUED = 0
 const FILLED = 1
 const SENT = 2
 const WAITING = 3
-const FAILED = 4
-const FAILURES = 5
+const TAKEN = 4
+const FAILED = 5
+const FAILURES = 6
 const INCOMING = FAILURES + 2 * BATCH
 const OUTGOING = INCOMING + BATCH * (1 + PLACE)
 const NUMBERS = OUTGOING + BATCH * (2 + PLACE)
+
+/** Datagrams between two looks at the clock: while code is cold, or with large documents, one may take a millisecond. */
+const STRIDE = 4
 
 /** Datagrams that wait while the kernel takes none; what comes then is refused. */
 const MOST_WAITING = 100_000
@@ -83,7 +87,7 @@ export class BatchedDatagrams<Flow extends Peer = UdpFlow> implements Datagrams<
     this.#incoming = Buffer.allocUnsafeSlow(BATCH * ROOM)
     this.#outgoing = Buffer.allocUnsafeSlow(QUEUE_ROOM)
     if (!addon.readAddress(at.address, at.port, isV6, this.#place)) throw systemError('EINVAL', at)
-    const wake = (count: number): void => this.#wake(count)
+    const wake = (from: number, to: number, microseconds: number): void => this.#wake(from, to, microseconds)
     const opened = addon.open(this.#place, isV6, wake, this.#numbers, this.#incoming, this.#outgoing)
     if (typeof opened === 'number') throw systemError(getSystemErrorName(opened), at)
     this.#socket = opened
@@ -121,13 +125,21 @@ export class BatchedDatagrams<Flow extends Peer = UdpFlow> implements Datagrams<
     this.#waiting = []
   }
 
-  /** The native part calls: datagrams have come, some could not be sent, or there is room in the queue again. */
-  #wake(count: number): void {
+  /**
+   * The native part calls: datagrams have come, some could not be sent, or there is room in the queue again. What cannot
+   * be handled in so many microseconds it gives again in the next turn of the event loop.
+   */
+  #wake(from: number, to: number, microseconds: number): void {
     this.#reportFailures()
     if (this.#waiting.length > 0) this.#refill()
     const handler = this.#handler
     if (!handler) return
-    for (let at = 0; at < count && !this.#isClosed; at++) {
+    const until = performance.now() + microseconds / 1000
+    for (let at = from; at < to && !this.#isClosed; at++) {
+      if (at > from && at % STRIDE === 0 && performance.now() > until) {
+        this.#numbers[TAKEN] = at
+        return
+      }
       const start = INCOMING + at * (1 + PLACE)
       const text = this.#incoming.toString('latin1', at * ROOM, at * ROOM + (this.#numbers[start] ?? 0))
       handler.received(text, this.#flowAt(this.#numbers, start + 1, handler))

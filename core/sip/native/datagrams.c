@@ -21,11 +21,11 @@
 #include <uv.h>
 
 /* The other half must know the same number. */
-#define LAYOUT 1
+#define LAYOUT 2
 
 /* Datagrams in one system call. */
 #define BATCH 32
-/* Nanoseconds after which no further batch is read before others get their turn of the event loop. */
+/* Nanoseconds after which others get their turn of the event loop, also in the middle of a batch. */
 #define LONGEST_TURN (5 * 1000 * 1000)
 /* No datagram is longer. */
 #define ROOM 65536
@@ -41,6 +41,7 @@ enum {
   FILLED, /* bytes of them */
   SENT, /* how many of them are sent, or failed, while others of them are not */
   WAITING, /* whether there are more that did not fit */
+  TAKEN, /* how many datagrams of a batch were handled: JavaScript leaves the rest for later where its time is over */
   FAILED, /* how many could not be sent since this was last read */
   FAILURES, /* of each of them: its place in the queue, errno */
   INCOMING = FAILURES + 2 * BATCH, /* of each datagram: length, address */
@@ -68,6 +69,11 @@ typedef struct {
   int family;
   /* Nothing is sent before the socket is writable again. */
   int blocked;
+  /* Of the batch that was read: how many, and how many of them were handled. */
+  int read;
+  int taken;
+  /* Whether there was a rest when the event loop went on. */
+  int resting;
   /* Handles of libuv that are open. */
   int handles;
   /* Who still needs this memory: the JavaScript object, and libuv. */
@@ -158,16 +164,19 @@ static int read_address(char *text, int family, int port, Name *name) {
 
 /* ---- calling JavaScript ---- */
 
-/* A batch is there, or something failed, or there is room in the queue again. */
-static void wake(Socket *socket, int count) {
+/* A batch is there, or something failed, or there is room in the queue again. Datagrams before `to` are handled, for so
+ * many microseconds. */
+static void wake(Socket *socket, int from, int to, int microseconds) {
   napi_env env = socket->env;
   napi_handle_scope scope;
   if (napi_open_handle_scope(env, &scope) != napi_ok) return;
-  napi_value receiver, function, argument;
+  napi_value receiver, function, arguments[3];
   napi_get_global(env, &receiver);
   napi_get_reference_value(env, socket->wake, &function);
-  napi_create_int32(env, count, &argument);
-  if (napi_make_callback(env, socket->context, receiver, function, 1, &argument, NULL) == napi_pending_exception) {
+  napi_create_int32(env, from, &arguments[0]);
+  napi_create_int32(env, to, &arguments[1]);
+  napi_create_int32(env, microseconds, &arguments[2]);
+  if (napi_make_callback(env, socket->context, receiver, function, 3, arguments, NULL) == napi_pending_exception) {
     napi_value error;
     if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
   }
@@ -219,34 +228,49 @@ static void send_queued(Socket *socket) {
 /* As send_queued, where it was not JavaScript that asked for it. */
 static void send_and_tell(Socket *socket) {
   send_queued(socket);
-  if (!socket->closing && socket->numbers[FAILED] > 0) wake(socket, 0);
+  if (!socket->closing && socket->numbers[FAILED] > 0) wake(socket, 0, 0, 0);
 }
 
 static void on_prepare(uv_prepare_t *prepare) { send_and_tell(prepare->data); }
 
 /* ---- receiving ---- */
 
+/* How many came. */
+static int read_batch(Socket *socket) {
+  int count;
+  do {
+    count = recvmmsg(socket->fd, socket->in, BATCH, MSG_DONTWAIT, NULL);
+  } while (count < 0 && errno == EINTR);
+  // An error of the socket is told once and is over then; the next round shows what is there.
+  if (count < 0) return 0;
+  for (int at = 0; at < count; at++) {
+    int32_t *datagram = socket->numbers + INCOMING + at * (1 + WORDS);
+    datagram[0] = (int32_t)socket->in[at].msg_len;
+    name_to_words(&socket->in_names[at], datagram + 1);
+    socket->in[at].msg_hdr.msg_namelen = sizeof(Name);
+  }
+  return count;
+}
+
+/* What is left of a batch is handled before another is read. */
 static void receive(Socket *socket) {
   int32_t *numbers = socket->numbers;
-  uint64_t until = uv_hrtime() + LONGEST_TURN;
-  for (;;) {
-    int count;
-    do {
-      count = recvmmsg(socket->fd, socket->in, BATCH, MSG_DONTWAIT, NULL);
-    } while (count < 0 && errno == EINTR);
-    // An error of the socket is told once and is over then; the next round shows what is there.
-    if (count <= 0) return;
-    for (int at = 0; at < count; at++) {
-      int32_t *datagram = numbers + INCOMING + at * (1 + WORDS);
-      datagram[0] = (int32_t)socket->in[at].msg_len;
-      name_to_words(&socket->in_names[at], datagram + 1);
-      socket->in[at].msg_hdr.msg_namelen = sizeof(Name);
+  uint64_t until = uv_hrtime() + LONGEST_TURN, now = until - LONGEST_TURN;
+  do {
+    if (socket->taken == socket->read) {
+      socket->taken = 0;
+      socket->read = read_batch(socket);
     }
-    wake(socket, count);
+    if (socket->read == 0) return;
+    // Whoever throws has had them all.
+    numbers[TAKEN] = socket->read;
+    wake(socket, socket->taken, socket->read, (int)((until - now) / 1000));
     if (socket->closing) return;
+    socket->taken = numbers[TAKEN];
     send_and_tell(socket);
-    if (count < BATCH || socket->closing || uv_hrtime() > until) return;
-  }
+    if (socket->closing) return;
+    now = uv_hrtime();
+  } while (socket->taken == socket->read && socket->read == BATCH && now < until);
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events) {
@@ -259,17 +283,23 @@ static void on_ready(uv_poll_t *poll, int status, int events) {
     watch(socket);
     return;
   }
-  if (events & UV_WRITABLE) {
+  if ((events & UV_WRITABLE) && socket->blocked) {
     socket->blocked = 0;
     send_queued(socket);
     if (!socket->blocked) watch(socket);
-    if (socket->numbers[FAILED] > 0 || (socket->numbers[WAITING] && !socket->blocked)) wake(socket, 0);
+    if (socket->numbers[FAILED] > 0 || (socket->numbers[WAITING] && !socket->blocked)) wake(socket, 0, 0, 0);
   }
-  if ((events & UV_READABLE) && !socket->closing) receive(socket);
+  if (socket->closing) return;
+  if ((events & UV_READABLE) || socket->resting) receive(socket);
+  if (socket->closing || socket->resting == (socket->taken < socket->read)) return;
+  socket->resting = !socket->resting;
+  watch(socket);
 }
 
+/* For a rest of a batch there is nothing to wait for: the socket is writable nearly always, and will be. */
 static void watch(Socket *socket) {
-  uv_poll_start(&socket->poll, UV_READABLE | (socket->blocked ? UV_WRITABLE : 0), on_ready);
+  int writable = socket->blocked || socket->resting ? UV_WRITABLE : 0;
+  uv_poll_start(&socket->poll, UV_READABLE | writable, on_ready);
 }
 
 /* ---- opening and closing ---- */

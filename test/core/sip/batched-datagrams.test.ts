@@ -15,13 +15,13 @@ import { transportConfig } from '../../support/stack.ts'
 // Where things are: as in core/sip/native/datagrams.c.
 const BATCH = 32
 const ROOM = 65_536
-const [QUEUED, FILLED, SENT, FAILED, FAILURES] = [0, 1, 2, 4, 5]
+const [QUEUED, FILLED, SENT, TAKEN, FAILED, FAILURES] = [0, 1, 2, 4, 5, 6]
 const INCOMING = FAILURES + 2 * BATCH
 const OUTGOING = INCOMING + BATCH * 7
 
 /** In place of the native part: a kernel that has room for `room` more datagrams, and refuses some. */
 class FakeKernel implements DatagramAddon {
-  readonly layout = 1
+  readonly layout = 2
   readonly sent: string[] = []
   room = Number.POSITIVE_INFINITY
   /** What cannot be sent, and its errno. */
@@ -29,7 +29,7 @@ class FakeKernel implements DatagramAddon {
   #numbers: Int32Array = new Int32Array()
   #incoming: Buffer = Buffer.alloc(0)
   #outgoing: Buffer = Buffer.alloc(0)
-  #wake: (count: number) => void = () => undefined
+  #wake: Parameters<DatagramAddon['open']>[2] = () => undefined
 
   readAddress(text: string, port: number, _v6: boolean, place: Int32Array): boolean {
     place[0] = Number(text.split('.').at(-1))
@@ -70,7 +70,7 @@ class FakeKernel implements DatagramAddon {
   makeRoom(room: number): void {
     this.room = room
     this.send()
-    this.#wake(0)
+    this.#wake(0, 0, 0)
   }
 
   receive(...datagrams: readonly { readonly text: string; readonly from: readonly number[] }[]): void {
@@ -78,7 +78,14 @@ class FakeKernel implements DatagramAddon {
       this.#incoming.write(text, at * ROOM, 'latin1')
       this.#numbers.set([text.length, ...from], INCOMING + at * 7)
     })
-    this.#wake(datagrams.length)
+    this.goOn(0, datagrams.length)
+  }
+
+  /** Hands over those of a batch; returns how many of it were handled then. */
+  goOn(from: number, to: number, microseconds = 1_000_000): number {
+    this.#numbers[TAKEN] = to
+    this.#wake(from, to, microseconds)
+    return this.#at(TAKEN)
   }
 
   close(): void {
@@ -246,6 +253,19 @@ describe('A batched UDP socket', () => {
     )
     expect(came[2]?.wire).to.equal(came[0]?.wire)
     expect(udp.wireTo({ address: '192.0.2.7', port: 5063 })).to.equal(came[1]?.wire)
+  })
+
+  it('leaves the rest of a batch for the next turn where its time is over, and goes on with it', async () => {
+    const { kernel, came } = await rig()
+    const texts = Array.from({ length: 10 }, (_, at) => `OPTIONS sip:h${at} SIP/2.0`)
+    kernel.receive(...texts.map((text) => ({ text, from: [7, 5062] })))
+    expect(came.splice(0)).to.have.length(10)
+    let taken = 0
+    for (let turns = 0; taken < 10; turns++) {
+      expect(turns).to.be.below(3)
+      taken = kernel.goOn(taken, 10, 0)
+    }
+    expect(came.map(({ text }) => text)).to.deep.equal(texts)
   })
 
   it('sends nothing to what is no address of its family', async () => {

@@ -50,6 +50,27 @@ describe('UDP sockets', () => {
     expect(nativePart()).to.include({ kind: 'loaded' })
   })
 
+  it('give others their turn in the middle of a batch that takes long, and lose nothing of it', async function () {
+    if (nativePart().kind !== 'loaded') this.skip()
+    const lone = await open('batched')
+    const phone = await peer()
+    const texts = Array.from({ length: 60 }, (_, at) => `message number ${at}`)
+    lone.react = () => {
+      for (const until = performance.now() + 2; performance.now() < until; );
+    }
+    const inTurns: number[] = []
+    const count = (): void => {
+      inTurns.push(lone.came.length)
+      if (lone.came.length < texts.length) setImmediate(count)
+    }
+    for (const text of texts) phone.send(text, lone.udp.local)
+    count()
+    await until('all of them', () => lone.came.length === texts.length)
+    expect(lone.texts).to.deep.equal(texts)
+    const most = Math.max(...inTurns.map((came, turn) => came - (inTurns[turn - 1] ?? 0)))
+    expect(most).to.be.within(1, 8)
+  })
+
   for (const kind of ['batched', 'plain'] as const) {
     describe(kind, () => {
       before(function () {
