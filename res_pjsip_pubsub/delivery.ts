@@ -12,6 +12,7 @@
  */
 import type { Counter } from '../core/metrics.ts'
 import type { Outcome, OutcomeHandler } from '../core/sip/contract.ts'
+import { Timed } from '../core/sip/timer-wheel.ts'
 import type { Verdict } from './failure-rule.ts'
 import type { Turn, Turns } from './notify-queue.ts'
 
@@ -30,47 +31,34 @@ export interface DeliveryCounters {
   readonly suppressed: Counter
 }
 
-/** Whose NOTIFYs they are. `Message` is what is sent, and remembered until it is answered. */
-export interface Carrier<Message> {
-  /** Whether there is a way to the watcher now. */
-  readonly reachable: boolean
-  /** Milliseconds that it has to wait still, a mere change longer than others; 0 for none. */
-  holdBack(want: Want): number
-  /** The newest state. Undefined where nothing has to be sent. */
-  compose(want: Want): Message | undefined
-  transmit(message: Message, done: OutcomeHandler): void
-  /** `failures`: in a row, before this one. */
-  judge(outcome: Outcome, failures: number): Verdict
-  landed(message: Message, outcome: Outcome, verdict: Verdict): void
-  /** `resumeAt` changed: arm the timer. */
-  paused(): void
-  /** Nothing more will be sent: the final one was, or it makes no sense any more. */
-  drop(why: string): void
-}
-
-export class Delivery<Message> implements Turn {
+/** The part of a subscription that sends its NOTIFYs. `Message` is what is sent, and remembered until it is answered. */
+export abstract class Delivery<Message> extends Timed implements Turn {
   #state: DeliveryState = 'idle'
   #want: Want = WANT.nothing
   #failures = 0
   #resumeIn = 0
   /** There has been news of the watcher since the NOTIFY that is in flight went out. */
   #woken = false
-  readonly #carrier: Carrier<Message>
-  readonly #queue: Turns
-  readonly #counters: DeliveryCounters
 
-  constructor(carrier: Carrier<Message>, queue: Turns, counters: DeliveryCounters) {
-    this.#carrier = carrier
-    this.#queue = queue
-    this.#counters = counters
-  }
+  protected abstract readonly turns: Turns
+  protected abstract readonly counters: DeliveryCounters
+  /** Whether there is a way to the watcher now. */
+  protected abstract readonly reachable: boolean
+  /** Milliseconds that it has to wait still, a mere change longer than others; 0 for none. */
+  protected abstract holdBack(want: Want): number
+  /** The newest state. Undefined where nothing has to be sent. */
+  protected abstract compose(want: Want): Message | undefined
+  protected abstract transmit(message: Message, done: OutcomeHandler): void
+  /** `failures`: in a row, before this one. */
+  protected abstract judge(outcome: Outcome, failures: number): Verdict
+  protected abstract landed(message: Message, outcome: Outcome, verdict: Verdict): void
+  /** It is to be `due` after so many milliseconds. */
+  protected abstract paused(milliseconds: number): void
+  /** Nothing more will be sent: the final one was, or it makes no sense any more. */
+  abstract drop(why: string): void
 
-  get state(): DeliveryState {
+  get deliveryState(): DeliveryState {
     return this.#state
-  }
-
-  get wanted(): Want {
-    return this.#want
   }
 
   /** Failures in a row. */
@@ -79,13 +67,13 @@ export class Delivery<Message> implements Turn {
   }
 
   /** Milliseconds of the pause it is in. */
-  get pause(): number {
+  protected get pause(): number {
     return this.#resumeIn
   }
 
-  want(want: Want): void {
+  protected want(want: Want): void {
     if (this.#state === 'closed') return
-    if (this.#want > WANT.nothing && want === WANT.changed) this.#counters.coalesced.add()
+    if (this.#want > WANT.nothing && want === WANT.changed) this.counters.coalesced.add()
     if (want > this.#want) this.#want = want
     // A watcher that asks is there: no reason to wait out the pause after a failure. A mere change waits.
     const waits = this.#state === 'pausing' && want === WANT.changed
@@ -99,41 +87,42 @@ export class Delivery<Message> implements Turn {
   }
 
   /** The pause is over. */
-  due(): void {
+  protected due(): void {
     if (this.#state === 'pausing') this.#enqueue()
   }
 
-  close(): void {
+  /** Nothing is sent any more. */
+  protected stopDelivery(): void {
     this.#enter('closed')
     this.#want = WANT.nothing
   }
 
   turn(): void {
     if (this.#state !== 'queued') return
-    if (!this.#carrier.reachable) return this.#noWay()
-    const holdBack = this.#carrier.holdBack(this.#want)
+    if (!this.reachable) return this.#noWay()
+    const holdBack = this.holdBack(this.#want)
     if (holdBack > 0) return this.#rest(holdBack)
     const want = this.#want
     this.#want = WANT.nothing
-    const message = this.#carrier.compose(want)
+    const message = this.compose(want)
     if (message === undefined) {
-      this.#counters.suppressed.add()
+      this.counters.suppressed.add()
       this.#enter('idle')
       if (want === WANT.final) this.#end('nothing to send')
       return
     }
     this.#enter('flying')
     this.#woken = false
-    this.#counters.sent.add()
-    if (this.#failures > 0) this.#counters.retried.add()
-    this.#carrier.transmit(message, (outcome) => this.#landed(message, want, outcome))
+    this.counters.sent.add()
+    if (this.#failures > 0) this.counters.retried.add()
+    this.transmit(message, (outcome) => this.#landed(message, want, outcome))
   }
 
   #landed(message: Message, want: Want, outcome: Outcome): void {
     if (this.#state !== 'flying') return
-    const verdict = this.#carrier.judge(outcome, this.#failures)
-    this.#counters[verdict.kind === 'delivered' ? 'answered' : 'failed'].add()
-    this.#carrier.landed(message, outcome, verdict)
+    const verdict = this.judge(outcome, this.#failures)
+    this.counters[verdict.kind === 'delivered' ? 'answered' : 'failed'].add()
+    this.landed(message, outcome, verdict)
     // Whoever was told of it may have closed it.
     if (this.#state !== 'flying') return
     if (want === WANT.final) return this.#end('the final NOTIFY is over')
@@ -162,20 +151,20 @@ export class Delivery<Message> implements Turn {
   }
 
   #rest(milliseconds: number): void {
-    this.#resumeIn = milliseconds
+    this.#resumeIn = Math.ceil(milliseconds)
     this.#enter('pausing')
-    this.#carrier.paused()
+    this.paused(this.#resumeIn)
   }
 
   #enqueue(): void {
     if (this.#state === 'queued') return
     this.#enter('queued')
-    this.#queue.push(this)
+    this.turns.push(this)
   }
 
   #end(why: string): void {
-    this.close()
-    this.#carrier.drop(why)
+    this.stopDelivery()
+    this.drop(why)
   }
 
   /** The only writer of the state. Nothing comes back from closed. */

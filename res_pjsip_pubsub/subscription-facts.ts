@@ -1,11 +1,12 @@
 /** What a subscription is made of, new or restored, and keeps for its life. */
 import type { Endpoint } from '../core/endpoints.ts'
 import type { Dialog } from '../core/sip/contract.ts'
-import { Timed } from '../core/sip/timer-wheel.ts'
 import { SharedTexts } from '../core/text.ts'
 import type { Datastores, Subscription } from './contract.ts'
 import { DatastoreMap } from './datastores.ts'
+import { Delivery } from './delivery.ts'
 import type { ListFacts } from './lists/facts.ts'
+import type { Notification } from './notification.ts'
 import type { NotifierSubscription } from './subscription.ts'
 
 /** What all who watch something have in common, and what all subscriptions of a phone have. */
@@ -13,6 +14,9 @@ import type { KeptSharing } from './watchers/watcher-bodies.ts'
 
 const things = new SharedTexts(4096)
 const phones = new SharedTexts(1024)
+
+/** RFC 3261 8.1.1.5. */
+const HIGHEST_CSEQ = 2 ** 31 - 1
 
 /** What does not change. */
 interface LastingFacts {
@@ -38,7 +42,7 @@ export interface SubscriptionFacts extends LastingFacts {
   readonly version: number
 }
 
-export abstract class LastingSubscription extends Timed implements LastingFacts {
+export abstract class LastingSubscription extends Delivery<Notification> implements LastingFacts {
   readonly #number: number
   readonly event: string
   readonly eventId: string
@@ -50,10 +54,13 @@ export abstract class LastingSubscription extends Timed implements LastingFacts 
   readonly contactKey: string
   readonly dialog: Dialog
   readonly list: ListFacts | undefined
+  /** When it expires, in epoch seconds and milliseconds beyond: V8 would keep one number of both in an object of its own. */
+  #expiresSecond = 0
+  #expiresRest = 0
   #datastores: DatastoreMap | undefined
   /** For the storage alone: the highest CSeq it reserved, and the one that the row on disk allows; without a row any is. */
   reservedCseq = 0
-  coveredCseq = Number.POSITIVE_INFINITY
+  coveredCseq = HIGHEST_CSEQ
   /** Another server has it: its row is not ours. */
   disowned = false
   /** For WatcherBodies alone. */
@@ -63,7 +70,7 @@ export abstract class LastingSubscription extends Timed implements LastingFacts 
   /** For the lists of watchers alone: what they know of it. */
   listedAs: Subscription['state'] | undefined = undefined
 
-  constructor(facts: LastingFacts, number: number) {
+  constructor(facts: LastingFacts & Pick<SubscriptionFacts, 'expires'>, number: number) {
     super()
     this.#number = number
     this.event = things.of(facts.event)
@@ -76,10 +83,21 @@ export abstract class LastingSubscription extends Timed implements LastingFacts 
     this.contactKey = phones.of(facts.contactKey)
     this.dialog = facts.dialog
     this.list = facts.list
+    this.expires = facts.expires
   }
 
   get id(): string {
     return String(this.#number)
+  }
+
+  /** Epoch milliseconds. */
+  get expires(): number {
+    return this.#expiresSecond * 1000 + this.#expiresRest
+  }
+
+  protected set expires(epoch: number) {
+    this.#expiresSecond = Math.floor(epoch / 1000)
+    this.#expiresRest = epoch - this.#expiresSecond * 1000
   }
 
   get datastores(): Datastores {

@@ -6,9 +6,10 @@ import type { PreparedHeaders } from '../core/sip/prepared-headers.ts'
 import type { EndReason, Watchable, WatchObserver } from '../core/watch.ts'
 import type { SentBody } from './bodies.ts'
 import type { Addressing, Subscription, TerminationReason, WatcherEvent } from './contract.ts'
-import { type Carrier, Delivery, WANT, type Want } from './delivery.ts'
+import { type DeliveryCounters, WANT, type Want } from './delivery.ts'
 import { describe, judge, type Verdict } from './failure-rule.ts'
 import { eventHeader, Notification, type Termination } from './notification.ts'
+import type { Turns } from './notify-queue.ts'
 import { type Happening, NEXT, type Phase, SHOWN } from './phase.ts'
 import type { Services } from './services.ts'
 import { LastingSubscription, type SubscriptionFacts } from './subscription-facts.ts'
@@ -18,16 +19,18 @@ import { ALLOWED, type Authorization } from './watchers/authorization.ts'
 /** Milliseconds until a NOTIFY looks again whether its number is reserved. */
 const UNCOVERED = 20
 
+/** Times after this are small numbers, for each of which V8 makes no object. */
+const BEGAN = Date.now()
+
 /** No state was seen yet. */
 const NOTHING = Symbol('nothing')
 
 export class NotifierSubscription
   extends LastingSubscription
-  implements Subscription, Carrier<Notification>, Addressing, WatchObserver<unknown>, Asker, DialogUsage
+  implements Subscription, Addressing, WatchObserver<unknown>, Asker, DialogUsage
 {
   #endpoint: Endpoint
   #phase: Phase = 'waiting'
-  #expires: number
   #version: number
   #state: unknown = NOTHING
   #source: Watchable<unknown> | undefined
@@ -41,35 +44,29 @@ export class NotifierSubscription
   /** The watcher has to hear of a decision. */
   #undisclosed = false
   #lastEvent: WatcherEvent = 'subscribe'
-  /** Epoch milliseconds. With a 0 to begin with V8 would lay out every subscription anew at its first NOTIFY. */
-  #lastSent = Number.NEGATIVE_INFINITY
-  #resumeAt = Number.POSITIVE_INFINITY
+  /** Milliseconds after BEGAN. */
+  #lastSent: number | undefined = undefined
+  /** Epoch milliseconds. */
+  #resumeAt: number | undefined = undefined
   #condition: string | undefined
   #termination: Termination | undefined
   /** Its phone may not know it any more; the answer to the next NOTIFY tells. */
   #contested = false
   readonly #eventHeader: PreparedHeaders
-  readonly #delivery: Delivery<Notification>
   readonly #services: Services
 
   constructor(facts: SubscriptionFacts, number: number, services: Services) {
     super(facts, number)
     this.#endpoint = facts.endpoint
-    this.#expires = facts.expires
     this.#version = facts.version
     this.#services = services
     this.#eventHeader = eventHeader(this.event, this.eventId)
-    this.#delivery = new Delivery(this, services.queue, services.counters)
     this.dialog.usage = this
     this.#arm()
   }
 
   get endpoint(): Endpoint {
     return this.#endpoint
-  }
-
-  get expires(): number {
-    return this.#expires
   }
 
   get phase(): Phase {
@@ -98,21 +95,13 @@ export class NotifierSubscription
     return this.#version
   }
 
-  get deliveryState(): string {
-    return this.#delivery.state
-  }
-
-  get failures(): number {
-    return this.#delivery.failures
-  }
-
   get terminationReason(): TerminationReason | undefined {
     return this.#termination?.reason
   }
 
   /** Whole seconds left, for Subscription-State and the console. */
   get secondsLeft(): number {
-    return Math.max(0, Math.ceil((this.#expires - this.#services.now()) / 1000))
+    return Math.max(0, Math.ceil((this.expires - this.#services.now()) / 1000))
   }
 
   // What happens to it.
@@ -136,7 +125,7 @@ export class NotifierSubscription
     this.#state = state
     const want = this.#first
     this.#first = WANT.changed
-    if (want !== WANT.changed || !this.#services.isOwnChange?.(this, state)) this.#delivery.want(want)
+    if (want !== WANT.changed || !this.#services.isOwnChange?.(this, state)) this.want(want)
   }
 
   end(reason: EndReason): void {
@@ -167,16 +156,16 @@ export class NotifierSubscription
 
   /** It is about to be `refreshed`: the store is to have that first. A timer that runs out too soon finds its new time. */
   extend(expires: number): void {
-    const isSooner = expires < this.#expires
-    this.#expires = expires
+    const isSooner = expires < this.expires
+    this.expires = expires
     if (isSooner) this.#arm()
   }
 
   /** RFC 6665 4.2.1.1. The NOTIFY that follows is left out where the watcher has the state already (RFC 5839 6.3). */
   refreshed(endpoint: Endpoint, isSilent: boolean): void {
     this.endpointChanged(endpoint)
-    if (isSilent) this.#delivery.wake()
-    else this.#delivery.want(WANT.forced)
+    if (isSilent) this.wake()
+    else this.want(WANT.forced)
   }
 
   /** The endpoint's options were read again. In another context its extension is another one. */
@@ -191,11 +180,11 @@ export class NotifierSubscription
 
   /** Its bodies may look different now. */
   bodiesChanged(): void {
-    if (this.#phase === 'active') this.#delivery.want(WANT.changed)
+    if (this.#phase === 'active') this.want(WANT.changed)
   }
 
   notify(): void {
-    this.#delivery.want(WANT.forced)
+    this.want(WANT.forced)
   }
 
   /**
@@ -205,12 +194,7 @@ export class NotifierSubscription
    */
   contest(): void {
     this.#contested = true
-    if (this.#phase === 'active') this.#delivery.want(WANT.forced)
-  }
-
-  /** There may be a way to the phone again. */
-  wake(): void {
-    this.#delivery.wake()
+    if (this.#phase === 'active') this.want(WANT.forced)
   }
 
   terminate(reason: TerminationReason, retryAfter?: number): void {
@@ -222,7 +206,7 @@ export class NotifierSubscription
     this.#services.statusChanged(this)
     this.#services.keep(this)
     this.#arm()
-    this.#delivery.want(WANT.final)
+    this.want(WANT.final)
   }
 
   /** The entity-tag of the state now, where there is one. */
@@ -239,11 +223,11 @@ export class NotifierSubscription
 
   override fire(): void {
     const now = this.#services.now()
-    if (now >= this.#resumeAt) {
-      this.#resumeAt = Number.POSITIVE_INFINITY
-      this.#delivery.due()
+    if (this.#resumeAt !== undefined && now >= this.#resumeAt) {
+      this.#resumeAt = undefined
+      this.due()
     }
-    if (now >= this.#expires && this.#phase !== 'ending') {
+    if (now >= this.expires && this.#phase !== 'ending') {
       this.#services.timedOut(this)
       this.terminate('timeout')
     }
@@ -252,18 +236,26 @@ export class NotifierSubscription
 
   // What its deliveries need.
 
-  get reachable(): boolean {
+  protected override get turns(): Turns {
+    return this.#services.queue
+  }
+
+  protected override get counters(): DeliveryCounters {
+    return this.#services.counters
+  }
+
+  protected override get reachable(): boolean {
     return this.dialog.reachable
   }
 
-  holdBack(want: Want): number {
+  protected override holdBack(want: Want): number {
     if (!this.#services.mayNotify(this)) return UNCOVERED
     const { notify_interval } = this.#services.settings()
-    if (want !== WANT.changed || notify_interval === 0) return 0
-    return Math.min(notify_interval, this.#lastSent + notify_interval - this.#services.now())
+    if (want !== WANT.changed || notify_interval === 0 || this.#lastSent === undefined) return 0
+    return Math.min(notify_interval, this.#lastSent + notify_interval - (this.#services.now() - BEGAN))
   }
 
-  compose(want: Want): Notification | undefined {
+  protected override compose(want: Want): Notification | undefined {
     const body = want === WANT.changed ? this.#news() : this.#body()
     if (want === WANT.changed && !body) return undefined
     if (want === WANT.forced && !body && !this.#services.settings().send_fast_notify) return undefined
@@ -281,14 +273,14 @@ export class NotifierSubscription
     return new Notification(this.#eventHeader, common, shown, state, body, content)
   }
 
-  transmit(notification: Notification, done: OutcomeHandler): void {
+  protected override transmit(notification: Notification, done: OutcomeHandler): void {
     this.#services.sending(this, notification)
-    this.#lastSent = this.#services.now()
+    this.#lastSent = this.#services.now() - BEGAN
     this.dialog.request('NOTIFY', notification, done, this.#services.credentialsFor(this.#endpoint))
     this.#services.keep(this)
   }
 
-  judge(outcome: Outcome, failures: number): Verdict {
+  protected override judge(outcome: Outcome, failures: number): Verdict {
     const { settings, compat, random } = this.#services
     const verdict = judge(outcome, failures, settings(), compat(), random())
     if (!this.#contested || verdict.kind === 'ended') return verdict
@@ -298,21 +290,21 @@ export class NotifierSubscription
     return verdict
   }
 
-  landed({ told, state }: Notification, outcome: Outcome, verdict: Verdict): void {
+  protected override landed({ told, state }: Notification, outcome: Outcome, verdict: Verdict): void {
     const arrived = verdict.kind === 'delivered' || verdict.kind === 'kept'
     this.#told = arrived ? told : undefined
     this.#toldState = this.#told && state
-    if (this.#told?.isCut) this.#delivery.want(WANT.changed)
+    if (this.#told?.isCut) this.want(WANT.changed)
     this.#services.notifyAnswered(this, outcome, verdict)
   }
 
-  paused(): void {
-    this.#resumeAt = this.#services.now() + this.#delivery.pause
+  protected override paused(milliseconds: number): void {
+    this.#resumeAt = this.#services.now() + milliseconds
     this.#arm()
   }
 
   /** Ends it without a word to the watcher. */
-  drop(why: string): void {
+  override drop(why: string): void {
     const silently = this.#phase !== 'ending'
     if (!this.#happen('drop')) return
     this.#stopWatching()
@@ -321,7 +313,7 @@ export class NotifierSubscription
       this.#lastEvent = 'timeout'
       this.#services.statusChanged(this)
     }
-    this.#delivery.close()
+    this.stopDelivery()
     this.#services.timers.cancel(this)
     this.#services.ended(this, why)
     this.clearDatastores()
@@ -355,7 +347,7 @@ export class NotifierSubscription
     if (this.isPending !== wasPending) {
       this.#lastEvent = this.isPending ? 'subscribe' : 'approved'
       this.#services.statusChanged(this)
-      if (this.#phase === 'active') this.#delivery.want(WANT.forced)
+      if (this.#phase === 'active') this.want(WANT.forced)
       else this.#undisclosed = true
     } else {
       this.bodiesChanged()
@@ -389,8 +381,9 @@ export class NotifierSubscription
     if (this.#phase === 'ended') return
     const now = this.#services.now()
     // A clock that was put back makes no pause longer.
-    if (Number.isFinite(this.#resumeAt)) this.#resumeAt = Math.min(this.#resumeAt, now + this.#delivery.pause)
-    const at = this.#phase === 'ending' ? this.#resumeAt : Math.min(this.#expires, this.#resumeAt)
+    if (this.#resumeAt !== undefined) this.#resumeAt = Math.min(this.#resumeAt, now + this.pause)
+    const resumeAt = this.#resumeAt ?? Number.POSITIVE_INFINITY
+    const at = this.#phase === 'ending' ? resumeAt : Math.min(this.expires, resumeAt)
     if (at === Number.POSITIVE_INFINITY) this.#services.timers.cancel(this)
     else this.#services.timers.arm(this, Math.max(0, at - now))
   }
