@@ -195,7 +195,7 @@ function room(ask: Ask, { subscriptions, settings, log }: NotifierServices): Ref
   const { replace_same_contact, max_subscriptions, retry_after } = settings()
   const limit = ask.endpoint.subscription_limit
   const allFull = max_subscriptions > 0 && subscriptions.size >= max_subscriptions
-  const ownFull = limit > 0 && subscriptions.ofEndpoint(ask.endpoint.id).size >= limit
+  const ownFull = limit > 0 && subscriptions.countOf(ask.endpoint.id) >= limit
   if (!allFull && !ownFull) return undefined
   ask.takesPlace = replace_same_contact && ofPhone(ask, subscriptions).length > 0
   if (ask.takesPlace) return undefined
@@ -329,7 +329,7 @@ function start(
  */
 function contestOthers(anew: NotifierSubscription, ask: Ask, { settings, subscriptions }: NotifierServices): void {
   if (!settings().replace_same_contact) return
-  const others = subscriptions.ofPhone(anew, anew)
+  const others = subscriptions.besides(anew)
   if (others.length > 0) others.forEach((other, at) => contest(other, ask, ask.takesPlace && at === 0))
 }
 

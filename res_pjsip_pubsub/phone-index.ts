@@ -3,6 +3,7 @@
  * all that would be the longest that is kept of a subscription; whoever has the same number is compared.
  */
 import { randomInt } from 'node:crypto'
+import { HashIndex } from '../core/sip/hash-index.ts'
 import { hashOf } from '../core/text.ts'
 import type { SubscriptionFacts } from './subscription-facts.ts'
 
@@ -12,48 +13,62 @@ export type PhoneFacts = Pick<
   'endpoint' | 'watcher' | 'resource' | 'event' | 'eventId' | 'contactKey'
 >
 
-/** `nextOfPhone`: for the index alone. */
-export class PhoneIndex<Member extends PhoneFacts & { nextOfPhone: Member | undefined }> {
-  readonly #first = new Map<number, Member>()
+export interface PhoneMember extends PhoneFacts {
+  /** Where it is among all; not changed while it is filed. */
+  readonly place: number
+  /** Rises from one that is made to the next. */
+  readonly serial: number
+  /** For the index alone. */
+  phoneNumber: number
+}
+
+export class PhoneIndex<Member extends PhoneMember> {
+  readonly #at: (place: number) => Member | undefined
+  readonly #places = new HashIndex()
   /** Nobody outside knows which names have the same number. */
   readonly #seed = randomInt(2 ** 31)
 
+  /** `at`: who is in a place. */
+  constructor(at: (place: number) => Member | undefined) {
+    this.#at = at
+  }
+
   add(member: Member): void {
-    const number = this.#numberOf(member)
-    const first = this.#first.get(number)
-    if (!first) {
-      this.#first.set(number, member)
-      return
-    }
-    let last = first
-    while (last.nextOfPhone) last = last.nextOfPhone
-    last.nextOfPhone = member
+    member.phoneNumber = this.#numberOf(member)
+    this.#places.add(member.phoneNumber, member.place)
   }
 
-  delete(member: Member): void {
-    const number = this.#numberOf(member)
-    const first = this.#first.get(number)
-    if (first === member) {
-      if (member.nextOfPhone) this.#first.set(number, member.nextOfPhone)
-      else this.#first.delete(number)
-    }
-    for (let before = first; before; before = before.nextOfPhone)
-      if (before.nextOfPhone === member) before.nextOfPhone = member.nextOfPhone
-    member.nextOfPhone = undefined
+  delete({ phoneNumber, place }: Member): void {
+    this.#places.remove(phoneNumber, place)
   }
 
-  /** Oldest first; `except` is left out. */
-  of(facts: PhoneFacts, except?: Member): readonly Member[] {
+  /** Oldest first. */
+  of(facts: PhoneFacts): readonly Member[] {
+    return this.#find(this.#numberOf(facts), facts, undefined)
+  }
+
+  /** What the phone of a member has besides it, oldest first. */
+  besides(member: Member): readonly Member[] {
+    return this.#find(member.phoneNumber, member, member)
+  }
+
+  #find(number: number, facts: PhoneFacts, except: Member | undefined): readonly Member[] {
     let found: Member[] | undefined
-    for (let one = this.#first.get(this.#numberOf(facts)); one; one = one.nextOfPhone)
-      if (one !== except && isSame(one, facts)) (found ??= []).push(one)
-    return found ?? []
+    for (let others = 0; ; others++) {
+      const place = this.#places.find(number, others)
+      if (place < 0) break
+      const one = this.#at(place)
+      if (one && one !== except && isSame(one, facts)) (found ??= []).push(one)
+    }
+    return found?.sort((a, b) => a.serial - b.serial) ?? NONE
   }
 
   #numberOf({ watcher, resource, contactKey }: PhoneFacts): number {
     return hashOf(watcher, hashOf(resource, hashOf(contactKey, this.#seed))) & 0x3fffffff
   }
 }
+
+const NONE: readonly never[] = []
 
 function isSame(one: PhoneFacts, other: PhoneFacts): boolean {
   return (

@@ -7,26 +7,18 @@ import { DatastoreMap } from './datastores.ts'
 import { Delivery } from './delivery.ts'
 import type { ListFacts } from './lists/facts.ts'
 import type { Notification } from './notification.ts'
-import type { NotifierSubscription } from './subscription.ts'
-
-/** What all who watch something have in common, and what all subscriptions of a phone have. */
+import { type Subject, type SubjectFacts, subjectOf } from './subject.ts'
 import type { KeptSharing } from './watchers/watcher-bodies.ts'
 
-const things = new SharedTexts(4096)
+/** What all subscriptions of a phone have in common. */
 const phones = new SharedTexts(1024)
 
 /** RFC 3261 8.1.1.5. */
 const HIGHEST_CSEQ = 2 ** 31 - 1
 
 /** What does not change. */
-interface LastingFacts {
-  readonly event: string
-  readonly eventId: string
-  readonly resource: string
+interface LastingFacts extends SubjectFacts {
   readonly watcher: string
-  readonly userAgent: string
-  readonly contentType: string
-  readonly localUri: string
   /** What tells one phone of an endpoint from another: where a new subscription has the same, this one is contested. */
   readonly contactKey: string
   readonly dialog: Dialog
@@ -43,14 +35,9 @@ export interface SubscriptionFacts extends LastingFacts {
 }
 
 export abstract class LastingSubscription extends Delivery<Notification> implements LastingFacts {
-  readonly #number: number
-  readonly event: string
-  readonly eventId: string
-  readonly resource: string
+  readonly subject: Subject
+  readonly serial: number
   readonly watcher: string
-  readonly userAgent: string
-  readonly contentType: string
-  readonly localUri: string
   readonly contactKey: string
   readonly dialog: Dialog
   readonly list: ListFacts | undefined
@@ -65,21 +52,19 @@ export abstract class LastingSubscription extends Delivery<Notification> impleme
   disowned = false
   /** For WatcherBodies alone. */
   sharing: KeptSharing | undefined = undefined
-  /** For PhoneIndex alone. */
-  nextOfPhone: NotifierSubscription | undefined = undefined
+  /** For Subscriptions alone: where it is among all, and in their indexes. */
+  place = -1
+  phoneNumber = 0
+  placeOfEndpoint = -1
+  placeOfResource = -1
   /** For the lists of watchers alone: what they know of it. */
   listedAs: Subscription['state'] | undefined = undefined
 
-  constructor(facts: LastingFacts & Pick<SubscriptionFacts, 'expires'>, number: number) {
+  constructor(facts: LastingFacts & Pick<SubscriptionFacts, 'expires'>, serial: number) {
     super()
-    this.#number = number
-    this.event = things.of(facts.event)
-    this.eventId = things.of(facts.eventId)
-    this.resource = things.of(facts.resource)
+    this.serial = serial
+    this.subject = subjectOf(facts)
     this.watcher = phones.of(facts.watcher)
-    this.userAgent = things.of(facts.userAgent)
-    this.contentType = things.of(facts.contentType)
-    this.localUri = things.of(facts.localUri)
     this.contactKey = phones.of(facts.contactKey)
     this.dialog = facts.dialog
     this.list = facts.list
@@ -87,7 +72,31 @@ export abstract class LastingSubscription extends Delivery<Notification> impleme
   }
 
   get id(): string {
-    return String(this.#number)
+    return String(this.serial)
+  }
+
+  get event(): string {
+    return this.subject.event
+  }
+
+  get eventId(): string {
+    return this.subject.eventId
+  }
+
+  get resource(): string {
+    return this.subject.resource
+  }
+
+  get userAgent(): string {
+    return this.subject.userAgent
+  }
+
+  get contentType(): string {
+    return this.subject.contentType
+  }
+
+  get localUri(): string {
+    return this.subject.localUri
   }
 
   /** Epoch milliseconds. */
@@ -97,7 +106,7 @@ export abstract class LastingSubscription extends Delivery<Notification> impleme
 
   protected set expires(epoch: number) {
     this.#expiresSecond = Math.floor(epoch / 1000)
-    this.#expiresRest = epoch - this.#expiresSecond * 1000
+    this.#expiresRest = (epoch - this.#expiresSecond * 1000) | 0
   }
 
   get datastores(): Datastores {

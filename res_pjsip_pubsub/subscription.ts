@@ -2,13 +2,12 @@
 import type { Endpoint } from '../core/endpoints.ts'
 import { reasonOf } from '../core/log.ts'
 import type { DialogUsage, Outcome, OutcomeHandler } from '../core/sip/contract.ts'
-import type { PreparedHeaders } from '../core/sip/prepared-headers.ts'
 import type { EndReason, Watchable, WatchObserver } from '../core/watch.ts'
 import type { SentBody } from './bodies.ts'
 import type { Addressing, Subscription, TerminationReason, WatcherEvent } from './contract.ts'
 import { type DeliveryCounters, WANT, type Want } from './delivery.ts'
 import { describe, judge, type Verdict } from './failure-rule.ts'
-import { eventHeader, Notification, type Termination } from './notification.ts'
+import { Notification, type Termination } from './notification.ts'
 import type { Turns } from './notify-queue.ts'
 import { type Happening, NEXT, type Phase, SHOWN } from './phase.ts'
 import type { Services } from './services.ts'
@@ -52,15 +51,13 @@ export class NotifierSubscription
   #termination: Termination | undefined
   /** Its phone may not know it any more; the answer to the next NOTIFY tells. */
   #contested = false
-  readonly #eventHeader: PreparedHeaders
   readonly #services: Services
 
-  constructor(facts: SubscriptionFacts, number: number, services: Services) {
-    super(facts, number)
+  constructor(facts: SubscriptionFacts, serial: number, services: Services) {
+    super(facts, serial)
     this.#endpoint = facts.endpoint
     this.#version = facts.version
     this.#services = services
-    this.#eventHeader = eventHeader(this.event, this.eventId)
     this.dialog.usage = this
     this.#arm()
   }
@@ -270,7 +267,7 @@ export class NotifierSubscription
     const state = this.#state === NOTHING ? undefined : this.#state
     const common = this.#services.notifyHeaders(this)
     const content = known ? undefined : body?.content(this.#version++)
-    return new Notification(this.#eventHeader, common, shown, state, body, content)
+    return new Notification(this.subject.eventHeader, common, shown, state, body, content)
   }
 
   protected override transmit(notification: Notification, done: OutcomeHandler): void {

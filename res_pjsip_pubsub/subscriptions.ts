@@ -11,12 +11,15 @@ type Listener = (what: SubscriptionEvent, subscription: NotifierSubscription) =>
 
 export class Subscriptions implements Iterable<NotifierSubscription> {
   readonly #dialog: (id: string) => Dialog | undefined
-  readonly #all = new Set<NotifierSubscription>()
-  readonly #byEndpoint = new Map<string, Set<NotifierSubscription>>()
+  /** Each in its place as long as it lives, so that others may come and go while somebody looks at all. */
+  readonly #all: (NotifierSubscription | undefined)[] = []
+  /** Places that became empty. */
+  readonly #free: number[] = []
+  readonly #byEndpoint = new Map<string, NotifierSubscription[]>()
   /** Several where a phone has more than one key for the same thing. */
-  readonly #byPhone = new PhoneIndex<NotifierSubscription>()
+  readonly #byPhone = new PhoneIndex<NotifierSubscription>((place) => this.#all[place])
   /** By event, then by resource without case. */
-  readonly #byResource = new Map<string, Map<string, Set<NotifierSubscription>>>()
+  readonly #byResource = new Map<string, Map<string, NotifierSubscription[]>>()
   readonly #listeners = new Set<Listener>()
   #made = 0
 
@@ -26,33 +29,40 @@ export class Subscriptions implements Iterable<NotifierSubscription> {
   }
 
   get size(): number {
-    return this.#all.size
+    return this.#all.length - this.#free.length
   }
 
-  [Symbol.iterator](): IterableIterator<NotifierSubscription> {
-    return this.#all.values()
+  *[Symbol.iterator](): IterableIterator<NotifierSubscription> {
+    for (let place = 0; place < this.#all.length; place++) {
+      const one = this.#all[place]
+      if (one) yield one
+    }
   }
 
   add(facts: SubscriptionFacts, services: Services): NotifierSubscription {
     const subscription = new NotifierSubscription(facts, ++this.#made, services)
-    const { event, resource, endpoint } = subscription
-    this.#all.add(subscription)
+    const { event, resourceKey } = subscription.subject
+    const place = this.#free.pop() ?? this.#all.length
+    this.#all[place] = subscription
+    subscription.place = place
     this.#byPhone.add(subscription)
-    addTo(this.#byEndpoint, endpoint.id, subscription)
+    subscription.placeOfEndpoint = addTo(this.#byEndpoint, subscription.endpoint.id, subscription)
     let ofEvent = this.#byResource.get(event)
     if (!ofEvent) this.#byResource.set(event, (ofEvent = new Map()))
-    addTo(ofEvent, resource.toLowerCase(), subscription)
+    subscription.placeOfResource = addTo(ofEvent, resourceKey, subscription)
     return subscription
   }
 
   remove(subscription: NotifierSubscription): void {
-    const { event, resource, endpoint, dialog } = subscription
-    if (!this.#all.delete(subscription)) return
+    const { subject, endpoint, dialog, place } = subscription
+    if (this.#all[place] !== subscription) return
+    this.#all[place] = undefined
+    this.#free.push(place)
     if (dialog.usage === subscription) dialog.usage = undefined
     this.#byPhone.delete(subscription)
-    deleteFrom(this.#byEndpoint, endpoint.id, subscription)
-    const ofEvent = this.#byResource.get(event)
-    if (ofEvent) deleteFrom(ofEvent, resource.toLowerCase(), subscription)
+    deleteFrom(this.#byEndpoint, endpoint.id, subscription, 'placeOfEndpoint')
+    const ofEvent = this.#byResource.get(subject.event)
+    if (ofEvent) deleteFrom(ofEvent, subject.resourceKey, subscription, 'placeOfResource')
   }
 
   ofDialog(dialogId: string): NotifierSubscription | undefined {
@@ -67,18 +77,28 @@ export class Subscriptions implements Iterable<NotifierSubscription> {
     subscription.drop('another server goes on with it')
   }
 
-  /** What the same phone has for the same thing already, oldest first; `except` is left out. */
-  ofPhone(facts: PhoneFacts, except?: NotifierSubscription): readonly NotifierSubscription[] {
-    return this.#byPhone.of(facts, except)
+  /** What a phone has for one thing, oldest first. */
+  ofPhone(facts: PhoneFacts): readonly NotifierSubscription[] {
+    return this.#byPhone.of(facts)
   }
 
-  ofEndpoint(endpoint: string): ReadonlySet<NotifierSubscription> {
-    return this.#byEndpoint.get(endpoint) ?? NONE
+  /** What the same phone has for the same thing, oldest first. */
+  besides(subscription: NotifierSubscription): readonly NotifierSubscription[] {
+    return this.#byPhone.besides(subscription)
   }
 
-  /** Those of a resource, whatever case its name is written in. */
-  ofResource(event: string, resource: string): ReadonlySet<NotifierSubscription> {
-    return this.#byResource.get(event)?.get(resource.toLowerCase()) ?? NONE
+  /** As they are now: others may come and go while somebody looks at them. */
+  ofEndpoint(endpoint: string): readonly NotifierSubscription[] {
+    return this.#byEndpoint.get(endpoint)?.slice() ?? NONE
+  }
+
+  countOf(endpoint: string): number {
+    return this.#byEndpoint.get(endpoint)?.length ?? 0
+  }
+
+  /** Those of a resource as they are now, whatever case its name is written in. */
+  ofResource(event: string, resource: string): readonly NotifierSubscription[] {
+    return this.#byResource.get(event)?.get(resource.toLowerCase())?.slice() ?? NONE
   }
 
   /** By its id, or by the Call-ID of its dialog. */
@@ -111,16 +131,31 @@ function usageOf(dialog: Dialog | undefined): NotifierSubscription | undefined {
   return usage instanceof NotifierSubscription ? usage : undefined
 }
 
-const NONE: ReadonlySet<NotifierSubscription> = new Set()
+const NONE: readonly NotifierSubscription[] = []
 
-function addTo<T>(sets: Map<string, Set<T>>, key: string, member: T): void {
-  const others = sets.get(key)
-  if (others) others.add(member)
-  else sets.set(key, new Set([member]))
+type Groups = Map<string, NotifierSubscription[]>
+
+/** Its place among the others. */
+function addTo(groups: Groups, key: string, member: NotifierSubscription): number {
+  const others = groups.get(key)
+  if (others) return others.push(member) - 1
+  groups.set(key, [member])
+  return 0
 }
 
-function deleteFrom<T>(sets: Map<string, Set<T>>, key: string, member: T): void {
-  const others = sets.get(key)
-  others?.delete(member)
-  if (others?.size === 0) sets.delete(key)
+/** The last takes its place. */
+function deleteFrom(
+  groups: Groups,
+  key: string,
+  member: NotifierSubscription,
+  place: 'placeOfEndpoint' | 'placeOfResource',
+): void {
+  const group = groups.get(key)
+  const last = group?.pop()
+  if (!group || !last) return
+  if (last !== member) {
+    group[member[place]] = last
+    last[place] = member[place]
+  }
+  if (group.length === 0) groups.delete(key)
 }

@@ -170,10 +170,11 @@ export class SharedStorage implements SubscriptionStorage {
   }
 
   /** The phone has restarted, and asked another server than before. */
-  async #replaceOthers(round: Round, { endpoint, dialog, ...facts }: NotifierSubscription): Promise<void> {
+  async #replaceOthers(round: Round, subscription: NotifierSubscription): Promise<void> {
     const { settings } = this.#settings
     if (!settings().replace_same_contact) return
-    const { watcher, resource, event, eventId: event_id, contactKey: contact_key } = facts
+    const { endpoint, dialog, watcher, resource, event } = subscription
+    const { eventId: event_id, contactKey: contact_key } = subscription
     const phone = { endpoint: endpoint.id, watcher, contact_key }
     const same = await round.at.select(this.#table, { ...phone, resource, event, event_id })
     for (const row of same) {

@@ -1,15 +1,11 @@
 import { expect } from 'chai'
 import * as fc from 'fast-check'
-import { type PhoneFacts, PhoneIndex } from '../../res_pjsip_pubsub/phone-index.ts'
+import { PhoneIndex, type PhoneMember } from '../../res_pjsip_pubsub/phone-index.ts'
 import { pjsipConfig } from '../support/core.ts'
-
-interface Member extends PhoneFacts {
-  nextOfPhone: Member | undefined
-}
 
 const { endpoints } = pjsipConfig({ endpoints: { 100: {}, 101: {} } })
 
-function member(endpoint: string, name: string, resource: string): Member {
+function member(place: number, endpoint: string, name: string, resource: string): PhoneMember {
   const found = endpoints.get(endpoint)
   if (!found) throw new Error('no endpoint')
   return {
@@ -19,7 +15,9 @@ function member(endpoint: string, name: string, resource: string): Member {
     event: 'dialog',
     eventId: '',
     contactKey: `${name}:5060`,
-    nextOfPhone: undefined,
+    place,
+    serial: place,
+    phoneNumber: 0,
   }
 }
 
@@ -28,20 +26,25 @@ describe('the index of phones', () => {
     const few = fc.tuple(fc.constantFrom('100', '101'), fc.constantFrom('a', 'b'), fc.constantFrom('1', '2'))
     fc.assert(
       fc.property(fc.array(fc.tuple(few, fc.nat(5)), { maxLength: 40 }), (steps) => {
-        const index = new PhoneIndex<Member>()
-        const all: Member[] = []
+        const places: (PhoneMember | undefined)[] = []
+        const index = new PhoneIndex((place) => places[place])
+        const all: PhoneMember[] = []
         for (const [facts, which] of steps) {
           const gone = which === 0 ? all.shift() : undefined
-          if (gone) index.delete(gone)
-          const one = member(...facts)
+          if (gone) {
+            index.delete(gone)
+            places[gone.place] = undefined
+          }
+          const one = member(places.length, ...facts)
+          places.push(one)
           index.add(one)
           all.push(one)
           const same = all.filter(
             ({ endpoint, watcher, resource }) =>
               endpoint === one.endpoint && watcher === one.watcher && resource === one.resource,
           )
-          expect(index.of(member(...facts))).to.deep.equal(same)
-          expect(index.of(one, one)).to.deep.equal(same.slice(0, -1))
+          expect(index.of(member(-1, ...facts))).to.deep.equal(same)
+          expect(index.besides(one)).to.deep.equal(same.slice(0, -1))
         }
         for (const one of all) index.delete(one)
         for (const one of all) expect(index.of(one)).to.deep.equal([])
