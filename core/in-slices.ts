@@ -14,3 +14,49 @@ export async function inSlices<T>(all: Iterable<T>, work: (one: T) => void | Pro
     began = performance.now()
   }
 }
+
+/** Milliseconds. Others do their part in the same turn. */
+const SHARE = 3
+
+/**
+ * Work that comes in bursts: what fits into its share of a turn of the event loop is done at once, the rest in the next
+ * turns, in the order it came.
+ */
+export class Share {
+  #until = 0
+  #turn: NodeJS.Immediate | undefined
+  #waiting: (() => void)[] = []
+
+  /** What `work` returns; throws or rejects as it does. It is told whether it is done later than now. */
+  take<T>(work: (isLate: boolean) => T | Promise<T>): T | Promise<T> {
+    if (!this.#turn) this.#begin()
+    if (this.#waiting.length === 0 && performance.now() < this.#until) return work(false)
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.push(() => {
+        try {
+          resolve(work(true))
+        } catch (error) {
+          reject(error)
+        }
+      })
+    })
+  }
+
+  #begin(): void {
+    this.#until = performance.now() + SHARE
+    this.#turn = setImmediate(() => this.#goOn())
+  }
+
+  #goOn(): void {
+    this.#turn = undefined
+    if (this.#waiting.length === 0) return
+    this.#begin()
+    let done = 0
+    for (const work of this.#waiting) {
+      work()
+      done++
+      if (performance.now() > this.#until) break
+    }
+    this.#waiting = this.#waiting.slice(done)
+  }
+}

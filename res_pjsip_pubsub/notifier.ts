@@ -3,6 +3,7 @@
  * the answer it is refused with, or lets it pass. What passes all of them is looked up, answered 200, and notified.
  */
 import type { Endpoint } from '../core/endpoints.ts'
+import type { Eventual } from '../core/eventual.ts'
 import { reasonOf } from '../core/log.ts'
 import type { DialogSettings, Refusal, ServerTransaction, Sip, SipRequest } from '../core/sip/contract.ts'
 import { printUri } from '../core/sip/parse-uri.ts'
@@ -16,6 +17,7 @@ import { assertedUri, plainUri } from './identity.ts'
 import { requiredOf } from './lists/facts.ts'
 import { ListSource } from './lists/source.ts'
 import type { ListAsked, ResourceLists } from './lists/subscriptions.ts'
+import { afterLookup } from './lookups.ts'
 import type { PubsubSettings } from './options.ts'
 import * as refusal from './refusals.ts'
 import type { Registry } from './registry.ts'
@@ -87,15 +89,15 @@ export function subscribe(
     const refused = step(ask, notifier)
     if (refused) return refuse(tx, refused)
   }
-  const found = ask.list ? notifier.lists.open(ask.list) : ask.package?.find(ask.resource, ask.watcher)
+  const find = (): Eventual<Found<unknown>> => ask.package?.find(ask.resource, ask.watcher)
+  const found = ask.list ? notifier.lists.open(ask.list) : find()
   if (!(found instanceof Promise)) return conclude(ask, found, notifier)
-  return found.then(
-    (later) => conclude(ask, later, notifier),
-    (error: unknown) => {
-      notifier.log.error(`${ask.event} of ${ask.resource}: ${reasonOf(error)}`)
-      return refuse(tx, { status: 500 })
-    },
-  )
+  const later = (there: Found<unknown>): Eventual<Subscribed> => conclude(ask, there, notifier)
+  const concluded = ask.list ? found.then(later) : afterLookup(found, find, later)
+  return concluded.catch((error: unknown) => {
+    notifier.log.error(`${ask.event} of ${ask.resource}: ${reasonOf(error)}`)
+    return refuse(tx, { status: 500 })
+  })
 }
 
 export function refuse(tx: ServerTransaction, answer: ResponseData): undefined {

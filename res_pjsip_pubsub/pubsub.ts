@@ -1,6 +1,7 @@
 /** The pubsub core: what a loaded res_pjsip_pubsub is made of, and the API it gives to packages (contract.ts). */
 import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
+import { inSlices } from '../core/in-slices.ts'
 import type { Logger } from '../core/log.ts'
 import type { Undo } from '../core/scope.ts'
 import type { HeaderLine, Outcome, ServerTransaction, SipRequest } from '../core/sip/contract.ts'
@@ -193,8 +194,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     const undo = this.#registry.addPackage(definition)
     const undoGauge = eventGauge(this.#core.metrics, definition.event, this.subscriptions)
     return () => {
-      void undo()
       void undoGauge()
+      return undo()
     }
   }
 
@@ -303,9 +304,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       forget: (dialogId) => this.#storage.forget(dialogId),
       takeOver: (request) => this.#takeOver(request),
       closed: () => this.#closing,
-      renewed: (subscription) => {
-        this.subscriptions.tell('refreshed', subscription)
-      },
+      renewed: (subscription) => this.subscriptions.tell('refreshed', subscription),
       lost: (subscription) => this.#reviver.add(subscription, this.#settings.unload_grace, WANT.changed),
       sending: (subscription, notification) => this.facts.sending(subscription, notification),
       notifyAnswered: (subscription, outcome, verdict) => this.#answered(subscription, outcome, verdict),
@@ -344,12 +343,11 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.#reviver.registered()
   }
 
-  #packageRemoved(event: string): void {
+  #packageRemoved(event: string): Promise<void> {
     this.#notifyHeaders.forget()
-    for (const subscription of this.subscriptions) {
-      const gone = subscription.event === event || !this.#packageOf(subscription)
-      if (gone) subscription.lost()
-    }
+    return inSlices(this.subscriptions, (subscription) => {
+      if (subscription.event === event || !this.#packageOf(subscription)) subscription.lost()
+    })
   }
 
   #bodiesChanged(type: string): void {
@@ -390,7 +388,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.#reviver.stop()
     this.#queue.stop()
     await this.#storage.close(this.subscriptions)
-    for (const subscription of this.subscriptions) subscription.drop('res_pjsip_pubsub is unloaded')
+    await inSlices(this.subscriptions, (subscription) => subscription.drop('res_pjsip_pubsub is unloaded'))
     this.#timers.stop()
   }
 }

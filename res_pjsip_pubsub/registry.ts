@@ -11,7 +11,8 @@ import { isEventType } from './event-name.ts'
 /** Told after each registration and its undoing. */
 export interface RegistryListener {
   packageAdded(event: string): void
-  packageRemoved(event: string): void
+  /** Its undoing is over when this is. */
+  packageRemoved(event: string): Promise<void> | void
   /** A generator or supplement of this type came or went. */
   bodiesChanged(type: string): void
 }
@@ -126,7 +127,7 @@ export class Registry {
       if (this.#packages.get(event) !== definition) return
       this.#packages.delete(event)
       this.#forget()
-      this.#listener.packageRemoved(event)
+      return this.#listener.packageRemoved(event)
     }
   }
 

@@ -5,11 +5,13 @@
  * Lookups are spread, as each ends in a NOTIFY, and begin when all modules of a start are loaded, or a moment after the
  * last registration, so that a package is there with all of its generators and supplements.
  */
+import type { Eventual } from '../core/eventual.ts'
 import { type Logger, reasonOf } from '../core/log.ts'
 import type { Watchable } from '../core/watch.ts'
 import type { Found, TerminationReason } from './contract.ts'
 import { WANT, type Want } from './delivery.ts'
 import type { ResourceLists } from './lists/subscriptions.ts'
+import { afterLookup } from './lookups.ts'
 import { isWatchable } from './notifier.ts'
 import type { PubsubSettings } from './options.ts'
 import type { Registry } from './registry.ts'
@@ -131,17 +133,15 @@ export class Reviver {
     if (subscription.phase !== 'waiting') return this.delete(subscription)
     const of = registry.package(event)
     if (!of || !registry.generator(contentType, of.kind)) return this.#notYet(subscription, 'deactivated')
-    const found = subscription.isList
-      ? this.#services.lists.reopen(subscription)
-      : of.find(resource, { endpoint, uri, userAgent, request: undefined })
+    const find = (): Eventual<Found<unknown>> => of.find(resource, { endpoint, uri, userAgent, request: undefined })
+    const found = subscription.isList ? this.#services.lists.reopen(subscription) : find()
     if (!(found instanceof Promise)) return this.#concluded(subscription, found)
-    found.then(
-      (later) => this.#concluded(subscription, later),
-      (error: unknown) => {
-        log.error(`${event} of ${resource}: ${reasonOf(error)}`)
-        this.#notYet(subscription, 'noresource')
-      },
-    )
+    const later = (there: Found<unknown>): void => this.#concluded(subscription, there)
+    const concluded = subscription.isList ? found.then(later) : afterLookup(found, find, later)
+    concluded.catch((error: unknown) => {
+      log.error(`${event} of ${resource}: ${reasonOf(error)}`)
+      this.#notYet(subscription, 'noresource')
+    })
   }
 
   #concluded(subscription: NotifierSubscription, found: Found<unknown>): void {

@@ -37,6 +37,8 @@ export interface DispatchContext {
 
 /** Messages that wait while nobody is there yet to handle them. */
 const MOST_WAITING = 2000
+/** Milliseconds of one turn in which they are handled then. */
+const START_SLICE = 4
 /** Methods of INVITE's transaction and CANCEL's own rules: no handler can have them. */
 const RESERVED: ReadonlySet<string> = new Set(['INVITE', 'ACK', 'CANCEL'])
 
@@ -91,9 +93,14 @@ export class Dispatcher implements Receiver {
     }
   }
 
+  /** What waits is handled first, a few milliseconds at a time; what comes meanwhile waits, too. */
   start(): void {
+    const until = performance.now() + START_SLICE
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
+      this.#take(next.text, next.wire)
+      if (performance.now() > until) return void setImmediate(() => this.start())
+    }
     this.#paused = false
-    for (const { text, wire } of this.#waiting.splice(0)) this.received(text, wire)
   }
 
   received(text: string, wire: Wire): void {
@@ -101,11 +108,7 @@ export class Dispatcher implements Receiver {
       if (this.#waiting.length < MOST_WAITING) this.#waiting.push({ text, wire })
       return
     }
-    try {
-      this.#receive(text, wire)
-    } catch (error) {
-      this.#failed('a message', wire, error)
-    }
+    this.#take(text, wire)
   }
 
   broken(status: number, why: string, head: string | undefined, wire: Wire): void {
@@ -118,6 +121,14 @@ export class Dispatcher implements Receiver {
       if (request?.kind === 'request') this.#refuseUnread(request, wire, { status, reason: why })
     } catch (error) {
       this.#failed('half a message', wire, error)
+    }
+  }
+
+  #take(text: string, wire: Wire): void {
+    try {
+      this.#receive(text, wire)
+    } catch (error) {
+      this.#failed('a message', wire, error)
     }
   }
 

@@ -9,6 +9,7 @@
  * last costs anything. Where the disk refuses, mode 1 answers 500, and mode 2 goes on
  * without it, as does whatever was answered before.
  */
+import { inSlices } from '../../core/in-slices.ts'
 import type { RowToMake, Store, Table } from '../../core/store-contract.ts'
 import type { NotifierSubscription } from '../subscription.ts'
 import { fromOldRow, OLD_ROWS, OWN_ROWS, type Row, toRow } from './row.ts'
@@ -136,10 +137,10 @@ export class CachedStorage implements SubscriptionStorage {
   /** The exact numbers, as nothing more is sent. */
   async close(all: Iterable<NotifierSubscription>): Promise<void> {
     clearTimeout(this.#timer)
-    for (const subscription of all) {
+    await inSlices(all, (subscription) => {
       subscription.reservedCseq = subscription.dialog.localCseq
       if (isKept(subscription)) this.#put(subscription)
-    }
+    })
     await this.#store.flush()
   }
 

@@ -8,6 +8,7 @@
  * Each taking over reserves a block of numbers above all that the owner before may have used, in the same transaction
  * that changes the owner, so that no CSeq is used twice; and a row is written only by the one who owns it then.
  */
+import { inSlices } from '../../core/in-slices.ts'
 import { reasonOf } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import { StoreUnavailable, type Table } from '../../core/store-contract.ts'
@@ -138,10 +139,10 @@ export class SharedStorage implements SubscriptionStorage {
     await this.#attempt(async ({ at, nextClaim }) => {
       const claim = nextClaim()
       const owned = new Set((await at.select(this.#table, { owner: this.#servers.id })).map((row) => row.dialog_id))
-      for (const subscription of all) {
+      await inSlices(all, (subscription) => {
         if (isKept(subscription) && owned.has(subscription.dialog.id))
           at.put(this.#table, { ...toRow(subscription, subscription.dialog.localCseq), owner: '', claim })
-      }
+      })
     })
     await this.#servers.leave()
   }

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { inSlices } from '../../core/in-slices.ts'
+import { inSlices, Share } from '../../core/in-slices.ts'
 
 function busy(milliseconds: number): void {
   const until = performance.now() + milliseconds
@@ -44,5 +44,56 @@ describe('work in slices', () => {
     })
     expect(await failing.catch((error: unknown) => String(error))).to.equal('Error: no')
     expect(done).to.deep.equal([1])
+  })
+})
+
+describe('a share of each turn', () => {
+  const turn = (): Promise<void> =>
+    new Promise((resolve) => {
+      setImmediate(resolve)
+    })
+
+  it('does at once what fits into it, and the rest later, in its order', async () => {
+    const share = new Share()
+    const done: number[] = []
+    const late: number[] = []
+    const inTurns: number[] = []
+    const all = Array.from({ length: 40 }, async (_, index) =>
+      share.take((isLate) => {
+        busy(1)
+        done.push(index)
+        if (isLate) late.push(index)
+        return index
+      }),
+    )
+    expect(done).to.have.length.within(1, 4)
+    expect(late).to.deep.equal([])
+    const atOnce = done.length
+    while (done.length < all.length) {
+      const before = done.length
+      await turn()
+      inTurns.push(done.length - before)
+    }
+    expect(await Promise.all(all)).to.deep.equal(done)
+    expect(late).to.deep.equal(done.slice(atOnce))
+    expect(Math.max(...inTurns)).to.be.within(1, 8)
+    await turn()
+    await turn()
+    expect(share.take((isLate) => isLate)).to.equal(false)
+  })
+
+  it('gives what fails to whoever asked for it, and goes on', async () => {
+    const share = new Share()
+    const failing = (): never => {
+      throw new Error('it fails')
+    }
+    void share.take(() => busy(5))
+    const refused = Promise.resolve(share.take(failing)).catch((error: unknown) => String(error))
+    const rejected = Promise.resolve(share.take(() => Promise.reject(new Error('later')))).catch(String)
+    const fine = share.take(() => 'fine')
+    expect([await refused, await rejected, await fine]).to.deep.equal(['Error: it fails', 'Error: later', 'fine'])
+    await turn()
+    await turn()
+    expect(() => share.take(failing)).to.throw('it fails')
   })
 })

@@ -29,6 +29,22 @@ describe('what is registered', () => {
     expect(both()).to.deep.equal(['text/a', 'text/a'])
   })
 
+  it('is gone when all who have it know that, which may take several turns', async () => {
+    let known = false
+    registry = new Registry({
+      packageAdded: () => {},
+      packageRemoved: async () => {
+        await new Promise((resolve) => {
+          setImmediate(resolve)
+        })
+        known = true
+      },
+      bodiesChanged: () => {},
+    })
+    await registry.addPackage(lamp)()
+    expect(known).to.equal(true)
+  })
+
   it('is chosen for a package by what it prefers, where nothing is said, and by what is said where there is an Accept', () => {
     void registry.addGenerator(generator('text/a'))
     void registry.addGenerator(generator('text/b'))

@@ -310,6 +310,35 @@ describe('transports', () => {
     expect((await answer).status).to.equal(200)
   })
 
+  it('handles what it held back a few milliseconds at a time, and before what comes later', async () => {
+    await open({ paused: true })
+    const phone = await phoneOn('transport-udp', 'udp')
+    const handled: string[] = []
+    stack.handle('MESSAGE', (tx) => {
+      for (const until = performance.now() + 2; performance.now() < until; );
+      handled.push(tx.request.header('Subject') ?? '')
+      tx.answer({ status: 200 })
+    })
+    const send = (subject: string) => phone.request('MESSAGE', { headers: [['Subject', subject]] })
+    const held = Array.from({ length: 20 }, (_, index) => `held ${index}`)
+    const answers = held.map(send)
+    await new Promise((resolve) => {
+      setTimeout(resolve, 100)
+    })
+    const turns: number[] = []
+    const count = (): void => {
+      turns.push(handled.length)
+      if (handled.length < held.length) setImmediate(count)
+    }
+    stack.start()
+    count()
+    expect(turns[0]).to.be.within(1, 4)
+    answers.push(send('later'))
+    await Promise.all(answers)
+    expect(handled).to.deep.equal([...held, 'later'])
+    expect(turns.length).to.be.above(4)
+  })
+
   async function failure(settings: Partial<StackSettings>): Promise<ConfigError> {
     try {
       await (await testStack(settings)).close()
