@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import type { RequestBody } from '../core/sip/contract.ts'
 import { toWire } from '../core/sip/grammar.ts'
 import { bodyStart } from '../core/sip/serialize.ts'
+import { joined } from '../core/text.ts'
 import type { Addressing, BodyGenerator, EventPackage } from './contract.ts'
 import type { Registry } from './registry.ts'
 import type { View } from './watchers/authorization.ts'
@@ -149,7 +150,7 @@ class WireForm {
   #upTo(digits: number, after = 0): string {
     if (digits !== this.#digits) {
       const length = this.#content.length + digits + after
-      this.#before = `${bodyStart(this.#type, this.compact)}${length}\r\n\r\n${this.#content}`
+      this.#before = joined(`${bodyStart(this.#type, this.compact)}${length}\r\n\r\n${this.#content}`)
       this.#digits = digits
     }
     return this.#before

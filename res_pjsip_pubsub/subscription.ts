@@ -272,7 +272,8 @@ export class NotifierSubscription
 
   protected override transmit(notification: Notification, done: OutcomeHandler): void {
     this.#services.sending(this, notification)
-    this.#lastSent = this.#services.now() - BEGAN
+    // Nobody else asks for it, and the time costs as much as a header line.
+    if (this.#services.settings().notify_interval > 0) this.#lastSent = this.#services.now() - BEGAN
     this.dialog.request('NOTIFY', notification, done, this.#services.credentialsFor(this.#endpoint))
     this.#services.keep(this)
   }

@@ -26,7 +26,7 @@ const FIRST_PLACES = 1024
 const FORGOTTEN = Number.NEGATIVE_INFINITY
 const NO_PLACE = -1
 
-const PAIRS: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+const TRIPLES: readonly string[] = Array.from({ length: 4096 }, (_, bits) => bits.toString(16).padStart(3, '0'))
 
 export class Branches {
   readonly #pool = Buffer.alloc(POOL_BYTES)
@@ -138,7 +138,7 @@ export class Branches {
 }
 
 function written(word: number): string {
-  return `${PAIRS[(word >>> 16) & 255]}${PAIRS[(word >>> 8) & 255]}${PAIRS[word & 255]}`
+  return (TRIPLES[(word >>> 12) & 4095] ?? '') + (TRIPLES[word & 4095] ?? '')
 }
 
 /** Six hexadecimal digits, lower case as we write them; -1 where it is something else. */
