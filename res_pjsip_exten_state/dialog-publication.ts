@@ -12,7 +12,7 @@ import {
   dialogStateOf,
   readDialogInfo,
 } from '../core/documents/dialog-info.ts'
-import { detached } from '../core/text.ts'
+import { joined } from '../core/text.ts'
 import { element, PrintedXml, printXml, type XmlNode } from '../core/xml.ts'
 import { type Declarations, declaredBy, printCopy } from '../core/xml-copy.ts'
 import { XML_LIMITS } from '../core/xml-node.ts'
@@ -69,7 +69,7 @@ function dialogsOf(root: XmlNode, body: string): PublishedDialogs {
     declared.push(declarations)
     const id = node.attribute('id') ?? ''
     const callId = node.attribute('call-id') ?? ''
-    return new PublishedDialog(id, callId, dialogStateOf(node) ?? 'terminated', detached(text), document, index)
+    return new PublishedDialog(id, callId, dialogStateOf(node) ?? 'terminated', joined(text), document, index)
   })
   return { dialogs, ended: NONE_ENDED, declarations: declaredBy(declared) }
 }

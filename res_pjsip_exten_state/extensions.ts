@@ -6,7 +6,7 @@ import { NO_PRESENCE } from '../core/states/presence.ts'
 import type { EndReason, Watchable } from '../core/watch.ts'
 import type { Kind, Publication, Pubsub } from '../res_pjsip_pubsub/contract.ts'
 import {
-  type DialogSource,
+  DialogSource,
   dialogsKind,
   type PublishedDialogs,
   type PublishedPresence,
@@ -88,7 +88,8 @@ class Extension implements Composition<PublishedState> {
   readonly #forget: () => void
   #hint: Hint | undefined
   /** What was composed last, and of which value of the hint: it stays where nothing has changed. */
-  #composed: { readonly hinted: ExtensionState | undefined; readonly whole: PublishedState } | undefined
+  #composedOf: ExtensionState | undefined
+  #composed: PublishedState | undefined
   /** When the newest body came that has been seen, and whose it was. */
   #newest = 0
   #sender = ''
@@ -142,9 +143,10 @@ class Extension implements Composition<PublishedState> {
       sender: this.#sender,
     }
     const before = this.#composed
-    if (before && before.hinted === hinted && isSame(before.whole.published, published)) return before.whole
+    if (before && this.#composedOf === hinted && isSame(before.published, published)) return before
     const whole = { context, exten, name, state, devices, presence: ownPresence, calls, published }
-    this.#composed = { hinted, whole }
+    this.#composedOf = hinted
+    this.#composed = whole
     return whole
   }
 
@@ -187,12 +189,11 @@ function isSame(a: WhatIsPublished | undefined, b: WhatIsPublished): boolean {
     a.presence.length === b.presence.length &&
     a.presence.every((state, at) => state === b.presence[at]) &&
     a.dialogs.length === b.dialogs.length &&
-    a.dialogs.every((dialogs, at) => isSameSource(dialogs, b.dialogs[at]))
+    a.dialogs.every((source, at) => {
+      const other = b.dialogs[at]
+      return other !== undefined && source.isSame(other)
+    })
   )
-}
-
-function isSameSource(a: DialogSource, b: DialogSource | undefined): boolean {
-  return a.dialogs === b?.dialogs && a.ended === b.ended && a.source === b.source
 }
 
 /** The first of those that came last. */
@@ -203,6 +204,5 @@ function newestOf(all: readonly Publication[]): Publication | undefined {
 }
 
 function sourceOf({ publisher, instance, state }: Publication<PublishedDialogs>): DialogSource {
-  const { dialogs, ended, declarations } = state
-  return { dialogs, ended, declarations, source: `${publisher}\0${instance}` }
+  return new DialogSource(state, publisher, instance)
 }

@@ -132,8 +132,37 @@ export interface PublishedDialogs {
 }
 
 /** Dialogs with who says so, by which two dialogs of one id are told apart. */
-export interface DialogSource extends PublishedDialogs {
-  readonly source: string
+export class DialogSource implements PublishedDialogs {
+  readonly #said: PublishedDialogs
+  readonly #publisher: string
+  readonly #instance: string
+
+  constructor(said: PublishedDialogs, publisher: string, instance: string) {
+    this.#said = said
+    this.#publisher = publisher
+    this.#instance = instance
+  }
+
+  get dialogs(): readonly PublishedDialog[] {
+    return this.#said.dialogs
+  }
+  get ended(): readonly string[] {
+    return this.#said.ended
+  }
+  get declarations(): Declarations {
+    return this.#said.declarations
+  }
+
+  /** Put together where it is asked for: of one publication, which is what there is as a rule, nobody does. */
+  get source(): string {
+    return `${this.#publisher}\0${this.#instance}`
+  }
+
+  isSame(other: DialogSource): boolean {
+    const { dialogs, ended } = this.#said
+    const isSaid = dialogs === other.dialogs && ended === other.ended
+    return isSaid && this.#publisher === other.#publisher && this.#instance === other.#instance
+  }
 }
 
 export const presenceKind: Kind<PublishedPresence> = { name: 'published presence' }

@@ -125,7 +125,10 @@ function together(
   { hide, single, asterisk }: View,
 ): XmlElement[] {
   // A call of which Asterisk tells, too, is shown as Asterisk has it.
-  const others = live.filter(({ callId }) => callId === '' || !own.some((known) => known.callId === callId))
+  const others =
+    own.length === 0
+      ? live
+      : live.filter(({ callId }) => callId === '' || !own.some((known) => known.callId === callId))
   if (single || asterisk) {
     const [lit] = own.toSorted((a, b) => b.interest - a.interest)
     const best = mostInteresting(others)
@@ -133,7 +136,8 @@ function together(
     if (lit) return [lit.made]
   } else {
     const ownLive = own.filter((dialog) => dialog.interest > interest('terminated'))
-    const shown = [...ownLive.map(({ made }) => made), ...others.map((dialog) => shownElement(dialog, hide))]
+    const shown = others.map((dialog) => shownElement(dialog, hide))
+    if (ownLive.length > 0) return [...ownLive.map(({ made }) => made), ...shown]
     if (shown.length > 0) return shown
     if (own.length > 0) return own.map(({ made }) => made)
   }

@@ -33,6 +33,8 @@ const LONGEST_KEY = 500
 
 export class Registry {
   readonly #packages = new Map<string, EventPackage<unknown>>()
+  /** Of those, the one that was asked for last. */
+  #last: EventPackage<unknown> | undefined
   /** In the order of registration. */
   readonly #all = new Set<BodyGenerator<unknown>>()
   readonly #generators = new ByKind<BodyGenerator<unknown>>()
@@ -71,8 +73,10 @@ export class Registry {
   }
 
   package(event: string): EventPackage<unknown> | undefined {
+    // All who are told of a change ask for the same one, several times each.
+    if (this.#last?.event === event) return this.#last
     const found = this.#packages.get(event)
-    if (found) return found
+    if (found) return (this.#last = found)
     const of = this.#template?.appliedTo(event)
     const base = of === undefined ? undefined : this.package(of)
     return base && this.#applied(base)
@@ -126,6 +130,7 @@ export class Registry {
     return () => {
       if (this.#packages.get(event) !== definition) return
       this.#packages.delete(event)
+      this.#last = undefined
       this.#forget()
       return this.#listener.packageRemoved(event)
     }

@@ -98,7 +98,11 @@ export class NotifierSubscription
 
   /** Whole seconds left, for Subscription-State and the console. */
   get secondsLeft(): number {
-    return Math.max(0, Math.ceil((this.expires - this.#services.now()) / 1000))
+    return this.#secondsLeftAt(this.#services.now())
+  }
+
+  #secondsLeftAt(now: number): number {
+    return Math.max(0, Math.ceil((this.expires - now) / 1000))
   }
 
   // What happens to it.
@@ -258,22 +262,24 @@ export class NotifierSubscription
     if (want === WANT.forced && !body && !this.#services.settings().send_fast_notify) return undefined
     const known = this.matches(this.#condition)
     this.#condition = undefined
+    // It goes out now: the time is asked for once.
+    const now = this.#services.now()
+    this.#lastSent = now - BEGAN
     const shown = {
       termination: this.#termination,
       pending: this.isPending,
-      secondsLeft: this.secondsLeft,
+      secondsLeft: this.#secondsLeftAt(now),
       compat: this.#services.compat(),
     }
-    const state = this.#state === NOTHING ? undefined : this.#state
     const common = this.#services.notifyHeaders(this)
     const content = known ? undefined : body?.content(this.#version++)
+    // Remembered where a part of what is new may follow: each reference from old to new is looked at by the collector.
+    const state = this.#state === NOTHING || !this.sharing?.hasParts ? undefined : this.#state
     return new Notification(this.subject.eventHeader, common, shown, state, body, content)
   }
 
   protected override transmit(notification: Notification, done: OutcomeHandler): void {
     this.#services.sending(this, notification)
-    // Nobody else asks for it, and the time costs as much as a header line.
-    if (this.#services.settings().notify_interval > 0) this.#lastSent = this.#services.now() - BEGAN
     this.dialog.request('NOTIFY', notification, done, this.#services.credentialsFor(this.#endpoint))
     this.#services.keep(this)
   }
@@ -291,7 +297,8 @@ export class NotifierSubscription
   protected override landed({ told, state }: Notification, outcome: Outcome, verdict: Verdict): void {
     const arrived = verdict.kind === 'delivered' || verdict.kind === 'kept'
     this.#told = arrived ? told : undefined
-    this.#toldState = this.#told && state
+    const toldState = this.#told && state
+    if (toldState !== this.#toldState) this.#toldState = toldState
     if (this.#told?.isCut) this.want(WANT.changed)
     this.#services.notifyAnswered(this, outcome, verdict)
   }

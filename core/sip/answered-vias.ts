@@ -6,6 +6,7 @@
  *     before                                        branch                                after
  */
 import { detached } from '../text.ts'
+import { BRANCH_LENGTH } from './branches.ts'
 import { endOfToken } from './grammar.ts'
 import { HEADER } from './headers.ts'
 import type { ParsedResponse } from './message.ts'
@@ -37,8 +38,9 @@ export class AnsweredVias {
     if (line === undefined) return undefined
     for (const { before, after, via } of this.#forms) {
       const end = line.length - after.length
-      if (end <= before.length || !line.startsWith(before) || endOfToken(line, before.length) !== end) continue
-      if (!line.endsWith(after)) continue
+      if (end <= before.length || !line.startsWith(before) || !line.endsWith(after)) continue
+      // One as long as ours is ours, or of nobody: it is compared digit by digit anyway.
+      if (end - before.length !== BRANCH_LENGTH && endOfToken(line, before.length) !== end) continue
       const { protocol, host, port } = via
       return { protocol, host, port, branch: line.slice(before.length, end) }
     }

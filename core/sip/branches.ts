@@ -16,7 +16,8 @@ import { BRANCH_COOKIE } from './id.ts'
 const WORDS = 4
 const WORD_DIGITS = 6
 const BITS_DIGITS = WORDS * WORD_DIGITS
-const BRANCH_LENGTH = BRANCH_COOKIE.length + BITS_DIGITS + WORD_DIGITS
+/** Characters of each of ours. */
+export const BRANCH_LENGTH = BRANCH_COOKIE.length + BITS_DIGITS + WORD_DIGITS
 const POOL_BYTES = (1024 * BITS_DIGITS) / 2
 /** Places that may lie idle to remember: 24 bytes each. */
 const MOST_REMEMBERED = 65_536

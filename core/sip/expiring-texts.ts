@@ -47,6 +47,8 @@ export class ExpiringTexts {
   /** Where in the first filled chunk the oldest record is. */
   #oldest = 0
   readonly #index = new HashIndex()
+  #lastKey = ''
+  #lastHash = hashOf('')
 
   /** Both in milliseconds. The lifetime is asked for again and again, and holds for what is there already. */
   constructor(now: () => number, lifetime: () => number) {
@@ -84,7 +86,7 @@ export class ExpiringTexts {
     const at = chunk.used
     const word = at >> 2
     const { words } = chunk
-    const hash = hashOf(key)
+    const hash = this.#hashOf(key)
     words[word + HASH] = hash
     words[word + SINCE] = this.#now()
     words[word + KEY_LENGTH] = key.length
@@ -99,7 +101,7 @@ export class ExpiringTexts {
 
   /** Position of the record of this key, good as long as that is kept; -1 where there is none, or its time is over. */
   find(key: string): number {
-    const hash = hashOf(key)
+    const hash = this.#hashOf(key)
     let position = this.#index.find(hash, 0)
     for (let others = 1; position >= 0 && !this.#isAt(position, key); others++)
       position = this.#index.find(hash, others)
@@ -128,6 +130,15 @@ export class ExpiringTexts {
   /** Lets go of records whose time is over, `most` of them at once. */
   expire(most: number): void {
     for (let count = 0; count < most && this.left === 0; count++) this.#dropOldest()
+  }
+
+  /** A key is looked for before it is added. */
+  #hashOf(key: string): number {
+    if (key !== this.#lastKey) {
+      this.#lastKey = key
+      this.#lastHash = hashOf(key)
+    }
+    return this.#lastHash
   }
 
   #isAt(position: number, key: string): boolean {

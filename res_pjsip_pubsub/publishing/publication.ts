@@ -76,8 +76,15 @@ export class InboundPublication extends Timed implements Publication {
   readonly instance: string
   readonly datastores = new DatastoreMap()
   #endpoint: Endpoint | undefined
-  #said: Said
-  #lease: Lease
+  // What it says and until when, each by itself: there is nothing then that lives from one PUBLISH to the next.
+  #contentType: string
+  #body: string
+  #read: Said['read']
+  #sender: string
+  #priority: number
+  #received: number
+  #entityTag: string
+  #expires: number
   readonly #due: (publication: InboundPublication) => void
 
   /** `due`: its time is over. */
@@ -92,8 +99,14 @@ export class InboundPublication extends Timed implements Publication {
     this.publisher = facts.publisher
     this.instance = facts.instance
     this.#endpoint = facts.endpoint
-    this.#said = said
-    this.#lease = lease
+    this.#contentType = said.contentType
+    this.#body = said.body
+    this.#read = said.read
+    this.#sender = said.sender
+    this.#priority = said.priority
+    this.#received = said.received
+    this.#entityTag = lease.entityTag
+    this.#expires = lease.expires
     this.#due = due
   }
 
@@ -101,46 +114,52 @@ export class InboundPublication extends Timed implements Publication {
     return this.#endpoint
   }
   get entityTag(): string {
-    return this.#lease.entityTag
+    return this.#entityTag
   }
   get expires(): number {
-    return this.#lease.expires
+    return this.#expires
   }
   get sender(): string {
-    return this.#said.sender
+    return this.#sender
   }
   get priority(): number {
-    return this.#said.priority
+    return this.#priority
   }
   get received(): number {
-    return this.#said.received
+    return this.#received
   }
   get contentType(): string {
-    return this.#said.contentType
+    return this.#contentType
   }
   get body(): string {
-    return this.#said.body
+    return this.#body
   }
   get state(): unknown {
-    return this.#said.read?.state
+    return this.#read?.state
   }
 
   /** Whether its handler has read it, so that it can be shown. */
   get isRead(): boolean {
-    return this.#said.read !== undefined
+    return this.#read !== undefined
   }
 
   says(said: Said): void {
-    this.#said = said
+    this.#contentType = said.contentType
+    this.#body = said.body
+    this.#read = said.read
+    this.#sender = said.sender
+    this.#priority = said.priority
+    this.#received = said.received
   }
 
   /** Its handler came, or went. */
   reads(read: Said['read']): void {
-    this.#said = { ...this.#said, read }
+    this.#read = read
   }
 
   renewed(lease: Lease): void {
-    this.#lease = lease
+    this.#entityTag = lease.entityTag
+    this.#expires = lease.expires
   }
 
   belongsTo(endpoint: Endpoint | undefined): void {

@@ -335,7 +335,7 @@ function said(
   { now }: PublishServices,
 ): Said | Refusal {
   if ('fault' in read) return refusal.badRequest(read.fault)
-  return { contentType, body: read.body ?? text, read: { state: read.state }, sender, priority, received: now() }
+  return { contentType, body: read.body ?? text, read, sender, priority, received: now() }
 }
 
 /** What tells one phone of a publisher from another (RFC 5626 4.1), or where it says it is. */

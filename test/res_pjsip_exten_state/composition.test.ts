@@ -4,7 +4,7 @@ import { array, assert, asyncProperty, constantFrom, integer, property, record, 
 import { composeDialogs } from '../../res_pjsip_exten_state/dialog-composition.ts'
 import { readDialogs } from '../../res_pjsip_exten_state/dialog-publication.ts'
 import { EndedDialogs } from '../../res_pjsip_exten_state/ended-dialogs.ts'
-import type { DialogSource } from '../../res_pjsip_exten_state/published.ts'
+import { DialogSource } from '../../res_pjsip_exten_state/published.ts'
 import dialogBodies from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
 import extenState from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
 import pidfBodies from '../../res_pjsip_exten_state/res_pjsip_pidf_body_generator.ts'
@@ -37,7 +37,7 @@ function sourceOf({ publisher, instance, dialogs }: OnePublication): DialogSourc
   const text = dialogBody(dialogs)
   const read = readDialogs({ text, previous: undefined, resource: '200' }, new EndedDialogs())
   if ('fault' in read) throw new Error(read.fault)
-  return { ...read.state, source: `${publisher} ${instance}` }
+  return new DialogSource(read.state, publisher, instance)
 }
 
 describe('composition', () => {
