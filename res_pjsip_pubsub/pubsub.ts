@@ -356,6 +356,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.#notifyHeaders.forget()
     if (this.#core.stopping) return
     this.#reviver.registered()
+    // After a start all of them wait, and modules bring one body after the other.
+    if (this.#reviver.size === this.subscriptions.size) return
     for (const subscription of this.subscriptions) {
       if (subscription.contentType !== type) continue
       const of = this.#packageOf(subscription)
