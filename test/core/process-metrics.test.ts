@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process'
+import { availableParallelism } from 'node:os'
 import { expect } from 'chai'
 import { Metrics } from '../../core/metrics.ts'
-import { processMetrics } from '../../core/process-metrics.ts'
+import { processMetrics, processorWait } from '../../core/process-metrics.ts'
 import type { Undo } from '../../core/scope.ts'
 import { until } from '../support/tools.ts'
 
@@ -26,6 +28,36 @@ describe('what the process says of itself', () => {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150)
     await until('a long stall', () => read('process.stall.max_ms') >= 120)
     expect(read('process.stall.busy_max_ms')).to.be.below(100)
+  })
+
+  it('a stall in which others had the processor is long, and busy only for the rest of it', async () => {
+    void undo()
+    let waited = 1000
+    undo = processMetrics(metrics, { read: () => waited, close: () => undefined })
+    const end = performance.now() + 120
+    while (performance.now() < end) Math.sqrt(end)
+    waited += 100
+    await until('a long stall', () => read('process.stall.max_ms') >= 90)
+    expect(read('process.stall.busy_max_ms')).to.be.below(read('process.stall.max_ms') - 60)
+  })
+
+  it('what it waited for a processor, which Linux counts', async function () {
+    if (process.platform !== 'linux') this.skip()
+    const wait = processorWait()
+    const before = wait.read()
+    // More of them than there are processors.
+    const others = Array.from({ length: 2 * availableParallelism() }, () =>
+      spawn(process.execPath, ['-e', 'for (const end = Date.now() + 1500; Date.now() < end; );']),
+    )
+    try {
+      await until('a wait', () => {
+        for (const end = performance.now() + 20; performance.now() < end; );
+        return wait.read() > before
+      })
+    } finally {
+      for (const other of others) other.kill('SIGKILL')
+      wait.close()
+    }
   })
 
   it('memory, and nothing at all once it is undone', () => {
