@@ -3,8 +3,9 @@ import { Composed, type Composition } from '../core/composed.ts'
 import { EXTENSION, type ExtensionState } from '../core/states/extension-state.ts'
 import type { Hint, Hints } from '../core/states/hints.ts'
 import { NO_PRESENCE } from '../core/states/presence.ts'
+import { detached } from '../core/text.ts'
 import type { EndReason, Watchable } from '../core/watch.ts'
-import type { Kind, Publication, Pubsub } from '../res_pjsip_pubsub/contract.ts'
+import type { Publication, Pubsub } from '../res_pjsip_pubsub/contract.ts'
 import {
   DialogSource,
   dialogsKind,
@@ -18,10 +19,22 @@ import {
 type Publications<State> = Watchable<readonly Publication<State>[]>
 type Published = Pick<Pubsub, 'publications' | 'isPublished' | 'settings'>
 
+/** What extensions publish; `undefined` where nothing of the kind is theirs. */
+interface Events {
+  readonly presence: string | undefined
+  readonly dialog: string
+}
+
+const OF_EXTENSION: Events = { presence: 'presence', dialog: 'dialog' }
+const OF_LINE: Events = { presence: undefined, dialog: 'dialog;sla' }
+
+type ByName = Map<string, Extension>
+
 /** The extensions that are watched, by context and name; all who watch one share its state and its bodies. */
 export class Extensions {
   readonly #pubsub: Published
-  readonly #extensions = new Map<string, Extension>()
+  readonly #extensions = new Map<string, ByName>()
+  readonly #lines = new Map<string, ByName>()
 
   constructor(pubsub: Published) {
     this.#pubsub = pubsub
@@ -29,52 +42,53 @@ export class Extensions {
 
   /** An extension with a hint, or without one where anything is published about it. */
   of(context: string, exten: string, hint: Hint | undefined): Watchable<PublishedState> {
-    const topics = (): Topics => ({
-      presence: this.#topic('presence', exten, presenceKind),
-      dialog: this.#topic('dialog', exten, dialogsKind),
-    })
-    return this.#extension(`${exten}@${context}`, context, exten, topics, hint)
+    return this.#extension(this.#extensions, context, exten, OF_EXTENSION, hint)
   }
 
   /** A shared line (dialog;sla). */
   line(context: string, name: string, hint: Hint | undefined): Watchable<PublishedState> {
-    const topics = (): Topics => ({ dialog: this.#topic('dialog;sla', name, dialogsKind) })
-    return this.#extension(`line ${name}@${context}`, context, name, topics, hint)
+    return this.#extension(this.#lines, context, name, OF_LINE, hint)
   }
 
   #extension(
-    key: string,
+    all: Map<string, ByName>,
     context: string,
     exten: string,
-    topics: () => Topics,
+    events: Events,
     hint: Hint | undefined,
   ): Watchable<PublishedState> {
-    let extension = this.#extensions.get(key)
-    if (!extension) {
-      extension = new Extension(context, exten, topics(), this.#pubsub, () => this.#extensions.delete(key))
-      this.#extensions.set(key, extension)
-    }
+    let there = all.get(context)
+    if (!there) all.set(context, (there = new Map()))
+    const extension = there.get(exten) ?? this.#begin(there, context, exten, events)
     extension.hasHint(hint)
     return extension.state
   }
 
-  /** Those without a hint may have one since the dialplan was read again. */
-  async reread(hints: Pick<Hints, 'find'>): Promise<void> {
-    for (const [key, extension] of this.#extensions) {
-      if (extension.isHinted) continue
-      const hint = await hints.find(extension.context, extension.exten)
-      if (hint === undefined || hint === 'unreachable') continue
-      if (this.#extensions.get(key) === extension) extension.hasHint(hint)
+  #begin(there: ByName, context: string, name: string, { presence, dialog }: Events): Extension {
+    const exten = detached(name)
+    const topics = {
+      presence: presence === undefined ? undefined : this.#pubsub.publications(presence, exten, presenceKind),
+      dialog: this.#pubsub.publications(dialog, exten, dialogsKind),
     }
+    const extension = new Extension(context, exten, topics, this.#pubsub, () => there.delete(exten))
+    there.set(exten, extension)
+    return extension
   }
 
-  #topic<State>(event: string, exten: string, kind: Kind<State>): Publications<State> {
-    return this.#pubsub.publications(event, exten, kind)
+  /** Those without a hint may have one since the dialplan was read again. */
+  async reread(hints: Pick<Hints, 'find'>): Promise<void> {
+    for (const there of [...this.#extensions.values(), ...this.#lines.values()])
+      for (const [exten, extension] of there) {
+        if (extension.isHinted) continue
+        const hint = await hints.find(extension.context, exten)
+        if (hint === undefined || hint === 'unreachable') continue
+        if (there.get(exten) === extension) extension.hasHint(hint)
+      }
   }
 }
 
 interface Topics {
-  readonly presence?: Publications<PublishedPresence>
+  readonly presence: Publications<PublishedPresence> | undefined
   readonly dialog: Publications<PublishedDialogs>
 }
 

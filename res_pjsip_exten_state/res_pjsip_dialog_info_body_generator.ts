@@ -65,8 +65,11 @@ function viewOf({ general }: Pick<Core, 'general'>, { settings }: Forced, { endp
   }
 }
 
+const HIDE = { no: 0, name: 1, yes: 2 } as const
+
+/** A number of two digits at most, as a text. */
 function viewKey({ asterisk, hide, single, earlyInUse }: View): string {
-  return `${asterisk} ${hide} ${single} ${earlyInUse}`
+  return String(HIDE[hide] * 8 + (asterisk ? 4 : 0) + (single ? 2 : 0) + (earlyInUse ? 1 : 0))
 }
 
 export function dialogInfo(
@@ -77,6 +80,7 @@ export function dialogInfo(
     type: 'application/dialog-info+xml',
     kind: extensionStateKind,
     share: (to) => keyOf(viewKey(viewOf(core, forced, to)), to.localUri, to.resource),
+    variant: (to) => viewKey(viewOf(core, forced, to)),
     generate(state, to) {
       const view = viewOf(core, forced, to)
       const entity = view.asterisk ? cutForEscaping(to.localUri) : to.localUri

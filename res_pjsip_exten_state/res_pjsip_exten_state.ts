@@ -3,7 +3,6 @@
  * dialog;sla, by which the phones of a shared line tell each other of its calls.
  */
 import type { Core } from '../core/core.ts'
-import { whenThere } from '../core/eventual.ts'
 import type { Logger } from '../core/log.ts'
 import { defineModule } from '../core/module.ts'
 import { EXTENSION } from '../core/states/extension-state.ts'
@@ -83,12 +82,17 @@ function extensionFinder(
     )
     return undefined
   }
+  const find: Find = (resource, watcher) => {
+    const hint = hints.find(watcher.endpoint.hintContext, resource)
+    return hint instanceof Promise
+      ? hint.then((later) => found(resource, watcher, later))
+      : found(resource, watcher, hint)
+  }
   return (resource, watcher) => {
     if (resource === '') return undefined
     // After a start no lamp is to go out until what was published has been read.
-    return whenThere(pubsub.publicationsRead(), () =>
-      whenThere(hints.find(watcher.endpoint.hintContext, resource), (hint) => found(resource, watcher, hint)),
-    )
+    const reading = pubsub.publicationsRead()
+    return reading ? reading.then(() => find(resource, watcher)) : find(resource, watcher)
   }
 }
 

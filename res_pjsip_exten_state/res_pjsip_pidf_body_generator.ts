@@ -41,6 +41,7 @@ export function pidf(
       core.general.compat === 'asterisk'
         ? `asterisk ${keyOf(localUri, remoteUri, resource)}`
         : keyOf(localUri, resource),
+    variant: ({ remoteUri }) => (core.general.compat === 'asterisk' ? remoteUri : ''),
     generate(state, to) {
       const document = core.general.compat === 'asterisk' ? asteriskForm(state, to) : rfcForm(state, to)
       if (state.published) addPublished(document, state.published)

@@ -19,6 +19,7 @@ export const digium: BodySupplement<PublishedState, XmlElement> = {
   type: 'application/pidf+xml',
   kind: extensionStateKind,
   share: (to) => (isDigium(to) ? 'digium' : ''),
+  variant: () => '',
   supplement(document, { presence, published }, to) {
     if (!isDigium(to) || published?.alone) return
     const { state, subtype, message } = presence

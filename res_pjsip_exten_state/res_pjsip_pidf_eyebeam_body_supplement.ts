@@ -27,6 +27,7 @@ export function eyebeam(core: Pick<Core, 'general'>): BodySupplement<PublishedSt
     type: 'application/pidf+xml',
     kind: extensionStateKind,
     share: ({ resource }) => (core.general.compat === 'asterisk' ? 'asterisk' : JSON.stringify(['rfc', resource])),
+    variant: () => '',
     supplement(document, state, { resource }) {
       document.attributes.set('xmlns:dm', DATA_MODEL)
       document.attributes.set('xmlns:rpid', RPID)

@@ -184,6 +184,7 @@ const reginfo: BodyGenerator<Registration, XmlElement> = {
   type: 'application/reginfo+xml',
   kind: registrationKind,
   share: ({ localUri }) => localUri,
+  variant: () => '',
   generate: (registration, to) => document(registration, to, 'full', registration.contacts),
   partial(registration, since, to) {
     const { change } = since

@@ -30,6 +30,7 @@ export function xpidf(core: Pick<Core, 'general'>, type: string): BodyGenerator<
       core.general.compat === 'asterisk'
         ? `asterisk ${keyOf(localUri, remoteUri, resource)}`
         : keyOf(localUri, resource),
+    variant: ({ remoteUri }) => (core.general.compat === 'asterisk' ? remoteUri : ''),
     generate(state, to) {
       const address = core.general.compat === 'asterisk' ? to.remoteUri : to.localUri
       if (core.general.compat === 'asterisk' && !state.published?.alone)

@@ -17,6 +17,7 @@ export const simpleMessageSummary: BodyGenerator<MessageSummary, string> = {
   type: SIMPLE_MESSAGE_SUMMARY,
   kind: messageSummaryKind,
   share: ({ localUri }) => localUri,
+  variant: () => '',
   generate: (summary, { localUri }) => summaryText(summary, localUri),
   print: (text) => ({ text }),
 }

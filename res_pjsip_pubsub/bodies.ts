@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import type { RequestBody } from '../core/sip/contract.ts'
 import { toWire } from '../core/sip/grammar.ts'
 import { bodyStart } from '../core/sip/serialize.ts'
-import { joined } from '../core/text.ts'
+import { joined, keyOf } from '../core/text.ts'
 import type { Addressing, BodyGenerator, EventPackage } from './contract.ts'
 import type { Registry } from './registry.ts'
 import type { View } from './watchers/authorization.ts'
@@ -210,6 +210,18 @@ export class Bodies {
   sharing(of: Made, type: string, to: Addressing): Sharing | undefined {
     const generator = this.#registry.generator(type, of.kind)
     return generator && { generator, hasParts: generator.partial !== undefined, key: this.#shareKey(generator, to) }
+  }
+
+  /** What of `to` it depends on besides resource, localUri and userAgent with whom bodies are shared; undefined: on anything. */
+  variant(of: Made, type: string, to: Addressing): string | undefined {
+    const generator = this.#registry.generator(type, of.kind)
+    if (!generator?.variant) return undefined
+    let variant = generator.variant(to)
+    for (const supplement of this.#registry.supplements(type, of.kind)) {
+      if (!supplement.variant) return undefined
+      variant = keyOf(variant, supplement.variant(to))
+    }
+    return variant
   }
 
   /** The body that all have who share it. */

@@ -177,6 +177,11 @@ export interface BodyGenerator<State, Doc = unknown> {
   readonly kind: Kind<State>
   /** Subscriptions whose keys are equal share one generated body for a state. Holds all of `to` that the text depends on. */
   share(to: Addressing): string
+  /**
+   * What of `to` the key depends on besides the resource, localUri and userAgent, so that it need not be made for each
+   * subscription. Absent: anything.
+   */
+  variant?(to: Addressing): string
   generate(state: State, to: Addressing): Doc
   /**
    * For bodies that may tell no more than what is new to a watcher who was told `since` before: the rest of `state`, or
@@ -193,6 +198,8 @@ export interface BodySupplement<State, Doc> {
   readonly kind: Kind<State>
   /** As with generators; empty when it depends on nothing. */
   share(to: Addressing): string
+  /** As with generators. */
+  variant?(to: Addressing): string
   supplement(doc: Doc, state: State, to: Addressing): void
 }
 

@@ -27,9 +27,18 @@ export interface Template {
   apply(of: EventPackage<unknown>): EventPackage<unknown> | undefined
 }
 
-/** How many choices are remembered, and how long what they were made for may be. */
-const MOST_CHOSEN = 500
-const LONGEST_KEY = 500
+/** How many choices are remembered, and how many values what they were made for may have, and how long each may be. */
+const MOST_CHOSEN = 32
+const MOST_VALUES = 8
+const LONGEST_VALUE = 100
+
+/** What was chosen for what phones accept, which is much the same for all of them. */
+interface Choice {
+  readonly of: EventPackage<unknown>
+  readonly accept: readonly string[] | undefined
+  readonly listedOrder: boolean
+  readonly chosen: string
+}
 
 export class Registry {
   readonly #packages = new Map<string, EventPackage<unknown>>()
@@ -39,8 +48,8 @@ export class Registry {
   readonly #all = new Set<BodyGenerator<unknown>>()
   readonly #generators = new ByKind<BodyGenerator<unknown>>()
   readonly #supplements = new ByKind<readonly BodySupplement<unknown, unknown>[]>()
-  /** What was chosen for what phones accept, which is much the same for all of them. */
-  readonly #chosen = new Map<string, string>()
+  readonly #choices: Choice[] = []
+  #nextChoice = 0
   readonly #listener: RegistryListener
   readonly #template: Template | undefined
   /** It goes into each answer that makes a dialog. */
@@ -98,18 +107,23 @@ export class Registry {
 
   /** The body type for what a watcher accepts; `listedOrder`: the first it lists, whatever its q. */
   choose(of: EventPackage<unknown>, accept: readonly string[] | undefined, listedOrder: boolean): string | undefined {
-    const key = `${of.event}\0${listedOrder ? 'listed' : 'best'}\0${accept?.join('\n') ?? '\0'}`
-    const known = this.#chosen.get(key)
-    if (known !== undefined) return known
+    for (const one of this.#choices)
+      if (one.of === of && one.listedOrder === listedOrder && isSameList(one.accept, accept)) return one.chosen
     const offer = {
       preferred: of.accept,
       has: (type: string) => this.#generators.get(type, of.kind) !== undefined,
       all: () => this.typesOf(of),
     }
     const chosen = chooseType(accept, offer, listedOrder)
-    if (this.#chosen.size >= MOST_CHOSEN) this.#chosen.clear()
-    if (chosen !== undefined && key.length <= LONGEST_KEY) this.#chosen.set(detached(key), chosen)
+    if (chosen !== undefined && isShort(accept))
+      this.#remember({ of, accept: accept?.map(detached), listedOrder, chosen })
     return chosen
+  }
+
+  /** The oldest makes room. */
+  #remember(choice: Choice): void {
+    this.#choices[this.#nextChoice] = choice
+    this.#nextChoice = (this.#nextChoice + 1) % MOST_CHOSEN
   }
 
   typesOf(of: EventPackage<unknown>): string[] {
@@ -118,7 +132,8 @@ export class Registry {
 
   #forget(): void {
     this.#events = undefined
-    this.#chosen.clear()
+    this.#choices.length = 0
+    this.#nextChoice = 0
   }
 
   addPackage(definition: EventPackage<unknown>): Undo {
@@ -161,6 +176,17 @@ export class Registry {
       this.#listener.bodiesChanged(type)
     }
   }
+}
+
+function isSameList(one: readonly string[] | undefined, other: readonly string[] | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other
+  if (one.length !== other.length) return false
+  for (let at = 0; at < one.length; at++) if (one[at] !== other[at]) return false
+  return true
+}
+
+function isShort(accept: readonly string[] | undefined): boolean {
+  return !accept || (accept.length <= MOST_VALUES && accept.every((value) => value.length <= LONGEST_VALUE))
 }
 
 const NONE: readonly BodySupplement<unknown, unknown>[] = []

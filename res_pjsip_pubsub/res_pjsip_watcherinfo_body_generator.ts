@@ -27,6 +27,7 @@ export const watcherInfo: BodyGenerator<WatcherInfo, XmlElement> = {
   type: 'application/watcherinfo+xml',
   kind: watcherInfoKind,
   share: ({ localUri }) => localUri,
+  variant: () => '',
   generate: (info, to) => document(info, to, 'full', info.watchers),
   partial(info, since, to) {
     const { change } = since

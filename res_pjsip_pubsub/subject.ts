@@ -2,6 +2,7 @@
 import type { PreparedHeaders } from '../core/sip/prepared-headers.ts'
 import { detached, hashOf, SharedTexts } from '../core/text.ts'
 import { eventHeader } from './notification.ts'
+import type { KeptSharing } from './watchers/watcher-bodies.ts'
 
 export interface SubjectFacts {
   readonly event: string
@@ -18,6 +19,9 @@ export interface Subject extends SubjectFacts {
   /** The resource without case. */
   readonly resourceKey: string
   readonly eventHeader: PreparedHeaders
+  /** For WatcherBodies alone: of who was the last to be told of it, and in which variant. */
+  sharing: KeptSharing | undefined
+  variant: string | undefined
 }
 
 /** A power of two. Each subject has one place, where the last that had it is found. */
@@ -60,5 +64,7 @@ function newSubject(facts: SubjectFacts): Subject {
     localUri: detached(facts.localUri),
     resourceKey: resource.toLowerCase(),
     eventHeader: eventHeader(event, eventId),
+    sharing: undefined,
+    variant: undefined,
   }
 }

@@ -29,10 +29,15 @@ export class DialogTable<T extends Filed> {
     const { callId, localTag, remoteTag } = dialog
     const known = this.find(callId, localTag, remoteTag)
     if (known) this.delete(known)
+    this.add(dialog)
+  }
+
+  /** One whose id no other has. */
+  add(dialog: T): void {
     const place = this.#free.pop() ?? this.#places.length
     this.#places[place] = dialog
     dialog.place = place
-    this.#index.add(hashOf(localTag), place)
+    this.#index.add(hashOf(dialog.localTag), place)
   }
 
   /** Nothing happens where another one is in its place. */

@@ -1,6 +1,6 @@
 /** A dialog of the answering side (RFC 3261 12.1.1, 12.2): where its requests go, and what numbers they have. */
 import type { Undo } from '../scope.ts'
-import { detached, joined, SharedTexts } from '../text.ts'
+import { detached, SharedTexts } from '../text.ts'
 import { answeringChallenges } from './challenged.ts'
 import { userOf } from './contacts.ts'
 import type {
@@ -16,6 +16,7 @@ import type {
   RequestContent,
   ServerTransaction,
 } from './contract.ts'
+import { type DialogHead, headOf, newHead } from './dialog-heads.ts'
 import type { Filed } from './dialog-table.ts'
 import { formOf, TextOfDialog } from './dialog-text.ts'
 import { isAscii, toWire } from './grammar.ts'
@@ -24,10 +25,10 @@ import { type Draft, failSoon, type Outgoing } from './outgoing.ts'
 import { parseUri } from './parse-uri.ts'
 import { type Routing, routingOf } from './routing.ts'
 import { isSameFlow, type SharedFlows } from './shared-flows.ts'
-import { type Wire, wireOf } from './transport.ts'
+import { DEFAULT_PORT, type Wire, wireOf } from './transport.ts'
 import type { Transports } from './transports.ts'
 import type { SipUri } from './uri.ts'
-import { beforeCseq, checkedMethod, type HeadPieces, upToFrom, writePieces, writtenUri } from './write-request.ts'
+import { checkedMethod, type HeadPieces, writePieces, writtenUri } from './write-request.ts'
 
 export interface DialogContext {
   readonly transports: Transports
@@ -47,7 +48,6 @@ const things = new SharedTexts(4096)
 const phones = new SharedTexts(1024)
 
 const NO_ROUTES: readonly string[] = []
-const NO_ROUTING = { routes: NO_ROUTES }
 
 /** A flow, as it can be found again. */
 interface Place {
@@ -79,9 +79,7 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
   /** Nothing of it has to be converted to go on the wire. */
   #isPlain = false
   /** Of requests from this origin, which those before had; undefined where they have to be made anew. */
-  #upToFrom = ''
-  #beforeCseq = ''
-  #origin: Origin | undefined = undefined
+  #head: DialogHead | undefined = undefined
   #disposed = false
 
   constructor(context: DialogContext, record: DialogRecord) {
@@ -144,7 +142,7 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
       this.#remoteTarget = phones.of(contact.uriText)
       this.#out = undefined
       this.#routing = undefined
-      this.#origin = undefined
+      this.#head = undefined
       this.#isPlain = this.#findPlain()
     }
     this.take(wireOf(flow))
@@ -163,6 +161,13 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
     this.#left = undefined
     this.#out = undefined
     this.#unwatch = wire.reliable && !this.#disposed ? wire.onClose(() => this.#lost(wire)) : undefined
+  }
+
+  /** It was made with this Contact. Where that says no more than where its request came from, the way there is known. */
+  reachedAt({ scheme, params, host, port = DEFAULT_PORT.UDP }: SipUri): void {
+    const wire = this.#wire
+    if (wire?.protocol !== 'UDP' || this.#routeSet.length > 0 || scheme !== 'sip' || params.size > 0) return
+    if (host === wire.remote.address && port === wire.remote.port) this.#out = wire
   }
 
   request(method: string, content: RequestContent, done: OutcomeHandler, credentials?: CredentialsFor): void {
@@ -250,13 +255,14 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
 
   /** The pieces of its requests from this origin. */
   prepare(wire: Wire, origin: Origin): void {
-    if (origin === this.#origin) return
-    const { routes } = this.#routeSet.length > 0 ? this.routing : NO_ROUTING
-    const { compact } = this.form
-    const start = upToFrom(this.localUri, this.#context.outgoing.maxForwards, routes, compact)
-    this.#upToFrom = routes.length > 0 ? joined(start) : things.of(start)
-    this.#beforeCseq = things.of(beforeCseq(this.contactOn(wire), compact))
-    this.#origin = origin
+    if (origin === this.#head?.origin) return
+    const { localUri, form } = this
+    const { maxForwards } = this.#context.outgoing
+    const facts = { localUri, origin, contact: this.#contact, secure: this.#secure, maxForwards, compact: form.compact }
+    this.#head =
+      this.#routeSet.length > 0
+        ? newHead(facts, this.routing.routes, this.contactOn(wire))
+        : headOf(facts, () => this.contactOn(wire))
   }
 
   get requestUri(): string {
@@ -265,7 +271,7 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
   }
 
   get upToFrom(): string {
-    return this.#upToFrom
+    return this.#head?.upToFrom ?? ''
   }
 
   get afterFrom(): string {
@@ -273,7 +279,7 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
   }
 
   get beforeCseq(): string {
-    return this.#beforeCseq
+    return this.#head?.beforeCseq ?? ''
   }
 
   get compact(): boolean {

@@ -24,14 +24,14 @@ export class Dialogs {
   /** RFC 3261 12.1.1. Throws where there is no usable Contact. */
   create(
     { request, flow }: ServerTransaction,
-    { followFlow, tagPrefix = '', contact: own, localTag = tagPrefix + newTag() }: DialogSettings,
+    { followFlow, tagPrefix = '', contact: own, localTag }: DialogSettings,
   ): SipDialog {
     const wire = wireOf(flow)
     const contact = request.contacts[0]
     if (!contact?.uri) throw new Error(`${request.method} ${request.callId} has no Contact to make a dialog with`)
     const record: DialogRecord = {
       callId: request.callId,
-      localTag,
+      localTag: localTag ?? tagPrefix + newTag(),
       remoteTag: request.from.tag ?? '',
       localUri: withoutTag(request.to),
       remoteUri: withoutTag(request.from),
@@ -46,8 +46,12 @@ export class Dialogs {
       followFlow,
       contact: own,
     }
-    const dialog = this.restore(record)
+    const dialog = new SipDialog(this.#context, record)
+    // No other has a tag that was just made.
+    if (localTag === undefined) this.#table.add(dialog)
+    else this.#table.set(dialog)
     dialog.take(wire)
+    dialog.reachedAt(contact.uri)
     return dialog
   }
 

@@ -288,7 +288,8 @@ export function isAscii(text: string): boolean {
   return Buffer.byteLength(text) === text.length
 }
 
-function classOf(characters: string): Uint8Array {
+/** 1 for each of the characters, by their codes. */
+export function classOf(characters: string): Uint8Array {
   const members = new Uint8Array(256)
   for (let at = 0; at < characters.length; at++) members[characters.charCodeAt(at)] = 1
   return members

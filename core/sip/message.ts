@@ -149,9 +149,15 @@ class ParsedMessage {
 
   headers(name: string): readonly string[] {
     const number = headerNumber(name)
-    if (number !== 0 && this.#head.count(number) === 0) return NOTHING
-    const lines = this.#head.allNamed(name)
     const isList = isListHeader(number)
+    if (number !== 0) {
+      const count = this.#head.count(number)
+      if (count === 0) return NOTHING
+      // Of most there is one, and an array that grows has room for sixteen more.
+      const only = count === 1 ? this.#value(number) : undefined
+      if (only !== undefined) return isList && only.includes(',') ? splitList(only) : [only]
+    }
+    const lines = this.#head.allNamed(name)
     const values: string[] = []
     for (const line of lines) {
       const value = this.#read(line)
@@ -267,6 +273,11 @@ function parseCseq(value: string): Cseq {
 }
 
 function parseAll(values: readonly string[]): readonly NameAddr[] {
+  const [first] = values
+  if (first !== undefined && values.length === 1) {
+    const only = parseNameAddr(first)
+    return only ? [only] : []
+  }
   const parsed: NameAddr[] = []
   for (const value of values) {
     const one = parseNameAddr(value)

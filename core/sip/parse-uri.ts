@@ -1,6 +1,7 @@
 /** SIP URIs and name-addr values: reading and printing (RFC 3261 19.1, 20.10, 25.1). */
 import { isIPv6 } from 'node:net'
 import {
+  classOf,
   endOfQuoted,
   endOfToken,
   isHex,
@@ -347,21 +348,22 @@ export function printNameAddr({ display = '', uri, params = [] }: NameAddrParts)
 }
 
 const UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()"
-const USER_PLAIN = new Set(`${UNRESERVED}&=+$,;?/`)
-const PARAM_PLAIN = new Set(`${UNRESERVED}[]/:&+$`)
+const USER_PLAIN = classOf(`${UNRESERVED}&=+$,;?/`)
+const PARAM_PLAIN = classOf(`${UNRESERVED}[]/:&+$`)
 
 /** The user part as it is written in a URI. */
 export function escapeUser(user: string): string {
   return escapeWith(USER_PLAIN, user)
 }
 
-function escapeWith(plain: ReadonlySet<string>, text: string): string {
+function escapeWith(plain: Uint8Array, text: string): string {
   let at = 0
-  while (at < text.length && plain.has(text.charAt(at))) at++
+  while (at < text.length && plain[text.charCodeAt(at)] === 1) at++
   if (at === text.length) return text
   let escaped = ''
   for (const byte of toWire(text)) {
-    escaped += plain.has(byte) ? byte : `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
+    escaped +=
+      plain[byte.charCodeAt(0)] === 1 ? byte : `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
   }
   return escaped
 }

@@ -92,9 +92,21 @@ export class WatcherBodies {
     const epoch = this.#now()
     const kept = subscription.sharing
     if (kept && kept.epoch === epoch && kept.of === of) return kept
-    const sharing = this.#bodies.sharing(of, subscription.contentType, subscription)
-    subscription.sharing = sharing && this.#kept(sharing, of, epoch)
+    subscription.sharing = this.#findSharing(subscription, of, epoch)
     return subscription.sharing
+  }
+
+  #findSharing(subscription: NotifierSubscription, of: EventPackage<unknown>, epoch: object): KeptSharing | undefined {
+    const { subject } = subscription
+    const variant = this.#bodies.variant(of, subject.contentType, subscription)
+    const before = subject.sharing
+    if (variant !== undefined && variant === subject.variant && before?.epoch === epoch && before.of === of)
+      return before
+    const sharing = this.#bodies.sharing(of, subject.contentType, subscription)
+    const kept = sharing && this.#kept(sharing, of, epoch)
+    subject.sharing = kept
+    subject.variant = variant
+    return kept
   }
 
   #kept({ generator, hasParts, key }: Sharing, of: EventPackage<unknown>, epoch: object): KeptSharing {

@@ -7,12 +7,14 @@ import { xmlId } from '../../res_pjsip_exten_state/mapping.ts'
 import { pidf } from '../../res_pjsip_exten_state/res_pjsip_pidf_body_generator.ts'
 import { digium } from '../../res_pjsip_exten_state/res_pjsip_pidf_digium_body_supplement.ts'
 import { eyebeam } from '../../res_pjsip_exten_state/res_pjsip_pidf_eyebeam_body_supplement.ts'
+import { xpidf } from '../../res_pjsip_exten_state/res_pjsip_xpidf_body_generator.ts'
 import {
   ALL_STATES,
   ASTERISK,
   addressing,
   bodyText,
   document,
+  endpoint,
   extensionState,
   RFC,
 } from '../support/extension-state.ts'
@@ -184,6 +186,20 @@ describe('application/pidf+xml', () => {
     expect(pidf(ASTERISK).share(alice)).to.not.equal(pidf(RFC).share(alice))
     expect(pidf(RFC).share(alice)).to.not.equal(pidf(RFC).share(addressing({ localUri: 'sip:200@other' })))
     expect(digium.share(alice)).to.not.equal(digium.share(addressing({ userAgent: 'DIGIUM' })))
+  })
+
+  it('says where its key depends on more than the subject', () => {
+    const alice = addressing()
+    const bob = addressing({ remoteUri: 'sip:101@127.0.0.1', endpoint: endpoint({ id: '101' }) })
+    for (const made of [pidf, (core: typeof RFC) => xpidf(core, 'application/xpidf+xml')]) {
+      expect(made(RFC).variant?.(alice)).to.equal(made(RFC).variant?.(bob))
+      expect(made(RFC).share(alice)).to.equal(made(RFC).share(bob))
+      expect(made(ASTERISK).variant?.(alice)).to.not.equal(made(ASTERISK).variant?.(bob))
+    }
+    for (const supplement of [digium, eyebeam(RFC), eyebeam(ASTERISK)]) {
+      expect(supplement.variant?.(alice)).to.equal(supplement.variant?.(bob))
+      expect(supplement.share(alice)).to.equal(supplement.share(bob))
+    }
   })
 
   it('makes ids of any extension that are xs:ID, each its own', () => {
