@@ -38,12 +38,6 @@ export interface RowToMake<Row> {
   written(): void
 }
 
-export interface ScanSettings<Row> {
-  /** Rows in a page. */
-  readonly most: number
-  readonly add?: { readonly [C in keyof Row & string]?: number }
-}
-
 export interface Table<Row> {
   /**
    * Latest wins; written soon, in one transaction with whatever else waits. `within` milliseconds where that is time
@@ -55,15 +49,11 @@ export interface Table<Row> {
   delete(key: string | number): void
   /** What the database holds, in pages of `most` rows, so that the event loop breathes. Rows still waiting to be written are not in it. */
   load(page: (rows: readonly Row[]) => void, most?: number): Promise<void>
-  /**
-   * As load, of rows that have a key and for tables of many rows: only these columns of each, in this order. Numbers that
-   * `add` names are higher by so much in the table then, on disk before the page is given; what is given is what they
-   * were. Where the disk refuses that, the page comes with `added` false.
-   */
+  /** As load, of rows that have a key and for tables of many rows: only these columns of each, in this order. */
   scan(
     columns: readonly (keyof Row & string)[],
-    page: (rows: readonly (readonly unknown[])[], added: boolean) => void,
-    settings: ScanSettings<Row>,
+    page: (rows: readonly (readonly unknown[])[]) => void,
+    most: number,
   ): Promise<void>
   /** What is there now: what waits is written first. Rejects with StoreUnavailable. */
   select(where: Where<Row>, above?: Above<Row>): Promise<readonly Row[]>

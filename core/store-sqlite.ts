@@ -98,16 +98,9 @@ export class SqliteStore implements Store {
           loadPages(database, table.definition, (rows) => page(rows as unknown as readonly Row[]), most),
         )
       },
-      scan: (columns, page, { most, add }) =>
+      scan: (columns, page, most) =>
         this.#guarded((database) =>
-          scanPages(database, table.definition, {
-            columns,
-            most,
-            add,
-            page,
-            refused: (error) => this.#refused(error),
-            inTurn: (work) => this.#inTurn(work),
-          }),
+          scanPages(database, table.definition, { columns, most, page, inTurn: (work) => this.#inTurn(work) }),
         ),
       select: (where, above) => this.#select<Row>(table, where, above),
     }

@@ -12,6 +12,7 @@
 import { inSlices } from '../../core/in-slices.ts'
 import type { RowToMake, Store, Table } from '../../core/store-contract.ts'
 import type { NotifierSubscription } from '../subscription.ts'
+import { Reserves } from './reserves.ts'
 import { fromOldRow, OLD_ROWS, OWN_ROWS, type Row, toRow } from './row.ts'
 import {
   BLOCK,
@@ -33,16 +34,19 @@ const BREATH = 5
 /** Its row, as it is when it is written. */
 class KeptRow implements RowToMake<Row> {
   readonly #subscription: NotifierSubscription
+  readonly #before: number
   #reserved = 0
 
-  constructor(subscription: NotifierSubscription) {
+  /** `before`: the count of reserves.ts. */
+  constructor(subscription: NotifierSubscription, before: number) {
     this.#subscription = subscription
+    this.#before = before
   }
 
   make(): Row | undefined {
     if (!isKept(this.#subscription)) return undefined
     this.#reserved = this.#subscription.reservedCseq
-    return toRow(this.#subscription, this.#reserved)
+    return toRow(this.#subscription, this.#reserved, this.#before)
   }
 
   written(): void {
@@ -53,38 +57,47 @@ class KeptRow implements RowToMake<Row> {
 export class CachedStorage implements SubscriptionStorage {
   readonly #store: Store
   readonly #table: Table<Row>
+  readonly #reserves: Reserves
   readonly #through: boolean
   readonly #settings: StorageSettings
   /** Those that may wait to be written. */
   readonly #stale = new Set<NotifierSubscription>()
   #timer: NodeJS.Timeout | undefined
 
-  private constructor(table: Table<Row>, through: boolean, settings: StorageSettings) {
+  private constructor(table: Table<Row>, reserves: Reserves, through: boolean, settings: StorageSettings) {
     this.#store = settings.store
     this.#table = table
+    this.#reserves = reserves
     this.#through = through
     this.#settings = settings
   }
 
   static async open(through: boolean, settings: StorageSettings): Promise<CachedStorage> {
     const { store, subscriptions } = settings
+    const { active_watchers_table: name } = settings.settings()
+    const reserves = await Reserves.open(store, name)
     const rows = function* (): Iterable<Row> {
       for (const subscription of subscriptions) {
-        if (isKept(subscription)) yield toRow(subscription, subscription.dialog.localCseq + BLOCK)
+        if (isKept(subscription)) yield toRow(subscription, subscription.dialog.localCseq + BLOCK, reserves.count)
       }
     }
-    const table = await store.table({ ...OWN_ROWS, name: settings.settings().active_watchers_table, rows })
-    const isOld = settings.settings().active_watchers_table === OLD_ROWS.name
-    const adopted = isOld ? 0 : await store.adopt(OLD_ROWS, table, fromOldRow)
+    const table = await store.table({ ...OWN_ROWS, name, rows })
+    const isOld = name === OLD_ROWS.name
+    const adopted = isOld ? 0 : await store.adopt(OLD_ROWS, table, (row) => fromOldRow(row, reserves.count))
     if (adopted > 0) settings.log.notice(`${adopted} subscriptions are moved to another table layout`)
-    return new CachedStorage(table, through, settings)
+    return new CachedStorage(table, reserves, through, settings)
   }
 
   async load(each: (row: StoredRow) => void): Promise<number> {
+    const { known, count } = this.#reserves
+    // The rows stay for a start that can tell their numbers.
+    if (!known) return 0
+    // All of what a row says may be used up: more is reserved before anything is sent.
+    const above = (await this.#reserves.raise(BLOCK)) ? BLOCK : 0
     let unreadable = 0
-    const take = (rows: readonly (readonly unknown[])[], added: boolean): void => {
+    const take = (rows: readonly (readonly unknown[])[]): void => {
       for (const cells of rows) {
-        const row = readStoredRow(cells, added ? BLOCK : 0)
+        const row = readStoredRow(cells, count, above)
         if (row) {
           each(row)
         } else {
@@ -93,11 +106,7 @@ export class CachedStorage implements SubscriptionStorage {
         }
       }
     }
-    // All of the old block may be used up: a new one is reserved in the step that reads.
-    await this.#table.scan(STORED_COLUMNS, take, {
-      most: this.#settings.settings().fetch_rows,
-      add: { local_cseq: BLOCK, version: BLOCK },
-    })
+    await this.#table.scan(STORED_COLUMNS, take, this.#settings.settings().fetch_rows)
     return unreadable
   }
 
@@ -180,6 +189,6 @@ export class CachedStorage implements SubscriptionStorage {
   }
 
   #put(subscription: NotifierSubscription): void {
-    this.#table.putLater(subscription.dialog.id, new KeptRow(subscription))
+    this.#table.putLater(subscription.dialog.id, new KeptRow(subscription, this.#reserves.count))
   }
 }

@@ -18,7 +18,7 @@ export interface Row {
   readonly to_tag: string
   readonly from_tag: string
   readonly callid: string
-  /** No request of this dialog had a higher CSeq, and no body a version this high. */
+  /** No request of this dialog had a higher CSeq, and no body a version this high, but for what reserves.ts says. */
   readonly local_cseq: number
   readonly version: number
   readonly remote_cseq: number
@@ -52,6 +52,8 @@ export interface Row {
   readonly owner: string
   /** Goes up with each change of the owner, over all rows. */
   readonly claim: number
+  /** The count of reserves.ts when it was written. */
+  readonly reserved_before: number
 }
 
 /** Kamailio's numbers for Subscription-State. */
@@ -116,8 +118,12 @@ export const ROWS: Omit<TableDefinition<Row>, 'name'> = {
     dialog: 'text',
     owner: 'text',
     claim: 'integer',
+    reserved_before: 'integer',
   },
 }
+
+/** Columns that rows of earlier versions have nothing in. */
+const LATER: ReadonlySet<string> = new Set(['reserved_before'])
 
 /** Where one server has the table alone, looks for nothing in it, and writes more of them. */
 export const OWN_ROWS: typeof ROWS = {
@@ -128,8 +134,11 @@ export const OWN_ROWS: typeof ROWS = {
 /** Where several servers look for what the others own. */
 export const SHARED_ROWS: typeof ROWS = { ...ROWS, indexes: [['owner'], ['claim'], ['presentity_uri', 'event']] }
 
-/** `reserved`: the highest CSeq that may be used before the row is written again; versions go with it. */
-export function toRow(subscription: NotifierSubscription, reserved: number): Row {
+/**
+ * `reserved`: the highest CSeq that may be used before the row is written again; versions go with it. `before`: the count of
+ * reserves.ts.
+ */
+export function toRow(subscription: NotifierSubscription, reserved: number, before: number): Row {
   const { dialog } = subscription
   const flow = dialog.flow
   const address = flow ? `${flow.local.address}:${flow.local.port}` : ''
@@ -150,6 +159,7 @@ export function toRow(subscription: NotifierSubscription, reserved: number): Row
     localUri: subscription.localUri,
     watcher: subscription.watcher,
     expires: subscription.expires,
+    before,
   })
 }
 
@@ -169,6 +179,7 @@ interface RowFacts {
   readonly localUri: string
   readonly watcher: string
   readonly expires: number
+  readonly before: number
 }
 
 /** One literal: put together of two it would be a dictionary, and take ten times as long. */
@@ -213,6 +224,7 @@ function rowOf(record: DialogRecord, facts: RowFacts): Row {
     dialog: textOf(record),
     owner: '',
     claim: 0,
+    reserved_before: facts.before,
   }
 }
 
@@ -316,9 +328,10 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 /** Rows come from a file that anybody may have written to. */
 export function isRow(row: Readonly<Record<string, unknown>>): boolean {
-  return Object.entries(ROWS.columns).every(([name, type]) =>
-    type === 'text' ? typeof row[name] === 'string' : Number.isSafeInteger(row[name]),
-  )
+  return Object.entries(ROWS.columns).every(([name, type]) => {
+    if (LATER.has(name) && row[name] === null) return true
+    return type === 'text' ? typeof row[name] === 'string' : Number.isSafeInteger(row[name])
+  })
 }
 
 /** The table of the first versions. */
@@ -360,8 +373,8 @@ export const OLD_ROWS: TableDefinition<OldRow> = {
   },
 }
 
-/** Undefined where it cannot be read. */
-export function fromOldRow(old: OldRow): Row | undefined {
+/** Undefined where it cannot be read. `before`: the count of reserves.ts. */
+export function fromOldRow(old: OldRow, before: number): Row | undefined {
   const record = parse(old.dialog)
   if (!isDialogRecord(record)) return undefined
   const row = rowOf(record, {
@@ -380,6 +393,7 @@ export function fromOldRow(old: OldRow): Row | undefined {
     localUri: old.local_uri,
     watcher: old.watcher,
     expires: old.expires,
+    before,
   })
   return isRow({ ...row }) ? row : undefined
 }

@@ -13,6 +13,7 @@ import { reasonOf } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import { StoreUnavailable, type Table } from '../../core/store-contract.ts'
 import type { NotifierSubscription } from '../subscription.ts'
+import { Reserves, settled } from './reserves.ts'
 import { fromOldRow, isRow, OLD_ROWS, type Row, SHARED_ROWS, STATUS, toRow } from './row.ts'
 import { BEAT, type Round, Servers } from './servers.ts'
 import {
@@ -35,6 +36,7 @@ const SEEN = 10_000
 export class SharedStorage implements SubscriptionStorage {
   readonly #table: Table<Row>
   readonly #servers: Servers
+  readonly #reserves: Reserves
   readonly #settings: StorageSettings
   #each: (row: StoredRow) => void = () => undefined
   /** Changes of owner up to this number are known. */
@@ -50,9 +52,10 @@ export class SharedStorage implements SubscriptionStorage {
   #work: Promise<void> = Promise.resolve()
   #closed = false
 
-  private constructor(table: Table<Row>, servers: Servers, settings: StorageSettings) {
+  private constructor(table: Table<Row>, servers: Servers, reserves: Reserves, settings: StorageSettings) {
     this.#table = table
     this.#servers = servers
+    this.#reserves = reserves
     this.#settings = settings
   }
 
@@ -60,16 +63,17 @@ export class SharedStorage implements SubscriptionStorage {
     const { store, subscriptions, now } = settings
     const name = settings.settings().active_watchers_table
     const servers = await Servers.open(store, now)
+    const reserves = await Reserves.open(store, name)
     // Each server writes its own into a file that had to be begun anew.
     const rows = function* (): Iterable<Row> {
       for (const subscription of subscriptions) {
         if (!isKept(subscription) || subscription.reservedCseq === 0) continue
-        yield { ...toRow(subscription, subscription.reservedCseq), owner: servers.id }
+        yield { ...toRow(subscription, subscription.reservedCseq, reserves.count), owner: servers.id }
       }
     }
     const table = await store.table<Row>({ ...SHARED_ROWS, name, rows })
-    if (name !== OLD_ROWS.name) await store.adopt(OLD_ROWS, table, fromOldRow)
-    return new SharedStorage(table, servers, settings)
+    if (name !== OLD_ROWS.name) await store.adopt(OLD_ROWS, table, (row) => fromOldRow(row, reserves.count))
+    return new SharedStorage(table, servers, reserves, settings)
   }
 
   async load(each: (row: StoredRow) => void): Promise<number> {
@@ -123,8 +127,7 @@ export class SharedStorage implements SubscriptionStorage {
       const [row] = await round.at.select(this.#table, { dialog_id: dialogId })
       if (!row || row.owner === this.#servers.id || !isRow({ ...row })) return
       if (row.status === STATUS.terminated || row.expires_ms <= round.began) return
-      this.#take(round, row)
-      claimed.push(row)
+      claimed.push(await this.#take(round, row))
     })
     if (!done || claimed.length === 0) return undefined
     this.#settings.lost(dialogId)
@@ -141,7 +144,7 @@ export class SharedStorage implements SubscriptionStorage {
       const owned = new Set((await at.select(this.#table, { owner: this.#servers.id })).map((row) => row.dialog_id))
       await inSlices(all, (subscription) => {
         if (isKept(subscription) && owned.has(subscription.dialog.id))
-          at.put(this.#table, { ...toRow(subscription, subscription.dialog.localCseq), owner: '', claim })
+          at.put(this.#table, { ...this.#rowOf(subscription, subscription.dialog.localCseq), owner: '', claim })
       })
     })
     await this.#servers.leave()
@@ -161,7 +164,7 @@ export class SharedStorage implements SubscriptionStorage {
       // It may have ended while this waited for its turn.
       if (lost || !isKept(subscription)) return
       const claim = row?.claim ?? 0
-      round.at.put(this.#table, { ...toRow(subscription, reserved), owner: this.#servers.id, claim })
+      round.at.put(this.#table, { ...this.#rowOf(subscription, reserved), owner: this.#servers.id, claim })
       if (isNew) await this.#replaceOthers(round, subscription)
     })
     if (lost) this.#settings.lost(dialogId)
@@ -192,7 +195,9 @@ export class SharedStorage implements SubscriptionStorage {
     this.#over.set(row.dialog_id, began + SEEN)
   }
 
-  #take({ at, nextClaim }: Round, row: Row): void {
+  /** Resolves with the row as it was, and all that was reserved for it. */
+  async #take({ at, nextClaim }: Round, left: Row): Promise<Row> {
+    const row = settled(left, await this.#reserves.read(at))
     at.put(this.#table, {
       ...row,
       owner: this.#servers.id,
@@ -200,6 +205,11 @@ export class SharedStorage implements SubscriptionStorage {
       local_cseq: row.local_cseq + BLOCK,
       version: row.version + BLOCK,
     })
+    return row
+  }
+
+  #rowOf(subscription: NotifierSubscription, reserved: number): Row {
+    return toRow(subscription, reserved, this.#reserves.count)
   }
 
   // What happens to the servers.
@@ -258,8 +268,7 @@ export class SharedStorage implements SubscriptionStorage {
         if (row.status === STATUS.terminated || !isRow({ ...row })) {
           round.at.delete(this.#table, row.dialog_id)
         } else {
-          this.#take(round, row)
-          taken.push(row)
+          taken.push(await this.#take(round, row))
         }
       }
       if (taken.length >= SHARE) return taken

@@ -7,7 +7,8 @@
  *     3  shared.ts   in a file that several servers share, each with its part
  *
  * CSeq and version never go back: a row holds numbers a block ahead of those in use, and is written anew when half of
- * the block is used up. No NOTIFY goes out with a number that the row on disk does not cover.
+ * the block is used up. No NOTIFY goes out with a number that the row on disk does not cover. A start reserves a block for
+ * all rows without writing them (reserves.ts).
  */
 import type { Logger } from '../../core/log.ts'
 import type { Store, Table } from '../../core/store-contract.ts'

@@ -1,4 +1,5 @@
 /** Of a stored subscription, what it is made of again after a start. */
+import { owed } from './reserves.ts'
 import { isText, type Row } from './row.ts'
 
 /** The first of them is the key. */
@@ -22,18 +23,20 @@ export const STORED_COLUMNS = [
   'contact',
   'remote_cseq',
   'dialog',
+  'reserved_before',
 ] as const satisfies readonly (keyof Row)[]
 
-export interface StoredRow extends Pick<Row, (typeof STORED_COLUMNS)[number]> {
-  /** The highest CSeq that the row on disk covers, where it covers more than `local_cseq` says. */
+/** `local_cseq` and `version` with all that was reserved when it was read. */
+export interface StoredRow extends Omit<Pick<Row, (typeof STORED_COLUMNS)[number]>, 'reserved_before'> {
+  /** The highest CSeq that is covered on disk, where that is more than `local_cseq` says. */
   readonly reserved?: number
 }
 
 /**
  * Undefined where it cannot be read: the file may have been written by anybody. `cells` in the order of STORED_COLUMNS;
- * `above`: how many numbers above its own the row on disk covers.
+ * `count`: of reserves.ts, before this start; `above`: how many numbers more are reserved on disk since.
  */
-export function readStoredRow(cells: readonly unknown[], above: number): StoredRow | undefined {
+export function readStoredRow(cells: readonly unknown[], count: number, above: number): StoredRow | undefined {
   const [
     dialog_id,
     local_cseq,
@@ -54,16 +57,19 @@ export function readStoredRow(cells: readonly unknown[], above: number): StoredR
     contact,
     remote_cseq,
     dialog,
+    reserved_before,
   ] = cells
   if (!isText(dialog_id) || !isCount(local_cseq) || !isCount(version) || !isCount(expires_ms)) return undefined
   if (!isText(event) || !isText(event_id) || !isText(presentity_uri)) return undefined
   if (!isText(resource) || !isText(endpoint) || !isText(content_type) || !isText(watcher)) return undefined
   if (!isText(contact_key) || !isText(user_agent) || !isText(callid) || !isText(to_tag)) return undefined
   if (!isText(from_tag) || !isText(contact) || !isCount(remote_cseq) || !isText(dialog)) return undefined
+  const behind = owed(count, reserved_before)
+  const more = Math.max(0, behind)
   return {
     dialog_id,
-    local_cseq,
-    version,
+    local_cseq: local_cseq + more,
+    version: version + more,
     expires_ms,
     event,
     event_id,
@@ -80,7 +86,7 @@ export function readStoredRow(cells: readonly unknown[], above: number): StoredR
     contact,
     remote_cseq,
     dialog,
-    reserved: local_cseq + above,
+    reserved: local_cseq + more + (behind < 0 ? 0 : above),
   }
 }
 
