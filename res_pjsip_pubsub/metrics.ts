@@ -21,7 +21,7 @@ const PHASES: readonly Phase[] = ['waiting', 'active', 'ending']
 /** Subscriptions now, by phase. They are counted when somebody asks. */
 export function phaseGauges(metrics: Metrics, subscriptions: Subscriptions): Undo {
   const undos = PHASES.map((phase) =>
-    metrics.gauge(`pubsub.subscriptions.${phase}`, () => count(subscriptions, (s) => s.phase === phase)),
+    metrics.gauge(`pubsub.subscriptions.${phase}`, () => censusOf(subscriptions).phases.get(phase) ?? 0),
   )
   return () => {
     for (const undo of undos) undo()
@@ -29,11 +29,26 @@ export function phaseGauges(metrics: Metrics, subscriptions: Subscriptions): Und
 }
 
 export function eventGauge(metrics: Metrics, event: string, subscriptions: Subscriptions): Undo {
-  return metrics.gauge(`pubsub.subscriptions.event.${event}`, () => count(subscriptions, (s) => s.event === event))
+  return metrics.gauge(`pubsub.subscriptions.event.${event}`, () => censusOf(subscriptions).events.get(event) ?? 0)
 }
 
-function count<T>(all: Iterable<T>, is: (one: T) => boolean): number {
-  let n = 0
-  for (const one of all) if (is(one)) n++
-  return n
+interface Census {
+  readonly phases: Map<string, number>
+  readonly events: Map<string, number>
+}
+
+const taken = new WeakMap<Subscriptions, Census>()
+
+/** All gauges are read at once, and tens of thousands are counted one time for all of them. */
+function censusOf(subscriptions: Subscriptions): Census {
+  const known = taken.get(subscriptions)
+  if (known) return known
+  const census: Census = { phases: new Map(), events: new Map() }
+  for (const { phase, event } of subscriptions) {
+    census.phases.set(phase, (census.phases.get(phase) ?? 0) + 1)
+    census.events.set(event, (census.events.get(event) ?? 0) + 1)
+  }
+  taken.set(subscriptions, census)
+  queueMicrotask(() => taken.delete(subscriptions))
+  return census
 }
