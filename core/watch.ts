@@ -149,8 +149,10 @@ export class WhileWatched<T> extends Observable<T> {
     this.#parts = parts
   }
 
+  /** What is watched has not to be found: whatever anybody watches is what is kept. */
   get value(): T {
-    return this.#parts.value()
+    const watched = this.#watched
+    return watched && watched.watchers > 0 ? watched.value : this.#parts.value()
   }
 
   attach(observer: WatchObserver<T>): void {

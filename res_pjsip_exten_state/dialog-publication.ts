@@ -54,7 +54,8 @@ export function readDialogs(
   if (fault !== undefined) return { fault }
   const isPartial = root.attribute('state') === 'partial'
   const said = dialogsOf(root, text)
-  const state = following(isPartial ? patched(said, previous) : said, previous, (key) => ended.has(resource, key))
+  const elsewhere = ended.isEmpty ? undefined : (key: string): boolean => ended.has(resource, key)
+  const state = following(isPartial ? patched(said, previous) : said, previous, elsewhere)
   for (const key of state.ended) ended.note(resource, key)
   if (!isPartial) return { state }
   const body = wholeOf(root, state)
@@ -86,18 +87,20 @@ function patched(said: PublishedDialogs, previous: PublishedDialogs | undefined)
   }
 }
 
-/** What ended before stays ended, and is shown so. `elsewhere`: another publication said so just now. */
+/** What ended before stays ended, and is shown so. `elsewhere`: another publication said so just now; undefined where none did. */
 function following(
   said: PublishedDialogs,
   previous: PublishedDialogs | undefined,
-  elsewhere: (key: string) => boolean,
+  elsewhere: ((key: string) => boolean) | undefined,
 ): PublishedDialogs {
   const before = endedBefore(previous)
   const isOver = (dialog: PublishedDialog): boolean =>
-    dialog.callId !== '' && (before.has(dialogKey(dialog)) || elsewhere(dialogKey(dialog)))
-  const dialogs = said.dialogs.some(isOver)
-    ? said.dialogs.map((dialog) => (isOver(dialog) ? dialog.asEnded() : dialog))
-    : said.dialogs
+    dialog.callId !== '' && (before.has(dialogKey(dialog)) || elsewhere?.(dialogKey(dialog)) === true)
+  const mayBeOver = before.size > 0 || elsewhere !== undefined
+  const dialogs =
+    mayBeOver && said.dialogs.some(isOver)
+      ? said.dialogs.map((dialog) => (isOver(dialog) ? dialog.asEnded() : dialog))
+      : said.dialogs
   const isAnyOver = before.size > 0 || dialogs.some(hasEnded)
   const ended = isAnyOver ? [...new Set([...before, ...dialogs.filter(hasEnded).map(dialogKey)])] : NONE_ENDED
   const state = {

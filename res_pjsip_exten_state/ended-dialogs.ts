@@ -16,6 +16,11 @@ export class EndedDialogs {
     this.#now = now
   }
 
+  /** None is remembered. */
+  get isEmpty(): boolean {
+    return this.#ended.size === 0
+  }
+
   note(resource: string, key: string): void {
     const name = `${resource}\0${key}`
     this.#ended.delete(name)
@@ -27,7 +32,6 @@ export class EndedDialogs {
   }
 
   has(resource: string, key: string): boolean {
-    if (this.#ended.size === 0) return false
     const at = this.#ended.get(`${resource}\0${key}`)
     return at !== undefined && this.#now() - at < MEMORY
   }

@@ -3,7 +3,7 @@
  * addressing a generator and its supplements look at. What is particular to a subscription, the version number of
  * dialog-info, is put in when the NOTIFY is composed.
  */
-import { createHash } from 'node:crypto'
+import { hexDigest } from '../core/hex-digest.ts'
 import type { RequestBody } from '../core/sip/contract.ts'
 import { toWire } from '../core/sip/grammar.ts'
 import { bodyStart } from '../core/sip/serialize.ts'
@@ -94,7 +94,7 @@ export class Body implements SentBody {
 
   /** Entity-tag of the state as it is shown (RFC 5839 3); equal texts have equal ones, over restarts too. */
   get entityTag(): string {
-    this.#entityTag ??= createHash('sha1').update(`${this.type}\0${this.text}`).digest('hex').slice(0, 20)
+    this.#entityTag ??= hexDigest('sha1', `${this.type}\0${this.text}`).slice(0, 20)
     return this.#entityTag
   }
 }

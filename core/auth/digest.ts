@@ -1,5 +1,6 @@
 /** Digest authentication as data and arithmetic (RFC 7616, RFC 8760; RFC 2617 and RFC 2069 for phones that are older). */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { hexDigest } from '../hex-digest.ts'
 import { quote } from '../sip/grammar.ts'
 import { parseAuthValue } from '../sip/values.ts'
 
@@ -51,7 +52,7 @@ export function readAlgorithms(text: string): DigestAlgorithm[] {
 }
 
 export function digestHash(algorithm: DigestAlgorithm, text: string): string {
-  return createHash(HASH[algorithm].name).update(text).digest('hex')
+  return hexDigest(HASH[algorithm].name, text)
 }
 
 /**

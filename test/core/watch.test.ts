@@ -76,5 +76,10 @@ describe('what is watched', () => {
     expect(state.value).to.equal('b')
     expect([state.detach(one), state.detach(one)]).to.deep.equal([true, false])
     expect(kept).to.equal(undefined)
+    expect(state.value).to.equal('nothing')
+    // Somebody else has it kept anew, and this one knows nothing of it.
+    kept = new Watched('c')
+    kept.attach(one)
+    expect(state.value).to.equal('c')
   })
 })
