@@ -34,8 +34,9 @@ export class SharedTexts {
     this.#places = Array.from({ length: places }, () => '')
   }
 
-  of(text: string): string {
-    const place = hashOf(text) & this.#mask
+  /** `hash`: of the text, by any function that is the same for all of them. */
+  of(text: string, hash = hashOf(text)): string {
+    const place = hash & this.#mask
     const known = this.#places[place]
     if (known === text) return known
     const kept = detached(text)

@@ -13,29 +13,37 @@ export type PhoneFacts = Pick<
   'endpoint' | 'watcher' | 'resource' | 'event' | 'eventId' | 'contactKey'
 >
 
+/** Nobody outside knows which names have the same number. */
+const SEED = randomInt(2 ** 31)
+
+export function numberOfName(name: string): number {
+  return hashOf(name, SEED)
+}
+
+/** Of a phone and a thing, by the numbers of their names. */
+export function phoneNumber(watcher: number, resource: number, contactKey: number): number {
+  return (watcher + Math.imul(resource, 3) + Math.imul(contactKey, 5)) & 0x3fffffff
+}
+
 export interface PhoneMember extends PhoneFacts {
   /** Where it is among all; not changed while it is filed. */
   readonly place: number
   /** Rises from one that is made to the next. */
   readonly serial: number
-  /** For the index alone. */
-  phoneNumber: number
+  readonly phoneNumber: number
 }
 
 export class PhoneIndex<Member extends PhoneMember> {
   readonly #at: (place: number) => Member | undefined
   readonly #places = new HashIndex()
-  /** Nobody outside knows which names have the same number. */
-  readonly #seed = randomInt(2 ** 31)
 
   /** `at`: who is in a place. */
   constructor(at: (place: number) => Member | undefined) {
     this.#at = at
   }
 
-  add(member: Member): void {
-    member.phoneNumber = this.#numberOf(member)
-    this.#places.add(member.phoneNumber, member.place)
+  add({ phoneNumber, place }: Member): void {
+    this.#places.add(phoneNumber, place)
   }
 
   delete({ phoneNumber, place }: Member): void {
@@ -44,7 +52,9 @@ export class PhoneIndex<Member extends PhoneMember> {
 
   /** Oldest first. */
   of(facts: PhoneFacts): readonly Member[] {
-    return this.#find(this.#numberOf(facts), facts, undefined)
+    const { watcher, resource, contactKey } = facts
+    const number = phoneNumber(numberOfName(watcher), numberOfName(resource), numberOfName(contactKey))
+    return this.#find(number, facts, undefined)
   }
 
   /** What the phone of a member has besides it, oldest first. */
@@ -61,10 +71,6 @@ export class PhoneIndex<Member extends PhoneMember> {
       if (one && one !== except && isSame(one, facts)) (found ??= []).push(one)
     }
     return found?.sort((a, b) => a.serial - b.serial) ?? NONE
-  }
-
-  #numberOf({ watcher, resource, contactKey }: PhoneFacts): number {
-    return hashOf(watcher, hashOf(resource, hashOf(contactKey, this.#seed))) & 0x3fffffff
   }
 }
 

@@ -2,6 +2,7 @@
 import type { PreparedHeaders } from '../core/sip/prepared-headers.ts'
 import { detached, hashOf, SharedTexts } from '../core/text.ts'
 import { eventHeader } from './notification.ts'
+import { numberOfName } from './phone-index.ts'
 import type { KeptSharing } from './watchers/watcher-bodies.ts'
 
 export interface SubjectFacts {
@@ -18,6 +19,8 @@ export interface SubjectFacts {
 export interface Subject extends SubjectFacts {
   /** The resource without case. */
   readonly resourceKey: string
+  /** Of the resource, for PhoneIndex. */
+  readonly number: number
   readonly eventHeader: PreparedHeaders
   /** For WatcherBodies alone: of who was the last to be told of it, and in which variant. */
   sharing: KeptSharing | undefined
@@ -63,6 +66,7 @@ function newSubject(facts: SubjectFacts): Subject {
     contentType: words.of(facts.contentType),
     localUri: detached(facts.localUri),
     resourceKey: resource.toLowerCase(),
+    number: numberOfName(resource),
     eventHeader: eventHeader(event, eventId),
     sharing: undefined,
     variant: undefined,

@@ -7,6 +7,7 @@ import { DatastoreMap } from './datastores.ts'
 import { Delivery } from './delivery.ts'
 import type { ListFacts } from './lists/facts.ts'
 import type { Notification } from './notification.ts'
+import { numberOfName, phoneNumber } from './phone-index.ts'
 import { type Subject, type SubjectFacts, subjectOf } from './subject.ts'
 import type { KeptSharing } from './watchers/watcher-bodies.ts'
 
@@ -39,6 +40,8 @@ export abstract class LastingSubscription extends Delivery<Notification> impleme
   readonly serial: number
   readonly watcher: string
   readonly contactKey: string
+  /** For PhoneIndex alone. */
+  readonly phoneNumber: number
   readonly dialog: Dialog
   readonly list: ListFacts | undefined
   /** When it expires, in epoch seconds and milliseconds beyond: V8 would keep one number of both in an object of its own. */
@@ -54,7 +57,6 @@ export abstract class LastingSubscription extends Delivery<Notification> impleme
   sharing: KeptSharing | undefined = undefined
   /** For Subscriptions alone: where it is among all, and in their indexes. */
   place = -1
-  phoneNumber = 0
   placeOfEndpoint = -1
   placeOfResource = -1
   /** For the lists of watchers alone: what they know of it. */
@@ -64,8 +66,11 @@ export abstract class LastingSubscription extends Delivery<Notification> impleme
     super()
     this.serial = serial
     this.subject = subjectOf(facts)
-    this.watcher = phones.of(facts.watcher)
-    this.contactKey = phones.of(facts.contactKey)
+    const watcher = numberOfName(facts.watcher)
+    const contactKey = numberOfName(facts.contactKey)
+    this.watcher = phones.of(facts.watcher, watcher)
+    this.contactKey = phones.of(facts.contactKey, contactKey)
+    this.phoneNumber = phoneNumber(watcher, this.subject.number, contactKey)
     this.dialog = facts.dialog
     this.list = facts.list
     this.expires = facts.expires

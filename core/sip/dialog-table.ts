@@ -37,7 +37,7 @@ export class DialogTable<T extends Filed> {
     const place = this.#free.pop() ?? this.#places.length
     this.#places[place] = dialog
     dialog.place = place
-    this.#index.add(hashOf(dialog.localTag), place)
+    this.#index.add(numberOf(dialog.localTag), place)
   }
 
   /** Nothing happens where another one is in its place. */
@@ -46,7 +46,7 @@ export class DialogTable<T extends Filed> {
     if (this.#places[place] !== dialog) return
     this.#places[place] = undefined
     this.#free.push(place)
-    this.#index.remove(hashOf(dialog.localTag), place)
+    this.#index.remove(numberOf(dialog.localTag), place)
   }
 
   /** By its id: neither tag has a semicolon in it (RFC 3261 25.1). */
@@ -57,7 +57,7 @@ export class DialogTable<T extends Filed> {
   }
 
   find(callId: string, localTag: string, remoteTag: string): T | undefined {
-    const hash = hashOf(localTag)
+    const hash = numberOf(localTag)
     for (let others = 0; ; others++) {
       const place = this.#index.find(hash, others)
       if (place < 0) return undefined
@@ -65,4 +65,11 @@ export class DialogTable<T extends Filed> {
       if (dialog?.isOf(callId, localTag, remoteTag)) return dialog
     }
   }
+}
+
+/** Of characters that are random. */
+const ENOUGH = 12
+
+function numberOf(tag: string): number {
+  return hashOf(tag.length > ENOUGH ? tag.slice(-ENOUGH) : tag)
 }

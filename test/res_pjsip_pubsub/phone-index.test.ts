@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import * as fc from 'fast-check'
-import { PhoneIndex, type PhoneMember } from '../../res_pjsip_pubsub/phone-index.ts'
+import { numberOfName, PhoneIndex, type PhoneMember, phoneNumber } from '../../res_pjsip_pubsub/phone-index.ts'
 import { pjsipConfig } from '../support/core.ts'
 
 const { endpoints } = pjsipConfig({ endpoints: { 100: {}, 101: {} } })
@@ -8,6 +8,7 @@ const { endpoints } = pjsipConfig({ endpoints: { 100: {}, 101: {} } })
 function member(place: number, endpoint: string, name: string, resource: string): PhoneMember {
   const found = endpoints.get(endpoint)
   if (!found) throw new Error('no endpoint')
+  const numbers = [`sip:${name}@a`, resource, `${name}:5060`].map(numberOfName)
   return {
     endpoint: found,
     watcher: `sip:${name}@a`,
@@ -17,7 +18,7 @@ function member(place: number, endpoint: string, name: string, resource: string)
     contactKey: `${name}:5060`,
     place,
     serial: place,
-    phoneNumber: 0,
+    phoneNumber: phoneNumber(numbers[0] ?? 0, numbers[1] ?? 0, numbers[2] ?? 0),
   }
 }
 
