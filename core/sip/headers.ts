@@ -119,6 +119,9 @@ const PLACES = 4096
 const BY_PLACE = new Uint8Array(PLACES)
 const LOWER: readonly string[] = ['', ...HEADERS.map(({ name }) => name.toLowerCase())]
 const COMPACT_OF: readonly string[] = ['', ...HEADERS.map(({ compact = '' }) => compact)]
+/** The same as numbers, which are read in half the time of characters. */
+const LOWER_CODES = LOWER.map(codesOf)
+const COMPACT_CODES = COMPACT_OF.map(codesOf)
 const FACTOR = factorWithoutCollisions()
 
 /** The number of the header whose name stands in the text from `start` to `end`; 0 for names not in the table. */
@@ -126,15 +129,19 @@ export function numberInText(text: string, start: number, end: number): number {
   const length = end - start
   if (length === 0) return 0
   const number = BY_PLACE[placeOf(text, start, length, FACTOR)] ?? 0
-  const name = length === 1 ? COMPACT_OF[number] : LOWER[number]
+  const name = length === 1 ? COMPACT_CODES[number] : LOWER_CODES[number]
   if (name === undefined || name.length !== length) return 0
   for (let at = 0; at < length; at++) {
     const code = text.charCodeAt(start + at)
-    const wanted = name.charCodeAt(at)
+    const wanted = name[at] ?? 0
     // Case is one bit of a letter.
     if (code !== wanted && ((code ^ wanted) !== 0x20 || wanted === 0x2d)) return 0
   }
   return number
+}
+
+function codesOf(name: string): Uint8Array {
+  return Uint8Array.from(name, (character) => character.charCodeAt(0))
 }
 
 function placeOf(text: string, start: number, length: number, factor: number): number {

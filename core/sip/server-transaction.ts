@@ -172,10 +172,13 @@ export class RequestTransaction extends Timed implements ServerTransaction {
   }
 }
 
+/** Keys are added up and no templates: V8 asks of each part of those whether it is a string. */
+const BAR = '|'
+
 /** Undefined for requests of a dialog, and for those of peers that know no tags, which cannot be told from each other. */
 export function mergeKey({ to, from, callId, cseq }: SipRequest): string | undefined {
   if (to.tag !== undefined || from.tag === undefined) return undefined
-  return toWire(`${callId}|${from.tag}|${cseq.number}|${cseq.method}`)
+  return toWire(callId + BAR + from.tag + BAR + String(cseq.number) + BAR + cseq.method)
 }
 
 /** RFC 3261 18.2.2: the connection the request came by; if that is gone, a new one to where its Via says. */
@@ -193,8 +196,9 @@ export function transactionKey(request: SipRequest, via: Via, source: Address, m
   const { branch } = via
   const { from, to, cseq, callId } = request
   if (isRfc3261Branch(branch)) {
-    const sentBy = `${via.host}:${via.port ?? ''}`
-    return toWire(`${branch}|${sentBy}|${method}|${source.address}|${cseq.number}|${hashOf(callId)}`)
+    const sentBy = branch + BAR + via.host + BAR + String(via.port ?? '') + BAR
+    const asked = method + BAR + source.address + BAR + String(cseq.number) + BAR
+    return toWire(sentBy + asked + String(hashOf(callId)))
   }
   const parts = [
     request.requestUri,
