@@ -3,6 +3,7 @@
  * dialog;sla, by which the phones of a shared line tell each other of its calls.
  */
 import type { Core } from '../core/core.ts'
+import { Share } from '../core/in-slices.ts'
 import type { Logger } from '../core/log.ts'
 import { defineModule } from '../core/module.ts'
 import { EXTENSION } from '../core/states/extension-state.ts'
@@ -88,11 +89,13 @@ function extensionFinder(
       ? hint.then((later) => found(resource, watcher, later))
       : found(resource, watcher, hint)
   }
+  // Thousands may have waited for that.
+  const waited = new Share()
   return (resource, watcher) => {
     if (resource === '') return undefined
     // After a start no lamp is to go out until what was published has been read.
     const reading = pubsub.publicationsRead()
-    return reading ? reading.then(() => find(resource, watcher)) : find(resource, watcher)
+    return reading ? reading.then(() => waited.take(() => find(resource, watcher))) : find(resource, watcher)
   }
 }
 
