@@ -25,6 +25,14 @@ export interface TableDefinition<Row> {
   readonly same?: Readonly<Partial<Record<keyof Row & string, Cell>>>
 }
 
+/**
+ * What is read of a column: its value; or, of a column of JSON, these fields of the object in it, as a list with null for what
+ * it lacks. A text that is no JSON comes as it is.
+ */
+export type ScanColumn<Row> =
+  | (keyof Row & string)
+  | { readonly column: keyof Row & string; readonly fields: readonly [string, string, ...string[]] }
+
 /** Rows that hold all of these values. */
 export type Where<Row> = { readonly [C in keyof Row]?: Row[C] | null }
 /** Rows whose column is higher than the number. */
@@ -51,7 +59,7 @@ export interface Table<Row> {
   load(page: (rows: readonly Row[]) => void, most?: number): Promise<void>
   /** As load, of rows that have a key and for tables of many rows: only these columns of each, in this order. */
   scan(
-    columns: readonly (keyof Row & string)[],
+    columns: readonly ScanColumn<Row>[],
     page: (rows: readonly (readonly unknown[])[]) => void,
     most: number,
   ): Promise<void>

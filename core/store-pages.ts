@@ -1,5 +1,5 @@
 /** Tables read in pages, so that the event loop breathes. */
-import { type AnyDefinition, type AnyRow, type Cell, columnsOf, type Database, quote } from './store-tables.ts'
+import { type AnyDefinition, type AnyRow, type Cell, columnsOf, type Database, literal, quote } from './store-tables.ts'
 
 const PAGE = 500
 /** Names a row beside its columns. */
@@ -24,8 +24,10 @@ export async function loadPages(
   }
 }
 
+type Column = string | { readonly column: string; readonly fields: readonly string[] }
+
 export interface Scan {
-  readonly columns: readonly string[]
+  readonly columns: readonly Column[]
   readonly most: number
   readonly page: (rows: readonly (readonly unknown[])[]) => void
   /** Nobody else's transaction is under way while this runs. */
@@ -59,11 +61,25 @@ interface Page {
 function statementOf(definition: AnyDefinition, { columns, most }: Pick<Scan, 'columns' | 'most'>): string {
   const table = quote(definition.name)
   // As one text, which costs a fraction of a value for each column of each row. JSON has no blobs.
-  const cells = columns.map((column) => `iif(typeof(${quote(column)}) = 'blob', NULL, ${quote(column)})`)
+  const cells = columns.map((column) =>
+    typeof column === 'string' ? valueOf(column) : fieldsOf(column.column, column.fields),
+  )
+  const names = columns.map((column) => quote(typeof column === 'string' ? column : column.column))
   const rows =
-    `SELECT rowid AS ${quote(ROWID)}, ${columns.map(quote).join(', ')} FROM ${table} ` +
+    `SELECT rowid AS ${quote(ROWID)}, ${names.join(', ')} FROM ${table} ` +
     `WHERE rowid > ? AND ${quote(definition.key)} IS NOT NULL ORDER BY rowid LIMIT ${most}`
   return `SELECT json_group_array(json_array(${cells.join(', ')})) AS cells, max(${quote(ROWID)}) AS last FROM (${rows})`
+}
+
+function valueOf(column: string): string {
+  return `iif(typeof(${quote(column)}) = 'blob', NULL, ${quote(column)})`
+}
+
+/** Of more than one path the values are a list. What comes here is read once; within the text of another it would be again. */
+function fieldsOf(column: string, fields: readonly string[]): string {
+  const paths = fields.map((field) => literal(`$.${quote(field)}`)).join(', ')
+  const isJson = `typeof(${quote(column)}) = 'text' AND json_valid(${quote(column)})`
+  return `iif(${isJson}, json_extract(${quote(column)}, ${paths}), ${valueOf(column)})`
 }
 
 async function readPage(database: Database, sql: string, after: number): Promise<Page> {

@@ -240,7 +240,7 @@ export function columnsOf({ columns }: AnyDefinition): string {
   return Object.keys(columns).map(quote).join(', ')
 }
 
-function literal(value: Cell): string {
+export function literal(value: Cell): string {
   return typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : String(value)
 }
 

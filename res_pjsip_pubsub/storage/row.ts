@@ -4,6 +4,7 @@ import { parseNameAddr, parseUri } from '../../core/sip/parse-uri.ts'
 import type { TableDefinition } from '../../core/store-contract.ts'
 import { writeType } from '../lists/facts.ts'
 import type { NotifierSubscription } from '../subscription.ts'
+import { isDialogRecord, readJson, textOf } from './row-dialog.ts'
 
 export interface Row {
   // Kamailio's.
@@ -233,99 +234,6 @@ export function dialogIdOf({ callId, to, from }: Pick<SipRequest, 'callId' | 'to
   return `${callId};${to.tag ?? ''};${from.tag ?? ''}`
 }
 
-function textOf({
-  localUri,
-  remoteUri,
-  routeSet,
-  transport,
-  protocol,
-  remote,
-  secure,
-  followFlow,
-  contact,
-}: DialogRecord): string {
-  const routes = routeSet.length > 0 ? routeSet : undefined
-  return JSON.stringify({
-    localUri,
-    remoteUri,
-    routeSet: routes,
-    transport,
-    protocol,
-    remote,
-    secure,
-    followFlow,
-    contact,
-  })
-}
-
-/** Undefined where it is no record: the file was written by somebody else. Earlier versions wrote all of it to `dialog`. */
-export function readDialog(
-  row: Pick<Row, 'callid' | 'to_tag' | 'from_tag' | 'contact' | 'remote_cseq' | 'dialog'>,
-): DialogRecord | undefined {
-  const read = parse(row.dialog)
-  if (!isObject(read) || 'callId' in read) return isDialogRecord(read) ? read : undefined
-  const record = {
-    callId: row.callid,
-    localTag: row.to_tag,
-    remoteTag: row.from_tag,
-    localUri: read['localUri'],
-    remoteUri: read['remoteUri'],
-    remoteTarget: row.contact,
-    routeSet: read['routeSet'] ?? [],
-    localCseq: 0,
-    remoteCseq: row.remote_cseq,
-    secure: read['secure'],
-    transport: read['transport'],
-    protocol: read['protocol'],
-    remote: read['remote'],
-    followFlow: read['followFlow'],
-    contact: read['contact'],
-  }
-  return isDialogRecord(record) ? record : undefined
-}
-
-function parse(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return undefined
-  }
-}
-
-function isDialogRecord(read: unknown): read is DialogRecord {
-  if (!isObject(read)) return false
-  const { callId, localTag, remoteTag, localUri, remoteUri, remoteTarget, transport } = read
-  const { localCseq, remoteCseq, secure, followFlow, routeSet, protocol, remote, contact } = read
-  return (
-    isText(callId) &&
-    isText(localTag) &&
-    isText(remoteTag) &&
-    isText(localUri) &&
-    isText(remoteUri) &&
-    isText(remoteTarget) &&
-    isText(transport) &&
-    Number.isSafeInteger(localCseq) &&
-    Number.isSafeInteger(remoteCseq) &&
-    typeof secure === 'boolean' &&
-    typeof followFlow === 'boolean' &&
-    Array.isArray(routeSet) &&
-    routeSet.every(isText) &&
-    (protocol === 'UDP' || protocol === 'TCP' || protocol === 'TLS') &&
-    (contact === undefined || isText(contact)) &&
-    isObject(remote) &&
-    isText(remote['address']) &&
-    Number.isSafeInteger(remote['port'])
-  )
-}
-
-export function isText(value: unknown): value is string {
-  return typeof value === 'string'
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
-}
-
 /** Rows come from a file that anybody may have written to. */
 export function isRow(row: Readonly<Record<string, unknown>>): boolean {
   return Object.entries(ROWS.columns).every(([name, type]) => {
@@ -375,7 +283,7 @@ export const OLD_ROWS: TableDefinition<OldRow> = {
 
 /** Undefined where it cannot be read. `before`: the count of reserves.ts. */
 export function fromOldRow(old: OldRow, before: number): Row | undefined {
-  const record = parse(old.dialog)
+  const record = readJson(old.dialog)
   if (!isDialogRecord(record)) return undefined
   const row = rowOf(record, {
     event: old.event,

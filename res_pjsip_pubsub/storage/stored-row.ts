@@ -1,6 +1,8 @@
 /** Of a stored subscription, what it is made of again after a start. */
+import type { ScanColumn } from '../../core/store-contract.ts'
 import { owed } from './reserves.ts'
-import { isText, type Row } from './row.ts'
+import type { Row } from './row.ts'
+import { DIALOG_FIELDS, isText } from './row-dialog.ts'
 
 /** The first of them is the key. */
 export const STORED_COLUMNS = [
@@ -22,12 +24,15 @@ export const STORED_COLUMNS = [
   'from_tag',
   'contact',
   'remote_cseq',
-  'dialog',
+  { column: 'dialog', fields: DIALOG_FIELDS },
   'reserved_before',
-] as const satisfies readonly (keyof Row)[]
+] as const satisfies readonly ScanColumn<Row>[]
 
 /** `local_cseq` and `version` with all that was reserved when it was read. */
-export interface StoredRow extends Omit<Pick<Row, (typeof STORED_COLUMNS)[number]>, 'reserved_before'> {
+export interface StoredRow
+  extends Omit<Pick<Row, Extract<(typeof STORED_COLUMNS)[number], string>>, 'reserved_before'> {
+  /** As it is written, or its DIALOG_FIELDS. */
+  readonly dialog: string | readonly unknown[]
   /** The highest CSeq that is covered on disk, where that is more than `local_cseq` says. */
   readonly reserved?: number
 }
@@ -63,7 +68,8 @@ export function readStoredRow(cells: readonly unknown[], count: number, above: n
   if (!isText(event) || !isText(event_id) || !isText(presentity_uri)) return undefined
   if (!isText(resource) || !isText(endpoint) || !isText(content_type) || !isText(watcher)) return undefined
   if (!isText(contact_key) || !isText(user_agent) || !isText(callid) || !isText(to_tag)) return undefined
-  if (!isText(from_tag) || !isText(contact) || !isCount(remote_cseq) || !isText(dialog)) return undefined
+  if (!isText(from_tag) || !isText(contact) || !isCount(remote_cseq)) return undefined
+  if (!isText(dialog) && !Array.isArray(dialog)) return undefined
   const behind = owed(count, reserved_before)
   const more = Math.max(0, behind)
   return {

@@ -185,6 +185,28 @@ describe('store: shared, and read by others', () => {
     }
   })
 
+  it('reads fields of what is JSON in a column, and the text of what is not', async () => {
+    const store = await openAt()
+    const table = await store.table(lamps)
+    const notes = ['{"a":"\\u00e4\\"","b":{"c":[1,true]},"d":null}', '[1]', '"a"', '{"a"', '', null]
+    for (const [watchers, note] of notes.entries()) table.put({ name: `l${watchers}`, watchers, note })
+    await store.flush()
+    await query(path, "INSERT INTO lamps (name, watchers, note) VALUES ('l6', 6, x'7b7d')")
+    const read: unknown[] = []
+    const columns = ['name', { column: 'note', fields: ['a', 'b', 'd', '"x\''] }] as const
+    await table.scan(columns, (rows) => read.push(...rows), 3)
+    const none = [null, null, null, null]
+    expect(read).to.deep.equal([
+      ['l0', ['\u00e4"', { c: [1, true] }, null, null]],
+      ['l1', none],
+      ['l2', none],
+      ['l3', '{"a"'],
+      ['l4', ''],
+      ['l5', null],
+      ['l6', null],
+    ])
+  })
+
   it('finds rows by what they hold, what waits included', async () => {
     const table = await (await openAt()).table(lamps)
     for (let i = 0; i < 10; i++) table.put({ name: `l${i}`, watchers: i % 3, note: i > 5 ? 'late' : null })
