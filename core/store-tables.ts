@@ -122,13 +122,13 @@ export type Write = readonly [sql: string, rows: string]
  * that a thousand rows do not hold up the packets that come in.
  */
 function* writesOf(definition: AnyDefinition, rows: Changes): Generator<Write> {
-  const { put, remove, columns } = statementsOf(definition)
-  let cells: Cell[][] = []
+  const { put, remove, groups } = statementsOf(definition)
+  let cells: Cell[][][] = []
   const deleted: (string | number)[] = []
   for (const [key, change] of rows) {
     const row = change && isToMake(change) ? change.make() : change
     if (row === undefined) continue
-    if (row) cells.push(columns.map((column) => row[column] ?? null))
+    if (row) cells.push(groups.map((columns) => columns.map((column) => row[column] ?? null)))
     else deleted.push(key)
     if (cells.length < BATCH) continue
     yield [put, JSON.stringify(cells)]
@@ -184,8 +184,11 @@ interface Statements {
   readonly put: string
   readonly remove: string
   /** Those carried, in their order. */
-  readonly columns: readonly string[]
+  readonly groups: readonly (readonly string[])[]
 }
+
+/** Cells in a list of their own: SQLite walks over all that come before the one it looks for. */
+const GROUP = 8
 
 const STATEMENTS = new WeakMap<AnyDefinition, Statements>()
 
@@ -204,13 +207,17 @@ function makeStatements(definition: AnyDefinition): Statements {
   // Of jsonb_each each row is binary: of json_each it would be text, and read anew for each of its columns.
   const values = all.map((column) => {
     const value = same[column]
-    return value === undefined ? `json_extract(value, '$[${columns.indexOf(column)}]')` : literal(value)
+    if (value !== undefined) return literal(value)
+    const at = columns.indexOf(column)
+    return `json_extract(value, '$[${Math.floor(at / GROUP)}][${at % GROUP}]')`
   })
   const lasting = new Set([definition.key, ...(definition.lasting ?? [])])
   const others = all.filter((column) => !lasting.has(column)).map(quote)
   const update = others.map((column) => `${column} = excluded.${column}`).join(', ')
   return {
-    columns,
+    groups: Array.from({ length: Math.ceil(columns.length / GROUP) }, (_, at) =>
+      columns.slice(at * GROUP, (at + 1) * GROUP),
+    ),
     // A row keeps its rowid, by which pages are read and tools remember it.
     put:
       `INSERT OR REPLACE INTO ${table} (${all.map(quote).join(', ')}) SELECT ${values.join(', ')} FROM jsonb_each(?) WHERE true ` +
