@@ -187,7 +187,8 @@ interface RowFacts {
 function rowOf(record: DialogRecord, facts: RowFacts): Row {
   const to = parseNameAddr(record.localUri)?.uri
   const from = parseNameAddr(record.remoteUri)?.uri
-  const watching = parseUri(facts.watcher)
+  // Whoever says no more of itself than that.
+  const watching = record.remoteUri === `<${facts.watcher}>` ? from : parseUri(facts.watcher)
   return {
     presentity_uri: facts.localUri,
     watcher_username: watching?.user ?? '',
