@@ -25,11 +25,16 @@ const SHARE = 3
 export class Share {
   #until = 0
   #turn: NodeJS.Immediate | undefined
+  /** What was done at once is in the same turn as what would go on first. */
+  #isSpent = false
   #waiting: (() => void)[] = []
 
   /** What `work` returns; throws or rejects as it does. It is told whether it is done later than now. */
   take<T>(work: (isLate: boolean) => T | Promise<T>): T | Promise<T> {
-    if (!this.#turn) this.#begin()
+    if (!this.#turn) {
+      this.#begin()
+      this.#isSpent = true
+    }
     if (this.#waiting.length === 0 && performance.now() < this.#until) return work(false)
     return new Promise<T>((resolve, reject) => {
       this.#waiting.push(() => {
@@ -49,8 +54,11 @@ export class Share {
 
   #goOn(): void {
     this.#turn = undefined
+    const isSpent = this.#isSpent
+    this.#isSpent = false
     if (this.#waiting.length === 0) return
     this.#begin()
+    if (isSpent) return
     let done = 0
     for (const work of this.#waiting) {
       work()
