@@ -1,7 +1,8 @@
 /** Where the packages of extensions find their state: the hint, and what was published about the extension. */
 import { Composed, type Composition } from '../core/composed.ts'
 import { EXTENSION, type ExtensionState } from '../core/states/extension-state.ts'
-import type { Hint, Hints } from '../core/states/hints.ts'
+import type { Hint } from '../core/states/hint.ts'
+import type { Hints } from '../core/states/hints.ts'
 import { NO_PRESENCE } from '../core/states/presence.ts'
 import { detached } from '../core/text.ts'
 import type { EndReason, Watchable } from '../core/watch.ts'

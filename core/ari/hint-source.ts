@@ -5,7 +5,8 @@
 
 import type { Logger } from '../log.ts'
 import type { Undo } from '../scope.ts'
-import type { HintDefinition, HintSource, Hints } from '../states/hints.ts'
+import type { HintDefinition } from '../states/hint.ts'
+import type { HintSource, Hints } from '../states/hints.ts'
 import type { Complaints } from './complaints.ts'
 import { ALWAYS_THERE, hintOf } from './functions.ts'
 import { readHint } from './hint-text.ts'

@@ -1,7 +1,8 @@
 /** The hints of the dialplan files, found as Asterisk finds extensions: exact ones, patterns, then included contexts. */
 import { basename } from 'node:path'
 import type { Undo } from '../scope.ts'
-import type { HintDefinition, HintSource } from '../states/hints.ts'
+import type { HintDefinition } from '../states/hint.ts'
+import type { HintSource } from '../states/hints.ts'
 import { type DialplanContext, type DialplanData, NO_DIALPLAN } from './dialplan-conf.ts'
 import { evaluateHint, type WrittenHint } from './dialplan-hint.ts'
 import { matchesPattern, plainExten } from './dialplan-pattern.ts'

@@ -7,7 +7,7 @@ import { isLevel, LEVELS } from '../log.ts'
 import type { Undo } from '../scope.ts'
 import type { Listening } from '../sip/stack.ts'
 import { EXTENSION_TEXT } from '../states/extension-state.ts'
-import type { Hint } from '../states/hints.ts'
+import type { Hint } from '../states/hint.ts'
 import { CommandError, type ConsoleCommand, type ConsoleOutput, likeFilter, usage } from './console.ts'
 
 /** What the commands do that only the whole server can. */

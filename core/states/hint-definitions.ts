@@ -1,5 +1,5 @@
 /** Hints as they are written: which names they depend on, when two say the same, and what several servers say together. */
-import type { HintDefinition } from './hints.ts'
+import type { HintDefinition } from './hint.ts'
 
 export function namesIn(definition: HintDefinition | undefined): string[] {
   return definition ? [...definition.devices, ...definition.presence].map((name) => name.toLowerCase()) : []

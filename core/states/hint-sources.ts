@@ -1,8 +1,9 @@
 /** Those who know hints, asked together. Servers that all know an extension add their devices up. */
 import type { Eventual } from '../eventual.ts'
 import type { Undo } from '../scope.ts'
+import type { HintDefinition } from './hint.ts'
 import { mergeDefinitions } from './hint-definitions.ts'
-import type { HintDefinition, HintSource } from './hints.ts'
+import type { HintSource } from './hints.ts'
 
 /** Milliseconds that the others get once one has named a hint: a server that hangs must not keep phones waiting. */
 const OTHERS_GET = 500

@@ -1,6 +1,6 @@
 /**
  * Hints: a device and presence aggregate under the name of an extension (Asterisk's `exten => 100,hint,PJSIP/100`).
- * A hint in use is one `Hint`, shared by all who watch it; a changed dialplan changes it in place.
+ * One in use is a `Hint` (hint.ts).
  *
  * The way of a change: devices or calls → the index by device → the hint's aggregate (equal: stop) → its watchers.
  */
@@ -8,33 +8,11 @@
 import { type Eventual, whenThere } from '../eventual.ts'
 import type { Logger } from '../log.ts'
 import type { Undo } from '../scope.ts'
-import { Observable, Watched, type WatchObserver } from '../watch.ts'
 import { within } from '../within.ts'
-import { type Call, type Calls, NO_CALLS } from './calls.ts'
-import type { DeviceState, Devices } from './devices.ts'
-import {
-  EXTENSION,
-  type ExtensionState,
-  type ExtensionStateCode,
-  extensionStateOf,
-  sameExtensionState,
-} from './extension-state.ts'
+import { EXTENSION, type ExtensionStateCode } from './extension-state.ts'
+import { Hint, type HintDefinition, type HintParts } from './hint.ts'
 import { namesIn, sameDefinition } from './hint-definitions.ts'
 import { HintSources } from './hint-sources.ts'
-import { aggregatePresence, NO_PRESENCE, type PresenceState, type Presences } from './presence.ts'
-import type { Need } from './reported.ts'
-
-/** A hint as written, with the extension's number put in for `${EXTEN}`. */
-export interface HintDefinition {
-  readonly context: string
-  readonly exten: string
-  readonly devices: readonly string[]
-  readonly presence: readonly string[]
-  /** `(Name)`; empty where there is none. */
-  readonly name: string
-  /** Where it is written: `extensions.conf:12`, `pbx1`. For people. */
-  readonly source: string
-}
 
 type HintAnswer = HintDefinition | 'unreachable' | undefined
 
@@ -49,14 +27,6 @@ export interface HintSource {
   onChange(listener: () => void): Undo
 }
 
-/**
- * A step of a call is told in several events: the device's state, the channel's, the other party's name. They arrive
- * within this many milliseconds, and a phone is better told once.
- */
-const CALL_SETTLES = 25
-
-const NOTHING: readonly string[] = []
-
 /** How long a SUBSCRIBE waits for the first states of a hint's devices, in milliseconds. */
 const FIRST_READ_LIMIT = 1500
 
@@ -68,161 +38,10 @@ export interface HintSettings {
   readonly log: Logger
 }
 
-export class Hint extends Observable<ExtensionState> {
-  readonly context: string
-  readonly exten: string
-  readonly #devices: Devices
-  readonly #presences: Presences
-  readonly #calls: Calls
-  readonly #onIdle: (hint: Hint) => void
-  #definition: HintDefinition | undefined
-  #needs: Need[] = []
-  #gone: ExtensionStateCode = EXTENSION.UNAVAILABLE
-  #watched: Watched<ExtensionState>
-  #graceTimer: NodeJS.Timeout | undefined
-  #settleTimer: NodeJS.Timeout | undefined
-
-  constructor(
-    definition: HintDefinition,
-    asked: { context: string; exten: string },
-    state: { devices: Devices; presences: Presences; calls: Calls },
-    onIdle: (hint: Hint) => void,
-  ) {
-    super()
-    this.context = asked.context
-    this.exten = asked.exten
-    this.#devices = state.devices
-    this.#presences = state.presences
-    this.#calls = state.calls
-    this.#onIdle = onIdle
-    this.#definition = definition
-    this.#needs = this.#takeNeeds(definition)
-    this.#watched = new Watched(this.#compute(), sameExtensionState)
-  }
-
-  get definition(): HintDefinition | undefined {
-    return this.#definition
-  }
-
-  /** SIP watchers only: nothing inside the house watches hints through `watch`. */
-  get watchers(): number {
-    return this.#watched.audience
-  }
-
-  get value(): ExtensionState {
-    return this.#watched.value
-  }
-
-  /** Resolves when every source of the devices' first states has answered. */
-  get ready(): Promise<void> {
-    return Promise.all(this.#needs.map((need) => need.ready)).then(() => undefined)
-  }
-
-  attach(observer: WatchObserver<ExtensionState>): void {
-    this.#watched.attach(observer)
-  }
-
-  detach(observer: WatchObserver<ExtensionState>): boolean {
-    if (!this.#watched.detach(observer)) return false
-    if (this.#watched.watchers === 0) this.#onIdle(this)
-    return true
-  }
-
-  /** Something this hint is made of changed. */
-  refresh(): void {
-    clearTimeout(this.#settleTimer)
-    this.#settleTimer = undefined
-    this.#watched.set(this.#compute())
-  }
-
-  /** The same, where more is about to follow. */
-  refreshSoon(): void {
-    this.#settleTimer ??= setTimeout(() => this.refresh(), CALL_SETTLES)
-  }
-
-  /** The dialplan was read again. New needs are taken before the old ones are let go, so that what stays is not read anew. */
-  redefine(definition: HintDefinition): void {
-    clearTimeout(this.#graceTimer)
-    const old = this.#needs
-    this.#definition = definition
-    this.#needs = this.#takeNeeds(definition)
-    for (const need of old) void need.release()
-    this.refresh()
-    void this.ready.then(() => this.refresh())
-  }
-
-  /** The hint is gone: watchers see it so, and after the grace time the end of it. */
-  remove(graceSeconds: number, seen: ExtensionStateCode, ended: () => void): void {
-    if (!this.#definition) return
-    this.#gone = seen
-    this.#definition = undefined
-    this.#release()
-    const end = (): void => {
-      ended()
-      this.#watched.end('noresource')
-    }
-    // Also where it ends at once: the last that watchers see must not be a lamp that is lit.
-    this.refresh()
-    if (graceSeconds === 0) return end()
-    this.#graceTimer = setTimeout(end, graceSeconds * 1000)
-    this.#graceTimer.unref()
-  }
-
-  dispose(): void {
-    clearTimeout(this.#graceTimer)
-    clearTimeout(this.#settleTimer)
-    this.#release()
-  }
-
-  #release(): void {
-    for (const need of this.#needs) void need.release()
-    this.#needs = []
-  }
-
-  #takeNeeds(definition: HintDefinition): Need[] {
-    return [
-      ...definition.devices.map((d) => this.#devices.need(d)),
-      ...definition.presence.map((p) => this.#presences.need(p)),
-    ]
-  }
-
-  #compute(): ExtensionState {
-    const definition = this.#definition
-    const devices = this.#deviceStates(definition?.devices ?? NOTHING)
-    return {
-      context: this.context,
-      exten: this.exten,
-      name: definition?.name ?? '',
-      state: devices.length === 0 ? this.#gone : extensionStateOf(devices),
-      devices,
-      presence: this.#presence(definition?.presence ?? NOTHING),
-      calls: this.#callsOf(devices),
-    }
-  }
-
-  #deviceStates(names: readonly string[]): ExtensionState['devices'] {
-    const states: { device: string; state: DeviceState }[] = []
-    for (const device of names) states.push({ device, state: this.#devices.get(device) })
-    return states
-  }
-
-  #presence(providers: readonly string[]): PresenceState {
-    return providers.length === 0 ? NO_PRESENCE : aggregatePresence(providers.map((p) => this.#presences.get(p)))
-  }
-
-  #callsOf(devices: ExtensionState['devices']): readonly Call[] {
-    const [first] = devices
-    // Oldest first they are already.
-    if (first && devices.length === 1) return this.#calls.of(first.device)
-    if (!devices.some(({ device }) => this.#calls.has(device))) return NO_CALLS
-    return devices.flatMap(({ device }) => this.#calls.of(device)).sort((a, b) => a.since - b.since)
-  }
-}
-
 type FoundHint = Hint | 'unreachable' | undefined
 
 export class Hints {
-  readonly #state: { devices: Devices; presences: Presences; calls: Calls }
+  readonly #state: HintParts
   readonly #settings: HintSettings
   readonly #sources = new HintSources({
     changed: () => void this.reread(),
@@ -237,7 +56,7 @@ export class Hints {
   readonly #rereadListeners = new Set<() => void>()
   #rereading: Promise<void> | undefined
 
-  constructor(state: { devices: Devices; presences: Presences; calls: Calls }, settings: HintSettings) {
+  constructor(state: HintParts, settings: HintSettings) {
     this.#state = state
     this.#settings = settings
     const using = (name: string): Iterable<Hint> => this.#index.get(name.toLowerCase()) ?? []
@@ -301,7 +120,8 @@ export class Hints {
       known.redefine(definition)
       return known
     }
-    const hint = new Hint(definition, { context, exten }, this.#state, (idle) => this.#drop(idle))
+    const keeper = { idle: (idle: Hint) => this.#drop(idle), wanted: (wanted: Hint) => this.#keepAgain(wanted) }
+    const hint = new Hint(definition, { context, exten }, this.#state, keeper)
     this.#hints.set(key, hint)
     this.#reindex(hint, definition)
     return hint
@@ -311,6 +131,20 @@ export class Hints {
     this.#reindex(hint, undefined)
     if (this.#hints.get(keyOf(hint.context, hint.exten)) === hint) this.#hints.delete(keyOf(hint.context, hint.exten))
     hint.dispose()
+  }
+
+  /** Whoever had found it, and watches it only now, may have waited for a disk or an authorization meanwhile. */
+  #keepAgain(hint: Hint): Hint {
+    const key = keyOf(hint.context, hint.exten)
+    const another = this.#hints.get(key)
+    if (another) return another
+    if (hint.definition) {
+      this.#hints.set(key, hint)
+      this.#reindex(hint, hint.definition)
+      void this.#lookAgain(hint)
+    }
+    hint.revive()
+    return hint
   }
 
   /** Called when sources may know hints that they did not know before. */
@@ -324,13 +158,7 @@ export class Hints {
   /** All hints in use are looked up again. Runs once at a time; a call during a run starts one more after it. */
   reread(): Promise<void> {
     const run = async (): Promise<void> => {
-      for (const hint of this.list()) {
-        const answer = await this.#sources.lookup(hint.context, hint.exten)
-        if (answer === 'unreachable' || this.#hints.get(keyOf(hint.context, hint.exten)) !== hint) continue
-        if (answer === undefined) this.#remove(hint)
-        else if (!hint.definition || !sameDefinition(hint.definition, answer))
-          this.#enter(answer, hint.context, hint.exten)
-      }
+      for (const hint of this.list()) await this.#lookAgain(hint)
       for (const listener of this.#rereadListeners) listener()
     }
     const next: Promise<void> = (this.#rereading ?? Promise.resolve()).then(run).finally(() => {
@@ -338,6 +166,13 @@ export class Hints {
     })
     this.#rereading = next
     return next
+  }
+
+  async #lookAgain(hint: Hint): Promise<void> {
+    const answer = await this.#sources.lookup(hint.context, hint.exten)
+    if (answer === 'unreachable' || this.#hints.get(keyOf(hint.context, hint.exten)) !== hint) return
+    if (answer === undefined) this.#remove(hint)
+    else if (!hint.definition || !sameDefinition(hint.definition, answer)) this.#enter(answer, hint.context, hint.exten)
   }
 
   #remove(hint: Hint): void {

@@ -2,7 +2,7 @@
 import { CommandError, type ConsoleCommand } from '../../core/console/console.ts'
 import type { Core } from '../../core/core.ts'
 import { EXTENSION_TEXT } from '../../core/states/extension-state.ts'
-import type { Hint } from '../../core/states/hints.ts'
+import type { Hint } from '../../core/states/hint.ts'
 import { mailboxName } from '../../core/states/mailboxes.ts'
 import type { Reported } from '../../core/states/reported.ts'
 import { plain, seconds } from '../console-text.ts'

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import type { Undo } from '../../core/scope.ts'
-import type { HintDefinition, HintSource } from '../../core/states/hints.ts'
+import type { HintDefinition } from '../../core/states/hint.ts'
+import type { HintSource } from '../../core/states/hints.ts'
 import dialogInfoModule from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
 import extenState from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
 import pidfModule from '../../res_pjsip_exten_state/res_pjsip_pidf_body_generator.ts'

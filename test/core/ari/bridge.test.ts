@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { hintsOf, pbxData } from '../../../core/demo/data.ts'
 import { type DemoPbx, startDemoPbx } from '../../../core/demo/pbx.ts'
-import type { Hint } from '../../../core/states/hints.ts'
+import type { Hint } from '../../../core/states/hint.ts'
 import { type BridgeRig, bridgeTo } from '../../support/bridge-rig.ts'
 import { until } from '../../support/tools.ts'
 

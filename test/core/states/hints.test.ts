@@ -3,7 +3,8 @@ import { Log } from '../../../core/log.ts'
 import { type Call, Calls } from '../../../core/states/calls.ts'
 import { Devices } from '../../../core/states/devices.ts'
 import { EXTENSION, type ExtensionState } from '../../../core/states/extension-state.ts'
-import { type Hint, type HintDefinition, type HintSource, Hints } from '../../../core/states/hints.ts'
+import type { Hint, HintDefinition } from '../../../core/states/hint.ts'
+import { type HintSource, Hints } from '../../../core/states/hints.ts'
 import { Presences } from '../../../core/states/presence.ts'
 import { until } from '../../support/tools.ts'
 
@@ -159,6 +160,58 @@ describe('hints', () => {
     void b.stop()
     expect(hints.list()).to.deep.equal([])
     expect(devices.needed()).to.deep.equal([])
+  })
+
+  it('follows a hint that was found before the last watcher left, and is watched after', async () => {
+    const found = await find('100')
+    void watch(found).stop()
+    expect(devices.needed()).to.deep.equal([])
+    devices.set('pbx1', 'PJSIP/100', 'INUSE')
+    const late = watch(found)
+    expect(devices.needed()).to.deep.equal(['PJSIP/100', 'Custom:dnd100'])
+    devices.set('pbx1', 'PJSIP/100', 'RINGING')
+    expect(late.states()).to.deep.equal([EXTENSION.INUSE, EXTENSION.RINGING])
+    expect(await find('100')).to.equal(found)
+    void late.stop()
+    expect(hints.list()).to.deep.equal([])
+    expect(devices.needed()).to.deep.equal([])
+  })
+
+  it('is one with the hint that others have found meanwhile', async () => {
+    const before = await find('100')
+    void watch(before).stop()
+    const other = watch(await find('100'))
+    const late = watch(before)
+    expect(hints.list().map((hint) => hint.watchers)).to.deep.equal([2])
+    dialplan.lines.set('100@office', { devices: ['PJSIP/500'] })
+    await settled()
+    devices.set('pbx1', 'PJSIP/500', 'INUSE')
+    expect([before.value.state, late.states().at(-1), other.states().at(-1)]).to.deep.equal(
+      Array.from({ length: 3 }, () => EXTENSION.INUSE),
+    )
+    void other.stop()
+    devices.set('pbx1', 'PJSIP/500', 'RINGING')
+    expect(late.states().at(-1)).to.equal(EXTENSION.RINGING)
+    void late.stop()
+    expect([hints.list(), devices.needed()]).to.deep.equal([[], []])
+  })
+
+  it('sees what the dialplan has now where it was found before the dialplan changed', async () => {
+    const before = await find('100')
+    void watch(before).stop()
+    dialplan.lines.set('100@office', { devices: ['PJSIP/500'] })
+    devices.set('pbx1', 'PJSIP/500', 'INUSE')
+    await settled()
+    const late = watch(before)
+    await until('the new device', () => late.states().at(-1) === EXTENSION.INUSE)
+    void late.stop()
+    grace = 3600
+    const left = watch(before)
+    dialplan.lines.delete('100@office')
+    await settled()
+    void left.stop()
+    expect(watch(before).ends).to.deep.equal(['noresource'])
+    expect(hints.list()).to.deep.equal([])
   })
 
   it('changes a hint in place when the dialplan does', async () => {
