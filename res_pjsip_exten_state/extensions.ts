@@ -71,7 +71,10 @@ export class Extensions {
       presence: presence === undefined ? undefined : this.#pubsub.publications(presence, exten, presenceKind),
       dialog: this.#pubsub.publications(dialog, exten, dialogsKind),
     }
-    const extension = new Extension(context, exten, topics, this.#pubsub, () => there.delete(exten))
+    const extension = new Extension(context, exten, topics, this.#pubsub, () => {
+      // One that was found before it was forgotten may be watched beside the next of its name.
+      if (there.get(exten) === extension) there.delete(exten)
+    })
     there.set(exten, extension)
     return extension
   }
