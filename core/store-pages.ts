@@ -34,7 +34,7 @@ export interface Scan {
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>
 }
 
-/** What Table.scan does. While a page is taken, the one behind it is read. */
+/** What Table.scan does. The page behind one is asked for before that one is taken. */
 export async function scanPages(database: Database, definition: AnyDefinition, scan: Scan): Promise<void> {
   const { page, most, inTurn } = scan
   const sql = statementOf(definition, scan)
