@@ -24,6 +24,8 @@ async function main(): Promise<number> {
   if (options.soak !== undefined) return soakAll(options.soak, options)
   const servers = options.servers.filter(isHere)
   const samples: Sample[] = []
+  // Before the results are written, which are under version control themselves.
+  const machine = describeMachine()
   const before = `${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC; load average before it ${loadNow()}`
   let text = ''
   const generator = new Generator()
@@ -31,7 +33,7 @@ async function main(): Promise<number> {
     for (let run = 1; run <= options.runs; run++) {
       samples.push(...(await measure(run, options, servers, generator)))
       // After each run: what takes long may be ended early, and is not lost.
-      text = report(samples, run, before, options, servers)
+      text = report(samples, run, [...machine, before], options, servers)
       if (options.output !== undefined) writeFileSync(options.output, text)
     }
   } finally {
@@ -79,7 +81,7 @@ async function measure(
 function report(
   samples: readonly Sample[],
   runs: number,
-  before: string,
+  conditions: readonly string[],
   { sizes }: BenchOptions,
   servers: readonly ServerName[],
 ): string {
@@ -90,8 +92,8 @@ function report(
     '',
     `Written by \`npm run bench\`; what each row means is in docs/performance.md. Median of ${runs} (min–max).`,
     '',
-    ...describeMachine().map((line) => `- ${line}`),
-    `- ${before}, after it ${loadNow()}, of which the bench itself makes about 2`,
+    ...conditions.map((line) => `- ${line}`),
+    `- load average after it ${loadNow()}, of which the bench itself makes about 2`,
     `- ${sizeText.join(', ')}`,
     '',
     printTable(results, servers),
