@@ -1,12 +1,12 @@
 /** The digest of a phone: MD5 with qop=auth, and one nonce answered again and again (RFC 7616 3.4). */
-import { createHash } from 'node:crypto'
+import { hexDigest } from '../core/hex-digest.ts'
 import type { Watcher } from './lamps.ts'
 
 /** Of the endpoint that is challenged. */
 export const SECURED = { username: 'secured', password: 'secret of the bench', realm: 'bench' } as const
 const CNONCE = 'f00dfeedcafe'
 
-const md5 = (text: string): string => createHash('md5').update(text).digest('hex')
+const md5 = (text: string): string => hexDigest('md5', text)
 const SECRET = md5(`${SECURED.username}:${SECURED.realm}:${SECURED.password}`)
 
 /** The nonce of a challenge; undefined where it is not one that these phones answer. */

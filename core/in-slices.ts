@@ -1,4 +1,6 @@
 /** Much of the same, a few milliseconds at a time, so that the packets that come in are not held up. */
+import type { Eventual } from './eventual.ts'
+
 const SLICE = 5
 
 /** Rejects as `work` does, and leaves what comes after. */
@@ -30,7 +32,7 @@ export class Share {
   #waiting: (() => void)[] = []
 
   /** What `work` returns; throws or rejects as it does. It is told whether it is done later than now. */
-  take<T>(work: (isLate: boolean) => T | Promise<T>): T | Promise<T> {
+  take<T>(work: (isLate: boolean) => Eventual<T>): Eventual<T> {
     if (!this.#turn) {
       this.#begin()
       this.#isSpent = true

@@ -1,5 +1,5 @@
 /** Elements as they were read, made to be written again in a document of ours: same names, namespaces, text and order. */
-import { createHash } from 'node:crypto'
+import { hexDigest } from './hex-digest.ts'
 import { escapeXml, indentOf, printElement, type XmlElement, type XmlNode } from './xml.ts'
 
 /** Prefixes by namespace; what has none gets one made from its name, the same every time. */
@@ -87,7 +87,7 @@ class Copying {
 
   #prefixed(name: string, ns: string): string {
     if (ns === XML) return `xml:${name}`
-    const prefix = this.#prefixes.get(ns) ?? `n${createHash('sha256').update(ns).digest('hex').slice(0, 6)}`
+    const prefix = this.#prefixes.get(ns) ?? `n${hexDigest('sha256', ns).slice(0, 6)}`
     this.#declared ??= new Map()
     this.#declared.set(`xmlns:${prefix}`, ns)
     return `${prefix}:${name}`

@@ -4,8 +4,8 @@
  * its life counts, and documents are sorted by what is in them.
  */
 
-import { createHash } from 'node:crypto'
 import { DIALOG_STATES, type DialogStateName } from '../core/documents/dialog-info.ts'
+import { hexDigest } from '../core/hex-digest.ts'
 import { element, PrintedXml, type XmlElement } from '../core/xml.ts'
 import { type DialogSource, dialogKey, type PublishedDialog } from './published.ts'
 
@@ -96,7 +96,7 @@ function withOwnIds(heard: readonly Heard[]): PublishedDialog[] {
   return heard.map(({ dialog, source }) => {
     if (uses.get(dialog.id) === 1) return dialog
     const of = dialog.callId === '' ? source : dialog.callId
-    const id = `${dialog.id}.${createHash('sha256').update(of).digest('hex').slice(0, 8)}`
+    const id = `${dialog.id}.${hexDigest('sha256', of).slice(0, 8)}`
     return dialog.renamed(id)
   })
 }

@@ -7,7 +7,7 @@
  *    made from the state alone,
  * 3. idle and unavailable are exactly one terminated dialog (phones do not take an empty document).
  */
-import { createHash } from 'node:crypto'
+import { hexDigest } from '../core/hex-digest.ts'
 import type { Call, Party } from '../core/states/calls.ts'
 import type { DeviceState } from '../core/states/devices.ts'
 import { EXTENSION, type ExtensionState, type ExtensionStateCode } from '../core/states/extension-state.ts'
@@ -123,7 +123,7 @@ function callsOf({ calls }: ExtensionState, device: string): Call[] {
 /** Call-ID and tags are the real ones where they are known, and otherwise made from the call: the same every time. */
 function dialogOf(call: Call, state: ShownDialog['state'], held: boolean): ShownDialog {
   const { origin, id, direction, local, remote, sip } = call
-  const made = sip ? undefined : createHash('sha256').update(`${origin}\0${id}`).digest('hex')
+  const made = sip ? undefined : hexDigest('sha256', `${origin}\0${id}`)
   return {
     id: `${id}@${origin}`,
     state,

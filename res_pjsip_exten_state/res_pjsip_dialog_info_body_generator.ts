@@ -129,10 +129,7 @@ function together(
   { hide, single, asterisk }: View,
 ): XmlElement[] {
   // A call of which Asterisk tells, too, is shown as Asterisk has it.
-  const others =
-    own.length === 0
-      ? live
-      : live.filter(({ callId }) => callId === '' || !own.some((known) => known.callId === callId))
+  const others = live.filter(({ callId }) => callId === '' || !own.some((known) => known.callId === callId))
   if (single || asterisk) {
     const [lit] = own.toSorted((a, b) => b.interest - a.interest)
     const best = mostInteresting(others)
@@ -140,8 +137,7 @@ function together(
     if (lit) return [lit.made]
   } else {
     const ownLive = own.filter((dialog) => dialog.interest > interest('terminated'))
-    const shown = others.map((dialog) => shownElement(dialog, hide))
-    if (ownLive.length > 0) return [...ownLive.map(({ made }) => made), ...shown]
+    const shown = [...ownLive.map(({ made }) => made), ...others.map((dialog) => shownElement(dialog, hide))]
     if (shown.length > 0) return shown
     if (own.length > 0) return own.map(({ made }) => made)
   }

@@ -3,6 +3,7 @@
  * dialog;sla, by which the phones of a shared line tell each other of its calls.
  */
 import type { Core } from '../core/core.ts'
+import { whenThere } from '../core/eventual.ts'
 import { Share } from '../core/in-slices.ts'
 import type { Logger } from '../core/log.ts'
 import { defineModule } from '../core/module.ts'
@@ -83,12 +84,8 @@ function extensionFinder(
     )
     return undefined
   }
-  const find: Find = (resource, watcher) => {
-    const hint = hints.find(watcher.endpoint.hintContext, resource)
-    return hint instanceof Promise
-      ? hint.then((later) => found(resource, watcher, later))
-      : found(resource, watcher, hint)
-  }
+  const find: Find = (resource, watcher) =>
+    whenThere(hints.find(watcher.endpoint.hintContext, resource), (hint) => found(resource, watcher, hint))
   // Thousands may have waited for that.
   const waited = new Share()
   return (resource, watcher) => {

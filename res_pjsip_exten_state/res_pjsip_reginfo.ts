@@ -4,9 +4,9 @@
  * The first NOTIFY and those after a refresh say all of it, the others what is new. Times and CSeq are left out: they
  * would make news of every REGISTER that only says "still here".
  */
-import { createHash } from 'node:crypto'
 import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
+import { hexDigest } from '../core/hex-digest.ts'
 import { defineModule, type ModuleConfig } from '../core/module.ts'
 import { commaList, options } from '../core/options.ts'
 import type { Contact, LostContact } from '../core/registrar/registrar.ts'
@@ -210,5 +210,5 @@ function document(
 }
 
 function shortHash(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16)
+  return hexDigest('sha256', text).slice(0, 16)
 }

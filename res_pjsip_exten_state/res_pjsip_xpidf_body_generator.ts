@@ -2,8 +2,8 @@
  * The presence format before PIDF, which some desk phones ask for: application/xpidf+xml, and the same document as
  * application/cpim-pidf+xml.
  */
-import { createHash } from 'node:crypto'
 import type { Core } from '../core/core.ts'
+import { hexDigest } from '../core/hex-digest.ts'
 import { defineModule } from '../core/module.ts'
 import { keyOf } from '../core/text.ts'
 import { cutForEscaping, element, printXml, type XmlElement } from '../core/xml.ts'
@@ -60,6 +60,6 @@ function document(
 
 /** A UUID in its look; Asterisk makes a new one for every body, which would make every body a new one. */
 function atomId(...of: readonly string[]): string {
-  const hex = createHash('sha256').update(of.join('\0')).digest('hex')
+  const hex = hexDigest('sha256', of.join('\0'))
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-')
 }

@@ -10,7 +10,7 @@ import type { Logger } from '../log.ts'
 import type { Undo } from '../scope.ts'
 import { within } from '../within.ts'
 import { EXTENSION, type ExtensionStateCode } from './extension-state.ts'
-import { Hint, type HintDefinition, type HintParts } from './hint.ts'
+import { Hint, type HintDefinition, type HintKeeper, type HintParts } from './hint.ts'
 import { namesIn, sameDefinition } from './hint-definitions.ts'
 import { HintSources } from './hint-sources.ts'
 
@@ -43,6 +43,7 @@ type FoundHint = Hint | 'unreachable' | undefined
 export class Hints {
   readonly #state: HintParts
   readonly #settings: HintSettings
+  readonly #keeper: HintKeeper = { idle: (hint) => this.#drop(hint), wanted: (hint) => this.#keepAgain(hint) }
   readonly #sources = new HintSources({
     changed: () => void this.reread(),
     late: (context, exten, together) => {
@@ -120,8 +121,7 @@ export class Hints {
       known.redefine(definition)
       return known
     }
-    const keeper = { idle: (idle: Hint) => this.#drop(idle), wanted: (wanted: Hint) => this.#keepAgain(wanted) }
-    const hint = new Hint(definition, { context, exten }, this.#state, keeper)
+    const hint = new Hint(definition, { context, exten }, this.#state, this.#keeper)
     this.#hints.set(key, hint)
     this.#reindex(hint, definition)
     return hint

@@ -1,5 +1,6 @@
 /** The body of a list's NOTIFY: made of the bodies of its resources, which are shared with everybody else who watches them. */
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
+import { hexDigest } from '../../core/hex-digest.ts'
 import type { RequestBody } from '../../core/sip/contract.ts'
 import type { SentBody } from '../bodies.ts'
 import {
@@ -70,8 +71,7 @@ export class ListBody implements SentBody {
       }
     }
     tell(this.#list)
-    const hash = createHash('sha1').update(said.join('\n'))
-    return (this.#entityTag = hash.digest('hex').slice(0, 20))
+    return (this.#entityTag = hexDigest('sha1', said.join('\n')).slice(0, 20))
   }
 
   newsSince(told: SentBody): ListBody | undefined {
@@ -163,7 +163,7 @@ class Ids {
   #make(key: string): string {
     const { compat, dialogId } = this.#context
     if (compat === 'asterisk') return letters()
-    return createHash('sha1').update(dialogId).update('\0').update(key).digest('hex').slice(0, 16)
+    return hexDigest('sha1', `${dialogId}\0${key}`).slice(0, 16)
   }
 }
 

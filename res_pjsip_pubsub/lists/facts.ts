@@ -33,11 +33,7 @@ export function supportedLists({ compat }: { readonly compat: 'rfc' | 'asterisk'
 
 /** Whether an option tag is in these headers. */
 export function hasTag(request: SipRequest, headers: readonly string[], tag: string): boolean {
-  for (const name of headers) {
-    if (request.header(name) === undefined) continue
-    if (parseOptionTags(request.headers(name)).some((one) => one.toLowerCase() === tag)) return true
-  }
-  return false
+  return headers.some((name) => parseOptionTags(request.headers(name)).some((one) => one.toLowerCase() === tag))
 }
 
 export interface KeptType {

@@ -30,8 +30,7 @@ export function refuseList(request: SipRequest): Refusal | undefined {
 }
 
 function typeOf(request: SipRequest): string {
-  const value = request.header('Content-Type')
-  return value === undefined ? '' : (parseMediaType(value)?.type ?? '')
+  return parseMediaType(request.header('Content-Type') ?? '')?.type ?? ''
 }
 
 /** The entries of its body, each URI once; lists within the list are flattened (RFC 5363 5), and references left out. */

@@ -104,8 +104,7 @@ export class ResourceLists {
   asked(watcher: Watcher, request: SipRequest, event: string, resource: string): ListAsked | Refusal | undefined {
     const isBrought = this.#core.general.compat === 'rfc' && bringsList(request)
     if (isBrought) return refuseList(request) ?? { event, resource, watcher, isBrought }
-    const { lists } = this.#configured
-    const list = lists.size === 0 ? undefined : lists.get(resource)
+    const list = this.#configured.lists.get(resource)
     if (!list || !understandsLists(request)) return undefined
     if (list.event === event) return { event, resource, watcher, isBrought }
     this.#log.warning(

@@ -77,14 +77,14 @@ export class InboundPublication extends Timed implements Publication {
   readonly datastores = new DatastoreMap()
   #endpoint: Endpoint | undefined
   // What it says and until when, each by itself: there is nothing then that lives from one PUBLISH to the next.
-  #contentType: string
-  #body: string
+  #contentType = ''
+  #body = ''
   #read: Said['read']
-  #sender: string
-  #priority: number
-  #received: number
-  #entityTag: string
-  #expires: number
+  #sender = ''
+  #priority = 0
+  #received = 0
+  #entityTag = ''
+  #expires = 0
   readonly #due: (publication: InboundPublication) => void
 
   /** `due`: its time is over. */
@@ -99,15 +99,9 @@ export class InboundPublication extends Timed implements Publication {
     this.publisher = facts.publisher
     this.instance = facts.instance
     this.#endpoint = facts.endpoint
-    this.#contentType = said.contentType
-    this.#body = said.body
-    this.#read = said.read
-    this.#sender = said.sender
-    this.#priority = said.priority
-    this.#received = said.received
-    this.#entityTag = lease.entityTag
-    this.#expires = lease.expires
     this.#due = due
+    this.says(said)
+    this.renewed(lease)
   }
 
   get endpoint(): Endpoint | undefined {

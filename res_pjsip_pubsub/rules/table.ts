@@ -1,5 +1,5 @@
 /** Authorization documents in the table `xcap`, where XCAP servers put them and Kamailio's tools look for them. */
-import { createHash } from 'node:crypto'
+import { hexDigest } from '../../core/hex-digest.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { Store, Table } from '../../core/store.ts'
@@ -89,7 +89,7 @@ export class RulesTable {
       domain,
       doc: text,
       doc_type: PRES_RULES,
-      etag: createHash('sha256').update(text).digest('hex').slice(0, 20),
+      etag: hexDigest('sha256', text).slice(0, 20),
       source: 0,
       doc_uri: uriOf(presentity, domain),
       port: 0,

@@ -6,7 +6,7 @@
  *
  * Lists follow the subscriptions that there are. Watchers that wait have none any more: their own room is in waiting.ts.
  */
-import { createHash } from 'node:crypto'
+import { hexDigest } from '../../core/hex-digest.ts'
 import type { Undo } from '../../core/scope.ts'
 import { parseNameAddr } from '../../core/sip/parse-uri.ts'
 import { type Watchable, Watched, WhileWatched } from '../../core/watch.ts'
@@ -240,7 +240,7 @@ export class WatcherLists {
 
 /** RFC 3858 4.1.2: unique among all watchers, and the same in every list. */
 export function watcherId(of: string): string {
-  return createHash('sha256').update(of).digest('hex').slice(0, 24)
+  return hexDigest('sha256', of).slice(0, 24)
 }
 
 function keyOf(event: string, resource: string): string {

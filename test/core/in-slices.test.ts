@@ -1,10 +1,6 @@
 import { expect } from 'chai'
 import { inSlices, Share } from '../../core/in-slices.ts'
-
-function busy(milliseconds: number): void {
-  const until = performance.now() + milliseconds
-  while (performance.now() < until);
-}
+import { busy } from '../support/tools.ts'
 
 describe('work in slices', () => {
   it('is done in its order, and lets others in between', async () => {

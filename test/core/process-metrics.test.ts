@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { Metrics } from '../../core/metrics.ts'
 import { processMetrics, processorWait } from '../../core/process-metrics.ts'
 import type { Undo } from '../../core/scope.ts'
-import { until } from '../support/tools.ts'
+import { busy, until } from '../support/tools.ts'
 
 describe('what the process says of itself', () => {
   let metrics: Metrics
@@ -17,8 +17,7 @@ describe('what the process says of itself', () => {
   afterEach(() => undo())
 
   it('a stall that is computing is both long and busy', async () => {
-    const end = performance.now() + 120
-    while (performance.now() < end) Math.sqrt(end)
+    busy(120)
     // What was waited for a processor in it is not ours, so a little may be missing.
     await until('a long stall', () => read('process.stall.max_ms') >= 90)
     expect(read('process.stall.busy_max_ms')).to.be.within(30, read('process.stall.max_ms'))
@@ -34,8 +33,7 @@ describe('what the process says of itself', () => {
     void undo()
     let waited = 1000
     undo = processMetrics(metrics, { read: () => waited, close: () => undefined })
-    const end = performance.now() + 120
-    while (performance.now() < end) Math.sqrt(end)
+    busy(120)
     waited += 100
     await until('a long stall', () => read('process.stall.max_ms') >= 90)
     expect(read('process.stall.busy_max_ms')).to.be.below(read('process.stall.max_ms') - 60)
@@ -51,7 +49,7 @@ describe('what the process says of itself', () => {
     )
     try {
       await until('a wait', () => {
-        for (const end = performance.now() + 20; performance.now() < end; );
+        busy(20)
         return wait.read() > before
       })
     } finally {

@@ -1,11 +1,7 @@
 /** What is done after lookups that end at the same moment. */
 import { expect } from 'chai'
 import { afterLookup } from '../../res_pjsip_pubsub/lookups.ts'
-
-function busy(milliseconds: number): void {
-  const until = performance.now() + milliseconds
-  while (performance.now() < until);
-}
+import { busy } from '../support/tools.ts'
 
 describe('After a lookup', () => {
   it('what was found is used at once, or asked for again where others come first', async () => {

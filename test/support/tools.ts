@@ -11,6 +11,12 @@ export function needTool(test: Context, tool: string): void {
   test.skip()
 }
 
+/** Computes for so long, and lets nobody else. */
+export function busy(milliseconds: number): void {
+  const end = performance.now() + milliseconds
+  while (performance.now() < end);
+}
+
 /** Waits until `holds` returns something, and fails with `what` when it does not in time. */
 export async function until<T>(
   what: string,

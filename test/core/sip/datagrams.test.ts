@@ -9,7 +9,7 @@ import { nativePart } from '../../../core/sip/addon.ts'
 import { UdpTransport } from '../../../core/sip/udp.ts'
 import { contextFor, LoneTransport, Peer } from '../../support/datagrams.ts'
 import { transportConfig } from '../../support/stack.ts'
-import { needTool, until } from '../../support/tools.ts'
+import { busy, needTool, until } from '../../support/tools.ts'
 
 const datagramsModule = new URL('../../../core/sip/datagrams.ts', import.meta.url).href
 
@@ -56,7 +56,7 @@ describe('UDP sockets', () => {
     const phone = await peer()
     const texts = Array.from({ length: 60 }, (_, at) => `message number ${at}`)
     lone.react = () => {
-      for (const until = performance.now() + 2; performance.now() < until; );
+      busy(2)
     }
     const inTurns: number[] = []
     const count = (): void => {

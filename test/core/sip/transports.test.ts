@@ -12,7 +12,7 @@ import type { Stack, StackSettings } from '../../../core/sip/stack.ts'
 import { Certificates } from '../../support/certificates.ts'
 import { TestPhone } from '../../support/phone.ts'
 import { testStack, transportConfig } from '../../support/stack.ts'
-import { until } from '../../support/tools.ts'
+import { busy, until } from '../../support/tools.ts'
 
 describe('transports', () => {
   let stack: Stack
@@ -315,7 +315,7 @@ describe('transports', () => {
     const phone = await phoneOn('transport-udp', 'udp')
     const handled: string[] = []
     stack.handle('MESSAGE', (tx) => {
-      for (const until = performance.now() + 2; performance.now() < until; );
+      busy(2)
       handled.push(tx.request.header('Subject') ?? '')
       tx.answer({ status: 200 })
     })
