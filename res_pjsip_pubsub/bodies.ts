@@ -1,6 +1,6 @@
 /**
- * Bodies, generated once for all subscriptions that may share them: by state object, body type and the parts of the
- * addressing a generator and its supplements look at. What is particular to a subscription, the version number of
+ * Bodies, generated once for all subscriptions that may share them: by resource, state object, body type and the parts of
+ * the addressing a generator and its supplements look at. What is particular to a subscription, the version number of
  * dialog-info, is put in when the NOTIFY is composed.
  */
 import { hexDigest } from '../core/hex-digest.ts'
@@ -160,41 +160,59 @@ class WireForm {
 /** What of a package its bodies depend on. */
 type Made = Pick<EventPackage<unknown>, 'kind' | 'politeState'>
 
-/** Who makes the bodies for a watcher, and by what it shares them with others. It holds for a generation of bodies. */
-export interface Sharing {
+/** Those who have the same bodies: of one resource as it is seen from one context, made in one way. */
+export class Sharing {
+  readonly of: Made
   readonly generator: BodyGenerator<unknown>
+  /** Of dialplan hints. */
+  readonly context: string
+  /** It holds for these bodies. */
+  readonly generation: object
+  /** Bodies are kept of the state that was asked for last: its watchers are told of it one after the other. */
+  #state: unknown
+  #whole: Body | undefined
+  #parts: Map<string, Body> | undefined
+
+  constructor(of: Made, generator: BodyGenerator<unknown>, context: string, generation: object) {
+    this.of = of
+    this.generator = generator
+    this.context = context
+    this.generation = generation
+  }
+
   /** Whether its bodies may tell no more than what is new. */
-  readonly hasParts: boolean
-  readonly key: string
-}
-
-/** The bodies of one state. Most often there is one: a Map for each change is more than the rest that is kept of it. */
-class Shared {
-  #key = ''
-  #body: Body | undefined = undefined
-  #others: Map<string, Body> | undefined = undefined
-
-  get(key: string): Body | undefined {
-    return key === this.#key ? this.#body : this.#others?.get(key)
+  get hasParts(): boolean {
+    return this.generator.partial !== undefined
   }
 
-  set(key: string, body: Body): void {
-    if (this.#body === undefined) {
-      this.#key = key
-      this.#body = body
-    } else {
-      this.#others ??= new Map()
-      this.#others.set(key, body)
-    }
+  /** `filter`: the key of what is shown of it; undefined for all of it. */
+  bodyOf(state: unknown, filter: string | undefined): Body | undefined {
+    if (state !== this.#state) return undefined
+    return filter === undefined ? this.#whole : this.#parts?.get(filter)
+  }
+
+  keep(state: unknown, filter: string | undefined, body: Body): void {
+    if (state !== this.#state) this.letGo()
+    this.#state = state
+    if (filter === undefined) this.#whole = body
+    else (this.#parts ??= new Map()).set(filter, body)
+  }
+
+  /** Who asked for them is gone, and nobody else may ask: then the next has them made again. */
+  letGo(): void {
+    this.#state = undefined
+    this.#whole = undefined
+    this.#parts = undefined
   }
 }
+
+/** Sharings that are found by their names; more than that are found by those who have them. */
+const MOST_FOUND = 8192
 
 export class Bodies {
   readonly #registry: Registry
-  #byState = new WeakMap<object, Shared>()
-  /** Of the state that was asked for last: its watchers are told of it one after the other. */
-  #last: object | undefined
-  #lastShared = new Shared()
+  /** By what they are of and for; a new one after each `forget`. */
+  #found = new Map<Made, Map<string, Sharing>>()
 
   constructor(registry: Registry) {
     this.#registry = registry
@@ -203,13 +221,20 @@ export class Bodies {
   /** Undefined where no generator is registered for the type now. */
   body(actual: unknown, of: Made, type: string, to: Addressing, view?: View): Body | undefined {
     const sharing = this.sharing(of, type, to)
-    return sharing && this.shared(sharing, actual, of, to, view)
+    return sharing && this.shared(sharing, actual, to, view)
   }
 
   /** Undefined where no generator is registered for the type now. */
   sharing(of: Made, type: string, to: Addressing): Sharing | undefined {
     const generator = this.#registry.generator(type, of.kind)
-    return generator && { generator, hasParts: generator.partial !== undefined, key: this.#shareKey(generator, to) }
+    if (!generator) return undefined
+    const { hintContext } = to.endpoint
+    const key = keyOf(hintContext, to.resource, this.#shareKey(generator, to))
+    let all = this.#found.get(of)
+    if (!all || all.size >= MOST_FOUND) this.#found.set(of, (all = new Map()))
+    let sharing = all.get(key)
+    if (!sharing) all.set(key, (sharing = new Sharing(of, generator, hintContext, this.#found)))
+    return sharing
   }
 
   /** What of `to` it depends on besides resource, localUri and userAgent with whom bodies are shared; undefined: on anything. */
@@ -225,17 +250,15 @@ export class Bodies {
   }
 
   /** The body that all have who share it. */
-  shared({ generator, key }: Sharing, actual: unknown, of: Made, to: Addressing, view?: View): Body | undefined {
-    const { type } = generator
-    const shown = view?.shows(type) ?? 'all'
-    if (shown === 'nothing' && !of.politeState) return undefined
-    const state = shown === 'nothing' ? of.politeState?.(actual) : actual
+  shared(sharing: Sharing, actual: unknown, to: Addressing, view?: View): Body | undefined {
+    const { generator, of } = sharing
+    const shown = view?.shows(generator.type) ?? 'all'
+    if (shown === 'nothing') return of.politeState && this.#generate(generator, of.politeState(actual), to)
     const filter = shown === 'part' ? view : undefined
-    if (typeof state !== 'object' || state === null) return this.#generate(generator, state, to, filter)
-    const shared = this.#of(state)
-    const full = filter ? key + filter.key : key
-    let body = shared.get(full)
-    if (!body) shared.set(full, (body = this.#generate(generator, state, to, filter)))
+    const known = sharing.bodyOf(actual, filter?.key)
+    if (known) return known
+    const body = this.#generate(generator, actual, to, filter)
+    sharing.keep(actual, filter?.key, body)
     return body
   }
 
@@ -248,23 +271,12 @@ export class Bodies {
 
   /** Another one after each `forget`. */
   get generation(): object {
-    return this.#byState
+    return this.#found
   }
 
   /** Everything is generated anew: a generator or supplement came or went, or options changed. */
   forget(): void {
-    this.#byState = new WeakMap()
-    this.#last = undefined
-    this.#lastShared = new Shared()
-  }
-
-  #of(state: object): Shared {
-    if (this.#last === state) return this.#lastShared
-    let shared = this.#byState.get(state)
-    if (!shared) this.#byState.set(state, (shared = new Shared()))
-    this.#last = state
-    this.#lastShared = shared
-    return shared
+    this.#found = new Map()
   }
 
   #shareKey(generator: BodyGenerator<unknown>, to: Addressing): string {

@@ -175,7 +175,7 @@ export interface GeneratedBody {
 export interface BodyGenerator<State, Doc = unknown> {
   readonly type: string
   readonly kind: Kind<State>
-  /** Subscriptions whose keys are equal share one generated body for a state. Holds all of `to` that the text depends on. */
+  /** Subscriptions to a resource whose keys are equal share one generated body for a state. Holds all of `to` that the text depends on. */
   share(to: Addressing): string
   /**
    * What of `to` the key depends on besides the resource, localUri and userAgent, so that it need not be made for each

@@ -1,9 +1,9 @@
 /** What all have in common who watch one thing by the same kind of phone: one object for all of them. */
 import type { PreparedHeaders } from '../core/sip/prepared-headers.ts'
 import { detached, hashOf, SharedTexts } from '../core/text.ts'
+import type { Sharing } from './bodies.ts'
 import { eventHeader } from './notification.ts'
 import { numberOfName } from './phone-index.ts'
-import type { KeptSharing } from './watchers/watcher-bodies.ts'
 
 export interface SubjectFacts {
   readonly event: string
@@ -23,7 +23,7 @@ export interface Subject extends SubjectFacts {
   readonly number: number
   readonly eventHeader: PreparedHeaders
   /** For WatcherBodies alone: of who was the last to be told of it, and in which variant. */
-  sharing: KeptSharing | undefined
+  sharing: Sharing | undefined
   variant: string | undefined
 }
 

@@ -2,6 +2,7 @@
 import type { Endpoint } from '../core/endpoints.ts'
 import type { Dialog } from '../core/sip/contract.ts'
 import { SharedTexts } from '../core/text.ts'
+import type { Sharing } from './bodies.ts'
 import type { Datastores, Subscription } from './contract.ts'
 import { DatastoreMap } from './datastores.ts'
 import { Delivery } from './delivery.ts'
@@ -9,7 +10,6 @@ import type { ListFacts } from './lists/facts.ts'
 import type { Notification } from './notification.ts'
 import { numberOfName, phoneNumber } from './phone-index.ts'
 import { type Subject, type SubjectFacts, subjectOf } from './subject.ts'
-import type { KeptSharing } from './watchers/watcher-bodies.ts'
 
 /** What all subscriptions of a phone have in common. */
 const phones = new SharedTexts(1024)
@@ -54,7 +54,7 @@ export abstract class LastingSubscription extends Delivery<Notification> impleme
   /** Another server has it: its row is not ours. */
   disowned = false
   /** For WatcherBodies alone. */
-  sharing: KeptSharing | undefined = undefined
+  sharing: Sharing | undefined = undefined
   /** For Subscriptions alone: where it is among all, and in their indexes. */
   place = -1
   placeOfEndpoint = -1

@@ -321,6 +321,7 @@ export class NotifierSubscription
     this.stopDelivery()
     this.#services.timers.cancel(this)
     this.#services.ended(this, why)
+    this.sharing?.letGo()
     this.clearDatastores()
   }
 

@@ -8,16 +8,6 @@ import { ListSource } from '../lists/source.ts'
 import type { NotifierSubscription } from '../subscription.ts'
 import type { Authorization } from './authorization.ts'
 
-/** Keys that are remembered as one text each. */
-const MOST_SHARED = 4096
-
-/** The sharing of a subscription, kept with it until its endpoint changes. */
-export interface KeptSharing extends Sharing {
-  /** Another one as soon as bodies may be made in another way. */
-  readonly epoch: object
-  readonly of: EventPackage<unknown>
-}
-
 type PackageOf = (event: string) => EventPackage<unknown> | undefined
 
 export class WatcherBodies {
@@ -26,16 +16,12 @@ export class WatcherBodies {
   readonly #package: PackageOf
   /** One for an endpoint and a generation of bodies. */
   readonly #stamps = new WeakMap<object, WeakMap<object, object>>()
-  #epoch = {}
-  #generation: object
   #general: Core['general']
-  #shared = new Map<string, KeptSharing>()
 
   constructor(bodies: Bodies, core: Pick<Core, 'general'>, packageOf: PackageOf) {
     this.#bodies = bodies
     this.#core = core
     this.#package = packageOf
-    this.#generation = bodies.generation
     this.#general = core.general
   }
 
@@ -73,7 +59,7 @@ export class WatcherBodies {
   #single(state: unknown, of: EventPackage<unknown>, subscription: NotifierSubscription): Body | undefined {
     const sharing = this.#sharingOf(subscription, of)
     const { view, rules } = subscription.authorization
-    const body = sharing && this.#bodies.shared(sharing, state, of, subscription, view)
+    const body = sharing && this.#bodies.shared(sharing, state, subscription, view)
     return body && adapted(body, of, subscription, rules)
   }
 
@@ -89,47 +75,30 @@ export class WatcherBodies {
   }
 
   #sharingOf(subscription: NotifierSubscription, of: EventPackage<unknown>): Sharing | undefined {
-    const epoch = this.#now()
+    const { general } = this.#core
+    if (general !== this.#general) {
+      this.#general = general
+      this.#bodies.forget()
+    }
     const kept = subscription.sharing
-    if (kept && kept.epoch === epoch && kept.of === of) return kept
-    subscription.sharing = this.#findSharing(subscription, of, epoch)
+    if (this.#holds(kept, of)) return kept
+    subscription.sharing = this.#findSharing(subscription, of)
     return subscription.sharing
   }
 
-  #findSharing(subscription: NotifierSubscription, of: EventPackage<unknown>, epoch: object): KeptSharing | undefined {
-    const { subject } = subscription
+  #findSharing(subscription: NotifierSubscription, of: EventPackage<unknown>): Sharing | undefined {
+    const { subject, endpoint } = subscription
     const variant = this.#bodies.variant(of, subject.contentType, subscription)
     const before = subject.sharing
-    if (variant !== undefined && variant === subject.variant && before?.epoch === epoch && before.of === of)
-      return before
-    const sharing = this.#bodies.sharing(of, subject.contentType, subscription)
-    const kept = sharing && this.#kept(sharing, of, epoch)
-    subject.sharing = kept
+    const isSame = variant !== undefined && variant === subject.variant && before?.context === endpoint.hintContext
+    if (isSame && this.#holds(before, of)) return before
+    subject.sharing = this.#bodies.sharing(of, subject.contentType, subscription)
     subject.variant = variant
-    return kept
+    return subject.sharing
   }
 
-  #kept({ generator, hasParts, key }: Sharing, of: EventPackage<unknown>, epoch: object): KeptSharing {
-    const known = this.#shared.get(key)
-    if (known?.of === of) return known
-    if (this.#shared.size >= MOST_SHARED) this.#shared.clear()
-    // Spread, each would have a shape of its own to V8, and be looked through anew at each NOTIFY.
-    const kept = { generator, hasParts, key, of, epoch }
-    this.#shared.set(key, kept)
-    return kept
-  }
-
-  /** The epoch. What a body depends on besides its watcher are registrations and options. */
-  #now(): object {
-    const { generation } = this.#bodies
-    const { general } = this.#core
-    if (generation !== this.#generation || general !== this.#general) {
-      this.#generation = generation
-      this.#general = general
-      this.#epoch = {}
-      this.#shared.clear()
-    }
-    return this.#epoch
+  #holds(sharing: Sharing | undefined, of: EventPackage<unknown>): boolean {
+    return sharing?.generation === this.#bodies.generation && sharing.of === of
   }
 
   #stamp(endpoint: object): object {

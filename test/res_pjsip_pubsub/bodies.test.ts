@@ -5,6 +5,8 @@ import { Registry } from '../../res_pjsip_pubsub/registry.ts'
 import { pjsipConfig } from '../support/core.ts'
 import { type Lamp, lampKind, lampText, lampXml, maker, TEXT, XML } from '../support/lamps.ts'
 
+const lamps = { kind: lampKind }
+
 describe('bodies: generated once, shared by all that may', () => {
   let made: string[]
   let registry: Registry
@@ -33,42 +35,62 @@ describe('bodies: generated once, shared by all that may', () => {
     return { resource: user, localUri: `sip:${user}@a`, remoteUri: 'sip:100@b', userAgent: '', endpoint }
   }
 
-  it('makes one text for all with the same share key', () => {
+  it('makes one text for all who watch the same with the same share key', () => {
     const state = { light: 'on' }
-    expect(bodies.body(state, { kind: lampKind }, TEXT, to('1'))).to.equal(
-      bodies.body(state, { kind: lampKind }, TEXT, to('2')),
-    )
+    const other = { ...to('1'), localUri: 'sip:1@other', remoteUri: 'sip:200@b' }
+    expect(bodies.body(state, lamps, TEXT, to('1'))).to.equal(bodies.body(state, lamps, TEXT, other))
     expect(made).to.deep.equal(['on for sip:1@a'])
+  })
+
+  it('keeps that of each resource and context, while others are asked for', () => {
+    const [here, there] = [{ light: 'on' }, { light: 'off' }]
+    const elsewhere = { ...to('1'), endpoint: { ...to('1').endpoint, hintContext: 'elsewhere' } }
+    for (let round = 0; round < 2; round++) {
+      expect(bodies.body(here, lamps, TEXT, to('1'))?.text).to.equal('on')
+      expect(bodies.body(there, lamps, TEXT, to('2'))?.text).to.equal('off')
+      expect(bodies.body(there, lamps, TEXT, elsewhere)?.text).to.equal('off')
+    }
+    expect(made).to.have.length(3)
+  })
+
+  it('keeps none of a state that nobody asks for any more', () => {
+    const state = { light: 'on' }
+    const body = bodies.body(state, lamps, TEXT, to('1'))
+    bodies.body({ light: 'off' }, lamps, TEXT, to('1'))
+    expect(bodies.body(state, lamps, TEXT, to('1'))).not.to.equal(body)
+    bodies.sharing(lamps, TEXT, to('1'))?.letGo()
+    bodies.body(state, lamps, TEXT, to('1'))
+    expect(made).to.have.length(4)
   })
 
   it('makes another for another key, type or state object', () => {
     const state = { light: 'on' }
-    bodies.body(state, { kind: lampKind }, XML, to('1'))
-    bodies.body(state, { kind: lampKind }, XML, to('2'))
-    bodies.body(state, { kind: lampKind }, TEXT, to('1'))
-    bodies.body({ light: 'on' }, { kind: lampKind }, TEXT, to('1'))
+    bodies.body(state, lamps, XML, to('1'))
+    bodies.body(state, lamps, XML, to('2'))
+    bodies.body(state, lamps, TEXT, to('1'))
+    bodies.body({ light: 'on' }, lamps, TEXT, to('1'))
     expect(made).to.have.length(4)
   })
 
   it('puts the version in its place, and leaves a text without one alone', () => {
-    const body = bodies.body({ light: 'on' }, { kind: lampKind }, XML, to('1'))
+    const body = bodies.body({ light: 'on' }, lamps, XML, to('1'))
     expect(body?.withVersion(12)).to.equal('<lamp version="12" entity="sip:1@a">on</lamp>')
-    expect(bodies.body({ light: 'on' }, { kind: lampKind }, TEXT, to('1'))?.withVersion(12)).to.equal('on')
+    expect(bodies.body({ light: 'on' }, lamps, TEXT, to('1'))?.withVersion(12)).to.equal('on')
   })
 
   it('has none where nobody makes the type for this kind', () => {
-    expect(bodies.body({ light: 'on' }, { kind: lampKind }, 'text/none', to('1'))).to.equal(undefined)
+    expect(bodies.body({ light: 'on' }, lamps, 'text/none', to('1'))).to.equal(undefined)
     expect(bodies.body({ light: 'on' }, { kind: { name: 'other' } }, TEXT, to('1'))).to.equal(undefined)
   })
 
   it('takes supplements in and out', async () => {
     const state = { light: 'on' }
-    expect(bodies.body(state, { kind: lampKind }, TEXT, to('1'))?.text).to.equal('on')
+    expect(bodies.body(state, lamps, TEXT, to('1'))?.text).to.equal('on')
     const undo = registry.addSupplement(maker)
-    expect(bodies.body(state, { kind: lampKind }, TEXT, to('1'))?.text).to.equal('on by Edison')
-    expect(bodies.body(state, { kind: lampKind }, XML, to('1'))?.text).not.to.include('Edison')
+    expect(bodies.body(state, lamps, TEXT, to('1'))?.text).to.equal('on by Edison')
+    expect(bodies.body(state, lamps, XML, to('1'))?.text).not.to.include('Edison')
     await undo()
-    expect(bodies.body(state, { kind: lampKind }, TEXT, to('1'))?.text).to.equal('on')
+    expect(bodies.body(state, lamps, TEXT, to('1'))?.text).to.equal('on')
   })
 
   it('keeps supplements that look at more apart', () => {
@@ -79,8 +101,8 @@ describe('bodies: generated once, shared by all that may', () => {
     }
     registry.addSupplement(forWhom)
     const state = { light: 'on' }
-    expect(bodies.body(state, { kind: lampKind }, TEXT, to('1'))?.text).to.equal('on 1')
-    expect(bodies.body(state, { kind: lampKind }, TEXT, to('2'))?.text).to.equal('on 2')
+    expect(bodies.body(state, lamps, TEXT, to('1'))?.text).to.equal('on 1')
+    expect(bodies.body(state, lamps, TEXT, to('2'))?.text).to.equal('on 2')
   })
 
   it('refuses a second generator for a type and kind, and a second package for an event', async () => {
