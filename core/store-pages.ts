@@ -45,10 +45,18 @@ export async function scanPages(database: Database, definition: AnyDefinition, s
     if (!isLast) {
       coming = read(last)
       coming.catch(() => undefined)
+      // It is asked for when this turn is over, and not before.
+      await nextTurn()
     }
     if (rows.length > 0) page(rows)
     if (isLast) return
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
 }
 
 interface Page {
@@ -83,7 +91,7 @@ function fieldsOf(column: string, fields: readonly string[]): string {
 }
 
 async function readPage(database: Database, sql: string, after: number): Promise<Page> {
-  const [found] = await database.all(sql, [after])
+  const [found] = await database.select(sql, [after])
   if (typeof found?.['cells'] !== 'string' || typeof found['last'] !== 'number') return { rows: [], last: after }
   const rows: unknown[][] = JSON.parse(found['cells'])
   return { rows, last: found['last'] }

@@ -9,7 +9,9 @@ export type Cell = string | number | null
 export interface Database {
   run(sql: string, parameters?: readonly Cell[]): Promise<void>
   all(sql: string, parameters?: readonly Cell[]): Promise<Record<string, Cell>[]>
-  /** As run, for what comes again and again: prepared once. */
+  /** As all, for what comes again and again: prepared once, and begun at once while this thread goes on. */
+  select(sql: string, parameters: readonly Cell[]): Promise<Record<string, Cell>[]>
+  /** As run, prepared once. */
   write(sql: string, rows: string): Promise<void>
   /** Rows that were written so far. */
   readonly written: number

@@ -75,6 +75,7 @@ async function openOnce({ path, synchronous }: StoreSettings): Promise<Database>
         }),
       ),
     all: (sql, parameters) => all(handle, sql, parameters),
+    select: async (sql, parameters) => select(await statement(sql), parameters),
     async write(sql, rows) {
       const made = await statement(sql)
       await new Promise<void>((resolve, reject) =>
@@ -166,6 +167,12 @@ function disconnect(handle: sqlite3.Database): Promise<void> {
 function all(handle: sqlite3.Database, sql: string, parameters: readonly Cell[] = []): Promise<Record<string, Cell>[]> {
   return new Promise((resolve, reject) =>
     handle.all<Record<string, Cell>>(sql, parameters, (error, rows) => (error ? reject(error) : resolve(rows))),
+  )
+}
+
+function select(made: sqlite3.Statement, parameters: readonly Cell[]): Promise<Record<string, Cell>[]> {
+  return new Promise((resolve, reject) =>
+    made.all<Record<string, Cell>>(parameters, (error, rows) => (error ? reject(error) : resolve(rows))),
   )
 }
 
