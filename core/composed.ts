@@ -14,6 +14,8 @@ export interface Composition<T> {
   changed?(part: Watchable<unknown>): void
   /** A part has no more values. Whether that is the end of the whole, too. */
   partEnded?(part: Watchable<unknown>, reason: EndReason): boolean
+  /** Somebody watches it from now on. */
+  wanted?(): void
   /** Nobody watches it any more. */
   idle?(): void
 }
@@ -64,7 +66,9 @@ export class Composed<T> extends Observable<T> {
 
   #begin(): Watched<T> {
     this.#follow()
-    return (this.#watched = new Watched(this.#composition.compose()))
+    this.#watched = new Watched(this.#composition.compose())
+    this.#composition.wanted?.()
+    return this.#watched
   }
 
   #follow(): void {

@@ -34,11 +34,17 @@ type ByName = Map<string, Extension>
 /** The extensions that are watched, by context and name; all who watch one share its state and its bodies. */
 export class Extensions {
   readonly #pubsub: Published
+  readonly #hints: Pick<Hints, 'find'>
+  /** As they are found; several of one name may be watched, where one was found before it was forgotten. */
   readonly #extensions = new Map<string, ByName>()
   readonly #lines = new Map<string, ByName>()
+  readonly #watched = new Set<Extension>()
+  /** How often the dialplan was read again. */
+  #rereads = 0
 
-  constructor(pubsub: Published) {
+  constructor(pubsub: Published, hints: Pick<Hints, 'find'>) {
     this.#pubsub = pubsub
+    this.#hints = hints
   }
 
   /** An extension with a hint, or without one where anything is published about it. */
@@ -71,24 +77,40 @@ export class Extensions {
       presence: presence === undefined ? undefined : this.#pubsub.publications(presence, exten, presenceKind),
       dialog: this.#pubsub.publications(dialog, exten, dialogsKind),
     }
-    const extension = new Extension(context, exten, topics, this.#pubsub, () => {
-      // One that was found before it was forgotten may be watched beside the next of its name.
-      if (there.get(exten) === extension) there.delete(exten)
+    const found = this.#rereads
+    const extension = new Extension(context, exten, topics, this.#pubsub, {
+      wanted: () => {
+        if (!there.has(exten)) there.set(exten, extension)
+        this.#watched.add(extension)
+        if (found !== this.#rereads) void this.#lookAgain(extension)
+      },
+      idle: () => {
+        if (there.get(exten) === extension) there.delete(exten)
+        this.#watched.delete(extension)
+      },
     })
     there.set(exten, extension)
     return extension
   }
 
   /** Those without a hint may have one since the dialplan was read again. */
-  async reread(hints: Pick<Hints, 'find'>): Promise<void> {
-    for (const there of [...this.#extensions.values(), ...this.#lines.values()])
-      for (const [exten, extension] of there) {
-        if (extension.isHinted) continue
-        const hint = await hints.find(extension.context, exten)
-        if (hint === undefined || hint === 'unreachable') continue
-        if (there.get(exten) === extension) extension.hasHint(hint)
-      }
+  async reread(): Promise<void> {
+    this.#rereads++
+    for (const extension of this.#watched) await this.#lookAgain(extension)
   }
+
+  async #lookAgain(extension: Extension): Promise<void> {
+    if (extension.isHinted) return
+    const hint = await this.#hints.find(extension.context, extension.exten)
+    if (hint === undefined || hint === 'unreachable') return
+    if (this.#watched.has(extension)) extension.hasHint(hint)
+  }
+}
+
+/** Where it is kept. */
+interface Keeper {
+  wanted(): void
+  idle(): void
 }
 
 interface Topics {
@@ -103,7 +125,7 @@ class Extension implements Composition<PublishedState> {
   readonly #pubsub: Published
   readonly context: string
   readonly exten: string
-  readonly #forget: () => void
+  readonly #keeper: Keeper
   #hint: Hint | undefined
   /** What was composed last, and of which value of the hint: it stays where nothing has changed. */
   #composedOf: ExtensionState | undefined
@@ -112,12 +134,12 @@ class Extension implements Composition<PublishedState> {
   #newest = 0
   #sender = ''
 
-  constructor(context: string, exten: string, topics: Topics, pubsub: Published, forget: () => void) {
+  constructor(context: string, exten: string, topics: Topics, pubsub: Published, keeper: Keeper) {
     this.context = context
     this.exten = exten
     this.#topics = topics
     this.#pubsub = pubsub
-    this.#forget = forget
+    this.#keeper = keeper
     this.#nobody = {
       context,
       exten,
@@ -180,8 +202,12 @@ class Extension implements Composition<PublishedState> {
     return !this.#pubsub.isPublished(this.exten)
   }
 
+  wanted(): void {
+    this.#keeper.wanted()
+  }
+
   idle(): void {
-    this.#forget()
+    this.#keeper.idle()
   }
 
   /** Whoever sent the newest body, where that is what changed. */

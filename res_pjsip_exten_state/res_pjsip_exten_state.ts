@@ -25,8 +25,8 @@ export default defineModule({
   description: 'Extension state packages: presence, dialog and dialog;sla',
   requires: ['res_pjsip_pubsub'],
   load({ core, log, own }, { res_pjsip_pubsub: pubsub }) {
-    const extensions = new Extensions(pubsub)
-    own(core.hints.onReread(() => void extensions.reread(core.hints)))
+    const extensions = new Extensions(pubsub, core.hints)
+    own(core.hints.onReread(() => void extensions.reread()))
     own(pubsub.publicationHandler(presenceHandler))
     own(pubsub.publicationHandler(dialogHandler('dialog')))
     own(pubsub.publicationHandler(dialogHandler('dialog;sla')))

@@ -3,40 +3,11 @@ import { Log } from '../../../core/log.ts'
 import { type Call, Calls } from '../../../core/states/calls.ts'
 import { Devices } from '../../../core/states/devices.ts'
 import { EXTENSION, type ExtensionState } from '../../../core/states/extension-state.ts'
-import type { Hint, HintDefinition } from '../../../core/states/hint.ts'
-import { type HintSource, Hints } from '../../../core/states/hints.ts'
+import type { Hint } from '../../../core/states/hint.ts'
+import { Hints } from '../../../core/states/hints.ts'
 import { Presences } from '../../../core/states/presence.ts'
+import { Dialplan } from '../../support/dialplan.ts'
 import { until } from '../../support/tools.ts'
-
-/** A dialplan in memory: `exten@context` → what a hint line has. */
-class Dialplan implements HintSource {
-  readonly name: string
-  reachable = true
-  /** What it answers is held back until this resolves. */
-  thinks: Promise<void> = Promise.resolve()
-  readonly lines = new Map<string, Partial<HintDefinition>>()
-  #changed: (() => void) | undefined
-
-  constructor(name = 'test') {
-    this.name = name
-  }
-
-  async lookup(context: string, exten: string): Promise<HintDefinition | 'unreachable' | undefined> {
-    const line = this.lines.get(`${exten}@${context}`)
-    const found = line && { context, exten, devices: [], presence: [], name: '', source: 'test', ...line }
-    await this.thinks
-    return this.reachable ? found : 'unreachable'
-  }
-
-  onChange(listener: () => void) {
-    this.#changed = listener
-    return () => undefined
-  }
-
-  reload(): void {
-    this.#changed?.()
-  }
-}
 
 describe('hints', () => {
   let devices: Devices

@@ -1,0 +1,77 @@
+/** Extensions that are found, watched and forgotten while the dialplan changes. */
+import { expect } from 'chai'
+import { Log } from '../../core/log.ts'
+import { defaultsOf } from '../../core/options.ts'
+import { Calls } from '../../core/states/calls.ts'
+import { Devices } from '../../core/states/devices.ts'
+import { EXTENSION } from '../../core/states/extension-state.ts'
+import { Hints } from '../../core/states/hints.ts'
+import { Presences } from '../../core/states/presence.ts'
+import { Constant, type Watchable } from '../../core/watch.ts'
+import { Extensions } from '../../res_pjsip_exten_state/extensions.ts'
+import type { PublishedState } from '../../res_pjsip_exten_state/published.ts'
+import type { Publication } from '../../res_pjsip_pubsub/contract.ts'
+import { pubsubOptions } from '../../res_pjsip_pubsub/options.ts'
+import { Dialplan } from '../support/dialplan.ts'
+import { until } from '../support/tools.ts'
+
+describe('extensions', () => {
+  let devices: Devices
+  let hints: Hints
+  let dialplan: Dialplan
+  let extensions: Extensions
+
+  beforeEach(() => {
+    devices = new Devices()
+    const settings = { removedHintGrace: () => 0, log: new Log('error').logger('hints') }
+    hints = new Hints({ devices, presences: new Presences(), calls: new Calls() }, settings)
+    dialplan = new Dialplan()
+    hints.addSource(dialplan)
+    const nothing = new Constant<readonly Publication<never>[]>([])
+    extensions = new Extensions(
+      { publications: () => nothing, isPublished: () => true, settings: defaultsOf(pubsubOptions) },
+      hints,
+    )
+    hints.onReread(() => void extensions.reread())
+  })
+
+  const watch = (state: Watchable<PublishedState>) => {
+    const seen: PublishedState[] = []
+    const stop = state.watch({ value: (value) => void seen.push(value) })
+    return { stop, last: () => seen.at(-1)?.state }
+  }
+  const inUse = (exten: string): void => {
+    dialplan.lines.set(`${exten}@office`, { devices: [`PJSIP/${exten}`] })
+    devices.set('pbx1', `PJSIP/${exten}`, 'INUSE')
+    dialplan.reload()
+  }
+
+  it('get the hint that comes while they are watched', async () => {
+    const watched = watch(extensions.of('office', '100', undefined))
+    expect(watched.last()).to.equal(EXTENSION.UNAVAILABLE)
+    inUse('100')
+    await until('the hint', () => watched.last() === EXTENSION.INUSE)
+  })
+
+  it('get it where they were found before the last watcher left, and are watched after', async () => {
+    const found = extensions.of('office', '100', undefined)
+    void watch(found).stop()
+    const other = watch(extensions.of('office', '100', undefined))
+    const late = watch(found)
+    inUse('100')
+    await until('the hint for both', () => late.last() === EXTENSION.INUSE && other.last() === EXTENSION.INUSE)
+    void late.stop()
+    void other.stop()
+    expect(hints.list()).to.deep.equal([])
+  })
+
+  it('get it where it came after they were found, and before they are watched', async () => {
+    const found = extensions.of('office', '100', undefined)
+    inUse('100')
+    await hints.reread()
+    const late = watch(found)
+    await until('the hint', () => late.last() === EXTENSION.INUSE)
+    void late.stop()
+    expect(hints.list()).to.deep.equal([])
+  })
+})
