@@ -7,13 +7,13 @@ export type Cell = string | number | null
 
 /** One connection. */
 export interface Database {
-  run(sql: string, parameters?: readonly Cell[]): Promise<void>
+  run(sql: string): Promise<void>
   all(sql: string, parameters?: readonly Cell[]): Promise<Record<string, Cell>[]>
   /** As all, for what comes again and again: prepared once, and begun at once while this thread goes on. */
   select(sql: string, parameters: readonly Cell[]): Promise<Record<string, Cell>[]>
-  /** As run, prepared once. */
+  /** Prepared once. */
   write(sql: string, rows: string): Promise<void>
-  /** Rows that were written so far. */
+  /** Rows that `write` wrote so far. */
   readonly written: number
   /**
    * Carries what is in the log over to the file, beside a transaction that is under way, and where NOOP is asked for
@@ -105,7 +105,7 @@ async function enterVersion(database: Database, table: string, version: number):
   )
   const known = await database.all('SELECT 1 FROM version WHERE table_name = ?', [table])
   if (known.length === 0)
-    await database.run('INSERT INTO version (table_name, table_version) VALUES (?, ?)', [table, version])
+    await database.run(`INSERT INTO version (table_name, table_version) VALUES (${literal(table)}, ${version})`)
 }
 
 export async function hasTable(database: Database, name: string): Promise<boolean> {

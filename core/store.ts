@@ -66,14 +66,11 @@ async function openOnce({ path, synchronous }: StoreSettings): Promise<Database>
     get written() {
       return written
     },
-    run: (sql, parameters = []) =>
-      new Promise((resolve, reject) =>
-        handle.run(sql, parameters, function (error: Error | null) {
-          if (error) return reject(error)
-          written += this.changes
-          resolve()
-        }),
-      ),
+    run: (sql) =>
+      new Promise((resolve, reject) => {
+        // In one go: to prepare it and to run it would be two ways to another thread and back.
+        handle.exec(sql, (error) => (error ? reject(error) : resolve()))
+      }),
     all: (sql, parameters) => all(handle, sql, parameters),
     select: async (sql, parameters) => select(await statement(sql), parameters),
     async write(sql, rows) {
