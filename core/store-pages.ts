@@ -1,4 +1,5 @@
 /** Tables read in pages, so that the event loop breathes. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type AnyDefinition, type AnyRow, type Cell, columnsOf, type Database, literal, quote } from './store-tables.ts'
 
 const PAGE = 500
@@ -51,12 +52,6 @@ export async function scanPages(database: Database, definition: AnyDefinition, s
     if (rows.length > 0) page(rows)
     if (isLast) return
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve)
-  })
 }
 
 interface Page {
