@@ -231,9 +231,12 @@ export class Bodies {
     const { hintContext } = to.endpoint
     const key = keyOf(hintContext, to.resource, this.#shareKey(generator, to))
     let all = this.#found.get(of)
-    if (!all || all.size >= MOST_FOUND) this.#found.set(of, (all = new Map()))
-    let sharing = all.get(key)
-    if (!sharing) all.set(key, (sharing = new Sharing(of, generator, hintContext, this.#found)))
+    if (!all) this.#found.set(of, (all = new Map()))
+    const known = all.get(key)
+    if (known) return known
+    if (all.size >= MOST_FOUND) all.clear()
+    const sharing = new Sharing(of, generator, hintContext, this.#found)
+    all.set(key, sharing)
     return sharing
   }
 

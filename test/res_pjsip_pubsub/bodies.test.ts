@@ -53,6 +53,13 @@ describe('bodies: generated once, shared by all that may', () => {
     expect(made).to.have.length(3)
   })
 
+  it('finds those that there are also when it has as many as it keeps', () => {
+    const all = Array.from({ length: 8192 }, (_, at) => bodies.sharing(lamps, TEXT, to(String(at))))
+    expect(bodies.sharing(lamps, TEXT, to('0'))).to.equal(all[0])
+    const more = bodies.sharing(lamps, TEXT, to('more'))
+    expect(bodies.sharing(lamps, TEXT, to('more'))).to.equal(more)
+  })
+
   it('keeps none of a state that nobody asks for any more', () => {
     const state = { light: 'on' }
     const body = bodies.body(state, lamps, TEXT, to('1'))
