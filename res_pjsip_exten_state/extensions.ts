@@ -5,6 +5,7 @@ import type { Hint } from '../core/states/hint.ts'
 import type { Hints } from '../core/states/hints.ts'
 import { NO_PRESENCE } from '../core/states/presence.ts'
 import { detached } from '../core/text.ts'
+import { Unwatched } from '../core/unwatched.ts'
 import type { EndReason, Watchable } from '../core/watch.ts'
 import type { Publication, Pubsub } from '../res_pjsip_pubsub/contract.ts'
 import {
@@ -39,6 +40,7 @@ export class Extensions {
   readonly #extensions = new Map<string, ByName>()
   readonly #lines = new Map<string, ByName>()
   readonly #watched = new Set<Extension>()
+  readonly #unwatched = new Unwatched<Extension>((extension) => extension.unwanted())
   /** How often the dialplan was read again. */
   #rereads = 0
 
@@ -68,6 +70,7 @@ export class Extensions {
     if (!there) all.set(context, (there = new Map()))
     const extension = there.get(exten) ?? this.#begin(there, context, exten, events)
     extension.hasHint(hint)
+    if (!extension.isWatched) this.#unwatched.add(extension)
     return extension.state
   }
 
@@ -149,6 +152,15 @@ class Extension implements Composition<PublishedState> {
       presence: NO_PRESENCE,
       calls: [],
     }
+  }
+
+  get isWatched(): boolean {
+    return this.state.watchers > 0
+  }
+
+  /** It was found a while ago, and may be watched since. */
+  unwanted(): void {
+    if (!this.isWatched) this.#keeper.idle()
   }
 
   get isHinted(): boolean {

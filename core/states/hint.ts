@@ -90,6 +90,10 @@ export class Hint extends Observable<ExtensionState> {
     return this.#watched.audience
   }
 
+  get isWatched(): boolean {
+    return this.#watched.watchers > 0
+  }
+
   get value(): ExtensionState {
     return this.#instead ? this.#instead.value : this.#watched.value
   }

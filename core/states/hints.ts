@@ -8,6 +8,7 @@
 import { type Eventual, whenThere } from '../eventual.ts'
 import type { Logger } from '../log.ts'
 import type { Undo } from '../scope.ts'
+import { Unwatched } from '../unwatched.ts'
 import { within } from '../within.ts'
 import { EXTENSION, type ExtensionStateCode } from './extension-state.ts'
 import { Hint, type HintDefinition, type HintKeeper, type HintParts } from './hint.ts'
@@ -36,6 +37,8 @@ export interface HintSettings {
   /** What they see last; unavailable without it. */
   readonly removedHintState?: () => ExtensionStateCode
   readonly log: Logger
+  /** Milliseconds that a hint is kept that is found and not watched. */
+  readonly lingers?: number
 }
 
 type FoundHint = Hint | 'unreachable' | undefined
@@ -52,6 +55,7 @@ export class Hints {
     },
   })
   readonly #hints = new Map<string, Hint>()
+  readonly #unwatched: Unwatched<Hint>
   /** device or presence provider in lower case → hints */
   readonly #index = new Map<string, Set<Hint>>()
   readonly #rereadListeners = new Set<() => void>()
@@ -60,6 +64,7 @@ export class Hints {
   constructor(state: HintParts, settings: HintSettings) {
     this.#state = state
     this.#settings = settings
+    this.#unwatched = new Unwatched((hint) => this.#unwanted(hint), settings.lingers)
     const using = (name: string): Iterable<Hint> => this.#index.get(name.toLowerCase()) ?? []
     state.presences.onChange((provider) => {
       for (const hint of using(provider)) hint.refresh()
@@ -98,7 +103,7 @@ export class Hints {
   /** The hint with its first states known, or undefined where no source has one. 'unreachable': no source could say. */
   find(context: string, exten: string): Eventual<FoundHint> {
     const known = this.#hints.get(keyOf(context, exten))
-    if (known?.definition) return known
+    if (known?.definition) return this.#found(known)
     return whenThere(
       this.#sources.lookup(context, exten),
       (answer): Eventual<FoundHint> =>
@@ -110,7 +115,16 @@ export class Hints {
     await within(FIRST_READ_LIMIT, hint.ready)
     // What was read of a device in a call would be seen a moment later only, and the lamp be out until then.
     if (hint.watchers === 0) hint.refresh()
+    return this.#found(hint)
+  }
+
+  #found(hint: Hint): Hint {
+    if (!hint.isWatched) this.#unwatched.add(hint)
     return hint
+  }
+
+  #unwanted(hint: Hint): void {
+    if (!hint.isWatched && this.#hints.get(keyOf(hint.context, hint.exten)) === hint) this.#drop(hint)
   }
 
   #enter(definition: HintDefinition, context: string, exten: string): Hint {

@@ -84,7 +84,7 @@ export function publish(
   const ask = begin(tx, endpoint, asserted, services)
   if (!isAsk(ask)) return refuse(tx, ask)
   const { event, resource } = ask
-  const refused = services.packageSays(event, tx.request, resource) ?? permission(ask, services) ?? oneCondition(ask)
+  const refused = services.packageSays(event, tx.request, resource) ?? permission(ask, services)
   if (refused) return refuse(tx, refused)
   return services.inTurn(services.publications.topicKey(event, resource), () => conclude(ask, services))
 }
@@ -128,10 +128,6 @@ function permission(
   if (mayPublish(endpoint, resource)) return undefined
   refused(request, endpoint, `allow_publish does not let it publish about '${resource}'`)
   return { status: 403 }
-}
-
-function oneCondition({ request }: Ask): Refusal | undefined {
-  return request.headers('SIP-If-Match').length > 1 ? refusal.badRequest('More Than One SIP-If-Match') : undefined
 }
 
 // In turn.

@@ -74,4 +74,14 @@ describe('extensions', () => {
     void late.stop()
     expect(hints.list()).to.deep.equal([])
   })
+
+  it('are not kept for long where nobody watches them', () => {
+    const first = extensions.of('office', '100', undefined)
+    const second = extensions.of('office', '101', undefined)
+    const watched = watch(second)
+    for (let other = 0; other < 10_000; other++) extensions.of('office', `2${other}`, undefined)
+    expect(extensions.of('office', '100', undefined)).not.to.equal(first)
+    expect(extensions.of('office', '101', undefined)).to.equal(second)
+    void watched.stop()
+  })
 })

@@ -46,6 +46,7 @@ describe('Checking requests', () => {
     ['Duplicate Contact', { Contact: '<sip:100@h>, <sip:100@i>' }],
     ['Contact Is No SIP URI', { Contact: '<tel:100>' }],
     ['Duplicate Event', { Event: ['dialog', 'presence'] }],
+    ['Duplicate SIP-If-Match', { 'SIP-If-Match': ['a', 'b'] }],
     ['Duplicate Event', { Event: 'dialog', o: 'dialog' }],
     ['Duplicate Expires', { Expires: ['1', '2'] }],
   ]

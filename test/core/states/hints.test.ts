@@ -24,7 +24,7 @@ describe('hints', () => {
     grace = 0
     hints = new Hints(
       { devices, presences, calls },
-      { removedHintGrace: () => grace, log: new Log('error').logger('hints') },
+      { removedHintGrace: () => grace, log: new Log('error').logger('hints'), lingers: 20 },
     )
     dialplan = new Dialplan()
     hints.addSource(dialplan)
@@ -274,6 +274,7 @@ describe('hints', () => {
     expect((await find('300')).definition?.name).to.equal('pbx1')
     expect((await find('100')).definition?.name).to.equal('Alice')
   })
+
   it('is right at once where the device is in a call and its state had to be read', async () => {
     const nobody = { number: '', name: '', restricted: false }
     devices.addReader({
@@ -286,5 +287,29 @@ describe('hints', () => {
     })
     const { state, calls: shown } = (await find('100')).value
     expect([state, shown[0]?.id]).to.deep.equal([EXTENSION.INUSE, '1.1'])
+  })
+
+  it('lets go of what is found and not watched', async () => {
+    dialplan.lines.set('101@office', { devices: ['PJSIP/101'] })
+    const watched = watch(await find('101'))
+    await find('100')
+    expect(hints.list().map(({ exten }) => exten)).to.deep.equal(['100', '101'])
+    await until('100 to go', () => hints.list().length === 1)
+    expect(devices.needed()).to.deep.equal(['PJSIP/101'])
+    devices.set('pbx1', 'PJSIP/101', 'INUSE')
+    expect(watched.states().at(-1)).to.equal(EXTENSION.INUSE)
+    void watched.stop()
+  })
+
+  it('keeps one that is watched in the end, however late', async () => {
+    const late = await find('100')
+    await until('it to go', () => hints.list().length === 0)
+    devices.set('pbx1', 'PJSIP/100', 'INUSE')
+    const watched = watch(late)
+    await until('its state', () => watched.states().at(-1) === EXTENSION.INUSE)
+    expect(hints.list()).to.deep.equal([late])
+    devices.set('pbx1', 'PJSIP/100', 'RINGING')
+    expect(watched.states().at(-1)).to.equal(EXTENSION.RINGING)
+    void watched.stop()
   })
 })

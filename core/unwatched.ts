@@ -1,0 +1,45 @@
+/**
+ * What was found and is watched by nobody: it was looked at only, its watcher was refused, or is about to come. It is let
+ * go of a while later, as nobody says that he will not watch, and what can be found may be without number.
+ */
+
+/** Milliseconds that it is kept at least, if there are not too many. */
+const LINGERS = 10_000
+/** As many again may have come before them. */
+const MOST = 4096
+
+export class Unwatched<T> {
+  readonly #letGo: (one: T) => void
+  readonly #lingers: number
+  #young = new Set<T>()
+  #old = new Set<T>()
+  #timer: NodeJS.Timeout | undefined
+
+  /** `letGo`: somebody may watch it by then. */
+  constructor(letGo: (one: T) => void, lingers = LINGERS) {
+    this.#letGo = letGo
+    this.#lingers = lingers
+  }
+
+  add(one: T): void {
+    this.#young.add(one)
+    if (this.#young.size >= MOST) this.#age()
+    else this.#ageLater()
+  }
+
+  #ageLater(): void {
+    if (this.#timer) return
+    this.#timer = setTimeout(() => this.#age(), this.#lingers)
+    this.#timer.unref()
+  }
+
+  #age(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const over = this.#old
+    this.#old = this.#young
+    this.#young = new Set()
+    for (const one of over) this.#letGo(one)
+    if (this.#old.size > 0) this.#ageLater()
+  }
+}
