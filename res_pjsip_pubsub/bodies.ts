@@ -7,7 +7,7 @@ import { hexDigest } from '../core/hex-digest.ts'
 import type { RequestBody } from '../core/sip/contract.ts'
 import { toWire } from '../core/sip/grammar.ts'
 import { bodyStart } from '../core/sip/serialize.ts'
-import { joined, keyOf } from '../core/text.ts'
+import { detached, joined, keyOf } from '../core/text.ts'
 import type { Addressing, BodyGenerator, EventPackage } from './contract.ts'
 import type { Registry } from './registry.ts'
 import type { View } from './watchers/authorization.ts'
@@ -15,21 +15,34 @@ import type { View } from './watchers/authorization.ts'
 /** Stands for the version while a body is reworded; RFC 4235 4.1.1 has no version this high. */
 const VERSION_MARK = 4294967295
 
+/** What is remembered of a body where it was told. */
+export interface Told {
+  /** Entity-tag of the state as it is shown (RFC 5839 3). */
+  readonly entityTag: string
+  /** It told a part, and another NOTIFY is to tell the rest. */
+  readonly isCut: boolean
+}
+
 /** What a NOTIFY carries. */
 export interface SentBody {
   readonly type: string
-  /** Entity-tag of the state as it is shown (RFC 5839 3). */
   readonly entityTag: string
-  /** It tells a part, and another NOTIFY is to tell the rest. */
-  readonly isCut: boolean
+  readonly told: Told
   /** As a NOTIFY carries it; undefined where it is empty. `version`: of the document, where its type has one. To be called once for each NOTIFY. */
   content(version: number): RequestBody | undefined
   /** What is new in it for one who was told that; undefined where nothing is. */
-  newsSince(told: SentBody): SentBody | undefined
+  newsSince(told: Told): SentBody | undefined
 }
 
-/** How many there were so far. */
-let made = 0
+/** Of a text its entity-tag is all that is remembered: watchers are many, and what was new yesterday is not asked for again. */
+class ToldText implements Told {
+  readonly entityTag: string
+  readonly isCut = false
+
+  constructor(entityTag: string) {
+    this.entityTag = entityTag
+  }
+}
 
 /** One text for many subscriptions. */
 export class Body implements SentBody {
@@ -37,14 +50,8 @@ export class Body implements SentBody {
   /** Without the version. Two bodies say the same if their texts are equal. */
   readonly text: string
   readonly #versionAt: number | undefined
-  readonly isCut = false
-  #entityTag: string | undefined
+  #told: Told | undefined
   #form: WireForm | undefined
-  /** What was asked for last, and the same for all who were told that. */
-  #asked = 0
-  #isNews = true
-  /** Stands for it where holding it would hold all those before it, too. */
-  readonly #number = ++made
 
   constructor(type: string, text: string, versionAt: number | undefined) {
     this.type = type
@@ -55,7 +62,7 @@ export class Body implements SentBody {
   /** The same text, as the way from what a watcher knows to this one: it has the state of this one then. */
   leadingTo(whole: SentBody): Body {
     const body = new Body(this.type, this.text, this.#versionAt)
-    body.#entityTag = whole.entityTag
+    body.#told = whole.told
     return body
   }
 
@@ -83,19 +90,17 @@ export class Body implements SentBody {
     return this.#form.text(version)
   }
 
-  newsSince(told: SentBody): SentBody | undefined {
-    if (!(told instanceof Body)) return this
-    if (this.#asked !== told.#number) {
-      this.#asked = told.#number
-      this.#isNews = told.text !== this.text
-    }
-    return this.#isNews ? this : undefined
+  newsSince(told: Told): SentBody | undefined {
+    return told instanceof ToldText && told.entityTag === this.entityTag ? undefined : this
   }
 
-  /** Entity-tag of the state as it is shown (RFC 5839 3); equal texts have equal ones, over restarts too. */
+  /** Equal texts have equal ones, over restarts too. */
   get entityTag(): string {
-    this.#entityTag ??= hexDigest('sha1', `${this.type}\0${this.text}`).slice(0, 20)
-    return this.#entityTag
+    return this.told.entityTag
+  }
+
+  get told(): Told {
+    return (this.#told ??= new ToldText(detached(hexDigest('sha1', `${this.type}\0${this.text}`).slice(0, 20))))
   }
 }
 
@@ -198,11 +203,38 @@ export class Sharing {
     else (this.#parts ??= new Map()).set(filter, body)
   }
 
+  /** All who are told of a change have it: who asks after that has it made again. */
+  passed(body: Body): void {
+    if (this.#whole === body) this.#whole = undefined
+  }
+
   /** Who asked for them is gone, and nobody else may ask: then the next has them made again. */
   letGo(): void {
     this.#state = undefined
     this.#whole = undefined
     this.#parts = undefined
+  }
+}
+
+/** Bodies that tell of changes and are kept: each is asked for by its watchers one after the other. */
+const MOST_PASSING = 64
+
+/**
+ * Bodies that were made to tell of a change. Most often nobody asks for them any more when all watchers have them, and the
+ * next change is there before somebody does. They go before the collector takes them for something that lasts.
+ */
+class PassingBodies {
+  readonly #all: (readonly [of: Sharing, body: Body] | undefined)[] = Array.from(
+    { length: MOST_PASSING },
+    () => undefined,
+  )
+  #next = 0
+
+  add(sharing: Sharing, body: Body): void {
+    const oldest = this.#all[this.#next]
+    oldest?.[0].passed(oldest[1])
+    this.#all[this.#next] = [sharing, body]
+    this.#next = (this.#next + 1) % MOST_PASSING
   }
 }
 
@@ -213,6 +245,7 @@ export class Bodies {
   readonly #registry: Registry
   /** By what they are of and for; a new one after each `forget`. */
   #found = new Map<Made, Map<string, Sharing>>()
+  readonly #passing = new PassingBodies()
 
   constructor(registry: Registry) {
     this.#registry = registry
@@ -252,8 +285,8 @@ export class Bodies {
     return variant
   }
 
-  /** The body that all have who share it. */
-  shared(sharing: Sharing, actual: unknown, to: Addressing, view?: View): Body | undefined {
+  /** The body that all have who share it. `isNews`: it is to tell of a change. */
+  shared(sharing: Sharing, actual: unknown, to: Addressing, view?: View, isNews = false): Body | undefined {
     const { generator, of } = sharing
     const shown = view?.shows(generator.type) ?? 'all'
     if (shown === 'nothing') return of.politeState && this.#generate(generator, of.politeState(actual), to)
@@ -262,6 +295,7 @@ export class Bodies {
     if (known) return known
     const body = this.#generate(generator, actual, to, filter)
     sharing.keep(actual, filter?.key, body)
+    if (isNews && !filter) this.#passing.add(sharing, body)
     return body
   }
 

@@ -2,7 +2,7 @@
 import type { HeaderLine, RequestBody, RequestContent } from '../core/sip/contract.ts'
 import { PreparedHeaders } from '../core/sip/prepared-headers.ts'
 import { joined } from '../core/text.ts'
-import type { SentBody } from './bodies.ts'
+import type { Told } from './bodies.ts'
 import type { TerminationReason } from './contract.ts'
 
 export interface Termination {
@@ -23,7 +23,7 @@ interface Shown {
 /** Everything but Subscription-State and the body is prepared, and shared with other NOTIFYs. */
 export class Notification implements RequestContent {
   /** The state it tells, whether the body is carried or the watcher has it already. */
-  readonly told: SentBody | undefined
+  readonly told: Told | undefined
   /** Of which the body was made. */
   readonly state: unknown
   /** As it is sent; undefined where it is left out. */
@@ -41,7 +41,7 @@ export class Notification implements RequestContent {
     common: PreparedHeaders,
     shown: Shown,
     state: unknown,
-    told: SentBody | undefined,
+    told: Told | undefined,
     body: RequestBody | undefined,
   ) {
     this.told = told

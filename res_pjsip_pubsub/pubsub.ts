@@ -284,7 +284,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       ignoreUriUserOptions: () => this.#core.endpoints.global.ignore_uri_user_options,
       lists: this.lists,
       granted: new GrantedLines(),
-      bodyOf: (state, subscription) => this.#watcherBodies.bodyOf(state, subscription),
+      bodyOf: (state, subscription, isNews) => this.#watcherBodies.bodyOf(state, subscription, isNews),
       partOf: (state, since, subscription) => this.#watcherBodies.partOf(state, since, subscription),
       authorize: (asked, restored) => this.watching.of(asked, restored),
       blocked: (watcher, event, resource) => this.watching.blocked(watcher, event, resource),

@@ -29,8 +29,8 @@ export interface Services {
   readonly queue: Turns
   readonly counters: DeliveryCounters
   readonly log: Logger
-  /** Undefined where nothing can make it now. */
-  readonly bodyOf: (state: unknown, subscription: NotifierSubscription) => SentBody | undefined
+  /** Undefined where nothing can make it now. `isNews`: it is to tell of a change. */
+  readonly bodyOf: (state: unknown, subscription: NotifierSubscription, isNews: boolean) => SentBody | undefined
   /** What is new in a state for one who was told `since`; `whole`: this body type has no parts. */
   readonly partOf: (state: unknown, since: unknown, subscription: NotifierSubscription) => Body | 'whole' | undefined
   /** Allow-Events, User-Agent, and what a list requires. */
@@ -41,9 +41,9 @@ export interface Services {
   readonly keep: (subscription: NotifierSubscription) => void
   /** Whether the number of its next NOTIFY is reserved in the store. */
   readonly mayNotify: (subscription: NotifierSubscription) => boolean
-  /** It is pending, active, or over now. */
   /** Whether its watcher made this change itself. Absent: never. */
   readonly isOwnChange?: (subscription: NotifierSubscription, state: unknown) => boolean
+  /** It is pending, active, or over now. */
   readonly statusChanged: (subscription: NotifierSubscription) => void
   /** What it watches is away. */
   readonly lost: (subscription: NotifierSubscription) => void

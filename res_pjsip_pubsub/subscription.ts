@@ -3,7 +3,7 @@ import type { Endpoint } from '../core/endpoints.ts'
 import { reasonOf } from '../core/log.ts'
 import type { DialogUsage, Outcome, OutcomeHandler } from '../core/sip/contract.ts'
 import type { EndReason, Watchable, WatchObserver } from '../core/watch.ts'
-import type { SentBody } from './bodies.ts'
+import type { SentBody, Told } from './bodies.ts'
 import type { Addressing, Subscription, TerminationReason, WatcherEvent } from './contract.ts'
 import { type DeliveryCounters, WANT, type Want } from './delivery.ts'
 import { describe, judge, type Verdict } from './failure-rule.ts'
@@ -36,7 +36,7 @@ export class NotifierSubscription
   /** What the first state is wanted for. */
   #first: Want = WANT.changed
   /** What the watcher was told last, and of which state. */
-  #told: SentBody | undefined
+  #told: Told | undefined
   #toldState: unknown
   #authorization: Authorization = ALLOWED
   #asking: Asking | undefined
@@ -275,7 +275,7 @@ export class NotifierSubscription
     const content = known ? undefined : body?.content(this.#version++)
     // Remembered where a part of what is new may follow: each reference from old to new is looked at by the collector.
     const state = this.#state === NOTHING || !this.sharing?.hasParts ? undefined : this.#state
-    return new Notification(this.subject.eventHeader, common, shown, state, body, content)
+    return new Notification(this.subject.eventHeader, common, shown, state, body?.told, content)
   }
 
   protected override transmit(notification: Notification, done: OutcomeHandler): void {
@@ -366,16 +366,16 @@ export class NotifierSubscription
 
   /** Undefined where the watcher knows everything, or may not know it yet. */
   #news(): SentBody | undefined {
-    const whole = this.#body()
+    const whole = this.#body(true)
     if (!whole || !this.#told) return whole
     const part = this.#services.partOf(this.#state, this.#toldState, this)
     return part === 'whole' ? whole.newsSince(this.#told) : part?.leadingTo(whole)
   }
 
-  #body(): SentBody | undefined {
+  #body(isNews = false): SentBody | undefined {
     if (this.#state === NOTHING || this.isPending || this.#authorization.handling === 'block') return undefined
     try {
-      return this.#services.bodyOf(this.#state, this)
+      return this.#services.bodyOf(this.#state, this, isNews)
     } catch (error) {
       this.#services.log.error(`no ${this.contentType} body for ${this.event} of ${this.resource}: ${reasonOf(error)}`)
       return undefined

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { hexDigest } from '../../core/hex-digest.ts'
 import type { RequestBody } from '../../core/sip/contract.ts'
-import type { SentBody } from '../bodies.ts'
+import type { SentBody, Told } from '../bodies.ts'
 import {
   type Composition,
   isList,
@@ -27,7 +27,7 @@ export interface ListContext {
   readonly nextVersion: (key: string) => number
 }
 
-export class ListBody implements SentBody {
+export class ListBody implements SentBody, Told {
   readonly #context: ListContext
   readonly #list: ShownList
   readonly #room: number
@@ -74,7 +74,12 @@ export class ListBody implements SentBody {
     return (this.#entityTag = hexDigest('sha1', said.join('\n')).slice(0, 20))
   }
 
-  newsSince(told: SentBody): ListBody | undefined {
+  /** All of it: what is new depends on each resource that was told. */
+  get told(): this {
+    return this
+  }
+
+  newsSince(told: Told): ListBody | undefined {
     if (!(told instanceof ListBody) || told.#context !== this.#context) return this
     const news = newsOf(this.#list, told.#made.known, this.#room, told.isCut)
     return news && new ListBody(this.#context, this.#list, this.#room, news)

@@ -25,11 +25,11 @@ export class WatcherBodies {
     this.#general = core.general
   }
 
-  /** Undefined where nothing can make it now. */
-  bodyOf(state: unknown, subscription: NotifierSubscription): SentBody | undefined {
+  /** Undefined where nothing can make it now. `isNews`: it is to tell of a change. */
+  bodyOf(state: unknown, subscription: NotifierSubscription, isNews: boolean): SentBody | undefined {
     const of = this.#package(subscription.event)
     if (!of) return undefined
-    if (!(state instanceof ListSource)) return this.#single(state, of, subscription)
+    if (!(state instanceof ListSource)) return this.#single(state, of, subscription, isNews)
     const { localUri, remoteUri, userAgent, endpoint, dialog } = subscription
     const rendering = {
       stamp: this.#stamp(endpoint),
@@ -56,10 +56,15 @@ export class WatcherBodies {
     return sharing?.hasParts ? this.#bodies.part(sharing, state, since, subscription) : 'whole'
   }
 
-  #single(state: unknown, of: EventPackage<unknown>, subscription: NotifierSubscription): Body | undefined {
+  #single(
+    state: unknown,
+    of: EventPackage<unknown>,
+    subscription: NotifierSubscription,
+    isNews: boolean,
+  ): Body | undefined {
     const sharing = this.#sharingOf(subscription, of)
     const { view, rules } = subscription.authorization
-    const body = sharing && this.#bodies.shared(sharing, state, subscription, view)
+    const body = sharing && this.#bodies.shared(sharing, state, subscription, view, isNews)
     return body && adapted(body, of, subscription, rules)
   }
 

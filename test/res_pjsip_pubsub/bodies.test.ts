@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { Bodies } from '../../res_pjsip_pubsub/bodies.ts'
+import { Bodies, type Body } from '../../res_pjsip_pubsub/bodies.ts'
 import type { Addressing, BodyGenerator, BodySupplement } from '../../res_pjsip_pubsub/contract.ts'
 import { Registry } from '../../res_pjsip_pubsub/registry.ts'
 import { pjsipConfig } from '../support/core.ts'
@@ -68,6 +68,37 @@ describe('bodies: generated once, shared by all that may', () => {
     bodies.sharing(lamps, TEXT, to('1'))?.letGo()
     bodies.body(state, lamps, TEXT, to('1'))
     expect(made).to.have.length(4)
+  })
+
+  it('keeps one that tells of a change while its watchers are told, and once more for who asks later', () => {
+    const state = { light: 'on' }
+    const tell = (user: string, of: Lamp, isNews: boolean): Body | undefined => {
+      const sharing = bodies.sharing(lamps, TEXT, to(user))
+      return sharing && bodies.shared(sharing, of, to(user), undefined, isNews)
+    }
+    const told = tell('1', state, true)
+    expect(tell('1', state, true)).to.equal(told)
+    for (let other = 0; other < 64; other++) tell(`other ${other}`, { light: 'off' }, true)
+    made = []
+    const later = tell('1', state, false)
+    expect(later).not.to.equal(told)
+    expect(later?.newsSince(told?.told ?? later.told), 'it says the same').to.equal(undefined)
+    for (let other = 0; other < 64; other++) tell(`other ${other}`, { light: 'on' }, true)
+    expect(tell('1', state, false)).to.equal(later)
+    expect(made.filter((what) => what.endsWith('sip:1@a'))).to.have.length(1)
+  })
+
+  it('does not let go of a newer one in place of it', () => {
+    const sharing = bodies.sharing(lamps, TEXT, to('1'))
+    if (!sharing) throw new Error('no generator')
+    bodies.shared(sharing, { light: 'off' }, to('1'), undefined, true)
+    const state = { light: 'on' }
+    const newer = bodies.shared(sharing, state, to('1'))
+    for (let other = 0; other < 64; other++) {
+      const of = bodies.sharing(lamps, TEXT, to(`other ${other}`))
+      if (of) bodies.shared(of, state, to(`other ${other}`), undefined, true)
+    }
+    expect(bodies.shared(sharing, state, to('1'))).to.equal(newer)
   })
 
   it('makes another for another key, type or state object', () => {

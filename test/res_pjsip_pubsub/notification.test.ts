@@ -30,8 +30,8 @@ describe('what a NOTIFY says', () => {
     const text = fc.string({ unit: fc.constantFrom('a', '<', 'é', '€', '\r\n', '😀') })
     fc.assert(
       fc.property(text, text, fc.boolean(), fc.nat(), fc.boolean(), (before, after, hasVersion, version, compact) => {
-        const told = new Body('text/x', before + after, hasVersion ? before.length : undefined)
-        const notify = new Notification(eventHeader('x', 'é;1'), common, active, {}, told, told.content(version))
+        const sent = new Body('text/x', before + after, hasVersion ? before.length : undefined)
+        const notify = new Notification(eventHeader('x', 'é;1'), common, active, {}, sent.told, sent.content(version))
         const { headers, body } = notify
         const unprepared = { headers, body: body && { contentType: body.contentType, content: body.content } }
         const written = writeRequest({ ...parts, compact, content: notify })
@@ -41,11 +41,11 @@ describe('what a NOTIFY says', () => {
   })
 
   it('names the state it tells also where the watcher has it, but not under compat=asterisk', () => {
-    const told = new Body('text/x', 'on', undefined)
+    const sent = new Body('text/x', 'on', undefined)
     const tagOf = (compat: 'rfc' | 'asterisk'): string | undefined =>
-      new Notification(eventHeader('x', ''), common, { ...active, compat }, {}, told, undefined).headers.find(
+      new Notification(eventHeader('x', ''), common, { ...active, compat }, {}, sent.told, undefined).headers.find(
         ([name]) => name === 'SIP-ETag',
       )?.[1]
-    expect([tagOf('rfc'), tagOf('asterisk')]).to.deep.equal([told.entityTag, undefined])
+    expect([tagOf('rfc'), tagOf('asterisk')]).to.deep.equal([sent.entityTag, undefined])
   })
 })
