@@ -18,4 +18,6 @@ export const resourceListOptions = options({
 
 export interface ResourceList extends OptionValues<typeof resourceListOptions> {
   readonly id: string
+  /** Where its event is written: `pjsip.conf:12`. For people. */
+  readonly source: string
 }

@@ -225,6 +225,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
 
   /** What was put back begins to be looked up: everybody is there who has something to say of it. */
   allLoaded(): void {
+    this.lists.loaded()
     const reading = this.compositor.publicationsRead()
     if (reading) void reading.then(() => this.#reviver.begin())
     else this.#reviver.begin()

@@ -6,9 +6,11 @@ import { isPattern, readExtenPattern } from './dialplan-pattern.ts'
 import type { Findings } from './findings.ts'
 import type { Draft, Drafts } from './pjsip-conf.ts'
 
+type DraftedList = Omit<ResourceList, 'source'>
+
 /** Those that can be used, each item once. As in Asterisk a list without an event or without items is none. */
 export function usableLists(
-  lists: ReadonlyMap<string, ResourceList>,
+  lists: ReadonlyMap<string, DraftedList>,
   drafts: Drafts,
   findings: Findings,
 ): ReadonlyMap<string, ResourceList> {
@@ -16,12 +18,13 @@ export function usableLists(
   for (const [id, list] of lists) {
     const draft = drafts.get(id)
     if (!draft || !isUsable(list, draft, findings)) continue
-    usable.set(id, { ...list, list_item: onceEach(list, draft, findings) })
+    const { file, line } = lastValue(draft.section, 'event') ?? draft.section
+    usable.set(id, { ...list, list_item: onceEach(list, draft, findings), source: `${file}:${line}` })
   }
   return usable
 }
 
-function isUsable(list: ResourceList, { section, foreign }: Draft, findings: Findings): boolean {
+function isUsable(list: DraftedList, { section, foreign }: Draft, findings: Findings): boolean {
   const doubt = (message: string, option: string): false => {
     findings.doubt(foreign, `resource_list [${list.id}] ${message}`, lastValue(section, option) ?? section)
     return false
@@ -38,7 +41,7 @@ function isUsable(list: ResourceList, { section, foreign }: Draft, findings: Fin
   return true
 }
 
-function onceEach({ id, list_item }: ResourceList, { section }: Draft, findings: Findings): readonly string[] {
+function onceEach({ id, list_item }: DraftedList, { section }: Draft, findings: Findings): readonly string[] {
   const items = new Set<string>()
   for (const item of list_item) {
     if (items.has(item))

@@ -91,6 +91,10 @@ export class ResourceLists {
   #revising: NodeJS.Timeout | undefined
   #retrying: NodeJS.Timeout | undefined
   #looks = 0
+  /** Which events there are is known then. */
+  #isLoaded = false
+  /** What was said of events that there are not. */
+  readonly #doubted = new Set<string>()
 
   constructor(core: ListCore, log: Logger, packageOf: PackageOf, leave: Leave) {
     this.#core = core
@@ -157,10 +161,17 @@ export class ResourceLists {
         yield { event, list, status, watcher: watcher.uri, endpoint: watcher.endpoint.id }
   }
 
+  /** All modules of the start are there. */
+  loaded(): void {
+    this.#isLoaded = true
+    this.#doubtEvents()
+  }
+
   /** The configuration was read again. */
   changed(): void {
     this.#revising ??= setTimeout(() => {
       this.#revising = undefined
+      this.#doubtEvents()
       void this.#revise()
     }, SETTLE)
     this.#revising.unref()
@@ -245,6 +256,17 @@ export class ResourceLists {
     if (followed) this.#watched.set(source, followed)
     else this.#watched.delete(source)
     this.#arm()
+  }
+
+  /** Modules bring events of their own, so that a wrong one is not seen where the file is read. */
+  #doubtEvents(): void {
+    if (!this.#isLoaded) return
+    for (const { id, event, source } of this.#configured.lists.values()) {
+      const what = `${source}: resource_list [${id}] has event = ${event}`
+      if (this.#package(event) || this.#doubted.has(what)) continue
+      this.#doubted.add(what)
+      this.#log.warning(`${what}, which no module serves; expected presence, dialog or message-summary`)
+    }
   }
 
   async #revise(): Promise<void> {

@@ -32,6 +32,7 @@ describe('resource lists in a server', function () {
       list('doorpeople', 'presence', ['200']),
       list('mail', 'message-summary', ['100', '101']),
       list('many', 'dialog', MANY),
+      list('typo', 'dialogs', ['200']),
     ),
   }
 
@@ -122,6 +123,22 @@ describe('resource lists in a server', function () {
     await scene.reload(pjsip(list('many', 'dialog', MANY)))
     expect((await phone.next('NOTIFY')).header('subscription-state')).to.equal('terminated;reason=noresource')
     expect(await scene.command('pjsip show resource_lists')).to.include('1 resource lists')
+  })
+
+  it('of an event that no module serves are complained about once, with their place, at the start and at a reload', async () => {
+    const complaint =
+      /pjsip\.conf:\d+: resource_list \[typo\] has event = dialogs, which no module serves; expected presence/g
+    const complaints = (): number => [...scene.instance.stderr.matchAll(complaint)].length
+    expect(complaints()).to.equal(1)
+    expect(scene.instance.stderr).not.to.match(/resource_list \[doors\] has event/)
+    await scene.reload(pjsip(list('many', 'dialog', MANY), list('late', 'summary', ['100'])))
+    await until('the other complaint', () => scene.instance.stderr.includes('resource_list [late] has event = summary'))
+    await scene.reload(files)
+    // Lists are looked at a tenth of a second after a reload.
+    await new Promise((resolve) => {
+      setTimeout(resolve, 300)
+    })
+    expect(complaints()).to.equal(1)
   })
 
   it('that are too big for a datagram come in several, and what changes in one', async () => {

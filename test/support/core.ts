@@ -273,7 +273,7 @@ export function pjsipConfig(settings: TestCoreSettings): PjsipConfig {
     ],
     resourceLists: objects(
       settings.lists,
-      (id, given): ResourceList => ({ ...defaultsOf(resourceListOptions), id, ...given }),
+      (id, given): ResourceList => ({ ...defaultsOf(resourceListOptions), id, source: 'pjsip.conf:1', ...given }),
     ),
     global: { ...defaultsOf(globalOptions), ...settings.global },
     system: { ...defaultsOf(systemOptions), ...settings.system },

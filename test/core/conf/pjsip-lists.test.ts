@@ -18,6 +18,7 @@ describe('resource lists of pjsip.conf', () => {
     expect(messages(problems)).to.deep.equal([])
     expect(config.resourceLists?.get('floor')).to.deep.equal({
       id: 'floor',
+      source: 'pjsip.conf:3',
       event: 'dialog',
       list_item: ['100', '101', '_2XX'],
       full_state: true,
