@@ -39,7 +39,8 @@ export class Unwatched<T> {
     const over = this.#old
     this.#old = this.#young
     this.#young = new Set()
-    for (const one of over) this.#letGo(one)
+    // What was found again since may be about to be watched.
+    for (const one of over) if (!this.#old.has(one)) this.#letGo(one)
     if (this.#old.size > 0) this.#ageLater()
   }
 }

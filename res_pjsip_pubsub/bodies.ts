@@ -27,6 +27,7 @@ export interface Told {
 export interface SentBody {
   readonly type: string
   readonly entityTag: string
+  /** For its watchers to remember. */
   readonly told: Told
   /** As a NOTIFY carries it; undefined where it is empty. `version`: of the document, where its type has one. To be called once for each NOTIFY. */
   content(version: number): RequestBody | undefined

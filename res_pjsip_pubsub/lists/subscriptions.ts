@@ -91,7 +91,7 @@ export class ResourceLists {
   #revising: NodeJS.Timeout | undefined
   #retrying: NodeJS.Timeout | undefined
   #looks = 0
-  /** Which events there are is known then. */
+  /** From then on it is known which events there are. */
   #isLoaded = false
   /** What was said of events that there are not. */
   readonly #doubted = new Set<string>()

@@ -23,4 +23,14 @@ describe('what is found and watched by nobody', () => {
     expect(gone.length).to.be.within(1, 9000)
     expect(gone).to.deep.equal(gone.map((_, index) => index))
   })
+
+  it('is kept where it was found again meanwhile', () => {
+    const gone: number[] = []
+    const unwatched = new Unwatched<number>((number) => gone.push(number))
+    for (let number = 1; number < 10_000; number++) {
+      unwatched.add(number)
+      if (number % 1000 === 0) unwatched.add(0)
+    }
+    expect(gone).to.include(1).and.not.to.include(0)
+  })
 })
