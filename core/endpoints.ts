@@ -295,6 +295,8 @@ export interface EndpointSource {
   auth(id: string): Promise<Auth | undefined>
   /** Of an object that was not found: whether that is only because the server could not be asked. Absent: never. */
   couldNotAsk?(type: ObjectType, id: string): boolean
+  /** Tells that it can be asked, and may know what it did not know before. Absent: it always can. */
+  onChange?(listener: () => void): Undo
 }
 
 export type ObjectType = 'endpoint' | 'aor' | 'auth'
@@ -304,6 +306,7 @@ export class Endpoints {
   #files: PjsipConfig
   readonly #sources: EndpointSource[] = []
   readonly #listeners = new Set<() => void>()
+  readonly #sourceListeners = new Set<() => void>()
 
   constructor(files: PjsipConfig) {
     this.#files = files
@@ -341,9 +344,23 @@ export class Endpoints {
 
   addSource(source: EndpointSource): Undo {
     this.#sources.push(source)
+    const tell = (): void => {
+      for (const listener of this.#sourceListeners) listener()
+    }
+    const stop = source.onChange?.(tell)
+    tell()
     return () => {
+      void stop?.()
       const at = this.#sources.indexOf(source)
       if (at >= 0) this.#sources.splice(at, 1)
+    }
+  }
+
+  /** A source came, or may know what could not be asked for before. */
+  onSource(listener: () => void): Undo {
+    this.#sourceListeners.add(listener)
+    return () => {
+      this.#sourceListeners.delete(listener)
     }
   }
 

@@ -18,6 +18,9 @@ import type { MailboxGroup, Tidings } from './unsolicited-contact.ts'
 import { UnsolicitedEndpoint } from './unsolicited-endpoint.ts'
 import { unsolicitedNotify } from './unsolicited-notify.ts'
 
+/** Endpoints that servers are asked for at a time. */
+const AT_ONCE = 16
+
 export interface UnsolicitedSettings {
   readonly log: Logger
   /** Allow-Events and the like. */
@@ -40,6 +43,7 @@ export class Unsolicited {
   /** Endpoints that are not in our files, found by their contacts. */
   readonly #dynamic = new Set<string>()
   readonly #counters
+  #closed = false
 
   constructor(core: Core, settings: UnsolicitedSettings) {
     this.#core = core
@@ -73,8 +77,10 @@ export class Unsolicited {
     )
     scope.own(contacts.onChange((aor, added) => this.#contactChanged(aor, added)))
     scope.own(endpoints.onChange(() => this.#reread(true)))
+    scope.own(endpoints.onSource(() => void this.#discoverRegistered()))
     scope.own(metrics.gauge('mwi.unsolicited.queued', () => this.#queue.length))
-    this.#reread(!endpoints.global.mwi_disable_initial_unsolicited)
+    this.#reread(this.#tellsAtFirst)
+    void this.#discoverRegistered()
     return () => scope.close()
   }
 
@@ -99,7 +105,12 @@ export class Unsolicited {
     return [...this.#endpoints.values()].map(({ served }) => served)
   }
 
+  get #tellsAtFirst(): boolean {
+    return !this.#core.endpoints.global.mwi_disable_initial_unsolicited
+  }
+
   #close(): void {
+    this.#closed = true
     this.#queue.close()
     for (const { served, forget } of this.#endpoints.values()) {
       void forget()
@@ -174,7 +185,7 @@ export class Unsolicited {
   #contactChanged(aor: string, added: Contact | undefined): void {
     const served = this.#byAor.get(aor)
     if (!served) {
-      if (added && !this.#core.endpoints.files.endpoints.has(aor)) void this.#discover(aor)
+      if (added && !this.#isInFiles(aor)) void this.#discover(aor, true)
       return
     }
     for (const endpoint of served) {
@@ -184,11 +195,23 @@ export class Unsolicited {
   }
 
   /** Somebody registered for an AOR that is in no file: an endpoint of the same name may have mailboxes. */
-  async #discover(aor: string): Promise<void> {
+  async #discover(aor: string, tell: boolean): Promise<void> {
     const endpoint = await this.#core.endpoints.endpoint(aor)
-    if (!endpoint?.aors.includes(aor) || endpoint.mailboxes.length === 0 || this.#endpoints.has(endpoint.id)) return
+    if (this.#closed || !endpoint?.aors.includes(aor) || endpoint.mailboxes.length === 0) return
+    if (this.#endpoints.has(endpoint.id)) return
     this.#dynamic.add(endpoint.id)
-    this.#serve(endpoint, true)
+    this.#serve(endpoint, tell)
+  }
+
+  /** Those who registered before this start, or while nobody could say whether they have mailboxes. */
+  async #discoverRegistered(): Promise<void> {
+    const aors = this.#core.contacts.registered().filter((aor) => !this.#byAor.has(aor) && !this.#isInFiles(aor))
+    for (let at = 0; at < aors.length && !this.#closed; at += AT_ONCE)
+      await Promise.all(aors.slice(at, at + AT_ONCE).map((aor) => this.#discover(aor, this.#tellsAtFirst)))
+  }
+
+  #isInFiles(id: string): boolean {
+    return this.#core.endpoints.files.endpoints.has(id)
   }
 
   #compose(endpoint: Endpoint, contact: Contact, { mailboxes: all }: MailboxGroup): Tidings | undefined {

@@ -12,6 +12,7 @@ import {
 } from '../endpoints.ts'
 import { type Logger, reasonOf } from '../log.ts'
 import { type ConfigError, type OptionSet, type OptionValues, readSection } from '../options.ts'
+import type { Undo } from '../scope.ts'
 import type { Complaints } from './complaints.ts'
 import { list, record, text } from './events.ts'
 import { isPlain } from './functions.ts'
@@ -38,6 +39,7 @@ export class AriEndpointSource implements EndpointSource {
   readonly #log: Logger
   readonly #remembered = new Map<string, Remembered>()
   readonly #asking = new Map<string, Promise<ConfigSection | undefined>>()
+  readonly #listeners = new Set<() => void>()
 
   constructor(name: string, link: AriLink, complaints: Complaints, log: Logger) {
     this.name = name
@@ -72,6 +74,14 @@ export class AriEndpointSource implements EndpointSource {
     for (const [key, { section }] of this.#remembered) {
       if (section) this.#remembered.set(key, { section, at: 0 })
       else this.#remembered.delete(key)
+    }
+    for (const listener of this.#listeners) listener()
+  }
+
+  onChange(listener: () => void): Undo {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
     }
   }
 

@@ -106,6 +106,10 @@ export class Bindings {
     return [...(this.#byAor.get(aor)?.values() ?? [])].filter(({ expires }) => expires > now)
   }
 
+  aors(): string[] {
+    return [...this.#byAor.keys()]
+  }
+
   list(): Binding[] {
     return [...this.#byAor.keys()].sort().flatMap((aor) => this.of(aor))
   }

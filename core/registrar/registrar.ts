@@ -36,6 +36,8 @@ export type ContactListener = (aor: string, added: Contact | undefined, lost?: L
 export interface Contacts {
   /** Permanent ones of the AOR's section and registered ones. */
   of(aor: string): Promise<readonly Contact[]>
+  /** AORs that somebody is registered for, those of before a restart among them. */
+  registered(): readonly string[]
   /** A contact was added, refreshed with another address or by a phone that has restarted, or lost. `added` names the new one. */
   onChange(listener: ContactListener): Undo
 }

@@ -84,6 +84,10 @@ class SipRegistrar implements Registrar {
     return [...(section ? this.permanent(section) : []), ...(this.#bindings?.of(aor) ?? [])]
   }
 
+  registered(): readonly string[] {
+    return this.#bindings?.aors() ?? []
+  }
+
   list(): readonly Binding[] {
     return this.#bindings?.list() ?? []
   }

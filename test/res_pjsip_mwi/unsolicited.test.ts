@@ -330,6 +330,60 @@ describe('message-summary that nobody asked for', () => {
     expect((await office.settled()).length).to.equal(2)
   })
 
+  describe('to phones that were registered before the start, of endpoints that only a server knows', () => {
+    const remote = pjsipConfig({ endpoints: { 900: { aors: ['900'], mailboxes: ['900'] } } }).endpoints.get('900')
+    const source = (knows: () => boolean) => {
+      const listeners = new Set<() => void>()
+      const tell = (): void => {
+        for (const listener of listeners) listener()
+      }
+      return {
+        tell,
+        name: 'pbx1',
+        endpoint: async (id: string) => (knows() && id === '900' ? remote : undefined),
+        aor: async () => undefined,
+        auth: async () => undefined,
+        onChange: (listener: () => void) => {
+          listeners.add(listener)
+          return () => void listeners.delete(listener)
+        },
+      }
+    }
+    const begin = async (global: TestCoreSettings['global'], before: (it: MwiOffice) => void): Promise<void> => {
+      office = await MwiOffice.open({ ...SETTINGS, ...(global && { global }) }, (it) => {
+        it.count('900@default', 9)
+        it.contacts.has('900', 'sip:900@192.0.2.9')
+        before(it)
+      })
+    }
+
+    it('is told at the start', async () => {
+      await begin(undefined, (it) => void it.test.core.endpoints.addSource(source(() => true)))
+      expect(await office.told(1)).to.deep.equal(['sip:900@192.0.2.9 9/0'])
+    })
+
+    it('is told when that server can be asked, once', async () => {
+      let isThere = false
+      const pbx = source(() => isThere)
+      await begin(undefined, (it) => void it.test.core.endpoints.addSource(pbx))
+      expect(await office.settled()).to.deep.equal([])
+      isThere = true
+      pbx.tell()
+      expect(await office.told(1)).to.deep.equal(['sip:900@192.0.2.9 9/0'])
+      pbx.tell()
+      office.count('900@default', 8)
+      expect((await office.told(2)).slice(1)).to.deep.equal(['sip:900@192.0.2.9 8/0'])
+    })
+
+    it('is told of changes alone with mwi_disable_initial_unsolicited', async () => {
+      await begin({ mwi_disable_initial_unsolicited: true }, () => undefined)
+      office.test.core.endpoints.addSource(source(() => true))
+      expect(await office.settled()).to.deep.equal([])
+      office.count('900@default', 8)
+      expect(await office.told(1)).to.deep.equal(['sip:900@192.0.2.9 8/0'])
+    })
+  })
+
   it('is sent in turns to many, with a word where the queue is long', async () => {
     const many = Array.from({ length: 200 }, (_, n) => `sip:${n}@192.0.2.7`)
     office = await MwiOffice.open(

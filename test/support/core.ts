@@ -301,7 +301,7 @@ async function makeContacts(
 }
 
 function nobody(): Contacts {
-  return { of: async (): Promise<readonly Contact[]> => [], onChange: () => () => undefined }
+  return { of: async (): Promise<readonly Contact[]> => [], registered: () => [], onChange: () => () => undefined }
 }
 
 function hintSource(hints: Readonly<Record<string, readonly string[]>>): Parameters<Hints['addSource']>[0] {

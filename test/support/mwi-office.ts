@@ -17,6 +17,10 @@ export class FakeContacts implements Contacts {
     return this.#byAor.get(aor) ?? []
   }
 
+  registered(): readonly string[] {
+    return [...this.#byAor.keys()]
+  }
+
   onChange(listener: (aor: string, added: Contact | undefined) => void): Undo {
     this.#listeners.add(listener)
     return () => {
