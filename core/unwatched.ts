@@ -8,20 +8,22 @@ const LINGERS = 10_000
 /** As many again may have come before them. */
 const MOST = 4096
 
-export class Unwatched<T> {
+export class Unwatched<T extends { readonly isWatched: boolean }> {
   readonly #letGo: (one: T) => void
   readonly #lingers: number
   #young = new Set<T>()
   #old = new Set<T>()
   #timer: NodeJS.Timeout | undefined
 
-  /** `letGo`: somebody may watch it by then. */
+  /** `letGo`: of what nobody watches by then, and that may be gone already. */
   constructor(letGo: (one: T) => void, lingers = LINGERS) {
     this.#letGo = letGo
     this.#lingers = lingers
   }
 
+  /** It was found, and may be watched already. */
   add(one: T): void {
+    if (one.isWatched) return
     this.#young.add(one)
     if (this.#young.size >= MOST) this.#age()
     else this.#ageLater()
@@ -40,7 +42,7 @@ export class Unwatched<T> {
     this.#old = this.#young
     this.#young = new Set()
     // What was found again since may be about to be watched.
-    for (const one of over) if (!this.#old.has(one)) this.#letGo(one)
+    for (const one of over) if (!one.isWatched && !this.#old.has(one)) this.#letGo(one)
     if (this.#old.size > 0) this.#ageLater()
   }
 }

@@ -40,7 +40,7 @@ export class Extensions {
   readonly #extensions = new Map<string, ByName>()
   readonly #lines = new Map<string, ByName>()
   readonly #watched = new Set<Extension>()
-  readonly #unwatched = new Unwatched<Extension>((extension) => extension.unwanted())
+  readonly #unwatched = new Unwatched<Extension>((extension) => extension.idle())
   /** How often the dialplan was read again. */
   #rereads = 0
 
@@ -70,7 +70,7 @@ export class Extensions {
     if (!there) all.set(context, (there = new Map()))
     const extension = there.get(exten) ?? this.#begin(there, context, exten, events)
     extension.hasHint(hint)
-    if (!extension.isWatched) this.#unwatched.add(extension)
+    this.#unwatched.add(extension)
     return extension.state
   }
 
@@ -156,11 +156,6 @@ class Extension implements Composition<PublishedState> {
 
   get isWatched(): boolean {
     return this.state.watchers > 0
-  }
-
-  /** It was found a while ago, and may be watched since. */
-  unwanted(): void {
-    if (!this.isWatched) this.#keeper.idle()
   }
 
   get isHinted(): boolean {

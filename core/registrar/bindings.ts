@@ -111,7 +111,9 @@ export class Bindings {
   }
 
   list(): Binding[] {
-    return [...this.#byAor.keys()].sort().flatMap((aor) => this.of(aor))
+    return this.aors()
+      .sort()
+      .flatMap((aor) => this.of(aor))
   }
 
   /** A new binding, or another one for an `id` that is there. */

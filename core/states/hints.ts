@@ -64,7 +64,7 @@ export class Hints {
   constructor(state: HintParts, settings: HintSettings) {
     this.#state = state
     this.#settings = settings
-    this.#unwatched = new Unwatched((hint) => this.#unwanted(hint), settings.lingers)
+    this.#unwatched = new Unwatched((hint) => this.#drop(hint), settings.lingers)
     const using = (name: string): Iterable<Hint> => this.#index.get(name.toLowerCase()) ?? []
     state.presences.onChange((provider) => {
       for (const hint of using(provider)) hint.refresh()
@@ -119,12 +119,8 @@ export class Hints {
   }
 
   #found(hint: Hint): Hint {
-    if (!hint.isWatched) this.#unwatched.add(hint)
+    this.#unwatched.add(hint)
     return hint
-  }
-
-  #unwanted(hint: Hint): void {
-    if (!hint.isWatched && this.#hints.get(keyOf(hint.context, hint.exten)) === hint) this.#drop(hint)
   }
 
   #enter(definition: HintDefinition, context: string, exten: string): Hint {
