@@ -58,7 +58,9 @@ export default defineModule({
     await reread()
     const put = async (presentity: string, document: string): Promise<void> => {
       readRuleset(document)
-      table.put(presentity, document)
+      const refusal = book.notInTable(presentity)
+      if (refusal !== undefined) throw new Error(refusal)
+      await table.put(presentity, document)
       await reread()
     }
     const authorizer = new RulesAuthorizer(pubsub, book, reread, put)

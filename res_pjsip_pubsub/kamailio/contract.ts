@@ -141,7 +141,7 @@ export interface PresenceFunctions {
   searchEvent(event: EventValue): EventPackage<unknown> | undefined
   /** With commas between them, as in Allow-Events. */
   getEventList(): string
-  /** As presUpdateWatchers; `rulesDoc`: the document that holds from now on, kept by res_pjsip_presence_rules. Rejects where it is none. */
+  /** As presUpdateWatchers; `rulesDoc`: the document that holds from now on, kept by res_pjsip_presence_rules. Rejects where it is none, or `rules_directory` has another. */
   updateWatchersStatus(presentityUri: string, event: string, rulesDoc?: string): Promise<number>
   /** The sphere that the presentity publishes (RFC 4480 3.9); undefined for none. */
   getSphere(presentityUri: string): string | undefined

@@ -46,6 +46,12 @@ export class RulesBook {
     return this.#shelves.get(name) ?? new Map<string, RulesText>()
   }
 
+  /** Why a document of the table would not hold; undefined where it would. */
+  notInTable(presentity: string): string | undefined {
+    const inDirectory = this.shelf('directory').get(presentity)
+    return inDirectory && `the rules of ${presentity} are in ${inDirectory.place}; change them there`
+  }
+
   /** Resolves when the new documents hold. */
   fill(name: ShelfName, shelf: Shelf): Promise<void> {
     this.#shelves.set(name, shelf)

@@ -50,7 +50,7 @@ export function rulesCommands(parts: RulesParts): ConsoleCommand[] {
         if (name === undefined || path === undefined) throw new CommandError('expected a presentity and a file')
         refuseDirectory(book, name)
         const text = await textOf(path)
-        table.put(name, text)
+        await table.put(name, text)
         await reread()
         out.print(`The rules of ${name} hold.`)
       },
@@ -96,8 +96,8 @@ export function rulesCommands(parts: RulesParts): ConsoleCommand[] {
 
 /** A document of the directory would go before whatever is put into the table. */
 function refuseDirectory(book: RulesBook, name: string): void {
-  const inDirectory = book.shelf('directory').get(name)
-  if (inDirectory) throw new CommandError(`the rules of ${name} are in ${inDirectory.place}; change them there`)
+  const refusal = book.notInTable(name)
+  if (refusal !== undefined) throw new CommandError(refusal)
 }
 
 async function textOf(path: string): Promise<string> {

@@ -82,18 +82,26 @@ export class RulesTable {
     return shelf
   }
 
-  put(presentity: string, text: string): void {
+  /**
+   * In the row that counts now, where there is one: an XCAP server has documents at URIs of its own, and one at another
+   * URI would be passed over.
+   */
+  async put(presentity: string, text: string): Promise<void> {
+    const rows = await this.#table.select({ username: presentity, doc_type: PRES_RULES })
+    const place = rows.find(({ domain }) => this.#isOurs(domain)) ?? this.#newRow(presentity)
+    this.#table.put({ ...place, doc: text, etag: hexDigest('sha256', text).slice(0, 20) })
+  }
+
+  #newRow(presentity: string): Omit<XcapRow, 'doc' | 'etag'> {
     const domain = this.#domains()[0] ?? 'localhost'
-    this.#table.put({
+    return {
       username: presentity,
       domain,
-      doc: text,
       doc_type: PRES_RULES,
-      etag: hexDigest('sha256', text).slice(0, 20),
       source: 0,
       doc_uri: uriOf(presentity, domain),
       port: 0,
-    })
+    }
   }
 
   /** Whatever rows have it. */

@@ -19,6 +19,11 @@ import { one, ruleset } from '../support/rules.ts'
 import { until } from '../support/tools.ts'
 import { readWatcherInfo } from '../support/watcher-table.ts'
 
+/** Kamailio's table of documents. */
+const XCAP = {
+  username: 'text', domain: 'text', doc: 'text', doc_type: 'integer', etag: 'text', source: 'integer', doc_uri: 'text',
+  port: 'integer',
+} as const // biome-ignore format: a table
 const BASIC = '<pr:provide-services><pr:all-services/></pr:provide-services>'
 
 describe('rules of presentities, on the wire', () => {
@@ -200,6 +205,11 @@ describe('rules of presentities, on the wire', () => {
     await set(ruleset({ handling: 'allow' })).catch((error: unknown) => (refused = error))
     expect(refused).to.be.instanceOf(CommandError)
     expect(String(refused)).to.include('200.xml; change them there')
+    refused = undefined
+    await pubsub
+      .updateWatchersStatus('200', 'presence', ruleset({ handling: 'block' }))
+      .catch((error: unknown) => (refused = error))
+    expect(String(refused)).to.include('200.xml; change them there')
   })
 
   it('declines to load where the directory cannot be read', async () => {
@@ -219,11 +229,7 @@ describe('rules of presentities, on the wire', () => {
       log: new Log().logger('other'),
     })
     try {
-      const columns = {
-        username: 'text', domain: 'text', doc: 'text', doc_type: 'integer', etag: 'text', source: 'integer', doc_uri: 'text',
-        port: 'integer',
-      } as const // biome-ignore format: a table
-      const table = await other.table({ name: 'xcap', key: 'doc_uri', serial: 'id', columns })
+      const table = await other.table({ name: 'xcap', key: 'doc_uri', serial: 'id', columns: XCAP })
       const row = { username: '200', domain: 'pbx', etag: 'e', source: 0, port: 0 }
       table.put({ ...row, doc_uri: '/lists', doc_type: 4, doc: ruleset({ handling: 'allow' }) })
       table.put({ ...row, doc_uri: '/rules', doc_type: 2, doc: ruleset({ handling: 'confirm' }) })
@@ -232,6 +238,29 @@ describe('rules of presentities, on the wire', () => {
     } finally {
       await other.close()
     }
+  })
+
+  it('replaces what an XCAP server has put there, at the URI where that has it', async () => {
+    await begin({ rules_domains: 'pbx' })
+    const columns = { name: 'xcap', key: 'doc_uri', serial: 'id', columns: XCAP } as const
+    const table = await office.store.table(columns)
+    const row = { username: '200', etag: 'e', source: 0, port: 0, doc_type: 2, doc: ruleset({ handling: 'allow' }) }
+    table.put({ ...row, domain: 'elsewhere', doc_uri: '/elsewhere' })
+    table.put({ ...row, domain: 'pbx', doc_uri: '/pres-rules/users/sip:200@pbx/rules.xml' })
+    await office.run('presence rules reload')
+    const watcher = await phone('100')
+    await subscribe(watcher)
+    expect(await told(watcher)).to.equal('active open On the phone')
+    await set(ruleset({ handling: 'confirm' }))
+    expect(await told(watcher)).to.equal('pending')
+    const doc = ruleset({ handling: 'block' })
+    expect(await pubsub.updateWatchersStatus('sip:200@pbx', 'presence', doc)).to.equal(1)
+    expect(await told(watcher)).to.equal('terminated;reason=rejected')
+    const rows = await table.select({ username: '200' })
+    expect(rows.map(({ doc_uri, domain, doc: text }) => [doc_uri, domain, text === doc])).to.deep.equal([
+      ['/elsewhere', 'elsewhere', false],
+      ['/pres-rules/users/sip:200@pbx/rules.xml', 'pbx', true],
+    ])
   })
 
   it('keeps what the console put there over a restart', async () => {
