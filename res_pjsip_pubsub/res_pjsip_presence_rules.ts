@@ -10,6 +10,7 @@
  */
 import { reasonOf } from '../core/log.ts'
 import { defineModule } from '../core/module.ts'
+import { nameKey } from './identity.ts'
 import { RulesAuthorizer } from './rules/authorizer.ts'
 import { RulesBook } from './rules/book.ts'
 import { rulesCommands } from './rules/console.ts'
@@ -22,12 +23,16 @@ export default defineModule({
   description: 'Authorization of watchers by rules documents (RFC 5025)',
   requires: ['res_pjsip_pubsub'],
   async load({ core, log, own }, { res_pjsip_pubsub: pubsub }) {
-    const book = new RulesBook(log)
+    // Documents are filed by these keys, so that another sip_uri_match holds when the module is loaded again.
+    const { sip_uri_match } = pubsub.settings
+    const keyOf = (name: string): string => nameKey(name, { sip_uri_match })
+    const book = new RulesBook(log, keyOf)
     const table = await RulesTable.open(
       core.store,
       pubsub.settings.xcap_table,
       log,
       () => pubsub.settings.rules_domains,
+      keyOf,
     )
     let watched: { readonly path: string; readonly directory: RulesDirectory } | undefined
     const stopWatching = (): void => {

@@ -41,6 +41,7 @@ export class RulesAuthorizer implements Authorizer {
   readonly #book: RulesBook
   readonly #reread: () => Promise<void>
   readonly #put: (presentity: string, document: string) => Promise<void>
+  /** By key. */
   readonly #presentities = new Map<string, Presentity>()
   readonly #stopListening: Undo
 
@@ -54,7 +55,7 @@ export class RulesAuthorizer implements Authorizer {
     this.#book = book
     this.#reread = reread
     this.#put = put
-    this.#stopListening = book.onChange((name) => this.#changed(name))
+    this.#stopListening = book.onChange((key) => this.#changed(key))
   }
 
   authorize(asked: Asked): Watchable<Authorization> {
@@ -75,7 +76,7 @@ export class RulesAuthorizer implements Authorizer {
   /** Options may be others now, too. */
   async refresh(): Promise<void> {
     await this.#reread()
-    for (const name of this.#presentities.keys()) this.#changed(name)
+    for (const key of this.#presentities.keys()) this.#changed(key)
   }
 
   /** Decisions stand as they are. */
@@ -86,26 +87,28 @@ export class RulesAuthorizer implements Authorizer {
   }
 
   #hold(name: string, requester: Requester, key: string): Watched<Authorization> {
-    const presentity = this.#presentities.get(name) ?? { name, held: new Map(), timer: undefined, unwatch: undefined }
-    const isNew = !this.#presentities.has(name)
-    this.#presentities.set(name, presentity)
+    const filedAs = this.#book.keyOf(name)
+    const known = this.#presentities.get(filedAs)
+    const presentity = known ?? { name, held: new Map(), timer: undefined, unwatch: undefined }
+    this.#presentities.set(filedAs, presentity)
     const held = presentity.held.get(key) ?? { requester, decision: new Watched(this.#decide(name, requester), same) }
     presentity.held.set(key, held)
-    if (isNew) this.#attend(presentity)
+    if (!known) this.#attend(presentity)
     return held.decision
   }
 
   #letGo(name: string, key: string, decision: Watched<Authorization>): void {
-    const presentity = this.#presentities.get(name)
+    const filedAs = this.#book.keyOf(name)
+    const presentity = this.#presentities.get(filedAs)
     if (decision.watchers > 0 || presentity?.held.get(key)?.decision !== decision) return
     presentity.held.delete(key)
     if (presentity.held.size > 0) return
     leave(presentity)
-    this.#presentities.delete(name)
+    this.#presentities.delete(filedAs)
   }
 
-  #changed(name: string): void {
-    const presentity = this.#presentities.get(name)
+  #changed(key: string): void {
+    const presentity = this.#presentities.get(key)
     if (!presentity) return
     this.#attend(presentity)
     this.#decideAnew(presentity)
@@ -122,7 +125,10 @@ export class RulesAuthorizer implements Authorizer {
     if (!ruleset) return
     const next = nextChange(ruleset, Date.now())
     if (next !== undefined) {
-      presentity.timer = setTimeout(() => this.#changed(presentity.name), Math.min(LONGEST, next - Date.now() + 1))
+      presentity.timer = setTimeout(
+        () => this.#changed(this.#book.keyOf(presentity.name)),
+        Math.min(LONGEST, next - Date.now() + 1),
+      )
       presentity.timer.unref()
     }
     if (!this.#pubsub.settings.enable_sphere_check || !hasSpheres(ruleset)) return

@@ -15,7 +15,7 @@ export interface RulesDocument extends RulesText {
   readonly fault: string
 }
 
-/** presentity → document */
+/** presentity → document; in the book by key. */
 export type Shelf = ReadonlyMap<string, RulesText>
 
 /** Shelves in this order: the document of the first that has one counts. */
@@ -23,18 +23,21 @@ export const SHELVES = ['directory', 'table'] as const
 export type ShelfName = (typeof SHELVES)[number]
 
 export class RulesBook {
+  /** Of a presentity: equal for names that mean the same one. */
+  readonly keyOf: (name: string) => string
   readonly #log: Logger
   readonly #shelves = new Map<ShelfName, Shelf>()
-  readonly #listeners = new Set<(presentity: string) => void>()
+  readonly #listeners = new Set<(key: string) => void>()
   #documents = new Map<string, RulesDocument>()
   #turn: Promise<void> = Promise.resolve()
 
-  constructor(log: Logger) {
+  constructor(log: Logger, keyOf: (name: string) => string) {
     this.#log = log
+    this.keyOf = keyOf
   }
 
   get(presentity: string): RulesDocument | undefined {
-    return this.#documents.get(presentity)
+    return this.#documents.get(this.keyOf(presentity))
   }
 
   /** By name. */
@@ -42,35 +45,47 @@ export class RulesBook {
     return [...this.#documents].sort(([a], [b]) => (a < b ? -1 : 1))
   }
 
-  shelf(name: ShelfName): Shelf {
-    return this.#shelves.get(name) ?? new Map<string, RulesText>()
-  }
-
   /** Why a document of the table would not hold; undefined where it would. */
   notInTable(presentity: string): string | undefined {
-    const inDirectory = this.shelf('directory').get(presentity)
+    const inDirectory = this.#shelf('directory').get(this.keyOf(presentity))
     return inDirectory && `the rules of ${presentity} are in ${inDirectory.place}; change them there`
   }
 
   /** Resolves when the new documents hold. */
   fill(name: ShelfName, shelf: Shelf): Promise<void> {
-    this.#shelves.set(name, shelf)
+    this.#shelves.set(name, this.#byKey(shelf))
     this.#turn = this.#turn.then(() => this.#read())
     return this.#turn
   }
 
-  onChange(listener: (presentity: string) => void): Undo {
+  /** The listener is told keys of presentities. */
+  onChange(listener: (key: string) => void): Undo {
     this.#listeners.add(listener)
     return () => {
       this.#listeners.delete(listener)
     }
   }
 
+  #shelf(name: ShelfName): Shelf {
+    return this.#shelves.get(name) ?? new Map<string, RulesText>()
+  }
+
+  #byKey(shelf: Shelf): Shelf {
+    const byKey = new Map<string, RulesText>()
+    for (const [presentity, given] of shelf) {
+      const key = this.keyOf(presentity)
+      const other = byKey.get(key)
+      if (other) this.#log.warning(`${given.place} is passed over, as ${presentity} has rules in ${other.place}`)
+      else byKey.set(key, given)
+    }
+    return byKey
+  }
+
   async #read(): Promise<void> {
     const before = this.#documents
     const now = new Map<string, RulesDocument>()
     for (const name of [...SHELVES].reverse()) {
-      for (const [presentity, given] of this.shelf(name)) {
+      for (const [presentity, given] of this.#shelf(name)) {
         const known = before.get(presentity)
         now.set(
           presentity,

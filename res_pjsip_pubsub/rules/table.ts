@@ -30,6 +30,7 @@ export class RulesTable {
   readonly #name: string
   readonly #log: Logger
   readonly #domains: () => readonly string[]
+  readonly #keyOf: (name: string) => string
 
   private constructor(
     store: Store,
@@ -37,16 +38,27 @@ export class RulesTable {
     name: string,
     log: Logger,
     domains: () => readonly string[],
+    keyOf: (name: string) => string,
   ) {
     this.#store = store
     this.#table = table
     this.#name = name
     this.#log = log
     this.#domains = domains
+    this.#keyOf = keyOf
   }
 
-  /** `domains`: whose users are ours; documents of others are passed over. Empty for all. */
-  static async open(store: Store, name: string, log: Logger, domains: () => readonly string[]): Promise<RulesTable> {
+  /**
+   * `domains`: whose users are ours; documents of others are passed over. Empty for all. `keyOf`: equal for names that mean
+   * the same presentity.
+   */
+  static async open(
+    store: Store,
+    name: string,
+    log: Logger,
+    domains: () => readonly string[],
+    keyOf: (name: string) => string,
+  ): Promise<RulesTable> {
     const table = await store.table<XcapRow>({
       name,
       key: 'doc_uri',
@@ -64,7 +76,7 @@ export class RulesTable {
         port: 'integer',
       },
     })
-    return new RulesTable(store, table, name, log, domains)
+    return new RulesTable(store, table, name, log, domains, keyOf)
   }
 
   async read(): Promise<Shelf> {
@@ -74,9 +86,10 @@ export class RulesTable {
       for (const { username, domain, doc, doc_type, doc_uri } of rows) {
         if (doc_type !== PRES_RULES || username === '' || !this.#isOurs(domain)) continue
         const place = `${this.#name}: ${doc_uri}`
-        const other = shelf.get(username)
+        const key = this.#keyOf(username)
+        const other = shelf.get(key)
         if (other) this.#log.warning(`${place} is passed over, as ${username} has rules in ${other.place}`)
-        else shelf.set(username, { text: textOf(doc), place })
+        else shelf.set(key, { text: textOf(doc), place })
       }
     })
     return shelf
@@ -87,7 +100,7 @@ export class RulesTable {
    * URI would be passed over.
    */
   async put(presentity: string, text: string): Promise<void> {
-    const rows = await this.#table.select({ username: presentity, doc_type: PRES_RULES })
+    const rows = await this.#rowsOf(presentity)
     const place = rows.find(({ domain }) => this.#isOurs(domain)) ?? this.#newRow(presentity)
     this.#table.put({ ...place, doc: text, etag: hexDigest('sha256', text).slice(0, 20) })
   }
@@ -106,8 +119,17 @@ export class RulesTable {
 
   /** Whatever rows have it. */
   async remove(presentity: string): Promise<void> {
-    for (const { doc_uri } of await this.#table.select({ username: presentity, doc_type: PRES_RULES }))
-      this.#table.delete(doc_uri)
+    for (const { doc_uri } of await this.#rowsOf(presentity)) this.#table.delete(doc_uri)
+  }
+
+  async #rowsOf(presentity: string): Promise<readonly XcapRow[]> {
+    const wanted = this.#keyOf(presentity)
+    const found: XcapRow[] = []
+    await this.#store.flush()
+    await this.#table.load((rows) => {
+      for (const row of rows) if (row.doc_type === PRES_RULES && this.#keyOf(row.username) === wanted) found.push(row)
+    })
+    return found
   }
 
   /**

@@ -23,6 +23,8 @@ import type { WaitingWatchers, WatcherFacts } from './watchers.ts'
 
 interface WaitingServices {
   readonly settings: () => PubsubSettings
+  /** Equal for names that mean the same resource. */
+  readonly nameKey: (resource: string) => string
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly log: Logger
@@ -99,7 +101,7 @@ export class WaitingRoom implements WaitingWatchers {
     await this.#table?.load((page) => {
       for (const row of page.filter(isWatcherRow)) {
         const { watcher_key: key, event, resource } = row
-        const isKnown = this.#behind.has(key) || this.#waiting.get(groupOf(event, resource))?.has(key)
+        const isKnown = this.#behind.has(key) || this.#waiting.get(this.#groupOf(event, resource))?.has(key)
         if (row.status !== STATUS_OF.waiting || row.inserted_time > oldest || isKnown) continue
         this.#table?.delete(key)
         cleaned++
@@ -109,7 +111,7 @@ export class WaitingRoom implements WaitingWatchers {
   }
 
   *of(event: string, resource: string): Iterable<WatcherFacts> {
-    for (const { watcher } of this.#waiting.get(groupOf(event, resource))?.values() ?? []) yield watcher
+    for (const { watcher } of this.#waiting.get(this.#groupOf(event, resource))?.values() ?? []) yield watcher
   }
 
   keeps(event: string): boolean {
@@ -127,12 +129,12 @@ export class WaitingRoom implements WaitingWatchers {
     behind?.delete(subscription)
     if (behind && behind.size > 0) return
     this.#behind.delete(key)
-    if (!this.#waiting.get(groupOf(place.event, place.resource))?.has(key)) this.#table?.delete(key)
+    if (!this.#waiting.get(this.#groupOf(place.event, place.resource))?.has(key)) this.#table?.delete(key)
   }
 
   resume(subscription: Subscription): string | undefined {
     if (this.#waiting.size === 0) return undefined
-    const found = this.#waiting.get(groupOf(subscription.event, subscription.resource))
+    const found = this.#waiting.get(this.#groupOf(subscription.event, subscription.resource))
     const waiting = found?.get(keyOf(placeOf(subscription), subscription.watcher))
     if (waiting) this.#leave(waiting)
     return waiting?.watcher.id
@@ -169,7 +171,7 @@ export class WaitingRoom implements WaitingWatchers {
   }
 
   #admit(waiting: Waiting): void {
-    const group = groupOf(waiting.event, waiting.resource)
+    const group = this.#groupOf(waiting.event, waiting.resource)
     const others = this.#waiting.get(group) ?? new Map<string, Waiting>()
     this.#waiting.set(group, others.set(keyOf(waiting, waiting.watcher.uri), waiting))
     this.#services.tell(waiting.event, waiting.resource, waiting.watcher)
@@ -219,16 +221,20 @@ export class WaitingRoom implements WaitingWatchers {
   }
 
   #isWaiting(waiting: Waiting): boolean {
-    const group = this.#waiting.get(groupOf(waiting.event, waiting.resource))
+    const group = this.#waiting.get(this.#groupOf(waiting.event, waiting.resource))
     return group?.get(keyOf(waiting, waiting.watcher.uri)) === waiting
   }
 
   #leave(waiting: Waiting): void {
-    const name = groupOf(waiting.event, waiting.resource)
+    const name = this.#groupOf(waiting.event, waiting.resource)
     const group = this.#waiting.get(name)
     group?.delete(keyOf(waiting, waiting.watcher.uri))
     if (group?.size === 0) this.#waiting.delete(name)
     void waiting.undo?.()
+  }
+
+  #groupOf(event: string, resource: string): string {
+    return `${event}\0${this.#services.nameKey(resource)}`
   }
 
   #arm(): void {
@@ -249,8 +255,4 @@ export class WaitingRoom implements WaitingWatchers {
 
 function placeOf({ event, resource, endpoint, localUri }: Subscription & { readonly localUri?: string }): WatcherPlace {
   return { event, resource, endpoint: endpoint.id, presentity: localUri ?? resource }
-}
-
-function groupOf(event: string, resource: string): string {
-  return `${event}\0${resource}`
 }

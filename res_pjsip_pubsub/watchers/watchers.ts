@@ -135,9 +135,12 @@ export class WatcherLists {
   #waiting: WaitingWatchers | undefined
   #others: ((event: string, resource: string) => Iterable<WatcherFacts>) | undefined
   #changes = 0
+  readonly #nameKey: (resource: string) => string
 
-  constructor(subscriptions: Iterable<Subscription>) {
+  /** `nameKey`: equal for names that mean the same resource. */
+  constructor(subscriptions: Iterable<Subscription>, nameKey: (resource: string) => string) {
     this.#subscriptions = subscriptions
+    this.#nameKey = nameKey
   }
 
   /** Who keeps those that wait. Without one nobody waits. */
@@ -152,11 +155,11 @@ export class WatcherLists {
 
   /** The list of a resource, which is kept while it is watched. */
   list(event: string, resource: string): Watchable<WatcherInfo> {
-    const made = (): WatcherList => this.#lists.get(keyOf(event, resource)) ?? this.#make(event, resource)
+    const made = (): WatcherList => this.#lists.get(this.#keyOf(event, resource)) ?? this.#make(event, resource)
     return new WhileWatched({
       value: () => made().state.value,
       open: () => this.#open(made()),
-      left: (state) => this.#close(keyOf(event, resource), state),
+      left: (state) => this.#close(this.#keyOf(event, resource), state),
     })
   }
 
@@ -173,7 +176,7 @@ export class WatcherLists {
     if (subscription.disowned) return
     const undecided = now === 'terminated' && subscription.lastEvent === 'timeout' && subscription.isPending
     const keeper = this.#waiting?.keeps(event) ? this.#waiting : undefined
-    const list = this.#lists.size === 0 ? undefined : this.#lists.get(keyOf(event, resource))
+    const list = this.#lists.size === 0 ? undefined : this.#lists.get(this.#keyOf(event, resource))
     if (!undecided && !keeper && !list) return
     const watcher = this.#facts(subscription)
     const waits = undecided && this.#waiting?.wait(subscription, { ...watcher, status: 'waiting' })
@@ -184,15 +187,16 @@ export class WatcherLists {
 
   /** Of a watcher without a subscription: refused, waiting, or done with that. */
   tell(event: string, resource: string, watcher: WatcherFacts): void {
-    this.#lists.get(keyOf(event, resource))?.change(watcher)
+    this.#lists.get(this.#keyOf(event, resource))?.change(watcher)
   }
 
   /** Watchers with a subscription here, and those that wait here. */
   *own(event: string, resource: string): Iterable<WatcherFacts> {
     yield* this.#waiting?.of(event, resource) ?? []
     yield* this.#others?.(event, resource) ?? []
+    const wanted = this.#nameKey(resource)
     for (const subscription of this.#subscriptions) {
-      const mine = subscription.event === event && subscription.resource === resource
+      const mine = subscription.event === event && this.#nameKey(subscription.resource) === wanted
       if (mine && subscription.state !== 'terminated') yield this.#facts(subscription)
     }
   }
@@ -214,7 +218,7 @@ export class WatcherLists {
   }
 
   #open(list: WatcherList): Watched<WatcherInfo> {
-    const key = keyOf(list.event, list.resource)
+    const key = this.#keyOf(list.event, list.resource)
     const isNew = this.#lists.get(key) !== list
     this.#lists.set(key, list)
     if (isNew) for (const listener of this.#listeners) listener(list)
@@ -223,6 +227,10 @@ export class WatcherLists {
 
   #close(key: string, state: Watched<WatcherInfo>): void {
     if (state.watchers === 0 && this.#lists.get(key)?.state === state) this.#lists.delete(key)
+  }
+
+  #keyOf(event: string, resource: string): string {
+    return `${event}\0${this.#nameKey(resource)}`
   }
 
   #facts(subscription: Subscription): WatcherFacts {
@@ -241,8 +249,4 @@ export class WatcherLists {
 /** RFC 3858 4.1.2: unique among all watchers, and the same in every list. */
 export function watcherId(of: string): string {
   return hexDigest('sha256', of).slice(0, 24)
-}
-
-function keyOf(event: string, resource: string): string {
-  return `${event}\0${resource}`
 }

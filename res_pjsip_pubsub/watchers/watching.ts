@@ -4,6 +4,7 @@ import { type Logger, reasonOf } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { Store } from '../../core/store-contract.ts'
 import type { EventPackage, Watcher } from '../contract.ts'
+import { nameKey } from '../identity.ts'
 import { storageModes } from '../kamailio/options.ts'
 import type { PubsubSettings } from '../options.ts'
 import type { Template } from '../registry.ts'
@@ -35,7 +36,10 @@ export class Watching {
 
   constructor(services: WatchingServices) {
     this.#services = services
-    this.lists = new WatcherLists(services.subscriptions)
+    // Watchers are filed by these keys, so that another sip_uri_match holds when the module is loaded again.
+    const { sip_uri_match } = services.settings()
+    const keyOf = (resource: string): string => nameKey(resource, { sip_uri_match })
+    this.lists = new WatcherLists(services.subscriptions, keyOf)
     this.#authorizations = new Authorizations({
       package: services.package,
       grace: () => services.settings().unload_grace * 1000,
@@ -43,6 +47,7 @@ export class Watching {
     })
     this.#waiting = new WaitingRoom({
       settings: services.settings,
+      nameKey: keyOf,
       now: Date.now,
       log: services.log,
       endpoints: services.endpoints,

@@ -277,6 +277,43 @@ describe('rules of presentities, on the wire', () => {
     expect(await office.run('presence rules test 201 100')).to.equal('allow\n201 has no rules: rules_absent')
   })
 
+  it('holds for whatever case the presentity is written in, with sip_uri_match', async () => {
+    await begin({ sip_uri_match: '1', accept_unknown: 'yes' })
+    const text = ruleset(
+      { conditions: one('sip:100@anywhere'), handling: 'allow' },
+      { conditions: one('sip:101@anywhere'), handling: 'confirm' },
+    )
+    await set(text, 'Door')
+    const [owner, allowed, waits, blocked] = [
+      await phone('200'),
+      await phone('100'),
+      await phone('101'),
+      await phone('102'),
+    ]
+    await subscribe(owner, { resource: 'door', event: 'presence.winfo' })
+    expect((await readWatcherInfo((await owner.next('NOTIFY')).body)).watchers).to.deep.equal([])
+    for (const resource of ['door', 'DOOR']) {
+      expect((await subscribe(blocked, { resource })).ok.status, resource).to.equal(403)
+      await subscribe(allowed, { resource })
+      expect(await told(allowed)).to.match(/^active/)
+    }
+    const { dialog } = await subscribe(waits, { resource: 'dOOr' })
+    expect(await told(waits)).to.equal('pending')
+    await subscribe(waits, { resource: 'dOOr', dialog, expires: '0' })
+    await subscribe(await phone('200'), { resource: 'Door', event: 'presence.winfo' })
+    const lists = await readWatcherInfo((await phones.at(-1)?.next('NOTIFY'))?.body ?? '')
+    expect(lists.watchers.map(({ uri, status }) => `${uri.split('@')[0]} ${status}`)).to.have.members([
+      'sip:100 active',
+      'sip:100 active',
+      'sip:101 waiting',
+    ])
+    await set(ruleset({ handling: 'block' }), 'door')
+    for (const _ of ['door', 'DOOR']) expect(await told(allowed)).to.equal('terminated;reason=rejected')
+    expect(await office.run('presence rules show')).to.match(/\n1 presentities with rules$/)
+    await office.run('presence rules remove dooR')
+    expect(await office.run('presence rules show')).to.equal('0 presentities with rules')
+  })
+
   it('refuses at the console what is no document', async () => {
     await begin()
     let refused: unknown
