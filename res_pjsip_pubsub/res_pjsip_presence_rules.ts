@@ -28,7 +28,7 @@ export default defineModule({
     const keyOf = (name: string): string => nameKey(name, { sip_uri_match })
     const book = new RulesBook(log, keyOf)
     const table = await RulesTable.open(
-      core.store,
+      pubsub.store,
       pubsub.settings.xcap_table,
       log,
       () => pubsub.settings.rules_domains,

@@ -21,7 +21,7 @@ const storageParameters = options({
   presentity_table: table('presentity', 'The table of what was published.'),
   active_watchers_table: table('active_watchers', 'The table of subscriptions.'),
   watchers_table: table('watchers', "The table of watchers and what a presentity's rules make of them."),
-  xcap_table: table('xcap', 'The table of authorization rules.'),
+  xcap_table: table('xcap', 'The table of authorization rules, in the same database.'),
   subs_db_mode: integer(
     2,
     'Where subscriptions live: 0 in memory only, 1 written before they are answered, 2 written soon after, 3 in the database, for several servers that share one file. With 3 set notifier_processes = 0 as well, or NOTIFYs wait up to waitn_time.',

@@ -263,6 +263,26 @@ describe('rules of presentities, on the wire', () => {
     ])
   })
 
+  it('has its table in the database that db_url names, with the other tables of presence', async () => {
+    const path = join(directory, 'presence.db')
+    const other = await openStore({ path, synchronous: 'off', log: new Log().logger('other') })
+    const table = await other.table({ name: 'xcap', key: 'doc_uri', serial: 'id', columns: XCAP })
+    try {
+      const row = { username: '200', domain: 'pbx', etag: 'e', source: 0, port: 0, doc_type: 2 }
+      table.put({ ...row, doc_uri: '/rules', doc: ruleset({ handling: 'confirm' }) })
+      await other.flush()
+      await begin({ db_url: `sqlite://${path}` })
+      const watcher = await phone('100')
+      await subscribe(watcher)
+      expect(await told(watcher)).to.equal('pending')
+      await set(ruleset({ handling: 'allow' }))
+      expect(await told(watcher)).to.equal('active open On the phone')
+      expect((await table.select({ username: '200' }))[0]?.doc).to.equal(ruleset({ handling: 'allow' }))
+    } finally {
+      await other.close()
+    }
+  })
+
   it('keeps what the console put there over a restart', async () => {
     await begin()
     await set(ruleset({ handling: 'confirm' }))
