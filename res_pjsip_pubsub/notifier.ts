@@ -26,6 +26,7 @@ import { isKept, type Saved } from './storage/storage.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import type { SubscriptionFacts } from './subscription-facts.ts'
 import type { Subscriptions } from './subscriptions.ts'
+import { telling } from './telling.ts'
 import type { Asked, Authorization, Decision } from './watchers/authorization.ts'
 
 type Step = (ask: Ask, notifier: NotifierServices) => ResponseData | undefined
@@ -320,7 +321,9 @@ function start(
   subscription.found(source, WANT.forced, condition)
   contestOthers(subscription, ask, notifier)
   notifier.subscriptions.tell('established', subscription)
-  ask.package?.subscriptionEstablished?.(subscription)
+  const of = ask.package
+  if (of?.subscriptionEstablished)
+    telling(notifier.log, 'subscriptionEstablished', () => of.subscriptionEstablished?.(subscription))
   return subscription
 }
 

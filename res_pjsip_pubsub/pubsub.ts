@@ -42,6 +42,7 @@ import { dialogIdOf } from './storage/row.ts'
 import type { SubscriptionStorage } from './storage/storage.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import { Subscriptions } from './subscriptions.ts'
+import { telling } from './telling.ts'
 import type { Authorizer } from './watchers/authorization.ts'
 import { WatcherBodies } from './watchers/watcher-bodies.ts'
 import { Watching } from './watchers/watching.ts'
@@ -212,7 +213,9 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   }
 
   onSubscription(listener: (what: SubscriptionEvent, subscription: Subscription) => void): Undo {
-    return this.subscriptions.onSubscription(listener)
+    return this.subscriptions.onSubscription((what, subscription) =>
+      telling(this.#log, 'onSubscription', () => listener(what, subscription)),
+    )
   }
 
   get settings(): PubsubSettings {
@@ -309,7 +312,11 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       lost: (subscription) => this.#reviver.add(subscription, this.#settings.unload_grace, WANT.changed),
       sending: (subscription, notification) => this.facts.sending(subscription, notification),
       notifyAnswered: (subscription, outcome, verdict) => this.#answered(subscription, outcome, verdict),
-      timedOut: (subscription) => this.#packageOf(subscription)?.subscriptionTimeout?.(subscription),
+      timedOut: (subscription) => {
+        const of = this.#packageOf(subscription)
+        if (of?.subscriptionTimeout)
+          telling(this.#log, 'subscriptionTimeout', () => of.subscriptionTimeout?.(subscription))
+      },
       ended: (subscription, why) => this.#ended(subscription, why),
     }
   }
@@ -323,7 +330,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       this.#log.notice(`NOTIFY of ${label(subscription)}: ${verdict.why}; the subscription is over`)
     else if (verdict.kind === 'retry')
       this.#log.verbose(`NOTIFY of ${label(subscription)} failed; again in ${verdict.pause} ms`)
-    this.#packageOf(subscription)?.notifyResponse?.(subscription, outcome)
+    const of = this.#packageOf(subscription)
+    if (of?.notifyResponse) telling(this.#log, 'notifyResponse', () => of.notifyResponse?.(subscription, outcome))
     this.facts.answered(subscription, outcome)
   }
 
@@ -333,7 +341,9 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.#reviver.delete(subscription)
     if (!this.#closing && !subscription.disowned) void this.#storage.forget(subscription.dialog.id)
     subscription.dialog.dispose()
-    this.#packageOf(subscription)?.subscriptionShutdown?.(subscription)
+    const of = this.#packageOf(subscription)
+    if (of?.subscriptionShutdown)
+      telling(this.#log, 'subscriptionShutdown', () => of.subscriptionShutdown?.(subscription))
     this.subscriptions.tell('terminated', subscription)
   }
 

@@ -11,6 +11,7 @@ import * as refusal from './refusals.ts'
 import { isKept, type Saved } from './storage/storage.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import { inDialog as usageOf } from './subscriptions.ts'
+import { telling } from './telling.ts'
 
 /** The subscription it was for, or undefined where it was refused. */
 export function resubscribe(
@@ -74,7 +75,8 @@ function renew(
     lines = [...lines, ...requiredOf(subscription.list), ...tag(silent, subscription), ...(headers ?? [])]
   tx.answer({ status, reason, headers: lines, body, contentType, dialog: subscription.dialog })
   if (seconds === 0) {
-    of?.subscriptionTerminated?.(subscription, tx.request)
+    if (of?.subscriptionTerminated)
+      telling(notifier.log, 'subscriptionTerminated', () => of.subscriptionTerminated?.(subscription, tx.request))
     if (silent) subscription.drop('the watcher ended it and has its last state')
     else subscription.terminate('timeout')
     return subscription

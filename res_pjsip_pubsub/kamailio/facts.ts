@@ -1,5 +1,5 @@
 /** What modules are told of each NOTIFY, with Kamailio's names for all that is known of it. Nothing is made where nobody listens. */
-import { type Logger, reasonOf } from '../../core/log.ts'
+import type { Logger } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { Outcome, Sip } from '../../core/sip/contract.ts'
 import { parseNameAddr, parseUri } from '../../core/sip/parse-uri.ts'
@@ -7,6 +7,7 @@ import type { SipUri } from '../../core/sip/uri.ts'
 import type { AuthStatus } from '../contract.ts'
 import type { Notification } from '../notification.ts'
 import type { NotifierSubscription } from '../subscription.ts'
+import { telling } from '../telling.ts'
 import type { FactsByName, NotifyReply, Subs } from './contract.ts'
 
 /** Name of the datastore with the flags of the SUBSCRIBE. */
@@ -64,13 +65,7 @@ export class Facts {
 
   /** A listener that fails must not keep a NOTIFY, or the end of one, from its way. */
   #tell<N extends keyof FactsByName>(name: N, fact: FactsByName[N]): void {
-    for (const listener of this.#listeners[name]) {
-      try {
-        listener(fact)
-      } catch (error) {
-        this.#log.error(`a module failed at ${name}: ${reasonOf(error)}`)
-      }
-    }
+    for (const listener of this.#listeners[name]) telling(this.#log, name, () => listener(fact))
   }
 }
 

@@ -18,6 +18,7 @@ import { isOwnName, nameKey, senderUri } from '../identity.ts'
 import type { PubsubSettings } from '../options.ts'
 import type { Timers } from '../services.ts'
 import { openPublications } from '../storage/modes.ts'
+import { telling } from '../telling.ts'
 import { BodyToRead, InboundPublication, readStored } from './publication.ts'
 import { followerOf } from './publication-following.ts'
 import type { PublicationStore, StoredPublication } from './publication-store.ts'
@@ -128,7 +129,9 @@ export class Compositor implements Publishing {
   }
 
   onPublication(listener: (what: PublicationEvent, publication: Publication) => void): Undo {
-    return this.#publications.onPublication(listener)
+    return this.#publications.onPublication((what, publication) =>
+      telling(this.#services.log, 'onPublication', () => listener(what, publication)),
+    )
   }
 
   /** Events that are taken: Allow-Events. */
@@ -296,7 +299,8 @@ export class Compositor implements Publishing {
     this.#services.log.debug(() => `${label(publication)} expired`)
     this.#publications.remove(publication, { quiet: this.#services.settings().force_delete })
     void this.#store?.forget(publication)
-    this.#handlers.get(publication.event)?.publishExpire?.(publication)
+    const handler = this.#handlers.get(publication.event)
+    if (handler?.publishExpire) telling(this.#services.log, 'publishExpire', () => handler.publishExpire?.(publication))
     this.#publications.tell('expired', publication)
   }
 
@@ -339,6 +343,7 @@ export class Compositor implements Publishing {
         log.debug(() => `${label(publication)}: ${what}`)
         this.#publications.tell(what, publication)
       },
+      telling: (what, tell) => telling(log, what, tell),
       refused: (request, endpoint, why) =>
         log.notice(`PUBLISH of endpoint ${endpoint.id} for ${request.requestUri} is refused: ${why}`),
       closed: () => this.#closed,

@@ -50,6 +50,8 @@ export interface PublishServices {
   readonly arm: (publication: InboundPublication) => void
   readonly disarm: (publication: InboundPublication) => void
   readonly tell: (what: PublicationEvent, publication: InboundPublication) => void
+  /** Undefined where it fails. */
+  readonly telling: <T>(what: string, tell: () => T) => T | undefined
   readonly refused: (request: SipRequest, endpoint: Endpoint, why: string) => void
   readonly closed: () => boolean
 }
@@ -274,7 +276,8 @@ function* remove(ask: Ask, known: InboundPublication, services: PublishServices)
   services.disarm(known)
   services.publications.remove(known, { quiet: true })
   yield* wait(services.forget(known))
-  const answer = handler.publishTermination?.(known, request)
+  // It is gone, whatever its handler has to say to that.
+  const answer = services.telling('publishTermination', () => handler.publishTermination?.(known, request))
   tx.answer(granted({ entityTag: known.entityTag, expires: 0 }, 0, services, answer))
   services.publications.refresh(known.event, known.resource)
   services.tell('removed', known)

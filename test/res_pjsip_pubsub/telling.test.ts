@@ -1,0 +1,108 @@
+/** Modules that fail at what they are told: lamps follow all the same, and subscriptions and publications end. */
+import { expect } from 'chai'
+import type { EventPackage, PublicationHandler } from '../../res_pjsip_pubsub/contract.ts'
+import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
+import { LampHandler } from '../support/lamp-publications.ts'
+import { type Lamp, Lamps } from '../support/lamps.ts'
+import { until } from '../support/tools.ts'
+
+type Callback = 'subscriptionEstablished' | 'subscriptionTimeout' | 'subscriptionTerminated' | 'notifyResponse' | 'subscriptionShutdown' // biome-ignore format: one
+
+describe('modules that fail at what they are told', () => {
+  let made: LampOffice
+  let lamps: Lamps & EventPackage<Lamp>
+
+  beforeEach(async () => {
+    lamps = new Lamps()
+    made = await lampOffice({ lamps })
+  })
+
+  afterEach(() => made.office.close())
+
+  function breaks(...names: readonly Callback[]): void {
+    for (const name of names) {
+      lamps[name] = () => {
+        throw new Error('broken')
+      }
+    }
+  }
+
+  const complaints = (what: string): string[] =>
+    made.office.logged.filter((line) => line === `ERROR a module failed at ${what}: broken`)
+
+  it('subscriptionEstablished and notifyResponse: the lamp follows', async () => {
+    breaks('subscriptionEstablished', 'notifyResponse')
+    const tx = await made.sip.subscribe('200')
+    for (const light of ['on', 'off']) {
+      await settled()
+      lamps.set('200', light)
+    }
+    await settled()
+    expect(tx.status).to.equal(200)
+    expect(tx.dialog.notifies.map(({ text }) => text)).to.deep.equal(['off', 'on', 'off'])
+    expect([complaints('subscriptionEstablished').length, complaints('notifyResponse').length]).to.deep.equal([1, 3])
+  })
+
+  it('subscriptionTerminated and subscriptionShutdown: it ends with the last NOTIFY', async () => {
+    breaks('subscriptionTerminated', 'subscriptionShutdown')
+    const told: string[] = []
+    made.pubsub.onSubscription((what) => told.push(what))
+    const tx = await made.sip.subscribe('200')
+    await settled()
+    expect((await made.sip.again(tx, { Expires: '0' })).status).to.equal(200)
+    await settled()
+    expect(tx.dialog.last.state).to.equal('terminated;reason=timeout')
+    expect([...made.pubsub.subscriptions]).to.deep.equal([])
+    expect(told.at(-1)).to.equal('terminated')
+    expect([complaints('subscriptionTerminated').length, complaints('subscriptionShutdown').length]).to.deep.equal([
+      1, 1,
+    ])
+  })
+
+  it('subscriptionTimeout: it expires', async () => {
+    breaks('subscriptionTimeout')
+    const tx = await made.sip.subscribe('200', { Expires: '1' })
+    await until('the end', () => tx.dialog.disposed)
+    expect(tx.dialog.last.state).to.equal('terminated;reason=timeout')
+    expect([...made.pubsub.subscriptions]).to.deep.equal([])
+  })
+
+  it('publishTermination and publishExpire: what was published is gone, and its watchers know', async () => {
+    const handler: PublicationHandler<Lamp> = new LampHandler('note')
+    made.pubsub.publicationHandler(handler)
+    handler.publishTermination = handler.publishExpire = () => {
+      throw new Error('broken')
+    }
+    const { pubsub } = made
+    const seen: number[] = []
+    pubsub.publications('note', '100', handler.kind).watch({ value: ({ length }) => void seen.push(length) })
+    const told: string[] = []
+    pubsub.onPublication((what) => told.push(what))
+    const publish = (body: string, headers: Record<string, string>): ReturnType<typeof made.sip.publish> =>
+      made.sip.publish('100', body, { Event: 'note', ...headers })
+    const tag = (await publish('on', {})).header('SIP-ETag') ?? ''
+    const answer = await publish('', { 'SIP-If-Match': tag, Expires: '0' })
+    expect([answer.status, answer.header('Expires')]).to.deep.equal([200, '0'])
+    await publish('on', { Expires: '1' })
+    await until('the expiry', () => told.includes('expired'))
+    expect(seen).to.deep.equal([0, 1, 0, 1, 0])
+    expect(told).to.deep.equal(['published', 'removed', 'published', 'expired'])
+  })
+
+  it('onSubscription and onPublication: whoever else listens is told, and the request is answered once', async () => {
+    made.pubsub.publicationHandler(new LampHandler())
+    const told: string[] = []
+    made.pubsub.onSubscription(() => {
+      throw new Error('broken')
+    })
+    made.pubsub.onPublication(() => {
+      throw new Error('broken')
+    })
+    made.pubsub.onSubscription((what) => told.push(what))
+    made.pubsub.onPublication((what) => told.push(what))
+    const tx = await made.sip.subscribe('200')
+    expect((await made.sip.again(tx)).status).to.equal(200)
+    expect((await made.sip.publish('100', 'on')).status).to.equal(200)
+    expect(told).to.include.members(['established', 'refreshed', 'published'])
+  })
+})
