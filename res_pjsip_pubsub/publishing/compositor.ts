@@ -171,16 +171,19 @@ export class Compositor implements Publishing {
 
   /** The table was changed by somebody else: what it says about a resource holds from now on. */
   async reread(event: string, resource: string): Promise<void> {
-    const stored = await this.#store?.reread(event, resource)
-    if (!stored) return
-    const key = this.#publications.topicKey(event, resource)
-    await this.#turns.take(key, async () => {
+    const store = this.#store
+    const about = (): InboundPublication[] =>
+      [...this.#publications].filter((one) => this.#publications.isAbout(one, event, resource))
+    // In turn: what a PUBLISH says meanwhile is not in the rows that were read before it.
+    await this.#turns.take(this.#publications.topicKey(event, resource), async () => {
+      const stored = await store?.reread?.(event, new Set([resource, ...about().map((one) => one.resource)]))
+      // Without a table nothing was changed in it.
+      if (!stored || this.#closed) return
       const kept = new Set(stored.map(({ facts }) => facts.ruid))
-      const known = new Map([...this.#publications].map((one) => [one.ruid, one]))
+      const known = new Map(about().map((one) => [one.ruid, one]))
       for (const one of known.values()) {
-        const isAbout = this.#publications.isAbout(one, event, resource)
         // Hard state is of a file, whatever the table says.
-        if (isAbout && one.endpointId !== '' && !kept.has(one.ruid)) this.#drop(one, 'its row is gone from the table')
+        if (one.endpointId !== '' && !kept.has(one.ruid)) this.#drop(one, 'its row is gone from the table')
       }
       for (const one of stored) {
         const before = known.get(one.facts.ruid)

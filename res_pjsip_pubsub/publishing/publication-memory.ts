@@ -5,7 +5,6 @@ export const memoryPublications: PublicationStore = {
   load: async () => 0,
   keep: () => undefined,
   forget: () => undefined,
-  reread: async () => [],
   clean: async () => 0,
   close: async () => undefined,
 }

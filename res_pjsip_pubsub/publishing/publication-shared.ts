@@ -114,8 +114,8 @@ export class SharedPublications implements PublicationStore {
     return this.#write(ruid, (found) => found && { ...found, body: '', expires: 0, expires_ms: 0 })
   }
 
-  reread(event: string, resource: string): Promise<readonly StoredPublication[]> {
-    return this.#plain.reread(event, resource)
+  async reread(event: string, names: Iterable<string>): Promise<readonly StoredPublication[]> {
+    return (await this.#plain.reread?.(event, names)) ?? []
   }
 
   clean(now: number, isLive: (ruid: string) => boolean): Promise<number> {

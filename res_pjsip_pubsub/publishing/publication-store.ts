@@ -84,8 +84,8 @@ export interface PublicationStore {
   load(each: (stored: StoredPublication) => void): Promise<number>
   keep(publication: KeptPublication): void | Promise<void>
   forget(publication: Pick<KeptPublication, 'ruid'>): void | Promise<void>
-  /** What the table holds about a resource now, however it came there. */
-  reread(event: string, resource: string): Promise<readonly StoredPublication[]>
+  /** What the table holds about a resource now, however it came there, under these names of it. Absent where there is no table. */
+  reread?(event: string, names: Iterable<string>): Promise<readonly StoredPublication[]>
   /** Deletes rows whose time is over and that nobody took away. Resolves with their number. */
   clean(now: number, isLive: (ruid: string) => boolean): Promise<number>
   /** Tells what other servers publish from now on. Absent where there are none. */
@@ -127,8 +127,9 @@ export async function openCachedPublications(
       return written()
     },
     close: () => store.flush(),
-    async reread(event, resource) {
-      const found = await table.select({ event, username: resource })
+    async reread(event, names) {
+      const found: PresentityRow[] = []
+      for (const username of names) found.push(...(await table.select({ event, username })))
       return found.filter((row) => isRow({ ...row })).map(fromRow)
     },
     async clean(now, isLive) {

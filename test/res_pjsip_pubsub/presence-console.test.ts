@@ -116,6 +116,38 @@ describe('console of presence', () => {
     await until('nothing', () => tx.dialog.last.text === '')
   })
 
+  it('takes nothing away with publications in memory, or where the name is written in another case', async () => {
+    const cases: Readonly<Record<string, string>>[] = [{ publ_cache: '2' }, { sip_uri_match: '1' }]
+    for (const [n, options] of cases.entries()) {
+      await made.office.close()
+      made = await lampOffice({ endpoints: { Ann: {} }, options, storePath: join(directory, `${n}.db`) })
+      made.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
+      const from = { From: '<sip:Ann@pbx.example>;tag=1', Event: 'note' }
+      const answer = await made.sip.publish('Ann', 'in', { ...from, 'Content-Type': 'text/note' })
+      expect(answer.status).to.equal(200)
+      const name = 'sip_uri_match' in options ? 'aNN' : 'Ann'
+      const tx = await made.sip.subscribe(name, from)
+      await settled(8)
+      const told = await made.office.run(`presence refreshWatchers sip:${name}@pbx.example note 1`)
+      await settled(8)
+      expect([told, tx.dialog.last.text]).to.deep.equal(['1 watchers are told', 'in'])
+      const again = { ...from, 'SIP-If-Match': answer.header('SIP-ETag') ?? '', Expires: '0' }
+      expect((await made.sip.publish('Ann', '', again)).status).to.equal(200)
+    }
+  })
+
+  it('takes nothing away that is published while the table is read', async () => {
+    made.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
+    const note = { Event: 'note', 'Content-Type': 'text/note' }
+    const first = await made.sip.publish('100', 'in', note)
+    const refreshed = made.office.run('presence refreshWatchers 100 note 1')
+    const changed = made.sip.publish('100', 'out', { ...note, 'SIP-If-Match': first.header('SIP-ETag') ?? '' })
+    const second = made.sip.publish('100', 'at sea', note)
+    await refreshed
+    expect([(await changed).status, (await second).status]).to.deep.equal([200, 200])
+    expect([...made.pubsub.allPublications].map((one) => one.body)).to.have.members(['out', 'at sea'])
+  })
+
   it('takes what holds where nobody publishes anything from a file, over a restart too', async () => {
     const path = join(directory, 'note.txt')
     made.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
