@@ -176,7 +176,8 @@ export class Compositor implements Publishing {
       [...this.#publications].filter((one) => this.#publications.isAbout(one, event, resource))
     // In turn: what a PUBLISH says meanwhile is not in the rows that were read before it.
     await this.#turns.take(this.#publications.topicKey(event, resource), async () => {
-      const stored = await store?.reread?.(event, new Set([resource, ...about().map((one) => one.resource)]))
+      const names = new Set([resource, ...about().map((one) => one.resource)])
+      const stored = await store?.reread?.(event, names, this.#handlers.get(event)?.accept[0] ?? '')
       // Without a table nothing was changed in it.
       if (!stored || this.#closed) return
       const kept = new Set(stored.map(({ facts }) => facts.ruid))
@@ -187,10 +188,15 @@ export class Compositor implements Publishing {
       }
       for (const one of stored) {
         const before = known.get(one.facts.ruid)
-        if (before?.body === one.said.body) continue
+        const isOver = one.lease.expires <= this.#services.now()
+        if (before ? isSame(before, one) : isOver) continue
         if (before) this.#forgetInMemory(before)
         this.#restore(one)
+        // With our columns it is there after a start, too, and other servers hear of it.
+        const made = this.#publications.ofRuid(one.facts.ruid)
+        if (made) await store?.keep(made)
       }
+      await this.publicationsRead()
     })
   }
 
@@ -399,6 +405,18 @@ function bodyOf(
   resource: string,
 ): Parameters<PublicationHandler<unknown>['read']>[0] {
   return new BodyToRead(accept[0], text, resource)
+}
+
+function isSame(known: InboundPublication, { said, lease }: StoredPublication): boolean {
+  const { body, contentType, sender, priority, entityTag, expires } = known
+  const isSaid = body === said.body && contentType === said.contentType
+  return (
+    isSaid &&
+    sender === said.sender &&
+    priority === said.priority &&
+    entityTag === lease.entityTag &&
+    expires === lease.expires
+  )
 }
 
 function label({ event, resource, publisher }: Publication): string {

@@ -114,8 +114,8 @@ export class SharedPublications implements PublicationStore {
     return this.#write(ruid, (found) => found && { ...found, body: '', expires: 0, expires_ms: 0 })
   }
 
-  async reread(event: string, names: Iterable<string>): Promise<readonly StoredPublication[]> {
-    return (await this.#plain.reread?.(event, names)) ?? []
+  async reread(event: string, names: Iterable<string>, type: string): Promise<readonly StoredPublication[]> {
+    return (await this.#plain.reread?.(event, names, type)) ?? []
   }
 
   clean(now: number, isLive: (ruid: string) => boolean): Promise<number> {

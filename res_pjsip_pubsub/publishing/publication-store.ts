@@ -19,9 +19,10 @@ export interface PresentityRow {
   readonly sender: string
   readonly priority: number
   readonly content_type: string
-  readonly endpoint: string
-  readonly publisher: string
-  readonly instance: string
+  /** Null where another program made the row. */
+  readonly endpoint: string | null
+  readonly publisher: string | null
+  readonly instance: string | null
   /** Epoch milliseconds. */
   readonly expires_ms: number | null
   readonly received_ms: number | null
@@ -63,7 +64,7 @@ export const SHARED_PRESENTITY: typeof PRESENTITY = {
 }
 
 /** What rows of others may lack. */
-const OWN: ReadonlySet<string> = new Set(['expires_ms', 'received_ms', 'changed'])
+const OWN: ReadonlySet<string> = new Set(['expires_ms', 'received_ms', 'changed', 'endpoint', 'publisher', 'instance'])
 
 /** Milliseconds that a row may be over: whoever has it is about to take it away. */
 const OVERDUE = 60_000
@@ -84,8 +85,11 @@ export interface PublicationStore {
   load(each: (stored: StoredPublication) => void): Promise<number>
   keep(publication: KeptPublication): void | Promise<void>
   forget(publication: Pick<KeptPublication, 'ruid'>): void | Promise<void>
-  /** What the table holds about a resource now, however it came there, under these names of it. Absent where there is no table. */
-  reread?(event: string, names: Iterable<string>): Promise<readonly StoredPublication[]>
+  /**
+   * What the table holds about a resource now, however it came there, under these names of it. `type`: of bodies in rows
+   * that do not say it. Absent where there is no table.
+   */
+  reread?(event: string, names: Iterable<string>, type: string): Promise<readonly StoredPublication[]>
   /** Deletes rows whose time is over and that nobody took away. Resolves with their number. */
   clean(now: number, isLive: (ruid: string) => boolean): Promise<number>
   /** Tells what other servers publish from now on. Absent where there are none. */
@@ -127,10 +131,13 @@ export async function openCachedPublications(
       return written()
     },
     close: () => store.flush(),
-    async reread(event, names) {
+    async reread(event, names, type) {
       const found: PresentityRow[] = []
       for (const username of names) found.push(...(await table.select({ event, username })))
-      return found.filter((row) => isRow({ ...row })).map(fromRow)
+      return found
+        .map((row) => completed(row, type))
+        .filter((row) => isRow({ ...row }))
+        .map(fromRow)
     },
     async clean(now, isLive) {
       let cleaned = 0
@@ -191,10 +198,11 @@ export function fromRow(row: PresentityRow): StoredPublication {
       event: row.event,
       resource: row.username,
       domain: row.domain,
-      endpointId: row.endpoint,
+      // What another program has put there is what the presentity says itself.
+      endpointId: row.endpoint ?? row.username,
       endpoint: undefined,
-      publisher: row.publisher,
-      instance: row.instance,
+      publisher: row.publisher ?? `sip:${row.username}@${row.domain}`,
+      instance: row.instance ?? '',
     },
     said: {
       contentType: row.content_type,
@@ -202,13 +210,29 @@ export function fromRow(row: PresentityRow): StoredPublication {
       read: undefined,
       sender: row.sender,
       priority: row.priority,
-      received: row.received_ms ?? row.received_time * 1000,
+      received: exactly(row.received_ms, Math.floor, row.received_time),
     },
-    lease: { entityTag: row.etag, expires: row.expires_ms ?? row.expires * 1000 },
+    lease: { entityTag: row.etag, expires: exactly(row.expires_ms, Math.ceil, row.expires) },
   }
 }
 
-/** Kamailio's, say: it has no column for what we need to show them. They are left alone. */
+/** Milliseconds, unless another program has written other seconds since. */
+function exactly(milliseconds: number | null, rounded: (seconds: number) => number, seconds: number): number {
+  return milliseconds !== null && rounded(milliseconds / 1000) === seconds ? milliseconds : seconds * 1000
+}
+
+/** A row with Kamailio's columns alone. */
+function completed(row: PresentityRow, type: string): PresentityRow {
+  const lacksType = typeof row.ruid === 'string' && isOfOthers({ ...row })
+  return lacksType && type !== '' ? { ...row, body: textOf(row.body), content_type: type } : row
+}
+
+/** Other programs write blobs there. */
+function textOf(body: unknown): string {
+  return body instanceof Uint8Array ? Buffer.from(body).toString('utf8') : String(body)
+}
+
+/** Kamailio's, say: it has no column for what we need to show them. They are left alone until somebody asks to read them again. */
 function isOfOthers({ ruid, content_type }: Readonly<Record<string, unknown>>): boolean {
   return typeof ruid !== 'string' || content_type === null
 }

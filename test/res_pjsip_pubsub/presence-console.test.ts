@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { Log } from '../../core/log.ts'
+import { openStore } from '../../core/store.ts'
 import res_pjsip_dialog_info_body_generator from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
 import res_pjsip_exten_state from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
 import { PRESENTITY, type PresentityRow } from '../../res_pjsip_pubsub/publishing/publication-store.ts'
@@ -12,6 +14,12 @@ import { until } from '../support/tools.ts'
 
 const DIALOGS =
   '<dialog-info xmlns="urn:ietf:params:xml:ns:dialog-info" version="1" state="full" entity="sip:200@pbx.example"><dialog id="1"><state>confirmed</state></dialog></dialog-info>'
+
+/** The table `presentity` as Kamailio has it. */
+const KAMAILIO = {
+  username: 'text', domain: 'text', event: 'text', etag: 'text', expires: 'integer', received_time: 'integer', body: 'text',
+  sender: 'text', priority: 'integer', ruid: 'text',
+} as const // biome-ignore format: a table
 
 describe('console of presence', () => {
   let made: LampOffice
@@ -114,6 +122,59 @@ describe('console of presence', () => {
     await store.flush()
     await made.office.run(refresh)
     await until('nothing', () => tx.dialog.last.text === '')
+  })
+
+  it('takes what another program has put into the table, which knows the columns of Kamailio alone', async () => {
+    const note = (): unknown => made.pubsub.addEvent({ event: 'note', accept: ['text/note', 'text/html'] })
+    const refresh = 'presence refreshWatchers sip:100@pbx.example note 1'
+    for (const publ_cache of ['1', '0']) {
+      await made.office.close()
+      const path = join(directory, `other${publ_cache}.db`)
+      const begin = async (): Promise<void> => {
+        made = await lampOffice({ endpoints: { 100: {}, 101: {} }, options: { publ_cache }, storePath: path })
+        note()
+      }
+      await begin()
+      const tx = await made.sip.subscribe('100', { Event: 'note' })
+      const other = await openStore({ path, synchronous: 'off', log: new Log().logger('other') })
+      try {
+        const table = await other.table({ name: 'presentity', key: 'ruid', serial: 'id', columns: KAMAILIO })
+        const now = Math.floor(Date.now() / 1000)
+        const row = {
+          username: '100',
+          domain: 'pbx.example',
+          event: 'note',
+          sender: '',
+          priority: 0,
+          received_time: now,
+        }
+        table.put({ ...row, ruid: 'r1', etag: 'e1', body: 'at lunch', expires: now + 600 })
+        table.put({ ...row, ruid: 'r2', etag: 'e2', body: 'long ago', expires: now - 600, received_time: now - 900 })
+        await other.flush()
+        await made.office.run(refresh)
+        await until('what was put there', () => tx.dialog.last.text === 'at lunch')
+        table.put({ ...row, ruid: 'r1', etag: 'e1', body: 'at lunch', expires: now + 1000 })
+        await other.flush()
+        await made.office.run(refresh)
+        expect(
+          [...made.pubsub.allPublications].map(({ body, expires, contentType, publisher }) => [
+            body,
+            expires,
+            contentType,
+            publisher,
+          ]),
+        ).to.deep.equal([['at lunch', (now + 1000) * 1000, 'text/note', 'sip:100@pbx.example']])
+        await made.office.close()
+        await begin()
+        expect([...made.pubsub.allPublications].map(({ body }) => body)).to.deep.equal(['at lunch'])
+        const taken = { Event: 'note', 'SIP-If-Match': 'e1', Expires: '0' }
+        expect((await made.sip.publish('100', '', taken)).status).to.equal(200)
+        expect([...made.pubsub.allPublications]).to.deep.equal([])
+        expect((await table.select({ ruid: 'r2' })).length).to.equal(1)
+      } finally {
+        await other.close()
+      }
+    }
   })
 
   it('takes nothing away with publications in memory, or where the name is written in another case', async () => {
