@@ -73,7 +73,7 @@ export function presenceCommands(pubsub: PubsubCore): ConsoleCommand[] {
     {
       words: 'presence refreshWatchers',
       args: '<presentity> <event> <type> [file_uri filename]',
-      help: 'Tells the watchers of a change by another way than PUBLISH: type 0 in the rules, 1 in the table, 2 in a file.',
+      help: 'Tells the watchers of a change by another way than PUBLISH: type 0 in the rules, 1 in the table, 2 in the hard state.',
       complete: (place) =>
         place === 0 ? watched(pubsub) : place === 1 ? pubsub.events : place === 2 ? ['0', '1', '2'] : [],
       run: async ([uri, event, type, fileUri, filename], out) => {

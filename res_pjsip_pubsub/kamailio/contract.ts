@@ -22,7 +22,7 @@ export interface PresenceRequest {
 /** Returns true where it takes the request: it answers it, or has it handled. */
 export type RequestHandler = (request: PresenceRequest) => boolean | Promise<boolean>
 
-/** 0: the rules of the presentity changed; 1: what is published did, in the database; 2: its hard state did, in a file. */
+/** 0: the rules of the presentity changed; 1: what is published did, in the database; 2: its hard state did, in the table of an XCAP server or in a file. */
 export type RefreshType = 0 | 1 | 2
 
 /** `$subs(name)` of Kamailio, by its names. All are as they are at the time of asking. */
@@ -122,7 +122,10 @@ export interface PresenceFunctions {
   handleSubscribe(request: PresenceRequest, watcherUri?: string): Promise<Subscription | undefined>
   /** What a watcher may have of a presentity. */
   presAuthStatus(watcherUri: string, presentityUri: string, event?: string): Promise<AuthStatus>
-  /** Tells the watchers of a change that came by another way than PUBLISH. How many there are. `filename`: of type 2. */
+  /**
+   * Tells the watchers of a change that came by another way than PUBLISH. How many there are. Of type 2: `fileUri`, the
+   * document in the table `xcap`; `filename`, the file where it is not there.
+   */
   presRefreshWatchers(
     presentityUri: string,
     event: string,

@@ -7,6 +7,7 @@ import { defaultsOf } from '../../core/options.ts'
 import type { Undo } from '../../core/scope.ts'
 import { parseUri } from '../../core/sip/parse-uri.ts'
 import { type EventValue, parseEvent } from '../../core/sip/values.ts'
+import type { Store } from '../../core/store-contract.ts'
 import type { Watchable } from '../../core/watch.ts'
 import type { Bodies } from '../bodies.ts'
 import type {
@@ -30,6 +31,7 @@ import { isPublishedEvent, type PublishedEvent, publishedEvent } from '../publis
 import { resubscribe } from '../refresh.ts'
 import type { Cleaned } from '../storage/cleaning.ts'
 import type { SubscriptionStorage } from '../storage/storage.ts'
+import { DOC_TYPE, openXcap, textOf } from '../storage/xcap.ts'
 import { NotifierSubscription } from '../subscription.ts'
 import type { SubHandling } from '../watchers/authorization.ts'
 import type { Watching } from '../watchers/watching.ts'
@@ -60,6 +62,8 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
   protected abstract readonly functionServices: FunctionServices
 
   abstract readonly compositor: Compositor
+
+  abstract readonly store: Store
 
   abstract eventPackage<State>(definition: EventPackage<State>): Undo
 
@@ -160,7 +164,10 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
     const resource = userOf(presentityUri)
     if (type === 0) await watching.refresh()
     else if (type === 1) await compositor.reread(event, resource)
-    else await compositor.hardState(event, resource, fileUri || filename, await readHardState(filename))
+    else
+      await compositor.hardState(event, resource, fileUri || filename, () =>
+        this.#hardState(resource, fileUri, filename),
+      )
     const watchers = [...this.#watchers(presentityUri, event)]
     for (const subscription of watchers) subscription.notify()
     return watchers.length
@@ -236,6 +243,18 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
       if (isNamed && subscription.state !== 'terminated') yield subscription
     }
     return undefined
+  }
+
+  /** What an XCAP server has put into its table at that URI, else the file; undefined where there is neither. */
+  async #hardState(resource: string, fileUri: string, filename: string): Promise<HardState | undefined> {
+    const settings = this.functionServices.notifier.settings()
+    if (fileUri !== '') {
+      const table = await openXcap(this.store, settings.xcap_table)
+      const rows = await table.select({ doc_uri: fileUri, doc_type: DOC_TYPE.pidfManipulation })
+      const found = rows.find(({ username }) => nameKey(username, settings) === nameKey(resource, settings))
+      if (found) return { text: textOf(found.doc), modified: Date.now() }
+    }
+    return filename === '' ? undefined : readHardState(filename)
   }
 
   /** Whoever is no endpoint of ours is asked for as a stranger, with nothing but its URI. */

@@ -204,7 +204,23 @@ export class Compositor implements Publishing {
    * What holds about a resource where nobody publishes anything (RFC 3903 4, hard state): a document from a file, until
    * it is withdrawn. `instance` tells one file from another. Throws where the document is not good.
    */
-  async hardState(event: string, resource: string, instance: string, document: HardState | undefined): Promise<void> {
+  hardState(
+    event: string,
+    resource: string,
+    instance: string,
+    find: () => Promise<HardState | undefined>,
+  ): Promise<void> {
+    // In turn: of two the later has the last word, and finds what the first has made.
+    const set = async (): Promise<void> => this.#setHardState(event, resource, instance, await find())
+    return Promise.resolve(this.#turns.take(this.#publications.topicKey(event, resource), set))
+  }
+
+  async #setHardState(
+    event: string,
+    resource: string,
+    instance: string,
+    document: HardState | undefined,
+  ): Promise<void> {
     const handler = this.#handlers.get(event)
     if (!handler) throw new Error(`nobody reads what is published for ${event}`)
     const read = document && (await handler.read(bodyOf(document, handler, resource)))

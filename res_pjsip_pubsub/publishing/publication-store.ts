@@ -3,6 +3,7 @@
  * that Kamailio has no use for.
  */
 import type { Store, Table, TableDefinition } from '../../core/store-contract.ts'
+import { textOf } from '../storage/xcap.ts'
 import type { Lease, PublicationFacts, Said } from './publication.ts'
 
 export interface PresentityRow {
@@ -225,11 +226,6 @@ function exactly(milliseconds: number | null, rounded: (seconds: number) => numb
 function completed(row: PresentityRow, type: string): PresentityRow {
   const lacksType = typeof row.ruid === 'string' && isOfOthers({ ...row })
   return lacksType && type !== '' ? { ...row, body: textOf(row.body), content_type: type } : row
-}
-
-/** Other programs write blobs there. */
-function textOf(body: unknown): string {
-  return body instanceof Uint8Array ? Buffer.from(body).toString('utf8') : String(body)
 }
 
 /** Kamailio's, say: it has no column for what we need to show them. They are left alone until somebody asks to read them again. */

@@ -3,22 +3,9 @@ import { hexDigest } from '../../core/hex-digest.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { Store, Table } from '../../core/store.ts'
+import { DOC_TYPE, openXcap, textOf, type XcapRow } from '../storage/xcap.ts'
 import type { RulesText, Shelf } from './book.ts'
 
-/** Kamailio's columns. */
-interface XcapRow {
-  readonly username: string
-  readonly domain: string
-  readonly doc: string
-  readonly doc_type: number
-  readonly etag: string
-  readonly source: number
-  readonly doc_uri: string
-  readonly port: number
-}
-
-/** Kamailio's number for pres-rules among the documents of XCAP. */
-const PRES_RULES = 2
 /** Milliseconds within which another program's change is seen. */
 const POLL = 1000
 /** How much longer than a reading the rest is after it. */
@@ -59,24 +46,7 @@ export class RulesTable {
     domains: () => readonly string[],
     keyOf: (name: string) => string,
   ): Promise<RulesTable> {
-    const table = await store.table<XcapRow>({
-      name,
-      key: 'doc_uri',
-      serial: 'id',
-      version: 4,
-      indexes: [['username', 'domain', 'doc_type']],
-      columns: {
-        username: 'text',
-        domain: 'text',
-        doc: 'text',
-        doc_type: 'integer',
-        etag: 'text',
-        source: 'integer',
-        doc_uri: 'text',
-        port: 'integer',
-      },
-    })
-    return new RulesTable(store, table, name, log, domains, keyOf)
+    return new RulesTable(store, await openXcap(store, name), name, log, domains, keyOf)
   }
 
   async read(): Promise<Shelf> {
@@ -84,7 +54,7 @@ export class RulesTable {
     const shelf = new Map<string, RulesText>()
     await this.#table.load((rows) => {
       for (const { username, domain, doc, doc_type, doc_uri } of rows) {
-        if (doc_type !== PRES_RULES || username === '' || !this.#isOurs(domain)) continue
+        if (doc_type !== DOC_TYPE.presRules || username === '' || !this.#isOurs(domain)) continue
         const place = `${this.#name}: ${doc_uri}`
         const key = this.#keyOf(username)
         const other = shelf.get(key)
@@ -110,7 +80,7 @@ export class RulesTable {
     return {
       username: presentity,
       domain,
-      doc_type: PRES_RULES,
+      doc_type: DOC_TYPE.presRules,
       source: 0,
       doc_uri: uriOf(presentity, domain),
       port: 0,
@@ -127,7 +97,8 @@ export class RulesTable {
     const found: XcapRow[] = []
     await this.#store.flush()
     await this.#table.load((rows) => {
-      for (const row of rows) if (row.doc_type === PRES_RULES && this.#keyOf(row.username) === wanted) found.push(row)
+      for (const row of rows)
+        if (row.doc_type === DOC_TYPE.presRules && this.#keyOf(row.username) === wanted) found.push(row)
     })
     return found
   }
@@ -166,9 +137,4 @@ export class RulesTable {
 /** RFC 5025 9: as an XCAP server of it would have it. */
 function uriOf(presentity: string, domain: string): string {
   return `/pres-rules/users/sip:${encodeURIComponent(presentity)}@${domain}/index`
-}
-
-/** Other programs write blobs there. */
-function textOf(doc: unknown): string {
-  return doc instanceof Uint8Array ? Buffer.from(doc).toString('utf8') : String(doc)
 }

@@ -8,6 +8,7 @@ import { openStore } from '../../core/store.ts'
 import res_pjsip_dialog_info_body_generator from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
 import res_pjsip_exten_state from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
 import { PRESENTITY, type PresentityRow } from '../../res_pjsip_pubsub/publishing/publication-store.ts'
+import { openXcap } from '../../res_pjsip_pubsub/storage/xcap.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { LampHandler } from '../support/lamp-publications.ts'
 import { until } from '../support/tools.ts'
@@ -232,5 +233,41 @@ describe('console of presence', () => {
       (error: unknown) => (error instanceof Error ? error.message : ''),
     )
     expect(wrong).to.include('EISDIR')
+  })
+
+  it('takes it from the table of an XCAP server by its URI, before any file', async () => {
+    made.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
+    const table = await openXcap(made.office.store, 'xcap')
+    const row = { domain: 'pbx.example', etag: 'e', source: 0, port: 0, doc_uri: 'http://xcap/pidf-manipulation/index' }
+    const path = join(directory, 'index')
+    writeFileSync(path, 'from a file')
+    const refresh = `presence refreshWatchers sip:100@pbx.example note 2 ${row.doc_uri} ${path}`
+    const shown = async (): Promise<string | undefined> => {
+      await made.office.run(refresh)
+      return made.pubsub.getPresentity('100', 'note')
+    }
+    table.put({ ...row, username: '100', doc_type: 16, doc: 'on holiday' })
+    expect(await shown()).to.equal('on holiday')
+    table.put({ ...row, username: '100', doc_type: 16, doc: 'back in May' })
+    expect(await shown()).to.equal('back in May')
+    for (const other of [
+      { username: '101', doc_type: 16 },
+      { username: '100', doc_type: 4 },
+    ]) {
+      table.put({ ...row, ...other, doc: 'of no use' })
+      expect(await shown()).to.equal('from a file')
+    }
+    rmSync(path)
+    expect(await shown()).to.equal('')
+    expect([...made.pubsub.allPublications]).to.deep.equal([])
+  })
+
+  it('has one hard state for a file, however often it is told to read it', async () => {
+    made.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
+    const path = join(directory, 'note.txt')
+    writeFileSync(path, 'on holiday')
+    const read = (): Promise<number> => made.pubsub.presRefreshWatchers('100', 'note', 2, 'hard', path)
+    await Promise.all([read(), read(), read()])
+    expect([...made.pubsub.allPublications].map((one) => one.body)).to.deep.equal(['on holiday'])
   })
 })
