@@ -148,7 +148,7 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
 
   async presAuthStatus(watcherUri: string, presentityUri: string, event = 'presence'): Promise<AuthStatus> {
     const endpoint = await this.#endpointOf(userOf(watcherUri))
-    const asked = { event, resource: userOf(presentityUri), endpoint, watcher: watcherUri }
+    const asked = { event: this.#eventOf(event), resource: userOf(presentityUri), endpoint, watcher: watcherUri }
     const decision = await this.functionServices.watching.of(asked)
     return decision ? STATUS[decision.value.handling] : 'pending'
   }
@@ -162,10 +162,11 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
   ): Promise<number> {
     const { watching, compositor } = this.functionServices
     const resource = userOf(presentityUri)
+    const name = this.#eventOf(event)
     if (type === 0) await watching.refresh()
-    else if (type === 1) await compositor.reread(event, resource)
+    else if (type === 1) await compositor.reread(name, resource)
     else
-      await compositor.hardState(event, resource, fileUri || filename, () =>
+      await compositor.hardState(name, resource, fileUri || filename, () =>
         this.#hardState(resource, fileUri, filename),
       )
     const watchers = [...this.#watchers(presentityUri, event)]
@@ -238,7 +239,7 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
   *#watchers(presentityUri: string, event: string): Generator<NotifierSubscription, undefined> {
     const { subscriptions, settings } = this.functionServices.notifier
     const wanted = nameKey(userOf(presentityUri), settings())
-    for (const subscription of subscriptions.ofResource(event, userOf(presentityUri))) {
+    for (const subscription of subscriptions.ofResource(this.#eventOf(event), userOf(presentityUri))) {
       const isNamed = nameKey(subscription.resource, settings()) === wanted
       if (isNamed && subscription.state !== 'terminated') yield subscription
     }
@@ -255,6 +256,11 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
       if (found) return { text: textOf(found.doc), modified: Date.now() }
     }
     return filename === '' ? undefined : readHardState(filename)
+  }
+
+  /** As it is registered: of an Event header without its parameters. */
+  #eventOf(header: string): string {
+    return this.containsEvent(header)?.event ?? header
   }
 
   /** Whoever is no endpoint of ours is asked for as a stranger, with nothing but its URI. */

@@ -166,6 +166,10 @@ describe("names of Kamailio's manual", () => {
       false,
       false,
     ])
+    // Events as in the Event header, with parameters or without.
+    expect([has('200', 'lamp;id=7'), has('200', 'lamp ; a=b')]).to.deep.equal([true, true])
+    expect(await made.pubsub.presRefreshWatchers('200', 'lamp;id=7', 1)).to.equal(1)
+    expect(await made.office.run('presence refreshWatchers 200 lamp;id=7 0')).to.equal('1 watchers are told')
     await made.sip.again(tx, { Expires: '0' })
     expect(has('200')).to.equal(false)
   })
