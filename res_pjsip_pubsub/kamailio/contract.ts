@@ -120,7 +120,7 @@ export interface PresenceFunctions {
   handlePublish(request: PresenceRequest, senderUri?: string): Promise<Publication | undefined>
   /** `watcherUri`: who watches, in place of From. The subscription, or undefined where it was refused; answered in any case. */
   handleSubscribe(request: PresenceRequest, watcherUri?: string): Promise<Subscription | undefined>
-  /** What a watcher may have of a presentity. */
+  /** What a watcher may have of a presentity. Whoever asks vouches for the URI: it is that of an endpoint, by its id or an AOR, or of a stranger. */
   presAuthStatus(watcherUri: string, presentityUri: string, event?: string): Promise<AuthStatus>
   /**
    * Tells the watchers of a change that came by another way than PUBLISH. How many there are. Of type 2: `fileUri`, the

@@ -23,7 +23,7 @@ import type {
   Subscription,
 } from '../contract.ts'
 import { qualified } from '../event-name.ts'
-import { nameKey } from '../identity.ts'
+import { isOwnName, nameKey } from '../identity.ts'
 import { isWatchable, type NotifierServices, type Subscribed, subscribe } from '../notifier.ts'
 import type { Compositor, HardState } from '../publishing/compositor.ts'
 import type { Published } from '../publishing/publish.ts'
@@ -147,7 +147,7 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
   }
 
   async presAuthStatus(watcherUri: string, presentityUri: string, event = 'presence'): Promise<AuthStatus> {
-    const endpoint = await this.#endpointOf(userOf(watcherUri))
+    const endpoint = await this.#watcherOf(watcherUri)
     const asked = { event: this.#eventOf(event), resource: userOf(presentityUri), endpoint, watcher: watcherUri }
     const decision = await this.functionServices.watching.of(asked)
     return decision ? STATUS[decision.value.handling] : 'pending'
@@ -261,6 +261,21 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
   /** As it is registered: of an Event header without its parameters. */
   #eventOf(header: string): string {
     return this.containsEvent(header)?.event ?? header
+  }
+
+  /** The endpoint that a URI names, by its id or an AOR; a stranger is who its URI says. */
+  async #watcherOf(uri: string): Promise<Endpoint> {
+    const settings = this.functionServices.notifier.settings()
+    const { endpoints } = this.functionServices
+    const user = userOf(uri)
+    const host = parseUri(uri)?.host.toLowerCase()
+    const { rules_domains: domains } = settings
+    if (host !== undefined && domains.length > 0 && !domains.includes(host))
+      return { ...STRANGER, trust_id_inbound: true }
+    const named = await endpoints.endpoint(user)
+    const byAor = (): Endpoint | undefined =>
+      [...endpoints.files.endpoints.values()].find((one) => isOwnName(user, one, settings))
+    return named ?? byAor() ?? { ...STRANGER, id: user }
   }
 
   /** Whoever is no endpoint of ours is asked for as a stranger, with nothing but its URI. */

@@ -391,6 +391,25 @@ describe('rules of presentities, on the wire', () => {
     ).to.equal(403)
   })
 
+  it('says of any URI what it may have: of an endpoint by its name or AOR, and of strangers', async () => {
+    await begin()
+    const many = (except: string): string => `<cr:identity><cr:many><cr:except id="${except}"/></cr:many></cr:identity>`
+    const asked = async (uri: string): Promise<string> => pubsub.presAuthStatus(uri, 'sip:201@pbx.example')
+    await set(ruleset({ conditions: one('sip:200@pbx.example', 'sip:friend@elsewhere'), handling: 'allow' }), '201')
+    expect(await asked('sip:200@pbx.example')).to.equal('active')
+    expect(await asked('sip:door@pbx.example'), 'an AOR of endpoint 200').to.equal('active')
+    expect(await asked('sip:friend@elsewhere')).to.equal('active')
+    expect(await asked('sip:foe@elsewhere')).to.equal('terminated')
+    await set(ruleset({ conditions: many('sip:foe@elsewhere'), handling: 'allow' }), '201')
+    expect(await asked('sip:foe@elsewhere'), 'who is excepted').to.equal('terminated')
+    expect(await asked('sip:friend@elsewhere')).to.equal('active')
+    office.file('pubsub.conf', { rules_domains: 'pbx.example' })
+    await office.loader.reload('res_pjsip_pubsub')
+    await set(ruleset({ conditions: one('sip:200@pbx.example', 'sip:friend@elsewhere'), handling: 'allow' }), '201')
+    const uris = ['sip:200@pbx.example', 'sip:door@pbx.example', 'sip:200@elsewhere', 'sip:friend@elsewhere', 'sip:friend@pbx.example'] // biome-ignore format: a list
+    expect(await Promise.all(uris.map(asked))).to.deep.equal(['active', 'active', 'terminated', 'active', 'terminated'])
+  })
+
   it('looks at nothing with force_active, and again without it', async () => {
     await begin({ force_active: '1' })
     await set(ruleset({ handling: 'confirm' }))
