@@ -20,7 +20,11 @@ const FIXED = [
   'fallback2db',
   'active_watchers_table',
   'presentity_table',
+  'watchers_table',
+  'xcap_table',
   'notifier_poll_rate',
+  // Publications, rules and watchers are filed by it.
+  'sip_uri_match',
 ] as const
 
 export interface OpenDatabase {

@@ -352,6 +352,12 @@ describe('storage of subscriptions: from one mode to another', () => {
     expect(made.office.logged.join('\n')).to.include(
       'subs_db_mode, publ_cache of pubsub.conf will count when res_pjsip_pubsub is loaded again',
     )
+    const others = { sip_uri_match: '1', watchers_table: 'who', xcap_table: 'what' }
+    made.office.file('pubsub.conf', { subs_db_mode: '1', publ_cache: '2', ...others })
+    await made.office.loader.reload()
+    expect(made.office.logged.join('\n')).to.include(
+      'watchers_table, xcap_table, sip_uri_match of pubsub.conf will count when res_pjsip_pubsub is loaded again',
+    )
   })
 
   it('declines to start on a database that cannot be opened', async () => {
