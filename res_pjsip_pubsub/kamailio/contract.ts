@@ -15,7 +15,7 @@ export interface PresenceRequest {
   readonly endpoint: Endpoint
   /** What Kamailio's `xavp_cfg` calls `priority`, for a PUBLISH: the higher goes first in a composed document. */
   priority?: number
-  /** Flags of a module's own, which `flags` of the subscription shows. */
+  /** Flags of a module's own, which `flags` of the subscription shows until the next start. */
   flags?: number
 }
 
@@ -118,7 +118,11 @@ export interface PresenceFunctions {
 
   /** `senderUri`: the watcher that is not told of it (BLA). The publication, or undefined where it was refused or taken back; answered in any case. */
   handlePublish(request: PresenceRequest, senderUri?: string): Promise<Publication | undefined>
-  /** `watcherUri`: who watches, in place of From. The subscription, or undefined where it was refused; answered in any case. */
+  /**
+   * `watcherUri`: who watches, in place of From. res_pjsip_presence_rules asks who the endpoint is all the same, unless it
+   * has `trust_id_inbound`; a package's own `getAuthStatus` is asked about the URI. The subscription, or undefined where it
+   * was refused; answered in any case.
+   */
   handleSubscribe(request: PresenceRequest, watcherUri?: string): Promise<Subscription | undefined>
   /** What a watcher may have of a presentity. Whoever asks vouches for the URI: it is that of an endpoint, by its id or an AOR, or of a stranger. */
   presAuthStatus(watcherUri: string, presentityUri: string, event?: string): Promise<AuthStatus>
