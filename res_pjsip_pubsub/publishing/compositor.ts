@@ -184,7 +184,10 @@ export class Compositor implements Publishing {
       const known = new Map(about().map((one) => [one.ruid, one]))
       for (const one of known.values()) {
         // Hard state is of a file, whatever the table says.
-        if (one.endpointId !== '' && !kept.has(one.ruid)) this.#drop(one, 'its row is gone from the table')
+        if (one.endpointId === '' || kept.has(one.ruid)) continue
+        // Other servers see a row go, and not that there is none.
+        await store?.keep(one)
+        this.#drop(one, 'its row is gone from the table')
       }
       for (const one of stored) {
         const before = known.get(one.facts.ruid)

@@ -178,6 +178,39 @@ describe('console of presence', () => {
     }
   })
 
+  it('tells the other servers that share the table what another program has changed there', async () => {
+    await made.office.close()
+    const path = join(directory, 'shared.db')
+    const options = { subs_db_mode: '3', notifier_processes: '0' }
+    made = await lampOffice({ options, storePath: path })
+    const there = await lampOffice({ options, storePath: path })
+    const other = await openStore({ path, synchronous: 'off', log: new Log().logger('other') })
+    try {
+      for (const { pubsub } of [made, there]) pubsub.addEvent({ event: 'note', accept: ['text/note'] })
+      const tx = await there.sip.subscribe('100', { Event: 'note' })
+      const table = await other.table({ name: 'presentity', key: 'ruid', serial: 'id', columns: KAMAILIO })
+      const now = Math.floor(Date.now() / 1000)
+      const row = { username: '100', domain: 'pbx.example', event: 'note', sender: '', priority: 0, expires: now + 600 }
+      const refreshed = async (): Promise<void> => {
+        await other.flush()
+        await made.office.run('presence refreshWatchers sip:100@pbx.example note 1')
+      }
+      table.put({ ...row, ruid: 'r1', etag: 'e1', body: 'at lunch', received_time: now })
+      await refreshed()
+      await until('the text', () => tx.dialog.last.text === 'at lunch')
+      table.put({ ...row, ruid: 'r1', etag: 'e1', body: 'at sea', received_time: now + 1 })
+      await refreshed()
+      await until('the other text', () => tx.dialog.last.text === 'at sea')
+      table.delete('r1')
+      await refreshed()
+      await until('nothing', () => tx.dialog.last.text === '')
+      expect([...made.pubsub.allPublications, ...there.pubsub.allPublications]).to.deep.equal([])
+    } finally {
+      await other.close()
+      await there.office.close()
+    }
+  })
+
   it('takes nothing away with publications in memory, or where the name is written in another case', async () => {
     const cases: Readonly<Record<string, string>>[] = [{ publ_cache: '2' }, { sip_uri_match: '1' }]
     for (const [n, options] of cases.entries()) {
