@@ -161,7 +161,7 @@ function dialogElement(dialog: ShownDialog, { name }: ExtensionState, entity: st
   root.children.push(
     element('local', {}, [
       element('identity', { display: display || undefined }, entity),
-      element('target', { uri: entity }, dialog.held ? [notRendering()] : []),
+      element('target', { uri: entity }, dialog.held ? [notRendering('pval')] : []),
     ]),
   )
   const other = remote && hide !== 'yes' ? identityOf(remote, entity) : undefined
@@ -169,9 +169,9 @@ function dialogElement(dialog: ShownDialog, { name }: ExtensionState, entity: st
   return root
 }
 
-/** RFC 4235 4.4: a party on hold renders nothing. */
-function notRendering(): XmlElement {
-  return element('param', { pname: '+sip.rendering', pvalue: 'no' })
+/** RFC 4235 4.1.6.2: a party on hold renders nothing. The schema (4.4) calls the value `pval`, Asterisk `pvalue`. */
+function notRendering(value: 'pval' | 'pvalue'): XmlElement {
+  return element('param', { pname: '+sip.rendering', [value]: 'no' })
 }
 
 /** undefined where nothing is known. */
@@ -216,7 +216,7 @@ function asteriskDialog(
   }
   root.children.push(element('state', {}, word))
   if (state.state === EXTENSION.ONHOLD)
-    root.children.push(element('local', {}, [element('target', { uri: entity }, [notRendering()])]))
+    root.children.push(element('local', {}, [element('target', { uri: entity }, [notRendering('pvalue')])]))
   return [root, word]
 }
 

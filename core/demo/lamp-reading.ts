@@ -71,12 +71,13 @@ function remoteParty(dialog: XmlNode): string {
   return identity?.attribute('display') ?? user
 }
 
-/** RFC 4235 4.4: `+sip.rendering` no means on hold. */
+/** RFC 4235 4.1.6.2: `+sip.rendering` no means on hold. Asterisk writes pvalue for pval. */
 function isHeld(dialog: XmlNode): boolean {
   const target = child(dialog, 'local') ?? undefined
   const params = target ? childrenOf(child(target, 'target') ?? target, 'param') : []
   return params.some(
-    ({ attributes }) => attributes.get('pname') === '+sip.rendering' && attributes.get('pvalue') === 'no',
+    (param) =>
+      param.attribute('pname') === '+sip.rendering' && (param.attribute('pval') ?? param.attribute('pvalue')) === 'no',
   )
 }
 

@@ -70,7 +70,7 @@ const MADE: Readonly<Record<ExtensionStateCode, readonly [asterisk: string, rfc:
   <local>
    <identity>sip:200@127.0.0.1</identity>
    <target uri="sip:200@127.0.0.1">
-    <param pname="+sip.rendering" pvalue="no" />
+    <param pname="+sip.rendering" pval="no" />
    </target>
   </local>
  </dialog>`,

@@ -49,18 +49,20 @@ describe('a demo phone', () => {
     expect(header(subscribe, 'accept')).to.equal('application/dialog-info+xml')
     expect(header(subscribe, 'expires')).to.equal('120')
     const remote = '<remote><identity display="Bob">sip:101@127.0.0.1</identity></remote>'
-    const held = '<local><target uri="sip:101@h"><param pname="+sip.rendering" pvalue="no"/></target></local>'
+    const held = (value: string): string =>
+      `<local><target uri="sip:101@h"><param pname="+sip.rendering" ${value}="no"/></target></local>`
     for (const body of [
       idle(0),
       document(1, ` direction="recipient">${remote}<state>early</state>`),
       document(2, ` direction="initiator">${remote}<state>early</state>`),
       document(3, `>${remote}<state>confirmed</state>`),
-      document(4, `>${held}<state>confirmed</state>`),
+      document(4, `>${held('pval')}<state>confirmed</state>`),
       document(5, '><state>confirmed</state>'),
-      idle(6),
+      document(6, `>${held('pvalue')}<state>confirmed</state>`),
+      idle(7),
     ])
       expect(await notifier.notify(subscribe, 'active;expires=100', body)).to.equal('200')
-    await until('the last change', () => changes.length === 7)
+    await until('the last change', () => changes.length === 8)
     expect(shown()).to.deep.equal([
       'off idle',
       'flashing ringing from Bob',
@@ -68,6 +70,7 @@ describe('a demo phone', () => {
       'lit in a call with Bob',
       'winking on hold',
       'lit in use',
+      'winking on hold',
       'off idle',
     ])
     expect(phone.faults).to.deep.equal([])
