@@ -110,8 +110,8 @@ function isNamed(id: string, { requester, domains, sameName }: Circumstances): b
 }
 
 function isOf(domain: string, { requester, domains }: Circumstances): boolean {
-  if (requester.asserted || domains.length === 0) return domain === requester.domain
-  return domains.includes(domain)
+  if (requester.asserted) return domain === requester.domain
+  return domains.length === 0 || domains.includes(domain)
 }
 
 /** `sip:`, `sips:`, `pres:` and no scheme name the same people; `tel:` has no domain. */

@@ -69,15 +69,18 @@ describe('rules of presentities, on the wire', () => {
       dialog = who.dialog(`sip:${resource}@127.0.0.1`),
       expires = '600',
       headers = [],
+      ...from
     }: {
       resource?: string
       event?: string
       dialog?: PhoneDialog
       expires?: string
       headers?: readonly (readonly [string, string])[]
+      from?: string
     } = {},
   ): Promise<{ ok: WireMessage; dialog: PhoneDialog }> {
-    const ok = await who.request('SUBSCRIBE', { dialog, headers: [['Event', event], ['Expires', expires], ...headers] })
+    const all = [['Event', event], ['Expires', expires], ...headers] as const
+    const ok = await who.request('SUBSCRIBE', { dialog, headers: all, ...from })
     return { ok, dialog }
   }
 
@@ -105,6 +108,27 @@ describe('rules of presentities, on the wire', () => {
     expect(await told(watcher)).to.equal('terminated;reason=rejected')
     expect((await subscribe(watcher, { event: 'dialog' })).ok.status).to.equal(200)
     expect((await subscribe(watcher)).ok.status).to.equal(403)
+  })
+
+  it('asks nobody for the domain that it is of', async () => {
+    await begin()
+    await set(
+      ruleset({
+        conditions: '<cr:identity><cr:many><cr:except domain="127.0.0.1"/></cr:many></cr:identity>',
+        handling: 'allow',
+      }),
+    )
+    const watcher = await phone('100')
+    expect((await subscribe(watcher)).ok.status).to.equal(403)
+    expect((await subscribe(watcher, { from: '<sip:100@elsewhere.example>' })).ok.status).to.equal(403)
+    await set(
+      ruleset({
+        conditions: '<cr:identity><cr:many domain="elsewhere.example"/></cr:identity>',
+        handling: 'allow',
+      }),
+    )
+    expect((await subscribe(watcher)).ok.status).to.equal(200)
+    expect((await subscribe(watcher, { from: '<sip:100@elsewhere.example>' })).ok.status).to.equal(200)
   })
 
   it('blocks, politely or not, lets wait, and allows each watcher on its own', async () => {

@@ -166,9 +166,15 @@ describe('rules: who is meant', () => {
     ['a number of the house', one('tel:101'), true, {}],
     ['nobody', identity(''), false, {}],
     ['everybody', identity('<cr:many/>'), true, {}],
-    ['everybody of its domain', identity('<cr:many domain="PBX.example"/>'), true, {}],
-    ['everybody of another', identity('<cr:many domain="other.example"/>'), false, {}],
-    ['everybody of ours', identity('<cr:many domain="a"/>'), true, { domains: ['a'], domain: 'evil' }],
+    ['everybody of a domain', identity('<cr:many domain="PBX.example"/>'), true, {}],
+    [
+      'everybody of a domain, whatever host From has',
+      identity('<cr:many domain="pbx.example"/>'),
+      true,
+      { domain: 'evil.example' },
+    ],
+    ['everybody of ours', identity('<cr:many domain="A"/>'), true, { domains: ['a'], domain: 'evil' }],
+    ['everybody of what is not ours', identity('<cr:many domain="b"/>'), false, { domains: ['a'], domain: 'a' }],
     [
       'everybody of a claimed domain that is not ours',
       identity('<cr:many domain="b"/>'),
@@ -177,8 +183,19 @@ describe('rules: who is meant', () => {
     ],
     ['everybody but it', identity('<cr:many><cr:except id="sip:101@x"/></cr:many>'), false, {}],
     ['everybody but another', identity('<cr:many><cr:except id="sip:102@x"/></cr:many>'), true, {}],
-    ['everybody but its domain', identity('<cr:many><cr:except domain="pbx.example"/></cr:many>'), false, {}],
-    ['everybody but another domain', identity('<cr:many><cr:except domain="b"/></cr:many>'), true, {}],
+    ['everybody but a domain', identity('<cr:many><cr:except domain="pbx.example"/></cr:many>'), false, {}],
+    [
+      'everybody but a domain, whatever host From has',
+      identity('<cr:many><cr:except domain="pbx.example"/></cr:many>'),
+      false,
+      { domain: 'evil.example' },
+    ],
+    [
+      'everybody but a domain that is not ours',
+      identity('<cr:many><cr:except domain="b"/></cr:many>'),
+      true,
+      { domains: ['a'], domain: 'b' },
+    ],
     [
       'everybody but it, or it by name',
       identity('<cr:many><cr:except id="sip:101@x"/></cr:many><cr:one id="sip:101@x"/>'),
@@ -214,6 +231,11 @@ describe('rules: who is meant', () => {
       circumstances({ requester: { authenticated: true, users: ['alice'], domain, asserted: true } })
     expect(granted(document, asserted('other.example')).rules).to.deep.equal(['r1'])
     expect(granted(document, asserted('third.example')).rules).to.deep.equal([])
+    const ofDomain = readRuleset(
+      ruleset({ conditions: identity('<cr:many domain="other.example"/>'), handling: 'allow' }),
+    )
+    expect(granted(ofDomain, asserted('other.example')).rules).to.deep.equal(['r1'])
+    expect(granted(ofDomain, asserted('third.example')).rules).to.deep.equal([])
   })
 
   it('grants the most that any matching rule does, and the sum of what they show', async () => {
