@@ -6,13 +6,15 @@ import type { Components, Transformations, UserInput } from './document.ts'
 const PIDF = 'urn:ietf:params:xml:ns:pidf'
 const DATA_MODEL = 'urn:ietf:params:xml:ns:pidf:data-model'
 const RPID = 'urn:ietf:params:xml:ns:pidf:rpid'
+const DEVICE = `${DATA_MODEL} device`
+const DEVICE_ID = `${DATA_MODEL} deviceID`
 
 /** Element → the permission it needs. */
 const PERMISSIONS: ReadonlyMap<string, string> = new Map([
   ...[
     'activities', 'class', 'mood', 'place-is', 'place-type', 'privacy', 'relationship', 'sphere', 'status-icon', 'time-offset',
   ].map((name) => [`${RPID} ${name}`, name] as const),
-  [`${DATA_MODEL} deviceID`, 'deviceID'],
+  [DEVICE_ID, 'deviceID'],
   [`${DATA_MODEL} note`, 'note'],
   [`${RPID} note`, 'note'],
   [`${PIDF} note`, 'note'],
@@ -85,7 +87,7 @@ function filterPresence(root: XmlElement, shown: Transformations): XmlElement {
 function componentsOf(name: string, { services, persons, devices }: Transformations): Components | undefined {
   if (name === `${PIDF} tuple`) return services
   if (name === `${DATA_MODEL} person`) return persons
-  return name === `${DATA_MODEL} device` ? devices : undefined
+  return name === DEVICE ? devices : undefined
 }
 
 function isSelected(element: XmlElement, scope: Scope, { all, selected }: Components): boolean {
@@ -94,16 +96,20 @@ function isSelected(element: XmlElement, scope: Scope, { all, selected }: Compon
     const text = child.text.trim()
     const name = nameOf(child, within(scope, child))
     if (name === `${RPID} class`) return selected.has(`class:${text}`)
-    if (name === `${DATA_MODEL} deviceID`) return selected.has(`deviceID:${text}`)
+    if (name === DEVICE_ID) return selected.has(`deviceID:${text}`)
     if (name !== `${PIDF} contact`) return false
     return selected.has(`service-uri:${text}`) || selected.has(`service-uri-scheme:${text.split(':', 1)[0]}`)
   })
 }
 
 function component(element: XmlElement, scope: Scope, shown: Transformations): XmlElement {
+  const isDevice = nameOf(element, scope) === DEVICE
   return withChildren(element, (child) => {
     const inner = within(scope, child)
-    return nameOf(child, inner) === `${PIDF} status` ? component(child, inner, shown) : attribute(child, inner, shown)
+    const name = nameOf(child, inner)
+    // RFC 5025 3.3.2.3: the permission is about that of a service. A device is none without it (RFC 4479 3.5).
+    if (isDevice && name === DEVICE_ID) return child
+    return name === `${PIDF} status` ? component(child, inner, shown) : attribute(child, inner, shown)
   })
 }
 

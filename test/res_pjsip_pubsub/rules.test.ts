@@ -338,7 +338,7 @@ describe('rules: what is shown (RFC 5025 3.3)', () => {
     ['a service by its URI', services('<pr:service-uri>sip:a@work</pr:service-uri>'), T1],
     ['services of a scheme', services('<pr:service-uri-scheme>mailto</pr:service-uri-scheme>'), 'id="t2"'],
     ['persons', persons, 'id="p"'],
-    ['devices by id', '<pr:provide-devices><pr:deviceID>urn:d:1</pr:deviceID></pr:provide-devices>', 'id="d"'],
+    ['devices by id', '<pr:provide-devices><pr:deviceID>urn:d:1</pr:deviceID></pr:provide-devices>', 'deviceID id="d"'],
     ['notes', persons + provide('note'), 'top note id="p" person note'],
     ['activities', persons + provide('activities'), 'id="p" activities'],
     ['moods not', persons + provide('mood', 'false'), 'id="p"'],
