@@ -7,6 +7,7 @@ import { type Steps, takeSteps, wait } from '../../core/auth/steps.ts'
 import type { Endpoint } from '../../core/endpoints.ts'
 import { type Eventual, whenThere } from '../../core/eventual.ts'
 import type { HeaderLine, Refusal, ServerTransaction, SipRequest } from '../../core/sip/contract.ts'
+import { isToken } from '../../core/sip/grammar.ts'
 import { randomId } from '../../core/sip/id.ts'
 import { parseDeltaSeconds, parseMediaType } from '../../core/sip/values.ts'
 import { detached } from '../../core/text.ts'
@@ -144,7 +145,7 @@ function conclude(ask: Ask, services: PublishServices): Eventual<Published> {
 }
 
 function modify(ask: Ask, known: InboundPublication | undefined, services: PublishServices): Eventual<Published> {
-  if (!isBoundTo(ask, known, services)) return refuse(ask.tx, { status: 412 })
+  if (!isBoundTo(ask, known, services)) return refuse(ask.tx, unbound(ask.request))
   const seconds = grant(ask, services)
   if (typeof seconds !== 'number') return refuse(ask.tx, seconds)
   return seconds === 0 ? takeSteps(remove(ask, known, services)) : change(ask, known, seconds, services)
@@ -157,6 +158,11 @@ function isBoundTo(
   { publications }: PublishServices,
 ): known is InboundPublication {
   return known?.endpointId === endpoint.id && publications.isAbout(known, event, resource)
+}
+
+/** RFC 3903 6 step 3: what is no entity-tag, or several, is no precondition that could fail. */
+function unbound(request: SipRequest): Refusal {
+  return isToken(request.header('SIP-If-Match') ?? '') ? { status: 412 } : refusal.badRequest('Malformed SIP-If-Match')
 }
 
 /** Seconds, or 400 and 423 (RFC 3903 6 step 4). */

@@ -147,6 +147,9 @@ describe('PUBLISH', () => {
       ['a body of no type', { 'Content-Type': undefined }, 'on', 415, ['Accept', 'application/lamp']],
       ['a packed body', { 'Content-Encoding': 'gzip' }, 'on', 415, ['Accept-Encoding', 'identity']],
       ['an entity-tag nobody gave', { 'SIP-If-Match': 'a' }, '', 412, undefined],
+      ['several entity-tags', { 'SIP-If-Match': 'a, b' }, 'on', 400, undefined],
+      ['an empty entity-tag', { 'SIP-If-Match': '' }, 'on', 400, undefined],
+      ['what is no entity-tag', { 'SIP-If-Match': '"a"' }, 'on', 400, undefined],
     ] as const) {
       it(`${status} for ${what}`, async () => {
         const tx = await sip.publish('100', body, headers)
