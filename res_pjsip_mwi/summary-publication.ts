@@ -117,9 +117,13 @@ function isUri(text: string): boolean {
   return parseUri(text) !== undefined || /^[a-z][a-z0-9+.-]{0,31}:[^\s<>"]{1,500}$/i.test(text)
 }
 
+/** RFC 3261 25.1: SLASH, LPAREN and RPAREN have any blanks around them. */
+const COUNTS =
+  /^([0-9]{1,9})[ \t]*\/[ \t]*([0-9]{1,9})(?:[ \t]*\([ \t]*([0-9]{1,9})[ \t]*\/[ \t]*([0-9]{1,9})[ \t]*\))?$/
+
 /** `2/8 (0/2)`, the urgent ones left out or not. */
 function countsOf(text: string): ClassCounts | undefined {
-  const found = /^([0-9]{1,9}) ?\/ ?([0-9]{1,9})(?: ?\( ?([0-9]{1,9}) ?\/ ?([0-9]{1,9}) ?\))?$/.exec(text)
+  const found = COUNTS.exec(text)
   if (!found) return undefined
   const [newMessages = 0, oldMessages = 0, newUrgent = 0, oldUrgent = 0] = found
     .slice(1)

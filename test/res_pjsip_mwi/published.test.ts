@@ -41,6 +41,11 @@ describe('message summaries that are published', () => {
     expect(document.classes.get('voice-message')).to.deep.include({ newMessages: 1, oldMessages: 2 })
   })
 
+  it('may have blanks wherever the grammar has them', () => {
+    const document = good('Messages-Waiting :\tyes\r\nVoice-Message:  2  /\t8  (  0 /  2\t)\t\r\n')
+    expect(printSummary(document)).to.equal('Messages-Waiting: yes\r\nVoice-Message: 2/8 (0/2)\r\n')
+  })
+
   for (const [what, text, fault] of [
     ['nothing', '', 'Body Does Not Begin With Messages-Waiting'],
     ['counts alone', 'Voice-Message: 1/0', 'Body Does Not Begin With Messages-Waiting'],
