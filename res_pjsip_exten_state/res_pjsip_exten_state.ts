@@ -34,9 +34,10 @@ export default defineModule({
     // Either package can be had in the types of the other: phones ask for that, and Asterisk grants it.
     const presence = packageOf('presence', [...PRESENCE_TYPES, ...DIALOG_TYPES], find)
     own(pubsub.eventPackage({ ...presence, reqAuth: true, politeState: nobodyThere }))
-    own(pubsub.eventPackage(packageOf('dialog', [...DIALOG_TYPES, ...PRESENCE_TYPES], find)))
+    const dialog = packageOf('dialog', [...DIALOG_TYPES, ...PRESENCE_TYPES], find)
+    own(pubsub.eventPackage({ ...dialog, shownIn: callsAlone }))
     const sla = packageOf('dialog;sla', DIALOG_TYPES, lineFinder(core, pubsub, extensions))
-    own(pubsub.eventPackage({ ...sla, winfo: false }))
+    own(pubsub.eventPackage({ ...sla, winfo: false, shownIn: callsAlone }))
   },
 })
 
@@ -45,6 +46,16 @@ type Find = EventPackage<PublishedState>['find']
 /** As an extension looks whose phones are all away (RFC 5025 3.2.1). */
 function nobodyThere({ context, exten }: PublishedState): PublishedState {
   return { context, exten, name: '', state: EXTENSION.UNAVAILABLE, devices: [], presence: NO_PRESENCE, calls: [] }
+}
+
+const IN_PRESENCE: ReadonlySet<string> = new Set(PRESENCE_TYPES)
+
+/** Calls may be watched without leave, what a person says of itself may not: it is not told in another event's name. */
+function callsAlone(state: PublishedState, type: string): PublishedState {
+  if (!IN_PRESENCE.has(type)) return state
+  const { published, ...calls } = state
+  const told = { ...calls, presence: NO_PRESENCE }
+  return published ? { ...told, published: { ...published, presence: [], ahead: 0 } } : told
 }
 
 function packageOf(

@@ -164,7 +164,7 @@ class WireForm {
 }
 
 /** What of a package its bodies depend on. */
-type Made = Pick<EventPackage<unknown>, 'kind' | 'politeState'>
+type Made = Pick<EventPackage<unknown>, 'kind' | 'politeState' | 'shownIn'>
 
 /** Those who have the same bodies: of one resource as it is seen from one context, made in one way. */
 export class Sharing {
@@ -294,16 +294,17 @@ export class Bodies {
     const filter = shown === 'part' ? view : undefined
     const known = sharing.bodyOf(actual, filter?.key)
     if (known) return known
-    const body = this.#generate(generator, actual, to, filter)
+    const body = this.#generate(generator, shownIn(of, actual, generator), to, filter)
     sharing.keep(actual, filter?.key, body)
     if (isNews && !filter) this.#passing.add(sharing, body)
     return body
   }
 
   /** What is new for one who was told `since`. `whole`: bodies of this type have no parts. */
-  part({ generator }: Sharing, state: unknown, since: unknown, to: Addressing): Body | 'whole' | undefined {
+  part({ generator, of }: Sharing, actual: unknown, since: unknown, to: Addressing): Body | 'whole' | undefined {
     if (!generator.partial) return 'whole'
-    const doc = generator.partial(state, since, to)
+    const state = shownIn(of, actual, generator)
+    const doc = generator.partial(state, shownIn(of, since, generator), to)
     return doc === undefined ? undefined : this.#finish(generator, doc, state, to)
   }
 
@@ -334,4 +335,8 @@ export class Bodies {
     const { text, versionAt } = generator.print(filter ? filter.filter(doc, generator.type) : doc)
     return new Body(generator.type, text, versionAt)
   }
+}
+
+function shownIn(of: Made, state: unknown, { type }: BodyGenerator<unknown>): unknown {
+  return of.shownIn ? of.shownIn(state, type) : state
 }

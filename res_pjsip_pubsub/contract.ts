@@ -46,6 +46,8 @@ export interface EventPackage<State> {
    * view cannot cut are made of it too. Without it they get none.
    */
   politeState?(state: State): State
+  /** What of a state bodies of this type tell. Absent: all that their generator can say. */
+  shownIn?(state: State, type: string): State
 
   /** What a resource is called in a list that shows names (RFC 4662 5.5); empty for nothing. */
   displayName?(state: State): string

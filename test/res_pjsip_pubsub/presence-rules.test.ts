@@ -9,6 +9,7 @@ import { openStore, type Store } from '../../core/store.ts'
 import res_pjsip_dialog_info_body_generator from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
 import res_pjsip_exten_state from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
 import res_pjsip_pidf_body_generator from '../../res_pjsip_exten_state/res_pjsip_pidf_body_generator.ts'
+import res_pjsip_pidf_eyebeam_body_supplement from '../../res_pjsip_exten_state/res_pjsip_pidf_eyebeam_body_supplement.ts'
 import type { Pubsub } from '../../res_pjsip_pubsub/contract.ts'
 import res_pjsip_presence_rules from '../../res_pjsip_pubsub/res_pjsip_presence_rules.ts'
 import res_pjsip_pubsub from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
@@ -45,12 +46,13 @@ describe('rules of presentities, on the wire', () => {
   async function begin(options: Readonly<Record<string, string>> = {}): Promise<void> {
     office = await TestCore.start({
       endpoints: { 100: {}, 101: {}, 102: {}, 200: { aors: ['door'] }, proxy: { trust_id_inbound: true } },
-      hints: { '200@default': ['Custom:door'], '201@default': ['Custom:gate'] },
+      hints: { '200@default': ['Custom:door', 'CustomPresence:200'], '201@default': ['Custom:gate'] },
       files: { 'pubsub.conf': { unload_grace: '1', ...options } },
       storePath: join(directory, 'rules.db'),
     })
     pubsub = await office.load<Pubsub>(res_pjsip_pubsub)
     await office.load(res_pjsip_exten_state, res_pjsip_pidf_body_generator, res_pjsip_dialog_info_body_generator)
+    await office.load(res_pjsip_pidf_eyebeam_body_supplement)
     await office.load(res_pjsip_watcherinfo_body_generator, res_pjsip_presence_rules)
     office.core.devices.set('pbx1', 'Custom:door', 'INUSE')
   }
@@ -365,6 +367,33 @@ describe('rules of presentities, on the wire', () => {
     expect(String(refused)).to.match(/given: <ruleset> is no <ruleset>/)
     expect(await office.run('presence rules show')).to.equal('0 presentities with rules')
   })
+
+  for (const event of ['dialog', 'dialog;sla'])
+    it(`tells those who watch ${event} in a presence document of calls, and of nothing that needs leave`, async () => {
+      await begin()
+      await set(ruleset({ handling: 'block' }))
+      office.core.presences.set('pbx1', 'CustomPresence:200', { state: 'dnd', subtype: '', message: 'Operation' })
+      const [watcher, owner] = [await phone('100'), await phone('200')]
+      const published = await owner.request('PUBLISH', {
+        uri: 'sip:200@127.0.0.1',
+        dialog: owner.dialog('sip:200@127.0.0.1'),
+        headers: [
+          ['Event', 'presence'],
+          ['Expires', '600'],
+          ['Content-Type', 'application/pidf+xml'],
+        ],
+        body:
+          '<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:200@a"><tuple id="home"><status><basic>open</basic>' +
+          '</status></tuple><note>At the doctor</note></presence>',
+      })
+      expect(published.status).to.equal(200)
+      const accept = ['Accept', 'application/pidf+xml'] as const
+      expect((await subscribe(watcher, { headers: [accept] })).ok.status).to.equal(403)
+      expect((await subscribe(watcher, { event, headers: [accept] })).ok.status).to.equal(200)
+      const { body } = await watcher.next('NOTIFY')
+      expect(body).to.include('<basic>open</basic>').and.to.include('On the phone')
+      expect(body).not.to.match(/doctor|home|Operation|busy/)
+    })
 
   it('follows the sphere that the presentity publishes', async () => {
     await begin({ enable_sphere_check: 'yes' })

@@ -308,8 +308,11 @@ function hintSource(hints: Readonly<Record<string, readonly string[]>>): Paramet
   return {
     name: 'test',
     lookup: async (context, exten): Promise<HintDefinition | undefined> => {
-      const devices = hints[`${exten}@${context}`]
-      return devices && { context, exten, devices, presence: [], name: '', source: 'test' }
+      const parts = hints[`${exten}@${context}`]
+      if (!parts) return undefined
+      const isPresence = (part: string): boolean => part.startsWith('CustomPresence:')
+      const devices = parts.filter((part) => !isPresence(part))
+      return { context, exten, devices, presence: parts.filter(isPresence), name: '', source: 'test' }
     },
     onChange: () => () => undefined,
   }
