@@ -24,10 +24,12 @@ export interface EventValue {
   readonly params: ReadonlyMap<string, string>
 }
 
-/** An Event header (RFC 6665 8.2.1); undefined where it is malformed. */
+/** An Event header (RFC 6665 8.2.1); undefined where it is malformed. The id comes back in each NOTIFY, and is a token. */
 export function parseEvent(text: string): EventValue | undefined {
   const value = parseTokenValue(text)
-  return value && { event: value.token, id: value.params.get('id') ?? '', params: value.params }
+  if (!value) return undefined
+  const id = value.params.get('id') ?? ''
+  return id === '' || isToken(id) ? { event: value.token, id, params: value.params } : undefined
 }
 
 export interface MediaType {

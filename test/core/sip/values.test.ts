@@ -40,7 +40,8 @@ describe('Header values', () => {
     const value = parseEvent('Dialog.winfo ; ID=a7 ; call-id="x;y"')
     expect(value).to.include({ event: 'Dialog.winfo', id: 'a7' })
     expect(value?.params.get('call-id')).to.equal('x;y')
-    for (const text of ['', ';id=1', 'dialog presence', 'dialog;id=1;id=2']) {
+    expect(parseEvent('dialog;id="a7"')).to.include({ event: 'dialog', id: 'a7' })
+    for (const text of ['', ';id=1', 'dialog presence', 'dialog;id=1;id=2', 'dialog;id="a b"', 'dialog;id="a;b=c"']) {
       expect(parseEvent(text), text).to.equal(undefined)
     }
   })
