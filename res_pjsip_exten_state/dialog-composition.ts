@@ -77,12 +77,15 @@ export function shownElement(dialog: PublishedDialog, hide: 'no' | 'name' | 'yes
   const shown = dialog.element
   if (id !== undefined) shown.attributes.set('id', id)
   if (hide === 'yes')
-    shown.children.splice(0, shown.children.length, ...shown.children.filter(({ name }) => name !== 'remote'))
+    shown.children.splice(0, shown.children.length, ...shown.children.filter(({ name }) => !OTHERS.has(name)))
   if (hide === 'name')
-    for (const remote of shown.children.filter(({ name }) => name === 'remote'))
-      for (const identity of remote.children) identity.attributes.delete('display')
+    for (const other of shown.children.filter(({ name }) => OTHERS.has(name)))
+      for (const named of [other, ...other.children]) named.attributes.delete('display')
   return shown
 }
+
+/** Where a dialog names somebody else (RFC 4235 4.1.5, 4.1.6): the other party, and who sent it here. */
+const OTHERS: ReadonlySet<string> = new Set(['remote', 'referred-by'])
 
 /** For phones that cannot read a document without a dialog. */
 export function endedDialog(id: string): XmlElement {

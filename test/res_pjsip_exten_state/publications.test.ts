@@ -245,14 +245,20 @@ describe('publications about an extension', () => {
       await until('a NOTIFY of Asterisk', () => tx.dialog.last.text.includes('direction="recipient"'))
     })
 
-    it('leaves out the other party where callers are hidden', async () => {
-      await open({ endpoints: { 100: { allow_publish: 'any', hide_callers: 'yes' } } })
-      const tx = await watch('200', 'dialog')
-      const remote = '<remote><identity display="Carol">sip:301@pbx.example</identity></remote>'
-      await dialogs([{ id: 'a', callId: '1', state: 'early', inner: remote }])
-      await lit(tx, 'a=early')
-      expect(tx.dialog.last.text).not.to.contain('Carol')
-    })
+    for (const [hide_callers, hidden] of [
+      ['yes', /Carol|301|Dave|302/],
+      ['name', /Carol|Dave/],
+    ] as const)
+      it(`leaves out the other party, and who sent it here, where callers are hidden (${hide_callers})`, async () => {
+        await open({ endpoints: { 100: { allow_publish: 'any', hide_callers } } })
+        const tx = await watch('200', 'dialog')
+        const inner =
+          '<referred-by display="Dave">sip:302@pbx.example</referred-by>' +
+          '<remote><identity display="Carol">sip:301@pbx.example</identity></remote>'
+        await dialogs([{ id: 'a', callId: '1', state: 'early', inner }])
+        await lit(tx, 'a=early')
+        expect(tx.dialog.last.text).not.to.match(hidden)
+      })
 
     it('no lamp goes out over a restart of the server', async () => {
       const directory = mkdtempSync(join(tmpdir(), 'lamplighter-published-'))
