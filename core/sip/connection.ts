@@ -10,8 +10,14 @@ import type { SipUri } from './uri.ts'
 
 const PING = '\r\n\r\n'
 const PONG = '\r\n'
-/** Bytes a peer may leave unread before it is given up. */
-const MOST_UNSENT = 1024 * 1024
+/**
+ * Bytes that wait for a peer before it is asked whether it reads. A proxy has a NOTIFY for each of its phones in flight, so
+ * that one change may be more: it is given up where it takes nothing for a while.
+ */
+const MUCH_UNSENT = 1024 * 1024
+/** Bytes that nobody is kept for. */
+const MOST_UNSENT = 32 * MUCH_UNSENT
+const NOT_READ = 'the peer does not read'
 
 /** A phone has a few accounts; a proxy has no end of contacts, and is not known by them. */
 const MOST_CONTACTS = 8
@@ -34,6 +40,10 @@ export class Connection extends Timed implements Wire {
   readonly #begun = performance.now()
   /** A message that was found half way: how many came before it, and when it was found. */
   #half: { readonly after: number; readonly since: number } | undefined
+  /** Much waits for it: how many bytes it had taken then, and when that was. */
+  #behind: { readonly taken: number; readonly since: number } | undefined
+  /** Bytes written, waiting or not. */
+  #written = 0
   #nextPing: number
   #why = ''
 
@@ -122,7 +132,7 @@ export class Connection extends Timed implements Wire {
     this.#open = false
     this.#why = why
     const unsent = this.#socket.writableLength
-    if (unsent > 0 && unsent <= MOST_UNSENT && !this.#socket.connecting) this.#socket.destroySoon()
+    if (unsent > 0 && why !== NOT_READ && !this.#socket.connecting) this.#socket.destroySoon()
     else this.#socket.destroy()
     // The listeners are called when the socket says so: never from within a send.
   }
@@ -166,12 +176,23 @@ export class Connection extends Timed implements Wire {
     if (!this.#framer.partial) this.#half = undefined
     else if (this.#half?.after !== this.#messages) this.#half = { after: this.#messages, since: now }
     else if (now - this.#half.since >= silence) return 'a message did not become complete'
-    return undefined
+    return this.#isBehind(now) ? NOT_READ : undefined
+  }
+
+  /** Too much waits for it, or much and it takes none of it. */
+  #isBehind(now: number): boolean {
+    const unsent = this.#socket.writableLength
+    const taken = this.#written - unsent
+    if (unsent <= MUCH_UNSENT) this.#behind = undefined
+    else if (this.#behind?.taken !== taken) this.#behind = { taken, since: now }
+    else if (now - this.#behind.since >= this.carrier.timers.silence) return true
+    return unsent > MOST_UNSENT
   }
 
   #write(text: string, done?: (error: Error | null | undefined) => void): void {
+    this.#written += text.length
     this.#socket.write(text, 'latin1', done)
-    if (this.#socket.writableLength > MOST_UNSENT) this.end('the peer does not read')
+    if (this.#socket.writableLength > MUCH_UNSENT && this.#isBehind(performance.now())) this.end(NOT_READ)
   }
 
   #data(chunk: Buffer): void {

@@ -2,7 +2,7 @@
 
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { connect as connectTcp, createServer } from 'node:net'
+import { connect as connectTcp, createServer, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { expect } from 'chai'
 import { globalOptions, systemOptions } from '../../../core/endpoints.ts'
@@ -174,31 +174,56 @@ describe('transports', () => {
     expect(metrics.counter('sip.tcp.turned_away').value).to.be.at.least(1)
   })
 
-  it('drops a peer that does not read what it is sent', async () => {
-    await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp' })] })
-    const { address, port } = at('tcp')
-    const socket = connectTcp(port, address)
-    await once(socket, 'connect')
-    socket.on('error', () => undefined)
-    const phone = await phoneOn('tcp', 'tcp')
-    let outcome: string | undefined
+  /** Sends 18 MB to whoever publishes over TCP, in one go; what comes of the first request that ends. */
+  const sendMuch = (): { readonly outcome: string | undefined } => {
+    const seen: { outcome: string | undefined } = { outcome: undefined }
     stack.handle('PUBLISH', (tx) => {
       const body = { contentType: 'text/plain', content: 'x'.repeat(60_000) }
       for (let i = 0; i < 300; i++) {
         stack.request(
           { method: 'NOTIFY', requestUri: 'sip:h', from: '<sip:us@h>', to: '<sip:p@h>', flow: tx.flow, body },
           (ended) => {
-            outcome ??= ended.kind
+            seen.outcome ??= ended.kind
           },
         )
       }
     })
+    return seen
+  }
+
+  /** A connection that has published, and reads nothing by itself. */
+  const publisher = async (): Promise<Socket> => {
+    const { address, port } = at('tcp')
+    const socket = connectTcp(port, address)
+    await once(socket, 'connect')
+    socket.on('error', () => undefined)
+    const phone = await phoneOn('tcp', 'tcp')
     const text = phone.write('PUBLISH', { uri: 'sip:h' }, { ...phone.dialog('sip:h'), cseq: 1 })
     socket.pause()
     socket.write(text)
-    await until('the end of it', () => outcome)
-    expect(outcome).to.equal('unreachable')
+    return socket
+  }
+
+  it('drops a peer that does not read what it is sent', async () => {
+    await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp' })], timers: { silence: 200 } })
+    const seen = sendMuch()
+    const socket = await publisher()
+    await until('the end of it', () => seen.outcome)
+    expect(seen.outcome).to.equal('unreachable')
+    const phone = await phoneOn('tcp', 'tcp')
     expect((await phone.request('OPTIONS')).status).to.equal(200)
+    socket.destroy()
+  })
+
+  it('keeps a peer that reads, be it slower than it is sent', async () => {
+    await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp' })] })
+    const seen = sendMuch()
+    const socket = await publisher()
+    let received = 0
+    const reading = setInterval(() => (received += (socket.read() as Buffer | null)?.length ?? 0), 2)
+    await until('all of it', () => received > 300 * 60_000 || seen.outcome, 10_000)
+    clearInterval(reading)
+    expect(seen.outcome).to.equal(undefined)
     socket.destroy()
   })
 
