@@ -9,6 +9,7 @@ import { equalUris } from '../sip/equal-uris.ts'
 import { parseNameAddr, parseUri, printUri } from '../sip/parse-uri.ts'
 import type { NameAddr, SipUri } from '../sip/uri.ts'
 import { parseDeltaSeconds, parseOptionTags } from '../sip/values.ts'
+import { withoutZone } from '../sip/zone.ts'
 import type { Binding } from './bindings.ts'
 
 export interface RegisterPlan {
@@ -135,7 +136,7 @@ function readContact(contact: NameAddr, scene: RegisterScene): Asked | Refusal {
   const regId = usesOutbound(request) ? regIdOf(contact) : 0
   const rewritten = endpoint.rewrite_contact && path.length === 0
   const isConnection = flow.protocol !== 'UDP'
-  const isItsSource = uri.host === source.address && (uri.port ?? 5060) === source.port
+  const isItsSource = uri.host === withoutZone(source.address) && (uri.port ?? 5060) === source.port
   return {
     seconds,
     binding: {
@@ -182,7 +183,7 @@ function rewrite(uri: SipUri, source: Address, flow: Flow): string {
   const params = new Map(uri.params)
   if (flow.protocol === 'UDP') params.delete('transport')
   else params.set('transport', flow.protocol.toLowerCase())
-  return printUri({ scheme: uri.scheme, user: uri.user, host: source.address, port: source.port, params })
+  return printUri({ scheme: uri.scheme, user: uri.user, host: withoutZone(source.address), port: source.port, params })
 }
 
 /** RFC 5626 6: the same instance and registration; otherwise equal URIs (RFC 3261 19.1.4), each parsed only once. */

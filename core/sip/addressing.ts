@@ -6,6 +6,7 @@ import { reasonOf } from '../log.ts'
 import { ConfigError } from '../options.ts'
 import type { Address } from './contract.ts'
 import type { Wire } from './transport.ts'
+import { withoutZone } from './zone.ts'
 
 /** host and port as they are written in Via and Contact; IPv6 without brackets. Equal ones are one object. */
 export interface OwnAddress {
@@ -60,10 +61,10 @@ export class Addressing {
   }
 
   #concrete(wire: Wire): string {
-    if (!isWildcard(wire.local.address)) return wire.local.address
+    if (!isWildcard(wire.local.address)) return withoutZone(wire.local.address)
     const known = this.#sources.get(wire.remote.address)
     if (known && known.until > this.#now()) return known.address
-    const address = sourceAddress(wire.remote, wire.carrier.family) ?? wire.local.address
+    const address = withoutZone(sourceAddress(wire.remote, wire.carrier.family) ?? wire.local.address)
     const oldest = this.#sources.keys().next()
     if (this.#sources.size >= CACHE_SIZE && !oldest.done) this.#sources.delete(oldest.value)
     this.#sources.set(wire.remote.address, { address, until: this.#now() + KEEP })
@@ -84,11 +85,6 @@ export function localNetworks(config: TransportConfig): readonly Network[] {
       throw new ConfigError(`local_net = '${text}' in [${config.id}] is not valid, ${reasonOf(error)}`, config)
     }
   })
-}
-
-function withoutZone(address: string): string {
-  const zone = address.indexOf('%')
-  return zone < 0 ? address : address.slice(0, zone)
 }
 
 /**

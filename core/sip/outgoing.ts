@@ -11,6 +11,7 @@ import type { Resolver, Target } from './resolve.ts'
 import type { Wire } from './transport.ts'
 import type { Transports } from './transports.ts'
 import type { SipUri } from './uri.ts'
+import { asSeenFrom } from './zone.ts'
 
 /** A request that can be written for whatever wire it goes out on. */
 export interface Draft extends WrittenDraft {
@@ -97,9 +98,10 @@ export class Outgoing {
     const targets = this.#context.resolver.resolve(uri)
     const target = targets instanceof Promise ? undefined : targets[0]
     if (target?.protocol !== 'UDP') return undefined
-    const { address, port } = beside.remote
-    if (beside.protocol === 'UDP' && target.port === port && target.address === address) return beside
-    return this.#context.transports.wireTo('UDP', target, { preferred: beside.transport })
+    const { remote } = beside
+    const address = asSeenFrom(remote.address, target.address)
+    if (beside.protocol === 'UDP' && target.port === remote.port && address === remote.address) return beside
+    return this.#context.transports.wireTo('UDP', { address, port: target.port }, { preferred: beside.transport })
   }
 
   /** By a transport section that somebody has named: its protocol holds where the URI leaves open which. */

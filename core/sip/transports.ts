@@ -10,6 +10,7 @@ import { StreamTransport } from './stream.ts'
 import { bindAddress, hostPort, type Transport, type TransportContext, type Wire } from './transport.ts'
 import { UdpTransport } from './udp.ts'
 import type { SipUri } from './uri.ts'
+import { withoutZone } from './zone.ts'
 
 /** Where we listen. */
 export interface Listening extends Address {
@@ -85,7 +86,7 @@ export class Transports {
     remote: Address,
     { preferred, name }: { preferred?: string; name?: string },
   ): Wire | undefined {
-    const family = isIP(remote.address.split('%', 1)[0] ?? '')
+    const family = isIP(withoutZone(remote.address))
     const suits = (transport: Transport | undefined): transport is Transport =>
       transport !== undefined && transport.protocol === protocol && transport.family === family
     const first = preferred === undefined ? undefined : this.#open.get(preferred)

@@ -2,6 +2,7 @@
 import type { Address } from './contract.ts'
 import { endOfQuoted, endOfToken, scannedParam, scanParams, skipSpace, trimSpace } from './grammar.ts'
 import { parseHostPort, printHostPort } from './parse-uri.ts'
+import { withoutZone } from './zone.ts'
 
 export interface Via {
   /** Upper case: UDP, TCP, TLS, or something we do not speak. */
@@ -72,8 +73,7 @@ function parseSpacedHostPort(sentBy: string): ReturnType<typeof parseHostPort> {
  */
 export function viaForAnswer(via: Via, source: Address, forceRport: boolean): string {
   const { text } = via
-  const percent = source.address.indexOf('%')
-  const address = percent === -1 ? source.address : source.address.slice(0, percent)
+  const address = withoutZone(source.address)
   const wantsRport = forceRport || via.asksRport
   const isThere = via.host === address || via.host === address.toLowerCase()
   if (!wantsRport && isThere && !via.saysReceived) return text

@@ -408,8 +408,9 @@ class StreamWire implements PhoneWire {
   }
 }
 
+/** Without the zone, which is this machine's matter. */
 function hostText(address: string): string {
-  return address.includes(':') ? `[${address}]` : address
+  return address.includes(':') ? `[${address.split('%')[0]}]` : address
 }
 
 function token(): string {

@@ -364,6 +364,17 @@ describe('Registrar', () => {
       expect(contact.flow).to.not.equal(undefined)
     })
 
+    it('keeps the way to a link-local address, and its zone out of the URI (RFC 4007 11.2)', async () => {
+      for (const rewrite_contact of [true, false]) {
+        await open({}, { rewrite_contact })
+        const flow = new FakeFlow('UDP', { address: 'fe80::7%eth0', port: 5062 })
+        await register({ Contact: '<sip:100@[fe80::7]:5062>' }, flow)
+        expect(await only()).to.include({ uri: 'sip:100@[fe80::7]:5062', flow })
+        await register({ Contact: '*', Expires: '0' })
+        if (rewrite_contact) await close()
+      }
+    })
+
     it('finds the binding of a phone whose NAT gave it another port', async () => {
       await open({}, { rewrite_contact: true })
       await register({ Contact: behindNat })

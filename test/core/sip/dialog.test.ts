@@ -1,6 +1,7 @@
 /** Dialogs: numbers, routes, targets, flows that come and go, and records that outlive a restart (RFC 3261 12). */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { expect } from 'chai'
 import { systemOptions } from '../../../core/endpoints.ts'
 import { defaultsOf } from '../../../core/options.ts'
@@ -424,6 +425,27 @@ describe('dialogs', () => {
     })
   })
 
+  for (const protocol of ['udp', 'tcp'] as const) {
+    it(`keep the zone of a link-local address to themselves, and find their ${protocol} peer on its link (RFC 4007 11.2)`, async function () {
+      const [address, zone] = linkLocal() ?? this.skip()
+      await open({ transports: [transportConfig({ id: protocol, protocol, bind: '[::]:0' })] })
+      const here = `${address}%${zone}`
+      const { port } = serverOf(protocol.toUpperCase())
+      const phone = await phoneOf({ protocol, server: { address: here, port }, localAddress: here })
+      const theirs = phone.dialog('sip:101@127.0.0.1')
+      const answer = await phone.request('SUBSCRIBE', { dialog: theirs })
+      const contact = `<sip:101@[${address}]:${port}${protocol === 'udp' ? '' : ';transport=tcp'}>`
+      expect(answer.header('contact')).to.equal(contact)
+      const dialog = dialogs[0] as Dialog
+      for (const ours of [dialog, stack.restoreDialog(dialog.record())]) {
+        expect(statusOf(await notify(ours))).to.equal(200)
+        const request = await phone.next('NOTIFY')
+        expect(request.header('via')).to.include(`/${protocol.toUpperCase()} [${address}]:${port};rport;branch=`)
+        expect(request.header('contact')).to.equal(contact)
+      }
+    })
+  }
+
   it('tell external addresses to peers outside of local_net', async () => {
     const external = { external_signaling_address: '198.51.100.7', external_signaling_port: 5099 }
     await open({ transports: [transportConfig({ ...external, local_net: ['10.0.0.0/255.0.0.0'] })] })
@@ -438,3 +460,12 @@ describe('dialogs', () => {
     expect((await phone.request('SUBSCRIBE', { dialog: local })).header('contact')).to.match(/^<sip:10@127.0.0.1:\d+>$/)
   })
 })
+
+/** An address that this machine has on a link, and the name of that here. */
+function linkLocal(): [address: string, zone: string] | undefined {
+  for (const [zone, addresses = []] of Object.entries(networkInterfaces())) {
+    const found = addresses.find(({ address }) => address.startsWith('fe80:'))
+    if (found) return [found.address, zone]
+  }
+  return undefined
+}
