@@ -68,9 +68,13 @@ export class Outgoing {
     const connection = this.streamInstead(wire, peer)
     if (!connection || !peer) return false
     this.#transmit(draft, connection, (outcome) => {
-      if (outcome.kind !== 'response' || outcome.response.status !== 481) return done(outcome)
-      // A second phone of the account at this address has no such dialog; only who has the Contact can end it.
+      if (outcome.kind === 'response' && outcome.response.status !== 481) return done(outcome)
+      // It is there still: what ends is the server.
+      if (outcome.kind === 'unreachable' && connection.open) return done(outcome)
+      // A second phone of the account at this address has no such dialog; only who has the Contact can end it. And where
+      // nobody answers, its phone may have begun anew behind a NAT, and only this end is left.
       connection.noteStranger(peer)
+      // RFC 3261 18.1.1: UDP is tried where the connection is lost, too.
       this.#transmit(draft, wire, done)
     })
     return true

@@ -321,6 +321,29 @@ describe('dialogs', () => {
       expect(other.received.every(({ method }) => method !== 'NOTIFY')).to.equal(true)
     })
 
+    for (const [what, status] of [
+      ['does not answer', undefined],
+      ['is lost meanwhile (RFC 3261 18.1.1)', 'close'],
+    ] as const) {
+      it(`go on over UDP where the connection ${what}`, async () => {
+        await open({ timers: { f: 400 } })
+        const udp = await phoneOf()
+        const [, ours] = await subscribe(udp)
+        const tcp = await phoneOf({ protocol: 'tcp', contact: '<sip:phone@127.0.0.1;transport=tcp>' })
+        await subscribe(tcp)
+        tcp.onRequest = () => {
+          if (status === 'close') void tcp.close()
+          return undefined
+        }
+        expect(statusOf(await notify(ours, big))).to.equal(200)
+        expect((await udp.next('NOTIFY')).body).to.equal(big)
+        const before = performance.now()
+        expect(statusOf(await notify(ours, big))).to.equal(200)
+        expect(performance.now() - before).to.be.below(300)
+        expect(tcp.received.filter(({ method }) => method === 'NOTIFY')).to.have.length(1)
+      })
+    }
+
     it('stay on UDP where the phone has no connection', async () => {
       await open()
       const udp = await phoneOf()
