@@ -36,7 +36,8 @@ export function phoneIsBack(
 export function othersAreBack(subscriptions: Subscriptions, refreshed: NotifierSubscription, flow: Flow): void {
   if (flow.protocol === 'UDP') return
   for (const other of subscriptions.ofEndpoint(refreshed.endpoint.id)) {
-    if (other === refreshed || other.dialog.flow !== undefined || other.contactKey !== refreshed.contactKey) continue
+    // All phones behind a proxy may be one endpoint, and a flow that is gone is looked for each time it is asked for.
+    if (other === refreshed || other.contactKey !== refreshed.contactKey || other.dialog.flow !== undefined) continue
     other.dialog.rebind(flow)
     other.wake()
   }

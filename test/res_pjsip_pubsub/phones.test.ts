@@ -172,6 +172,25 @@ describe('phones that come back', () => {
     expect(bodies.sort()).to.deep.equal(['off', 'on'])
   })
 
+  it('are not looked for one after the other where one of many behind a proxy is back', async () => {
+    const proxies = await Promise.all(Array.from({ length: 8 }, (_, at) => phone('tcp', `<sip:100@10.0.0.${at}>`)))
+    const dialogs = proxies.map((one) => one.dialog('sip:200@127.0.0.1'))
+    for (const [at, one] of proxies.entries()) {
+      await watch(one, dialogs[at])
+      await one.next('NOTIFY')
+    }
+    for (const one of proxies) await one.close()
+    await until('the loss', () => subscriptions().every(({ dialog }) => dialog.flow === undefined))
+    const after = await phone('tcp', '<sip:100@10.0.0.0>')
+    let looks = 0
+    const look = (): undefined => void looks++
+    for (const { dialog } of subscriptions())
+      if (dialog.callId !== dialogs[0]?.callId) Object.defineProperty(dialog, 'flow', { get: look })
+    expect((await watch(after, dialogs[0])).status).to.equal(200)
+    await after.next('NOTIFY')
+    expect(looks).to.equal(0)
+  })
+
   for (const protocol of ['udp', 'tcp'] as const) {
     it(`have one subscription after a reboot, and two for two keys (${protocol})`, async () => {
       const contact = protocol === 'udp' ? undefined : `<sip:100@10.0.0.1:5060;transport=tcp>`
