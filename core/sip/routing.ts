@@ -12,13 +12,15 @@ export interface Routing {
 
 export function routingOf(target: string, routes: readonly string[]): Routing {
   const [first, ...others] = routes
-  if (first === undefined) return { requestUri: target, routes: [], nextHop: parseUri(target) }
+  const uri = parseUri(target)
+  const requestUri = uri ? withoutHeaders(uri) : target
+  if (first === undefined) return { requestUri, routes: [], nextHop: uri }
   const firstUri = parseNameAddr(first)?.uri
-  if (!firstUri || firstUri.params.has('lr')) return { requestUri: target, routes, nextHop: firstUri }
+  if (!firstUri || firstUri.params.has('lr')) return { requestUri, routes, nextHop: firstUri }
   // A strict router: it finds itself in the Request-URI, and the target at the end of the route.
   return {
     requestUri: withoutHeaders(firstUri),
-    routes: [...others, `<${target}>`],
+    routes: [...others, `<${requestUri}>`],
     nextHop: firstUri,
   }
 }

@@ -197,6 +197,23 @@ describe('dialogs', () => {
     expect(got.headers('route')).to.deep.equal(['<sip:192.0.2.9;lr>', `<sip:phone@127.0.0.1:${phone.local.port}>`])
   })
 
+  it('send to a target without the headers of its URI, which no Request-URI has (RFC 3261 19.1.1)', async () => {
+    await open()
+    const phone = await phoneOf()
+    const target = `sip:phone@127.0.0.1:${phone.local.port};line=1`
+    const withHeaders = await phoneOf({ contact: `<${target}?Subject=lamps>` })
+    const [theirs, ours] = await subscribe(withHeaders)
+    for (let again = 0; again < 2; again++) {
+      expect(statusOf(await notify(ours))).to.equal(200)
+      expect((await phone.next('NOTIFY')).uri).to.equal(target)
+      expect((await withHeaders.request('SUBSCRIBE', { dialog: theirs })).status).to.equal(200)
+    }
+    const proxy = `<sip:127.0.0.1:${phone.local.port};lr>`
+    const [, routed] = await subscribe(withHeaders, [['Record-Route', proxy]])
+    expect(statusOf(await notify(routed))).to.equal(200)
+    expect((await phone.next('NOTIFY')).uri).to.equal(target)
+  })
+
   it('keep names and parameters of From and To', async () => {
     await open()
     const phone = await phoneOf()

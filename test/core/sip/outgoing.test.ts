@@ -98,6 +98,17 @@ describe('requests of ours', () => {
     expect(got.body).to.equal('Messages-Waiting: yes\r\n')
   })
 
+  it('leave out the headers of a registered Contact (RFC 3261 19.1.5)', async () => {
+    await open()
+    const phone = await phoneOf()
+    const contact = `sip:p@127.0.0.1:${phone.local.port};line=1`
+    const route = `<sip:127.0.0.1:${phone.local.port};lr>`
+    for (const routes of [[], [route]]) {
+      expect(statusOf(await send({ requestUri: `${contact}?Subject=lamps&X=1`, routes }))).to.equal(200)
+      expect((await phone.next('NOTIFY')).uri).to.equal(contact)
+    }
+  })
+
   it('go by their routes first', async () => {
     await open()
     const proxy = await phoneOf()
