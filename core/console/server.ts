@@ -159,11 +159,14 @@ export async function connectConsole(path: string): Promise<ConsoleClient> {
     for (const listener of closeListeners) listener()
   })
   // Replies may be long: the limit is for what strangers send, and this end asked for it.
-  createInterface({ input: socket }).on('line', (line) => {
+  const replies = createInterface({ input: socket })
+  replies.on('line', (line) => {
     const reply = readMessage(line)
     if (reply?.log !== undefined) onLog?.(reply.log)
     if (reply?.id !== undefined) waiting.get(reply.id)?.(reply)
   })
+  // It passes the socket's errors on; what they come to is said when it closes.
+  replies.on('error', () => undefined)
   const ask = <T>(question: Question, settle: (reply: Reply, resolve: (value: T) => void) => void): Promise<T> =>
     new Promise((resolve) => {
       const id = ++last

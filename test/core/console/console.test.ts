@@ -173,6 +173,17 @@ describe('console', () => {
     socket.destroy()
   })
 
+  it('tells who asks that the connection is lost, also where the other end had not read all of it', async () => {
+    close = await serveConsole(path, commands(), log)
+    const client = await connectConsole(path)
+    let closed = 0
+    client.onClose(() => closed++)
+    // The server hangs up in the midst of it: what it has not read makes that a reset, as where it is killed.
+    const lost = 'the connection to Lamplighter was lost'
+    expect(await client.run('x'.repeat(4_000_000), () => undefined)).to.equal(lost)
+    await until('the end', () => closed === 1)
+  })
+
   async function rawClient(): Promise<[{ text: string }, Socket]> {
     const said = { text: '' }
     const socket = connect(path)
