@@ -62,8 +62,9 @@ function looked(hint: Hint, core: Sources): string[] {
   const { definition, value } = hint
   const from = definition ? `, ${definition.source}` : ', which is gone from the dialplan'
   lines.push(`hint ${value.exten}@${value.context}${from}: ${EXTENSION_TEXT[value.state]}`)
-  for (const { device, state } of value.devices) {
-    lines.push(`  device ${device}: ${state}`, ...reports(core.devices, device, (one) => one))
+  // Not of the hint's value, which is as it was when its lamp last changed.
+  for (const device of definition?.devices ?? []) {
+    lines.push(`  device ${device}: ${core.devices.get(device)}`, ...reports(core.devices, device, (one) => one))
   }
   for (const name of definition?.presence ?? []) {
     const { state } = core.presences.get(name)

@@ -94,6 +94,19 @@ describe('console of presence', () => {
     expect(made.office.core.hints.list()).to.deep.equal([])
   })
 
+  it('says of each device what is known now, not what it was when the lamp changed last', async () => {
+    const { devices } = made.office.core
+    devices.set('pbx1', 'Custom:door', 'UNKNOWN')
+    await made.office.load(res_pjsip_exten_state, res_pjsip_dialog_info_body_generator)
+    await made.sip.subscribe('200', { Event: 'dialog', Accept: undefined })
+    await settled(8)
+    // The lamp of both is that of an idle device: nothing changes but what the device is.
+    devices.set('pbx1', 'Custom:door', 'NOT_INUSE')
+    const said = (await made.office.run('presence why 200')).split('\n')
+    expect(said.slice(0, 2)).to.deep.equal(['hint 200@default, test: Idle', '  device Custom:door: NOT_INUSE'])
+    expect(said[2]).to.match(/^ {4}pbx1 says NOT_INUSE, /)
+  })
+
   it('says what a mailbox holds, and who says so', async () => {
     made.office.core.mailboxes.set('pbx1', '100@default', { newMessages: 2, oldMessages: 1 })
     expect(await made.office.run('presence why 100')).to.match(
