@@ -130,7 +130,10 @@ class PjsipReader {
 
   take({ kind, file, foreign }: PjsipSource): readonly WizardHint[] {
     if (kind === 'acl') {
-      for (const section of file.sections) this.#keep('namedAcl', { section, foreign })
+      for (const section of file.sections) {
+        if (!foreign) this.#checkNames(section, 'acl', `one of: ${Object.keys(aclOptions).join(', ')}`)
+        this.#keep('namedAcl', { section, foreign })
+      }
       return []
     }
     if (kind === 'pjsip') {
@@ -220,14 +223,14 @@ class PjsipReader {
     drafts.set(section.name, draft)
   }
 
-  #checkNames(section: ConfigSection, type: PjsipType): void {
+  #checkNames(section: ConfigSection, type: PjsipType, expected = `an option of type = ${type}`): void {
     const ours = Object.keys(PJSIP_OPTIONS[type])
     const known = new Set([...ours, 'type'])
     for (const entry of section.entries) {
       const name = entry.key.toLowerCase()
       // Asterisk lets objects carry fields of one's own: @name.
       if (known.has(name) || OTHER_OPTIONS[type].has(name) || name.startsWith('@')) continue
-      const hint = didYouMean(name, [...ours, ...OTHER_OPTIONS[type]]) || `, expected an option of type = ${type}`
+      const hint = didYouMean(name, [...ours, ...OTHER_OPTIONS[type]]) || `, expected ${expected}`
       this.#findings.problem(`unknown option '${entry.key}' in [${section.name}]${hint}`, entry)
     }
   }

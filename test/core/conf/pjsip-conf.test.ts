@@ -105,6 +105,15 @@ contact = sip:b@192.0.2.1
     ])
   })
 
+  it('knows every line of our own acl.conf, as Asterisk does of its own', () => {
+    const lines = '[lan]\ndeny=0.0.0.0/0\nperimt=10.0.0.0/8\nfoo=bar'
+    expect(messages(readPjsip([source(lines, false, 'acl')], '/own').problems)).to.deep.equal([
+      "/own/acl.conf:3: unknown option 'perimt' in [lan], did you mean 'permit'?",
+      "/own/acl.conf:4: unknown option 'foo' in [lan], expected one of: deny, permit, contact_deny, contact_permit, acl, contact_acl",
+    ])
+    expect(messages(readPjsip([source(lines, true, 'acl')], '/own').problems)).to.deep.equal([])
+  })
+
   it('checks that what is named is there', () => {
     expect(
       faults(
