@@ -1,6 +1,7 @@
 /** The objects of pjsip.conf that Lamplighter uses, their options, and who is asked for them. */
+import { isIP } from 'node:net'
 import { type AclRule, readAclRules } from './auth/acl.ts'
-import { DIGEST_ALGORITHMS, type DigestAlgorithm, readAlgorithms } from './auth/digest.ts'
+import { DIGEST_ALGORITHMS, type DigestAlgorithm, readAlgorithms, readDigests } from './auth/digest.ts'
 import { compilePattern } from './auth/pattern.ts'
 import {
   choice,
@@ -38,6 +39,30 @@ const algorithms = (byDefault: readonly DigestAlgorithm[], doc: string): Option<
   read: readAlgorithms,
 })
 
+/** Words that compare without case. */
+const words = (byDefault: readonly string[], doc: string): Option<readonly string[]> => {
+  const option = commaList(byDefault, doc)
+  return { ...option, read: (text) => option.read(text.toLowerCase()) }
+}
+
+const digests = (doc: string): Option<readonly string[]> => ({
+  ...list([], doc),
+  read: readDigests,
+  many: (texts) => texts.flatMap(readDigests),
+  secret: true,
+})
+
+/** As Asterisk reads `debug`: what stands for yes or no, or whose messages are shown. */
+function readDebug(text: string): string {
+  const address = text.replace(/^\[(.*)\]$/, '$1')
+  if (isIP(address) !== 0) return address
+  try {
+    return yesno(false, '').read(text) ? 'yes' : 'no'
+  } catch {
+    throw new Error('expected yes, no, or an IP address')
+  }
+}
+
 export const endpointOptions = options({
   allow_subscribe: yesno(true, 'Whether this endpoint may subscribe.'),
   sub_min_expiry: integer(0, 'The shortest subscription this endpoint may ask for.', { unit: 'seconds' }),
@@ -52,7 +77,7 @@ export const endpointOptions = options({
     [],
     'The auth sections that answer where this endpoint challenges our NOTIFYs: the one with its realm, else one without a realm, or with *, and with a password.',
   ),
-  identify_by: commaList(
+  identify_by: words(
     ['username', 'ip'],
     'How a request is matched to this endpoint, in order: username, auth_username, ip, header.',
   ),
@@ -138,7 +163,7 @@ export const authOptions = options({
   username: text('', 'User name of the digest; the name of the section when empty.'),
   password: secret('The password.'),
   md5_cred: secret('MD5 of user:realm:password.'),
-  password_digest: { ...list([], 'ALGORITHM:hash of user:realm:password, one or more.'), secret: true },
+  password_digest: digests('ALGORITHM:hash of user:realm:password, one or more.'),
   realm: text('', 'Realm of the challenge; the global default_realm when empty.'),
   nonce_lifetime: integer(32, 'Seconds a nonce is good for.', { unit: 'seconds', min: 1 }),
   supported_algorithms_uas: algorithms([], 'Digest algorithms offered, best first; the global default when empty.'),
@@ -200,7 +225,7 @@ export const globalOptions = options({
   endpoint_request_limit: integer(0, 'The most requests a second of one endpoint; 0 is no limit.', {
     unit: 'requests a second',
   }),
-  debug: text('no', 'SIP trace at start: yes, no, or an address.'),
+  debug: custom('no', 'no', 'text', readDebug, 'SIP trace at start: yes, no, or an address.'),
 })
 
 export const systemOptions = options({

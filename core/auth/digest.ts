@@ -51,6 +51,25 @@ export function readAlgorithms(text: string): DigestAlgorithm[] {
     })
 }
 
+/** `ALGORITHM:hash`, with commas between several; as Asterisk has it, a hash alone is one of MD5. Throws an Error that says what is expected. */
+export function readDigests(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+    .map((item) => {
+      const colon = item.indexOf(':')
+      const algorithm = colon < 0 ? 'MD5' : digestAlgorithm(item.slice(0, colon).trim())
+      const hash = item
+        .slice(colon + 1)
+        .trim()
+        .toLowerCase()
+      if (!algorithm || hash.length !== HASH[algorithm].hexDigits || /[^0-9a-f]/.test(hash))
+        throw new Error(`expected ALGORITHM:hash, of ${DIGEST_ALGORITHMS.join(', ')}, the hash in hexadecimal digits`)
+      return `${algorithm}:${hash}`
+    })
+}
+
 export function digestHash(algorithm: DigestAlgorithm, text: string): string {
   return hexDigest(HASH[algorithm].name, text)
 }

@@ -3,12 +3,26 @@
 import { readNetwork } from '../auth/networks.ts'
 import { compilePattern } from '../auth/pattern.ts'
 import { type ConfigSection, lastValue, type Place } from '../config.ts'
-import type { Auth, Endpoint, Identify, PjsipConfig, TransportConfig } from '../endpoints.ts'
+import {
+  type Aor,
+  type Auth,
+  type Endpoint,
+  globalOptions,
+  type Identify,
+  type PjsipConfig,
+  type TransportConfig,
+} from '../endpoints.ts'
 import { reasonOf } from '../log.ts'
+import { parseNameAddr } from '../sip/parse-uri.ts'
 import type { Findings } from './findings.ts'
 import type { Draft, Drafts } from './pjsip-conf.ts'
 
-type Sections = Readonly<Record<'endpoint' | 'auth' | 'acl' | 'identify' | 'transport', Drafts>>
+type Sections = Readonly<Record<'endpoint' | 'aor' | 'auth' | 'acl' | 'identify' | 'transport' | 'global', Drafts>>
+
+/** What identify_by may name; the last two are Asterisk's, and nobody is found by them here. */
+const IDENTIFY_BY = ['username', 'auth_username', 'ip', 'header', 'request_uri', 'transport']
+const IDENTIFIER_ORDER = [...IDENTIFY_BY, 'anonymous']
+const ASTERISKS_OWN = ['request_uri', 'transport']
 
 /** In Asterisk's files it is only noted: what is missing there may be in a database that Asterisk reads. */
 export function checkReferences(config: PjsipConfig, sections: Sections, findings: Findings): void {
@@ -25,6 +39,8 @@ export function checkReferences(config: PjsipConfig, sections: Sections, finding
   }
   for (const transport of config.transports) checkLocalNet(transport, sections.transport.get(transport.id), findings)
   for (const auth of config.auths.values()) checkAuth(auth, sections.auth.get(auth.id), findings)
+  for (const aor of config.aors.values()) checkContacts(aor, sections.aor.get(aor.id), findings)
+  for (const draft of sections.global.values()) checkOrder(draft, findings)
 }
 
 function checkEndpoint(endpoint: Endpoint, draft: Draft | undefined, config: PjsipConfig, findings: Findings): void {
@@ -36,6 +52,39 @@ function checkEndpoint(endpoint: Endpoint, draft: Draft | undefined, config: Pjs
   const transports = endpoint.transport === '' ? [] : [endpoint.transport]
   const known = (name: string): boolean => config.transports.some((transport) => transport.id === name)
   checkNames('transport', transports, 'transport', known, draft, findings)
+  if (draft) checkWords('identify_by', endpoint.identify_by, IDENTIFY_BY, draft, findings)
+}
+
+/** Each section's own line: of Asterisk's and ours only one holds. */
+function checkOrder(draft: Draft, findings: Findings): void {
+  const written = lastValue(draft.section, 'endpoint_identifier_order')?.value ?? ''
+  const order = globalOptions.endpoint_identifier_order.read(written)
+  checkWords('endpoint_identifier_order', order, IDENTIFIER_ORDER, draft, findings)
+}
+
+function checkWords(
+  option: string,
+  words: readonly string[],
+  known: readonly string[],
+  { section, foreign }: Draft,
+  findings: Findings,
+): void {
+  const expected = known.filter((word) => !ASTERISKS_OWN.includes(word)).join(', ')
+  for (const word of words) {
+    if (known.includes(word.toLowerCase())) continue
+    const what = `${option} = ${word} of [${section.name}] is no way to identify, expected ${expected}`
+    findings.doubt(foreign, what, placeOf(section, option, word))
+  }
+}
+
+/** Asterisk refuses the whole AOR. */
+function checkContacts(aor: Aor, draft: Draft | undefined, findings: Findings): void {
+  if (!draft) return
+  for (const contact of aor.contact) {
+    if (parseNameAddr(contact)?.uri) continue
+    const what = `contact = ${contact} of [${aor.id}] is not valid, expected a SIP URI`
+    findings.doubt(draft.foreign, what, placeOf(draft.section, 'contact', contact))
+  }
 }
 
 function checkIdentify(identify: Identify, draft: Draft | undefined, config: PjsipConfig, findings: Findings): void {

@@ -114,6 +114,62 @@ contact = sip:b@192.0.2.1
     expect(messages(readPjsip([source(lines, true, 'acl')], '/own').problems)).to.deep.equal([])
   })
 
+  it('takes a hash without an algorithm for one of MD5, as Asterisk does, and refuses what is none', () => {
+    const hash = '0123456789abcdef0123456789ABCDEF'
+    const good = own(
+      `[a]\ntype=auth\nauth_type=digest\npassword_digest=${hash}\npassword_digest=sha-256:${hash}${hash}`,
+    )
+    expect(messages(good.problems)).to.deep.equal([])
+    expect(good.config.auths.get('a')?.password_digest).to.deep.equal([
+      'MD5:0123456789abcdef0123456789abcdef',
+      `SHA-256:${hash.toLowerCase().repeat(2)}`,
+    ])
+    const bad = ['hunter2', `SHA-256:${hash}`, `SHA-1:${hash}`, `MD5:${hash}0`]
+    expect(
+      faults(`[a]\ntype=auth\nauth_type=digest\n${bad.map((it) => `password_digest=${it}\n`).join('')}`),
+    ).to.deep.equal(
+      bad.map(
+        (_, i) =>
+          `/own/pjsip.conf:${4 + i}: password_digest = (hidden) is not valid, expected ALGORITHM:hash, of MD5, SHA-256, SHA-512-256, the hash in hexadecimal digits`,
+      ),
+    )
+  })
+
+  it('checks words of which there are few: how to identify, and what to trace', () => {
+    const words =
+      '[e]\ntype=endpoint\nidentify_by=usernme,ip\n[f]\ntype=endpoint\nidentify_by=Auth_Username,header,request_uri\n' +
+      '[g]\ntype=global\nendpoint_identifier_order=ip,usrname,anonymous\n'
+    const known = 'expected username, auth_username, ip, header'
+    const found = [
+      `3: identify_by = usernme of [e] is no way to identify, ${known}`,
+      `9: endpoint_identifier_order = usrname of [g] is no way to identify, ${known}, anonymous`,
+    ]
+    expect(faults(words)).to.deep.equal(found.map((it) => `/own/pjsip.conf:${it}`))
+    expect(endpointOf(own(words), 'f').identify_by).to.deep.equal(['auth_username', 'header', 'request_uri'])
+    const theirs = readPjsip([source(words, true)], '/own')
+    expect(messages(theirs.problems)).to.deep.equal([])
+    expect(messages(theirs.notes)).to.deep.equal(found.map((it) => `/ast/pjsip.conf:${it}`))
+    const debug = (value: string): PjsipReading => own(`[g]\ntype=global\ndebug=${value}`)
+    expect(
+      ['on', 'TRUE', 'off', '192.0.2.1', '[2001:db8::1]'].map((it) => debug(it).config.global.debug),
+    ).to.deep.equal(['yes', 'yes', 'no', '192.0.2.1', '2001:db8::1'])
+    expect(messages(debug('phone.example').problems)).to.deep.equal([
+      "/own/pjsip.conf:3: debug = 'phone.example' is not valid, expected yes, no, or an IP address",
+    ])
+  })
+
+  it('refuses a permanent contact that is no SIP URI; Asterisk refuses the AOR for it', () => {
+    const contacts = '[a]\ntype=aor\ncontact=sip:a@192.0.2.1,192.0.2.2\ncontact=tel:1\ncontact="A" <sips:a@b>\n'
+    const found = [
+      '3: contact = 192.0.2.2 of [a] is not valid, expected a SIP URI',
+      '4: contact = tel:1 of [a] is not valid, expected a SIP URI',
+    ]
+    expect(faults(contacts)).to.deep.equal(found.map((it) => `/own/pjsip.conf:${it}`))
+    const theirs = readPjsip([source(contacts, true)], '/own')
+    expect(messages(theirs.problems)).to.deep.equal([])
+    expect(messages(theirs.notes)).to.deep.equal(found.map((it) => `/ast/pjsip.conf:${it}`))
+  })
+
   it('checks that what is named is there', () => {
     expect(
       faults(
