@@ -165,16 +165,16 @@ export class SectionBuilder {
       this.#findings.doubt(this.#foreign, 'nothing before =, expected key = value', place)
       return
     }
-    if (adds && this.#append(section, key, value, place)) return
+    if (adds && this.#append(section, key, text.slice(equals + 1), place)) return
     section.entries.push({ key, value, arrow, ...place })
   }
 
-  /** `key += value`: the last value of the key, an inherited one too, grows. */
-  #append(section: OpenSection, key: string, value: string, place: Place): boolean {
+  /** `key += value`: the last value of the key, an inherited one too, grows. Asterisk keeps the blank after the sign. */
+  #append(section: OpenSection, key: string, added: string, place: Place): boolean {
     const at = section.entries.findLastIndex((entry) => entry.key === key)
     const before = section.entries[at]
     if (!before) return false
-    section.entries[at] = { ...before, value: before.value + value, ...place }
+    section.entries[at] = { ...before, value: (before.value + added).trim(), ...place }
     return true
   }
 }

@@ -158,7 +158,13 @@ describe('conf-parser: templates', () => {
 
   it('+= makes the last value longer, an inherited one too', () => {
     expect(parsed('[t](!)\nallow = ulaw\n[a](t)\nallow += ,alaw\nnew += 1')).to.deep.equal([
-      '[a] allow=ulaw,alaw new=1',
+      '[a] allow=ulaw ,alaw new=1',
+    ])
+  })
+
+  it('+= keeps the blank after it, as Asterisk does: a second word stays one', () => {
+    expect(parsed('[a]\nname = Alice\nname += Example\nname +=,x\nname  +=\t y \nempty =\nempty += z')).to.deep.equal([
+      '[a] name=Alice Example,x\t y empty=z',
     ])
   })
 
