@@ -105,12 +105,30 @@ export class SectionBuilder {
     else this.#byName.set(key, [section])
   }
 
-  /** The first section of the name that is no template and has the entries the filter names: `type=endpoint&context=^from-`. */
+  /**
+   * The first section of the name that has the entries the filter names: `type=endpoint&context=^from-`. Templates are
+   * none of them but with `TEMPLATES=include`, and with `TEMPLATES=restrict` only they are.
+   */
   #find(name: string, filter: string, place: Place): OpenSection | undefined {
-    const terms = filter === '' ? [] : filter.split('&').map((term) => this.#term(term, place))
+    const written = filter === '' ? [] : filter.split('&')
+    const choices = written.filter(isChoice).map((term) => this.#choice(term, place))
+    const terms = written.filter((term) => !isChoice(term)).map((term) => this.#term(term, place))
+    const isMeant = (section: OpenSection): boolean =>
+      choices.length === 0 ? !section.template : choices.every((fits) => fits(section))
     return this.#byName
       .get(name.toLowerCase())
-      ?.find((s) => !s.template && terms.every((term) => s.entries.some((e) => term(e))))
+      ?.find((s) => isMeant(s) && terms.every((term) => s.entries.some((e) => term(e))))
+  }
+
+  #choice(text: string, place: Place): (section: OpenSection) => boolean {
+    const value = text
+      .slice(text.indexOf('=') + 1)
+      .trim()
+      .toLowerCase()
+    if (value === 'include') return () => true
+    if (value === 'restrict') return (section) => section.template
+    this.#findings.problem(`(+${text}) is not a filter, expected TEMPLATES=include or TEMPLATES=restrict`, place)
+    return () => false
   }
 
   #term(text: string, place: Place): (entry: ConfigEntry) => boolean {
@@ -177,4 +195,9 @@ export class SectionBuilder {
     section.entries[at] = { ...before, value: (before.value + added).trim(), ...place }
     return true
   }
+}
+
+/** Its name has a case, unlike all others. */
+function isChoice(term: string): boolean {
+  return /^\s*TEMPLATES\s*=/.test(term)
 }

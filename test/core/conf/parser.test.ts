@@ -168,6 +168,20 @@ describe('conf-parser: templates', () => {
     ])
   })
 
+  it('(+TEMPLATES=include) goes on with a template too, and (+TEMPLATES=restrict) with one only', () => {
+    expect(
+      parsed(
+        '[t](!)\ntype=x\n[t](+TEMPLATES=include)\nk=1\n[t](+TEMPLATES=restrict&type=x)\nl=2\n[a](t)\n' +
+          '[a](+TEMPLATES=include&type=x)\nm=3',
+      ),
+    ).to.deep.equal(['[a] type=x k=1 l=2 m=3'])
+    expect(faults('[a]\nk=1\n[a](+TEMPLATES=restrict)\nl=2\n[a](+TEMPLATES=some)\nm=3')).to.deep.equal([
+      '/etc/x.conf:3: [a](+TEMPLATES=restrict) goes on with a section that is not there, expected [a] above it',
+      '/etc/x.conf:5: (+TEMPLATES=some) is not a filter, expected TEMPLATES=include or TEMPLATES=restrict',
+      '/etc/x.conf:5: [a](+TEMPLATES=some) goes on with a section that is not there, expected [a] above it',
+    ])
+  })
+
   it('takes a backslash before a key that looks like something else', () => {
     expect(parsed('[a]\n\\[x] = 1\n\\#y = 2')).to.deep.equal(['[a] [x]=1 #y=2'])
   })
