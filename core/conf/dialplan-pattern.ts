@@ -1,6 +1,6 @@
 /**
  * Extension patterns: `_X.`, `_[1-5]XX`, `_N!`. Which extensions they match, and which of two is the more specific and
- * so is tried first, exactly as Asterisk has it. Dashes are decoration, but inside of brackets.
+ * so is tried first, exactly as Asterisk has it. Dashes and blanks are decoration, but inside of brackets.
  */
 
 /** One place of a pattern: a set of characters, or the rest of the extension. */
@@ -34,7 +34,7 @@ export function readExtenPattern(text: string): ExtenPattern {
   const places: Place[] = []
   for (let at = 1; at < text.length; at++) {
     const c = text.charAt(at)
-    if (c === '-') continue
+    if (c === '-' || c === ' ') continue
     if (c === '[') {
       const end = text.indexOf(']', at)
       if (end < 0) throw new Error('expected ] after [ in a pattern')
