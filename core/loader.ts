@@ -175,6 +175,7 @@ export class Loader {
     return this.#inTurn(async () => {
       const faults: unknown[] = []
       const slots = name === undefined ? [...this.#slots.values()] : [this.#slot(name)]
+      if (name !== undefined && slots[0]?.status !== 'Running') throw new Error(`${name} is not loaded`)
       for (const { status, definition, context, api } of slots) {
         if (status !== 'Running' || !context) continue
         try {

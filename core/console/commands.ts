@@ -180,9 +180,14 @@ function printDetails(core: Core, hint: Hint, out: ConsoleOutput): void {
 
 function moduleCommands(loader: Loader): ConsoleCommand[] {
   const names = (): string[] => loader.list().map((module) => module.name)
-  const named = ([name]: readonly string[]): string => {
-    if (!name) throw new CommandError('expected the name of a module')
-    return name.replace(/\.so$/, '')
+  const several = (args: readonly string[]): string[] => {
+    if (args.length === 0) throw new CommandError('expected the name of a module')
+    return args.map((name) => name.replace(/\.so$/, ''))
+  }
+  const one = (words: string, args: readonly string[]): string => {
+    const [name = '', more] = several(args)
+    if (more !== undefined) throw new CommandError(`Usage: ${words} <module>`)
+    return name
   }
   return [
     {
@@ -206,23 +211,37 @@ function moduleCommands(loader: Loader): ConsoleCommand[] {
       args: '<module>',
       help: 'Loads a module.',
       complete: names,
-      run: async (args, out) => (await loader.load(named(args)), out.print(`Loaded ${named(args)}`)),
+      run: async (args, out) => {
+        const name = one('module load', args)
+        await loader.load(name)
+        out.print(`Loaded ${name}`)
+      },
     },
     {
       words: 'module unload',
-      args: '<module>',
-      help: 'Unloads a module, after those that require it.',
+      args: '<module> [<module> ...]',
+      help: 'Unloads modules, each after those that require it.',
       complete: names,
-      run: async (args, out) => out.print(`Unloaded ${(await loader.unload(named(args))).join(', ')}`),
+      run: async (args, out) => {
+        const gone = new Set<string>()
+        for (const name of several(args)) {
+          if (gone.has(name)) continue
+          const names = await loader.unload(name)
+          for (const each of names) gone.add(each)
+          out.print(`Unloaded ${names.join(', ')}`)
+        }
+      },
     },
     {
       words: 'module reload',
-      args: '[module]',
+      args: '[<module> ...]',
       help: 'Lets modules read their options again.',
       complete: names,
       run: async (args, out) => {
-        await loader.reload(args.length > 0 ? named(args) : undefined)
-        out.print(`Reloaded ${args.length > 0 ? named(args) : 'all modules'}`)
+        for (const name of args.length > 0 ? several(args) : [undefined]) {
+          await loader.reload(name)
+          out.print(`Reloaded ${name ?? 'all modules'}`)
+        }
       },
     },
     {
@@ -230,7 +249,8 @@ function moduleCommands(loader: Loader): ConsoleCommand[] {
       args: '<module>',
       help: 'Unloads a module with those that require it, and loads all of them again.',
       complete: names,
-      run: async (args, out) => out.print(`Unloaded and loaded ${(await loader.restart(named(args))).join(', ')}`),
+      run: async (args, out) =>
+        out.print(`Unloaded and loaded ${(await loader.restart(one('module refresh', args))).join(', ')}`),
     },
   ]
 }

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { registerCoreCommands } from '../../../core/console/commands.ts'
+import { defineModule, type ModuleDefinition } from '../../../core/module.ts'
 import { TestCore } from '../../support/core.ts'
 
 describe('commands of the core', () => {
@@ -40,6 +41,42 @@ describe('commands of the core', () => {
   it('core show hint says what it expects, and where there is no such hint', async () => {
     expect(await refusal('core show hint')).to.equal('Usage: core show hint <extension>[@context]')
     expect(await refusal('core show hint 999')).to.equal('no hint 999 is in use')
+  })
+
+  describe('module', () => {
+    const running = (): string[] =>
+      office.loader
+        .list()
+        .filter(({ status }) => status === 'Running')
+        .map(({ name }) => name)
+
+    beforeEach(async () => {
+      const module = (name: `res_${string}`, requires: `res_${string}`[] = []): ModuleDefinition =>
+        defineModule({ name, description: name, requires, load: () => ({}) })
+      await office.load(module('res_a'), module('res_b', ['res_a']), module('res_c'), module('res_d'))
+    })
+
+    it('unload takes several, as in Asterisk, and one that another took with it is no fault', async () => {
+      expect(await office.run('module unload res_a res_b.so res_c')).to.equal('Unloaded res_b, res_a\nUnloaded res_c')
+      expect(running()).to.deep.equal(['res_d'])
+      expect(await refusal('module unload res_d res_c')).to.equal("'module unload' failed: res_c is not loaded")
+      expect(running()).to.deep.equal([])
+    })
+
+    it('reload takes several, and says which is not loaded', async () => {
+      expect(await office.run('module reload res_a.so res_c')).to.equal('Reloaded res_a\nReloaded res_c')
+      expect(await office.run('module reload')).to.equal('Reloaded all modules')
+      await office.run('module unload res_c')
+      expect(await refusal('module reload res_a res_c')).to.equal("'module reload' failed: res_c is not loaded")
+    })
+
+    it('load and refresh take one, and nothing of more is left out without a word', async () => {
+      await office.run('module unload res_c res_d')
+      expect(await refusal('module load res_c res_d')).to.equal('Usage: module load <module>')
+      expect(await refusal('module refresh res_a res_b')).to.equal('Usage: module refresh <module>')
+      expect(running()).to.deep.equal(['res_a', 'res_b'])
+      expect(await office.run('module load res_c')).to.equal('Loaded res_c')
+    })
   })
 
   it('pjsip set logger takes addresses only, with or without brackets', async () => {
