@@ -1,5 +1,6 @@
 /** What no single file shows to be wrong: paths that collide or are too long, certificates that cannot be used. */
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { type ConfigFile, lastValue } from '../config.ts'
 import type { TransportConfig } from '../endpoints.ts'
 import { ConfigError } from '../options.ts'
@@ -34,6 +35,14 @@ export function checkPaths(
       'socket',
     )
   }
+  for (const [key, path] of [
+    ['path', storePath],
+    ['socket', consoleSocket],
+  ] as const) {
+    const isWritten = settings?.sections.some((each) => lastValue(each, key)) ?? false
+    const why = isWritten && path !== ':memory:' && whyNoFile(path)
+    if (why) fault(`${key} = ${path} ${why}`, key)
+  }
   const uses = new Map(files.map((file) => [file, 'a file of the configuration']))
   const written: [key: string, path: string | undefined, use: string][] = [
     ['path', storePath, 'the store'],
@@ -45,6 +54,22 @@ export function checkPaths(
     const other = uses.get(path)
     if (other !== undefined) fault(`${key} = ${path} is ${other}, expected a path of its own for ${use}`, key)
     uses.set(path, use)
+  }
+}
+
+/** Without these two nothing starts, and the system's own words for it are others: a permission, a file. */
+function whyNoFile(path: string): string | undefined {
+  if (isDirectory(path)) return 'is a directory, expected a file'
+  const directory = dirname(path)
+  return isDirectory(directory) === false ? `cannot be made, expected a directory ${directory}` : undefined
+}
+
+/** undefined where it cannot be looked at: the start says why. */
+function isDirectory(path: string): boolean | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+  } catch {
+    return undefined
   }
 }
 

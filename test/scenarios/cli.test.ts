@@ -115,11 +115,17 @@ describe('the command line', function () {
     it('with a store or a socket where there can be none, or where there is something else', async () => {
       const pjsip = { 'pjsip.conf': '[udp]\ntype = transport\nbind = 127.0.0.1:0\n' }
       const conf = (text: string) => refused({ ...pjsip, 'lamplighter.conf': text })
-      expect(await conf('[store]\npath = nowhere/lamp.db\n')).to.match(
-        /^the store DIR\/nowhere\/lamp.db cannot be opened: .*; \[store\] path in lamplighter.conf names another$/,
+      expect(await conf('[store]\npath = nowhere/lamp.db\n')).to.equal(
+        'DIR/lamplighter.conf:2: path = DIR/nowhere/lamp.db cannot be made, expected a directory DIR/nowhere',
       )
-      expect(await conf('[console]\nsocket = nowhere/lamp.ctl\n')).to.match(
-        /^the console socket DIR\/nowhere\/lamp.ctl cannot be opened: .*; \[console\] socket in lamplighter.conf names/,
+      expect(await conf('[console]\nsocket = nowhere/lamp.ctl\n')).to.equal(
+        'DIR/lamplighter.conf:2: socket = DIR/nowhere/lamp.ctl cannot be made, expected a directory DIR/nowhere',
+      )
+      expect(await conf('[store]\npath = /proc/lamp.db\n')).to.match(
+        /^the store \/proc\/lamp.db cannot be opened: .*; \[store\] path in lamplighter.conf names another$/,
+      )
+      expect(await conf('[console]\nsocket = /proc/lamp.ctl\n')).to.match(
+        /^the console socket \/proc\/lamp.ctl cannot be opened: .*; \[console\] socket in lamplighter.conf names/,
       )
       expect(await conf('[store]\npath = pjsip.conf\n')).to.equal(
         'DIR/lamplighter.conf:2: path = DIR/pjsip.conf is a file of the configuration, expected a path of its own for the store',

@@ -29,6 +29,20 @@ describe('what no single file shows to be wrong', () => {
     expect(faults({ 'lamplighter.conf': '[store]\npath = :memory:\n', 'voicemail.conf': '' })).to.deep.equal([])
   })
 
+  it('store and socket are put into directories that there are', () => {
+    const text = '[store]\npath = var/lamps.db\n[console]\nsocket = run/ctl\nlogfile = log/lamps.log\n'
+    expect(faults({ 'lamplighter.conf': text })).to.deep.equal([
+      'DIR/lamplighter.conf:2: path = DIR/var/lamps.db cannot be made, expected a directory DIR/var',
+      'DIR/lamplighter.conf:4: socket = DIR/run/ctl cannot be made, expected a directory DIR/run',
+    ])
+    expect(faults({ 'lamplighter.conf': text, 'var/x': '', 'run/x': '' })).to.deep.equal([])
+    const nothing = '[store]\npath =\n[console]\nsocket = var\n'
+    expect(faults({ 'lamplighter.conf': nothing })).to.deep.equal([
+      'DIR/lamplighter.conf:2: path = DIR is a directory, expected a file',
+      'DIR/lamplighter.conf:4: socket = DIR/var is a directory, expected a file',
+    ])
+  })
+
   it('included files are not overwritten, either', () => {
     const text = '[store]\npath = more/servers.conf\n#include "more/servers.conf"\n'
     expect(faults({ 'lamplighter.conf': text, 'more/servers.conf': '' })).to.deep.equal([
