@@ -52,7 +52,9 @@ function checkEndpoint(endpoint: Endpoint, draft: Draft | undefined, config: Pjs
   const transports = endpoint.transport === '' ? [] : [endpoint.transport]
   const known = (name: string): boolean => config.transports.some((transport) => transport.id === name)
   checkNames('transport', transports, 'transport', known, draft, findings)
-  if (draft) checkWords('identify_by', endpoint.identify_by, IDENTIFY_BY, draft, findings)
+  if (!draft) return
+  checkWords('identify_by', endpoint.identify_by, IDENTIFY_BY, draft, findings)
+  if (endpoint.outbound_proxy !== '') checkUris('outbound_proxy', [endpoint.outbound_proxy], draft, findings)
 }
 
 /** Each section's own line: of Asterisk's and ours only one holds. */
@@ -78,12 +80,15 @@ function checkWords(
 }
 
 /** Asterisk refuses the whole AOR. */
-function checkContacts(aor: Aor, draft: Draft | undefined, findings: Findings): void {
-  if (!draft) return
-  for (const contact of aor.contact) {
-    if (parseNameAddr(contact)?.uri) continue
-    const what = `contact = ${contact} of [${aor.id}] is not valid, expected a SIP URI`
-    findings.doubt(draft.foreign, what, placeOf(draft.section, 'contact', contact))
+function checkContacts({ contact }: Aor, draft: Draft | undefined, findings: Findings): void {
+  if (draft) checkUris('contact', contact, draft, findings)
+}
+
+function checkUris(option: string, uris: readonly string[], { section, foreign }: Draft, findings: Findings): void {
+  for (const uri of uris) {
+    if (parseNameAddr(uri)?.uri) continue
+    const what = `${option} = ${uri} of [${section.name}] is not valid, expected a SIP URI`
+    findings.doubt(foreign, what, placeOf(section, option, uri))
   }
 }
 

@@ -170,6 +170,13 @@ contact = sip:b@192.0.2.1
     expect(messages(theirs.notes)).to.deep.equal(found.map((it) => `/ast/pjsip.conf:${it}`))
   })
 
+  it("refuses an endpoint's outbound_proxy that is no SIP URI, as that of other sections", () => {
+    const proxies = '[a]\ntype=endpoint\noutbound_proxy=abc\n[b]\ntype=endpoint\noutbound_proxy=sip:192.0.2.1\\;lr\n'
+    const found = 'pjsip.conf:3: outbound_proxy = abc of [a] is not valid, expected a SIP URI'
+    expect(faults(proxies)).to.deep.equal([`/own/${found}`])
+    expect(messages(readPjsip([source(proxies, true)], '/own').notes)).to.deep.equal([`/ast/${found}`])
+  })
+
   it('checks that what is named is there', () => {
     expect(
       faults(
