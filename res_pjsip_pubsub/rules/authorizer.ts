@@ -55,7 +55,9 @@ export class RulesAuthorizer implements Authorizer {
     this.#book = book
     this.#reread = reread
     this.#put = put
-    this.#stopListening = book.onChange((key) => this.#changed(key))
+    this.#stopListening = book.onChange((plainKeys) => {
+      for (const key of this.#presentities.keys()) if (plainKeys.has(book.plainKeyOf(key))) this.#changed(key)
+    })
   }
 
   authorize(asked: Asked): Watchable<Authorization> {
@@ -121,7 +123,8 @@ export class RulesAuthorizer implements Authorizer {
   /** To the clock and the sphere, as far as its document asks for them. */
   #attend(presentity: Presentity): void {
     leave(presentity)
-    const ruleset = this.#book.get(presentity.name)?.ruleset
+    const document = this.#book.get(presentity.name)
+    const ruleset = document?.ruleset
     if (!ruleset) return
     const next = nextChange(ruleset, Date.now())
     if (next !== undefined) {
@@ -133,7 +136,7 @@ export class RulesAuthorizer implements Authorizer {
     }
     if (!this.#pubsub.settings.enable_sphere_check || !hasSpheres(ruleset)) return
     let known: string | undefined
-    presentity.unwatch = publishedPresence(this.#pubsub, presentity.name).watch({
+    presentity.unwatch = publishedPresence(this.#pubsub, document.presentity).watch({
       value: (published) => {
         const now = JSON.stringify(spheresOf(published))
         if (known !== undefined && known !== now) this.#decideAnew(presentity)
@@ -147,12 +150,12 @@ export class RulesAuthorizer implements Authorizer {
     if (settings.force_active) return { ...ALLOWED, why: 'force_active' }
     const document = this.#book.get(name)
     if (!document) return plainly(settings.rules_absent, `${name} has no rules: rules_absent`)
-    const { ruleset, place, fault } = document
+    const { presentity, ruleset, place, fault } = document
     if (!ruleset) return plainly('confirm', `${place} cannot be read: ${fault}`)
     const checksSpheres = settings.enable_sphere_check && hasSpheres(ruleset)
     const said = granted(ruleset, {
       requester,
-      spheres: checksSpheres ? spheresOf(publishedPresence(this.#pubsub, name).value) : [],
+      spheres: checksSpheres ? spheresOf(publishedPresence(this.#pubsub, presentity).value) : [],
       now: Date.now(),
       domains: settings.rules_domains,
       sameName: (one, other) => nameKey(one, settings) === nameKey(other, settings),

@@ -1,4 +1,5 @@
 /** The authorization documents there are, read, by the name of the presentity. */
+import { plainExten } from '../../core/conf/dialplan-pattern.ts'
 import { type Logger, reasonOf } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import { type Ruleset, RulesFault, readRuleset } from './document.ts'
@@ -10,6 +11,8 @@ export interface RulesText {
 }
 
 export interface RulesDocument extends RulesText {
+  /** The key of whom it is about. */
+  readonly presentity: string
   /** Undefined where it cannot be read; `fault` says why. */
   readonly ruleset: Ruleset | undefined
   readonly fault: string
@@ -27,8 +30,10 @@ export class RulesBook {
   readonly keyOf: (name: string) => string
   readonly #log: Logger
   readonly #shelves = new Map<ShelfName, Shelf>()
-  readonly #listeners = new Set<(key: string) => void>()
+  readonly #listeners = new Set<(plainKeys: ReadonlySet<string>) => void>()
   #documents = new Map<string, RulesDocument>()
+  /** By plain key; of several the first by key. */
+  #byPlainKey = new Map<string, RulesDocument>()
   #turn: Promise<void> = Promise.resolve()
 
   constructor(log: Logger, keyOf: (name: string) => string) {
@@ -36,8 +41,14 @@ export class RulesBook {
     this.keyOf = keyOf
   }
 
+  /** That of the name itself, or of one that the dialplan takes for the same: it passes over dashes, so that 1-00 is 100. */
   get(presentity: string): RulesDocument | undefined {
-    return this.#documents.get(this.keyOf(presentity))
+    return this.#documents.get(this.keyOf(presentity)) ?? this.#byPlainKey.get(this.plainKeyOf(presentity))
+  }
+
+  /** Equal for names that have one document where none bears the name itself. */
+  plainKeyOf(presentity: string): string {
+    return plainExten(this.keyOf(presentity))
   }
 
   /** By name. */
@@ -58,8 +69,8 @@ export class RulesBook {
     return this.#turn
   }
 
-  /** The listener is told keys of presentities. */
-  onChange(listener: (key: string) => void): Undo {
+  /** The listener is told plain keys of presentities. */
+  onChange(listener: (plainKeys: ReadonlySet<string>) => void): Undo {
     this.#listeners.add(listener)
     return () => {
       this.#listeners.delete(listener)
@@ -94,21 +105,21 @@ export class RulesBook {
       }
     }
     this.#documents = now
-    const changed = [...new Set([...before.keys(), ...now.keys()])].filter(
-      (presentity) => before.get(presentity)?.text !== now.get(presentity)?.text,
-    )
-    for (const presentity of changed) for (const listener of this.#listeners) listener(presentity)
+    this.#byPlainKey = new Map(this.all.toReversed().map(([key, document]) => [this.plainKeyOf(key), document]))
+    const changed = [...before.keys(), ...now.keys()].filter((key) => before.get(key)?.text !== now.get(key)?.text)
+    const plainKeys = new Set(changed.map((key) => this.plainKeyOf(key)))
+    for (const listener of this.#listeners) listener(plainKeys)
   }
 
   async #document(presentity: string, given: RulesText): Promise<RulesDocument> {
     try {
-      return { ...given, ruleset: readRuleset(given.text), fault: '' }
+      return { ...given, presentity, ruleset: readRuleset(given.text), fault: '' }
     } catch (error) {
       if (!(error instanceof RulesFault)) throw error
       this.#log.error(
         `the rules of ${presentity} (${given.place}) cannot be read: ${reasonOf(error)}. Its watchers wait until they can`,
       )
-      return { ...given, ruleset: undefined, fault: error.message }
+      return { ...given, presentity, ruleset: undefined, fault: error.message }
     }
   }
 }

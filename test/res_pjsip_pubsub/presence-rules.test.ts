@@ -46,7 +46,11 @@ describe('rules of presentities, on the wire', () => {
   async function begin(options: Readonly<Record<string, string>> = {}): Promise<void> {
     office = await TestCore.start({
       endpoints: { 100: {}, 101: {}, 102: {}, 200: { aors: ['door'] }, proxy: { trust_id_inbound: true } },
-      hints: { '200@default': ['Custom:door', 'CustomPresence:200'], '201@default': ['Custom:gate'] },
+      hints: {
+        '200@default': ['Custom:door', 'CustomPresence:200'],
+        '2-00@default': ['Custom:door'],
+        '201@default': ['Custom:gate'],
+      },
       files: { 'pubsub.conf': { unload_grace: '1', ...options } },
       storePath: join(directory, 'rules.db'),
     })
@@ -86,6 +90,15 @@ describe('rules of presentities, on the wire', () => {
     return { ok, dialog }
   }
 
+  function publish(who: TestPhone, uri: string, inner: string): Promise<WireMessage> {
+    const headers = [['Event', 'presence'], ['Expires', '600'], ['Content-Type', 'application/pidf+xml']] as const // biome-ignore format: one
+    const namespaces =
+      'xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" ' +
+      'xmlns:r="urn:ietf:params:xml:ns:pidf:rpid"'
+    const body = `<presence ${namespaces} entity="sip:200@a">${inner}</presence>`
+    return who.request('PUBLISH', { uri, dialog: who.dialog(uri), headers, body })
+  }
+
   /** `active open On the phone`: state, availability, note. */
   async function told(who: TestPhone): Promise<string> {
     const notify = await who.next('NOTIFY')
@@ -110,6 +123,22 @@ describe('rules of presentities, on the wire', () => {
     expect(await told(watcher)).to.equal('terminated;reason=rejected')
     expect((await subscribe(watcher, { event: 'dialog' })).ok.status).to.equal(200)
     expect((await subscribe(watcher)).ok.status).to.equal(403)
+  })
+
+  it('hold for an extension however its name is written', async () => {
+    await begin()
+    await set(ruleset({ conditions: one('sip:101@a'), handling: 'allow' }))
+    const [stranger, friend] = [await phone('100'), await phone('101')]
+    expect((await subscribe(stranger, { resource: '2-00' })).ok.status).to.equal(403)
+    expect((await subscribe(friend, { resource: '2-00' })).ok.status).to.equal(200)
+    expect(await told(friend)).to.equal('active open On the phone')
+    await set(ruleset({ conditions: one('sip:100@a'), handling: 'allow' }))
+    expect(await told(friend)).to.equal('terminated;reason=rejected')
+    await set(ruleset({ handling: 'confirm' }), '2-00')
+    expect((await subscribe(stranger)).ok.status).to.equal(200)
+    expect(await told(stranger)).to.equal('active open On the phone')
+    expect((await subscribe(stranger, { resource: '2-00' })).ok.status).to.equal(200)
+    expect(await told(stranger)).to.equal('pending')
   })
 
   it('asks nobody for the domain that it is of', async () => {
@@ -374,18 +403,8 @@ describe('rules of presentities, on the wire', () => {
       await set(ruleset({ handling: 'block' }))
       office.core.presences.set('pbx1', 'CustomPresence:200', { state: 'dnd', subtype: '', message: 'Operation' })
       const [watcher, owner] = [await phone('100'), await phone('200')]
-      const published = await owner.request('PUBLISH', {
-        uri: 'sip:200@127.0.0.1',
-        dialog: owner.dialog('sip:200@127.0.0.1'),
-        headers: [
-          ['Event', 'presence'],
-          ['Expires', '600'],
-          ['Content-Type', 'application/pidf+xml'],
-        ],
-        body:
-          '<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:200@a"><tuple id="home"><status><basic>open</basic>' +
-          '</status></tuple><note>At the doctor</note></presence>',
-      })
+      const inner = '<tuple id="home"><status><basic>open</basic></status></tuple><note>At the doctor</note>'
+      const published = await publish(owner, 'sip:200@127.0.0.1', inner)
       expect(published.status).to.equal(200)
       const accept = ['Accept', 'application/pidf+xml'] as const
       expect((await subscribe(watcher, { headers: [accept] })).ok.status).to.equal(403)
@@ -401,23 +420,11 @@ describe('rules of presentities, on the wire', () => {
     const [watcher, owner] = [await phone('100'), await phone('200')]
     await subscribe(watcher)
     expect(await told(watcher)).to.equal('pending')
-    const publish = (sphere: string): Promise<WireMessage> =>
-      owner.request('PUBLISH', {
-        uri: 'sip:200@127.0.0.1',
-        dialog: owner.dialog('sip:200@127.0.0.1'),
-        headers: [
-          ['Event', 'presence'],
-          ['Expires', '600'],
-          ['Content-Type', 'application/pidf+xml'],
-        ],
-        body:
-          '<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" ' +
-          'xmlns:r="urn:ietf:params:xml:ns:pidf:rpid" entity="sip:200@a">' +
-          `<dm:person id="p"><r:sphere><r:${sphere}/></r:sphere></dm:person></presence>`,
-      })
-    expect((await publish('work')).status).to.equal(200)
+    const go = (sphere: string): Promise<WireMessage> =>
+      publish(owner, 'sip:200@127.0.0.1', `<dm:person id="p"><r:sphere><r:${sphere}/></r:sphere></dm:person>`)
+    expect((await go('work')).status).to.equal(200)
     expect(await told(watcher)).to.match(/^active/)
-    expect((await publish('home')).status).to.equal(200)
+    expect((await go('home')).status).to.equal(200)
     expect(await told(watcher)).to.equal('pending')
   })
 
