@@ -288,6 +288,8 @@ class LamplighterServer implements Server {
 
   async stop(): Promise<void> {
     this.#stopping = true
+    // What comes while modules go is left to the next start: phones send it again, and a refusal would end what is kept.
+    void this.#running?.stack.hold()
     const closing = this.#scope
       .close()
       .catch((error: unknown) => this.#log.logger('core').error(`stopping: ${reasonOf(error)}`))

@@ -27,7 +27,7 @@ export function registerCoreCommands(core: Core, loader: Loader, operations: Ope
   const commands = [
     ...coreCommands(core, operations),
     ...hintCommands(core, operations),
-    ...moduleCommands(loader),
+    ...moduleCommands(core, loader),
     ...loggerCommands(core, operations),
   ]
   const undos = commands.map((command) => core.console.register(command))
@@ -178,7 +178,7 @@ function printDetails(core: Core, hint: Hint, out: ConsoleOutput): void {
   }
 }
 
-function moduleCommands(loader: Loader): ConsoleCommand[] {
+function moduleCommands(core: Core, loader: Loader): ConsoleCommand[] {
   const names = (): string[] => loader.list().map((module) => module.name)
   const several = (args: readonly string[]): string[] => {
     if (args.length === 0) throw new CommandError('expected the name of a module')
@@ -249,8 +249,15 @@ function moduleCommands(loader: Loader): ConsoleCommand[] {
       args: '<module>',
       help: 'Unloads a module with those that require it, and loads all of them again.',
       complete: names,
-      run: async (args, out) =>
-        out.print(`Unloaded and loaded ${(await loader.restart(one('module refresh', args))).join(', ')}`),
+      run: async (args, out) => {
+        const name = one('module refresh', args)
+        const goOn = core.sip.hold()
+        try {
+          out.print(`Unloaded and loaded ${(await loader.restart(name)).join(', ')}`)
+        } finally {
+          await goOn()
+        }
+      },
     },
   ]
 }

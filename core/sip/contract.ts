@@ -241,6 +241,11 @@ export interface Sip {
   readonly methods: readonly string[]
   /** Extra header lines for the answers to OPTIONS and for 405/489, read when needed: Accept, Allow-Events, Supported. */
   advertise(lines: () => readonly HeaderLine[]): Undo
+  /**
+   * Requests that come wait from now on, until it is undone, as their handlers come and go: a SUBSCRIBE that is refused
+   * with 405 or 481 ends a subscription that goes on a moment later (RFC 6665 4.1.2.2).
+   */
+  hold(): Undo
   /** Makes the dialog of a request that will be answered 2xx (RFC 3261 12.1.1) and enters it in the table. Throws if the request has no usable Contact. */
   createDialog(tx: ServerTransaction, settings: DialogSettings): Dialog
   restoreDialog(record: DialogRecord): Dialog

@@ -54,6 +54,8 @@ export class Dispatcher implements Receiver {
   readonly #checks: CheckSettings
   readonly #vias = new AnsweredVias()
   #paused: boolean
+  /** Who holds it up in the middle of its work: what belongs to that still comes through. */
+  #holds = 0
 
   constructor(context: DispatchContext) {
     const { metrics } = context
@@ -95,16 +97,28 @@ export class Dispatcher implements Receiver {
 
   /** What waits is handled first, a few milliseconds at a time; what comes meanwhile waits, too. */
   start(): void {
+    if (this.#holds > 0) return
     const until = performance.now() + START_SLICE
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
       this.#take(next.text, next.wire)
+      if (this.#holds > 0) return
       if (performance.now() > until) return void setImmediate(() => this.start())
     }
     this.#paused = false
   }
 
+  hold(): Undo {
+    this.#holds++
+    this.#paused = true
+    return () => {
+      this.#holds--
+      this.start()
+    }
+  }
+
   received(text: string, wire: Wire): void {
     if (this.#paused) {
+      if (this.#holds > 0 && this.#isAwaited(text)) return this.#take(text, wire)
       if (this.#waiting.length < MOST_WAITING) this.#waiting.push({ text, wire })
       return
     }
@@ -122,6 +136,11 @@ export class Dispatcher implements Receiver {
     } catch (error) {
       this.#failed('half a message', wire, error)
     }
+  }
+
+  /** An answer; or a NOTIFY, which whoever ends a subscription of ours waits for (RFC 6665 4.1.2.3). */
+  #isAwaited(text: string): boolean {
+    return text.startsWith('SIP/2.0 ') || (text.startsWith('NOTIFY ') && this.#handlers.has('NOTIFY'))
   }
 
   #take(text: string, wire: Wire): void {

@@ -194,6 +194,10 @@ class SipStack implements Stack {
     return this.#dispatcher.advertise(lines)
   }
 
+  hold(): Undo {
+    return this.#dispatcher.hold()
+  }
+
   createDialog(tx: ServerTransaction, settings: DialogSettings): Dialog {
     return this.#dialogs.create(tx, settings)
   }

@@ -264,6 +264,10 @@ export class FakeSip implements Sip {
     }
   }
 
+  hold(): Undo {
+    return () => undefined
+  }
+
   createDialog(tx: ServerTransaction, { followFlow, tagPrefix = '', contact }: DialogSettings): FakeDialog {
     const { request, flow } = tx
     return this.restoreDialog({

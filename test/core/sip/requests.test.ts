@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { expect } from 'chai'
-import type { Refusal } from '../../../core/sip/contract.ts'
+import type { Outcome, Refusal } from '../../../core/sip/contract.ts'
 import type { Stack, StackSettings } from '../../../core/sip/stack.ts'
 import { type PhoneRequest, TestPhone, type WireMessage } from '../../support/phone.ts'
 import { testStack, transportConfig } from '../../support/stack.ts'
@@ -72,6 +72,30 @@ describe('requests', () => {
     phone.send(text.replace(/^INVITE/, 'ACK').replace('1 INVITE', '1 ACK'))
     expect((await phone.request('OPTIONS')).status).to.equal(200)
     expect(phone.received.map(({ status }) => status)).to.deep.equal([405, 405, 200])
+  })
+
+  it('wait while they are held, in their order; answers and NOTIFYs do not', async () => {
+    await open()
+    stack.handle('SUBSCRIBE', (tx) => tx.answer({ status: 200 }))
+    const undo = stack.handle('NOTIFY', (tx) => tx.answer({ status: 200 }))
+    const goOn = [stack.hold(), stack.hold()]
+    const held = ['one', 'two'].map((user) => phone.request('SUBSCRIBE', { uri: `sip:${user}@127.0.0.1` }))
+    expect((await phone.request('NOTIFY')).status).to.equal(200)
+    const outcome = new Promise<Outcome>((resolve) => {
+      const ask = { method: 'MESSAGE', requestUri: phone.contact.slice(1, -1), from: '<sip:a@b>', to: '<sip:c@d>' }
+      stack.request(ask, resolve)
+    })
+    expect((await outcome).kind).to.equal('response')
+    void undo()
+    const late = phone.request('NOTIFY')
+    await goOn[0]?.()
+    expect(phone.received.filter(({ status }) => status > 0)).to.have.lengthOf(1)
+    await goOn[1]?.()
+    expect((await Promise.all(held)).map(({ status }) => status)).to.deep.equal([200, 200])
+    expect((await late).status, 'nobody is there for it').to.equal(405)
+    const answers = phone.received.filter(({ status }) => status > 0).map((answer) => answer.header('cseq'))
+    expect(answers).to.deep.equal(['1 NOTIFY', '1 SUBSCRIBE', '1 SUBSCRIBE', '1 NOTIFY'])
+    expect((await phone.request('OPTIONS')).status).to.equal(200)
   })
 
   it('that a proxy forked are answered 482 but for the first (RFC 3261 8.2.2.2)', async () => {
