@@ -261,7 +261,9 @@ export class SharedStorage implements SubscriptionStorage {
 
   async #takeOrphans(round: Round): Promise<Row[]> {
     const taken: Row[] = []
-    for (const owner of ['', ...round.dead, ...this.#unknown]) {
+    // Most that are dead are owners of rows that were there at the start, too: what is taken of one is still theirs for
+    // whoever looks within the same transaction, and would be two subscriptions in one dialog.
+    for (const owner of new Set(['', ...round.dead, ...this.#unknown])) {
       if (round.lives(owner)) continue
       const rows = await round.at.select(this.#table, { owner })
       for (const row of rows.slice(0, SHARE - taken.length)) {

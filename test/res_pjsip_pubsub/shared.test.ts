@@ -134,6 +134,21 @@ describe('servers that share a database', function () {
     expect(theirs.dialog.notifies).to.have.length(1)
   })
 
+  it('takes each phone over once where all were killed a while ago', async () => {
+    const tx = await one.sip.subscribe('200')
+    await until('a NOTIFY', () => tx.dialog.notifies.length === 1)
+    for (const office of [one, other]) await builder.end(office, 'kill')
+    await builder.query('UPDATE presence_servers SET beat = 0')
+    one = await builder.begin({ options: FAST })
+    const dialog = await until('its dialog', () => one.sip.dialogs.get(tx.dialog.id))
+    expect(owned(one)).to.equal(1)
+    await until('a NOTIFY', () => dialog.notifies.length > 0)
+    builder.lamps.set('200', 'on')
+    await until('the change', () => dialog.notifies.at(-1)?.text === 'on')
+    expect(one.sip.wire.filter((sent) => sent.startsWith('NOTIFY'))).to.have.length(2)
+    expect(new Set(one.sip.wire).size).to.equal(one.sip.wire.length)
+  })
+
   it('hands its phones over when it is stopped, without a wait', async () => {
     const tx = await one.sip.subscribe('200')
     await until('a NOTIFY', () => tx.dialog.notifies.length === 1)
