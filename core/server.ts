@@ -244,7 +244,12 @@ class LamplighterServer implements Server {
       mailboxes,
     }
     const loader = new Loader(core, this.#readOptions)
-    const bridges = new Bridges(core, core.store, this.#log)
+    const bridges = new Bridges(
+      core,
+      core.store,
+      this.#log,
+      (context, exten) => dialplan.find(context, exten) !== undefined,
+    )
     this.#running = { core, stack, dialplan, aliases, loader, bridges }
     own(() => bridges.close())
     await bridges.configure(this.#configuration)

@@ -53,7 +53,7 @@ export interface Bridge {
   status(): BridgeStatus
   /** Compares and repairs now. Throws where Asterisk is away. */
   reconcile(): Promise<Reconciliation>
-  /** Reads the hints in use again: `dialplan reload`. Returns what changed; nothing where hints come from files. */
+  /** Reads the hints in use again: `dialplan reload`. Returns what changed of those that no file tells. */
   rereadHints(): Promise<readonly string[]>
   /** Throws a ConfigError, and changes nothing, where an option is not valid. Reconnects only where it must. */
   reload(options: ServerOptions, place?: Place): Promise<void>

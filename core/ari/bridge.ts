@@ -18,7 +18,7 @@ import { Complaints } from './complaints.ts'
 import { DeviceReader } from './device-reader.ts'
 import { AriEndpointSource } from './endpoint-source.ts'
 import { Health } from './health.ts'
-import { AriHintSource } from './hint-source.ts'
+import { AriHintSource, type IsInFiles } from './hint-source.ts'
 import { MailboxReader } from './mailbox-reader.ts'
 import { PresenceReader } from './presence-reader.ts'
 import { Probe } from './probe.ts'
@@ -33,8 +33,8 @@ export interface BridgeSettings {
   readonly server: { readonly name: string; readonly options: ServerOptions; readonly place?: Place }
   readonly core: Pick<Core, 'devices' | 'mailboxes' | 'presences' | 'calls' | 'hints' | 'endpoints' | 'metrics'>
   readonly log: Logger
-  /** Hints come from files: this Asterisk is not asked for them. */
-  readonly hintsFromFiles: boolean
+  /** Asterisk's files are read: it is asked only for the hints that they do not tell. */
+  readonly isInFiles?: IsInFiles
   /** Endpoints, AORs and auths come from files: this Asterisk is not asked for them. */
   readonly endpointsFromFiles: boolean
   /** Told when the connection is lost. */
@@ -59,7 +59,7 @@ class AriBridge implements Bridge {
   readonly #mailboxes: MailboxReader
   readonly #presences: PresenceReader
   readonly #calls: CallTracker
-  readonly #hints: AriHintSource | undefined
+  readonly #hints: AriHintSource
   readonly #objects: AriEndpointSource | undefined
   readonly #loops: readonly Repeating[]
   readonly #health: Health
@@ -69,7 +69,7 @@ class AriBridge implements Bridge {
   #reconciling: Promise<Reconciliation> | undefined
   #settle: () => void = () => undefined
 
-  constructor({ server, core, log, hintsFromFiles, endpointsFromFiles, lost }: BridgeSettings) {
+  constructor({ server, core, log, isInFiles, endpointsFromFiles, lost }: BridgeSettings) {
     const { name, options } = server
     this.name = name
     this.#core = core
@@ -102,14 +102,12 @@ class AriBridge implements Bridge {
     this.#mailboxes = new MailboxReader(name, core.mailboxes, link, probe, complaints, limit)
     this.#presences = new PresenceReader(name, core.presences, link, probe, complaints, limit)
     this.#calls = new CallTracker(name, core.calls, core.devices, link)
-    this.#hints = hintsFromFiles
-      ? undefined
-      : new AriHintSource(
-          name,
-          core.hints,
-          { link, probe, complaints, log },
-          { unknownTtl: () => this.#options.unknown_hint_ttl, contexts: () => this.#options.contexts },
-        )
+    this.#hints = new AriHintSource(
+      name,
+      core.hints,
+      { link, probe, complaints, log },
+      { unknownTtl: () => this.#options.unknown_hint_ttl, contexts: () => this.#options.contexts, isInFiles },
+    )
     this.#objects = endpointsFromFiles ? undefined : new AriEndpointSource(name, link, complaints, log)
     this.#loops = [
       new Repeating(
@@ -122,7 +120,7 @@ class AriBridge implements Bridge {
       ),
       new Repeating(
         () => this.#options.hint_interval,
-        () => this.#hints?.reread() ?? Promise.resolve(),
+        () => this.#hints.reread(),
       ),
       new Repeating(
         () => this.#options.reconcile_interval,
@@ -145,7 +143,7 @@ class AriBridge implements Bridge {
       mailboxes: mailboxes.namesOf(this.name).length,
       presences: presences.namesOf(this.name).length,
       calls: this.#calls.size,
-      hints: this.#hints?.remembered ?? 0,
+      hints: this.#hints.remembered,
       complaints: this.#complaints.open,
     }
   }
@@ -161,7 +159,7 @@ class AriBridge implements Bridge {
 
   async rereadHints(): Promise<readonly string[]> {
     this.#objects?.refresh()
-    return this.#link.connected ? ((await this.#hints?.reread()) ?? []) : []
+    return this.#link.connected ? this.#hints.reread() : []
   }
 
   async reload(options: ServerOptions, place?: Place): Promise<void> {
@@ -202,7 +200,7 @@ class AriBridge implements Bridge {
     this.#scope.own(metrics.gauge(`ari.${this.name}.serving`, () => (this.#health.state === 'serving' ? 1 : 0)))
     this.#scope.own(mailboxes.addReader(this.#mailboxes))
     this.#scope.own(presences.addReader(this.#presences))
-    if (this.#hints) this.#scope.own(hints.addSource(this.#hints))
+    this.#scope.own(hints.addSource(this.#hints))
     if (this.#objects) this.#scope.own(endpoints.addSource(this.#objects))
   }
 
@@ -253,9 +251,9 @@ class AriBridge implements Bridge {
       this.#mailboxes.refresh(mailboxes.needed()),
       this.#presences.refresh(presences.needed()),
       this.#calls.refresh(),
-      this.#hints?.reread(),
+      this.#hints.reread(),
     ])
-    this.#hints?.changed()
+    this.#hints.changed()
     this.#log.verbose(
       `read; ${device} devices, ${mailbox} mailboxes, ${presence} presence states and ${calls.length} calls ` +
         'were other than believed',
@@ -338,7 +336,7 @@ class AriBridge implements Bridge {
     await Promise.all([
       this.#mailboxes.refresh(mailboxes.needed()),
       this.#presences.refresh(presences.needed()),
-      this.#hints?.reread(),
+      this.#hints.reread(),
     ])
     this.#health.reconciled(result)
     return result

@@ -8,10 +8,11 @@ import { within } from '../within.ts'
 import { type BridgeSettings, startBridge } from './bridge.ts'
 import type { Bridge } from './bridge-contract.ts'
 import { ariCommands } from './commands.ts'
+import type { IsInFiles } from './hint-source.ts'
 
 interface Running {
   readonly bridge: Bridge
-  /** Whether hints and endpoints come from files, and this Asterisk is not asked for them. */
+  /** Whether Asterisk's files are read, and it is asked for no endpoints, and only for hints that they do not tell. */
   readonly fromFiles: boolean
 }
 
@@ -23,14 +24,16 @@ export class Bridges {
   readonly #core: BridgeSettings['core']
   readonly #store: Pick<Store, 'flush'>
   readonly #log: Log
+  readonly #isInFiles: IsInFiles
   readonly #bridges = new Map<string, Running>()
   /** The names as the file has them. */
   #order: readonly string[] = []
 
-  constructor(core: BridgeSettings['core'], store: Pick<Store, 'flush'>, log: Log) {
+  constructor(core: BridgeSettings['core'], store: Pick<Store, 'flush'>, log: Log, isInFiles: IsInFiles) {
     this.#core = core
     this.#store = store
     this.#log = log
+    this.#isInFiles = isInFiles
   }
 
   get all(): readonly Bridge[] {
@@ -39,7 +42,6 @@ export class Bridges {
 
   /** Starts, changes and ends bridges. A server that is configured no more takes its states with it. */
   async configure({ servers, general }: BridgesConfiguration): Promise<void> {
-    // Asterisk's own files say all that it could be asked for.
     const fromFiles = general.asterisk_config !== ''
 
     const names = servers.map(({ name }) => name)
@@ -58,7 +60,7 @@ export class Bridges {
       // What it reads is decided when it starts. Its states stay, so that no lamp changes while another one takes over.
       await running?.bridge.close()
       const log = this.#log.logger(`ari.${server.name}`)
-      const sources = { hintsFromFiles: fromFiles, endpointsFromFiles: fromFiles }
+      const sources = { endpointsFromFiles: fromFiles, ...(fromFiles && { isInFiles: this.#isInFiles }) }
       // What it said last may be all that is known of it for long, also by who is started in our place.
       const lost = (): void => void this.#store.flush()
       const settings = { server, core: this.#core, log, ...sources, lost }

@@ -1,8 +1,12 @@
 /**
  * Hints of one Asterisk, read through its probe channel: found when somebody asks for the first time, remembered, and read
  * again at an interval. ARI tells nothing of an edited dialplan.
+ *
+ * Where Asterisk's files are read, those that they do not tell: of parking lots, autohints, realtime and AEL, and those
+ * with a function, which only Asterisk can evaluate.
  */
 
+import type { Eventual } from '../eventual.ts'
 import type { Logger } from '../log.ts'
 import type { Undo } from '../scope.ts'
 import type { HintDefinition } from '../states/hint.ts'
@@ -27,11 +31,18 @@ interface Remembered extends Key {
   readonly at: number
 }
 
+/** Whether files tell the hint of this extension. */
+export type IsInFiles = (context: string, exten: string) => boolean
+
 export interface HintSourceSettings {
   /** Seconds. */
   readonly unknownTtl: () => number
   readonly contexts: () => readonly string[]
+  /** Those are not asked for; nobody else's files where it is left out. */
+  readonly isInFiles: IsInFiles | undefined
 }
+
+type Answer = HintDefinition | 'unreachable' | undefined
 
 export class AriHintSource implements HintSource {
   readonly name: string
@@ -42,7 +53,7 @@ export class AriHintSource implements HintSource {
   readonly #log: Logger
   readonly #settings: HintSourceSettings
   readonly #remembered = new Map<string, Remembered>()
-  readonly #asking = new Map<string, Promise<HintDefinition | 'unreachable' | undefined>>()
+  readonly #asking = new Map<string, Promise<Answer>>()
   readonly #listeners = new Set<() => void>()
 
   constructor(
@@ -64,9 +75,9 @@ export class AriHintSource implements HintSource {
     return this.#remembered.size
   }
 
-  async lookup(context: string, exten: string): Promise<HintDefinition | 'unreachable' | undefined> {
+  lookup(context: string, exten: string): Eventual<Answer> {
     const contexts = this.#settings.contexts()
-    if ((contexts.length > 0 && !contexts.includes(context)) || !hintOf(context, exten)) return undefined
+    if ((contexts.length > 0 && !contexts.includes(context)) || !this.#isAsked({ context, exten })) return undefined
     const key = keyOf({ context, exten })
     const known = this.#remembered.get(key)
     if (known && (known.answer || Date.now() - known.at < this.#settings.unknownTtl() * 1000)) return known.answer
@@ -90,11 +101,11 @@ export class AriHintSource implements HintSource {
   async reread(): Promise<string[]> {
     const inUse = new Map(this.#hints.list().map((hint): [string, Key] => [keyOf(hint), hint]))
     const before = new Map<string, HintDefinition | undefined>()
-    for (const [key, { answer }] of this.#remembered) {
-      if (answer && inUse.has(key)) before.set(key, answer)
+    for (const [key, { answer, ...asked }] of this.#remembered) {
+      if (answer && inUse.has(key) && this.#isAsked(asked)) before.set(key, answer)
       else this.#remembered.delete(key)
     }
-    const keys = [...inUse.values()].filter(({ context, exten }) => hintOf(context, exten) !== undefined)
+    const keys = [...inUse.values()].filter((key) => this.#isAsked(key))
     const answers = await this.#ask(keys)
     const changed: string[] = []
     for (const [at, key] of keys.entries()) {
@@ -115,7 +126,11 @@ export class AriHintSource implements HintSource {
     for (const listener of this.#listeners) listener()
   }
 
-  async #ask(keys: readonly Key[]): Promise<(HintDefinition | 'unreachable' | undefined)[]> {
+  #isAsked({ context, exten }: Key): boolean {
+    return hintOf(context, exten) !== undefined && this.#settings.isInFiles?.(context, exten) !== true
+  }
+
+  async #ask(keys: readonly Key[]): Promise<Answer[]> {
     const known = (key: Key): HintDefinition | 'unreachable' =>
       this.#remembered.get(keyOf(key))?.answer ?? 'unreachable'
     if (!this.#link.connected) return keys.map(known)

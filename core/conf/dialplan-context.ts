@@ -60,7 +60,8 @@ export class ContextReader {
     } else if (directive === 'include') {
       this.#include(entry)
     } else if (directive === 'autohints') {
-      this.#findings.note(`autohints of [${this.#section.name}] make no hints here, only exten => lines do`, entry)
+      const instead = this.#foreign ? 'Asterisk is asked for those over ARI' : 'only exten => lines do'
+      this.#findings.note(`autohints of [${this.#section.name}] make no hints here, ${instead}`, entry)
     } else if (!this.#foreign && !OTHER_DIRECTIVES.includes(directive)) {
       const names = ['exten', 'same', 'include', 'autohints', ...OTHER_DIRECTIVES]
       const hint = didYouMean(directive, names) || ', expected exten, same or include'

@@ -91,7 +91,7 @@ export function bridgeTo(
     },
     core: model,
     log: model.log.logger('ari'),
-    hintsFromFiles: fromFiles,
+    ...(fromFiles && { isInFiles: () => true }),
     endpointsFromFiles: fromFiles,
   })
   return { ...model, bridge }

@@ -22,6 +22,8 @@ describe('The bridges of a configuration', () => {
   let model: StateModel
   let bridges: Bridges
   let flushes: number
+  /** What stands in Asterisk's extensions.conf. */
+  let written: Set<string>
 
   beforeEach(async () => {
     pbx = await startDemoPbx({ port: 0, data: DATA })
@@ -29,7 +31,8 @@ describe('The bridges of a configuration', () => {
     model = stateModel()
     flushes = 0
     const store = { flush: async () => void flushes++ }
-    bridges = new Bridges(model, store, model.log)
+    written = new Set(['100@office'])
+    bridges = new Bridges(model, store, model.log, (context, exten) => written.has(`${exten}@${context}`))
   })
 
   afterEach(async () => {
@@ -47,7 +50,7 @@ describe('The bridges of a configuration', () => {
     await bridges.settled(5000)
   }
 
-  it('ask Asterisk for hints and endpoints no more once its files are read', async () => {
+  it('ask Asterisk for endpoints no more once its files are read, nor for the hints in them', async () => {
     await configure('')
     expect(await model.hints.find('office', '101')).to.be.an('object')
     expect((await model.endpoints.endpoint('100'))?.context).to.equal('office')
@@ -58,10 +61,21 @@ describe('The bridges of a configuration', () => {
 
   it('ask Asterisk for both from when its files are read no more', async () => {
     await configure('/etc/asterisk')
-    expect(await model.hints.find('office', '101')).to.equal(undefined)
+    expect(await model.hints.find('office', '100')).to.equal(undefined)
     await configure('')
-    expect(await model.hints.find('office', '101')).to.be.an('object')
+    expect(await model.hints.find('office', '100')).to.be.an('object')
     expect((await model.endpoints.endpoint('100'))?.context).to.equal('office')
+  })
+
+  it('ask Asterisk for hints that its files do not tell: of a parking lot, or with a function', async () => {
+    await configure('/etc/asterisk')
+    const hint = await model.hints.find('office', '101')
+    if (!hint || hint === 'unreachable') throw new Error('no hint')
+    expect(hint.definition).to.deep.include({ devices: ['PJSIP/101'], source: 'pbx1' })
+    const call = pbx.call('100', '101')
+    await until('it rings', () => hint.value.state === 8)
+    call.hangUp()
+    expect(await model.hints.find('office', '999')).to.equal(undefined)
   })
 
   it('keep every lamp over that, and end no call that goes on', async () => {
