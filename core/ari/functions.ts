@@ -21,10 +21,24 @@ function isPlainName(name: string): boolean {
 
 const expression = (text: string): Expression => text as Expression
 
-/** The hint as written, or no answer where there is none. A leading `_` would ask for a pattern itself. */
-export function hintOf(context: string, exten: string): { text: Expression; name: Expression } | undefined {
+export interface HintFunctions {
+  readonly text: Expression
+  readonly name: Expression
+  readonly state: Expression
+}
+
+/**
+ * The hint as written, or no answer where there is none; its state, of which Asterisk makes the extension a hint of its
+ * own where it is one of a pattern. A leading `_` would ask for a pattern itself.
+ */
+export function hintOf(context: string, exten: string): HintFunctions | undefined {
   if (!isPlain(context) || !isPlain(exten) || exten.startsWith('_')) return undefined
-  return { text: expression(`HINT(${exten}@${context})`), name: expression(`HINT(${exten}@${context},n)`) }
+  const place = `${exten}@${context}`
+  return {
+    text: expression(`HINT(${place})`),
+    name: expression(`HINT(${place},n)`),
+    state: expression(`EXTENSION_STATE(${place})`),
+  }
 }
 
 /** Of the module that has HINT; fails only where that is not loaded. */

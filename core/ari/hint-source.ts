@@ -11,9 +11,10 @@ import type { Logger } from '../log.ts'
 import type { Undo } from '../scope.ts'
 import type { HintDefinition } from '../states/hint.ts'
 import type { HintSource, Hints } from '../states/hints.ts'
+import type { Reading } from './channel-variables.ts'
 import type { Complaints } from './complaints.ts'
-import { ALWAYS_THERE, hintOf } from './functions.ts'
-import { readHint } from './hint-text.ts'
+import { ALWAYS_THERE, type HintFunctions, hintOf } from './functions.ts'
+import { needsDialplan, readHint } from './hint-text.ts'
 import type { Probe } from './probe.ts'
 import type { AriLink } from './supervisor.ts'
 
@@ -135,7 +136,7 @@ export class AriHintSource implements HintSource {
       this.#remembered.get(keyOf(key))?.answer ?? 'unreachable'
     if (!this.#link.connected) return keys.map(known)
     const asked = keys.map((key) => ({ key, functions: hintOf(key.context, key.exten) }))
-    const texts = await this.#probe.read(asked.flatMap(({ functions }) => (functions ? [functions.text] : [])))
+    const texts = await this.#texts(asked.flatMap(({ functions }) => functions ?? []))
     if (texts.some(({ kind }) => kind === 'value')) this.#complaints.settle('func_devstate')
     if (texts.some(({ kind }) => kind === 'none') && !(await this.#canAsk())) return keys.map(known)
     const found = asked.filter((_, at) => texts[at]?.kind === 'value')
@@ -152,6 +153,29 @@ export class AriHintSource implements HintSource {
       this.#remember(key, answer)
       return answer
     })
+  }
+
+  /**
+   * That of a pattern has its variables in it, some of which only the dialplan knows: globals, functions, and `CONTEXT`,
+   * which is the one that the pattern stands in. Once its state was asked for Asterisk has a hint of this extension, as
+   * for its own subscribers, and gives that one.
+   */
+  async #texts(hints: readonly HintFunctions[]): Promise<Reading[]> {
+    const texts = [...(await this.#probe.read(hints.map(({ text }) => text)))]
+    const patterns = [...texts.keys()].filter((at) => {
+      const reading = texts[at]
+      return reading?.kind === 'value' && needsDialplan(reading.value)
+    })
+    if (patterns.length === 0) return texts
+    const ofPatterns = patterns.flatMap((at) => hints[at] ?? [])
+    await this.#probe.read(ofPatterns.map(({ state }) => state))
+    const again = await this.#probe.read(ofPatterns.map(({ text }) => text))
+    for (const [nth, at] of patterns.entries()) {
+      const reading = again[nth]
+      // Without func_extstate it is still as written.
+      if (reading?.kind === 'value') texts[at] = reading
+    }
+    return texts
   }
 
   /** Asterisk says the same of a hint that is not there and of a HINT function that is not: its sister tells which. */
@@ -175,8 +199,8 @@ export class AriHintSource implements HintSource {
     for (const part of unknown) {
       this.#complaints.say(
         `hint ${exten}@${context} ${part}`,
-        `hint ${exten}@${context} names ${part}, whose variables only the dialplan knows; that part is left out. Read the ` +
-          'hints from files (asterisk_config in lamplighter.conf) or write the hint without them',
+        `hint ${exten}@${context} names ${part}, whose variables only the dialplan knows; that part is left out. Put ` +
+          'load = func_extstate.so in modules.conf of Asterisk, so that it puts them in, or write the hint without them',
       )
     }
     return { context, exten, devices, presence, name, source: this.name }

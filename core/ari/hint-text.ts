@@ -7,6 +7,17 @@ export interface HintText {
   readonly unknown: readonly string[]
 }
 
+const EXTEN = /\$\{EXTEN(?::-?[0-9]{1,4}){0,2}\}/g
+
+/** Whether there is more in it than the number of the extension, which is all that is known for sure without Asterisk. */
+export function needsDialplan(written: string): boolean {
+  return hasVariables(written.replace(EXTEN, ''))
+}
+
+function hasVariables(text: string): boolean {
+  return text.includes('${') || text.includes('$[')
+}
+
 export function readHint(written: string, context: string, exten: string): HintText {
   const comma = written.indexOf(',')
   const unknown: string[] = []
@@ -15,8 +26,8 @@ export function readHint(written: string, context: string, exten: string): HintT
       .split('&')
       .map((part) => expand(part.trim(), context, exten))
       .filter((part) => {
-        if (part.includes('${') || part.includes('$[')) unknown.push(part)
-        return part !== '' && !part.includes('${') && !part.includes('$[')
+        if (hasVariables(part)) unknown.push(part)
+        return part !== '' && !hasVariables(part)
       })
   return {
     devices: parts(comma < 0 ? written : written.slice(0, comma)),

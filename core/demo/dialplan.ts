@@ -5,6 +5,8 @@ import type { PbxData, PbxHint } from './data.ts'
 export class Dialplan {
   readonly #includes: ReadonlyMap<string, readonly string[]>
   #byContext = new Map<string, PbxHint[]>()
+  /** What patterns have become, by `exten@context`. */
+  #writtenOut = new Map<string, PbxHint>()
 
   constructor({ hints, includes }: Pick<PbxData, 'hints' | 'includes'>) {
     this.#includes = includes
@@ -13,6 +15,7 @@ export class Dialplan {
 
   replace(hints: readonly PbxHint[]): void {
     this.#byContext = new Map()
+    this.#writtenOut = new Map()
     for (const hint of hints) {
       const known = this.#byContext.get(hint.context)
       if (known) known.push(hint)
@@ -29,7 +32,7 @@ export class Dialplan {
     if (seen.has(context)) return undefined
     seen.add(context)
     const hints = this.written(context)
-    const exact = hints.find((hint) => hint.exten === exten)
+    const exact = hints.find((hint) => hint.exten === exten) ?? this.#writtenOut.get(`${exten}@${context}`)
     if (exact) return exact
     const matching = hints.filter((hint) => matchesPattern(hint.exten, exten)).sort(bySpecificity)[0]
     if (matching) return matching
@@ -39,15 +42,26 @@ export class Dialplan {
     }
     return undefined
   }
+
+  /** As Asterisk does when somebody asks for the state of an extension of a pattern: it has a hint of its own from then on. */
+  writeOut(hint: PbxHint, exten: string): void {
+    if (hint.exten.startsWith('_'))
+      this.#writtenOut.set(`${exten}@${hint.context}`, { ...hint, exten, hint: withVariables(hint, exten) })
+  }
 }
 
 /** The devices of a hint with the dialled number put in. */
 export function devicesOf(hint: PbxHint, exten: string): string[] {
-  const [devices = ''] = hint.hint.split(',', 1)
+  const [devices = ''] = withVariables(hint, exten).split(',', 1)
   return devices
     .split('&')
-    .map((device) => device.trim().replaceAll('${EXTEN}', exten))
+    .map((device) => device.trim())
     .filter((device) => device !== '')
+}
+
+/** The context is that of the hint, which may be included in that of the caller. */
+function withVariables({ hint, context }: PbxHint, exten: string): string {
+  return hint.replaceAll('${EXTEN}', exten).replaceAll('${CONTEXT}', context)
 }
 
 const EXTENSION_STATE_NAME: Record<DeviceState, string> = {

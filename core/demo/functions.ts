@@ -81,6 +81,7 @@ function extensionState([place = '']: readonly string[], { dialplan, states }: F
   const [exten = '', context = 'default'] = place.split('@')
   const found = dialplan.find(context, exten)
   if (!found) return 'UNKNOWN'
+  dialplan.writeOut(found, exten)
   return extensionStateName(devicesOf(found, exten).map((device): DeviceState => states.get(device)))
 }
 

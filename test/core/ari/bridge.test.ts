@@ -13,6 +13,7 @@ const HINTS = {
     _11X: 'PJSIP/${EXTEN}',
     205: ',CustomPresence:only205',
   },
+  shared: { _18X: 'Custom:${CONTEXT}-${EXTEN}' },
 }
 
 const DATA = pbxData({
@@ -25,6 +26,7 @@ const DATA = pbxData({
   aors: { 100: { max_contacts: '2', mailboxes: '100@default' } },
   auths: { 100: { auth_type: 'userpass', username: '100', password: 'secret100' } },
   hints: HINTS,
+  includes: { 'from-internal': ['shared'] },
   mailboxes: { '100@default': '4100,Alice,alice@example.com', '101@default': '4101,Bob' },
 })
 
@@ -147,6 +149,13 @@ describe('The bridge to Asterisk', () => {
         pbx.reloadDialplan([])
         await rig.bridge.rereadHints()
         await until('no hint', () => hint.definition === undefined)
+      })
+
+      it('puts in what only the dialplan knows: the context is that of the pattern, which is included', async () => {
+        const hint = await find(rig, '182')
+        expect(hint.definition?.devices).to.deep.equal(['Custom:shared-182'])
+        pbx.setDevice('Custom:shared-182', 'RINGING')
+        await until('it rings', () => hint.value.state === 8)
       })
 
       it('reads endpoints, AORs and auths, and remembers what is not there', async () => {

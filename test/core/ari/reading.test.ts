@@ -102,6 +102,7 @@ describe('The functions that may be asked', () => {
     expect(hintOf('from-internal', '100')).to.deep.equal({
       text: 'HINT(100@from-internal)',
       name: 'HINT(100@from-internal,n)',
+      state: 'EXTENSION_STATE(100@from-internal)',
     })
     expect(deviceStateOf('park:701@parkedcalls')).to.equal('DEVICE_STATE(park:701@parkedcalls)')
     expect(presenceOf('CustomPresence:1')?.value).to.equal('PRESENCE_STATE(CustomPresence:1,value)')
@@ -124,6 +125,7 @@ describe('The functions that may be asked', () => {
         const made = [
           hintOf(a, b)?.text,
           hintOf(a, b)?.name,
+          hintOf(a, b)?.state,
           deviceStateOf(a),
           ...Object.values(presenceOf(a) ?? {}),
           ...Object.values(mailboxOf(a) ?? {}),
@@ -131,7 +133,7 @@ describe('The functions that may be asked', () => {
         for (const text of made) {
           if (text === undefined) continue
           expect(text).to.match(
-            /^(?:HINT|DEVICE_STATE|PRESENCE_STATE|VMCOUNT|VM_INFO)\([^(),${}"'\\\s]+(?:,[a-zA-Z]+)?\)$/,
+            /^(?:HINT|EXTENSION_STATE|DEVICE_STATE|PRESENCE_STATE|VMCOUNT|VM_INFO)\([^(),${}"'\\\s]+(?:,[a-zA-Z]+)?\)$/,
           )
           expect(text).to.not.match(/,email/)
         }
