@@ -10,6 +10,7 @@ import type { Core } from '../core.ts'
 import type { Logger } from '../log.ts'
 import { ConfigError } from '../options.ts'
 import { Scope } from '../scope.ts'
+import { within } from '../within.ts'
 import { baseOf } from './address.ts'
 import type { Bridge, BridgeStatus, ServerOptions } from './bridge-contract.ts'
 import { CallTracker } from './call-tracker.ts'
@@ -25,9 +26,12 @@ import { Probe } from './probe.ts'
 import type { AriAnswer, AriEvent, AsteriskInfo } from './protocol.ts'
 import { type Reconciliation, reconcile } from './reconcile.ts'
 import { Repeating } from './repeating.ts'
-import { subscribe } from './subscribe.ts'
+import { subscribe, unsubscribe } from './subscribe.ts'
 import { type LinkSettings, Supervisor } from './supervisor.ts'
 import type { LinkEnd } from './worker-link.ts'
+
+/** Milliseconds that the end of a connection waits for an Asterisk that hangs. */
+const LEAVE_LIMIT = 300
 
 export interface BridgeSettings {
   readonly server: { readonly name: string; readonly options: ServerOptions; readonly place?: Place }
@@ -165,8 +169,9 @@ class AriBridge implements Bridge {
   async reload(options: ServerOptions, place?: Place): Promise<void> {
     const settings = linkSettings(options, place)
     const before = this.#options
-    this.#options = options
     const other = (['url', 'username', 'password', 'app'] as const).some((name) => options[name] !== before[name])
+    if (other) await this.#takeLeave()
+    this.#options = options
     if (other) await this.#link.restart('the configuration changed', settings)
     else this.#link.configure(settings)
     if (this.#health.state === 'serving') for (const loop of this.#loops) loop.start()
@@ -178,12 +183,17 @@ class AriBridge implements Bridge {
     this.#settle()
     clearTimeout(this.#staleTimer)
     for (const loop of this.#loops) loop.stop()
-    await Promise.race([this.#probe.close(), new Promise((resolve) => setTimeout(resolve, 300).unref())])
+    await this.#takeLeave()
     await this.#link.close()
     await this.#scope.close()
     if (!forget) return
     this.#calls.drop()
     for (const states of [this.#core.devices, this.#core.mailboxes, this.#core.presences]) states.dropOrigin(this.name)
+  }
+
+  /** Before the connection is ended on purpose: nothing of ours stays there, and Asterisk has nothing to end with it. */
+  async #takeLeave(): Promise<void> {
+    await within(LEAVE_LIMIT, Promise.all([this.#probe.close(), unsubscribe(this.#link, this.#options.app)]))
   }
 
   #register(): void {

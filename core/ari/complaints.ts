@@ -50,6 +50,13 @@ export class Complaints {
             "Asterisk's ari.conf, its http.conf (prefix), and that res_ari.so and res_ari_asterisk.so are loaded",
           'error',
         )
+      case 'no-events':
+        return this.say(
+          'connection',
+          `Asterisk at ${base} answers, but tells no events (${failure.reason}); trying on. If that lasts, its ARI has ` +
+            'locked itself up: restart Asterisk',
+          'error',
+        )
       case 'unreachable':
         return this.say(
           'connection',

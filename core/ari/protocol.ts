@@ -28,9 +28,12 @@ export type ToWorker =
   | { readonly kind: 'ping' }
   | { readonly kind: 'stop' }
 
-/** Why there is no connection. `credentials`: 401; `not-ari`: something answered that is no ARI. */
+/**
+ * Why there is no connection. `credentials`: 401; `not-ari`: something answered that is no ARI; `no-events`: Asterisk
+ * answered, but not when it was asked for events.
+ */
 export interface ConnectFailure {
-  readonly cause: 'unreachable' | 'credentials' | 'not-ari'
+  readonly cause: 'unreachable' | 'credentials' | 'not-ari' | 'no-events'
   readonly reason: string
 }
 

@@ -32,6 +32,16 @@ export async function subscribe(link: AriLink, app: string, complaints: Complain
   return true
 }
 
+/**
+ * Before our event socket is closed: an Asterisk that ends the subscription to device states with the socket waits, with
+ * the socket's lock held, for those of its events that are under way, and they for the lock. From then on its ARI
+ * answers nothing until it is restarted (asterisk/asterisk issue 2170, seen with 22.10.1).
+ */
+export async function unsubscribe(link: AriLink, app: string): Promise<void> {
+  if (link.connected)
+    await link.request('applications.unsubscribe', { applicationName: app, eventSource: 'deviceState:' })
+}
+
 /** `subscribeAll` of the connect does it, where the application did not exist before; Asterisk ignores it silently where it did. */
 async function subscribeToChannels(
   link: AriLink,

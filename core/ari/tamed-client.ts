@@ -12,6 +12,7 @@ import ariClient, { type Client } from 'ari-client'
 import { reasonOf } from '../log.ts'
 import { record, text } from './events.ts'
 import type { AriAnswer, Operation, Parameters, WorkerStart } from './protocol.ts'
+import { Refused } from './refused.ts'
 
 /** Milliseconds; a failure that took longer is no kept connection that was just ended. */
 const SENT_AGAIN_WITHIN_MS = 50
@@ -42,7 +43,7 @@ export async function connectTamed(start: WorkerStart, observer: ClientObserver)
   tameSwagger(start)
   const client = await ariClient.connect(start.base, start.username, start.password)
   client._connection.host = start.base.slice(start.base.indexOf('//') + 2)
-  await openSocket(client, start.app, observer)
+  await openSocket(client, start, observer)
   return {
     operations: Object.entries(client._swagger.apis).flatMap(([resource, { operations }]) =>
       Object.keys(operations).map((operation): Operation => `${resource}.${operation}`),
@@ -52,12 +53,16 @@ export async function connectTamed(start: WorkerStart, observer: ClientObserver)
   }
 }
 
-function openSocket(client: Client, app: string, observer: ClientObserver): Promise<void> {
+function openSocket(client: Client, { app, requestTimeout }: WorkerStart, observer: ClientObserver): Promise<void> {
   return new Promise((resolve, reject) => {
     let open = false
+    const limit = setTimeout(() => {
+      reject(new Refused({ cause: 'no-events', reason: `no event socket within ${requestTimeout} ms` }))
+    }, requestTimeout)
     client.on('pong', () => observer.pong())
     client.on('WebSocketConnected', () => {
       open = true
+      clearTimeout(limit)
       readFrames(client, observer)
       resolve()
     })

@@ -6,15 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { reasonOf } from '../log.ts'
 import { readEvent, readInfo } from './events.ts'
 import type { AriEvent, AsteriskInfo, ConnectFailure, FromWorker, ToWorker, WorkerStart } from './protocol.ts'
-
-class Refused extends Error {
-  readonly failure: ConnectFailure
-
-  constructor(failure: ConnectFailure) {
-    super(failure.reason)
-    this.failure = failure
-  }
-}
+import { Refused } from './refused.ts'
 
 const port = parentPort
 if (!port) throw new Error('this file is the entry of a worker thread')

@@ -21,6 +21,8 @@ export class AriProxy {
   readonly requests: string[] = []
   /** Whether events reach the bridge. */
   silent = false
+  /** Whether event sockets are opened; where not, whoever asks for one is left without an answer. */
+  opensSockets = true
 
   private constructor(target: string, prefix: string) {
     this.#target = target
@@ -31,7 +33,12 @@ export class AriProxy {
       socket.on('error', () => undefined)
       socket.on('close', () => this.#sockets.delete(socket))
     })
-    const sockets = new WebSocketServer({ server: this.#server })
+    const sockets = new WebSocketServer({
+      server: this.#server,
+      verifyClient: (_, opens) => {
+        if (this.opensSockets) opens(true)
+      },
+    })
     sockets.on('connection', (client, incoming) => this.#join(client, incoming))
   }
 

@@ -58,6 +58,32 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     expect(rig.bridge.status().complaints).to.deep.equal([])
   })
 
+  it('says that Asterisk tells no events where it answers and opens no event socket, until it does', async () => {
+    await start()
+    proxy.opensSockets = false
+    rig = bridgeTo(proxy.url, { request_timeout: 500 })
+    await until('the complaint', () => rig?.logged('tells no events (no event socket within 500 ms)').length === 1)
+    expect(rig.bridge.status().lastError?.text).to.equal('no event socket within 500 ms')
+    proxy.opensSockets = true
+    await until('service', () => rig?.bridge.status().state === 'serving')
+    expect(rig.bridge.status().complaints).to.deep.equal([])
+  })
+
+  it('ends its subscription to device states before it closes the event socket, which may lock Asterisk up', async () => {
+    await start()
+    rig = bridgeTo(proxy.url, { app: 'one' })
+    await rig.bridge.settled
+    const ended = (app: string): boolean =>
+      proxy.requests.some((line) => line.startsWith(`DELETE /ari/applications/${app}/subscription`))
+    const options = { ...defaultsOf(serverOptions), url: proxy.url, username: 'lamplighter', password: 'lamplighter' }
+    await rig.bridge.reload({ ...options, app: 'two' })
+    expect([ended('one'), ended('two')]).to.deep.equal([true, false])
+    await until('service', () => rig?.bridge.status().state === 'serving')
+    await stillServes(rig)
+    await rig.bridge.close()
+    expect(ended('two')).to.equal(true)
+  })
+
   it('says the same of a user that is changed while it is connected, and goes on following devices', async () => {
     await start()
     rig = bridgeTo(proxy.url)
