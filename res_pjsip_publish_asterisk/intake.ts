@@ -165,12 +165,14 @@ export class Intake<State> {
     for (const id of heard.keys()) if (!there.has(id)) this.#over(resource, id)
     for (const { id, state } of all.toReversed()) {
       if (heard.get(id) === state) continue
+      const isFirst = !heard.has(id)
       heard.set(id, state)
-      this.#hear(resource, id, state)
+      this.#hear(resource, id, state, isFirst)
     }
   }
 
-  #hear(resource: string, publication: string, statement: Statement<State>): void {
+  /** `isFirst`: nothing was heard of the publication since our start, which may have brought it back. */
+  #hear(resource: string, publication: string, statement: Statement<State>, isFirst: boolean): void {
     const section = this.#section(resource)
     if (!section) return
     const { eid } = statement
@@ -181,7 +183,10 @@ export class Intake<State> {
     if (!this.#filterOf(section)(name)) return
     if (this.#taken.yields && this.#isToldOf(eid, name)) return this.#ledger.forget(eid, name)
     if (this.#lost.delete(eid)) this.#ask(section)
-    if (!this.#ledger.say({ publication, origin: eid, name, state }))
+    const entry = { publication, origin: eid, name, state }
+    // Of what was restored a newer publication may have said another thing since.
+    if (isFirst && this.#ledger.has(entry)) return
+    if (!this.#ledger.say(entry))
       this.#services.log.warning(`${eid} publishes too much at ${resource}: ${name} is passed over`)
   }
 

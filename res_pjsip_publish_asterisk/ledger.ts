@@ -53,6 +53,12 @@ export class Ledger<State> {
     return true
   }
 
+  /** Whether it is what the publication has said last of that. */
+  has(entry: Entry<State>): boolean {
+    const known = this.#said.get(entry.publication)?.get(keyOf(entry))
+    return known !== undefined && this.#states.same(known.state, entry.state)
+  }
+
   /** The publication is over. Returns its origins. */
   end(publication: string): ReadonlySet<string> {
     return this.#drop(publication, () => true)

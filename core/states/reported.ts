@@ -71,6 +71,11 @@ export class Reported<T> {
     return reports.length === 0 ? undefined : this.#aggregate(reports, name)
   }
 
+  /** Whether these are one and the same opinion. */
+  same(a: T, b: T): boolean {
+    return this.#equal(a, b)
+  }
+
   reports(name: string): readonly Report<T>[] {
     return this.#items.get(name.toLowerCase())?.reports.slice() ?? []
   }

@@ -1,7 +1,9 @@
 import { expect } from 'chai'
 import type { TestCore } from '../support/core.ts'
 import { FakeSip, type FakeTransaction } from '../support/fake-sip.ts'
+import { settled } from '../support/lamp-office.ts'
 import { configure, EID, publishing, startServer, TAKES_ALL } from '../support/publishing.ts'
+import { until } from '../support/tools.ts'
 
 const DEVICES = 'asterisk-devicestate'
 
@@ -94,6 +96,26 @@ describe('PUBLISH of an Asterisk', () => {
     expect(office.core.devices.get('PJSIP/101')).to.equal('BUSY')
     await publish('lamps', '', { tag: anew.header('SIP-ETag') ?? '', expires: '0' })
     expect(office.core.devices.get('PJSIP/100')).to.equal('INUSE')
+  })
+
+  it('of an origin that began anew counts also when all of them are heard again, after a restart of ours', async () => {
+    const counts = (fresh: number): string =>
+      JSON.stringify({ type: 'mailboxstate', uniqueid: '100@default', old: 0, new: fresh, eid: EID.b })
+    await publish('lamps', body('PJSIP/100', 'INUSE'))
+    await publish('lamps', counts(3), { event: 'asterisk-mwi' })
+    const anew = await publish('lamps', body('PJSIP/100', 'NOT_INUSE'))
+    const mail = await publish('lamps', counts(0), { event: 'asterisk-mwi' })
+    await publish('lamps', body('PJSIP/101', 'BUSY'), { tag: anew.header('SIP-ETag') ?? '' })
+    const another = counts(1).replace('100@', '101@')
+    await publish('lamps', another, { event: 'asterisk-mwi', tag: mail.header('SIP-ETag') ?? '' })
+    const { devices, mailboxes } = office.core
+    for (const name of ['res_pjsip_publish_asterisk', 'res_pjsip_pubsub']) {
+      await office.loader.restart(name)
+      await until('what was said last', () => devices.get('PJSIP/101') === 'BUSY')
+      await settled()
+      expect(devices.get('PJSIP/100')).to.equal('NOT_INUSE')
+      expect(mailboxes.get('100@default').newMessages).to.equal(0)
+    }
   })
 
   it('brings the counts of mailboxes', async () => {
