@@ -2,7 +2,7 @@
 import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
 import type { Logger } from '../core/log.ts'
-import type { Undo } from '../core/scope.ts'
+import { Scope, type Undo } from '../core/scope.ts'
 import type { EventPackage, Found, Pubsub, Subscription, Watcher } from '../res_pjsip_pubsub/contract.ts'
 import type { MailboxSums } from './mailbox-sums.ts'
 import { type AorLookup, fullNames, resourceOf } from './resources.ts'
@@ -80,25 +80,34 @@ function lowerNames(mailboxes: readonly string[]): string[] {
   return fullNames(mailboxes).map((name) => name.toLowerCase())
 }
 
+type FollowedEndpoints = AorLookup & Pick<Core['endpoints'], 'mayExist' | 'onChange' | 'onSource'>
+
 /** Mailboxes that an endpoint watches itself, where that replaces unsolicited NOTIFYs for them. */
 export class SolicitedMailboxes {
-  readonly #endpoints: AorLookup
+  readonly #endpoints: FollowedEndpoints
   readonly #onChange: (endpointId: string) => void
   /** endpoint → subscription → names in lower case */
   readonly #watched = new Map<string, Map<Subscription, readonly string[]>>()
 
-  constructor(endpoints: AorLookup, onChange: (endpointId: string) => void) {
+  constructor(endpoints: FollowedEndpoints, onChange: (endpointId: string) => void) {
     this.#endpoints = endpoints
     this.#onChange = onChange
   }
 
   /** Follows the subscriptions, those too that were there before. */
   follow(pubsub: Pubsub): Undo {
+    const scope = new Scope()
     for (const subscription of pubsub.subscriptions) this.#began(subscription)
-    return pubsub.onSubscription((what, subscription) => {
-      if (what === 'terminated') this.#ended(subscription)
-      else this.#began(subscription)
-    })
+    scope.own(
+      pubsub.onSubscription((what, subscription) => {
+        if (what === 'terminated') this.#ended(subscription)
+        else this.#began(subscription)
+      }),
+    )
+    // An AOR may have other mailboxes now, or be known only now.
+    scope.own(this.#endpoints.onChange(() => this.#reread()))
+    scope.own(this.#endpoints.onSource(() => this.#reread()))
+    return () => scope.close()
   }
 
   watches(endpointId: string, mailbox: string): boolean {
@@ -108,18 +117,30 @@ export class SolicitedMailboxes {
   }
 
   #began(subscription: Subscription): void {
-    const { endpoint, event, resource } = subscription
+    const { endpoint, event } = subscription
     if (event !== MESSAGE_SUMMARY || !endpoint.mwi_subscribe_replaces_unsolicited) return
     const known = this.#watched.get(endpoint.id)
     if (known?.has(subscription)) return
     const subscriptions = known ?? new Map<Subscription, readonly string[]>()
     subscriptions.set(subscription, [])
     this.#watched.set(endpoint.id, subscriptions)
-    void mailboxesOf(this.#endpoints, resource, endpoint).then((mailboxes) => {
-      if (!subscriptions.has(subscription)) return
-      subscriptions.set(subscription, mailboxes)
-      this.#onChange(endpoint.id)
-    })
+    void this.#read(subscription, subscriptions)
+  }
+
+  #reread(): void {
+    for (const subscriptions of this.#watched.values())
+      for (const subscription of subscriptions.keys()) void this.#read(subscription, subscriptions)
+  }
+
+  async #read(subscription: Subscription, subscriptions: Map<Subscription, readonly string[]>): Promise<void> {
+    const { endpoint, resource } = subscription
+    const mailboxes = await mailboxesOf(this.#endpoints, resource, endpoint)
+    const before = subscriptions.get(subscription)
+    if (!before || before.join() === mailboxes.join()) return
+    // Who could not be asked takes nothing away.
+    if (mailboxes.length === 0 && [resource, ...endpoint.aors].some((id) => this.#endpoints.mayExist('aor', id))) return
+    subscriptions.set(subscription, mailboxes)
+    this.#onChange(endpoint.id)
   }
 
   #ended(subscription: Subscription): void {

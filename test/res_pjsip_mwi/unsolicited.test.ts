@@ -280,6 +280,30 @@ describe('message-summary that nobody asked for', () => {
       expect((await office.told(4)).slice(2)).to.deep.equal([`${ALICE} 7/0`, `${DESK} 7/0`])
     })
 
+    it('follows the mailboxes of what is watched through a reload', async () => {
+      const settings = (watched: string): TestCoreSettings => ({
+        endpoints: {
+          100: {
+            aors: ['100'],
+            mailboxes: ['100', '500@sales'],
+            aggregate_mwi: false,
+            mwi_subscribe_replaces_unsolicited: true,
+          },
+        },
+        aors: { 100: { mailboxes: [watched] } },
+      })
+      office = await MwiOffice.open(settings('100'), usual)
+      await office.told(2)
+      const { dialog } = await office.subscribe('100')
+      office.test.core.endpoints.replace(pjsipConfig(settings('500@sales')))
+      await until('NOTIFY in the dialog', () => dialog.last.text.includes('10/20'))
+      const before = (await office.settled()).length
+      office.count('100@default', 5)
+      office.count('500@sales', 6)
+      await until('NOTIFY in the dialog', () => dialog.last.text.includes('6/0'))
+      expect((await office.settled()).slice(before)).to.deep.equal([`${ALICE} 5/0`])
+    })
+
     it('knows the subscriptions that were there before it', async () => {
       office = await MwiOffice.open(endpoint({ mwi_subscribe_replaces_unsolicited: true }), usual)
       await office.told(2)
