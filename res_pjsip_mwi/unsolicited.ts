@@ -142,6 +142,8 @@ export class Unsolicited {
     const known = this.#endpoints.get(endpoint.id)?.served
     if (known && sameService(known.endpoint, endpoint)) {
       known.update(endpoint)
+      // The global default_voicemail_extension may be another one.
+      known.summaryChanged()
       // Its AORs may have other permanent contacts now.
       void known.look((_contact, isNew) => isNew)
       return
@@ -215,7 +217,8 @@ export class Unsolicited {
   }
 
   #compose(endpoint: Endpoint, contact: Contact, { mailboxes: all }: MailboxGroup): Tidings | undefined {
-    const mailboxes = all.filter((name) => !this.#settings.replaced(endpoint.id, name))
+    const { mwi_subscribe_replaces_unsolicited: replaces } = endpoint
+    const mailboxes = replaces ? all.filter((name) => !this.#settings.replaced(endpoint.id, name)) : all
     if (mailboxes.length === 0) return undefined
     const counted = Math.max(0, ...mailboxes.flatMap((name) => this.#core.mailboxes.reports(name).map((r) => r.since)))
     const own = sumOf(mailboxes.map((name) => this.#core.mailboxes.get(name)))

@@ -329,6 +329,20 @@ describe('message-summary that nobody asked for', () => {
     expect(await office.test.run('mwi show unsolicited')).to.equal('0 contacts')
   })
 
+  it('follows global options and what replaces it through a reload', async () => {
+    const replacing = endpoint({ mwi_subscribe_replaces_unsolicited: true })
+    office = await MwiOffice.open(replacing, usual)
+    await office.told(2)
+    const { endpoints } = office.test.core
+    endpoints.replace(pjsipConfig({ ...replacing, global: { default_voicemail_extension: '*97' } }))
+    await office.told(4)
+    expect(office.sip.unsolicited.at(-1)?.notify.text).to.match(/Message-Account: sip:\*97@/)
+    await office.subscribe('100')
+    expect((await office.told(6)).slice(4)).to.deep.equal([`${ALICE} 10/20`, `${DESK} 10/20`])
+    endpoints.replace(pjsipConfig(SETTINGS))
+    expect((await office.told(8)).slice(6)).to.deep.equal([`${ALICE} 11/22`, `${DESK} 11/22`])
+  })
+
   it('is told to endpoints that only a server knows, once they register', async () => {
     office = await MwiOffice.open(SETTINGS)
     office.count('900@default', 9)
