@@ -29,6 +29,8 @@ export class MailboxSum extends Observable<MessageSummary> {
   #definition: SumDefinition
   #needs: readonly Need[]
   #unindex: Undo
+  /** Other mailboxes than before are being read: until then what was told last stands. */
+  #isReading = false
   #unwatchedTimer: NodeJS.Timeout | undefined
   readonly #mailboxes: Mailboxes
   readonly #index: MailboxIndex<MailboxSum>
@@ -81,18 +83,29 @@ export class MailboxSum extends Observable<MessageSummary> {
 
   /** A count changed. */
   refresh(): void {
-    this.#watched.set(this.#compute())
+    if (!this.#isReading) this.#watched.set(this.#compute())
   }
 
   redefine(definition: SumDefinition): void {
     const { mailboxes, account } = this.#definition
-    if (account === definition.account && mailboxes.join() === definition.mailboxes.join()) return
+    const isSame = mailboxes.join() === definition.mailboxes.join()
+    if (isSame && account === definition.account) return
+    this.#definition = definition
+    if (isSame) return this.refresh()
     const old = this.#needs
     void this.#unindex()
-    this.#definition = definition
     this.#needs = definition.mailboxes.map((name) => this.#mailboxes.need(name))
     this.#unindex = this.#index.add(definition.mailboxes, this)
     for (const need of old) void need.release()
+    void this.#readAnew(this.#needs)
+  }
+
+  /** A "no messages" that is not true puts a lamp out. */
+  async #readAnew(needs: readonly Need[]): Promise<void> {
+    this.#isReading = true
+    await this.ready
+    if (this.#needs !== needs) return
+    this.#isReading = false
     this.refresh()
   }
 

@@ -106,6 +106,25 @@ describe('message-summary that is asked for', () => {
     expect(mailboxes.needed()).to.deep.equal([])
   })
 
+  it('shows no empty mailbox while those that a reload brings are read', async () => {
+    office = await MwiOffice.open(SETTINGS)
+    office.count('100@default', 1)
+    const { dialog } = await office.subscribe('100')
+    office.test.core.mailboxes.addReader({
+      origin: 'pbx1',
+      read: async (name) => {
+        await new Promise((resolve) => {
+          setTimeout(resolve, 20)
+        })
+        office.count(name, 5)
+      },
+    })
+    const aors = { ...SETTINGS.aors, 100: { mailboxes: ['7', '8'], voicemail_extension: '*97' } }
+    office.test.core.endpoints.replace(pjsipConfig({ ...SETTINGS, aors }))
+    await until('NOTIFY of the others', () => dialog.last.text === body(10, 0, '*97'))
+    expect(dialog.notifies.map(({ text }) => text)).to.deep.equal([body(1, 0, '*97'), body(10, 0, '*97')])
+  })
+
   it('follows an AOR through a reload, and ends where it is gone', async () => {
     office = await MwiOffice.open(SETTINGS)
     const { endpoints } = office.test.core
