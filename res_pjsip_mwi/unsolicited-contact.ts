@@ -151,6 +151,8 @@ export class UnsolicitedContact {
   #pause(group: MailboxGroup): void {
     this.#enter('pausing')
     this.#due.add(group)
+    // It may have arrived, and only its answer not: what the phone shows is not known any more.
+    this.#told.delete(group)
     this.#services.counters.failed.add()
     const pause = Math.min((this.#services.firstPause ?? FIRST_PAUSE) * 2 ** this.#failures++, LONGEST_PAUSE)
     this.#services.log.debug(() => `${this.#contact.uri}: ${this.#lastOutcome}; again in ${pause / 1000} s`)

@@ -97,6 +97,17 @@ describe('a contact that is told unasked', () => {
     expect(rig.debug.map((line) => /again in (\S+) s/.exec(line)?.[1])).to.deep.equal(['0.005', '0.005'])
   })
 
+  it('is told what it was told before a NOTIFY that may have arrived without an answer', async () => {
+    rig.contact.want([GROUP])
+    ;(await rig.nth(1)).answer(200)
+    rig.text = 'two'
+    rig.contact.want([GROUP])
+    const lost = await rig.nth(2)
+    rig.text = 'one'
+    lost.timeout()
+    expect((await rig.nth(3)).text).to.equal('one')
+  })
+
   it('is not sent anything once it is gone, whatever was under way', async () => {
     rig.contact.want([GROUP])
     const notify = await rig.nth(1)
