@@ -69,6 +69,11 @@ export class Agent implements OutboundPublishing {
     }
   }
 
+  /** The configuration was read again: what was refused may be granted with what has changed, as a password. */
+  retry(): void {
+    for (const { client } of this.#running.values()) client.retry()
+  }
+
   /** There may be more to be published. */
   reload(): void {
     this.configure()

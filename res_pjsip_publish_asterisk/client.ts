@@ -52,6 +52,11 @@ export class Client implements PublishClient {
     for (const publication of this.#publications.values()) publication.again()
   }
 
+  /** At once, whatever is waited for. */
+  retry(): void {
+    for (const publication of this.#publications.values()) publication.retry()
+  }
+
   isFrom(origin: string): boolean {
     const now = this.#services.now()
     if (!this.#servers || this.#servers.until < now) this.#servers = { until: now + SERVERS_KEPT, here: this.#here() }

@@ -115,6 +115,13 @@ export class OutboundPublication {
     if (this.#phase === 'idle' || this.#phase === 'published') this.#next()
   }
 
+  /** What was refused may be taken now, or somebody does not want to wait. */
+  retry(): void {
+    if (this.#phase !== 'waiting') return
+    this.#failures = 0
+    this.#resume()
+  }
+
   /** `withdraw`: the server is told. Without it what is published stays there, for the next start. */
   end(withdraw: boolean): void {
     if (this.#phase === 'ended') return

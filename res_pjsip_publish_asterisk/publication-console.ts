@@ -38,6 +38,7 @@ export function publicationCommands(agent: Agent): ConsoleCommand[] {
         const client = agent.client(name)
         if (!client) throw new CommandError(`there is no outbound-publish ${name}, or nobody publishes its event`)
         client.again()
+        client.retry()
         out.print(`Everything of ${name} is published again.`)
       },
     },

@@ -25,7 +25,15 @@ export default defineModule<readonly ['res_pjsip_pubsub'], Agent>({
       () => core.stopping,
     )
     own(() => agent.close())
-    own(endpoints.onChange(() => agent.configure()))
+    let { files } = endpoints
+    own(
+      endpoints.onChange(() => {
+        agent.configure()
+        if (files === endpoints.files) return
+        files = endpoints.files
+        agent.retry()
+      }),
+    )
     for (const event of ['presence', 'dialog'] as const)
       own(agent.publisher(hintPublisher(event, { core, pubsub, log })))
     for (const command of publicationCommands(agent)) own(core.console.register(command))

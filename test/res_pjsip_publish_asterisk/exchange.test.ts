@@ -201,6 +201,31 @@ describe('Servers that exchange states', () => {
     await until('its lease', async () => shown.test(await a.run('pjsip show publications outbound')))
   })
 
+  it('try again at once after a reload, and where the console says so', async () => {
+    await b.close()
+    b = await startServer(EID.b, {
+      endpoints: { lamps: { auth: ['lamps'] } },
+      auths: { lamps: { username: 'lamps', password: 'secret' } },
+    })
+    const right = b.core.endpoints.files.auths
+    const password = (auths: typeof right): void => a.core.endpoints.replace({ ...a.core.endpoints.files, auths })
+    password(new Map([...right].map(([id, auth]) => [id, { ...auth, password: 'wrong' }])))
+    a.core.devices.set('pbx1', 'PJSIP/100', 'INUSE')
+    configure(b, TAKES_ALL)
+    await publishing(b)
+    configure(a, bothWays(b, { devices: { outbound_auth: ['lamps'], max_auth_attempts: 1 } }))
+    await publishing(a)
+    const rests = async (): Promise<boolean> =>
+      /devices\/asterisk-devicestate\n.*\n.*waiting/.test(await a.run('pjsip show publications outbound'))
+    await until('its rest', rests)
+    const before = sent(a)
+    await a.run('pjsip send publish devices')
+    expect(sent(a)).to.equal(before + 1)
+    await until('its rest', rests)
+    password(right)
+    await until('100 at b', () => b.core.devices.get('PJSIP/100') === 'INUSE')
+  })
+
   it('go to the next server where one does not answer, with everything', async () => {
     await a.close()
     a = await startServer(EID.a, { system: { timer_t1: 20, timer_b: 200 } })
