@@ -43,6 +43,13 @@ export interface Watching {
   readonly event: WatcherEvent
 }
 
+/** What a resource that was shown is kept for. */
+interface Showing {
+  readonly stamp: object
+  readonly version: object
+  readonly showsName: boolean
+}
+
 interface Way {
   readonly source: Watchable<unknown>
   readonly decision: Watchable<Authorization>
@@ -65,7 +72,7 @@ export class ListMember {
   #toldWatching: Watching | undefined
   /** Another one with each change. */
   #version: object = {}
-  #shown: { readonly stamp: object; readonly version: object; readonly shown: ShownResource } | undefined
+  #shown: (Showing & { readonly shown: ShownResource }) | undefined
 
   constructor(key: string, parent: string, item: PlannedResource, services: MemberServices) {
     this.key = key
@@ -139,12 +146,13 @@ export class ListMember {
   /** The same object while nothing changes. */
   shown(uriOf: (item: PlannedResource) => string, showsName: boolean, rendering: Rendering): ShownResource {
     const { stamp } = rendering
-    if (this.#shown?.stamp === stamp && this.#shown.version === this.#version && !rendering.isOver)
-      return this.#shown.shown
+    const before = this.#shown
+    const isKept = before?.stamp === stamp && before.version === this.#version && before.showsName === showsName
+    if (isKept && !rendering.isOver) return before.shown
     const told = this.#show(uriOf(this.item), showsName, rendering)
     const { name, state, reason, body } = told
     const shown = { ...told, says: JSON.stringify([this.key, name, state, reason, body?.entityTag]) }
-    this.#shown = { stamp, version: this.#version, shown }
+    this.#shown = { stamp, version: this.#version, showsName, shown }
     return shown
   }
 

@@ -95,6 +95,19 @@ describe('resource lists in a server', function () {
     await scene.command('devstate change Custom:gate NOT_INUSE')
   })
 
+  it('show other names after a reload that says so', async () => {
+    const [phone, client] = await watch('doors', 'dialog')
+    await take(phone, client)
+    const named = pjsip(list('doors', 'dialog', ['200', '201'], 'resource_display_name = yes\n'))
+    await scene.reload(pjsip(list('doors', 'dialog', ['200', '201'])))
+    await take(phone, client)
+    await scene.reload(named)
+    await take(phone, client)
+    const names = client.documents.map(({ entries }) => entries.map(({ name }) => name))
+    expect(names).to.deep.equal([['The door', '201'], ['200'], ['The door']])
+    await scene.reload(files)
+  })
+
   it('show presence, with a list in the list', async () => {
     const [phone, client] = await watch('people', 'presence')
     await take(phone, client)
