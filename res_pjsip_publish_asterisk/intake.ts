@@ -179,6 +179,7 @@ export class Intake<State> {
     if (eid === this.#services.eid()) return this.#warn(resource)
     this.#services.outbound.met(this.#taken.back(section), eid)
     if (statement.type === 'refresh') return this.#services.outbound.client(this.#taken.back(section))?.again()
+    if (statement.type === 'gone') return this.#ledger.forget(eid, statement.name)
     const { name, state } = statement
     if (!this.#filterOf(section)(name)) return
     if (this.#taken.yields && this.#isToldOf(eid, name)) return this.#ledger.forget(eid, name)

@@ -10,6 +10,8 @@ export const JSON_TYPE = 'application/json'
 /** What one PUBLISH says. `eid` is in lower case. */
 export type Statement<State> =
   | { readonly type: 'state'; readonly eid: string; readonly name: string; readonly state: State }
+  /** The publisher knows nothing of it any more. */
+  | { readonly type: 'gone'; readonly eid: string; readonly name: string }
   /** The publisher wants to be told everything. */
   | { readonly type: 'refresh'; readonly eid: string }
 
@@ -24,6 +26,14 @@ export function mailboxStateBody(
   eid: string,
 ): RequestBody {
   return json({ type: 'mailboxstate', uniqueid, old: oldMessages, new: newMessages, eid })
+}
+
+/**
+ * The newest count of a mailbox is what is seen, so that a plain 0/0 would hide what others know of it. Asterisk passes
+ * `gone` over, and takes the rest for an empty mailbox.
+ */
+export function mailboxGoneBody(uniqueid: string, eid: string): RequestBody {
+  return json({ type: 'mailboxstate', uniqueid, old: 0, new: 0, eid, gone: true })
 }
 
 export function refreshBody(eid: string): RequestBody {
@@ -45,9 +55,10 @@ export function readDeviceState(text: string): ReadBody<Statement<DeviceState>> 
 }
 
 export function readMailboxState(text: string): ReadBody<Statement<MailboxCounts>> {
-  return read(text, 'mailboxstate', (fields, eid) => {
+  return read(text, 'mailboxstate', (fields, eid): ReadBody<Statement<MailboxCounts>> => {
     const name = nameIn(fields['uniqueid'])
     if (name === undefined) return { fault: 'No Mailbox' }
+    if (fields['gone'] === true) return { state: { type: 'gone', eid, name: mailboxName(name) } }
     const [newMessages, oldMessages] = [countIn(fields['new']), countIn(fields['old'])]
     if (newMessages === undefined || oldMessages === undefined) return { fault: 'No Message Counts' }
     return { state: { type: 'state', eid, name: mailboxName(name), state: { newMessages, oldMessages } } }

@@ -5,9 +5,9 @@
 import { defaultEntityId } from '../core/entity-id.ts'
 import { defineModule } from '../core/module.ts'
 import { type DeviceState, isDeviceState } from '../core/states/devices.ts'
-import { type MailboxCounts, NO_MESSAGES, sameCounts } from '../core/states/mailboxes.ts'
+import { type MailboxCounts, sameCounts } from '../core/states/mailboxes.ts'
 import { Intake, type IntakeServices, type TakenStates } from './intake.ts'
-import { deviceStateBody, mailboxStateBody, readDeviceState, readMailboxState } from './json-bodies.ts'
+import { deviceStateBody, mailboxGoneBody, mailboxStateBody, readDeviceState, readMailboxState } from './json-bodies.ts'
 import { Ledger } from './ledger.ts'
 import { rowOf, SaidTable, type StateCodec } from './ledger-store.ts'
 import { statePublisher } from './state-publisher.ts'
@@ -80,7 +80,7 @@ export default defineModule<readonly ['res_pjsip_pubsub', 'res_pjsip_outbound_pu
           event: takenDevices.event,
           states: devices,
           filter: (section) => section['@device_state_filter'],
-          nothing: 'INVALID',
+          gone: (name) => deviceStateBody(name, 'INVALID', eid()),
           same: Object.is,
           body: (name, state) => deviceStateBody(name, state, eid()),
         }),
@@ -92,7 +92,7 @@ export default defineModule<readonly ['res_pjsip_pubsub', 'res_pjsip_outbound_pu
           event: takenMailboxes.event,
           states: mailboxes,
           filter: (section) => section['@mailbox_state_filter'],
-          nothing: NO_MESSAGES,
+          gone: (name) => mailboxGoneBody(name, eid()),
           same: sameCounts,
           body: (name, state) => mailboxStateBody(name, state, eid()),
         }),

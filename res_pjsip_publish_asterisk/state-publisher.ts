@@ -13,7 +13,7 @@ export interface PublishedStates<State> {
   readonly states: Reported<State>
   readonly filter: (section: OutboundPublish) => string
   /** What is said of something that nobody here knows any more. */
-  readonly nothing: State
+  readonly gone: (name: string) => RequestBody
   readonly same: (a: State, b: State) => boolean
   readonly body: (name: string, state: State) => RequestBody
 }
@@ -23,7 +23,7 @@ export function statePublisher<State>(published: PublishedStates<State>): EventP
 }
 
 function follow<State>(
-  { states, filter, nothing, same, body }: PublishedStates<State>,
+  { states, filter, gone, same, body }: PublishedStates<State>,
   client: PublishClient,
 ): ReturnType<EventPublisher['start']> {
   const { section } = client
@@ -33,16 +33,20 @@ function follow<State>(
   const from = section['@origin_filter'] === '' ? (origin: string) => !origin.includes('/') : filtered
   const isOurs = (origin: string): boolean => !isEntityId(origin) && from(origin) && !client.isFrom(origin)
   const said = new Map<string, State>()
+  const bodyOf = (name: string): RequestBody => {
+    const now = states.seen(name, isOurs)
+    return now === undefined ? gone(name) : body(name, now)
+  }
   const tell = (name: string): void => {
     const key = name.toLowerCase()
     const before = said.get(key)
     const now = states.seen(name, isOurs)
     if (now === undefined) {
       if (!said.delete(key)) return
-      client.say({ key, once: true, body: () => body(name, states.seen(name, isOurs) ?? nothing) })
+      client.say({ key, once: true, body: () => bodyOf(name) })
     } else if (before === undefined || !same(before, now)) {
       said.set(key, now)
-      client.say({ key, body: () => body(name, states.seen(name, isOurs) ?? nothing) })
+      client.say({ key, body: () => bodyOf(name) })
     }
   }
   const stop = states.onReport((name, origin) => {

@@ -80,7 +80,7 @@ describe('States that would go in circles', () => {
       event: 'asterisk-devicestate',
       states: devices,
       filter: () => '',
-      nothing: 'INVALID' as const,
+      gone: (name) => deviceStateBody(name, 'INVALID', EID.pbx1),
       same: Object.is,
       body: (name, state) => deviceStateBody(name, state, EID.other),
     }).start(client)

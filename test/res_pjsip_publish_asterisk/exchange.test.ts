@@ -95,6 +95,19 @@ describe('Servers that exchange states', () => {
     await until('100 unknown at b', () => b.core.devices.get('PJSIP/100') === 'INVALID')
   })
 
+  it('leave what others say of a mailbox as it is when they know nothing of it any more', async () => {
+    const counts = { newMessages: 3, oldMessages: 0 }
+    for (const { core } of [a, b]) core.mailboxes.set('pbx1', '100@default', counts)
+    await connected()
+    const reports = ({ core }: TestCore): number => core.mailboxes.reports('100@default').length
+    await until('both opinions', () => reports(a) === 2 && reports(b) === 2)
+    a.core.mailboxes.yieldOrigin('pbx1')
+    await until('one opinion', () => reports(b) === 1)
+    for (const { core } of [a, b]) expect(core.mailboxes.get('100@default')).to.deep.equal(counts)
+    b.core.mailboxes.set('pbx1', '100@default', undefined)
+    await until('none', () => reports(a) === 0)
+  })
+
   it('refresh what they publish before it expires', async () => {
     a.core.devices.set('pbx1', 'PJSIP/100', 'INUSE')
     await connected({ devices: { expiration: 1 } })

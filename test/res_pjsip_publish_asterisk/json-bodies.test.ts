@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { assert, json, oneof, property, string } from 'fast-check'
 import {
   deviceStateBody,
+  mailboxGoneBody,
   mailboxStateBody,
   readDeviceState,
   readMailboxState,
@@ -36,6 +37,16 @@ describe('The JSON of device states and mailboxes', () => {
         state: { type: 'state', eid: EID, name: '100@default', state: { newMessages: 0, oldMessages: 0 } },
       },
     )
+  })
+
+  it('says of a mailbox that nobody knows any more what Asterisk takes for an empty one', () => {
+    const { content } = mailboxGoneBody('100@default', EID)
+    expect(content).to.equal(
+      `{"type":"mailboxstate","uniqueid":"100@default","old":0,"new":0,"eid":"${EID}","gone":true}`,
+    )
+    expect(readMailboxState(content.toString())).to.deep.equal({
+      state: { type: 'gone', eid: EID, name: '100@default' },
+    })
   })
 
   it('is refused with what is wrong with it', () => {
