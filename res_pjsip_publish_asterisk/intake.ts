@@ -39,6 +39,11 @@ export interface IntakeServices {
 
 /** Milliseconds. Which servers there are is asked for with each state. */
 const SERVERS_KEPT = 1000
+/**
+ * Seconds; Timer F (RFC 3261 17.1.2.2). Asterisk refreshes when its `expiration` is over and not before, whatever it was
+ * granted. After a 412 it sends a PUBLISH with neither entity-tag nor body, and says nothing until a state changes.
+ */
+const GRACE = 32
 const NOT_FOUND: Refusal = { status: 404 }
 /** Of a message to a peer among those about states; no device is called so. */
 const REFRESH_KEY = '\0refresh'
@@ -70,6 +75,7 @@ export class Intake<State> {
       event: this.#taken.event,
       kind: this.#kind,
       accept: [JSON_TYPE],
+      grace: GRACE,
       permits: (endpoint, resource) => this.#refusal(endpoint, resource),
       exists: () => true,
       read: ({ text }) => this.#taken.read(text),

@@ -237,6 +237,11 @@ export interface PublicationHandler<State> {
   readonly accept: readonly [string, ...string[]]
   /** Seconds where a PUBLISH asks for none, 3600 by default. What is granted is bound by max_expires. */
   readonly defaultExpires?: number
+  /**
+   * Seconds that a publication is kept beyond what is granted, and never longer than that again: for publishers who
+   * refresh when it is over. Default 0.
+   */
+  readonly grace?: number
   /** `etag_not_new` of pres_ev_t: a publication keeps its first entity-tag. Default false: a new one with each answer (RFC 3903 6). */
   readonly etagNotNew?: boolean
   /** Whether a publisher without `+sip.instance` is known by its Contact: each phone publishes once. Default false. */

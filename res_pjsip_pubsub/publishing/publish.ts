@@ -214,7 +214,7 @@ function* create(ask: Ask, seconds: number, services: PublishServices): Steps<Pu
     publisher: detached(publisher),
     instance: detached(instance),
   }
-  const lease = leaseOf(seconds, services)
+  const lease = leaseOf(seconds, handler, services)
   const made = new InboundPublication(facts.ruid.slice(0, 8), facts, said, lease, services.due)
   if (replaced) yield* wait(services.forget(replaced))
   yield* wait(services.keep(made))
@@ -263,7 +263,7 @@ function renew(
   const answer = handler.publishRefresh?.(known, request)
   if (answer && answer.status > 299) return refuse(tx, answer)
   const before = known.entityTag
-  const lease = leaseOf(seconds, services, handler.etagNotNew ? before : undefined)
+  const lease = leaseOf(seconds, handler, services, handler.etagNotNew ? before : undefined)
   known.belongsTo(endpoint)
   known.renewed(lease)
   services.publications.retag(known, before)
@@ -353,8 +353,13 @@ function instanceOf({ request, handler }: Ask): string {
 
 // The answer.
 
-function leaseOf(seconds: number, { now }: PublishServices, entityTag = randomId()): Lease {
-  return { entityTag, expires: now() + seconds * 1000 }
+function leaseOf(
+  seconds: number,
+  { grace = 0 }: PublicationHandler<unknown>,
+  { now }: PublishServices,
+  entityTag = randomId(),
+): Lease {
+  return { entityTag, expires: now() + (seconds + Math.min(grace, seconds)) * 1000 }
 }
 
 /** `expires_offset`: publishers are told less, so that they refresh early. */

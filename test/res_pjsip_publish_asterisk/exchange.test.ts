@@ -266,7 +266,7 @@ describe('Servers that exchange states', () => {
       b = await startServer(EID.b, { storePath })
       a.core.devices.set('pbx1', 'PJSIP/100', 'INUSE')
       a.core.devices.set('pbx1', 'PJSIP/101', 'BUSY')
-      await connected({ devices: { expiration: 3 } })
+      await connected({ devices: { expiration: 2 } })
       await until('both at b', () => b.core.devices.get('PJSIP/101') === 'BUSY')
       await a.kill()
       await b.close()

@@ -66,6 +66,18 @@ describe('PUBLISH of an Asterisk', () => {
     expect(names()).to.deep.equal([])
   })
 
+  it('may be refreshed when it is over, as Asterisk does', async () => {
+    const first = await publish('lamps', body('PJSIP/100'), { expires: '1' })
+    expect(first.header('Expires')).to.equal('1')
+    await new Promise((resolve) => {
+      setTimeout(resolve, 1100)
+    })
+    const refresh = await publish('lamps', '', { tag: first.header('SIP-ETag') ?? '', expires: '1' })
+    expect([refresh.status, refresh.header('Expires')]).to.deep.equal([200, '1'])
+    expect(names()).to.deep.equal(['PJSIP/100'])
+    await until('the end of it', () => names().length === 0)
+  })
+
   it('is refused as Asterisk refuses it', async () => {
     const answers: [string, Sent, number][] = [
       ['nobody', {}, 404],
