@@ -171,10 +171,13 @@ function withoutContact(before: Registration, entry: ContactEntry): Registration
   return { ...before, status, change: entry.change, contacts, gone, goneAfter }
 }
 
-/** A phone that comes back is the same contact, wherever it comes from (RFC 5626 3.1). */
-function entryOf({ aor, uri, registered = uri, instance, expires }: Contact): Omit<ContactEntry, 'change'> {
+/**
+ * RFC 3680 5.1.1: an id is that of one contact. A phone may have several for a while, which have its instance in common,
+ * and behind different NATs two phones write the same URI: what the registrar takes for one binding is one (RFC 5626 6).
+ */
+function entryOf({ id, aor, uri, expires }: Contact): Omit<ContactEntry, 'change'> {
   const event = expires === Number.POSITIVE_INFINITY ? 'created' : 'registered'
-  return { id: shortHash(`${aor} ${instance || registered}`), uri, active: true, event }
+  return { id: shortHash(`${aor} ${id ?? uri}`), uri, active: true, event }
 }
 
 const REGINFO = 'urn:ietf:params:xml:ns:reginfo'

@@ -7,7 +7,7 @@ import type { Contact, ContactListener, Loss } from './registrar.ts'
 
 /** One Contact of a REGISTER (RFC 3261 10). Never changes; a refresh puts another one in its place. */
 export interface Binding extends Contact {
-  /** Key in the store; stays over refreshes. */
+  /** Key in the store. */
   readonly id: string
   /** Who registered it. */
   readonly endpoint: string

@@ -4,6 +4,8 @@ import type { Undo } from '../scope.ts'
 import type { Flow } from '../sip/contract.ts'
 
 export interface Contact {
+  /** Of the binding, whose it stays over refreshes; undefined for permanent contacts. */
+  readonly id?: string
   readonly aor: string
   /** Who registered it; undefined for permanent contacts. */
   readonly endpoint?: string

@@ -86,6 +86,30 @@ describe('the package reg (RFC 3680)', () => {
     expect([...(await next(watcher)).contacts.values()].join()).to.match(/terminated unregistered$/)
   })
 
+  it('tells two bindings apart that one phone has for a while, or that two phones name alike', async () => {
+    const watcher = await open('100')
+    await watch(watcher, '100')
+    await next(watcher)
+    // Without reg-id an instance makes no binding (RFC 5626 6): a new port is another one, and the old one runs out.
+    const at = (port: number): string => `<sip:100@192.0.2.7:${port}>;+sip.instance="<urn:uuid:1>"`
+    const phone = await open('100')
+    const bind = async (port: number, expires: number): Promise<Seen> => {
+      const headers = [['Contact', `${at(port)};expires=${expires}`]] as const
+      expect((await phone.request('REGISTER', { uri: 'sip:100@127.0.0.1', contact: false, headers })).status).to.equal(
+        200,
+      )
+      return next(watcher)
+    }
+    const before = await bind(5060, 600)
+    const after = await bind(5070, 600)
+    expect([...after.contacts.keys()]).to.not.deep.equal([...before.contacts.keys()])
+    const gone = await bind(5060, 0)
+    expect(gone.registration).to.equal('active')
+    expect([...gone.contacts]).to.deep.equal([
+      [[...before.contacts.keys()][0], 'sip:100@192.0.2.7:5060 terminated unregistered'],
+    ])
+  })
+
   it('shows permanent contacts as created', async () => {
     const watcher = await open('101')
     await watch(watcher, '101')
