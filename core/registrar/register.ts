@@ -18,7 +18,7 @@ export interface RegisterPlan {
   readonly remove: readonly Binding[]
   /** Removed to make room, not because the phone asked for it. */
   readonly replaced: readonly Binding[]
-  /** Seconds granted to the first Contact; undefined where nothing was asked for. */
+  /** Seconds granted to the first Contact that stays; 0 where none does, undefined where nothing was asked for. */
   readonly expires: number | undefined
   /** RFC 5626 was used. */
   readonly outbound: boolean
@@ -83,7 +83,9 @@ function planContacts(asked: readonly Asked[], scene: RegisterScene): RegisterPl
   const replaced = makeRoom([...after.values()], put, scene)
   if (!replaced) return TOO_MANY
   const outbound = [...put.values()].some(({ regId }) => regId > 0)
-  return plan({ put: [...put.values()], remove, replaced, expires: asked[0]?.seconds, outbound })
+  // A phone whose address is another one takes the old away and gives the new: 0 would tell it that nothing is registered.
+  const told = asked.find(({ seconds }) => seconds > 0) ?? asked[0]
+  return plan({ put: [...put.values()], remove, replaced, expires: told?.seconds, outbound })
 }
 
 function plan(parts: Partial<RegisterPlan>): RegisterPlan {

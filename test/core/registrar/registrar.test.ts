@@ -101,6 +101,14 @@ describe('Registrar', () => {
   describe('a binding', () => {
     beforeEach(() => open())
 
+    it('of a new address is answered with its expiry, though the old one goes in the same request', async () => {
+      await register({ Expires: '600' })
+      const answer = await register({ Contact: `${AT_HOME};expires=0, <sip:100@192.0.2.8>;expires=300` })
+      expect(contactsIn(answer)).to.deep.equal(['<sip:100@192.0.2.8>;expires=300'])
+      expect(answer.header('Expires')).to.equal('300')
+      expect((await register({ Contact: '<sip:100@192.0.2.8>', Expires: '0' })).header('Expires')).to.equal('0')
+    })
+
     it('is made, told of, and answered with its expiry and the date', async () => {
       const answer = await register({ Expires: '600' })
       expect(answer.status).to.equal(200)
