@@ -3,7 +3,7 @@
  *
  *     idle ──want──▶ queued ──turn──▶ sending ──2xx──▶ idle, or queued where something is due
  *                      ▲                │  └─refused─▶ refusing   until it registers again
- *                      └──── pausing ◀──┘ no answer, 5xx
+ *                      └──── pausing ◀──┘ no answer, 5xx; the next turn comes with its REGISTER, too
  *     any ──dispose──▶ gone
  */
 import type { Logger } from '../core/log.ts'
@@ -94,6 +94,11 @@ export class UnsolicitedContact {
     if (this.#phase === 'sending') this.#anew = true
     else if (this.#phase !== 'queued') this.#enter('idle')
     this.want(groups)
+  }
+
+  /** The phone is there: what it could not be told waits no longer. Where it fails again, the pauses go on growing. */
+  refreshed(): void {
+    if (this.#phase === 'pausing') this.#enqueue()
   }
 
   dispose(): void {

@@ -84,6 +84,10 @@ export class UnsolicitedEndpoint {
     if (found.size === 0) this.#letGo()
   }
 
+  refreshed({ uri }: Contact): void {
+    this.#contacts.get(uri)?.refreshed()
+  }
+
   /** Somebody reported on one of its mailboxes. First counts are no change, so they are taken up after `counted`. */
   reported(): void {
     if (!this.#known) queueMicrotask(() => this.#learn())

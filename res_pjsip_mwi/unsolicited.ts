@@ -76,6 +76,11 @@ export class Unsolicited {
       }),
     )
     scope.own(contacts.onChange((aor, added) => this.#contactChanged(aor, added)))
+    scope.own(
+      contacts.onRefresh((contact) => {
+        for (const endpoint of this.#byAor.get(contact.aor) ?? []) endpoint.refreshed(contact)
+      }),
+    )
     scope.own(endpoints.onChange(() => this.#reread(true)))
     scope.own(endpoints.onSource(() => void this.#discoverRegistered()))
     scope.own(metrics.gauge('mwi.unsolicited.queued', () => this.#queue.length))

@@ -3,7 +3,7 @@ import type { Logger } from '../log.ts'
 import type { Undo } from '../scope.ts'
 import type { Protocol } from '../sip/contract.ts'
 import type { Store, Table } from '../store.ts'
-import type { Contact, ContactListener, Loss } from './registrar.ts'
+import type { Contact, ContactListener, Loss, RefreshListener } from './registrar.ts'
 
 /** One Contact of a REGISTER (RFC 3261 10). Never changes; a refresh puts another one in its place. */
 export interface Binding extends Contact {
@@ -55,12 +55,14 @@ export interface BindingSettings {
   readonly log: Logger
   readonly now: () => number
   readonly changed: ContactListener
+  readonly refreshed: RefreshListener
 }
 
 export class Bindings {
   readonly #log: Logger
   readonly #now: () => number
   readonly #changed: ContactListener
+  readonly #refreshed: RefreshListener
   readonly #byAor = new Map<string, Map<string, Binding>>()
   /** id → ends the watch on the connection of a binding */
   readonly #flowWatches = new Map<string, Undo>()
@@ -68,10 +70,11 @@ export class Bindings {
   #timer: NodeJS.Timeout | undefined
   #due = Number.POSITIVE_INFINITY
 
-  private constructor({ log, now, changed }: BindingSettings) {
+  private constructor({ log, now, changed, refreshed }: BindingSettings) {
     this.#log = log
     this.#now = now
     this.#changed = changed
+    this.#refreshed = refreshed
   }
 
   /** With what the store has: without flows, and without what expired or hung on a connection that is no more. */
@@ -125,7 +128,8 @@ export class Bindings {
       this.#log.verbose(
         `Added contact '${binding.uri}' to AOR '${binding.aor}' for ${Math.round((binding.expires - this.#now()) / 1000)} s`,
       )
-    if (!before || !sameWay(before, binding)) this.#changed(binding.aor, binding)
+    if (before && sameWay(before, binding)) this.#refreshed(binding)
+    else this.#changed(binding.aor, binding)
   }
 
   remove(binding: Binding, why: Loss): void {

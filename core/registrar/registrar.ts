@@ -35,6 +35,8 @@ export interface LostContact {
 /** Either `added` or `lost`; neither where a permanent contact went. */
 export type ContactListener = (aor: string, added: Contact | undefined, lost?: LostContact) => void
 
+export type RefreshListener = (contact: Contact) => void
+
 export interface Contacts {
   /** Permanent ones of the AOR's section and registered ones. */
   of(aor: string): Promise<readonly Contact[]>
@@ -42,4 +44,6 @@ export interface Contacts {
   registered(): readonly string[]
   /** A contact was added, refreshed with another address or by a phone that has restarted, or lost. `added` names the new one. */
   onChange(listener: ContactListener): Undo
+  /** A contact was refreshed, and nothing else is new of it: its phone is there. */
+  onRefresh(listener: RefreshListener): Undo
 }

@@ -11,7 +11,7 @@ import { parseOptionTags } from '../sip/values.ts'
 import type { Store } from '../store.ts'
 import { type Binding, Bindings } from './bindings.ts'
 import { planRegister, type RegisterPlan } from './register.ts'
-import type { Contact, ContactListener, Contacts } from './registrar.ts'
+import type { Contact, ContactListener, Contacts, RefreshListener } from './registrar.ts'
 
 export interface RegistrarSettings {
   readonly sip: Sip
@@ -48,6 +48,7 @@ class SipRegistrar implements Registrar {
   readonly #compat: () => 'rfc' | 'asterisk'
   readonly #refused: Counter
   readonly #listeners = new Set<ContactListener>()
+  readonly #refreshListeners = new Set<RefreshListener>()
   readonly #scope = new Scope()
   #bindings: Bindings | undefined
   /** AOR → permanent contacts at the last reading of the files. */
@@ -69,6 +70,9 @@ class SipRegistrar implements Registrar {
       log: this.#log,
       now: this.#now,
       changed: (...change) => this.#tell(...change),
+      refreshed: (contact) => {
+        for (const listener of this.#refreshListeners) listener(contact)
+      },
     })
     this.#bindings = bindings
     this.#scope.own(() => bindings.close())
@@ -103,6 +107,13 @@ class SipRegistrar implements Registrar {
     this.#listeners.add(listener)
     return () => {
       this.#listeners.delete(listener)
+    }
+  }
+
+  onRefresh(listener: RefreshListener): Undo {
+    this.#refreshListeners.add(listener)
+    return () => {
+      this.#refreshListeners.delete(listener)
     }
   }
 

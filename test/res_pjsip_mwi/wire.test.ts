@@ -56,4 +56,34 @@ describe('message-summary on the wire', () => {
       }
     })
   }
+
+  it('is tried again at once with a phone that was away and renews its registration', async () => {
+    const office = await TestCore.start({
+      contacts: 'registrar',
+      endpoints: { 100: { aors: ['100'], mailboxes: ['100'] } },
+      aors: { 100: { max_contacts: 1 } },
+    })
+    await office.load(pubsubModule, mwiBody, mwi)
+    const { port } = office
+    const phone = await TestPhone.open({ server: { address: '127.0.0.1', port }, user: '100' })
+    const registration = phone.dialog(`sip:100@127.0.0.1:${port}`)
+    const register = () => phone.request('REGISTER', { dialog: registration, headers: [['Expires', '600']] })
+    try {
+      office.core.mailboxes.set('pbx1', '100@default', { newMessages: 0, oldMessages: 0 })
+      await register()
+      expect((await phone.next('NOTIFY')).body).to.contain('Voice-Message: 0/0')
+      phone.onRequest = () => 480
+      office.core.mailboxes.set('pbx1', '100@default', { newMessages: 1, oldMessages: 0 })
+      await phone.next('NOTIFY')
+      phone.onRequest = undefined
+      expect((await register()).status).to.equal(200)
+      expect((await phone.next('NOTIFY')).body).to.contain('Voice-Message: 1/0')
+      // What it has taken it is not told again.
+      expect((await register()).status).to.equal(200)
+      expect(phone.received.filter(({ method }) => method === 'NOTIFY')).to.have.length(3)
+    } finally {
+      await phone.close()
+      await office.close()
+    }
+  })
 })

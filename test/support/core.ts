@@ -301,7 +301,13 @@ async function makeContacts(
 }
 
 function nobody(): Contacts {
-  return { of: async (): Promise<readonly Contact[]> => [], registered: () => [], onChange: () => () => undefined }
+  const nothing = () => () => undefined
+  return {
+    of: async (): Promise<readonly Contact[]> => [],
+    registered: () => [],
+    onChange: nothing,
+    onRefresh: nothing,
+  }
 }
 
 function hintSource(hints: Readonly<Record<string, readonly string[]>>): Parameters<Hints['addSource']>[0] {

@@ -28,6 +28,10 @@ export class FakeContacts implements Contacts {
     }
   }
 
+  onRefresh(): Undo {
+    return () => undefined
+  }
+
   /** A contact that is there before anybody listens. */
   has(aor: string, uri: string, changed: Partial<Contact> = {}): Contact {
     const contact = { aor, uri, path: [], flow: undefined, expires: Infinity, userAgent: '', instance: '', ...changed }
