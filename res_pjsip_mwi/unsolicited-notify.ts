@@ -40,9 +40,14 @@ export function unsolicitedNotify(
     routes: routesOf(endpoint, contact),
     body: { contentType: SIMPLE_MESSAGE_SUMMARY, content: summaryText({ ...counts, account }, from) },
     flow: contact.flow?.open ? contact.flow : undefined,
-    transport: endpoint.transport === '' ? undefined : endpoint.transport,
+    transport: transportOf(endpoint, contact) || undefined,
     credentials: core.auth.credentialsFor(endpoint),
   }
+}
+
+/** While there is no flow, as after a restart. Empty where nothing is known. */
+function transportOf(endpoint: Endpoint, { transport = '' }: Contact): string {
+  return endpoint.transport || transport
 }
 
 function routesOf({ outbound_proxy }: Endpoint, { path }: Contact): readonly string[] {
@@ -50,15 +55,18 @@ function routesOf({ outbound_proxy }: Endpoint, { path }: Contact): readonly str
   return outbound_proxy === '' ? [] : [`<${outbound_proxy.replace(/^<|>$/g, '')}>`]
 }
 
-/** How the peer knows us: by configuration, by the flow it registered on, by an address of the endpoint's transport or any, by our first network. */
-function ownHost({ sip, endpoints }: Asked, { from_domain, transport }: Endpoint, { flow }: Contact): string {
+/** How the peer knows us: by configuration, by the flow it registered on, by an address of its transport or any, by our first network. */
+function ownHost({ sip, endpoints }: Asked, endpoint: Endpoint, contact: Contact): string {
+  const { from_domain } = endpoint
   if (from_domain !== '') return from_domain
+  const { flow } = contact
   if (flow) {
     const contact = sip.contactFor(flow).replace(/^<|>$/g, '')
     const hostPort = contact.slice(contact.lastIndexOf('@') + 1).replace(/^sips?:/, '')
     return hostPort.split(/[;?>]/, 1)[0] ?? hostPort
   }
   const { transports } = endpoints.files
+  const transport = transportOf(endpoint, contact)
   const named = transports.filter(({ id }) => id === transport)
   for (const { external_signaling_address, bind } of [...named, ...transports]) {
     if (external_signaling_address !== '') return external_signaling_address

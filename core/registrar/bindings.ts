@@ -20,6 +20,7 @@ export interface Binding extends Contact {
   readonly callId: string
   readonly cseq: number
   readonly protocol: Protocol
+  readonly transport: string
   /** `address:port` that the REGISTER came from. For people. */
   readonly source: string
   /** It can only be reached through the connection that it registered on, and is gone with it. */
@@ -43,6 +44,8 @@ interface ContactRow {
   readonly call_id: string
   readonly cseq: number
   readonly protocol: string
+  /** null in rows of earlier versions. */
+  readonly transport: string | null
   readonly source: string
   readonly followed: number
 }
@@ -216,6 +219,7 @@ const COLUMNS: { readonly [C in keyof ContactRow]: 'text' | 'integer' } = {
   call_id: 'text',
   cseq: 'integer',
   protocol: 'text',
+  transport: 'text',
   source: 'text',
   followed: 'integer',
 }
@@ -236,6 +240,7 @@ function rowOf(binding: Binding): ContactRow {
     call_id: binding.callId,
     cseq: binding.cseq,
     protocol: binding.protocol,
+    transport: binding.transport,
     source: binding.source,
     followed: binding.followed ? 1 : 0,
   }
@@ -262,6 +267,7 @@ function bindingOf(row: ContactRow): Binding | undefined {
     callId: row.call_id,
     cseq: row.cseq,
     protocol,
+    transport: row.transport ?? '',
     source: row.source,
     followed: row.followed === 1,
   }

@@ -157,6 +157,7 @@ function readContact(contact: NameAddr, scene: RegisterScene): Asked | Refusal {
       callId: request.callId,
       cseq: request.cseq.number,
       protocol: flow.protocol,
+      transport: isConnection ? '' : flow.transport,
       source: `${source.address}:${source.port}`,
       followed: isConnection && path.length === 0 && (rewritten || regId > 0),
     },

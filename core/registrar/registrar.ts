@@ -17,6 +17,8 @@ export interface Contact {
   readonly path: readonly string[]
   /** The flow it registered on, while it is open. Undefined for permanent contacts and after a restart. */
   readonly flow: Flow | undefined
+  /** Name of the UDP transport it registered by: the NAT before a phone lets nobody else in. Empty for connections and where it is not known. */
+  readonly transport?: string
   /** Epoch milliseconds; Infinity for permanent contacts. */
   readonly expires: number
   readonly userAgent: string

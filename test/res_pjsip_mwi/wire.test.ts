@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import mwi from '../../res_pjsip_mwi/res_pjsip_mwi.ts'
 import mwiBody from '../../res_pjsip_mwi/res_pjsip_mwi_body_generator.ts'
@@ -84,6 +87,45 @@ describe('message-summary on the wire', () => {
     } finally {
       await phone.close()
       await office.close()
+    }
+  })
+
+  it('goes by the transport that the phone registered by, after a restart too', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'mwi-'))
+    const start = async (): Promise<TestCore> => {
+      const office = await TestCore.start({
+        contacts: 'registrar',
+        storePath: join(directory, 'store.db'),
+        transports: { lan: {}, wan: {} },
+        endpoints: { 100: { aors: ['100'], mailboxes: ['100'] } },
+        aors: { 100: { max_contacts: 1 } },
+      })
+      await office.load(pubsubModule, mwiBody, mwi)
+      return office
+    }
+    const wanOf = ({ addresses }: TestCore): number => Number(addresses[1]?.split(':').at(-1))
+    let office = await start()
+    const phone = await TestPhone.open({ server: { address: '127.0.0.1', port: wanOf(office) }, user: '100' })
+    const tell = async (newMessages: number): Promise<number> => {
+      office.core.mailboxes.set('pbx1', '100@default', { newMessages, oldMessages: 0 })
+      const notify = await phone.next('NOTIFY')
+      expect(notify.body).to.contain(`Voice-Message: ${newMessages}/0`)
+      return notify.from.port
+    }
+    try {
+      await phone.request('REGISTER', {
+        uri: 'sip:127.0.0.1',
+        to: '<sip:100@127.0.0.1>',
+        headers: [['Expires', '600']],
+      })
+      expect(await tell(1)).to.equal(wanOf(office))
+      await office.close()
+      office = await start()
+      expect(await tell(2)).to.equal(wanOf(office))
+    } finally {
+      await phone.close()
+      await office.close()
+      rmSync(directory, { recursive: true })
     }
   })
 })

@@ -190,6 +190,7 @@ describe('Registrar', () => {
       expect(await only()).to.include({
         uri: 'sip:100@192.0.2.7:5062',
         flow: undefined,
+        transport: 'fake',
         userAgent: 'Lobby phone',
         expires: time + 480_000,
       })
