@@ -15,7 +15,7 @@ import { type Watchable, Watched, WhileWatched } from '../core/watch.ts'
 import { element, printXml, XML_DECLARATION, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator, Found, Kind } from '../res_pjsip_pubsub/contract.ts'
 
-type ContactEvent = 'registered' | 'created' | 'unregistered' | 'expired' | 'deactivated'
+type ContactEvent = 'registered' | 'created' | 'unregistered' | 'expired' | 'deactivated' | 'rejected'
 
 interface ContactEntry {
   readonly id: string
@@ -125,6 +125,16 @@ class Registrations {
           change,
         }),
       )
+    else void this.#permanentWent(aor, registration)
+  }
+
+  /** The files do not name it any more (RFC 3680 3.2: it is not to come back). */
+  async #permanentWent(aor: string, registration: Watched<Registration>): Promise<void> {
+    const still = new Set((await this.#core.contacts.of(aor)).map((contact) => entryOf(contact).id))
+    const change = ++this.#changes
+    for (const entry of registration.value.contacts)
+      if (entry.event === 'created' && !still.has(entry.id))
+        registration.set(withoutContact(registration.value, { ...entry, active: false, event: 'rejected', change }))
   }
 
   /** Is known while it is watched. */

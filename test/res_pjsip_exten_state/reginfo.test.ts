@@ -120,6 +120,23 @@ describe('the package reg (RFC 3680)', () => {
     ])
   })
 
+  it('tells of permanent contacts that come and go with the files', async () => {
+    const watcher = await open('101')
+    await watch(watcher, '101')
+    const before = await next(watcher)
+    const { files } = office.core.endpoints
+    const old = files.aors.get('101')
+    if (!old) throw new Error('no AOR')
+    office.core.endpoints.replace({
+      ...files,
+      aors: new Map([...files.aors, ['101', { ...old, contact: ['sip:door@192.0.2.8'] }]]),
+    })
+    const news = new Map<string, string>()
+    while (news.size < 2) for (const [id, contact] of (await next(watcher)).contacts) news.set(id, contact)
+    expect(news.get([...before.contacts.keys()].join())).to.equal('sip:gate@192.0.2.7 terminated rejected')
+    expect([...news.values()]).to.include('sip:door@192.0.2.8 active created')
+  })
+
   it('is for the owner, and for those the administrator names', async () => {
     const boss = await open('boss')
     expect((await watch(boss, '100')).status).to.equal(403)
