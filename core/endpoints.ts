@@ -315,7 +315,8 @@ export interface PjsipConfig {
 /** Who knows objects that are not in our files: an Asterisk server through its dynamic configuration. Never rejects. */
 export interface EndpointSource {
   readonly name: string
-  endpoint(id: string): Promise<Endpoint | undefined>
+  /** `isClaim`: somebody says so in a request, who has proved nothing yet. A source may bound how many of them it asks for. */
+  endpoint(id: string, isClaim?: boolean): Promise<Endpoint | undefined>
   aor(id: string): Promise<Aor | undefined>
   auth(id: string): Promise<Auth | undefined>
   /** Of an object that was not found: whether that is only because the server could not be asked. Absent: never. */
@@ -396,6 +397,11 @@ export class Endpoints {
 
   endpoint(id: string): Endpoint | undefined | Promise<Endpoint | undefined> {
     return this.#files.endpoints.get(id) ?? this.#ask((source) => source.endpoint(id))
+  }
+
+  /** The endpoint that somebody claims to be. */
+  claimed(id: string): Endpoint | undefined | Promise<Endpoint | undefined> {
+    return this.#files.endpoints.get(id) ?? this.#ask((source) => source.endpoint(id, true))
   }
 
   aor(id: string): Aor | undefined | Promise<Aor | undefined> {

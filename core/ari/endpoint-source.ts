@@ -22,11 +22,19 @@ import type { AriLink } from './supervisor.ts'
 const FOUND_TTL = 60_000
 /** The same for one that does not exist: anybody can ask for any name. */
 const UNKNOWN_TTL = 15_000
+/** Of each kind: names that nobody has must not push out those that are known, which stand while Asterisk is away. */
 const MOST_REMEMBERED = 20_000
+/**
+ * Questions at a time for names that somebody merely claims and that nobody is known to have. Whoever sends datagrams can
+ * ask for any number, and states are asked for over the same connection: lamps are not to wait behind all of them. An
+ * office that comes back after a power cut asks for hundreds at once, which Asterisk answers within half a second.
+ */
+const MOST_CLAIMS = 1000
 /** Rules of access that cannot be read, taken for rules that are not there, would let everybody in. */
 const ACCESS = new Set(['deny', 'permit', 'acl', 'contact_deny', 'contact_permit', 'contact_acl'])
 
 interface Remembered {
+  /** Undefined: there is none. */
   readonly section: ConfigSection | undefined
   /** Epoch milliseconds. */
   readonly at: number
@@ -37,8 +45,10 @@ export class AriEndpointSource implements EndpointSource {
   readonly #link: AriLink
   readonly #complaints: Complaints
   readonly #log: Logger
-  readonly #remembered = new Map<string, Remembered>()
+  readonly #found = new Map<string, Remembered>()
+  readonly #missing = new Map<string, Remembered>()
   readonly #asking = new Map<string, Promise<ConfigSection | undefined>>()
+  #claims = 0
   readonly #listeners = new Set<() => void>()
 
   constructor(name: string, link: AriLink, complaints: Complaints, log: Logger) {
@@ -48,8 +58,8 @@ export class AriEndpointSource implements EndpointSource {
     this.#log = log
   }
 
-  async endpoint(id: string): Promise<Endpoint | undefined> {
-    const values = await this.#object('endpoint', id, endpointOptions)
+  async endpoint(id: string, isClaim = false): Promise<Endpoint | undefined> {
+    const values = await this.#object('endpoint', id, endpointOptions, isClaim)
     return values && { ...values, id, hintContext: values.subscribe_context || values.context }
   }
 
@@ -65,16 +75,14 @@ export class AriEndpointSource implements EndpointSource {
 
   couldNotAsk(type: ObjectType, id: string): boolean {
     if (!isName(id)) return false
-    const known = this.#remembered.get(`${type}/${id}`)
+    const known = this.#known(`${type}/${id}`)
     return !known || (!known.section && !isFresh(known))
   }
 
   /** Everything is asked anew, but what was known stands while Asterisk does not answer. */
   refresh(): void {
-    for (const [key, { section }] of this.#remembered) {
-      if (section) this.#remembered.set(key, { section, at: 0 })
-      else this.#remembered.delete(key)
-    }
+    for (const [key, { section }] of this.#found) this.#found.set(key, { section, at: 0 })
+    this.#missing.clear()
     for (const listener of this.#listeners) listener()
   }
 
@@ -85,9 +93,14 @@ export class AriEndpointSource implements EndpointSource {
     }
   }
 
-  async #object<S extends OptionSet>(type: ObjectType, id: string, set: S): Promise<OptionValues<S> | undefined> {
+  async #object<S extends OptionSet>(
+    type: ObjectType,
+    id: string,
+    set: S,
+    isClaim = false,
+  ): Promise<OptionValues<S> | undefined> {
     if (!isName(id)) return undefined
-    const section = await this.#section(type, id)
+    const section = await this.#section(type, id, isClaim)
     if (!section) return undefined
     const problems: ConfigError[] = []
     const values = readSection(section, set, problems, { unknown: 'ignore' })
@@ -103,17 +116,26 @@ export class AriEndpointSource implements EndpointSource {
     return isUsed ? values : undefined
   }
 
-  #section(type: string, id: string): ConfigSection | undefined | Promise<ConfigSection | undefined> {
+  #section(type: string, id: string, isClaim: boolean): ConfigSection | undefined | Promise<ConfigSection | undefined> {
     const key = `${type}/${id}`
-    const known = this.#remembered.get(key)
+    const known = this.#known(key)
     if (known && isFresh(known)) return known.section
-    let asking = this.#asking.get(key)
-    if (!asking) {
-      asking = this.#ask(type, id, known?.section)
-      this.#asking.set(key, asking)
-      void asking.finally(() => this.#asking.delete(key))
-    }
+    const underWay = this.#asking.get(key)
+    if (underWay) return underWay
+    const isBounded = isClaim && !known?.section
+    if (isBounded && this.#claims >= MOST_CLAIMS) return undefined
+    if (isBounded) this.#claims++
+    const asking = this.#ask(type, id, known?.section)
+    this.#asking.set(key, asking)
+    void asking.finally(() => {
+      this.#asking.delete(key)
+      if (isBounded) this.#claims--
+    })
     return asking
+  }
+
+  #known(key: string): Remembered | undefined {
+    return this.#found.get(key) ?? this.#missing.get(key)
   }
 
   async #ask(type: string, id: string, known: ConfigSection | undefined): Promise<ConfigSection | undefined> {
@@ -154,11 +176,13 @@ export class AriEndpointSource implements EndpointSource {
   }
 
   #remember(key: string, section: ConfigSection | undefined): void {
-    this.#remembered.delete(key)
-    this.#remembered.set(key, { section, at: Date.now() })
-    if (this.#remembered.size <= MOST_REMEMBERED) return
-    const [oldest] = this.#remembered.keys()
-    if (oldest !== undefined) this.#remembered.delete(oldest)
+    this.#found.delete(key)
+    this.#missing.delete(key)
+    const remembered = section ? this.#found : this.#missing
+    remembered.set(key, { section, at: Date.now() })
+    if (remembered.size <= MOST_REMEMBERED) return
+    const [oldest] = remembered.keys()
+    if (oldest !== undefined) remembered.delete(oldest)
   }
 }
 

@@ -96,9 +96,20 @@ export class Identification {
     return endpoints.get(`anonymous@${tx.request.from.uri?.host ?? ''}`) ?? endpoints.get('anonymous')
   }
 
+  /** As an identify section names it. */
   #named(id: string | undefined, methods: readonly string[]): Identified | Promise<Identified> {
-    if (id === undefined) return undefined
-    const endpoint = this.#endpoints.endpoint(id)
+    return id === undefined ? undefined : this.#asFound(id, this.#endpoints.endpoint(id), methods)
+  }
+
+  #claimed(id: string, methods: readonly string[]): Identified | Promise<Identified> {
+    return this.#asFound(id, this.#endpoints.claimed(id), methods)
+  }
+
+  #asFound(
+    id: string,
+    endpoint: Endpoint | undefined | Promise<Endpoint | undefined>,
+    methods: readonly string[],
+  ): Identified | Promise<Identified> {
     return endpoint instanceof Promise
       ? endpoint.then((later) => this.#identified(id, later, methods))
       : this.#identified(id, endpoint, methods)
@@ -116,9 +127,9 @@ export class Identification {
     const long = this.#domains ? this.#endpoints.files.endpoints.get(`${user}@${domain}`) : undefined
     const known = long && this.#identified(long.id, long, methods)
     if (known) return known
-    const found = this.#named(user, methods)
-    if (found instanceof Promise) return found.then((later) => later ?? this.#named(`${user}@${domain}`, methods))
-    return found ?? this.#named(`${user}@${domain}`, methods)
+    const found = this.#claimed(user, methods)
+    if (found instanceof Promise) return found.then((later) => later ?? this.#claimed(`${user}@${domain}`, methods))
+    return found ?? this.#claimed(`${user}@${domain}`, methods)
   }
 
   /** The files were read (again). What the order does not name comes after what it does. */

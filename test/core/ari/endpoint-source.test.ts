@@ -1,7 +1,12 @@
 import { expect } from 'chai'
+import { Complaints } from '../../../core/ari/complaints.ts'
+import { AriEndpointSource } from '../../../core/ari/endpoint-source.ts'
+import type { AriAnswer } from '../../../core/ari/protocol.ts'
 import { pbxData } from '../../../core/demo/data.ts'
 import { type DemoPbx, startDemoPbx } from '../../../core/demo/pbx.ts'
+import { Log } from '../../../core/log.ts'
 import { type BridgeRig, bridgeTo } from '../../support/bridge-rig.ts'
+import { FakeLink, found, refused } from '../../support/fake-link.ts'
 
 /** Endpoints of the dynamic configuration in which something cannot be read. */
 const DATA = pbxData({
@@ -58,5 +63,60 @@ describe('Endpoints from the dynamic configuration', () => {
     expect(await rig.endpoints.auth('strange')).to.equal(undefined)
     expect(rig.logged('auth strange is not used: ')).to.have.length(1)
     expect(rig.lines.some(({ message }) => message.includes('secret'))).to.equal(false)
+  })
+})
+
+describe('Endpoints that strangers ask for', () => {
+  const ENDPOINT = [
+    { attribute: 'auth', value: 'good' },
+    { attribute: 'context', value: 'office' },
+  ]
+  const answerTo = (id: string | undefined): AriAnswer =>
+    id === 'good' || id === 'other' ? found(ENDPOINT) : refused(404, 'Object not found')
+
+  function sourceOf(link: FakeLink): AriEndpointSource {
+    const log = new Log('notice').logger('ari')
+    return new AriEndpointSource('pbx1', link, new Complaints(log), log)
+  }
+
+  it('do not pile up before Asterisk, and who has one of those names comes again', async () => {
+    const waiting: (() => void)[] = []
+    const link = new FakeLink(
+      ['asterisk.getObject'],
+      (_, { id }) => new Promise((resolve) => waiting.push(() => resolve(answerTo(id)))),
+    )
+    const source = sourceOf(link)
+    const answerAll = (): void => {
+      for (const answer of waiting.splice(0)) answer()
+    }
+    const known = source.endpoint('good', true)
+    answerAll()
+    expect((await known)?.id).to.equal('good')
+
+    const strangers = Array.from({ length: 5000 }, (_, n) => source.endpoint(`stranger${n}`, true))
+    expect(waiting.length).to.be.below(2000)
+    expect(source.couldNotAsk('endpoint', 'stranger4999')).to.equal(true)
+    expect((await source.endpoint('good', true))?.id).to.equal('good')
+    // Neither a known one that is asked for anew, nor one that we look for ourselves, waits for room.
+    source.refresh()
+    const again = [source.endpoint('good', true), source.endpoint('other')]
+    answerAll()
+    expect((await Promise.all(again)).map((one) => one?.id)).to.deep.equal(['good', 'other'])
+    expect(new Set(await Promise.all(strangers))).to.deep.equal(new Set([undefined]))
+
+    const later = source.endpoint('stranger4999', true)
+    expect(waiting).to.have.length(1)
+    answerAll()
+    expect(await later).to.equal(undefined)
+  })
+
+  it('push out none that are known, which stand while Asterisk is away', async () => {
+    const link = new FakeLink(['asterisk.getObject'], (_, { id }) => answerTo(id))
+    const source = sourceOf(link)
+    expect((await source.endpoint('good', true))?.id).to.equal('good')
+    for (let n = 0; n < 20_001; n++) await source.endpoint(`stranger${n}`, true)
+    source.refresh()
+    link.connected = false
+    expect((await source.endpoint('good', true))?.id).to.equal('good')
   })
 })
