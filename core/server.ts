@@ -201,7 +201,8 @@ class LamplighterServer implements Server {
       paused: true,
     })
     own(() => stack.close())
-    const auth = createAuthenticator({ endpoints, log: this.#log, metrics, limits })
+    const targetsOf = stack.targetsOf.bind(stack)
+    const auth = createAuthenticator({ endpoints, log: this.#log, metrics, limits, targetsOf })
     own(() => auth.close())
     const registrar = await createRegistrar({
       sip: stack,

@@ -49,6 +49,17 @@ export function hasAcl(endpoint: Endpoint): boolean {
   return source.length + contact.length + endpoint.acl.length + endpoint.contact_acl.length > 0
 }
 
+/** Whether there is anything that could forbid a Contact, to everybody or to the endpoint. */
+export function looksAtContacts(endpoint: Endpoint, { acls }: PjsipConfig): boolean {
+  if (hasContactRules(endpoint)) return true
+  for (const acl of acls.values()) if (hasContactRules(acl)) return true
+  return false
+}
+
+function hasContactRules(owner: Endpoint | Acl): boolean {
+  return rulesOf(owner).contact.length + owner.contact_acl.length > 0
+}
+
 /** Why this address is forbidden; undefined where it is not. An ACL that nobody wrote forbids everything. */
 export function forbiddenBy(
   owner: Endpoint | Acl,

@@ -4,10 +4,12 @@
  */
 
 import type { Auth, Endpoint, Endpoints } from '../endpoints.ts'
+import { type Eventual, whenThere } from '../eventual.ts'
 import type { Log, Logger } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
-import type { CredentialsFor, ServerTransaction } from '../sip/contract.ts'
-import { type AclUse, forbiddenBy, forbiddenByAll, hasAcl } from './acl.ts'
+import type { Address, CredentialsFor, ServerTransaction } from '../sip/contract.ts'
+import type { SipUri } from '../sip/uri.ts'
+import { type AclUse, forbiddenBy, forbiddenByAll, hasAcl, looksAtContacts } from './acl.ts'
 import type { Authenticator } from './auth.ts'
 import { CredentialCheck, type Verdict } from './credentials.ts'
 import { parseDigest } from './digest.ts'
@@ -21,6 +23,8 @@ import { Strikes } from './strikes.ts'
 
 /** Seconds until a phone tries again whose endpoint only an Asterisk server knows that is away. */
 const RETRY_AFTER = 10
+/** Contacts with names that are looked up for one request; phones have one. */
+const MOST_NAMES = 4
 
 export interface AuthenticatorSettings {
   readonly endpoints: Endpoints
@@ -33,6 +37,8 @@ export interface AuthenticatorSettings {
   readonly now?: () => number
   /** For host names in `match`. */
   readonly resolve?: Resolve
+  /** Where a request to a Contact would be sent. Never rejects. Without it nobody knows where a name leads. */
+  readonly targetsOf?: (contact: SipUri) => Eventual<readonly Address[]>
 }
 
 export interface RunningAuthenticator extends Authenticator {
@@ -52,6 +58,7 @@ class EndpointAuthenticator implements RunningAuthenticator {
   readonly #identification: Identification
   readonly #credentials: CredentialCheck
   readonly #strikes: Strikes
+  readonly #targetsOf: (contact: SipUri) => Eventual<readonly Address[]>
   readonly #counters: Record<'accepted' | 'challenged' | 'failed' | 'forbidden' | 'unasked' | 'unidentified', Counter>
 
   constructor({
@@ -62,6 +69,7 @@ class EndpointAuthenticator implements RunningAuthenticator {
     secret,
     now = Date.now,
     resolve = resolveHost,
+    targetsOf = () => [],
   }: AuthenticatorSettings) {
     this.#endpoints = endpoints
     this.#log = log.logger('authenticator')
@@ -69,6 +77,7 @@ class EndpointAuthenticator implements RunningAuthenticator {
     this.#identification = new Identification(endpoints, this.#log, resolve)
     this.#credentials = new CredentialCheck({ secret, now })
     this.#strikes = new Strikes(now)
+    this.#targetsOf = targetsOf
     this.#counters = {
       accepted: metrics.counter('auth.accepted'),
       challenged: metrics.counter('auth.challenged'),
@@ -115,20 +124,54 @@ class EndpointAuthenticator implements RunningAuthenticator {
       : this.#prove(tx, endpoint, auths)
   }
 
-  #prove(tx: ServerTransaction, endpoint: Endpoint, auths: readonly Auth[] | 'unasked'): Endpoint | undefined {
+  #prove(
+    tx: ServerTransaction,
+    endpoint: Endpoint,
+    auths: readonly Auth[] | 'unasked',
+  ): Eventual<Endpoint | undefined> {
     if (auths === 'unasked') return this.#comeLater(tx)
     const verdict = this.#credentials.judge(tx.request, tx.source.address, auths, this.#endpoints.global)
     return verdict === 'good' ? this.#accept(tx, endpoint) : this.#challenge(tx, auths, verdict, endpoint.id)
   }
 
-  #accept(tx: ServerTransaction, endpoint: Endpoint): Endpoint | undefined {
+  #accept(tx: ServerTransaction, endpoint: Endpoint): Eventual<Endpoint | undefined> {
     const refusal = this.#limits?.endpoint(endpoint)
     if (refusal) {
       tx.answer(refusal)
       return undefined
     }
-    this.#counters.accepted.add()
-    return endpoint
+    const { files } = this.#endpoints
+    const isChecked = (files.acls.size > 0 || hasAcl(endpoint)) && looksAtContacts(endpoint, files)
+    return whenThere(isChecked ? this.#forbiddenName(tx, endpoint) : undefined, (why) => {
+      if (why !== undefined) return this.#refuse(tx, why)
+      this.#counters.accepted.add()
+      return endpoint
+    })
+  }
+
+  /**
+   * Why a Contact with a name is forbidden, by where it leads: looked up for those only who have proved who they are. One
+   * that leads nowhere now could lead anywhere later.
+   */
+  #forbiddenName({ request }: ServerTransaction, endpoint: Endpoint): Eventual<string | undefined> {
+    // Nothing is sent there.
+    if (endpoint.rewrite_contact) return undefined
+    const named = request.contacts.flatMap(({ uri }) => (uri && !parseAddress(leadsTo(uri)) ? [uri] : []))
+    if (named.length === 0) return undefined
+    const asked = named.slice(0, MOST_NAMES).map(async (uri) => this.#targetsOf(uri))
+    return Promise.all(asked).then((found) => {
+      if (named.length > MOST_NAMES) return `more than ${MOST_NAMES} Contacts with names`
+      const nowhere = found.findIndex((targets) => targets.length === 0)
+      if (nowhere >= 0) return `Contact ${named[nowhere]?.text}, which leads to no address`
+      const { files } = this.#endpoints
+      for (const target of found.flat()) {
+        const address = parseAddress(target.address)
+        const why =
+          address && (forbiddenByAll(files, 'contact', address) ?? forbiddenBy(endpoint, files, 'contact', address))
+        if (why !== undefined) return why
+      }
+      return undefined
+    })
   }
 
   /** Undefined where the files have not all of them. */
@@ -169,7 +212,8 @@ class EndpointAuthenticator implements RunningAuthenticator {
     const name = check('source', source.address)
     if (name !== undefined) return name
     for (const { uri } of request.contacts) {
-      const contact = uri && check('contact', uri.host)
+      if (!uri) continue
+      const contact = check('contact', uri.host) ?? check('contact', leadsTo(uri))
       if (contact !== undefined) return contact
     }
     return undefined
@@ -225,6 +269,11 @@ class EndpointAuthenticator implements RunningAuthenticator {
   get #period(): number {
     return Math.max(1, this.#endpoints.global.unidentified_request_period)
   }
+}
+
+/** RFC 3261 19.1.1: what a request to it is sent to, and not its host. */
+function leadsTo({ host, params }: SipUri): string {
+  return params.get('maddr') ?? host
 }
 
 /** undefined where nothing was wrong yet: no credentials, or a nonce that is only too old. */

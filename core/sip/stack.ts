@@ -5,6 +5,7 @@
  * Whatever is refused before it gets to a handler is answered without keeping anything (RFC 3261 8.2.7).
  */
 import type { Globals, System, TransportConfig } from '../endpoints.ts'
+import type { Eventual } from '../eventual.ts'
 import type { Logger } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Undo } from '../scope.ts'
@@ -41,6 +42,7 @@ import { type Timers, timersOf } from './timers.ts'
 import { Trace } from './trace.ts'
 import { type Wire, wireOf } from './transport.ts'
 import { type Listening, Transports } from './transports.ts'
+import type { SipUri } from './uri.ts'
 
 export type { Listening } from './transports.ts'
 
@@ -68,6 +70,8 @@ export interface Stack extends Sip {
   /** Where we listen, ports as they really are. */
   readonly listening: readonly Listening[]
   start(): void
+  /** Where a request to this URI is sent, best first; the same as long as it is remembered. Never rejects. */
+  targetsOf(uri: SipUri): Eventual<readonly Address[]>
   /** Takes over changed transport and system sections. Throws ConfigError before anything is changed. */
   reload(transports: readonly TransportConfig[], system: System): Promise<void>
   /** Requests in flight end as unreachable, connections are closed. */
@@ -89,6 +93,7 @@ class SipStack implements Stack {
   readonly #contacts = new Contacts()
   readonly #transports: Transports
   readonly #clients: ClientTransactions
+  readonly #resolver: Resolver
   readonly #outgoing: Outgoing
   readonly #dialogs: Dialogs
   readonly #dispatcher: Dispatcher
@@ -133,13 +138,14 @@ class SipStack implements Stack {
       global,
       datagrams: settings.datagrams,
     })
+    this.#resolver = new Resolver({
+      offers: (protocol, family) => this.#transports.offers(protocol, family),
+      names: settings.names,
+    })
     this.#outgoing = new Outgoing({
       transactions: this.#clients,
       transports: this.#transports,
-      resolver: new Resolver({
-        offers: (protocol, family) => this.#transports.offers(protocol, family),
-        names: settings.names,
-      }),
+      resolver: this.#resolver,
       addressing: this.#addressing,
       system,
       global,
@@ -163,6 +169,10 @@ class SipStack implements Stack {
 
   start(): void {
     this.#dispatcher.start()
+  }
+
+  targetsOf(uri: SipUri): Eventual<readonly Address[]> {
+    return this.#resolver.resolve(uri)
   }
 
   get listening(): readonly Listening[] {

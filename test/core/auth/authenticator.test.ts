@@ -17,6 +17,8 @@ import { createLimits } from '../../../core/auth/limits.ts'
 import { type Endpoint, Endpoints } from '../../../core/endpoints.ts'
 import { Log } from '../../../core/log.ts'
 import { Metrics } from '../../../core/metrics.ts'
+import type { Address } from '../../../core/sip/contract.ts'
+import type { SipUri } from '../../../core/sip/uri.ts'
 import { pjsipConfig, type TestCoreSettings } from '../../support/core.ts'
 import { FakeFlow, FakeSip, FakeTransaction, type Headers, requestOf } from '../../support/fake-sip.ts'
 
@@ -469,6 +471,37 @@ describe('Authenticator', () => {
       expect([identify(asked), asked.status]).to.deep.equal([undefined, 403])
       const contact = tx({ ...from('100'), Contact: '<sip:100@10.1.1.1>' }, '198.51.100.1')
       expect([identify(contact), contact.status]).to.deep.equal([undefined, 403])
+    })
+
+    it('Contacts by what a request to them is sent to, however that is written', async () => {
+      const asked: string[] = []
+      const targetsOf = async ({ host }: SipUri): Promise<readonly Address[]> => {
+        asked.push(host)
+        const address = { 'inside.example': '10.1.1.1', '10.257': '10.0.1.1', 'outside.example': '192.0.2.9' }[host]
+        return address === undefined ? [] : [{ address, port: 5060 }]
+      }
+      const guarded = { contact_deny: deny('10.0.0.0/8') }
+      start(
+        { endpoints: { 100: guarded, 101: { ...guarded, auth: ['101'] }, 102: { ...guarded, rewrite_contact: true } } },
+        { targetsOf },
+      )
+      const ask = async (contact: string, user = '100'): Promise<number | string | undefined> => {
+        const request = tx({ ...from(user), Contact: `<${contact}>` })
+        return (await auth.identify(request))?.id ?? request.status
+      }
+      expect(await ask('sip:100@192.0.2.7;maddr=10.1.1.1')).to.equal(403)
+      expect(await ask('sip:100@10.1.1.1;maddr=192.0.2.7')).to.equal(403)
+      expect(await ask('sip:100@192.0.2.7;maddr=192.0.2.8')).to.equal('100')
+      expect(asked).to.deep.equal([])
+      expect(await ask('sip:100@inside.example')).to.equal(403)
+      expect(await ask('sip:100@10.257')).to.equal(403)
+      expect(await ask('sip:100@nowhere.example')).to.equal(403)
+      expect(await ask('sip:100@outside.example')).to.equal('100')
+      expect(asked).to.deep.equal(['inside.example', '10.257', 'nowhere.example', 'outside.example'])
+      // Nobody who has proved nothing makes us look names up, and where nothing is sent to the Contact none is.
+      expect(await ask('sip:101@inside.example', '101')).to.equal(401)
+      expect(await ask('sip:102@inside.example', '102')).to.equal('102')
+      expect(asked).to.have.length(4)
     })
 
     it('an endpoint that asks too often, with 503', () => {
