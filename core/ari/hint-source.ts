@@ -173,7 +173,7 @@ export class AriHintSource implements HintSource {
     for (const [nth, at] of patterns.entries()) {
       const reading = again[nth]
       // Without func_extstate it is still as written.
-      if (reading?.kind === 'value') texts[at] = reading
+      if (reading?.kind === 'value' && !needsDialplan(reading.value)) texts[at] = reading
     }
     return texts
   }
@@ -196,11 +196,12 @@ export class AriHintSource implements HintSource {
 
   #definition({ context, exten }: Key, written: string, name: string): HintDefinition {
     const { devices, presence, unknown } = readHint(written, context, exten)
+    // Phones may ask for any number of extensions that a pattern matches: it is one thing that is wrong.
     for (const part of unknown) {
       this.#complaints.say(
-        `hint ${exten}@${context} ${part}`,
-        `hint ${exten}@${context} names ${part}, whose variables only the dialplan knows; that part is left out. Put ` +
-          'load = func_extstate.so in modules.conf of Asterisk, so that it puts them in, or write the hint without them',
+        `hint @${context} ${part}`,
+        `hints of ${context} name ${part}, whose variables only the dialplan knows; that part is left out. Put ` +
+          'load = func_extstate.so in modules.conf of Asterisk, so that it puts them in, or write the hints without them',
       )
     }
     return { context, exten, devices, presence, name, source: this.name }

@@ -3,7 +3,7 @@
 export interface HintText {
   readonly devices: readonly string[]
   readonly presence: readonly string[]
-  /** Parts with variables that cannot be known from outside; they are left out. */
+  /** Parts with variables that cannot be known from outside, as they are written; they are left out. */
   readonly unknown: readonly string[]
 }
 
@@ -22,13 +22,12 @@ export function readHint(written: string, context: string, exten: string): HintT
   const comma = written.indexOf(',')
   const unknown: string[] = []
   const parts = (text: string): string[] =>
-    text
-      .split('&')
-      .map((part) => expand(part.trim(), context, exten))
-      .filter((part) => {
-        if (hasVariables(part)) unknown.push(part)
-        return part !== '' && !hasVariables(part)
-      })
+    text.split('&').flatMap((given) => {
+      const part = expand(given.trim(), context, exten)
+      const isUnknown = hasVariables(part)
+      if (isUnknown) unknown.push(given.trim())
+      return part === '' || isUnknown ? [] : [part]
+    })
   return {
     devices: parts(comma < 0 ? written : written.slice(0, comma)),
     presence: comma < 0 ? [] : parts(written.slice(comma + 1)),

@@ -73,6 +73,15 @@ describe('The bridge to Asterisk', () => {
         expect(rig.devices.get('PJSIP/111')).to.equal('UNAVAILABLE')
       })
 
+      it('says once that a pattern has variables that nobody knows, whatever extensions are asked for', async () => {
+        pbx.reloadDialplan(hintsOf({ 'from-internal': { '_7X.': '${DB(phones/${EXTEN})}' } }))
+        for (const exten of ['700', '701', '702'])
+          expect((await find(rig, exten)).definition?.devices).to.have.length(0)
+        expect(rig.logged('${DB(phones/')).to.have.length(1)
+        const { complaints } = rig.bridge.status()
+        expect(complaints.filter((text) => text.includes('${DB(phones/${EXTEN})}'))).to.have.length(1)
+      })
+
       it('remembers that an extension has no hint, and asks again after unknown_hint_ttl', async () => {
         expect(await rig.hints.find('from-internal', '999')).to.equal(undefined)
         pbx.reloadDialplan(hintsOf({ 'from-internal': { 999: 'PJSIP/100' } }))

@@ -94,6 +94,11 @@ describe('Reading what Asterisk sends', () => {
       devices: ['Custom:a'],
       unknown: ['PJSIP/${DB(x/1)}'],
     })
+    expect(readHint('${DB(x/${EXTEN})}', 'c', '1')).to.deep.equal({
+      devices: [],
+      presence: [],
+      unknown: ['${DB(x/${EXTEN})}'],
+    })
   })
 })
 
