@@ -56,9 +56,13 @@ export function readDialogs(
   const said = dialogsOf(root, text)
   const elsewhere = ended.isEmpty ? undefined : (key: string): boolean => ended.has(resource, key)
   const state = following(isPartial ? patched(said, previous) : said, previous, elsewhere)
+  const body = isPartial ? wholeOf(root, state) : undefined
+  // What is added and never taken back is told to every watcher. Whoever but takes back gets smaller with the next one.
+  const adds = said.dialogs.some((dialog) => dialog.state !== 'terminated')
+  if (previous && adds && body !== undefined && body.length > XML_LIMITS.characters)
+    return { fault: 'Partial Documents Add Up To Too Much' }
   for (const key of state.ended) ended.note(resource, key)
-  if (!isPartial) return { state }
-  const body = wholeOf(root, state)
+  if (body === undefined) return { state }
   return { state: state === previous ? state : saidIn(body, state), body }
 }
 

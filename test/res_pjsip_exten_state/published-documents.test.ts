@@ -123,6 +123,26 @@ describe('dialog information that is published', () => {
     expect(heapInUse() - before).to.be.lessThan(1_000_000)
   })
 
+  it('partial documents do not add up to more than can be read, and one that ends dialogs is taken then', () => {
+    const many = (from: number, state: string, version: number): string =>
+      dialogBody(
+        Array.from({ length: 200 }, (_, n) => ({ id: `d${from + n}`, callId: `c${from + n}`, state })),
+        version === 0 ? 'full' : 'partial',
+        version,
+      )
+    let state = good(dialogs(many(0, 'confirmed', 0)))
+    let fault = ''
+    for (let version = 1; version < 100 && fault === ''; version++) {
+      const read = dialogs(many(200 * version, 'confirmed', version), state)
+      fault = faultOf(read)
+      if (fault === '') state = good(read)
+    }
+    expect(fault).to.equal('Partial Documents Add Up To Too Much')
+    const count = state.dialogs.length
+    expect(count).to.be.below(1000)
+    expect(good(dialogs(many(0, 'terminated', 100), state)).dialogs).to.have.length(count)
+  })
+
   it('a partial document changes what it names; a full one is all there is', () => {
     const first = good(
       dialogs(
