@@ -43,6 +43,11 @@ interface Waiting extends WatcherPlace {
 
 /** The longest that a timer can be set to. */
 const LONGEST = 2 ** 31 - 1
+/**
+ * Watchers that one endpoint has waiting for one resource: it has written their names into From itself, and could go on
+ * doing so. Those of an endpoint that is believed are as many as there are.
+ */
+const MOST_CLAIMED = 100
 
 export class WaitingRoom implements WaitingWatchers {
   readonly #services: WaitingServices
@@ -52,6 +57,8 @@ export class WaitingRoom implements WaitingWatchers {
   readonly #behind = new Map<string, Set<Subscription>>()
   #table: Table<WatcherRow> | undefined
   #timer: NodeJS.Timeout | undefined
+  /** Epoch milliseconds for which the timer is set. */
+  #due = Number.POSITIVE_INFINITY
   #closed = false
 
   constructor(services: WaitingServices) {
@@ -151,6 +158,7 @@ export class WaitingRoom implements WaitingWatchers {
     }
     this.#behind.get(keyOf(waiting, watcher.uri))?.delete(subscription)
     this.#table?.put(toWatcherRow(waiting, watcher, now()))
+    if (!subscription.endpoint.trust_id_inbound) this.#makeRoom(waiting)
     this.#admit(waiting)
     return true
   }
@@ -173,10 +181,21 @@ export class WaitingRoom implements WaitingWatchers {
   #admit(waiting: Waiting): void {
     const group = this.#groupOf(waiting.event, waiting.resource)
     const others = this.#waiting.get(group) ?? new Map<string, Waiting>()
-    this.#waiting.set(group, others.set(keyOf(waiting, waiting.watcher.uri), waiting))
+    const key = keyOf(waiting, waiting.watcher.uri)
+    void others.get(key)?.undo?.()
+    this.#waiting.set(group, others.set(key, waiting))
     this.#services.tell(waiting.event, waiting.resource, waiting.watcher)
     this.#attend(waiting)
-    this.#arm()
+    this.#arm(waiting.until)
+  }
+
+  /** The oldest of its endpoint goes. */
+  #makeRoom({ event, resource, endpoint, watcher }: Waiting): void {
+    const group = this.#waiting.get(this.#groupOf(event, resource))
+    const claimed = [...(group?.values() ?? [])].filter((other) => other.endpoint === endpoint)
+    const [oldest] = claimed
+    const isKnown = claimed.some((other) => other.watcher.uri === watcher.uri)
+    if (oldest && !isKnown && claimed.length >= MOST_CLAIMED) this.#over(oldest, 'giveup')
   }
 
   /** To what the rules make of it. */
@@ -237,19 +256,23 @@ export class WaitingRoom implements WaitingWatchers {
     return `${event}\0${this.#services.nameKey(resource)}`
   }
 
-  #arm(): void {
+  #arm(until: number): void {
+    if (until >= this.#due) return
+    this.#due = until
     clearTimeout(this.#timer)
-    const times = [...this.#waiting.values()].flatMap((group) => [...group.values()].map(({ until }) => until))
-    if (times.length === 0) return
-    const pause = Math.max(0, Math.min(...times) - this.#services.now())
-    this.#timer = setTimeout(() => this.#giveUp(), Math.min(LONGEST, pause))
+    this.#timer = setTimeout(() => this.#giveUp(), Math.min(LONGEST, Math.max(0, until - this.#services.now())))
     this.#timer.unref()
   }
 
   #giveUp(): void {
+    this.#due = Number.POSITIVE_INFINITY
+    const now = this.#services.now()
+    let next = Number.POSITIVE_INFINITY
     for (const group of this.#waiting.values())
-      for (const waiting of group.values()) if (waiting.until <= this.#services.now()) this.#over(waiting, 'giveup')
-    this.#arm()
+      for (const waiting of group.values())
+        if (waiting.until <= now) this.#over(waiting, 'giveup')
+        else next = Math.min(next, waiting.until)
+    this.#arm(next)
   }
 }
 

@@ -143,6 +143,22 @@ describe('watchers that wait (RFC 3857 4.7.1)', () => {
     expect(await statuses()).to.deep.equal([])
   })
 
+  it('are a hundred of one endpoint, the last ones, whatever it writes into From', async () => {
+    await begin()
+    const owner = await own()
+    for (let n = 0; n < 150; n++) await watch({ From: `<sip:100@host${n}>;tag=f${n}`, Expires: '0' })
+    const names = (await rows()).map(({ watcher_domain }) => watcher_domain)
+    expect(names).to.have.length(100)
+    expect(names).to.include('host149').and.to.not.include('host0')
+    const { watchers } = await readWatcherInfo(owner.dialog.last.text)
+    expect(watchers.filter(({ status }) => status === 'waiting').length).to.be.most(100)
+    await watch({ From: '<sip:100@host100>;tag=again', Expires: '0' })
+    expect(await rows()).to.have.length(100)
+    decision.set(said('allow'))
+    await settled()
+    expect(await rows()).to.deep.equal([])
+  })
+
   it('are none where waiting_time is 0', async () => {
     await begin('confirm', { waiting_time: '0' })
     const owner = await own()
