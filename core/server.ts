@@ -41,6 +41,7 @@ import { Mailboxes } from './states/mailboxes.ts'
 import { Presences } from './states/presence.ts'
 import { keepStates } from './states/state-store.ts'
 import { openStore } from './store.ts'
+import { StoreInUse } from './store-contract.ts'
 import { isNotifierOrigin } from './subscription-options.ts'
 import { within } from './within.ts'
 
@@ -151,7 +152,13 @@ class LamplighterServer implements Server {
       path,
       synchronous: storeOptions.synchronous,
       log: this.#log.logger('store'),
+      // Two would restore the same subscriptions, and both speak in their dialogs.
+      hold: 'alone',
     }).catch((error: unknown) => {
+      if (error instanceof StoreInUse) {
+        const why = `path = ${path} is the store of another Lamplighter that runs, expected one of its own`
+        throw new ConfigError(why, this.#configuration.storePlace)
+      }
       throw new ConfigError(
         `the store ${path} cannot be opened: ${reasonOf(error)}; [store] path in lamplighter.conf names another`,
       )

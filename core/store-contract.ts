@@ -77,6 +77,13 @@ export interface Atomic {
 /** The disk refuses, or another process has the file locked. It may pass. */
 export class StoreUnavailable extends Error {}
 
+/** Another Lamplighter has the file, and one of the two does not want to share it. */
+export class StoreInUse extends Error {
+  constructor() {
+    super('another Lamplighter uses it')
+  }
+}
+
 export interface Store {
   /**
    * Creates the table, or adds the columns it lacks. A module that is loaded again declares its table again, and gives its
@@ -99,14 +106,22 @@ export interface Store {
     into: Table<Row>,
     convert: (row: Old) => Row | undefined,
   ): Promise<number>
-  /** Another file, by the same rules; a relative path is beside this one. Whoever opens it closes it. Throws where it cannot be opened. */
-  beside(path: string): Promise<Store>
+  /**
+   * Another file, by the same rules; a relative path is beside this one. Whoever opens it closes it. Throws where it cannot be
+   * opened, StoreInUse where another process has it.
+   */
+  beside(path: string, hold?: StoreHold): Promise<Store>
   close(): Promise<void>
 }
+
+/** Whether other Lamplighters may have the same file open: those that share it, or none. */
+export type StoreHold = 'alone' | 'shared'
 
 export interface StoreSettings {
   /** A file, or `:memory:`. */
   readonly path: string
   readonly synchronous: 'normal' | 'full' | 'off'
   readonly log: Logger
+  /** Absent: nobody asks who else has it. */
+  readonly hold?: StoreHold
 }

@@ -1,5 +1,6 @@
 /** The file of a store: it may be damaged, and another process may have begun it anew. */
-import { existsSync, renameSync, statSync } from 'node:fs'
+import { existsSync, realpathSync, renameSync, statSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import { reasonOf } from './log.ts'
 import type { StoreSettings } from './store-contract.ts'
 import { type Database, isDamage } from './store-tables.ts'
@@ -65,6 +66,21 @@ export class StoreFile {
     for (const suffix of ['', '-wal', '-shm']) if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix)
     log.error(`the store ${path} is damaged (${reasonOf(error)}); it was set aside as ${aside} and a new one is begun`)
   }
+}
+
+/** One path for one file, by whatever links it is reached, and also where it is not there yet. */
+export function realPath(path: string): string {
+  for (const [there, name] of [
+    [path, ''],
+    [dirname(path), basename(path)],
+  ] as const) {
+    try {
+      return join(realpathSync(there), name)
+    } catch {
+      // Where it would be made counts.
+    }
+  }
+  return resolve(path)
 }
 
 function inodeOf(path: string): number {

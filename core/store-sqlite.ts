@@ -6,12 +6,13 @@ import {
   type Atomic,
   type RowToMake,
   type Store,
+  type StoreHold,
   type StoreSettings,
   StoreUnavailable,
   type Table,
   type TableDefinition,
 } from './store-contract.ts'
-import { StoreFile } from './store-file.ts'
+import { realPath, StoreFile } from './store-file.ts'
 import { StoreLog } from './store-log.ts'
 import { loadPages, scanPages } from './store-pages.ts'
 import {
@@ -41,9 +42,17 @@ const RETRY_MOST = 10_000
 
 const SAVED = Promise.resolve(true)
 
+export interface StoreWays {
+  readonly database: (settings: StoreSettings) => Promise<Database>
+  readonly store: (settings: StoreSettings) => Promise<Store>
+  /** The file is closed. */
+  readonly closed: (() => Promise<void>) | undefined
+}
+
 export class SqliteStore implements Store {
   readonly #settings: StoreSettings
-  readonly #openStore: (settings: StoreSettings) => Promise<Store>
+  readonly #openStore: StoreWays['store']
+  readonly #whenClosed: StoreWays['closed']
   readonly #file: StoreFile
   readonly #waiting = new Waiting()
   readonly #handles = new WeakMap<object, AnyTable>()
@@ -62,14 +71,11 @@ export class SqliteStore implements Store {
   #closed = false
   #over = false
 
-  constructor(
-    settings: StoreSettings,
-    database: (settings: StoreSettings) => Promise<Database>,
-    store: (settings: StoreSettings) => Promise<Store>,
-  ) {
+  constructor(settings: StoreSettings, { database, store, closed }: StoreWays) {
     this.#settings = settings
     this.#file = new StoreFile(settings, database)
     this.#openStore = store
+    this.#whenClosed = closed
   }
 
   /** Throws only for what the operator has to mend first: a path that cannot be opened at all. */
@@ -174,10 +180,12 @@ export class SqliteStore implements Store {
     }
   }
 
-  beside(path: string): Promise<Store> {
+  beside(path: string, hold?: StoreHold): Promise<Store> {
     const { path: own } = this.#settings
     const beside = path === ':memory:' || own === ':memory:' ? path : resolve(dirname(own), path)
-    return this.#openStore({ ...this.#settings, path: beside })
+    // Whoever has this file has it by another name, too.
+    const isOwn = this.#settings.hold !== undefined && realPath(beside) === realPath(own)
+    return this.#openStore({ ...this.#settings, path: beside, hold: isOwn ? undefined : hold })
   }
 
   async close(): Promise<void> {
@@ -188,6 +196,7 @@ export class SqliteStore implements Store {
     await this.#turn
     await this.#file.close()
     this.#over = true
+    await this.#whenClosed?.()
   }
 
   // What waits.

@@ -1,5 +1,5 @@
 /**
- * The store: SQLite tables that modules declare, written behind the packet path. The only file that imports sqlite3.
+ * The store: SQLite tables that modules declare, written behind the packet path. This file and store-lock.ts import sqlite3.
  *
  *     const lamps = await store.table(definition)
  *     lamps.put(row)                        // soon, in one transaction with whatever else waits
@@ -13,6 +13,7 @@
  */
 import sqlite3 from 'sqlite3'
 import type { Store, StoreSettings } from './store-contract.ts'
+import { lockStore } from './store-lock.ts'
 import type { LogState } from './store-log.ts'
 import { SqliteStore } from './store-sqlite.ts'
 import type { Cell, Database } from './store-tables.ts'
@@ -29,9 +30,16 @@ const LOG_BYTES = 64 * 2 ** 20
 const OPENINGS = 10
 
 export async function openStore(settings: StoreSettings): Promise<Store> {
-  const store = new SqliteStore(settings, openDatabase, openStore)
-  await store.open()
-  return store
+  const { path, hold } = settings
+  const unlock = hold && path !== ':memory:' ? await lockStore(path, hold) : undefined
+  const store = new SqliteStore(settings, { database: openDatabase, store: openStore, closed: unlock })
+  try {
+    await store.open()
+    return store
+  } catch (error) {
+    await unlock?.()
+    throw error
+  }
 }
 
 async function openDatabase(settings: StoreSettings): Promise<Database> {

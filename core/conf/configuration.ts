@@ -7,13 +7,13 @@
  */
 import { existsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { type ConfigFile, lastValue } from '../config.ts'
+import { type ConfigFile, lastValue, type Place } from '../config.ts'
 import { type PjsipConfig, type TransportConfig, transportOptions } from '../endpoints.ts'
 import type { ModulesPlan } from '../loader.ts'
 import type { ModuleConfig } from '../module.ts'
 import { checkModuleFile, moduleFiles } from '../module-files.ts'
 import { type ConfigError, defaultsOf } from '../options.ts'
-import { checkCertificates, checkPaths } from './cross-checks.ts'
+import { checkCertificates, checkPaths, placeOf } from './cross-checks.ts'
 import { type DialplanData, readDialplan } from './dialplan-conf.ts'
 import { Findings } from './findings.ts'
 import { readSettings, type ServerEntry, type Settings } from './lamplighter-conf.ts'
@@ -33,6 +33,8 @@ export interface Configuration extends Settings {
   readonly modules: ModulesPlan
   /** Absolute, or `:memory:`. */
   readonly storePath: string
+  /** Where that is written; undefined where it is not. */
+  readonly storePlace: Place | undefined
   readonly consoleSocket: string
   /** Absolute; undefined where there is none. */
   readonly logFile: string | undefined
@@ -89,6 +91,7 @@ export function readConfiguration(
     mailboxes: voicemail.directory,
     modules: modules.plan,
     storePath: settings.store.path === ':memory:' ? ':memory:' : resolve(ours.path, settings.store.path),
+    storePlace: placeOf(ours.read('lamplighter.conf'), 'path'),
     consoleSocket: resolve(ours.path, settings.console.socket),
     logFile: settings.console.logfile === '' ? undefined : resolve(ours.path, settings.console.logfile),
     files: [...ours.files, ...theirs.files],

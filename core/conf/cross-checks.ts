@@ -1,7 +1,7 @@
 /** What no single file shows to be wrong: paths that collide or are too long, certificates that cannot be used. */
 import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { type ConfigFile, lastValue } from '../config.ts'
+import { type ConfigFile, lastValue, type Place } from '../config.ts'
 import type { TransportConfig } from '../endpoints.ts'
 import { ConfigError } from '../options.ts'
 import { readCertificates } from '../sip/certificates.ts'
@@ -25,8 +25,7 @@ export function checkPaths(
   findings: Findings,
 ): void {
   const fault = (what: string, key: string): void => {
-    const section = settings?.sections.findLast((each) => lastValue(each, key))
-    findings.problem(what, lastValue(section, key))
+    findings.problem(what, placeOf(settings, key))
   }
   if (Buffer.byteLength(consoleSocket) > LONGEST_SOCKET_PATH) {
     fault(
@@ -39,7 +38,7 @@ export function checkPaths(
     ['path', storePath],
     ['socket', consoleSocket],
   ] as const) {
-    const isWritten = settings?.sections.some((each) => lastValue(each, key)) ?? false
+    const isWritten = placeOf(settings, key) !== undefined
     const why = isWritten && path !== ':memory:' && whyNoFile(path)
     if (why) fault(`${key} = ${path} ${why}`, key)
   }
@@ -55,6 +54,14 @@ export function checkPaths(
     if (other !== undefined) fault(`${key} = ${path} is ${other}, expected a path of its own for ${use}`, key)
     uses.set(path, use)
   }
+}
+
+/** Where lamplighter.conf has an option whose name stands in one section only. */
+export function placeOf(settings: ConfigFile | undefined, key: string): Place | undefined {
+  return lastValue(
+    settings?.sections.findLast((each) => lastValue(each, key)),
+    key,
+  )
 }
 
 /** Without these two nothing starts, and the system's own words for it are others: a permission, a file. */

@@ -1,7 +1,7 @@
 /** The database and the storage that the options ask for. */
 
 import { ConfigError } from '../../core/options.ts'
-import type { Store } from '../../core/store-contract.ts'
+import { type Store, type StoreHold, StoreInUse } from '../../core/store-contract.ts'
 import { storageModes } from '../kamailio/options.ts'
 import type { PubsubSettings } from '../options.ts'
 import { memoryPublications } from '../publishing/publication-memory.ts'
@@ -32,16 +32,31 @@ export interface OpenDatabase {
   readonly close: () => Promise<void>
 }
 
+type DatabaseSettings = Parameters<typeof storageModes>[0]
+
 /** `db_url`. Throws ConfigError where the file cannot be opened. */
-export async function openDatabase({ db_url }: Pick<PubsubSettings, 'db_url'>, core: Store): Promise<OpenDatabase> {
+export async function openDatabase(settings: DatabaseSettings, core: Store): Promise<OpenDatabase> {
+  const { db_url } = settings
   if (db_url.kind !== 'sqlite') return { store: core, close: async () => undefined }
   try {
-    const store = await core.beside(db_url.path)
+    const store = await core.beside(db_url.path, holdOf(settings))
     return { store, close: () => store.close() }
   } catch (error) {
+    if (error instanceof StoreInUse) {
+      throw new ConfigError(
+        `db_url = sqlite://${db_url.path} of pubsub.conf is in use by another Lamplighter; ` +
+          'servers share a database where all of them have subs_db_mode = 3',
+      )
+    }
     const why = error instanceof Error ? error.message : String(error)
     throw new ConfigError(`db_url = sqlite://${db_url.path} of pubsub.conf cannot be opened: ${why}`)
   }
+}
+
+/** A server that holds rows in memory knows nothing of what others write. */
+function holdOf(settings: DatabaseSettings): StoreHold {
+  const { subscriptions, publications } = storageModes(settings)
+  return subscriptions === 1 || subscriptions === 2 || publications === 1 ? 'alone' : 'shared'
 }
 
 export async function openStorage(settings: StorageSettings): Promise<SubscriptionStorage> {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -142,6 +142,55 @@ describe('the command line', function () {
       expect([second.code, second.stdout]).to.deep.equal([1, ''])
       expect((await instance.command('core show version')).code).to.equal(0)
     })
+  })
+
+  it('refuses a store that another has, until that has ended in whatever way', async () => {
+    const first = instanceOf(localOffice())
+    const path = join(first.directory, 'lamplighter.db')
+    const second = instanceOf({ ...localOffice(), 'lamplighter.conf': `[store]\npath = ${path}\n` })
+    await first.start()
+    const { code, stdout, stderr } = await run('-C', second.directory)
+    expect(stderr.replaceAll(second.directory, 'DIR')).to.equal(
+      `DIR/lamplighter.conf:2: path = ${path} is the store of another Lamplighter that runs, expected one of its own\n`,
+    )
+    expect([code, stdout]).to.deep.equal([1, ''])
+    expect((await first.command('core show version')).code).to.equal(0)
+    const names = ['lamplighter.db', 'lamplighter.db-lock', 'lamplighter.db-shm', 'lamplighter.db-wal']
+    expect(readdirSync(first.directory).filter((name) => name.startsWith('lamplighter.db'))).to.have.members(names)
+    await first.end('SIGKILL')
+    await second.start()
+    await second.end('SIGTERM')
+    await first.start()
+  })
+
+  it('tells of a db_url that another has for itself, and shares one that all share', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'lamplighter-'))
+    const office = (mode: number) => {
+      const pubsub = `[general]\ndb_url = sqlite://${directory}/presence.db\nsubs_db_mode = ${mode}\n`
+      return instanceOf({ ...localOffice(), 'pubsub.conf': pubsub })
+    }
+    try {
+      const first = office(2)
+      await first.start()
+      for (const mode of [2, 3]) {
+        const other = office(mode)
+        await other.start()
+        expect(other.stderr).to.include(
+          `db_url = sqlite://${directory}/presence.db of pubsub.conf is in use by another`,
+        )
+        await other.end()
+      }
+      await first.end('SIGKILL')
+      for (const shared of [office(3), office(3)]) {
+        await shared.start()
+        expect(shared.stderr).not.to.include('in use')
+      }
+      const late = office(2)
+      await late.start()
+      expect(late.stderr).to.include('is in use by another Lamplighter')
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
   })
 
   it('runs without any file, on the usual port, or says in one line that somebody has it', async () => {
