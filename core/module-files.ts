@@ -1,27 +1,41 @@
 /** The files of modules, by what the modules declare: `pubsub.conf` has `[general]`, and these options in it. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { placeOf, whyNoFile } from './conf/cross-checks.ts'
 import type { Findings } from './conf/findings.ts'
 import { readConfigFile } from './conf/parser.ts'
 import { didYouMean } from './conf/suggestion.ts'
 import type { ConfigFile, ConfigSection } from './config.ts'
 import type { ModuleConfig } from './module.ts'
 import { type ConfigError, type OptionSet, type OptionValues, readSection } from './options.ts'
+import { besideStore } from './store-file.ts'
 
 /** The names of the files that are declared, each once. */
 export function moduleFiles(declared: readonly ModuleConfig[]): readonly string[] {
   return [...new Set(declared.map(({ file }) => file))]
 }
 
-/** All that is wrong in a file of modules. */
-export function checkModuleFile(file: ConfigFile, declared: readonly ModuleConfig[], findings: Findings): void {
+/** All that is wrong in a file of modules. `storePath`: of the store that their databases are beside. */
+export function checkModuleFile(
+  file: ConfigFile,
+  declared: readonly ModuleConfig[],
+  storePath: string,
+  findings: Findings,
+): void {
   const known = declared.map(({ section }) => section)
   for (const section of file.sections) {
     if (known.some((name) => isNamed(section, name))) continue
     const hint = didYouMean(section.name, known) || `, expected ${known.map((name) => `[${name}]`).join(' or ')}`
     findings.problem(`unknown section [${section.name}]${hint}`, section)
   }
-  for (const each of declared) optionsIn(file, each, findings.problems)
+  for (const each of declared) {
+    const values = optionsIn(file, each, findings.problems)
+    for (const [option, path] of each.databases?.(values) ?? []) {
+      const why = path !== ':memory:' && whyNoFile(besideStore(storePath, path))
+      const place = placeOf({ ...file, sections: file.sections.filter((one) => isNamed(one, each.section)) }, option)
+      if (why && place) findings.problem(`${option} = ${place.value} ${why}`, place)
+    }
+  }
 }
 
 /** The options as the file has them now. What is wrong is pushed to `problems`, and the default stands in for it. */

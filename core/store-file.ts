@@ -68,6 +68,11 @@ export class StoreFile {
   }
 }
 
+/** A path of another database, as it is written where the store has this one. */
+export function besideStore(storePath: string, path: string): string {
+  return path === ':memory:' || storePath === ':memory:' ? path : resolve(dirname(storePath), path)
+}
+
 /** One path for one file, by whatever links it is reached, and also where it is not there yet. */
 export function realPath(path: string): string {
   for (const [there, name] of [

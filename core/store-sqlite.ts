@@ -1,5 +1,4 @@
 /** The one implementation of the store (store.ts): what waits, when it is written, and what becomes of it in trouble. */
-import { dirname, resolve } from 'node:path'
 import { reasonOf } from './log.ts'
 import type { Undo } from './scope.ts'
 import {
@@ -12,7 +11,7 @@ import {
   type Table,
   type TableDefinition,
 } from './store-contract.ts'
-import { realPath, StoreFile } from './store-file.ts'
+import { besideStore, realPath, StoreFile } from './store-file.ts'
 import { StoreLog } from './store-log.ts'
 import { loadPages, scanPages } from './store-pages.ts'
 import {
@@ -182,7 +181,7 @@ export class SqliteStore implements Store {
 
   beside(path: string, hold?: StoreHold): Promise<Store> {
     const { path: own } = this.#settings
-    const beside = path === ':memory:' || own === ':memory:' ? path : resolve(dirname(own), path)
+    const beside = besideStore(own, path)
     // Whoever has this file has it by another name, too.
     const isOwn = this.#settings.hold !== undefined && realPath(beside) === realPath(own)
     return this.#openStore({ ...this.#settings, path: beside, hold: isOwn ? undefined : hold })

@@ -71,6 +71,7 @@ export const pubsubConfig: ModuleConfig<typeof pubsubOptions> = {
   file: 'pubsub.conf',
   section: 'general',
   set: pubsubOptions,
+  databases: ({ db_url }) => (db_url.kind === 'sqlite' ? [['db_url', db_url.path]] : []),
 }
 
 export type PubsubSettings = OptionValues<typeof pubsubOptions>

@@ -75,10 +75,11 @@ export function readConfiguration(
   const modules = modulesFile ? readModules(modulesFile, moduleNames) : { plan: LOAD_EVERYTHING, problems: [] }
   for (const reading of [pjsip, dialplan, voicemail]) findings.add(reading)
   findings.add({ problems: modules.problems, notes: [] })
+  const storePath = settings.store.path === ':memory:' ? ':memory:' : resolve(ours.path, settings.store.path)
   for (const name of moduleFiles(declared)) {
     const file = ours.read(name)
     const inIt = declared.filter((each) => each.file === name)
-    if (file) checkModuleFile(file, inIt, findings)
+    if (file) checkModuleFile(file, inIt, storePath, findings)
   }
 
   checkCertificates(pjsip.config.transports, findings)
@@ -90,7 +91,7 @@ export function readConfiguration(
     dialplan: dialplan.data,
     mailboxes: voicemail.directory,
     modules: modules.plan,
-    storePath: settings.store.path === ':memory:' ? ':memory:' : resolve(ours.path, settings.store.path),
+    storePath,
     storePlace: placeOf(ours.read('lamplighter.conf'), 'path'),
     consoleSocket: resolve(ours.path, settings.console.socket),
     logFile: settings.console.logfile === '' ? undefined : resolve(ours.path, settings.console.logfile),

@@ -1,7 +1,7 @@
 /** What no single file shows to be wrong: paths that collide or are too long, certificates that cannot be used. */
 import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { type ConfigFile, lastValue, type Place } from '../config.ts'
+import { type ConfigEntry, type ConfigFile, lastValue } from '../config.ts'
 import type { TransportConfig } from '../endpoints.ts'
 import { ConfigError } from '../options.ts'
 import { readCertificates } from '../sip/certificates.ts'
@@ -57,7 +57,7 @@ export function checkPaths(
 }
 
 /** Where lamplighter.conf has an option whose name stands in one section only. */
-export function placeOf(settings: ConfigFile | undefined, key: string): Place | undefined {
+export function placeOf(settings: ConfigFile | undefined, key: string): ConfigEntry | undefined {
   return lastValue(
     settings?.sections.findLast((each) => lastValue(each, key)),
     key,
@@ -65,7 +65,7 @@ export function placeOf(settings: ConfigFile | undefined, key: string): Place | 
 }
 
 /** Without these two nothing starts, and the system's own words for it are others: a permission, a file. */
-function whyNoFile(path: string): string | undefined {
+export function whyNoFile(path: string): string | undefined {
   if (isDirectory(path)) return 'is a directory, expected a file'
   const directory = dirname(path)
   return isDirectory(directory) === false ? `cannot be made, expected a directory ${directory}` : undefined

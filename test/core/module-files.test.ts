@@ -21,7 +21,7 @@ describe('files of modules', () => {
   const check = (text: string): string[] => {
     writeFileSync(path(), text)
     const findings = new Findings()
-    checkModuleFile(readConfigFile(path()).file, [lamp, shade], findings)
+    checkModuleFile(readConfigFile(path()).file, [lamp, shade], join(directory, 'lamps.db'), findings)
     return findings.problems.map(({ message }) => message.replace(`${directory}/`, ''))
   }
   const read = (): [watts: number, problems: string[]] => {

@@ -127,6 +127,13 @@ describe('the command line', function () {
       expect(await conf('[console]\nsocket = /proc/lamp.ctl\n')).to.match(
         /^the console socket \/proc\/lamp.ctl cannot be opened: .*; \[console\] socket in lamplighter.conf names/,
       )
+      const url = (path: string) => refused({ ...pjsip, 'pubsub.conf': `[general]\ndb_url = sqlite://${path}\n` })
+      expect(await url('/nowhere/lamp.db')).to.equal(
+        'DIR/pubsub.conf:2: db_url = sqlite:///nowhere/lamp.db cannot be made, expected a directory /nowhere',
+      )
+      expect(await url('nowhere/lamp.db')).to.equal(
+        'DIR/pubsub.conf:2: db_url = sqlite://nowhere/lamp.db cannot be made, expected a directory DIR/nowhere',
+      )
       expect(await conf('[store]\npath = pjsip.conf\n')).to.equal(
         'DIR/lamplighter.conf:2: path = DIR/pjsip.conf is a file of the configuration, expected a path of its own for the store',
       )
