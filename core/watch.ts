@@ -118,7 +118,13 @@ export class Watched<T> extends Observable<T> {
   set(value: T): boolean {
     if (this.#ended || this.#equal(this.#value, value)) return false
     this.#value = value
-    for (const observer of this.#observers) observer.value(value)
+    for (const observer of this.#observers) {
+      try {
+        observer.value(value)
+      } catch (error) {
+        broken(error)
+      }
+    }
     return true
   }
 
@@ -127,8 +133,21 @@ export class Watched<T> extends Observable<T> {
     this.#ended = reason
     const observers = [...this.#observers]
     this.#observers.clear()
-    for (const observer of observers) observer.end?.(reason)
+    for (const observer of observers) {
+      try {
+        observer.end?.(reason)
+      } catch (error) {
+        broken(error)
+      }
+    }
   }
+}
+
+/** A fault of ours, told as one that nobody catches. The others are told what changed all the same. */
+function broken(error: unknown): void {
+  queueMicrotask(() => {
+    throw error
+  })
 }
 
 export interface WhileWatchedParts<T> {

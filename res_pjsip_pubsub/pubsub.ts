@@ -42,7 +42,7 @@ import { dialogIdOf } from './storage/row.ts'
 import type { SubscriptionStorage } from './storage/storage.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import { Subscriptions } from './subscriptions.ts'
-import { telling } from './telling.ts'
+import { isOwnChange, telling } from './telling.ts'
 import type { Authorizer } from './watchers/authorization.ts'
 import { WatcherBodies } from './watchers/watcher-bodies.ts'
 import { Watching } from './watchers/watching.ts'
@@ -298,8 +298,10 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
         if (subscription.phase === 'active') void this.#storage.save(subscription, 'altered')
         this.subscriptions.tell('status', subscription)
       },
-      isOwnChange: (subscription, state) =>
-        this.#packageOf(subscription)?.ownChange?.(state, nameKey(subscription.watcher, this.#settings)) ?? false,
+      isOwnChange: (subscription, state) => {
+        const of = this.#packageOf(subscription)
+        return !!of?.ownChange && isOwnChange(of, state, nameKey(subscription.watcher, this.#settings), this.#log)
+      },
       notifyHeaders: ({ list }) => this.#notifyHeaders.of(list),
       credentialsFor: (endpoint) => this.#core.auth.credentialsFor(endpoint),
       keep: (subscription) => this.#storage.keep(subscription),

@@ -9,6 +9,7 @@ import { parseNameAddr } from '../../core/sip/parse-uri.ts'
 import type { EventPackage, Found, Watcher, WatcherEvent } from '../contract.ts'
 import { NOT_FOUND } from '../refusals.ts'
 import type { NotifierSubscription } from '../subscription.ts'
+import { isOwnChange } from '../telling.ts'
 import type { Asked, Decision } from '../watchers/authorization.ts'
 import { type WatcherFacts, type WatcherLists, type WatcherStatus, watcherId } from '../watchers/watchers.ts'
 import type { ListFacts } from './facts.ts'
@@ -221,7 +222,7 @@ export class ResourceLists {
       firstVersion,
       find: (name) => this.#package(event)?.find(name, watcher),
       authorize: (name) => this.#leave.of({ event, resource: name, endpoint, watcher: uri }, restored),
-      isOwnChange: (state) => this.#package(event)?.ownChange?.(state, uri) ?? false,
+      isOwnChange: (state) => isOwnChange(this.#package(event), state, uri, this.#log),
       hidesMissing: compat() === 'asterisk',
       watching: (name, status, lastEvent) =>
         this.#leave.lists.tell(event, name, factsOf(watcher, name, status, lastEvent)),

@@ -48,6 +48,35 @@ describe('what is watched', () => {
     expect(state.detach(before)).to.equal(false)
   })
 
+  it('is told to all, though one of them throws, which is a fault of ours and no matter of whoever changes it', async () => {
+    const state = new Watched('a')
+    const [before, after] = [observer(), observer()]
+    const fail = (): never => {
+      throw new Error('broken')
+    }
+    let isBroken = false
+    state.attach(before)
+    state.attach({ value: () => isBroken && fail(), end: fail })
+    state.attach(after)
+    isBroken = true
+    const faults: unknown[] = []
+    const usual = process.listeners('uncaughtException')
+    process.removeAllListeners('uncaughtException').on('uncaughtException', (error) => faults.push(error.message))
+    try {
+      expect(state.set('b')).to.equal(true)
+      state.end('noresource')
+      await new Promise(setImmediate)
+    } finally {
+      process.removeAllListeners('uncaughtException')
+      for (const each of usual) process.on('uncaughtException', each)
+    }
+    expect(faults).to.deep.equal(['broken', 'broken'])
+    expect([before.seen, after.seen]).to.deep.equal([
+      ['a', 'b', 'end noresource'],
+      ['a', 'b', 'end noresource'],
+    ])
+  })
+
   it('may never change, and keeps nobody then', () => {
     const state = new Constant('a')
     const one = observer()

@@ -6,7 +6,7 @@ import { LampHandler } from '../support/lamp-publications.ts'
 import { type Lamp, Lamps } from '../support/lamps.ts'
 import { until } from '../support/tools.ts'
 
-type Callback = 'subscriptionEstablished' | 'subscriptionTimeout' | 'subscriptionTerminated' | 'notifyResponse' | 'subscriptionShutdown' // biome-ignore format: one
+type Callback = 'subscriptionEstablished' | 'subscriptionTimeout' | 'subscriptionTerminated' | 'notifyResponse' | 'subscriptionShutdown' | 'ownChange' // biome-ignore format: one
 
 describe('modules that fail at what they are told', () => {
   let made: LampOffice
@@ -41,6 +41,16 @@ describe('modules that fail at what they are told', () => {
     expect(tx.status).to.equal(200)
     expect(tx.dialog.notifies.map(({ text }) => text)).to.deep.equal(['off', 'on', 'off'])
     expect([complaints('subscriptionEstablished').length, complaints('notifyResponse').length]).to.deep.equal([1, 3])
+  })
+
+  it('ownChange: all lamps follow', async () => {
+    const [one, other] = [await made.sip.subscribe('200'), await made.sip.subscribe('200')]
+    await settled()
+    breaks('ownChange')
+    lamps.set('200', 'on')
+    await settled()
+    for (const { dialog } of [one, other]) expect(dialog.last.text).to.equal('on')
+    expect(complaints('ownChange')).to.have.length(2)
   })
 
   it('subscriptionTerminated and subscriptionShutdown: it ends with the last NOTIFY', async () => {
