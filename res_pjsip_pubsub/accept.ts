@@ -33,24 +33,37 @@ export function chooseType(
   const wanted = ranges.filter((range) => !WRAPPINGS.has(range.type))
   const saysNothing = accept === undefined || (wanted.length === 0 && (ranges.length > 0 || listedOrder))
   if (saysNothing) return offer.preferred.find((type) => offer.has(type))
-  const refused = new Set(listedOrder ? [] : wanted.filter((range) => range.q === 0).map((range) => range.type))
   for (const range of listedOrder ? wanted : byPreference(wanted)) {
-    const found = refused.has(range.type) ? undefined : typeFor(range.type, offer, refused)
+    const found = typeFor(range.type, offer, listedOrder ? [] : wanted)
     if (found !== undefined) return found
   }
   return undefined
 }
 
-/** The best quality first, then the more specific, then as listed. */
+/** The best quality first, then the more specific, then as listed; without what is refused. */
 function byPreference(ranges: readonly AcceptRange[]): AcceptRange[] {
-  return [...ranges].sort((a, b) => b.q - a.q || Number(isWild(a.type)) - Number(isWild(b.type)))
+  return ranges.filter(({ q }) => q > 0).sort((a, b) => b.q - a.q || Number(isWild(a.type)) - Number(isWild(b.type)))
 }
 
-function typeFor(range: string, offer: Offer, refused: ReadonlySet<string>): string | undefined {
+/** A wild range speaks for types that none of the `ranges` names more closely (RFC 2616 14.1, by RFC 3261 20.1). */
+function typeFor(range: string, offer: Offer, ranges: readonly AcceptRange[]): string | undefined {
   if (!isWild(range)) return offer.has(range) ? range : undefined
-  const prefix = range === '*/*' ? '' : range.slice(0, -1)
-  const fits = (type: string): boolean => type.startsWith(prefix) && !refused.has(type) && offer.has(type)
+  const prefix = prefixOf(range)
+  const fits = (type: string): boolean =>
+    type.startsWith(prefix) &&
+    !ranges.some((other) => prefixOf(other.type).length > prefix.length && isIn(type, other.type)) &&
+    offer.has(type)
   return offer.preferred.find(fits) ?? offer.all().find(fits)
+}
+
+/** The whole of a type. */
+function prefixOf(range: string): string {
+  if (range === '*/*') return ''
+  return isWild(range) ? range.slice(0, -1) : range
+}
+
+function isIn(type: string, range: string): boolean {
+  return isWild(range) ? type.startsWith(prefixOf(range)) : type === range
 }
 
 function isWild(range: string): boolean {
