@@ -23,7 +23,7 @@ import { isAscii, toWire } from './grammar.ts'
 import type { Origin } from './origin.ts'
 import { type Draft, failSoon, type Outgoing } from './outgoing.ts'
 import { parseUri } from './parse-uri.ts'
-import { type Routing, routingOf, withoutHeaders } from './routing.ts'
+import { asRequestUri, type Routing, routingOf } from './routing.ts'
 import { isSameFlow, type SharedFlows } from './shared-flows.ts'
 import { DEFAULT_PORT, type Wire, wireOf } from './transport.ts'
 import type { Transports } from './transports.ts'
@@ -139,7 +139,7 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
     this.#remoteCseq = Math.max(this.#remoteCseq, number)
     const contact = request.contacts[0]
     if (contact?.uri && contact.uriText !== this.#remoteTarget) {
-      this.#remoteTarget = phones.of(withoutHeaders(contact.uri))
+      this.#remoteTarget = phones.of(asRequestUri(contact.uri))
       this.#out = undefined
       this.#routing = undefined
       this.#head = undefined

@@ -5,7 +5,7 @@ import { type DialogContext, SipDialog } from './dialog.ts'
 import { DialogTable } from './dialog-table.ts'
 import { newTag } from './id.ts'
 import { printNameAddr } from './parse-uri.ts'
-import { withoutHeaders } from './routing.ts'
+import { asRequestUri } from './routing.ts'
 import { SharedFlows } from './shared-flows.ts'
 import { wireOf } from './transport.ts'
 import type { NameAddr } from './uri.ts'
@@ -36,7 +36,7 @@ export class Dialogs {
       remoteTag: request.from.tag ?? '',
       localUri: withoutTag(request.to),
       remoteUri: withoutTag(request.from),
-      remoteTarget: withoutHeaders(contact.uri),
+      remoteTarget: asRequestUri(contact.uri),
       routeSet: request.headers('Record-Route'),
       localCseq: 0,
       remoteCseq: request.cseq.number,

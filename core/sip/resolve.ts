@@ -67,7 +67,8 @@ export class Resolver {
    * protocol where the URI states none, in place of the RFC's choice.
    */
   resolve(uri: SipUri, unstated?: Protocol): readonly Target[] | Promise<readonly Target[]> {
-    const host = uri.params.get('maddr') ?? uri.host
+    const maddr = uri.params.get('maddr')
+    const host = maddr === undefined ? uri.host : withoutBrackets(maddr)
     const family = isIP(host)
     const stated = statedProtocol(uri) ?? unstated
     if (family === 4 || family === 6) return this.#numeric(uri, host, family, unstated)
@@ -217,4 +218,9 @@ async function hostsFile(name: string, family: 4 | 6): Promise<readonly string[]
   } finally {
     lookups--
   }
+}
+
+/** As the host of a URI has none. */
+function withoutBrackets(host: string): string {
+  return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
 }

@@ -13,19 +13,23 @@ export interface Routing {
 export function routingOf(target: string, routes: readonly string[]): Routing {
   const [first, ...others] = routes
   const uri = parseUri(target)
-  const requestUri = uri ? withoutHeaders(uri) : target
+  const requestUri = uri ? asRequestUri(uri) : target
   if (first === undefined) return { requestUri, routes: [], nextHop: uri }
   const firstUri = parseNameAddr(first)?.uri
   if (!firstUri || firstUri.params.has('lr')) return { requestUri, routes, nextHop: firstUri }
   // A strict router: it finds itself in the Request-URI, and the target at the end of the route.
   return {
-    requestUri: withoutHeaders(firstUri),
+    requestUri: asRequestUri(firstUri),
     routes: [...others, `<${requestUri}>`],
     nextHop: firstUri,
   }
 }
 
-/** RFC 3261 19.1.1, table 1: no headers in a Request-URI. */
-export function withoutHeaders(uri: SipUri): string {
-  return uri.headers === '' && !uri.text.endsWith('?') ? uri.text : uri.text.slice(0, uri.text.indexOf('?'))
+/** RFC 3261 19.1.1, table 1: no headers in a Request-URI, and no method. */
+export function asRequestUri(uri: SipUri): string {
+  const text = uri.headers === '' && !uri.text.endsWith('?') ? uri.text : uri.text.slice(0, uri.text.indexOf('?'))
+  if (!uri.params.has('method')) return text
+  // A user may have semicolons.
+  const place = uri.user === '' ? 0 : text.indexOf('@')
+  return text.slice(0, place) + text.slice(place).replace(/;method(?:=[^;]*)?(?=;|$)/i, '')
 }

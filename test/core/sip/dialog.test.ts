@@ -214,6 +214,26 @@ describe('dialogs', () => {
     expect((await phone.next('NOTIFY')).uri).to.equal(target)
   })
 
+  it('send to a target without its method, which no Request-URI has either (RFC 3261 19.1.1)', async () => {
+    await open()
+    const phone = await phoneOf()
+    const host = `127.0.0.1:${phone.local.port}`
+    for (const [contact, target] of [
+      [`sip:a@${host};method=INVITE;line=1`, `sip:a@${host};line=1`],
+      [`sip:a@${host};line=1;Method=INVITE?Subject=lamps`, `sip:a@${host};line=1`],
+      [`sip:${host};method`, `sip:${host}`],
+      [`sip:a;method=b@${host};methods=1;method=INVITE`, `sip:a;method=b@${host};methods=1`],
+    ]) {
+      const [, ours] = await subscribe(await phoneOf({ contact: `<${contact}>` }))
+      expect(statusOf(await notify(ours))).to.equal(200)
+      expect((await phone.next('NOTIFY')).uri).to.equal(target)
+    }
+    const strict = `<sip:${host};method=INVITE>`
+    const [, routed] = await subscribe(phone, [['Record-Route', strict]])
+    expect(statusOf(await notify(routed))).to.equal(200)
+    expect((await phone.next('NOTIFY')).uri).to.equal(`sip:${host}`)
+  })
+
   it('keep names and parameters of From and To', async () => {
     await open()
     const phone = await phoneOf()

@@ -71,6 +71,7 @@ describe('resolving SIP URIs', () => {
       ['sip:100@192.0.2.1;transport=tls', ['TLS 192.0.2.1 5061']],
       ['sip:100@[2001:db8::1]:5062', ['UDP 2001:db8::1 5062']],
       ['sip:100@phone.example;maddr=192.0.2.9', ['UDP 192.0.2.9 5060']],
+      ['sip:100@phone.example;maddr=[2001:db8::9]', ['UDP 2001:db8::9 5060']],
     ]
     for (const [uri, expected] of cases) {
       const parsed = parseUri(uri)
