@@ -54,9 +54,9 @@ export class OtherNotifier {
     })
   }
 
-  /** The next SUBSCRIBE that nobody has taken. */
+  /** The next SUBSCRIBE that nobody has taken; on a busy machine one comes again before it is answered. */
   subscribe(patience?: number): Promise<WireMessage> {
-    return this.#phone.next('SUBSCRIBE', patience)
+    return this.#phone.take((message) => this.subscribes.includes(message), 'a SUBSCRIBE', patience)
   }
 
   /** Resolves with the answer to a NOTIFY in the dialog of a SUBSCRIBE. */
