@@ -301,6 +301,7 @@ class LamplighterServer implements Server {
 
   async stop(): Promise<void> {
     this.#stopping = true
+    this.#running?.core.console.stop()
     // What comes while modules go is left to the next start: phones send it again, and a refusal would end what is kept.
     void this.#running?.stack.hold()
     const closing = this.#scope

@@ -25,6 +25,7 @@ export interface ConsoleCommand {
 export class Console {
   /** By their words in lower case: they are typed in any. */
   readonly #commands = new Map<string, ConsoleCommand>()
+  #isStopping = false
 
   register(command: ConsoleCommand): Undo {
     const key = command.words.toLowerCase()
@@ -40,10 +41,16 @@ export class Console {
     return [...this.#commands.values()].sort((a, b) => (a.words < b.words ? -1 : 1))
   }
 
+  /** Commands go one by one now, and what is typed from here on must not find some of them. */
+  stop(): void {
+    this.#isStopping = true
+  }
+
   /** Runs one line. Throws CommandError for what the operator did wrong or what could not be done. */
   async run(line: string, out: ConsoleOutput): Promise<void> {
     const words = splitLine(line)
     if (words.length === 0) return
+    if (this.#isStopping) throw new CommandError('Lamplighter is stopping')
     const command = this.#find(words)
     if (!command) {
       throw new CommandError(`No such command '${line.trim()}' (type 'core show help' for the commands)`)

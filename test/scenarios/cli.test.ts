@@ -318,6 +318,13 @@ describe('the command line', function () {
       const good = await piped('core show version\ncore show uptime\n')
       expect(good.said).to.match(/^Lamplighter \d.*\nSystem uptime: .*\n$/)
       expect(good.code).to.equal(0)
+      const over = await piped('core stop now\ncore show version\ncore show uptime\n')
+      expect(over.said).to.match(
+        /^Stopping\n(Lamplighter is stopping\n|the connection to Lamplighter was lost\n|Lamplighter has ended the connection\n)+$/,
+      )
+      expect(over.code).to.equal(1)
+      expect(await instance.over()).to.deep.equal({ code: 0, signal: null })
+      await instance.start()
       const bad = await piped('core shine\ncore show version')
       expect(bad.said).to.match(/^No such command 'core shine'.*\nLamplighter \d.*\n$/)
       expect(bad.code).to.equal(1)

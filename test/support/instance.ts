@@ -68,6 +68,11 @@ export class Instance {
   /** Sends a signal and waits for the end. */
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<Ended> {
     this.#child?.kill(signal)
+    return this.over()
+  }
+
+  /** When it has ended by itself. */
+  async over(): Promise<Ended> {
     return (await this.#ended) ?? { code: null, signal: null }
   }
 
