@@ -219,6 +219,16 @@ export const SCRIPTS: readonly Script[] = [
   ]),
   together('message-summary', SUMMARY, (resource) => [summary(resource, 1, 0), summary(resource, 3, 1)]),
   {
+    name: 'a message summary with the headers of a message',
+    async play(stage) {
+      const body = `${summary(stage.resource, 1, 0)}\r\nFrom: carol@example.com\r\nMessage-ID: 27775334485@example.com\r\n`
+      await stage.publish(await stage.phone('alice'), 'message-summary', { type: SUMMARY, body })
+      const bob = await stage.phone('bob')
+      await stage.subscribe(bob, 'message-summary', '600', [['Accept', SUMMARY]])
+      await stage.notified(bob)
+    },
+  },
+  {
     name: 'a publication that expires',
     async play(stage) {
       const bob = await stage.phone('bob')
