@@ -44,6 +44,7 @@ function coreCommands(core: Core, operations: Operations): ConsoleCommand[] {
     {
       words: 'core show help',
       args: '[words]',
+      isText: true,
       help: 'Shows all commands, or those that begin with some words.',
       run: (args, out) => {
         const wanted = args.join(' ').toLowerCase()

@@ -15,6 +15,8 @@ export interface ConsoleCommand {
   readonly words: string
   /** What follows them: `<extension>[@context]`; empty for nothing. */
   readonly args?: string
+  /** The last argument may be several words. */
+  readonly isText?: boolean
   /** One sentence. */
   readonly help: string
   /** Candidates for the argument at this place (0 is the first after the fixed words). */
@@ -56,7 +58,7 @@ export class Console {
       throw new CommandError(`No such command '${line.trim()}' (type 'core show help' for the commands)`)
     }
     const args = words.slice(command.words.split(' ').length)
-    if (args.length > 0 && !command.args) throw new CommandError(usage(command))
+    if (args.length > mostOf(command)) throw new CommandError(usage(command))
     try {
       await command.run(args, out)
     } catch (error) {
@@ -87,6 +89,15 @@ export class Console {
     }
     return undefined
   }
+}
+
+/** How many arguments its usage has room for: `<mailbox> <new> [old]` for three, and `[<module> ...]` for any number. */
+function mostOf({ args = '', isText = false }: ConsoleCommand): number {
+  if (isText || args.includes('...')) return Number.POSITIVE_INFINITY
+  return args
+    .replace(/<[^>]*>/g, '<>')
+    .split(' ')
+    .filter(Boolean).length
 }
 
 export function usage(command: ConsoleCommand): string {

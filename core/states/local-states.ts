@@ -55,6 +55,7 @@ export function registerLocalStates(
     console.register({
       words: 'presencestate change',
       args: '<CustomPresence:name> <state>[,subtype[,message[,options]]]',
+      isText: true,
       help: 'Sets a custom presence state; option e says that subtype and message are in base64.',
       complete: (place) => (place === 0 ? namesOf(presences.list(), 'custompresence:') : PRESENCE_STATES.slice(1)),
       run: ([name, ...rest], out) => {

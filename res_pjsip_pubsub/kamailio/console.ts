@@ -37,8 +37,9 @@ export function presenceCommands(pubsub: PubsubCore): ConsoleCommand[] {
       help: 'Lists what is published, with the documents where they are asked for in full.',
       complete: (place) => (place === 0 ? DETAILS : []),
       run: ([detail = 'basic'], out) => {
+        const full = isFull(detail)
         const all = [...pubsub.compositor.allPublications]
-        for (const one of all) out.print(presentity(one, isFull(detail)))
+        for (const one of all) out.print(presentity(one, full))
         out.print(`${all.length} publications`)
       },
     },

@@ -221,6 +221,8 @@ describe("names of Kamailio's manual", () => {
   })
 
   it('presence.presentity_list', async () => {
+    // Also where there is nothing to list.
+    await refused('presence presentity_list all')
     await made.sip.publish('100', 'on')
     const basic = await made.office.run('presence presentity_list')
     expect(basic).to.include('100@pbx.example').and.include('1 publications').and.not.include('\non')

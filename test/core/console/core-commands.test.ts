@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { registerCoreCommands } from '../../../core/console/commands.ts'
 import { defineModule, type ModuleDefinition } from '../../../core/module.ts'
+import { registerLocalStates } from '../../../core/states/local-states.ts'
 import { TestCore } from '../../support/core.ts'
 
 describe('commands of the core', () => {
@@ -77,6 +78,22 @@ describe('commands of the core', () => {
       expect(running()).to.deep.equal(['res_a', 'res_b'])
       expect(await office.run('module load res_c')).to.equal('Loaded res_c')
     })
+  })
+
+  it('what is too much for a command is not passed over', async () => {
+    registerLocalStates(office.core.console, office.core)
+    for (const [line, usage] of [
+      ['mwi update M 2 1 3', 'mwi update <mailbox[@context]> <new> [old]'],
+      ['mwi delete M N', 'mwi delete <mailbox[@context]>'],
+      ['core show hint 100 101', 'core show hint <extension>[@context]'],
+      ['core show hints like 1 2', 'core show hints [like <regular expression>]'],
+      ['pjsip set logger host 192.0.2.7 192.0.2.8', 'pjsip set logger {on|off|host <address>}'],
+      ['core show version now', 'core show version'],
+    ] as const)
+      expect(await refusal(line)).to.equal(`Usage: ${usage}`)
+    expect(await office.run('mwi update M 2 1')).to.equal('Mailbox M@default has 2 new and 1 old messages')
+    expect(await office.run('presencestate change CustomPresence:x away,,gone to lunch')).to.include('gone to lunch')
+    expect(await office.run('core show help module unload')).to.include('module unload')
   })
 
   it('pjsip set logger takes addresses only, with or without brackets', async () => {
