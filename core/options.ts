@@ -111,7 +111,8 @@ export const choice = <const C extends readonly string[]>(
   },
 })
 
-const splitCommas = (value: string): string[] =>
+/** The items of a comma list, without blanks around them and without empty ones. */
+export const splitCommas = (value: string): string[] =>
   value
     .split(',')
     .map((item) => item.trim())

@@ -3,6 +3,7 @@
  * that matches an address decides, and an address that no line matches is permitted. Several lists must all permit it.
  */
 import type { Acl, Endpoint, PjsipConfig } from '../endpoints.ts'
+import { splitCommas } from '../options.ts'
 import { type IpAddress, inNetwork, type Network, readNetwork } from './networks.ts'
 
 export interface AclRule {
@@ -15,15 +16,11 @@ export interface AclRule {
 /** The rules of all `deny` (or all `permit`) lines of a section. `!` in front of an address turns its meaning round. */
 export function readAclRules(allow: boolean, texts: readonly string[], positions: readonly number[]): AclRule[] {
   return texts.flatMap((text, line) =>
-    text
-      .split(',')
-      .map((item) => item.trim())
-      .filter((item) => item !== '')
-      .map((item) => ({
-        allow: item.startsWith('!') ? !allow : allow,
-        network: readNetwork(item.replace('!', '')),
-        position: positions[line] ?? line,
-      })),
+    splitCommas(text).map((item) => ({
+      allow: item.startsWith('!') ? !allow : allow,
+      network: readNetwork(item.replace('!', '')),
+      position: positions[line] ?? line,
+    })),
   )
 }
 

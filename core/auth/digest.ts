@@ -1,6 +1,7 @@
 /** Digest authentication as data and arithmetic (RFC 7616, RFC 8760; RFC 2617 and RFC 2069 for phones that are older). */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { hexDigest } from '../hex-digest.ts'
+import { splitCommas } from '../options.ts'
 import { quote } from '../sip/grammar.ts'
 import { parseAuthValue } from '../sip/values.ts'
 
@@ -40,34 +41,26 @@ export function digestAlgorithm(name: string): DigestAlgorithm | undefined {
 
 /** A comma list of algorithms. Throws an Error that says what is expected. */
 export function readAlgorithms(text: string): DigestAlgorithm[] {
-  return text
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '')
-    .map((name) => {
-      const algorithm = digestAlgorithm(name)
-      if (!algorithm) throw new Error(`expected ${DIGEST_ALGORITHMS.join(', ')}, not '${name}'`)
-      return algorithm
-    })
+  return splitCommas(text).map((name) => {
+    const algorithm = digestAlgorithm(name)
+    if (!algorithm) throw new Error(`expected ${DIGEST_ALGORITHMS.join(', ')}, not '${name}'`)
+    return algorithm
+  })
 }
 
 /** `ALGORITHM:hash`, with commas between several; as Asterisk has it, a hash alone is one of MD5. Throws an Error that says what is expected. */
 export function readDigests(text: string): string[] {
-  return text
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '')
-    .map((item) => {
-      const colon = item.indexOf(':')
-      const algorithm = colon < 0 ? 'MD5' : digestAlgorithm(item.slice(0, colon).trim())
-      const hash = item
-        .slice(colon + 1)
-        .trim()
-        .toLowerCase()
-      if (!algorithm || hash.length !== HASH[algorithm].hexDigits || /[^0-9a-f]/.test(hash))
-        throw new Error(`expected ALGORITHM:hash, of ${DIGEST_ALGORITHMS.join(', ')}, the hash in hexadecimal digits`)
-      return `${algorithm}:${hash}`
-    })
+  return splitCommas(text).map((item) => {
+    const colon = item.indexOf(':')
+    const algorithm = colon < 0 ? 'MD5' : digestAlgorithm(item.slice(0, colon).trim())
+    const hash = item
+      .slice(colon + 1)
+      .trim()
+      .toLowerCase()
+    if (!algorithm || hash.length !== HASH[algorithm].hexDigits || /[^0-9a-f]/.test(hash))
+      throw new Error(`expected ALGORITHM:hash, of ${DIGEST_ALGORITHMS.join(', ')}, the hash in hexadecimal digits`)
+    return `${algorithm}:${hash}`
+  })
 }
 
 export function digestHash(algorithm: DigestAlgorithm, text: string): string {

@@ -3,6 +3,7 @@
  * Each becomes sections as pjsip.conf would have them, so that there is one way to read them; every line keeps its place.
  */
 import { type ConfigEntry, type ConfigFile, type ConfigSection, lastValue } from '../config.ts'
+import { splitCommas } from '../options.ts'
 import type { Findings } from './findings.ts'
 import { WIZARD_OPTIONS } from './pjsip-names.ts'
 import { didYouMean } from './suggestion.ts'
@@ -53,7 +54,7 @@ class Wizard {
     this.#section = section
     this.#foreign = foreign
     this.#findings = findings
-    this.#hosts = splitList(this.#text('remote_hosts'))
+    this.#hosts = splitCommas(this.#text('remote_hosts'))
   }
 
   sections(): ConfigSection[] {
@@ -160,11 +161,4 @@ function checkNames(section: ConfigSection, findings: Findings): void {
     const hint = didYouMean(name, names) || ', expected an option of a wizard or of one of its parts: endpoint/context'
     findings.problem(`unknown option '${entry.key}' in wizard [${section.name}]${hint}`, entry)
   }
-}
-
-function splitList(text: string): string[] {
-  return text
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '')
 }
