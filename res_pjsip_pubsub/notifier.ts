@@ -321,9 +321,7 @@ function start(
   subscription.found(source, WANT.forced, condition)
   contestOthers(subscription, ask, notifier)
   notifier.subscriptions.tell('established', subscription)
-  const of = ask.package
-  if (of?.subscriptionEstablished)
-    telling(notifier.log, 'subscriptionEstablished', () => of.subscriptionEstablished?.(subscription))
+  telling(notifier.log, 'subscriptionEstablished', () => ask.package?.subscriptionEstablished?.(subscription))
   return subscription
 }
 

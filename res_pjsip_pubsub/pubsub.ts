@@ -314,11 +314,10 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       lost: (subscription) => this.#reviver.add(subscription, this.#settings.unload_grace, WANT.changed),
       sending: (subscription, notification) => this.facts.sending(subscription, notification),
       notifyAnswered: (subscription, outcome, verdict) => this.#answered(subscription, outcome, verdict),
-      timedOut: (subscription) => {
-        const of = this.#packageOf(subscription)
-        if (of?.subscriptionTimeout)
-          telling(this.#log, 'subscriptionTimeout', () => of.subscriptionTimeout?.(subscription))
-      },
+      timedOut: (subscription) =>
+        telling(this.#log, 'subscriptionTimeout', () =>
+          this.#packageOf(subscription)?.subscriptionTimeout?.(subscription),
+        ),
       ended: (subscription, why) => this.#ended(subscription, why),
     }
   }
@@ -333,6 +332,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     else if (verdict.kind === 'retry')
       this.#log.verbose(`NOTIFY of ${label(subscription)} failed; again in ${verdict.pause} ms`)
     const of = this.#packageOf(subscription)
+    // Looked for first: this is for each NOTIFY.
     if (of?.notifyResponse) telling(this.#log, 'notifyResponse', () => of.notifyResponse?.(subscription, outcome))
     this.facts.answered(subscription, outcome)
   }
@@ -343,9 +343,9 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.#reviver.delete(subscription)
     if (!this.#closing && !subscription.disowned) void this.#storage.forget(subscription.dialog.id)
     subscription.dialog.dispose()
-    const of = this.#packageOf(subscription)
-    if (of?.subscriptionShutdown)
-      telling(this.#log, 'subscriptionShutdown', () => of.subscriptionShutdown?.(subscription))
+    telling(this.#log, 'subscriptionShutdown', () =>
+      this.#packageOf(subscription)?.subscriptionShutdown?.(subscription),
+    )
     this.subscriptions.tell('terminated', subscription)
   }
 

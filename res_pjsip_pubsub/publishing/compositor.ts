@@ -327,8 +327,9 @@ export class Compositor implements Publishing {
     this.#services.log.debug(() => `${label(publication)} expired`)
     this.#publications.remove(publication, { quiet: this.#services.settings().force_delete })
     void this.#store?.forget(publication)
-    const handler = this.#handlers.get(publication.event)
-    if (handler?.publishExpire) telling(this.#services.log, 'publishExpire', () => handler.publishExpire?.(publication))
+    telling(this.#services.log, 'publishExpire', () =>
+      this.#handlers.get(publication.event)?.publishExpire?.(publication),
+    )
     this.#publications.tell('expired', publication)
   }
 
