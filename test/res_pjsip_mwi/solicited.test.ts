@@ -24,6 +24,17 @@ describe('message-summary that is asked for', () => {
 
   afterEach(() => office.test.close())
 
+  /** A server that takes a moment to say how many messages there are. */
+  const slowReader = (newMessages: number) => ({
+    origin: 'pbx1',
+    read: async (name: string): Promise<void> => {
+      await new Promise((resolve) => {
+        setTimeout(resolve, 20)
+      })
+      office.count(name, newMessages)
+    },
+  })
+
   it('shows the mailboxes of an AOR, and each change of the counts', async () => {
     office = await MwiOffice.open(SETTINGS)
     office.count('100@default', 2, 1)
@@ -83,15 +94,7 @@ describe('message-summary that is asked for', () => {
 
   it('waits for the first counts before it tells any', async () => {
     office = await MwiOffice.open(SETTINGS)
-    office.test.core.mailboxes.addReader({
-      origin: 'pbx1',
-      read: async (name) => {
-        await new Promise((resolve) => {
-          setTimeout(resolve, 20)
-        })
-        office.count(name, 5)
-      },
-    })
+    office.test.core.mailboxes.addReader(slowReader(5))
     const { dialog } = await office.subscribe('100')
     expect(dialog.notifies.map(({ text }) => text)).to.deep.equal([body(5, 0, '*97')])
   })
@@ -110,15 +113,7 @@ describe('message-summary that is asked for', () => {
     office = await MwiOffice.open(SETTINGS)
     office.count('100@default', 1)
     const { dialog } = await office.subscribe('100')
-    office.test.core.mailboxes.addReader({
-      origin: 'pbx1',
-      read: async (name) => {
-        await new Promise((resolve) => {
-          setTimeout(resolve, 20)
-        })
-        office.count(name, 5)
-      },
-    })
+    office.test.core.mailboxes.addReader(slowReader(5))
     const aors = { ...SETTINGS.aors, 100: { mailboxes: ['7', '8'], voicemail_extension: '*97' } }
     office.test.core.endpoints.replace(pjsipConfig({ ...SETTINGS, aors }))
     await until('NOTIFY of the others', () => dialog.last.text === body(10, 0, '*97'))
