@@ -181,6 +181,8 @@ describe('phones that come back', () => {
     }
     for (const one of proxies) await one.close()
     await until('the loss', () => subscriptions().every(({ dialog }) => dialog.flow === undefined))
+    // Rows that wait to be written are asked where their phones are, too.
+    await office.store.flush()
     const after = await phone('tcp', '<sip:100@10.0.0.0>')
     let looks = 0
     const look = (): undefined => void looks++
