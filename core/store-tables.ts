@@ -66,31 +66,29 @@ export async function createTable(database: Database, definition: AnyDefinition)
   for (const [column, type] of Object.entries(columns)) {
     if (!present.has(column)) await database.run(`ALTER TABLE ${quote(name)} ADD COLUMN ${quote(column)} ${type}`)
   }
-  if (serial) await createIndex(database, name, [key], 'UNIQUE INDEX')
-  await dropIndexes(database, definition)
-  for (const index of definition.indexes ?? []) await createIndex(database, name, index, 'INDEX')
+  await createIndexes(database, definition)
   if (definition.version !== undefined) await enterVersion(database, name, definition.version)
 }
 
-async function createIndex(
-  database: Database,
-  table: string,
-  columns: readonly string[],
-  kind: 'INDEX' | 'UNIQUE INDEX',
-): Promise<void> {
-  const name = indexName(table, columns)
-  await database.run(
-    `CREATE ${kind} IF NOT EXISTS ${quote(name)} ON ${quote(table)} (${columns.map(quote).join(', ')})`,
-  )
-}
-
-/** Those that an earlier declaration made; others than ours stay. */
-async function dropIndexes(database: Database, { name, indexes = [] }: AnyDefinition): Promise<void> {
+/** Those that an earlier declaration made are dropped; others than ours stay. */
+async function createIndexes(database: Database, { name, key, serial, indexes = [] }: AnyDefinition): Promise<void> {
+  const unique = serial ? indexName(name, [key]) : undefined
   const wanted = new Set(indexes.map((columns) => indexName(name, columns)))
-  for (const { name: index, unique } of await database.all(`PRAGMA index_list(${quote(name)})`)) {
-    if (unique !== 0 || typeof index !== 'string' || !index.startsWith(indexName(name, [])) || wanted.has(index))
-      continue
+  if (unique !== undefined) wanted.add(unique)
+  const present = new Set((await database.all(`PRAGMA index_list(${quote(name)})`)).map((index) => index['name']))
+  for (const index of present) {
+    if (typeof index !== 'string' || !index.startsWith(indexName(name, [])) || wanted.has(index)) continue
     await database.run(`DROP INDEX IF EXISTS ${quote(index)}`)
+  }
+  if (unique !== undefined && !present.has(unique)) {
+    // Others may have written two: the newer one stays.
+    const newest = `SELECT max(rowid) FROM ${quote(name)} GROUP BY ${quote(key)}`
+    await database.run(`DELETE FROM ${quote(name)} WHERE ${quote(key)} IS NOT NULL AND rowid NOT IN (${newest})`)
+    await database.run(`CREATE UNIQUE INDEX ${quote(unique)} ON ${quote(name)} (${quote(key)})`)
+  }
+  for (const columns of indexes) {
+    const on = `${quote(name)} (${columns.map(quote).join(', ')})`
+    await database.run(`CREATE INDEX IF NOT EXISTS ${quote(indexName(name, columns))} ON ${on}`)
   }
 }
 

@@ -52,7 +52,7 @@ export interface NotifierServices extends Services {
   /** It is new, or about to be refreshed. What comes back is waited for before the answer. */
   readonly save: (subscription: NotifierSubscription) => Saved
   /** Its watcher ends it. */
-  readonly forget: (dialogId: string) => Saved
+  readonly forget: (subscription: NotifierSubscription) => Saved
   /** Takes over what a request in a dialog is for, where another server may have it. */
   readonly takeOver: (request: SipRequest) => Promise<void> | undefined
   /** It was refreshed. */

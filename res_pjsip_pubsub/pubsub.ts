@@ -38,7 +38,7 @@ import { Registry } from './registry.ts'
 import { Restorer } from './restore.ts'
 import { Reviver } from './reviver.ts'
 import { changedStorage, openDatabase, openStorage } from './storage/modes.ts'
-import { dialogIdOf } from './storage/row.ts'
+import { keyOfDialog, keyOfRequest } from './storage/row.ts'
 import type { SubscriptionStorage } from './storage/storage.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import { Subscriptions } from './subscriptions.ts'
@@ -264,7 +264,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
 
   /** Where servers share a database, a phone may ask any of them. */
   #takeOver(request: SipRequest): Promise<void> | undefined {
-    return this.#storage.claim?.(dialogIdOf(request))?.then((row) => row && this.#restorer?.take(row))
+    return this.#storage.claim?.(keyOfRequest(request))?.then((row) => row && this.#restorer?.take(row))
   }
 
   #advertised(): HeaderLine[] {
@@ -307,7 +307,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       keep: (subscription) => this.#storage.keep(subscription),
       mayNotify: (subscription) => this.#storage.mayNotify(subscription),
       save: (subscription) => this.#storage.save(subscription),
-      forget: (dialogId) => this.#storage.forget(dialogId),
+      forget: ({ dialog }) => this.#storage.forget(keyOfDialog(dialog)),
       takeOver: (request) => this.#takeOver(request),
       closed: () => this.#closing,
       renewed: (subscription) => this.subscriptions.tell('refreshed', subscription),
@@ -341,7 +341,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.#log.debug(() => `subscription ${label(subscription)} is over: ${why}`)
     this.subscriptions.remove(subscription)
     this.#reviver.delete(subscription)
-    if (!this.#closing && !subscription.disowned) void this.#storage.forget(subscription.dialog.id)
+    if (!this.#closing && !subscription.disowned) void this.#storage.forget(keyOfDialog(subscription.dialog))
     subscription.dialog.dispose()
     telling(this.#log, 'subscriptionShutdown', () =>
       this.#packageOf(subscription)?.subscriptionShutdown?.(subscription),

@@ -59,7 +59,7 @@ interface Renewal {
 }
 
 function save({ subscription, seconds }: Renewal, notifier: NotifierServices): Saved {
-  if (seconds === 0) return notifier.forget(subscription.dialog.id)
+  if (seconds === 0) return notifier.forget(subscription)
   subscription.extend(notifier.now() + seconds * 1000)
   return notifier.save(subscription)
 }

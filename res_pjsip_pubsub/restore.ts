@@ -63,7 +63,7 @@ export class Restorer {
       this.#askSoon()
     } else {
       this.#expired++
-      void storage.forget(row.dialog_id)
+      void storage.forget(row)
     }
   }
 
@@ -122,7 +122,7 @@ export class Restorer {
     // Asked before any of them is back, as those are not anew.
     const anew = new Set(rows.filter((row) => this.#hasSubscribedAnew(row, endpoint)))
     for (const row of rows) {
-      if (row.expires_ms <= services.now()) void storage.forget(row.dialog_id)
+      if (row.expires_ms <= services.now()) void storage.forget(row)
       else this.#restore(row, endpoint, anew.has(row))
     }
   }
@@ -140,7 +140,7 @@ export class Restorer {
   #dropExpired(): void {
     const now = this.#with.services.now()
     for (const [id, rows] of this.#homeless) {
-      for (const row of rows) if (row.expires_ms <= now) void this.#with.storage.forget(row.dialog_id)
+      for (const row of rows) if (row.expires_ms <= now) void this.#with.storage.forget(row)
       const rest = rows.filter((row) => row.expires_ms > now)
       if (rest.length > 0) this.#homeless.set(id, rest)
       else this.#homeless.delete(id)
@@ -151,7 +151,7 @@ export class Restorer {
     const { log, storage } = this.#with
     for (const [id, rows] of this.#homeless) {
       log.warning(`endpoint ${id} is not there any more; its ${rows.length} subscriptions are dropped`)
-      for (const row of rows) void storage.forget(row.dialog_id)
+      for (const row of rows) void storage.forget(row)
     }
     this.#homeless.clear()
     this.#asking = false
@@ -163,7 +163,7 @@ export class Restorer {
     const type = readType(row.content_type)
     if (!record || !type) {
       log.warning(`the stored dialog of ${row.event} of ${row.resource} for ${row.endpoint} cannot be read`)
-      return void storage.forget(row.dialog_id)
+      return void storage.forget(row)
     }
     const dialog = sip.restoreDialog(record)
     dialog.skipCseqTo(row.local_cseq + 1)

@@ -13,7 +13,7 @@ import { inSlices } from '../../core/in-slices.ts'
 import type { RowToMake, Store, Table } from '../../core/store-contract.ts'
 import type { NotifierSubscription } from '../subscription.ts'
 import { Reserves } from './reserves.ts'
-import { fromOldRow, OLD_ROWS, OWN_ROWS, type Row, toRow } from './row.ts'
+import { fromOldRow, OLD_ROWS, OWN_ROWS, type Row, type RowKey, toRow } from './row.ts'
 import {
   BLOCK,
   type Change,
@@ -97,12 +97,15 @@ export class CachedStorage implements SubscriptionStorage {
     let unreadable = 0
     const take = (rows: readonly (readonly unknown[])[]): void => {
       for (const cells of rows) {
+        const [key, dialogId] = cells
+        // Another program's.
+        if (typeof dialogId !== 'string') continue
         const row = readStoredRow(cells, count, above)
         if (row) {
           each(row)
         } else {
           unreadable++
-          if (typeof cells[0] === 'string') this.#table.delete(cells[0])
+          if (typeof key === 'string') this.#table.delete(key)
         }
       }
     }
@@ -134,8 +137,8 @@ export class CachedStorage implements SubscriptionStorage {
     return isCovered(subscription) || !this.#store.writable
   }
 
-  forget(dialogId: string): Saved {
-    this.#table.delete(dialogId)
+  forget({ to_tag }: Pick<RowKey, 'to_tag'>): Saved {
+    this.#table.delete(to_tag)
     return this.#through ? this.#store.durable() : undefined
   }
 
@@ -155,7 +158,7 @@ export class CachedStorage implements SubscriptionStorage {
 
   #end(subscription: NotifierSubscription): Saved {
     this.#stale.delete(subscription)
-    return this.forget(subscription.dialog.id)
+    return this.forget({ to_tag: subscription.dialog.localTag })
   }
 
   #putOff(subscription: NotifierSubscription): void {
@@ -189,6 +192,6 @@ export class CachedStorage implements SubscriptionStorage {
   }
 
   #put(subscription: NotifierSubscription): void {
-    this.#table.putLater(subscription.dialog.id, new KeptRow(subscription, this.#reserves.count))
+    this.#table.putLater(subscription.dialog.localTag, new KeptRow(subscription, this.#reserves.count))
   }
 }

@@ -1,5 +1,5 @@
 /** A subscription as a row of the table active_watchers: Kamailio's columns, and beside them what it has no column for. */
-import type { DialogRecord, SipRequest } from '../../core/sip/contract.ts'
+import type { Dialog, DialogRecord, SipRequest } from '../../core/sip/contract.ts'
 import { parseNameAddr, parseUri } from '../../core/sip/parse-uri.ts'
 import type { TableDefinition } from '../../core/store-contract.ts'
 import { writeType } from '../lists/facts.ts'
@@ -38,7 +38,7 @@ export interface Row {
   readonly flags: number
   readonly user_agent: string
   // Ours.
-  /** The id of its dialog. */
+  /** The id of its dialog; absent where another program made the row. */
   readonly dialog_id: string
   readonly resource: string
   readonly endpoint: string
@@ -63,7 +63,8 @@ export const STATUS = { active: 1, pending: 2, terminated: 3, waiting: 4 } as co
 const NO_UPDATE = -1
 
 export const ROWS: Omit<TableDefinition<Row>, 'name'> = {
-  key: 'dialog_id',
+  // Ours, and in the order of time: an index of what the phones choose would be written all over with each new row.
+  key: 'to_tag',
   serial: 'id',
   version: 12,
   lasting: [
@@ -74,7 +75,6 @@ export const ROWS: Omit<TableDefinition<Row>, 'name'> = {
     'to_domain',
     'event',
     'event_id',
-    'to_tag',
     'from_tag',
     'callid',
     'from_user',
@@ -230,9 +230,17 @@ function rowOf(record: DialogRecord, facts: RowFacts): Row {
   }
 }
 
-/** Of a request that the watcher sends in it. */
-export function dialogIdOf({ callId, to, from }: Pick<SipRequest, 'callId' | 'to' | 'from'>): string {
-  return `${callId};${to.tag ?? ''};${from.tag ?? ''}`
+/** What a row is found by. */
+export type RowKey = Pick<Row, 'to_tag' | 'dialog_id'>
+
+export function keyOfDialog({ localTag, id }: Pick<Dialog, 'localTag' | 'id'>): RowKey {
+  return { to_tag: localTag, dialog_id: id }
+}
+
+/** Of a request that the watcher sends in its dialog. */
+export function keyOfRequest({ callId, to, from }: Pick<SipRequest, 'callId' | 'to' | 'from'>): RowKey {
+  const { tag = '' } = to
+  return { to_tag: tag, dialog_id: `${callId};${tag};${from.tag ?? ''}` }
 }
 
 /** Rows come from a file that anybody may have written to. */

@@ -14,7 +14,7 @@ import type { Undo } from '../../core/scope.ts'
 import { StoreUnavailable, type Table } from '../../core/store-contract.ts'
 import type { NotifierSubscription } from '../subscription.ts'
 import { Reserves, settled } from './reserves.ts'
-import { fromOldRow, isRow, OLD_ROWS, type Row, SHARED_ROWS, STATUS, toRow } from './row.ts'
+import { fromOldRow, isRow, keyOfDialog, OLD_ROWS, type Row, type RowKey, SHARED_ROWS, STATUS, toRow } from './row.ts'
 import { BEAT, type Round, Servers } from './servers.ts'
 import {
   BLOCK,
@@ -45,7 +45,7 @@ export class SharedStorage implements SubscriptionStorage {
   #unknown = new Set<string>()
   /** What could not be written, for the next round. */
   readonly #unwritten = new Set<NotifierSubscription>()
-  /** Rows of subscriptions that are over, and when they may go. */
+  /** Keys of rows of subscriptions that are over, and when they may go. */
   readonly #over = new Map<string, number>()
   #timer: NodeJS.Timeout | undefined
   #stopWatching: Undo = () => undefined
@@ -89,11 +89,11 @@ export class SharedStorage implements SubscriptionStorage {
   }
 
   save(subscription: NotifierSubscription): Saved {
-    return isKept(subscription) ? this.#write(subscription) : this.forget(subscription.dialog.id)
+    return isKept(subscription) ? this.#write(subscription) : this.forget(keyOfDialog(subscription.dialog))
   }
 
   keep(subscription: NotifierSubscription): void {
-    if (!isKept(subscription)) void this.forget(subscription.dialog.id)
+    if (!isKept(subscription)) void this.forget(keyOfDialog(subscription.dialog))
     else if (needsMore(subscription)) void this.#write(subscription)
   }
 
@@ -106,13 +106,13 @@ export class SharedStorage implements SubscriptionStorage {
     return this.#servers.holds && isCovered(subscription)
   }
 
-  forget(dialogId: string): Promise<boolean> {
+  forget(key: RowKey): Promise<boolean> {
     return this.#attempt(async (round) => {
-      const [row] = await round.at.select(this.#table, { dialog_id: dialogId })
+      const [row] = await round.at.select(this.#table, key)
       if (row?.owner !== this.#servers.id) return
       // The owner before may not know yet.
       if (row.claim > 0) this.#leaveForOthers(round, row)
-      else round.at.delete(this.#table, dialogId)
+      else round.at.delete(this.#table, key.to_tag)
     })
   }
 
@@ -121,16 +121,16 @@ export class SharedStorage implements SubscriptionStorage {
   }
 
   /** Also where we believe that it is ours: another one may have taken it a moment ago. */
-  async claim(dialogId: string): Promise<Row | undefined> {
+  async claim(key: RowKey): Promise<Row | undefined> {
     const claimed: Row[] = []
     const done = await this.#attempt(async (round) => {
-      const [row] = await round.at.select(this.#table, { dialog_id: dialogId })
+      const [row] = await round.at.select(this.#table, key)
       if (!row || row.owner === this.#servers.id || !isRow({ ...row })) return
       if (row.status === STATUS.terminated || row.expires_ms <= round.began) return
       claimed.push(await this.#take(round, row))
     })
     if (!done || claimed.length === 0) return undefined
-    this.#settings.lost(dialogId)
+    this.#settings.lost(key.dialog_id)
     return claimed[0]
   }
 
@@ -156,10 +156,10 @@ export class SharedStorage implements SubscriptionStorage {
     const isNew = subscription.reservedCseq === 0
     const reserved = needsMore(subscription) ? subscription.dialog.localCseq + BLOCK : subscription.reservedCseq
     subscription.reservedCseq = reserved
-    const dialogId = subscription.dialog.id
+    const key = keyOfDialog(subscription.dialog)
     let lost = false
     const done = await this.#attempt(async (round) => {
-      const [row] = await round.at.select(this.#table, { dialog_id: dialogId })
+      const [row] = await round.at.select(this.#table, key)
       lost = !isNew && row?.owner !== this.#servers.id
       // It may have ended while this waited for its turn.
       if (lost || !isKept(subscription)) return
@@ -167,7 +167,7 @@ export class SharedStorage implements SubscriptionStorage {
       round.at.put(this.#table, { ...this.#rowOf(subscription, reserved), owner: this.#servers.id, claim })
       if (isNew) await this.#replaceOthers(round, subscription)
     })
-    if (lost) this.#settings.lost(dialogId)
+    if (lost) this.#settings.lost(key.dialog_id)
     else if (done) subscription.coveredCseq = reserved
     else if (!isNew) this.#unwritten.add(subscription)
     return done && !lost
@@ -192,7 +192,7 @@ export class SharedStorage implements SubscriptionStorage {
     if (row.status === STATUS.terminated) return
     const over = { status: STATUS.terminated, expires: Math.floor(began / 1000), expires_ms: began }
     at.put(this.#table, { ...row, ...over, owner: this.#servers.id, claim: nextClaim() })
-    this.#over.set(row.dialog_id, began + SEEN)
+    this.#over.set(row.to_tag, began + SEEN)
   }
 
   /** Resolves with the row as it was, and all that was reserved for it. */
@@ -268,7 +268,7 @@ export class SharedStorage implements SubscriptionStorage {
       const rows = await round.at.select(this.#table, { owner })
       for (const row of rows.slice(0, SHARE - taken.length)) {
         if (row.status === STATUS.terminated || !isRow({ ...row })) {
-          round.at.delete(this.#table, row.dialog_id)
+          round.at.delete(this.#table, row.to_tag)
         } else {
           taken.push(await this.#take(round, row))
         }
@@ -281,10 +281,10 @@ export class SharedStorage implements SubscriptionStorage {
   }
 
   #removeOver({ at, began }: Round): void {
-    for (const [dialogId, until] of this.#over) {
+    for (const [key, until] of this.#over) {
       if (until > began) continue
-      at.delete(this.#table, dialogId)
-      this.#over.delete(dialogId)
+      at.delete(this.#table, key)
+      this.#over.delete(key)
     }
   }
 
@@ -295,11 +295,11 @@ export class SharedStorage implements SubscriptionStorage {
       for (const row of rows) {
         if (typeof row.dialog_id !== 'string') continue
         if (isRow({ ...row })) this.#unknown.add(row.owner)
-        else unreadable.push(row.dialog_id)
+        else unreadable.push(row.to_tag)
       }
     }, this.#settings.settings().fetch_rows)
     this.#unknown.delete('')
-    for (const dialogId of unreadable) this.#table.delete(dialogId)
+    for (const key of unreadable) this.#table.delete(key)
     return unreadable.length
   }
 

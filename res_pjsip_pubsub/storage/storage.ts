@@ -14,7 +14,7 @@ import type { Logger } from '../../core/log.ts'
 import type { Store, Table } from '../../core/store-contract.ts'
 import type { PubsubSettings } from '../options.ts'
 import type { NotifierSubscription } from '../subscription.ts'
-import type { Row } from './row.ts'
+import type { Row, RowKey } from './row.ts'
 import type { StoredRow } from './stored-row.ts'
 
 /** Numbers reserved with each writing. */
@@ -43,9 +43,9 @@ export interface SubscriptionStorage {
   /** Whether its next NOTIFY has a number that is reserved, and is ours to send. */
   mayNotify(subscription: NotifierSubscription): boolean
   /** Its row is of no use any more. */
-  forget(dialogId: string): Saved
+  forget(key: RowKey): Saved
   /** Takes over from another server what a request in this dialog is for; undefined where nobody has it. Absent where there is no other. */
-  claim?(dialogId: string): Promise<StoredRow | undefined> | undefined
+  claim?(key: RowKey): Promise<StoredRow | undefined> | undefined
   /** Deletes rows whose time is over and that nobody took away, as of a server that was ended. Resolves with their number. */
   clean(isLive: (dialogId: string) => boolean): Promise<number>
   /** Rows as they should be found at the next start, or by another server. Resolves when they are on disk. */
@@ -73,10 +73,10 @@ export async function cleanRows(
 ): Promise<number> {
   let cleaned = 0
   await table.load((rows) => {
-    for (const { dialog_id: id, expires_ms: expires } of rows) {
+    for (const { dialog_id: id, to_tag: key, expires_ms: expires } of rows) {
       // Rows of others lack what we have no column of Kamailio's for.
       if (typeof id !== 'string' || expires + OVERDUE > now || isLive(id)) continue
-      table.delete(id)
+      table.delete(key)
       cleaned++
     }
   })

@@ -4,8 +4,9 @@ import { owed } from './reserves.ts'
 import type { Row } from './row.ts'
 import { DIALOG_FIELDS, isText } from './row-dialog.ts'
 
-/** The first of them is the key. */
+/** The key, and what other programs' rows lack, come first. */
 export const STORED_COLUMNS = [
+  'to_tag',
   'dialog_id',
   'local_cseq',
   'version',
@@ -20,7 +21,6 @@ export const STORED_COLUMNS = [
   'contact_key',
   'user_agent',
   'callid',
-  'to_tag',
   'from_tag',
   'contact',
   'remote_cseq',
@@ -43,6 +43,7 @@ export interface StoredRow
  */
 export function readStoredRow(cells: readonly unknown[], count: number, above: number): StoredRow | undefined {
   const [
+    to_tag,
     dialog_id,
     local_cseq,
     version,
@@ -57,7 +58,6 @@ export function readStoredRow(cells: readonly unknown[], count: number, above: n
     contact_key,
     user_agent,
     callid,
-    to_tag,
     from_tag,
     contact,
     remote_cseq,

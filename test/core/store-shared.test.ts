@@ -88,6 +88,26 @@ describe('store: shared, and read by others', () => {
     expect(await indexes()).to.include('lamps_by_watchers_note')
   })
 
+  it('finds rows by another column than before, of which others have written two', async () => {
+    const before = await openAt()
+    const table = await before.table(lamps)
+    for (const [name, note] of Object.entries({ a: 'x', b: 'y', c: 'y', d: null, e: null }))
+      table.put({ name, watchers: 1, note })
+    await before.close()
+    const store = await openAt()
+    const byNote = await store.table({ ...lamps, key: 'note' })
+    byNote.put({ name: 'f', watchers: 2, note: 'x' })
+    await store.flush()
+    expect(await query(path, 'SELECT id, name, note FROM lamps ORDER BY id')).to.deep.equal([
+      { id: 1, name: 'f', note: 'x' },
+      { id: 3, name: 'c', note: 'y' },
+      { id: 4, name: 'd', note: null },
+      { id: 5, name: 'e', note: null },
+    ])
+    const unique = await query(path, "SELECT name FROM pragma_index_list('lamps') WHERE [unique]")
+    expect(unique).to.deep.equal([{ name: 'lamps_by_note' }])
+  })
+
   it('makes a row when it is written, and says when it is on disk', async () => {
     const store = await openAt()
     const table = await store.table(lamps)

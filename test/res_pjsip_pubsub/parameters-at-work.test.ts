@@ -279,7 +279,7 @@ describe('parameters at work', () => {
       const [one, [other]] = [(await who.select({}))[0], await what.select({})]
       if (!one || !other) throw new Error('the tables are empty')
       const ago = Date.now() - 120_000
-      who.put({ ...one, dialog_id: 'gone', expires_ms: ago, expires: Math.floor(ago / 1000) })
+      who.put({ ...one, to_tag: 'gone', dialog_id: 'gone', expires_ms: ago, expires: Math.floor(ago / 1000) })
       what.put({ ...other, ruid: 'gone', expires_ms: ago, expires: Math.floor(ago / 1000) })
       const times = { inserted_time: Math.floor(Date.now() / 1000) - 100_000, status: STATUS_OF.waiting }
       watchers.put({ ...NOBODY, ...times })

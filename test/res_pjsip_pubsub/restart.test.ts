@@ -383,7 +383,8 @@ async function query(path: string, sql: string): Promise<Record<string, unknown>
 async function spoil(path: string): Promise<void> {
   const names = Object.keys(ROWS.columns)
   const row = (id: string, instead: Readonly<Record<string, string>>): string => {
-    const columns = names.map((name) => instead[name] ?? (name === 'dialog_id' ? `'${id}'` : name))
+    const own: Readonly<Record<string, string>> = { dialog_id: `'${id}'`, to_tag: `'${id}'`, ...instead }
+    const columns = names.map((name) => own[name] ?? name)
     return `INSERT INTO active_watchers (${names.join()}) SELECT ${columns.join()} FROM active_watchers WHERE dialog_id NOT IN ('x', 'y')`
   }
   await query(path, row('x', { event: 'NULL' }))

@@ -270,6 +270,26 @@ describe('storage of subscriptions: from one mode to another', () => {
     }
   }).timeout(10000)
 
+  it('goes on with rows that were found by the id of their dialog', async () => {
+    const builder = builderOf(2)
+    const first = await builder.begin()
+    const tx = await first.sip.subscribe('200')
+    await until('a NOTIFY', () => tx.dialog.notifies.length === 1)
+    await builder.end(first, 'close')
+    await builder.query('DROP INDEX active_watchers_by_to_tag')
+    await builder.query('CREATE UNIQUE INDEX active_watchers_by_dialog_id ON active_watchers (dialog_id)')
+    for (const mode of [2, 3]) {
+      const other = builderOf(mode)
+      const made = await other.begin()
+      const dialog = await until('the dialog', () => made.sip.dialogs.get(tx.dialog.id))
+      await until('a NOTIFY', () => dialog.notifies.length > 0)
+      const indexes = await builder.query("SELECT name FROM pragma_index_list('active_watchers') WHERE [unique]")
+      expect(indexes).to.deep.equal([{ name: 'active_watchers_by_to_tag' }])
+      await other.end(made, 'close')
+    }
+    expect(await builder.query('SELECT dialog_id FROM active_watchers')).to.deep.equal([{ dialog_id: tx.dialog.id }])
+  })
+
   it('takes the subscriptions of the table of earlier versions, and drops that table', async () => {
     const builder = builderOf(2)
     const first = await builder.begin()

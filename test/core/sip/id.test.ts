@@ -14,8 +14,21 @@ describe('Identifiers', () => {
     }
     // Each bit is set in half of them, give or take ten standard deviations.
     for (const count of ones) expect(count).to.be.within(2150, 2850)
-    expect(newTag()).to.not.equal(newTag())
     expect(newCallId()).to.have.length(32)
+  })
+
+  it('are tags in the order of time, with 80 random bits each', async () => {
+    const before = Date.now()
+    const tags = Array.from({ length: 1000 }, newTag)
+    for (const tag of tags) {
+      expect(tag).to.match(/^[0-9a-f]{32}$/)
+      expect(Number.parseInt(tag.slice(0, 12), 16)).to.be.within(before, Date.now())
+    }
+    expect(new Set(tags.map((tag) => tag.slice(12))).size).to.equal(1000)
+    await new Promise((resolve) => {
+      setTimeout(resolve, 2)
+    })
+    expect(newTag() > (tags.toSorted().at(-1) ?? '')).to.equal(true)
   })
 
   it('make branches that identify a transaction', () => {
