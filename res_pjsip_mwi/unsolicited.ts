@@ -2,7 +2,7 @@
  * NOTIFYs for message-summary that nobody asked for, to every contact of every AOR of the endpoints with `mailboxes`:
  * at start, when a contact registers, and on each change of the counts.
  */
-import type { ConsoleCommand } from '../core/console/console.ts'
+import { type ConsoleCommand, plain } from '../core/console/console.ts'
 import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
 import type { Logger } from '../core/log.ts'
@@ -261,7 +261,7 @@ export function showUnsolicited(unsolicited: Unsolicited): ConsoleCommand {
         if (wanted !== undefined && endpoint.id !== wanted) continue
         out.print(`Endpoint: ${endpoint.id}  Mailboxes: ${mailboxes.join(',')}`)
         for (const { contact, phase, lastOutcome } of each)
-          out.print(`  ${contact.uri}  ${phase}${lastOutcome === '' ? '' : `  last: ${lastOutcome}`}`)
+          out.print(plain(`  ${contact.uri}  ${phase}${lastOutcome === '' ? '' : `  last: ${lastOutcome}`}`))
         contacts += each.length
       }
       out.print(`${contacts} contacts`)

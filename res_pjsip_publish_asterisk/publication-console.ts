@@ -1,5 +1,5 @@
 /** Console: what we publish elsewhere, and that it be published again. */
-import { CommandError, type ConsoleCommand, likeFilter } from '../core/console/console.ts'
+import { CommandError, type ConsoleCommand, likeFilter, plain } from '../core/console/console.ts'
 import type { Agent } from './agent.ts'
 import type { Client } from './client.ts'
 import type { OutboundPublication } from './outbound-publication.ts'
@@ -55,9 +55,4 @@ function block({ section }: Client, user: string, publication: OutboundPublicati
     `  Expiry: ${String(left).padStart(8)}  ${phase.padEnd(9)}  ${String(waiting).padStart(7)}  ${plain(lease?.entityTag ?? '<none>')}` +
     (why === '' ? '' : `\n  Error:  ${plain(why)}`)
   )
-}
-
-/** What a server sent must not move the operator's cursor. */
-function plain(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?')
 }

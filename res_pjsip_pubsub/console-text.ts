@@ -1,9 +1,5 @@
 /** Text for a terminal. */
-
-/** What a phone sent must not move the operator's cursor. */
-export function plain(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?')
-}
+import { plain } from '../core/console/console.ts'
 
 /** Whole ones of so many milliseconds; none below 0. */
 export function seconds(milliseconds: number): number {

@@ -1,6 +1,5 @@
 /** Console commands: who watches what, in Asterisk's formats (res_pjsip_pubsub.c), and a hand on one subscription. */
-import { CommandError, type ConsoleCommand, type ConsoleOutput } from '../core/console/console.ts'
-import { plain } from './console-text.ts'
+import { CommandError, type ConsoleCommand, type ConsoleOutput, plain } from '../core/console/console.ts'
 import type { TerminationReason } from './contract.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import type { Subscriptions } from './subscriptions.ts'

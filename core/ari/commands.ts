@@ -1,5 +1,5 @@
 /** The console commands of the bridges: `ari show servers`, `ari show server`, `ari reconcile`. */
-import { CommandError, type ConsoleCommand, type ConsoleOutput } from '../console/console.ts'
+import { CommandError, type ConsoleCommand, type ConsoleOutput, plain } from '../console/console.ts'
 import { reasonOf } from '../log.ts'
 import type { Bridge, BridgeStatus } from './bridge-contract.ts'
 
@@ -55,13 +55,7 @@ function showAll(bridges: readonly Bridge[], out: ConsoleOutput): void {
   ]
   const table = [head, ...bridges.map((bridge) => rowOf(bridge.status()))]
   const widths = head.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)))
-  for (const row of table)
-    out.print(
-      row
-        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
+  for (const row of table) out.print(plain(row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')).trimEnd())
 }
 
 function rowOf(status: BridgeStatus): string[] {
@@ -101,8 +95,8 @@ function showOne(status: BridgeStatus, out: ConsoleOutput): void {
     ['Reconciled', last ? `${last.at.toISOString()}, ${last.repaired.length} repaired` : 'not yet'],
     ['Repaired since the start', String(status.repaired)],
   ]
-  for (const [name, value] of rows) out.print(`${`${name}:`.padEnd(26)}${value}`)
-  for (const complaint of status.complaints) out.print(`To do: ${complaint}`)
+  for (const [name, value] of rows) out.print(plain(`${`${name}:`.padEnd(26)}${value}`))
+  for (const complaint of status.complaints) out.print(plain(`To do: ${complaint}`))
 }
 
 function stateText({ state, retryAt }: BridgeStatus): string {
@@ -129,7 +123,7 @@ async function reconcileNow(bridge: Bridge, out: ConsoleOutput): Promise<void> {
     throw new CommandError(reasonOf(error))
   })
   for (const { what, believed, found } of repaired) {
-    out.print(`${bridge.name}: ${what} was believed ${believed}, Asterisk says ${found}; repaired`)
+    out.print(plain(`${bridge.name}: ${what} was believed ${believed}, Asterisk says ${found}; repaired`))
   }
   if (repaired.length === 0) out.print(`${bridge.name}: nothing differs`)
 }

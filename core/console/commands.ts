@@ -8,7 +8,7 @@ import type { Undo } from '../scope.ts'
 import type { Listening } from '../sip/stack.ts'
 import { EXTENSION_TEXT } from '../states/extension-state.ts'
 import type { Hint } from '../states/hint.ts'
-import { CommandError, type ConsoleCommand, type ConsoleOutput, likeFilter, usage } from './console.ts'
+import { CommandError, type ConsoleCommand, type ConsoleOutput, likeFilter, plain, usage } from './console.ts'
 
 /** What the commands do that only the whole server can. */
 export interface Operations {
@@ -138,9 +138,9 @@ function hintCommands(core: Core, operations: Operations): ConsoleCommand[] {
       run: (_a, out) => {
         const calls = core.calls.list()
         for (const call of calls) {
-          out.print(
-            `${call.device.padEnd(28)} ${call.direction.padEnd(10)} ${call.state.padEnd(10)} ${call.held ? 'held ' : '     '} with ${call.remote.number || 'unknown'}  (${call.origin} ${call.id})`,
-          )
+          const party = `with ${call.remote.number || 'unknown'}  (${call.origin} ${call.id})`
+          const how = `${call.direction.padEnd(10)} ${call.state.padEnd(10)} ${call.held ? 'held ' : '     '}`
+          out.print(plain(`${call.device.padEnd(28)} ${how} ${party}`))
         }
         out.print(`${calls.length} calls`)
       },
@@ -161,9 +161,9 @@ function printHints(hints: readonly Hint[], out: ConsoleOutput): void {
   for (const hint of hints) {
     const { definition, value, watchers } = hint
     const devices = definition ? [definition.devices.join('&'), ...definition.presence].join(',') : '(gone)'
-    out.print(
-      `${`${hint.exten}@${hint.context}`.padEnd(20)}: ${devices.padEnd(20)}  State:${EXTENSION_TEXT[value.state].padEnd(15)} Presence:${value.presence.state.padEnd(15)} Watchers ${String(watchers).padStart(2)}`,
-    )
+    const name = `${hint.exten}@${hint.context}`
+    const states = `State:${EXTENSION_TEXT[value.state].padEnd(15)} Presence:${value.presence.state.padEnd(15)}`
+    out.print(plain(`${name.padEnd(20)}: ${devices.padEnd(20)}  ${states} Watchers ${String(watchers).padStart(2)}`))
   }
   out.print('----------------')
   out.print(`- ${hints.length} hints registered`)
@@ -175,7 +175,7 @@ function printDetails(core: Core, hint: Hint, out: ConsoleOutput): void {
   for (const device of hint.definition?.devices ?? []) {
     const state = core.devices.get(device)
     const says = core.devices.reports(device).map((report) => `${report.origin}: ${report.state}`)
-    out.print(`  ${device.padEnd(30)} ${state.padEnd(12)} ${says.join(', ') || 'nobody has said'}`)
+    out.print(plain(`  ${device.padEnd(30)} ${state.padEnd(12)} ${says.join(', ') || 'nobody has said'}`))
   }
 }
 

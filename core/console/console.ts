@@ -100,6 +100,16 @@ function mostOf({ args = '', isText = false }: ConsoleCommand): number {
     .filter(Boolean).length
 }
 
+/** What others chose, as a caller's number or the name of a device, must not move the operator's cursor. */
+export function plain(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?')
+}
+
+/** Text that is laid out: line ends and tabs stay. */
+export function plainLines(text: string): string {
+  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '?')
+}
+
 export function usage(command: ConsoleCommand): string {
   return `Usage: ${command.words}${command.args ? ` ${command.args}` : ''}`
 }

@@ -15,7 +15,7 @@ import type { Binding } from '../registrar/bindings.ts'
 import type { Contact } from '../registrar/registrar.ts'
 import type { Registrar } from '../registrar/registrations.ts'
 import type { Undo } from '../scope.ts'
-import { CommandError, type Console, type ConsoleCommand, type ConsoleOutput, likeFilter } from './console.ts'
+import { CommandError, type Console, type ConsoleCommand, type ConsoleOutput, likeFilter, plain } from './console.ts'
 
 export interface PjsipCommandSettings {
   readonly console: Console
@@ -244,14 +244,14 @@ function inOrder<T extends { readonly id: string }>(items: ReadonlyMap<string, T
   return [...items.values()].filter(({ id }) => like(id)).sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
-/** Columns as wide as what is in them. Phones choose some of the text: it must not move a terminal's cursor. */
+/** Columns as wide as what is in them. */
 function table(
   out: ConsoleOutput,
   heads: readonly string[],
   cells: readonly (readonly string[])[],
   what: string,
 ): void {
-  const rows = cells.map((row) => row.map((cell) => cell.replace(/[\x00-\x1f\x7f-\x9f]/g, '?')))
+  const rows = cells.map((row) => row.map(plain))
   const widths = heads.map((head, column) =>
     rows.reduce((w, row) => Math.max(w, row[column]?.length ?? 0), head.length),
   )

@@ -8,7 +8,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { formatLogLine, type Log, reasonOf } from '../log.ts'
 import { ConfigError } from '../options.ts'
-import type { Console } from './console.ts'
+import { type Console, plain, plainLines } from './console.ts'
 
 interface Question {
   readonly id?: number
@@ -99,14 +99,14 @@ function serveClient(socket: Socket, console: Console, log: Log, open: Promise<v
       socket.once('close', () => void unfollow())
     }
     if (typeof question?.complete === 'string')
-      send({ id: question.id, candidates: console.complete(question.complete) })
+      send({ id: question.id, candidates: console.complete(question.complete).filter((word) => word === plain(word)) })
     if (typeof question?.run === 'string') {
       const { id, run } = question
       open
-        .then(() => console.run(run, { print: (text) => send({ id, text }) }))
+        .then(() => console.run(run, { print: (text) => send({ id, text: plainLines(text) }) }))
         .then(
           () => send({ id, done: true }),
-          (error: unknown) => send({ id, done: true, error: reasonOf(error) }),
+          (error: unknown) => send({ id, done: true, error: plainLines(reasonOf(error)) }),
         )
     }
   })

@@ -2,7 +2,7 @@
  * States without Asterisk, set at the console: `devstate change Custom:x INUSE`, `presencestate change
  * CustomPresence:x away,lunch,text`, `mwi update 100@default 2 1`. Their origin is `local`; the store keeps them.
  */
-import { CommandError, type Console, type ConsoleOutput } from '../console/console.ts'
+import { CommandError, type Console, type ConsoleOutput, plain } from '../console/console.ts'
 import type { Undo } from '../scope.ts'
 import { DEVICE_STATES, type Devices, isDeviceState } from './devices.ts'
 import { type Mailboxes, mailboxName } from './mailboxes.ts'
@@ -76,7 +76,7 @@ export function registerLocalStates(
         }
         const text = (value: string): string => (option === 'e' ? Buffer.from(value, 'base64').toString('utf8') : value)
         presences.set(LOCAL, provider, { state: wanted, subtype: text(subtype), message: text(message) })
-        out.print(`Changing ${provider} to ${wanted}, subtype ${text(subtype)}, message ${text(message)}`)
+        out.print(plain(`Changing ${provider} to ${wanted}, subtype ${text(subtype)}, message ${text(message)}`))
       },
     }),
     console.register({
@@ -138,7 +138,7 @@ function printStates<T>(
 ): void {
   for (const { name, state, reports } of listed) {
     const says = reports.map((r) => `${r.origin}: ${show(r.state)}, ${ageOf(r.since)}`).join('; ')
-    out.print(`${name.padEnd(36)} ${show(state).padEnd(16)} ${says || 'nobody has said'}`)
+    out.print(plain(`${name.padEnd(36)} ${show(state).padEnd(16)} ${says || 'nobody has said'}`))
   }
   out.print(`${listed.length} ${what}`)
 }

@@ -1,6 +1,6 @@
 /** Console commands under the names of Kamailio's RPC commands, and who publishes what. */
-import { CommandError, type ConsoleCommand, likeFilter } from '../../core/console/console.ts'
-import { plain, seconds, table } from '../console-text.ts'
+import { CommandError, type ConsoleCommand, likeFilter, plain } from '../../core/console/console.ts'
+import { seconds, table } from '../console-text.ts'
 import { nameKey } from '../identity.ts'
 import type { InboundPublication } from '../publishing/publication.ts'
 import type { PubsubCore } from '../pubsub.ts'

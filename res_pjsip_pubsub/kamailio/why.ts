@@ -1,11 +1,11 @@
 /** `presence why <resource>`: what lights this lamp. Every source with its age and expiry, and what each watcher may see. */
-import { CommandError, type ConsoleCommand } from '../../core/console/console.ts'
+import { CommandError, type ConsoleCommand, plain } from '../../core/console/console.ts'
 import type { Core } from '../../core/core.ts'
 import { EXTENSION_TEXT } from '../../core/states/extension-state.ts'
 import type { Hint } from '../../core/states/hint.ts'
 import { mailboxName } from '../../core/states/mailboxes.ts'
 import type { Reported } from '../../core/states/reported.ts'
-import { plain, seconds } from '../console-text.ts'
+import { seconds } from '../console-text.ts'
 import { nameKey } from '../identity.ts'
 import type { PubsubCore } from '../pubsub.ts'
 import { userOf } from './functions.ts'

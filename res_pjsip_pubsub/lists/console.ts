@@ -1,6 +1,5 @@
 /** `pjsip show resource_lists`: the lists there are, what they hold now, and who watches them. */
-import { type ConsoleCommand, likeFilter } from '../../core/console/console.ts'
-import { plain } from '../console-text.ts'
+import { type ConsoleCommand, likeFilter, plain } from '../../core/console/console.ts'
 import type { Subscriptions } from '../subscriptions.ts'
 import type { ListSection, ResourceLists } from './subscriptions.ts'
 

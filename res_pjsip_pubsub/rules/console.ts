@@ -1,6 +1,6 @@
 /** Console commands: the rules of presentities, and what they make of a watcher. */
 import { readFile } from 'node:fs/promises'
-import { CommandError, type ConsoleCommand } from '../../core/console/console.ts'
+import { CommandError, type ConsoleCommand, plain, plainLines } from '../../core/console/console.ts'
 import type { Endpoints } from '../../core/endpoints.ts'
 import { reasonOf } from '../../core/log.ts'
 import type { RulesAuthorizer } from './authorizer.ts'
@@ -30,7 +30,7 @@ export function rulesCommands(parts: RulesParts): ConsoleCommand[] {
         if (name !== undefined) {
           const document = book.get(name)
           if (!document) throw new CommandError(`${name} has no rules`)
-          return out.print(plain(document.text))
+          return out.print(plainLines(document.text))
         }
         for (const [presentity, { ruleset, fault, place }] of book.all)
           out.print(
@@ -108,9 +108,4 @@ async function textOf(path: string): Promise<string> {
   } catch (error) {
     throw new CommandError(`${path}: ${reasonOf(error)}`)
   }
-}
-
-/** What somebody else wrote must not move the operator's cursor. */
-function plain(text: string): string {
-  return text.replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, '?')
 }

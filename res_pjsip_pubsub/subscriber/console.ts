@@ -1,6 +1,6 @@
 /** Console commands: what we watch elsewhere, in Asterisk's formats, and a hand on one subscription. */
-import { CommandError, type ConsoleCommand, type ConsoleOutput, likeFilter } from '../../core/console/console.ts'
-import { plain, seconds } from '../console-text.ts'
+import { CommandError, type ConsoleCommand, type ConsoleOutput, likeFilter, plain } from '../../core/console/console.ts'
+import { seconds } from '../console-text.ts'
 import type { AnySubscription, OutboundSubscriptions } from './subscriptions.ts'
 
 const SHOW_HEADER = `Endpoint: <Endpoint/Caller-ID.............................................>

@@ -136,6 +136,26 @@ describe('console', () => {
     client.close()
   })
 
+  it('lets nothing that others chose move the cursor of a terminal', async () => {
+    const made = commands()
+    made.register({
+      words: 'devstate list',
+      help: 'All.',
+      complete: () => ['Custom:\x1b[2J', 'Custom:door'],
+      run: (_args, out) => {
+        out.print('Custom:\x1b[2J\u009b2J\x7f\r\tINUSE\nCustom:door')
+        throw new CommandError('Asterisk says \x1b[31m')
+      },
+    })
+    close = await serveConsole(path, made, log)
+    const client = await connectConsole(path)
+    const printed: string[] = []
+    expect(await client.run('devstate list', (text) => printed.push(text))).to.equal('Asterisk says ?[31m')
+    expect(printed).to.deep.equal(['Custom:?[2J?2J??\tINUSE\nCustom:door'])
+    expect(await client.complete('devstate list ')).to.deep.equal(['Custom:door'])
+    client.close()
+  })
+
   it('passes the log on to those who follow it', async () => {
     close = await serveConsole(path, commands(), log)
     const client = await connectConsole(path)

@@ -39,6 +39,23 @@ describe('commands of the core', () => {
     expect(shown).to.match(/Custom:door +ONHOLD +pbx1: ONHOLD/)
   })
 
+  it('shows what others chose in one line: a caller or a peer cannot write another one', async () => {
+    const { core } = office
+    registerLocalStates(core.console, core)
+    const forged = 'x\nPJSIP/200 idle'
+    core.devices.set('pbx1', `Custom:${forged}`, 'INUSE')
+    core.presences.set('pbx1', 'CustomPresence:100', { state: 'away', subtype: '', message: forged })
+    core.mailboxes.set('pbx1', `${forged}@office`, { newMessages: 1, oldMessages: 0 })
+    const caller = { number: forged, name: '', restricted: false }
+    const call = { origin: 'pbx1', id: '1', device: 'PJSIP/100', held: false, local: caller, remote: caller, since: 0 }
+    core.calls.set({ ...call, direction: 'recipient', state: 'early' })
+    for (const list of ['devstate list', 'presencestate list', 'mwi list', 'core show calls']) {
+      const [line, end] = (await office.run(list)).split('\n')
+      expect(line, list).to.contain('x?PJSIP/200 idle')
+      expect(end, list).to.match(/^1 /)
+    }
+  })
+
   it('core show hint says what it expects, and where there is no such hint', async () => {
     expect(await refusal('core show hint')).to.equal('Usage: core show hint <extension>[@context]')
     expect(await refusal('core show hint 999')).to.equal('no hint 999 is in use')
