@@ -4,7 +4,7 @@
  * or `{ id, candidates }`, and `{ log }` for lines of the log once a client has sent `{ follow: true }`.
  */
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
-import { connect, createServer, type Socket } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { formatLogLine, type Log, reasonOf } from '../log.ts'
 import { ConfigError } from '../options.ts'
@@ -46,25 +46,32 @@ export async function serveConsole(
     socket.on('error', (error) => logger.debug(() => `console client: ${error.message}`))
     serveClient(socket, console, log, open)
   })
-  const before = process.umask(0o177)
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
-      server.listen(path, resolve)
+      listenAlone(server, path, resolve)
     })
     chmodSync(path, 0o600)
   } catch (error) {
     throw new ConfigError(
       `the console socket ${path} cannot be opened: ${reasonOf(error)}; [console] socket in lamplighter.conf names another`,
     )
-  } finally {
-    process.umask(before)
   }
   return async () => {
     for (const client of clients) client.destroy()
     await new Promise<void>((resolve) => {
       server.close(() => resolve())
     })
+  }
+}
+
+/** Nobody else may open the socket, not for a moment either. It is made in this call: other files keep the mask they have. */
+function listenAlone(server: Server, path: string, listening: () => void): void {
+  const before = process.umask(0o177)
+  try {
+    server.listen(path, listening)
+  } finally {
+    process.umask(before)
   }
 }
 

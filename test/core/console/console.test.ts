@@ -96,6 +96,25 @@ describe('console', () => {
     client.close()
   })
 
+  it('leaves files that are made meanwhile, as the log is, the permissions they have', async () => {
+    const before = process.umask(0o022)
+    try {
+      const serving = serveConsole(path, commands(), log)
+      const modes = new Set<number>()
+      for (let turn = 0; turn < 20; turn++) {
+        await Promise.resolve()
+        const other = join(directory, `other-${turn}`)
+        writeFileSync(other, '')
+        modes.add(statSync(other).mode & 0o777)
+      }
+      close = await serving
+      expect([...modes]).to.deep.equal([0o644])
+      expect(statSync(path).mode & 0o777).to.equal(0o600)
+    } finally {
+      process.umask(before)
+    }
+  })
+
   const refusal = async (): Promise<string> => {
     try {
       await (await serveConsole(path, commands(), log))()
