@@ -135,7 +135,7 @@ const subscriptionParameters = options({
     '10',
     'letters and digits',
     readTagPrefix,
-    'What the To tags of answers to SUBSCRIBE begin with; the rest is random.',
+    'What the To tags of answers to SUBSCRIBE begin with; the time and 80 random bits follow.',
   ),
   totag_avpid: text(
     '',
