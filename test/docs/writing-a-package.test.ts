@@ -20,6 +20,8 @@ describe('docs/writing-a-package.md', () => {
       ([, name = '']) => name,
     )
     const elsewhere = ['versionAt', 'noresource', 'defineModule']
-    for (const name of named.filter((name) => !elsewhere.includes(name))) expect(contract).to.include(name)
+    const callbacks = named.filter((name) => !elsewhere.includes(name))
+    expect(callbacks).to.include('newSubscribe')
+    for (const name of callbacks) expect(contract).to.include(name)
   })
 })
