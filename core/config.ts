@@ -8,8 +8,6 @@ export interface Place {
 export interface ConfigEntry extends Place {
   readonly key: string
   readonly value: string
-  /** Written with `=>`. Asterisk makes no difference, and neither do we. */
-  readonly arrow: boolean
 }
 
 export interface ConfigSection extends Place {

@@ -12,10 +12,6 @@ export class Scope {
     return undo
   }
 
-  get closed(): boolean {
-    return this.#closed
-  }
-
   /** Undoes everything, last first. One failing undo does not keep the others from running; all failures are thrown together. */
   async close(): Promise<void> {
     this.#closed = true

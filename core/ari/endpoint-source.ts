@@ -165,7 +165,7 @@ export class AriEndpointSource implements EndpointSource {
     const place = { file: `${this.name}:${type}/${id}`, line: 0 }
     const entries = list(body).map((raw, index) => {
       const { attribute, value } = record(raw)
-      return { ...place, line: index + 1, key: text(attribute), value: text(value), arrow: false }
+      return { ...place, line: index + 1, key: text(attribute), value: text(value) }
     })
     if (type === 'endpoint' && !entries.some(({ key }) => key === 'auth')) {
       this.#log.warning(`endpoint ${id} is not shown with its auth and cannot be used`)

@@ -66,7 +66,6 @@ export function readChannel(raw: unknown): Channel | undefined {
     exten: text(dialplan.exten),
     application: text(dialplan.app_name),
     created: Number.isNaN(created) ? 0 : created,
-    protocolId: text(channel.protocol_id),
   }
 }
 

@@ -74,8 +74,6 @@ export interface Channel {
   readonly application: string
   /** Epoch milliseconds. */
   readonly created: number
-  /** SIP Call-ID; empty on Asterisk versions that do not tell it. */
-  readonly protocolId: string
 }
 
 export type ChannelChange = 'created' | 'state' | 'connected' | 'caller' | 'hold' | 'unhold' | 'other'

@@ -16,10 +16,6 @@ export class Strikes {
     this.#now = now
   }
 
-  get size(): number {
-    return this.#counts.size
-  }
-
   /** The milliseconds it took where this is exactly the `threshold`th time within the period; undefined otherwise. */
   strike(key: string, threshold: number, periodSeconds: number): number | undefined {
     const now = this.#now()

@@ -139,7 +139,7 @@ class Wizard {
 
   #made(key: string, value: string): ConfigEntry {
     const { file, line } = this.#section
-    return { key, value, arrow: false, file, line }
+    return { key, value, file, line }
   }
 
   #text(key: string): string {

@@ -175,6 +175,7 @@ export class SectionBuilder {
       this.#findings.doubt(this.#foreign, 'a line without =, expected key = value', place)
       return
     }
+    // `=>` says nothing else than `=`.
     const arrow = text[equals + 1] === '>'
     const adds = !arrow && equals > (escaped ? 1 : 0) && text[equals - 1] === '+'
     const key = text.slice(0, adds ? equals - 1 : equals).trim()
@@ -184,7 +185,7 @@ export class SectionBuilder {
       return
     }
     if (adds && this.#append(section, key, text.slice(equals + 1), place)) return
-    section.entries.push({ key, value, arrow, ...place })
+    section.entries.push({ key, value, ...place })
   }
 
   /** `key += value`: the last value of the key, an inherited one too, grows. Asterisk keeps the blank after the sign. */

@@ -59,7 +59,6 @@ describe('parameters of Kamailio', () => {
       const entries = Object.entries(values).map(([key, value], at) => ({
         key,
         value,
-        arrow: false,
         file: 'pubsub.conf',
         line: at + 2,
       }))

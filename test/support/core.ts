@@ -234,7 +234,6 @@ export class TestCore {
     const entries = Object.entries(given ?? {}).map(([key, value], at) => ({
       key,
       value,
-      arrow: false,
       file,
       line: at + 2,
     }))

@@ -15,7 +15,6 @@ const channel = (id: string, name: string, changes: Partial<Channel> = {}): Chan
   exten: '',
   application: '',
   created: 1000,
-  protocolId: '',
   ...changes,
 })
 

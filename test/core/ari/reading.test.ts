@@ -38,7 +38,6 @@ describe('Reading what Asterisk sends', () => {
       exten: '200',
       application: 'AppDial',
       created: Date.UTC(2026, 10, 21, 9, 13, 44, 43),
-      protocolId: 'abc@host',
     })
     expect(readInfo({ system: { version: '18.9.0' }, status: { startup_time: 'x' } })).to.include({ version: '18.9.0' })
     expect(readInfo('Hello')).to.equal(undefined)

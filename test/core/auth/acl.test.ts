@@ -15,7 +15,7 @@ function read<S extends OptionSet>(set: S, lines: readonly string[]): ReturnType
   const problems: ConfigError[] = []
   const entries = lines.map((line, n) => {
     const [key = '', value = ''] = line.split(/ ?= ?/)
-    return { key, value, arrow: false, file: 'pjsip.conf', line: n + 1 }
+    return { key, value, file: 'pjsip.conf', line: n + 1 }
   })
   const values = readSection({ name: 'x', entries, file: 'pjsip.conf', line: 1 }, set, problems)
   if (problems[0]) throw problems[0]

@@ -33,15 +33,15 @@ describe('conf-parser: lines', () => {
         file: '/etc/x.conf',
         line: 1,
         entries: [
-          { key: 'x', value: '1', arrow: false, file: '/etc/x.conf', line: 2 },
-          { key: 'y', value: '2,3', arrow: true, file: '/etc/x.conf', line: 4 },
+          { key: 'x', value: '1', file: '/etc/x.conf', line: 2 },
+          { key: 'y', value: '2,3', file: '/etc/x.conf', line: 4 },
         ],
       },
       {
         name: 'b',
         file: '/etc/x.conf',
         line: 5,
-        entries: [{ key: 'z', value: 'a=b', arrow: false, file: '/etc/x.conf', line: 6 }],
+        entries: [{ key: 'z', value: 'a=b', file: '/etc/x.conf', line: 6 }],
       },
     ])
   })
