@@ -8,6 +8,8 @@ export interface RulesText {
   readonly text: string
   /** Where it is from, for people. */
   readonly place: string
+  /** Why there is no text. */
+  readonly fault?: string
 }
 
 export interface RulesDocument extends RulesText {
@@ -113,6 +115,7 @@ export class RulesBook {
 
   async #document(presentity: string, given: RulesText): Promise<RulesDocument> {
     try {
+      if (given.fault !== undefined) throw new RulesFault(given.fault)
       return { ...given, presentity, ruleset: readRuleset(given.text), fault: '' }
     } catch (error) {
       if (!(error instanceof RulesFault)) throw error

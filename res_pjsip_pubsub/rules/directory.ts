@@ -22,11 +22,16 @@ export async function readRulesDirectory(directory: string): Promise<Shelf> {
   for (const name of names.sort()) {
     if (!name.endsWith(EXTENSION) || name === EXTENSION) continue
     const place = join(directory, name)
-    // One that goes while it is read is not there any more.
-    const text = await readFile(place, 'utf8').catch(() => undefined)
-    if (text !== undefined) shelf.set(name.slice(0, -EXTENSION.length), { text, place })
+    const read = await readFile(place, 'utf8').then((text) => ({ text }), unreadable)
+    if (read) shelf.set(name.slice(0, -EXTENSION.length), { ...read, place })
   }
   return shelf
+}
+
+/** One that goes while it is read is not there any more; any other is there, and its presentity has rules. */
+function unreadable(error: unknown): { readonly text: string; readonly fault: string } | undefined {
+  const isGone = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+  return isGone ? undefined : { text: '', fault: reasonOf(error) }
 }
 
 export class RulesDirectory {

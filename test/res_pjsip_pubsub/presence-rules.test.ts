@@ -1,5 +1,5 @@
 /** Rules over real sockets: what phones are told while those they watch decide. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -265,6 +265,23 @@ describe('rules of presentities, on the wire', () => {
       .updateWatchersStatus('200', 'presence', ruleset({ handling: 'block' }))
       .catch((error: unknown) => (refused = error))
     expect(String(refused)).to.include('200.xml; change them there')
+  })
+
+  it('lets watchers wait where a document is there and may not be read', async () => {
+    const document = join(directory, '200.xml')
+    writeFileSync(document, ruleset({ handling: 'block' }))
+    await begin({ rules_directory: directory })
+    // As a file of somebody else, but for root, too.
+    const loop = join(directory, 'loop')
+    symlinkSync('200.xml', loop)
+    renameSync(loop, document)
+    await office.run('presence rules reload')
+    const watcher = await phone('100')
+    await subscribe(watcher)
+    expect(await told(watcher)).to.equal('pending')
+    expect(office.logged.join('\n')).to.match(/ERROR the rules of 200 \(.*200\.xml\) cannot be read: ELOOP/)
+    renameSync(document, join(directory, 'aside'))
+    expect(await told(watcher), 'no rules any more').to.equal('active open On the phone')
   })
 
   it('declines to load where the directory cannot be read', async () => {
