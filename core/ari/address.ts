@@ -1,4 +1,4 @@
-/** The `url` of a server section. */
+/** The `url` and the `app` of a server section. */
 import type { Place } from '../config.ts'
 import { ConfigError } from '../options.ts'
 
@@ -19,4 +19,11 @@ export function baseOf(url: string, place?: Place): string {
   const path = parsed.pathname.split('/').filter((segment) => segment !== '')
   if (path.at(-1) === 'ari') path.pop()
   return [`${parsed.protocol}//${parsed.host}`, ...path].join('/')
+}
+
+/** What is wrong with the name of an application, which is part of URLs and of the names of channels. */
+export function faultOfApp(app: string): string | undefined {
+  return /^[A-Za-z0-9_.-]+$/.test(app)
+    ? undefined
+    : 'is not valid, expected letters, digits, dots, dashes and underscores'
 }

@@ -11,7 +11,7 @@ import type { Logger } from '../log.ts'
 import { ConfigError } from '../options.ts'
 import { Scope } from '../scope.ts'
 import { within } from '../within.ts'
-import { baseOf } from './address.ts'
+import { baseOf, faultOfApp } from './address.ts'
 import type { Bridge, BridgeStatus, ServerOptions } from './bridge-contract.ts'
 import { CallTracker } from './call-tracker.ts'
 import { checkUp } from './checkup.ts'
@@ -354,12 +354,8 @@ class AriBridge implements Bridge {
 }
 
 function linkSettings(options: ServerOptions, place?: Place): LinkSettings {
-  if (options.app === '' || !/^[A-Za-z0-9_.-]+$/.test(options.app)) {
-    throw new ConfigError(
-      `app = '${options.app}' is not valid, expected letters, digits, dots, dashes and underscores`,
-      place,
-    )
-  }
+  const fault = faultOfApp(options.app)
+  if (fault) throw new ConfigError(`app = '${options.app}' ${fault}`, place)
   return {
     worker: {
       base: baseOf(options.url, place),

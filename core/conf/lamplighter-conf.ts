@@ -1,4 +1,5 @@
 /** lamplighter.conf: `[general]`, `[store]`, `[console]`, and one `type = server` section for each Asterisk. */
+import { faultOfApp } from '../ari/address.ts'
 import { type ConfigFile, type ConfigSection, lastValue, type Place } from '../config.ts'
 import { type OptionSet, type OptionValues, readSection } from '../options.ts'
 import { consoleOptions, generalOptions, serverOptions, storeOptions } from '../settings.ts'
@@ -73,9 +74,8 @@ function readServer(section: ConfigSection, findings: Findings): ServerEntry {
   if (options.username === '') {
     findings.problem(`server [${name}] has no username, expected the name of a user in Asterisk's ari.conf`, section)
   }
-  if (options.app === '' || /[\s,&?#]/.test(options.app)) {
-    findings.problem(`app = '${options.app}' of [${name}] is not valid, expected a name without blanks`, at('app'))
-  }
+  const faultyApp = faultOfApp(options.app)
+  if (faultyApp) findings.problem(`app = '${options.app}' of [${name}] ${faultyApp}`, at('app'))
   return { name, options, place: { file, line } }
 }
 

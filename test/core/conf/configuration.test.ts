@@ -126,7 +126,7 @@ describe('configuration: with faults', () => {
       "broken/lamplighter.conf:7: unknown option 'levl' in [console], did you mean 'level'?",
       'broken/lamplighter.conf:10: url of [local] has a user in it, which belongs into username and password, expected http://address:8088',
       "broken/lamplighter.conf:8: server [local] has no username, expected the name of a user in Asterisk's ari.conf",
-      "broken/lamplighter.conf:17: app = 'my app' of [a] is not valid, expected a name without blanks",
+      "broken/lamplighter.conf:17: app = 'my/app' of [a] is not valid, expected letters, digits, dots, dashes and underscores",
       "broken/lamplighter.conf:24: reconcile_interval = '1' is not valid, expected seconds from 5 to 86400",
       'broken/lamplighter.conf:8: [local] is the name of our own states, expected another for a server',
       'broken/lamplighter.conf:21: [c] has the url and the app of [b], expected another server or app',
