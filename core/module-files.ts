@@ -1,7 +1,7 @@
 /** The files of modules, by what the modules declare: `pubsub.conf` has `[general]`, and these options in it. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { placeOf, whyNoFile } from './conf/cross-checks.ts'
+import { placeOf, whyNoDirectory, whyNoFile } from './conf/cross-checks.ts'
 import type { Findings } from './conf/findings.ts'
 import { readConfigFile } from './conf/parser.ts'
 import { didYouMean } from './conf/suggestion.ts'
@@ -30,11 +30,14 @@ export function checkModuleFile(
   }
   for (const each of declared) {
     const values = optionsIn(file, each, findings.problems)
-    for (const [option, path] of each.databases?.(values) ?? []) {
-      const why = path !== ':memory:' && whyNoFile(besideStore(storePath, path))
-      const place = placeOf({ ...file, sections: file.sections.filter((one) => isNamed(one, each.section)) }, option)
-      if (why && place) findings.problem(`${option} = ${place.value} ${why}`, place)
+    const sections = file.sections.filter((one) => isNamed(one, each.section))
+    const check = (option: string, why: string | false | undefined): void => {
+      const place = why && placeOf({ ...file, sections }, option)
+      if (place) findings.problem(`${option} = ${place.value} ${why}`, place)
     }
+    for (const [option, path] of each.databases?.(values) ?? [])
+      check(option, path !== ':memory:' && whyNoFile(besideStore(storePath, path)))
+    for (const [option, path] of each.directories?.(values) ?? []) check(option, whyNoDirectory(path))
   }
 }
 

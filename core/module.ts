@@ -33,6 +33,8 @@ export interface ModuleConfig<S extends OptionSet = OptionSet> {
   readonly set: S
   /** Databases that it opens, by the options that name them; a relative path is beside the store. */
   databases?(values: OptionValues<S>): readonly (readonly [option: keyof S & string, path: string])[]
+  /** Directories that it reads, by the options that name them. */
+  directories?(values: OptionValues<S>): readonly (readonly [option: keyof S & string, path: string])[]
 }
 
 export interface ModuleContext {

@@ -72,6 +72,7 @@ export const pubsubConfig: ModuleConfig<typeof pubsubOptions> = {
   section: 'general',
   set: pubsubOptions,
   databases: ({ db_url }) => (db_url.kind === 'sqlite' ? [['db_url', db_url.path]] : []),
+  directories: ({ rules_directory }) => (rules_directory === '' ? [] : [['rules_directory', rules_directory]]),
 }
 
 export type PubsubSettings = OptionValues<typeof pubsubOptions>

@@ -1,8 +1,9 @@
 /** What no single file shows to be wrong: paths that collide or are too long, certificates that cannot be used. */
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, opendirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type ConfigEntry, type ConfigFile, lastValue } from '../config.ts'
 import type { TransportConfig } from '../endpoints.ts'
+import { reasonOf } from '../log.ts'
 import { ConfigError } from '../options.ts'
 import { readCertificates } from '../sip/certificates.ts'
 import type { Findings } from './findings.ts'
@@ -69,6 +70,16 @@ export function whyNoFile(path: string): string | undefined {
   if (isDirectory(path)) return 'is a directory, expected a file'
   const directory = dirname(path)
   return isDirectory(directory) === false ? `cannot be made, expected a directory ${directory}` : undefined
+}
+
+/** Nothing where it is a directory that can be read. */
+export function whyNoDirectory(path: string): string | undefined {
+  try {
+    opendirSync(path).closeSync()
+    return undefined
+  } catch (error) {
+    return `cannot be read (${reasonOf(error)}), expected a directory`
+  }
 }
 
 /** undefined where it cannot be looked at: the start says why. */

@@ -112,7 +112,7 @@ describe('the command line', function () {
       }
     })
 
-    it('with a store or a socket where there can be none, or where there is something else', async () => {
+    it('with a store, a socket or rules where there can be none, or where there is something else', async () => {
       const pjsip = { 'pjsip.conf': '[udp]\ntype = transport\nbind = 127.0.0.1:0\n' }
       const conf = (text: string) => refused({ ...pjsip, 'lamplighter.conf': text })
       expect(await conf('[store]\npath = nowhere/lamp.db\n')).to.equal(
@@ -133,6 +133,9 @@ describe('the command line', function () {
       )
       expect(await url('nowhere/lamp.db')).to.equal(
         'DIR/pubsub.conf:2: db_url = sqlite://nowhere/lamp.db cannot be made, expected a directory DIR/nowhere',
+      )
+      expect(await refused({ ...pjsip, 'pubsub.conf': '[general]\nrules_directory = /nowhere\n' })).to.match(
+        /^DIR\/pubsub.conf:2: rules_directory = \/nowhere cannot be read \(ENOENT.*\), expected a directory$/,
       )
       expect(await conf('[store]\npath = pjsip.conf\n')).to.equal(
         'DIR/lamplighter.conf:2: path = DIR/pjsip.conf is a file of the configuration, expected a path of its own for the store',
