@@ -34,20 +34,30 @@ export default defineModule({
       () => pubsub.settings.rules_domains,
       keyOf,
     )
-    let watched: { readonly path: string; readonly directory: RulesDirectory } | undefined
-    const stopWatching = (): void => {
-      watched?.directory.close()
-      watched = undefined
+    let watched: RulesDirectory | undefined
+    let isOver = false
+    const watchInstead = (next: RulesDirectory | undefined): void => {
+      watched?.close()
+      watched = next
     }
-    own(stopWatching)
+    own(() => {
+      isOver = true
+      watchInstead(undefined)
+    })
 
     const readDirectory = async (): Promise<void> => {
       const path = pubsub.settings.rules_directory
-      const shelf = path === '' ? new Map() : await readRulesDirectory(path)
-      if (watched?.path !== path) {
-        stopWatching()
-        if (path !== '') watched = { path, directory: new RulesDirectory(path, log, () => void again(readDirectory)) }
-      }
+      // Before it is read, or what is written meanwhile is not seen; anew, as another may have taken its place.
+      const next = path === '' ? undefined : new RulesDirectory(path, log, () => void again(readDirectory))
+      const shelf =
+        path === ''
+          ? new Map()
+          : await readRulesDirectory(path).catch((error: unknown) => {
+              next?.close()
+              throw error
+            })
+      if (isOver) return next?.close()
+      watchInstead(next)
       await book.fill('directory', shelf)
     }
     const readTable = async (): Promise<void> => book.fill('table', await table.read())

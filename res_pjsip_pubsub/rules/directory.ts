@@ -16,7 +16,7 @@ export async function readRulesDirectory(directory: string): Promise<Shelf> {
   try {
     names = await readdir(directory)
   } catch (error) {
-    throw new ConfigError(`rules_directory = ${directory} cannot be read: ${reasonOf(error)}`)
+    throw cannotBeRead(directory, error)
   }
   const shelf = new Map<string, RulesText>()
   for (const name of names.sort()) {
@@ -26,6 +26,10 @@ export async function readRulesDirectory(directory: string): Promise<Shelf> {
     if (read) shelf.set(name.slice(0, -EXTENSION.length), { ...read, place })
   }
   return shelf
+}
+
+function cannotBeRead(directory: string, error: unknown): ConfigError {
+  return new ConfigError(`rules_directory = ${directory} cannot be read: ${reasonOf(error)}`)
 }
 
 /** One that goes while it is read is not there any more; any other is there, and its presentity has rules. */
@@ -38,13 +42,17 @@ export class RulesDirectory {
   readonly #watcher: FSWatcher
   #timer: NodeJS.Timeout | undefined
 
-  /** `changed`: something in it was written. Throws where it cannot be watched. */
+  /** `changed`: something in it was written. Throws ConfigError where it cannot be watched. */
   constructor(directory: string, log: Logger, changed: () => void) {
-    this.#watcher = watch(directory, { persistent: false }, () => {
-      clearTimeout(this.#timer)
-      this.#timer = setTimeout(changed, SETTLE)
-      this.#timer.unref()
-    })
+    try {
+      this.#watcher = watch(directory, { persistent: false }, () => {
+        clearTimeout(this.#timer)
+        this.#timer = setTimeout(changed, SETTLE)
+        this.#timer.unref()
+      })
+    } catch (error) {
+      throw cannotBeRead(directory, error)
+    }
     this.#watcher.on('error', (error) => log.error(`rules_directory = ${directory}: ${reasonOf(error)}`))
   }
 

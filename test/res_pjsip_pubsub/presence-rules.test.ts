@@ -1,5 +1,5 @@
 /** Rules over real sockets: what phones are told while those they watch decide. */
-import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -282,6 +282,25 @@ describe('rules of presentities, on the wire', () => {
     expect(office.logged.join('\n')).to.match(/ERROR the rules of 200 \(.*200\.xml\) cannot be read: ELOOP/)
     renameSync(document, join(directory, 'aside'))
     expect(await told(watcher), 'no rules any more').to.equal('active open On the phone')
+  })
+
+  it('goes on with the directory that took the place of another', async () => {
+    const rules = join(directory, 'rules')
+    const document = join(rules, '200.xml')
+    mkdirSync(rules)
+    writeFileSync(document, ruleset({ handling: 'confirm' }))
+    await begin({ rules_directory: rules })
+    const watcher = await phone('100')
+    await subscribe(watcher)
+    expect(await told(watcher)).to.equal('pending')
+    const next = join(directory, 'next')
+    mkdirSync(next)
+    writeFileSync(join(next, '200.xml'), ruleset({ handling: 'allow' }))
+    renameSync(rules, join(directory, 'before'))
+    renameSync(next, rules)
+    expect(await told(watcher)).to.equal('active open On the phone')
+    writeFileSync(document, ruleset({ handling: 'confirm' }))
+    expect(await told(watcher)).to.equal('pending')
   })
 
   it('declines to load where the directory cannot be read', async () => {
