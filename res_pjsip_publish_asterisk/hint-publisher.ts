@@ -91,14 +91,17 @@ class PublishedHints {
   #watch(key: string, hint: Hint): void {
     const { exten } = hint
     const body = (): RequestBody | undefined => this.#body(hint)
+    let isOver = false
     const undo = hint.watch({
       value: () => this.#client.say({ user: exten, key: 'state', body }),
       end: () => {
+        isOver = true
         this.#followed.delete(key)
         this.#client.end(exten)
       },
     })
-    this.#followed.set(key, undo)
+    // One that went while its devices were asked for has ended by now.
+    if (!isOver) this.#followed.set(key, undo)
   }
 
   #body(hint: Hint): RequestBody | undefined {

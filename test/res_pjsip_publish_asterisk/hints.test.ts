@@ -126,6 +126,34 @@ describe('Hints that are published', () => {
     })
   }
 
+  it('that went while their devices were asked for are published when they come back', async () => {
+    const sip = new FakeSip()
+    const hints: Record<string, string[]> = { '200@office': ['Custom:door'] }
+    office = await startServer(EID.a, { hints, sip, general: { removed_hint_grace: 0 } })
+    nameable(office)
+    let answer: () => void = () => undefined
+    const asked = new Promise<void>((done) => {
+      const read = (): Promise<void> => {
+        done()
+        return new Promise((resolve) => (answer = resolve))
+      }
+      office.core.devices.addReader({ origin: 'pbx1', read })
+    })
+    const section = { server_uri: ['sip:192.0.2.9'], multi_user: true, event: 'dialog', '@exten': '^200$' } as const
+    configure(office, { outbound: { out: section } })
+    await load(office)
+    await asked
+    delete hints['200@office']
+    await office.core.hints.reread()
+    answer()
+    await until('the end of the question', () => office.core.hints.list().length === 0)
+    hints['200@office'] = ['Custom:door']
+    await until('what is back', async () => {
+      await office.core.hints.reread()
+      return sip.sent.length > 0
+    })
+  })
+
   it('of patterns are published as soon as somebody watches them', async () => {
     const sip = new FakeSip()
     office = await startServer(EID.a, { hints: HINTS, sip, endpoints: { 100: { hintContext: 'office' } } })
