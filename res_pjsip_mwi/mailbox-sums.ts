@@ -23,6 +23,14 @@ const FIRST_READ_LIMIT = 1500
 /** A sum that nobody watches is let go after this time, in milliseconds: who looked it up is about to watch it. */
 const UNWATCHED_LIMIT = 10_000
 
+interface SumKeeper {
+  /** Milliseconds that a sum is kept that nobody watches. */
+  readonly lingers: number
+  readonly idle: (sum: MailboxSum) => void
+  /** It was let go of, and is watched now. */
+  readonly wanted: (sum: MailboxSum) => void
+}
+
 export class MailboxSum extends Observable<MessageSummary> {
   readonly key: string
   readonly define: Define
@@ -34,7 +42,9 @@ export class MailboxSum extends Observable<MessageSummary> {
   #unwatchedTimer: NodeJS.Timeout | undefined
   readonly #mailboxes: Mailboxes
   readonly #index: MailboxIndex<MailboxSum>
-  readonly #onIdle: (sum: MailboxSum) => void
+  readonly #keeper: SumKeeper
+  #isKept = true
+  #isOver = false
   readonly #watched: Watched<MessageSummary>
 
   constructor(
@@ -42,7 +52,7 @@ export class MailboxSum extends Observable<MessageSummary> {
     define: Define,
     definition: SumDefinition,
     state: { mailboxes: Mailboxes; index: MailboxIndex<MailboxSum> },
-    onIdle: (sum: MailboxSum) => void,
+    keeper: SumKeeper,
   ) {
     super()
     this.key = key
@@ -50,7 +60,7 @@ export class MailboxSum extends Observable<MessageSummary> {
     this.#definition = definition
     this.#mailboxes = state.mailboxes
     this.#index = state.index
-    this.#onIdle = onIdle
+    this.#keeper = keeper
     this.#needs = definition.mailboxes.map((name) => this.#mailboxes.need(name))
     this.#unindex = this.#index.add(definition.mailboxes, this)
     this.#watched = new Watched(this.#compute(), sameSummary)
@@ -72,6 +82,7 @@ export class MailboxSum extends Observable<MessageSummary> {
 
   attach(observer: WatchObserver<MessageSummary>): void {
     clearTimeout(this.#unwatchedTimer)
+    if (!this.#isKept && !this.#isOver) this.#keeper.wanted(this)
     this.#watched.attach(observer)
   }
 
@@ -109,12 +120,24 @@ export class MailboxSum extends Observable<MessageSummary> {
     this.refresh()
   }
 
+  /** Whoever had found it may have waited for a disk, and watches it only now. */
+  revive(): void {
+    const { mailboxes } = this.#definition
+    this.#isKept = true
+    this.#needs = mailboxes.map((name) => this.#mailboxes.need(name))
+    this.#unindex = this.#index.add(mailboxes, this)
+    void this.#readAnew(this.#needs)
+  }
+
   end(): void {
+    this.#isOver = true
     this.dispose()
     this.#watched.end('noresource')
   }
 
+  /** Let go of: from now on nobody tells it of changes. */
   dispose(): void {
+    this.#isKept = false
     clearTimeout(this.#unwatchedTimer)
     void this.#unindex()
     for (const need of this.#needs) void need.release()
@@ -124,8 +147,8 @@ export class MailboxSum extends Observable<MessageSummary> {
   #startUnwatchedTimer(): void {
     clearTimeout(this.#unwatchedTimer)
     this.#unwatchedTimer = setTimeout(() => {
-      if (this.#watched.watchers === 0) this.#onIdle(this)
-    }, UNWATCHED_LIMIT).unref()
+      if (this.#watched.watchers === 0) this.#keeper.idle(this)
+    }, this.#keeper.lingers).unref()
   }
 
   #compute(): MessageSummary {
@@ -136,11 +159,17 @@ export class MailboxSum extends Observable<MessageSummary> {
 
 export class MailboxSums {
   readonly #mailboxes: Mailboxes
+  /** By key, those that are found. */
   readonly #sums = new Map<string, MailboxSum>()
+  /** All that follow the counts: of one that is watched again another may be found by now. */
+  readonly #kept = new Set<MailboxSum>()
   readonly #index = new MailboxIndex<MailboxSum>()
+  readonly #keeper: SumKeeper
+  #isOver = false
 
-  constructor(mailboxes: Mailboxes) {
+  constructor(mailboxes: Mailboxes, lingers = UNWATCHED_LIMIT) {
     this.#mailboxes = mailboxes
+    this.#keeper = { lingers, idle: (sum) => this.#drop(sum), wanted: (sum) => this.#keepAgain(sum) }
   }
 
   /** Follows the counts, until undone. */
@@ -160,41 +189,58 @@ export class MailboxSums {
       await known.ready
       return known
     }
-    const sum = new MailboxSum(key, define, definition, { mailboxes: this.#mailboxes, index: this.#index }, (idle) =>
-      this.#drop(idle),
-    )
-    this.#sums.set(key, sum)
+    const state = { mailboxes: this.#mailboxes, index: this.#index }
+    const sum = new MailboxSum(key, define, definition, state, this.#keeper)
+    this.#enter(sum)
     await sum.ready
     sum.refresh()
     return sum
   }
 
   list(): readonly MailboxSum[] {
-    return [...this.#sums.values()]
+    return [...this.#kept]
   }
 
   /** Endpoints or AORs changed: sums follow, and one whose definition is gone ends. */
   async reread(): Promise<void> {
-    for (const sum of this.list()) {
-      const definition = await sum.define()
-      if (this.#sums.get(sum.key) !== sum) continue
-      if (definition) {
-        sum.redefine(definition)
-        continue
-      }
-      this.#sums.delete(sum.key)
-      sum.end()
-    }
+    for (const sum of this.list()) await this.#defineAnew(sum)
+  }
+
+  async #defineAnew(sum: MailboxSum): Promise<void> {
+    const definition = await sum.define()
+    if (!this.#kept.has(sum)) return
+    if (definition) return sum.redefine(definition)
+    this.#leave(sum)
+    sum.end()
   }
 
   /** Lets all of them go. Who watches is not told: that is done by whoever ends the package. */
   dispose(): void {
-    for (const sum of this.#sums.values()) sum.dispose()
+    this.#isOver = true
+    for (const sum of this.#kept) sum.dispose()
+    this.#kept.clear()
     this.#sums.clear()
   }
 
-  #drop(sum: MailboxSum): void {
+  #enter(sum: MailboxSum): void {
+    this.#kept.add(sum)
+    if (!this.#sums.has(sum.key)) this.#sums.set(sum.key, sum)
+  }
+
+  #leave(sum: MailboxSum): void {
+    this.#kept.delete(sum)
     if (this.#sums.get(sum.key) === sum) this.#sums.delete(sum.key)
+  }
+
+  #drop(sum: MailboxSum): void {
+    this.#leave(sum)
     sum.dispose()
+  }
+
+  #keepAgain(sum: MailboxSum): void {
+    if (this.#isOver) return
+    this.#enter(sum)
+    sum.revive()
+    void this.#defineAnew(sum)
   }
 }
