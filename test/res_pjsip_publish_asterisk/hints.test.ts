@@ -77,7 +77,7 @@ describe('Hints that are published', () => {
     const bodies = async (): Promise<string> => (await server?.run('presence presentity_list full')) ?? ''
     await until('200 that rings', async () => (await bodies()).includes('<state>early</state>'))
     await until('201 that does nothing', async () => (await bodies()).includes('<state>terminated</state>'))
-    expect(await bodies()).to.not.include('900')
+    expect(await bodies()).to.not.include('sip:900@')
     office.core.devices.set('local', 'Custom:door', 'INUSE')
     await until('200 in use', async () => (await bodies()).includes('<state>confirmed</state>'))
     expect(await bodies()).to.include(`entity="sip:200@127.0.0.1:${server.port}"`)
