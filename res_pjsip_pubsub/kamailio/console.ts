@@ -97,6 +97,21 @@ export function presenceCommands(pubsub: PubsubCore): ConsoleCommand[] {
       },
     },
     {
+      words: 'presence withdraw',
+      args: '<presentity> [publication]',
+      help: 'Takes back what is published about a presentity: all of it, or one publication by its id or entity-tag.',
+      complete: (place) =>
+        place === 0
+          ? presentities(pubsub)
+          : place === 1
+            ? [...pubsub.compositor.allPublications].map(({ id }) => id)
+            : [],
+      run: async ([uri, name], out) => {
+        if (uri === undefined) throw new CommandError('which presentity? Give its URI, or its user part')
+        out.print(`${await withdraw(pubsub, uri, name)} publications are taken back`)
+      },
+    },
+    {
       words: 'presence cleanup',
       help: 'Takes what has expired out of the tables, as every clean_period.',
       run: async (_args, out) => {
@@ -125,6 +140,21 @@ async function refresh(
       'type 2 needs the file: presence refreshWatchers <presentity> <event> 2 <file_uri> <filename>',
     )
   print(`${await pubsub.presRefreshWatchers(uri, event, type, fileUri, filename)} watchers are told`)
+}
+
+/** How many were there to be taken back. */
+async function withdraw(pubsub: PubsubCore, uri: string, name: string | undefined): Promise<number> {
+  const wanted = publishedAbout(pubsub, uri).filter(
+    (one) => name === undefined || one.id === name || one.entityTag === name,
+  )
+  if (name !== undefined && wanted.length === 0)
+    throw new CommandError(`there is no publication ${name} about ${userOf(uri)}`)
+  const taken = await Promise.all(wanted.map((one) => pubsub.compositor.withdraw(one)))
+  return taken.filter(Boolean).length
+}
+
+function publishedAbout(pubsub: PubsubCore, uri: string): InboundPublication[] {
+  return [...pubsub.compositor.allPublications].filter((one) => isNamed(pubsub, one.resource, userOf(uri)))
 }
 
 function knownEvent(pubsub: PubsubCore, event: string): void {

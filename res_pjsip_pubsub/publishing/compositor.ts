@@ -169,6 +169,20 @@ export class Compositor implements Publishing {
     return (await this.#store?.clean(this.#services.now(), (ruid) => live.has(ruid))) ?? 0
   }
 
+  /** Its publisher does not come back for it, and somebody knows. In turn: not while a PUBLISH about the same is under way. */
+  async withdraw({ ruid, event, resource }: InboundPublication): Promise<boolean> {
+    const end = async (): Promise<boolean> => {
+      const publication = this.#publications.ofRuid(ruid)
+      if (!publication || this.#closed) return false
+      this.#services.timers.cancel(publication)
+      this.#publications.remove(publication)
+      await this.#store?.forget(publication)
+      this.#over(publication, 'removed')
+      return true
+    }
+    return this.#turns.take(this.#publications.topicKey(event, resource), end)
+  }
+
   /** The table was changed by somebody else: what it says about a resource holds from now on. */
   async reread(event: string, resource: string): Promise<void> {
     const store = this.#store
@@ -327,10 +341,15 @@ export class Compositor implements Publishing {
     this.#services.log.debug(() => `${label(publication)} expired`)
     this.#publications.remove(publication, { quiet: this.#services.settings().force_delete })
     void this.#store?.forget(publication)
+    this.#over(publication, 'expired')
+  }
+
+  /** It is gone, and no PUBLISH has said so. */
+  #over(publication: InboundPublication, what: 'expired' | 'removed'): void {
     telling(this.#services.log, 'publishExpire', () =>
       this.#handlers.get(publication.event)?.publishExpire?.(publication),
     )
-    this.#publications.tell('expired', publication)
+    this.#publications.tell(what, publication)
   }
 
   #drop(publication: InboundPublication, why: string): void {

@@ -138,6 +138,46 @@ describe('console of presence', () => {
     await until('nothing', () => tx.dialog.last.text === '')
   })
 
+  it('takes back what is published, whose publisher does not come back for it', async () => {
+    for (const publ_cache of ['1', '0', '2']) {
+      await made.office.close()
+      const path = join(directory, `withdrawn${publ_cache}.db`)
+      const endpoints = { 100: { allow_publish: 'any' }, 101: {} }
+      const handler = new LampHandler()
+      const begin = async (): Promise<void> => {
+        made = await lampOffice({ endpoints, options: { publ_cache }, storePath: path })
+        made.pubsub.publicationHandler(handler)
+        made.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
+      }
+      await begin()
+      const note = { Event: 'note', 'Content-Type': 'text/note' }
+      const watcher = await made.sip.subscribe('100', { Event: 'note' })
+      const shown = (): string | undefined => watcher.dialog.notifies.at(-1)?.text
+      const lamp = await made.sip.publish('100', 'on')
+      const tags = [await made.sip.publish('100', 'in', note), await made.sip.publish('100', 'out', note)]
+      const [first = '', second = ''] = tags.map((tx) => tx.header('SIP-ETag'))
+      await until('the last word', () => shown() === 'out')
+
+      expect(await made.office.run(`presence withdraw 100 ${second}`)).to.equal('1 publications are taken back')
+      await until('what the other says', () => shown() === 'in')
+      const again = await made.sip.publish('100', '', { ...note, 'SIP-If-Match': second })
+      expect(again.status).to.equal(412)
+
+      expect(await made.office.run('presence withdraw sip:100@pbx.example')).to.equal('2 publications are taken back')
+      await until('nothing', () => shown() === '')
+      expect(handler.called).to.deep.equal(['new 100 PUBLISH 100', 'expire on'])
+      for (const tag of [first, lamp.header('SIP-ETag')])
+        expect(await failure(`presence withdraw 100 ${tag}`)).to.equal(`there is no publication ${tag} about 100`)
+      expect(await made.office.run('presence withdraw 100')).to.equal('0 publications are taken back')
+      expect(await failure('presence withdraw')).to.include('which presentity?')
+      // Nor does a start bring them back.
+      await made.office.close()
+      await begin()
+      await made.pubsub.publicationsRead()
+      expect([...made.pubsub.allPublications]).to.deep.equal([])
+    }
+  })
+
   it('takes what another program has put into the table, which knows the columns of Kamailio alone', async () => {
     const note = (): unknown => made.pubsub.addEvent({ event: 'note', accept: ['text/note', 'text/html'] })
     const refresh = 'presence refreshWatchers sip:100@pbx.example note 1'
@@ -316,4 +356,11 @@ describe('console of presence', () => {
     await Promise.all([read(), read(), read()])
     expect([...made.pubsub.allPublications].map((one) => one.body)).to.deep.equal(['on holiday'])
   })
+
+  function failure(line: string): Promise<string> {
+    return made.office.run(line).then(
+      () => '',
+      (error: unknown) => (error instanceof Error ? error.message : ''),
+    )
+  }
 })
