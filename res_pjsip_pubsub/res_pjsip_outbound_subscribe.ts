@@ -5,6 +5,7 @@
  */
 import { defineModule } from '../core/module.ts'
 import { subscriberCommands } from './subscriber/console.ts'
+import type { OutboundSubscribing } from './subscriber/contract.ts'
 import { NotifyRouter } from './subscriber/router.ts'
 import { OutboundSubscriptions } from './subscriber/subscriptions.ts'
 import { ProviderMailboxes } from './subscriber/unsolicited.ts'
@@ -28,5 +29,7 @@ export default defineModule({
       ),
     )
     for (const command of subscriberCommands(subscriptions)) own(core.console.register(command))
+    const api: OutboundSubscribing = subscriptions
+    return api
   },
 })

@@ -72,7 +72,7 @@ export function subscriberCommands(subscriptions: OutboundSubscriptions): Consol
 }
 
 function theOne(subscriptions: OutboundSubscriptions, name: string | undefined): AnySubscription {
-  if (name === undefined) throw new CommandError('which subscription? Give the name of its section')
+  if (name === undefined) throw new CommandError('which subscription? Give its name')
   const found = subscriptions.find(name) ?? subscriptions.list.find((one) => callIds(one).includes(name))
   if (!found) throw new CommandError(`there is no subscription ${name}`)
   return found
@@ -83,7 +83,8 @@ function callIds(one: AnySubscription): string[] {
 }
 
 function rowsOf(one: AnySubscription): Shown[] {
-  const { id, to_uri, server_uri, event } = one.config
+  const { event, config } = one
+  const { id, to_uri, server_uri } = config
   const common = { endpoint: plain(`${id}/${one.target.name}`), resource: plain(`${to_uri || server_uri}/${event}`) }
   if (one.usages.length === 0) return [{ ...common, expiry: 0, callId: plain(one.callId), state: one.phase }]
   return one.usages.map(({ dialog, expires, status }) => ({
@@ -107,13 +108,13 @@ function line(endpoint: string, resource: string, expiry: string, callId: string
 }
 
 function details(one: AnySubscription, out: ConsoleOutput): void {
-  const { id, server_uri, to_uri, from_uri, event, expiration } = one.config
+  const { id, server_uri, to_uri, from_uri, expiration } = one.config
   const shown: (readonly [string, string | number])[] = [
     ['Name', id],
     ['Server', server_uri],
     ['To', to_uri || server_uri],
     ['From', from_uri || to_uri || server_uri],
-    ['Event', event],
+    ['Event', one.event],
     ['ShownAs', one.target.name],
     ['Expiration', expiration],
     ['State', one.phase],

@@ -6,6 +6,7 @@ import { DIALOG_INFO_TYPE } from '../../core/documents/dialog-info.ts'
 import { PIDF_TYPE } from '../../core/documents/pidf.ts'
 import { aggregateDeviceStates, type DeviceState } from '../../core/states/devices.ts'
 import type { MailboxCounts } from '../../core/states/mailboxes.ts'
+import type { SubscriberHandler } from './contract.ts'
 import { DialogReader } from './dialogs.ts'
 import { readPresence } from './presence.ts'
 import { readSummary } from './summary.ts'
@@ -28,6 +29,8 @@ export interface WatchedEvent<T> {
   readonly accept: readonly [string, ...string[]]
   /** Whether a SUBSCRIBE that was forked may give several subscriptions. */
   readonly forks: boolean
+  /** The module that the event is of: it takes the NOTIFYs in place of the reader. */
+  readonly handler?: SubscriberHandler
   reader(): Reader<T>
   /** Never of none. */
   merge(each: readonly T[]): T
@@ -61,4 +64,10 @@ export const summaryEvent: WatchedEvent<MailboxCounts> = {
     newMessages: each.reduce((sum, { newMessages }) => sum + newMessages, 0),
     oldMessages: each.reduce((sum, { oldMessages }) => sum + oldMessages, 0),
   }),
+}
+
+/** All that is known here of a module's event is that its state was told. */
+export function moduleEvent(handler: SubscriberHandler): WatchedEvent<true> {
+  const { event, accept, forks = false } = handler
+  return { event, accept, forks, handler, reader: () => ({ read: () => ({ state: true }) }), merge: () => true }
 }

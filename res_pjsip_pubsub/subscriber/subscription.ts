@@ -85,6 +85,10 @@ export class OutboundSubscription<T> {
     this.#expiration = config.expiration
   }
 
+  get event(): string {
+    return this.#event.event
+  }
+
   get phase(): SubscriberPhase {
     if (this.#closed) return 'closed'
     if (this.#usages.size > 0) return 'established'
@@ -194,6 +198,7 @@ export class OutboundSubscription<T> {
     // The SUBSCRIBE may have gone out again with credentials.
     dialog.skipCseqTo(cseq + 2)
     const usage: Usage<T> = new Usage<T>({
+      id: this.config.id,
       dialog,
       event: this.#event,
       expiration: this.#expiration,
@@ -208,6 +213,7 @@ export class OutboundSubscription<T> {
       ended: (ending) => this.#ended(usage, ending),
       over: () => void undo(),
       say: (what) => this.#context.log.verbose(`subscription '${this.config.id}': ${what}`),
+      log: this.#context.log,
     })
     const undo = router.dialog(dialog, (next, nextHead) => usage.notified(next, nextHead))
     attempt.usages.add(usage)

@@ -2,28 +2,39 @@
 import { outboundCredentials } from '../../core/auth/outbound.ts'
 import type { Core } from '../../core/core.ts'
 import type { Logger } from '../../core/log.ts'
+import { defaultsOf } from '../../core/options.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { CredentialsFor, HeaderLine } from '../../core/sip/contract.ts'
 import type { DeviceState } from '../../core/states/devices.ts'
 import { type MailboxCounts, mailboxName } from '../../core/states/mailboxes.ts'
-import { type OutboundSubscriptionConfig, subscriptionOrigin } from '../../core/subscription-options.ts'
+import {
+  type OutboundSubscriptionConfig,
+  outboundSubscriptionOptions,
+  subscriptionOrigin,
+} from '../../core/subscription-options.ts'
 import { within } from '../../core/within.ts'
-import { dialogEvent, presenceEvent, summaryEvent } from './events.ts'
+import type { OutboundSubscribing, SubscriberHandler, SubscribeTo } from './contract.ts'
+import { dialogEvent, moduleEvent, presenceEvent, summaryEvent } from './events.ts'
 import type { NotifyRouter } from './router.ts'
 import { OutboundSubscription, type SubscriptionContext } from './subscription.ts'
-import { deviceTarget, mailboxTarget } from './target.ts'
+import { deviceTarget, mailboxTarget, moduleTarget } from './target.ts'
 
-export type AnySubscription = OutboundSubscription<DeviceState> | OutboundSubscription<MailboxCounts>
+export type AnySubscription =
+  | OutboundSubscription<DeviceState>
+  | OutboundSubscription<MailboxCounts>
+  | OutboundSubscription<true>
 
 /** How long an end waits for notifiers to agree, in milliseconds; those that do not answer find out by a 481. */
 const FAREWELL = 500
 
-export class OutboundSubscriptions {
+export class OutboundSubscriptions implements OutboundSubscribing {
   readonly #core: Core
   readonly #log: Logger
   readonly #router: NotifyRouter
   readonly #headers: () => readonly HeaderLine[]
+  /** Those of pjsip.conf, and those of modules. */
   readonly #all = new Map<string, AnySubscription>()
+  readonly #ofModules = new Map<string, OutboundSubscription<true>>()
   #files: unknown
 
   constructor(core: Core, log: Logger, router: NotifyRouter, headers: () => readonly HeaderLine[]) {
@@ -33,13 +44,27 @@ export class OutboundSubscriptions {
     this.#headers = headers
   }
 
-  /** In the order of the file. */
+  /** In the order of the file, then those of modules. */
   get list(): readonly AnySubscription[] {
-    return [...this.#all.values()]
+    return [...this.#all.values(), ...this.#ofModules.values()]
   }
 
   find(id: string): AnySubscription | undefined {
-    return this.#all.get(id)
+    return this.#all.get(id) ?? this.#ofModules.get(id)
+  }
+
+  subscribe(to: SubscribeTo, handler: SubscriberHandler): Undo {
+    const { id } = to
+    if (this.find(id)) throw new Error(`there is a subscription '${id}' already`)
+    const config = { ...defaultsOf(outboundSubscriptionOptions), ...to }
+    const { event } = handler
+    const one = new OutboundSubscription(config, moduleEvent(handler), moduleTarget(event), this.#contextOf(config))
+    this.#ofModules.set(id, one)
+    one.start()
+    return async () => {
+      if (this.#ofModules.get(id) === one) this.#ofModules.delete(id)
+      await within(FAREWELL, one.close())
+    }
   }
 
   /** Until undone; the undoing takes leave of the notifiers. */
@@ -50,6 +75,7 @@ export class OutboundSubscriptions {
       await undo()
       const all = this.list
       this.#all.clear()
+      this.#ofModules.clear()
       // The next start shows what was known until it knows better.
       if (!this.#core.stopping) for (const { target } of all) target.takeBack()
       await within(FAREWELL, Promise.all(all.map((one) => one.close())))
@@ -72,6 +98,7 @@ export class OutboundSubscriptions {
       void one.close()
       if (!config || config.mailbox !== one.config.mailbox || config.device !== one.config.device) one.target.takeBack()
     }
+    for (const one of this.#ofModules.values()) if (one.phase === 'waiting') one.refresh()
     for (const [id, config] of wanted) {
       if (this.#all.has(id)) continue
       const one = this.#make(config)
@@ -84,7 +111,15 @@ export class OutboundSubscriptions {
     const { devices, mailboxes } = this.#core
     const origin = subscriptionOrigin(config.id)
     this.#forgetOthers(origin, config)
-    const context: SubscriptionContext = {
+    const context = this.#contextOf(config)
+    if (config.event === 'message-summary')
+      return new OutboundSubscription(config, summaryEvent, mailboxTarget(mailboxes, origin, config.mailbox), context)
+    const event = config.event === 'dialog' ? dialogEvent : presenceEvent
+    return new OutboundSubscription(config, event, deviceTarget(devices, origin, config.device), context)
+  }
+
+  #contextOf(config: OutboundSubscriptionConfig): SubscriptionContext {
+    return {
       core: this.#core,
       log: this.#log,
       router: this.#router,
@@ -92,10 +127,6 @@ export class OutboundSubscriptions {
       headers: this.#headers,
       sent: () => this.#core.metrics.counter('subscriber.subscribe.sent').add(),
     }
-    if (config.event === 'message-summary')
-      return new OutboundSubscription(config, summaryEvent, mailboxTarget(mailboxes, origin, config.mailbox), context)
-    const event = config.event === 'dialog' ? dialogEvent : presenceEvent
-    return new OutboundSubscription(config, event, deviceTarget(devices, origin, config.device), context)
   }
 
   /** A start brings back what was said of the section's last mailbox or device, which may have been another. */

@@ -34,3 +34,9 @@ export function mailboxTarget(mailboxes: Mailboxes, origin: string, mailbox: str
     takeBack: () => mailboxes.set(origin, name, undefined),
   }
 }
+
+/** The module has been told already. */
+export function moduleTarget(event: string): Target<true> {
+  const nothing = (): void => undefined
+  return { name: `module of ${event}`, say: nothing, stale: nothing, takeBack: nothing }
+}

@@ -5,7 +5,11 @@
  *     live ──leave()──→ leaving ──→ ended
  *       └── told so, refused, expired, silent ──↗
  */
+import type { Logger } from '../../core/log.ts'
 import type { CredentialsFor, Dialog, HeaderLine, Outcome, ServerTransaction } from '../../core/sip/contract.ts'
+import { DatastoreMap } from '../datastores.ts'
+import { telling } from '../telling.ts'
+import type { OutboundDialog, SubscriberHandler } from './contract.ts'
 import type { Reader, Reading, WatchedEvent } from './events.ts'
 import type { NotifyHead } from './notify.ts'
 import { type Comeback, comebackAfter, pauseBefore, refreshAfter, verdictOn } from './rules.ts'
@@ -18,6 +22,8 @@ export interface Ending {
 }
 
 export interface UsageSettings<T> {
+  /** The name of its section, or of its module. */
+  readonly id: string
   readonly dialog: Dialog
   readonly event: WatchedEvent<T>
   /** Seconds that a refresh asks for. */
@@ -35,6 +41,7 @@ export interface UsageSettings<T> {
   /** Nothing more comes of it, whoever ended it. */
   readonly over: () => void
   readonly say: (what: string) => void
+  readonly log: Pick<Logger, 'error'>
 }
 
 type Phase = 'live' | 'leaving' | 'ended'
@@ -42,11 +49,13 @@ type Phase = 'live' | 'leaving' | 'ended'
 /** A NOTIFY whose expiry differs by no more milliseconds tells nothing new. */
 const SAME_EXPIRY = 2000
 const AT_ONCE: Comeback = { when: 'at once' }
+const NEVER: Comeback = { when: 'never', keeps: true }
 
-export class Usage<T> {
+export class Usage<T> implements OutboundDialog {
   /** Epoch milliseconds of its first NOTIFY. */
   readonly since = Date.now()
   readonly dialog: Dialog
+  readonly datastores = new DatastoreMap()
   readonly #settings: UsageSettings<T>
   readonly #reader: Reader<T>
   readonly #refresh = new Timer()
@@ -63,6 +72,7 @@ export class Usage<T> {
   #expiresTold = false
   #inFlight = false
   #failures = 0
+  #runsOut = false
 
   constructor(settings: UsageSettings<T>) {
     this.#settings = settings
@@ -73,6 +83,10 @@ export class Usage<T> {
       this.#resolveLeft = resolve
     })
     this.dialog.usage = { flowLost: () => this.#flowLost() }
+  }
+
+  get id(): string {
+    return this.#settings.id
   }
 
   /** What its notifier says; undefined while it has said nothing. */
@@ -100,8 +114,8 @@ export class Usage<T> {
     const expires = Date.now() + seconds * 1000
     if (this.#expiry.armed && Math.abs(expires - this.#expires) <= SAME_EXPIRY) return
     this.#expires = expires
-    this.#expiry.set(seconds * 1000, () => this.#end({ why: 'it expired', comeback: AT_ONCE }))
-    if (!this.#inFlight) this.#refresh.set(refreshAfter(seconds), () => this.refresh())
+    this.#expiry.set(seconds * 1000, () => this.#expired())
+    if (!this.#inFlight) this.#refresh.set(refreshAfter(seconds), () => this.#refreshDue())
   }
 
   /** A NOTIFY in its dialog. `first`: it made the dialog. */
@@ -116,6 +130,7 @@ export class Usage<T> {
   /** Asks for the whole state, and for more time. */
   refresh(): void {
     if (this.#phase !== 'live' || this.#inFlight) return
+    this.#runsOut = false
     this.#subscribe(this.#expiration)
   }
 
@@ -130,6 +145,17 @@ export class Usage<T> {
       else if (!this.#inFlight) this.#end({ why: 'we left', comeback: AT_ONCE })
     }
     return this.#left
+  }
+
+  #refreshDue(): void {
+    const { event, log } = this.#settings
+    const wanted = telling(log, 'refreshSubscription', () => event.handler?.refreshSubscription?.(this))
+    this.#runsOut = wanted === false
+    if (!this.#runsOut) this.refresh()
+  }
+
+  #expired(): void {
+    this.#end({ why: 'it expired', comeback: this.#runsOut ? NEVER : AT_ONCE })
   }
 
   #take(tx: ServerTransaction, head: NotifyHead): void {
@@ -158,12 +184,13 @@ export class Usage<T> {
 
   /** Answers what cannot be read. What a pending subscription shows is for those who may not see the truth. */
   #read(tx: ServerTransaction, { type, state }: NotifyHead): Reading<T> {
-    if (type === '') return undefined
-    const { accept } = this.#settings.event
-    if (!accept.includes(type)) {
+    const { accept, handler } = this.#settings.event
+    if (type !== '' && !accept.includes(type)) {
       tx.answer({ status: 415, headers: [['Accept', accept.join(', ')]] })
       return undefined
     }
+    if (handler && !this.#handled(tx, handler)) return undefined
+    if (type === '' && !handler) return undefined
     const reading = this.#reader.read(tx.request.bodyText)
     if (reading && 'fault' in reading) {
       this.#settings.say(`a body cannot be read: ${reading.fault}`)
@@ -171,6 +198,16 @@ export class Usage<T> {
       return undefined
     }
     return state === 'pending' ? undefined : reading
+  }
+
+  /** Whether its module took it. */
+  #handled(tx: ServerTransaction, handler: SubscriberHandler): boolean {
+    const told = telling(this.#settings.log, 'notifyRequest', () => ({
+      answer: handler.notifyRequest(this, tx.request),
+    }))
+    const answer = told ? told.answer : { status: 500 }
+    if (answer) tx.answer(answer)
+    return (answer?.status ?? 200) < 300
   }
 
   #subscribe(expires: number): void {
@@ -234,6 +271,9 @@ export class Usage<T> {
     this.dialog.dispose()
     this.#resolveLeft()
     this.#settings.over()
+    const { event, log } = this.#settings
+    telling(log, 'subscriptionShutdown', () => event.handler?.subscriptionShutdown?.(this))
+    this.datastores.clear()
     if (told) this.#settings.ended(ending)
   }
 }

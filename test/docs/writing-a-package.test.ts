@@ -15,7 +15,7 @@ describe('docs/writing-a-package.md', () => {
   })
 
   it('names only callbacks that there are', () => {
-    const contract = read('res_pjsip_pubsub/contract.ts')
+    const contract = read('res_pjsip_pubsub/contract.ts') + read('res_pjsip_pubsub/subscriber/contract.ts')
     const named = [...read('docs/writing-a-package.md').matchAll(/`([a-z]+[A-Z][A-Za-z]+)`/g)].map(
       ([, name = '']) => name,
     )

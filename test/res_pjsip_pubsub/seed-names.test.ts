@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import type { Subscription } from '../../res_pjsip_pubsub/contract.ts'
+import type { OutboundSubscribing, SubscriberHandler } from '../../res_pjsip_pubsub/subscriber/contract.ts'
 import type { FakeTransaction } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { Lamps, TEXT } from '../support/lamps.ts'
@@ -11,6 +12,33 @@ import { dialogInfo, SubscriberOffice } from '../support/subscriber.ts'
 import { until } from '../support/tools.ts'
 
 const FOLDER = new URL('../../res_pjsip_pubsub/', import.meta.url)
+
+/** With a subscription of a module's, its SUBSCRIBE, and the bodies that it was told. */
+async function watchingForModule(
+  more: Partial<SubscriberHandler>,
+  look: (there: SubscriberOffice, subscribe: WireMessage, told: readonly string[]) => Promise<void>,
+): Promise<void> {
+  const there = await SubscriberOffice.open()
+  const told: string[] = []
+  try {
+    const api = there.office.loader.api('res_pjsip_outbound_subscribe') as OutboundSubscribing
+    api.subscribe(
+      { id: 'keys', server_uri: there.notifier.uri('100') },
+      {
+        event: 'kpml',
+        accept: ['application/kpml-response+xml'],
+        notifyRequest(_subscription, { bodyText }) {
+          told.push(bodyText)
+          return bodyText === '?' ? { status: 400, reason: 'No Such Key' } : undefined
+        },
+        ...more,
+      },
+    )
+    await look(there, await there.notifier.subscribe(), told)
+  } finally {
+    await there.close()
+  }
+}
 
 interface RowOfTable {
   readonly seed: string
@@ -107,6 +135,11 @@ describe('names of the design page', () => {
     const [tx] = await subscribe()
     expect(made.sip.wire).to.deep.equal(['200 SUBSCRIBE', 'NOTIFY 1'])
     expect(tx.dialog.last.header('Event')).to.equal('lamp')
+  })
+
+  it('AST_SIP_NOTIFIER', async () => {
+    const [tx, subscription] = await subscribe()
+    expect([subscription.event, subscription.dialog]).to.deep.equal([lamps.event, tx.dialog])
   })
 
   it('AST_SIP_SUBSCRIBER', async () => {
@@ -285,17 +318,23 @@ describe('names of the design page', () => {
   })
 
   it('notify_request', async () => {
-    await watchingElsewhere(async ({ notifier, office }, subscribe) => {
-      expect((await notifier.notify(subscribe, { body: 'no document' })).status).to.equal(400)
-      expect((await notifier.notify(subscribe, { body: dialogInfo({ a: 'early' }) })).status).to.equal(200)
-      await until('what it was told', () => office.core.devices.get('Remote:100') === 'RINGING')
+    await watchingForModule({}, async ({ notifier }, subscribe, told) => {
+      const answers = [await notifier.notify(subscribe, { body: '1' }), await notifier.notify(subscribe, { body: '?' })]
+      expect(answers.map(({ status, reason }) => [status, reason])).to.deep.equal([
+        [200, 'OK'],
+        [400, 'No Such Key'],
+      ])
+      expect(told).to.deep.equal(['1', '?'])
     })
   })
 
   it('refresh_subscription', async () => {
-    await watchingElsewhere(async ({ notifier }, subscribe) => {
+    const asked: string[] = []
+    const refreshSubscription = ({ id }: { id: string }): boolean => asked.push(id) > 0
+    await watchingForModule({ refreshSubscription }, async ({ notifier }, subscribe) => {
       await notifier.notify(subscribe, { state: 'active;expires=2' })
       const refresh = await notifier.subscribe()
+      expect(asked).to.deep.equal(['keys'])
       expect(refresh.header('call-id')).to.equal(subscribe.header('call-id'))
       expect(refresh.cseq).to.be.above(subscribe.cseq)
     })
