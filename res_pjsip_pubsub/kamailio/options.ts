@@ -128,7 +128,7 @@ const subscriptionParameters = options({
     '',
     'a SIP URI, or nothing',
     readServerAddress,
-    'The Contact of answers and NOTIFYs; empty is the address of the transport, as the phone reaches it.',
+    'The Contact of answers to SUBSCRIBE and of NOTIFYs; empty is the address of the transport, as the phone reaches it.',
   ),
   to_tag_pref: custom(
     '10',

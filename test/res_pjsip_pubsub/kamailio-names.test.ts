@@ -5,10 +5,12 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { parseEvent } from '../../core/sip/values.ts'
 import res_pjsip_exten_state from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
-import type { AuthStatus, Subscription } from '../../res_pjsip_pubsub/contract.ts'
+import type { AuthStatus, Pubsub, Subscription } from '../../res_pjsip_pubsub/contract.ts'
 import type { Subs } from '../../res_pjsip_pubsub/kamailio/contract.ts'
 import type { PublishedEvent } from '../../res_pjsip_pubsub/publishing/published-event.ts'
 import res_pjsip_presence_rules from '../../res_pjsip_pubsub/res_pjsip_presence_rules.ts'
+import res_pjsip_pubsub from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
+import { OWN_ROWS, type Row } from '../../res_pjsip_pubsub/storage/row.ts'
 import type { FakeTransaction, Headers } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { LampHandler } from '../support/lamp-publications.ts'
@@ -378,6 +380,19 @@ describe("names of Kamailio's manual", () => {
     expect((await made.sip.publish('100', 'x', { Event: 'taken', 'Content-Type': NOTE })).status).to.equal(489)
   })
 
+  it('name', async () => {
+    addNote()
+    expect(made.pubsub.events).to.include('note')
+    expect((await read({ Event: 'Note' })).status).to.equal(489)
+  })
+
+  it('evp', () => {
+    addNote()
+    const event = parseEvent('note;id=7')
+    expect(event).to.deep.include({ event: 'note', id: '7' })
+    expect(event && made.pubsub.searchEvent(event)?.event).to.equal('note')
+  })
+
   it('content_type', async () => {
     addNote()
     expect((await note('x', { 'Content-Type': TEXT })).header('Accept')).to.equal(NOTE)
@@ -459,9 +474,11 @@ describe("names of Kamailio's manual", () => {
 
   it('agg_nbody', async () => {
     addNote({ aggNbody: (resource, bodies) => `${resource}: ${[...bodies].sort().join(' and ')}` })
-    await note('at home')
+    const home = await note('at home')
     await note('asleep')
     expect((await read()).dialog.last.text).to.equal('100: asleep and at home')
+    await note('', { 'SIP-If-Match': home.header('SIP-ETag'), Expires: '0' })
+    expect((await read()).dialog.last.text).to.equal('100: asleep')
   })
 
   it('aux_body_processing', async () => {
@@ -559,9 +576,64 @@ describe("names of Kamailio's manual", () => {
     expect(made.lamps.watchers('200')).to.equal(0)
   })
 
+  it('new_shtable', async () => {
+    for (const id of ['1', '2', '3']) await made.sip.subscribe('200', { Event: `lamp;id=${id}` })
+    expect([...made.pubsub.subscriptions]).to.have.length(3)
+  })
+
+  it('destroy_shtable', async () => {
+    await made.sip.subscribe('200')
+    await made.office.loader.unload('res_pjsip_pubsub')
+    const pubsub: Pubsub = await made.office.load(res_pjsip_pubsub)
+    expect([...pubsub.subscriptions].map(({ resource }) => resource)).to.deep.equal(['200'])
+  })
+
+  it('insert_shtable', async () => {
+    const told: string[] = []
+    made.pubsub.onSubscription((what, { resource }) => told.push(`${what} ${resource}`))
+    await made.sip.subscribe('200')
+    expect(told.at(-1)).to.equal('established 200')
+    expect(watching().resource).to.equal('200')
+  })
+
   it('search_shtable', async () => {
     const tx = await made.sip.subscribe('200')
     expect(await made.office.run(`pjsip show subscription inbound ${tx.request.callId}`)).to.include('200')
+  })
+
+  it('delete_shtable', async () => {
+    const tx = await made.sip.subscribe('200')
+    await settled()
+    watching().terminate('noresource')
+    await settled()
+    expect(tx.dialog.last.state).to.equal('terminated;reason=noresource')
+    expect([...made.pubsub.subscriptions]).to.deep.equal([])
+  })
+
+  it('update_shtable', async () => {
+    const tx = await made.sip.subscribe('200')
+    const before = watching()
+    await made.sip.again(tx, { Expires: '60' })
+    expect(watching()).to.equal(before)
+    expect(before.expires).to.be.closeTo(Date.now() + 60_000, 2000)
+  })
+
+  it('mem_copy_subs', async () => {
+    await made.sip.subscribe('200')
+    await settled()
+    const subs = made.pubsub.subs(watching())
+    watching().notify()
+    await settled()
+    expect(subs.local_cseq).to.equal(2)
+  })
+
+  it('update_db_subs', async () => {
+    const tx = await made.sip.subscribe('200', { Event: 'lamp;id=7' })
+    await settled()
+    await made.office.store.flush()
+    const table = await made.office.store.table<Row>({ ...OWN_ROWS, name: 'active_watchers' })
+    const rows = await table.select({})
+    expect(rows.map(({ to_tag: tag, event_id: id }) => [tag, id])).to.deep.equal([[tx.dialog.localTag, '7']])
   })
 
   it('extract_sdialog_info', async () => {
