@@ -37,6 +37,7 @@ import { EXTENSION, type ExtensionStateCode } from './states/extension-state.ts'
 import { Hints } from './states/hints.ts'
 import { LOCAL, registerLocalStates } from './states/local-states.ts'
 import { MailboxAliases } from './states/mailbox-aliases.ts'
+import { MailboxLamps } from './states/mailbox-lamps.ts'
 import { Mailboxes } from './states/mailboxes.ts'
 import { Presences } from './states/presence.ts'
 import { keepStates } from './states/state-store.ts'
@@ -189,6 +190,8 @@ class LamplighterServer implements Server {
 
     const aliases = new MailboxAliases(mailboxes, this.#configuration.mailboxes.aliases)
     own(() => aliases.close())
+    const mailboxLamps = new MailboxLamps(devices, mailboxes)
+    own(() => mailboxLamps.close())
 
     const metrics = new Metrics()
     own(processMetrics(metrics))
