@@ -71,10 +71,16 @@ export interface NotifyReply {
   readonly rm: string
   readonly cs: number
   readonly ci: string
-  /** From and To, URI and tag. */
+  /** From and To: URI, its user and domain, display name, tag. */
   readonly fu: string
+  readonly fU: string
+  readonly fd: string
+  readonly fn: string
   readonly ft: string
   readonly tu: string
+  readonly tU: string
+  readonly td: string
+  readonly tn: string
   readonly tt: string
   /** Contact, User-Agent or Server, Content-Type. */
   readonly ct: string

@@ -3,7 +3,7 @@ import type { Logger } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { Outcome, Sip } from '../../core/sip/contract.ts'
 import { parseNameAddr, parseUri } from '../../core/sip/parse-uri.ts'
-import type { SipUri } from '../../core/sip/uri.ts'
+import type { NameAddr, SipUri } from '../../core/sip/uri.ts'
 import type { AuthStatus } from '../contract.ts'
 import type { Notification } from '../notification.ts'
 import type { NotifierSubscription } from '../subscription.ts'
@@ -170,9 +170,8 @@ function replyOf(outcome: Outcome, { dialog }: NotifierSubscription): NotifyRepl
       rm: 'NOTIFY',
       cs: dialog.localCseq,
       ci: dialog.callId,
-      fu: uriOf(dialog.localUri)?.text ?? '',
+      ...ends(parseNameAddr(dialog.localUri), parseNameAddr(dialog.remoteUri)),
       ft: dialog.localTag,
-      tu: uriOf(dialog.remoteUri)?.text ?? '',
       tt: dialog.remoteTag,
       ct: '',
       ua: '',
@@ -191,9 +190,8 @@ function replyOf(outcome: Outcome, { dialog }: NotifierSubscription): NotifyRepl
     rm: response.cseq.method,
     cs: response.cseq.number,
     ci: response.callId,
-    fu: response.from.uriText,
+    ...ends(response.from, response.to),
     ft: response.from.tag ?? '',
-    tu: response.to.uriText,
     tt: response.to.tag ?? '',
     ct: response.header('Contact') ?? '',
     ua: response.header('User-Agent') ?? response.header('Server') ?? '',
@@ -203,5 +201,20 @@ function replyOf(outcome: Outcome, { dialog }: NotifierSubscription): NotifyRepl
     mb: response.raw.toString('utf8'),
     ml: response.raw.length,
     hdr: (name) => response.header(name),
+  }
+}
+
+type Ends = Pick<NotifyReply, 'fu' | 'fU' | 'fd' | 'fn' | 'tu' | 'tU' | 'td' | 'tn'>
+
+function ends(from: NameAddr | undefined, to: NameAddr | undefined): Ends {
+  return {
+    fu: from?.uriText ?? '',
+    fU: from?.uri?.user ?? '',
+    fd: from?.uri?.host ?? '',
+    fn: from?.display ?? '',
+    tu: to?.uriText ?? '',
+    tU: to?.uri?.user ?? '',
+    td: to?.uri?.host ?? '',
+    tn: to?.display ?? '',
   }
 }

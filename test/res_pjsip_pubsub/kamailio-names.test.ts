@@ -291,8 +291,11 @@ describe("names of Kamailio's manual", () => {
 
   it('$notify_reply', async () => {
     const seen: [number, string, string, number, string, string | undefined][] = []
+    const ends: unknown[] = []
     made.pubsub.on('notify-reply', ({ notify_reply: reply }) => {
       seen.push([reply.rs, reply.rr, reply.rm, reply.ml > 0 ? reply.cs : 0, reply.ct, reply.hdr('X-Mood')])
+      const { fu, fU, fd, fn, tu, tU, td, tn } = reply
+      ends.push({ fu, fU, fd, fn, tu, tU, td, tn })
     })
     made.sip.autoAnswer = undefined
     const tx = await made.sip.subscribe('200')
@@ -304,6 +307,12 @@ describe("names of Kamailio's manual", () => {
     expect(seen).to.deep.equal([
       [503, 'Whatever', 'NOTIFY', 1, '', 'tired'],
       [408, 'Request Timeout', 'NOTIFY', 0, '', undefined],
+    ])
+    // Of the reply as it came; where none did, of the dialog.
+    const us = { fu: 'sip:200@pbx.example', fU: '200', fd: 'pbx.example', fn: '' }
+    expect(ends).to.deep.equal([
+      { fu: 'sip:a@b', fU: 'a', fd: 'b', fn: '', tu: 'sip:c@d', tU: 'c', td: 'd', tn: '' },
+      { ...us, tu: 'sip:100@pbx.example', tU: '100', td: 'pbx.example', tn: '' },
     ])
   })
 
