@@ -113,8 +113,9 @@ export function presenceCommands(pubsub: PubsubCore): ConsoleCommand[] {
     },
     {
       words: 'presence cleanup',
-      help: 'Takes what has expired out of the tables, as every clean_period.',
+      help: 'Takes what has expired out of the tables, as every clean_period, and writes what waits for db_update_period.',
       run: async (_args, out) => {
+        await pubsub.synchronize()
         out.print(`${cleanedText(await pubsub.cleanup())} were left over and are taken away`)
       },
     },

@@ -46,7 +46,7 @@ export interface FunctionServices {
   readonly endpoints: Endpoints
   readonly watching: Pick<Watching, 'of' | 'refresh' | 'putRules' | 'authorize' | 'clean'>
   readonly bodies: Bodies
-  readonly storage: Pick<SubscriptionStorage, 'clean'>
+  readonly storage: Pick<SubscriptionStorage, 'clean' | 'sync'>
 }
 
 const STATUS: Readonly<Record<SubHandling, AuthStatus>> = {
@@ -185,6 +185,11 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
     await watching.refresh()
     for (const subscription of before.keys()) await watching.authorize(subscription)
     return [...before].filter(([subscription, state]) => subscription.state !== state).length
+  }
+
+  /** As Kamailio's timer of `db_update_period` does. */
+  async synchronize(): Promise<void> {
+    await this.functionServices.storage.sync?.()
   }
 
   /** How many rows of the tables were over. */

@@ -146,6 +146,14 @@ export class CachedStorage implements SubscriptionStorage {
     return cleanRows(this.#table, this.#settings.now(), isLive)
   }
 
+  async sync(): Promise<void> {
+    await inSlices([...this.#stale], (subscription) => {
+      // It may have been written meanwhile, or be over.
+      if (this.#stale.delete(subscription)) this.#put(subscription)
+    })
+    await this.#store.flush()
+  }
+
   /** The exact numbers, as nothing more is sent. */
   async close(all: Iterable<NotifierSubscription>): Promise<void> {
     clearTimeout(this.#timer)

@@ -48,6 +48,8 @@ export interface SubscriptionStorage {
   claim?(key: RowKey): Promise<StoredRow | undefined> | undefined
   /** Deletes rows whose time is over and that nobody took away, as of a server that was ended. Resolves with their number. */
   clean(isLive: (dialogId: string) => boolean): Promise<number>
+  /** Writes what waits for `db_update_period`. Resolves when it is on disk. Absent where nothing waits. */
+  sync?(): Promise<void>
   /** Rows as they should be found at the next start, or by another server. Resolves when they are on disk. */
   close(all: Iterable<NotifierSubscription>): Promise<void>
 }

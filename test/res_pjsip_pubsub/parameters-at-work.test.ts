@@ -305,6 +305,25 @@ describe('parameters at work', () => {
     expect(await left()).to.deep.equal([5, 1, 0])
   })
 
+  it('db_update_period = 0: refreshes are written by cleanup', async () => {
+    await begin({ db_update_period: '0' }, { storePath: join(directory, 'late.db') })
+    const { store } = made.office
+    const table = await store.table<Row>({ ...ROWS, name: 'active_watchers' })
+    const expires = async (): Promise<number> => {
+      await store.flush()
+      const [row] = await table.select({})
+      return Math.round(((row?.expires_ms ?? 0) - Date.now()) / 100_000)
+    }
+    const tx = await made.sip.subscribe('200', { Expires: '200' })
+    await settled()
+    expect(await expires()).to.equal(2)
+    await made.sip.again(tx, { Expires: '900' })
+    await settled()
+    expect(await expires()).to.equal(2)
+    await made.office.run('presence cleanup')
+    expect(await expires()).to.equal(9)
+  })
+
   it('waitn_time, with servers that share a database', async () => {
     const storePath = join(directory, 'shared.db')
     const spread = { subs_db_mode: '3', waitn_time: '1', notifier_poll_rate: '20' }
