@@ -120,14 +120,15 @@ describe('store: shared, and read by others', () => {
       },
       written: () => void told.push(`written ${name}`),
     })
-    for (watchers = 1; watchers < 5; watchers++) table.putLater('a', later('a'))
-    table.putLater('b', later('b', false))
-    table.putLater('c', later('c'))
-    table.delete('c')
+    // Locked before anything waits: nothing is tried by itself meanwhile.
     const other = new sqlite3.Database(path)
     await new Promise((resolve) => {
       other.run('BEGIN IMMEDIATE', resolve)
     })
+    for (watchers = 1; watchers < 5; watchers++) table.putLater('a', later('a'))
+    table.putLater('b', later('b', false))
+    table.putLater('c', later('c'))
+    table.delete('c')
     expect(await store.durable()).to.equal(false)
     expect(told).to.deep.equal(['make a', 'make b'])
     await new Promise((resolve) => {
