@@ -9,6 +9,7 @@ import type { Difference } from './difference.ts'
 import { list, record, text } from './events.ts'
 import { mailboxOf } from './functions.ts'
 import { Gathered } from './gathered.ts'
+import { InOrder } from './in-order.ts'
 import type { Probe } from './probe.ts'
 import type { AriLink } from './supervisor.ts'
 
@@ -22,6 +23,7 @@ export class MailboxReader implements Reader {
   readonly #probe: Probe
   readonly #complaints: Complaints
   readonly #gathered: Gathered
+  readonly #inOrder = new InOrder()
   /** Mailboxes live in Asterisk's own list (res_mwi_external), which is one request for all. */
   #external = false
   /** What was left to other servers while this one was silent: what is still so has been so all the time. */
@@ -72,7 +74,7 @@ export class MailboxReader implements Reader {
 
   async compare(names: readonly string[]): Promise<Difference[]> {
     if (names.length === 0) return []
-    const counts = this.#external ? await this.#readList(names) : await this.#readCounts(names)
+    const counts = await this.#inOrder.read(() => (this.#external ? this.#readList(names) : this.#readCounts(names)))
     const differences: Difference[] = []
     for (const [name, found] of counts) {
       const believed = this.#mailboxes.reportOf(this.origin, name)?.state
