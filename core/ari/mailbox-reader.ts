@@ -13,6 +13,8 @@ import { InOrder } from './in-order.ts'
 import type { Probe } from './probe.ts'
 import type { AriLink } from './supervisor.ts'
 
+const BY_DEFAULT = '@default'
+
 /** `gone`: Asterisk has no such mailbox, which is no opinion. */
 type Found = MailboxCounts | 'gone'
 
@@ -115,7 +117,12 @@ export class MailboxReader implements Reader {
         return [text(box.name).toLowerCase(), countsOf(box.new_messages, box.old_messages)]
       }),
     )
-    for (const name of names) found.set(name, listed.get(name.toLowerCase()) ?? 'gone')
+    for (const name of names) {
+      const key = name.toLowerCase()
+      // Whoever keeps them outside gives them any name, and `mailboxes = 100` of Asterisk's own phones means that one.
+      const bare = key.endsWith(BY_DEFAULT) ? listed.get(key.slice(0, -BY_DEFAULT.length)) : undefined
+      found.set(name, listed.get(key) ?? bare ?? 'gone')
+    }
     return found
   }
 

@@ -1,4 +1,4 @@
-/** Counts that are read while others are being read. */
+/** Counts of mailboxes, as they are read. */
 import { expect } from 'chai'
 import { Complaints } from '../../../core/ari/complaints.ts'
 import { MailboxReader } from '../../../core/ari/mailbox-reader.ts'
@@ -11,7 +11,7 @@ import { until } from '../../support/tools.ts'
 
 const BOX = '100@default'
 
-describe('Mailboxes that are read while they are being read', () => {
+describe('Mailboxes that are read', () => {
   function readerOver(link: FakeLink): { mailboxes: Mailboxes; reader: MailboxReader } {
     const log = new Log('error').logger('ari')
     const complaints = new Complaints(log)
@@ -44,6 +44,20 @@ describe('Mailboxes that are read while they are being read', () => {
     answers[2]?.(4)
     await next
     expect(mailboxes.get(BOX).newMessages).to.equal(4)
+  })
+
+  it('are found in the list by a name without a context, where there is none with the default one', async () => {
+    const boxes = [{ name: '100', new_messages: 2, old_messages: 1 }]
+    const { mailboxes, reader } = readerOver(new FakeLink(['mailboxes.list'], () => found(boxes)))
+    reader.external = true
+    await reader.refresh([BOX])
+    expect(mailboxes.get(BOX)).to.deep.equal({ newMessages: 2, oldMessages: 1 })
+    boxes.unshift({ name: BOX, new_messages: 5, old_messages: 0 })
+    await reader.refresh([BOX])
+    expect(mailboxes.get(BOX).newMessages).to.equal(5)
+    boxes.length = 0
+    await reader.refresh([BOX])
+    expect(mailboxes.reports(BOX)).to.deep.equal([])
   })
 
   it('are as they became while it was asked whether an empty one exists', async () => {
