@@ -1,10 +1,11 @@
 /** The state that message-summary subscriptions watch: counts summed over mailboxes, one sum for all who watch the same. */
 
-import type { Undo } from '../core/scope.ts'
+import { Scope, type Undo } from '../core/scope.ts'
 import type { Mailboxes } from '../core/states/mailboxes.ts'
 import type { Need } from '../core/states/reported.ts'
 import { Observable, Watched, type WatchObserver } from '../core/watch.ts'
 import { within } from '../core/within.ts'
+import { LastChanges } from './last-changes.ts'
 import { MailboxIndex } from './mailbox-index.ts'
 import { type MessageSummary, sameSummary, sumOf } from './summary.ts'
 
@@ -42,6 +43,7 @@ export class MailboxSum extends Observable<MessageSummary> {
   #unwatchedTimer: NodeJS.Timeout | undefined
   readonly #mailboxes: Mailboxes
   readonly #index: MailboxIndex<MailboxSum>
+  readonly #changes: LastChanges
   readonly #keeper: SumKeeper
   #isKept = true
   #isOver = false
@@ -51,7 +53,7 @@ export class MailboxSum extends Observable<MessageSummary> {
     key: string,
     define: Define,
     definition: SumDefinition,
-    state: { mailboxes: Mailboxes; index: MailboxIndex<MailboxSum> },
+    state: { mailboxes: Mailboxes; index: MailboxIndex<MailboxSum>; changes: LastChanges },
     keeper: SumKeeper,
   ) {
     super()
@@ -60,6 +62,7 @@ export class MailboxSum extends Observable<MessageSummary> {
     this.#definition = definition
     this.#mailboxes = state.mailboxes
     this.#index = state.index
+    this.#changes = state.changes
     this.#keeper = keeper
     this.#needs = definition.mailboxes.map((name) => this.#mailboxes.need(name))
     this.#unindex = this.#index.add(definition.mailboxes, this)
@@ -73,6 +76,11 @@ export class MailboxSum extends Observable<MessageSummary> {
 
   get value(): MessageSummary {
     return this.#watched.value
+  }
+
+  /** Epoch milliseconds of the last change of its counts, watched or not; 0 where there was none that we know of. */
+  get changed(): number {
+    return this.#changes.of(this.#definition.mailboxes)
   }
 
   /** Resolves when all who can be asked for the counts have answered, or it took too long. */
@@ -164,19 +172,26 @@ export class MailboxSums {
   /** All that follow the counts: of one that is watched again another may be found by now. */
   readonly #kept = new Set<MailboxSum>()
   readonly #index = new MailboxIndex<MailboxSum>()
+  readonly #changes: LastChanges
   readonly #keeper: SumKeeper
   #isOver = false
 
   constructor(mailboxes: Mailboxes, lingers = UNWATCHED_LIMIT) {
     this.#mailboxes = mailboxes
+    this.#changes = new LastChanges(mailboxes)
     this.#keeper = { lingers, idle: (sum) => this.#drop(sum), wanted: (sum) => this.#keepAgain(sum) }
   }
 
   /** Follows the counts, until undone. */
   follow(): Undo {
-    return this.#mailboxes.onChange((name) => {
-      for (const sum of this.#index.of(name)) sum.refresh()
-    })
+    const scope = new Scope()
+    scope.own(this.#changes.follow())
+    scope.own(
+      this.#mailboxes.onChange((name) => {
+        for (const sum of this.#index.of(name)) sum.refresh()
+      }),
+    )
+    return () => scope.close()
   }
 
   /** The sum of this key with its first counts known; undefined where `define` knows none. */
@@ -189,7 +204,7 @@ export class MailboxSums {
       await known.ready
       return known
     }
-    const state = { mailboxes: this.#mailboxes, index: this.#index }
+    const state = { mailboxes: this.#mailboxes, index: this.#index, changes: this.#changes }
     const sum = new MailboxSum(key, define, definition, state, this.#keeper)
     this.#enter(sum)
     await sum.ready

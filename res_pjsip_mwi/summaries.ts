@@ -41,7 +41,7 @@ class Summary implements Composition<MessageSummary> {
   readonly #pubsub: Published
   readonly #forget: () => void
   #sum: MailboxSum | undefined
-  /** Epoch milliseconds of the last change of the mailboxes that was seen. */
+  /** Epoch milliseconds of the last change of the mailboxes that was seen while they were watched here. */
   #counted = 0
   /** What was composed last: it stays where nothing has changed. */
   #composed: MessageSummary | undefined
@@ -65,7 +65,8 @@ class Summary implements Composition<MessageSummary> {
 
   compose(): MessageSummary {
     const { message_summary } = this.#pubsub.settings
-    const composed = composeSummary(this.#sum?.value, this.#topic.value, message_summary, this.#counted)
+    const counted = Math.max(this.#counted, this.#sum?.changed ?? 0)
+    const composed = composeSummary(this.#sum?.value, this.#topic.value, message_summary, counted)
     const before = this.#composed
     if (before && before.published === composed.published && sameSummary(before, composed)) return before
     return (this.#composed = composed)

@@ -156,6 +156,24 @@ describe('message-summary of publications and mailboxes', () => {
     await until('the mailbox again', () => dialog.last.text.includes('Voice-Message: 0/1'))
   })
 
+  it('is the newest for who asks later, too', async () => {
+    office = await MwiOffice.open(SETTINGS)
+    office.count('100@default', 1)
+    const first = await office.subscribe('100')
+    await publish('100', VOICE)
+    await until('the published', () => first.dialog.last.text.includes('3/0'))
+    await office.unsubscribe(first)
+    const second = await office.subscribe('100')
+    expect(second.dialog.last.text, 'first counts hide nothing').to.contain('3/0')
+    await office.unsubscribe(second)
+    await new Promise((resolve) => {
+      setTimeout(resolve, 2)
+    })
+    office.count('100@default', 0, 1)
+    const third = await office.subscribe('100')
+    expect(third.dialog.last.text).to.equal(`Messages-Waiting: no\r\n${account}Voice-Message: 0/1 (0/0)\r\n`)
+  })
+
   it('is their sum where that is wanted', async () => {
     office = await MwiOffice.open({ ...SETTINGS, files: { 'pubsub.conf': { message_summary: 'sum' } } })
     office.count('100@default', 1, 2)
