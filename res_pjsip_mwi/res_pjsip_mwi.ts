@@ -20,7 +20,13 @@ export default defineModule({
     const sums = new MailboxSums(core.mailboxes)
     own(() => sums.dispose())
     own(sums.follow())
-    own(core.endpoints.onChange(() => void sums.reread()))
+    const summaries = new Summaries(pubsub)
+    const reread = async (): Promise<void> => {
+      await sums.reread()
+      await summaries.reread()
+    }
+    own(core.endpoints.onChange(() => void reread()))
+    own(core.endpoints.onSource(() => void summaries.reread()))
 
     const solicited = new SolicitedMailboxes(core.endpoints, (endpointId) => unsolicited.solicitedChanged(endpointId))
     const unsolicited = new Unsolicited(core, {
@@ -38,7 +44,6 @@ export default defineModule({
     const exists = async (user: string, endpoint: Endpoint): Promise<boolean> =>
       (await resourceOf(core.endpoints, user, endpoint)) !== undefined
     own(pubsub.publicationHandler(summaryHandler(exists)))
-    const summaries = new Summaries(pubsub)
     own(
       pubsub.eventPackage({
         event: MESSAGE_SUMMARY,

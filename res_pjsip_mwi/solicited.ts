@@ -6,7 +6,7 @@ import { Scope, type Undo } from '../core/scope.ts'
 import type { EventPackage, Found, Pubsub, Subscription, Watcher } from '../res_pjsip_pubsub/contract.ts'
 import type { MailboxSums } from './mailbox-sums.ts'
 import { type AorLookup, fullNames, resourceOf } from './resources.ts'
-import type { Summaries } from './summaries.ts'
+import type { Look, Summaries } from './summaries.ts'
 import type { MessageSummary } from './summary.ts'
 
 export const MESSAGE_SUMMARY = 'message-summary'
@@ -36,7 +36,12 @@ export function solicitedFinder({
     const resource = await resourceOf(core.endpoints, user, endpoint)
     const sum = resource && (await sums.find(resource.key, resource.define))
     const name = resource?.aor ?? user
-    const summary = (): Found<MessageSummary> => summaries.of(resource?.key ?? `aor ${user}`, name, sum)
+    const look: Look = async () => {
+      const now = (await core.endpoints.endpoint(endpoint.id)) ?? endpoint
+      const there = await resourceOf(core.endpoints, user, now)
+      return there && sums.find(there.key, there.define)
+    }
+    const summary = (): Found<MessageSummary> => summaries.of(resource?.key ?? `aor ${user}`, name, sum, look)
     if (!sum && name !== '' && pubsub.isPublished(name)) return summary()
     if (!sum) {
       const lookedFor = resource && user !== '' ? [] : [user, ...endpoint.aors]

@@ -7,6 +7,8 @@ import { type MessageSummary, sameSummary } from './summary.ts'
 import { type ClassCounts, type SummaryDocument, summaryDocumentKind } from './summary-publication.ts'
 
 type Published = Pick<Pubsub, 'publications' | 'isPublished' | 'settings'>
+/** The mailboxes of a name, as endpoints and AORs are now. */
+export type Look = () => Promise<MailboxSum | undefined>
 type Topic = Watchable<readonly Publication<SummaryDocument>[]>
 
 const VOICE = 'voice-message'
@@ -21,17 +23,28 @@ export class Summaries {
     this.#pubsub = pubsub
   }
 
-  /** `name`: what publications call it. `sum`: undefined where nothing but they tell of it. */
-  of(key: string, name: string, sum: MailboxSum | undefined): Watchable<MessageSummary> {
+  /** `name`: what publications call it. `sum`: undefined where nothing but they tell of it, until `look` finds one. */
+  of(key: string, name: string, sum: MailboxSum | undefined, look: Look): Watchable<MessageSummary> {
     let summary = this.#summaries.get(key)
     if (!summary) {
       const topic = this.#pubsub.publications('message-summary', name, summaryDocumentKind)
-      summary = new Summary(name, topic, this.#pubsub, () => this.#summaries.delete(key))
+      summary = new Summary(name, topic, this.#pubsub, { look, forget: () => this.#summaries.delete(key) })
       this.#summaries.set(key, summary)
     }
     summary.hasSum(sum)
     return summary.state
   }
+
+  /** Those without mailboxes may have some since endpoints and AORs were read again. */
+  async reread(): Promise<void> {
+    for (const summary of this.#summaries.values()) await summary.lookAgain()
+  }
+}
+
+/** Where it is kept. */
+interface Keeper {
+  readonly look: Look
+  forget(): void
 }
 
 class Summary implements Composition<MessageSummary> {
@@ -39,24 +52,31 @@ class Summary implements Composition<MessageSummary> {
   readonly #name: string
   readonly #topic: Topic
   readonly #pubsub: Published
-  readonly #forget: () => void
+  readonly #keeper: Keeper
   #sum: MailboxSum | undefined
   /** Epoch milliseconds of the last change of the mailboxes that was seen while they were watched here. */
   #counted = 0
   /** What was composed last: it stays where nothing has changed. */
   #composed: MessageSummary | undefined
 
-  constructor(name: string, topic: Topic, pubsub: Published, forget: () => void) {
+  constructor(name: string, topic: Topic, pubsub: Published, keeper: Keeper) {
     this.#name = name
     this.#topic = topic
     this.#pubsub = pubsub
-    this.#forget = forget
+    this.#keeper = keeper
   }
 
   hasSum(sum: MailboxSum | undefined): void {
     if (!sum || sum === this.#sum) return
     this.#sum = sum
     this.state.repart()
+  }
+
+  async lookAgain(): Promise<void> {
+    if (this.#sum || this.state.watchers === 0) return
+    const sum = await this.#keeper.look()
+    // Who watches nothing keeps no sum alive, which would be let go of.
+    if (this.state.watchers > 0) this.hasSum(sum)
   }
 
   parts(): readonly Watchable<unknown>[] {
@@ -84,7 +104,7 @@ class Summary implements Composition<MessageSummary> {
   }
 
   idle(): void {
-    this.#forget()
+    this.#keeper.forget()
   }
 }
 

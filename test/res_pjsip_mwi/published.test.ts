@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { array, assert, constantFrom, integer, property, record, shuffledSubarray, string } from 'fast-check'
 import { summed } from '../../res_pjsip_mwi/summaries.ts'
 import { printSummary, readSummary, type SummaryDocument } from '../../res_pjsip_mwi/summary-publication.ts'
-import type { TestCoreSettings } from '../support/core.ts'
+import { pjsipConfig, type TestCoreSettings } from '../support/core.ts'
 import type { Headers } from '../support/fake-sip.ts'
 import { MwiOffice } from '../support/mwi-office.ts'
 import { until } from '../support/tools.ts'
@@ -195,6 +195,27 @@ describe('message-summary of publications and mailboxes', () => {
     expect(dialog.last.text).to.contain('Message-Account: sip:vm@elsewhere.example\r\nVoice-Message: 1/0 (0/0)\r\n')
     await publish('vm', '', { 'SIP-If-Match': tag, Expires: '0' })
     await until('nothing', () => dialog.last.text === 'Messages-Waiting: no\r\nVoice-Message: 0/0 (0/0)\r\n')
+  })
+
+  it('follows mailboxes that a reload brings, or brings back, while something is published', async () => {
+    const settings = (vm: readonly string[]): TestCoreSettings => ({
+      ...SETTINGS,
+      aors: { ...SETTINGS.aors, vm: { mailboxes: vm } },
+    })
+    office = await MwiOffice.open(SETTINGS)
+    const { endpoints } = office.test.core
+    const tag = await publish('vm', VOICE)
+    const { dialog } = await office.subscribe('vm')
+    endpoints.replace(pjsipConfig(settings(['7@default'])))
+    await until('the mailbox to be needed', () => office.test.core.mailboxes.isNeeded('7@default'))
+    office.count('7@default', 7)
+    await until('the new mailbox', () => dialog.last.text.includes('7/0'))
+    endpoints.replace(pjsipConfig(SETTINGS))
+    await until('the published', () => dialog.last.text.includes('3/0'))
+    endpoints.replace(pjsipConfig(settings(['7@default'])))
+    await until('the mailbox to be needed again', () => office.test.core.mailboxes.isNeeded('7@default'))
+    await publish('vm', '', { 'SIP-If-Match': tag, Expires: '0' })
+    await until('the mailbox again', () => dialog.last.text.includes('7/0'))
   })
 
   it('goes back to the mailboxes when what was published expires', async () => {
