@@ -64,7 +64,7 @@ export class Agent implements OutboundPublishing {
     for (const [id, section] of wanted) {
       const publisher = this.#publishers.get(section.event)
       if (!publisher || this.#running.has(id)) continue
-      const client = new Client(section, this.#services)
+      const client = new Client(section, this.#services, () => setImmediate(() => this.#reload(client)))
       this.#running.set(id, { client, publisher, started: publisher.start(client) })
     }
   }
@@ -82,6 +82,12 @@ export class Agent implements OutboundPublishing {
 
   close(): void {
     for (const id of this.#running.keys()) this.#end(id)
+  }
+
+  /** Not where it has ended meanwhile. */
+  #reload(client: Client): void {
+    const running = this.#running.get(client.section.id)
+    if (running?.client === client) running.started.reload?.()
   }
 
   #end(id: string): void {

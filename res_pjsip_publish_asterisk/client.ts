@@ -33,10 +33,16 @@ export class Client implements PublishClient {
   /** Entity ids of who is at the other end. */
   readonly #met = new Set<string>()
   #servers: { readonly until: number; readonly here: ReadonlySet<string> } | undefined
+  readonly #othersHere: () => void
 
-  constructor(section: OutboundPublish, services: ClientServices) {
+  /**
+   * `othersHere`: other servers of ours are at the other end than before, as after a connect that told an entity id, or
+   * a reload: what was published may have to be taken back.
+   */
+  constructor(section: OutboundPublish, services: ClientServices, othersHere: () => void = () => undefined) {
     this.section = section
     this.#services = services
+    this.#othersHere = othersHere
   }
 
   /** In the order in which they began. */
@@ -59,8 +65,12 @@ export class Client implements PublishClient {
 
   isFrom(origin: string): boolean {
     const now = this.#services.now()
-    if (!this.#servers || this.#servers.until < now) this.#servers = { until: now + SERVERS_KEPT, here: this.#here() }
-    return this.#servers.here.has(origin)
+    const before = this.#servers
+    if (before && before.until >= now) return before.here.has(origin)
+    const here = this.#here()
+    this.#servers = { until: now + SERVERS_KEPT, here }
+    if (before && !sameNames(before.here, here)) this.#othersHere()
+    return here.has(origin)
   }
 
   /** Whether that is news. */
@@ -132,6 +142,10 @@ export class Client implements PublishClient {
       tags.get(section.id, user),
     )
   }
+}
+
+function sameNames(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  return a.size === b.size && [...a].every((name) => b.has(name))
 }
 
 function hostOf(url: string): string {

@@ -197,6 +197,26 @@ describe('Servers that exchange states', () => {
     expect(b.core.devices.reports('PJSIP/100')).to.deep.equal([])
   })
 
+  it('take back what they brought when the receiver turns out to be a server of theirs after it has said who it is', async () => {
+    const pbx1 = { name: 'pbx1', url: 'http://198.51.100.7:8088', entityId: '', connected: false }
+    let servers = [pbx1]
+    Object.assign(a.core, { servers: () => servers })
+    a.core.devices.set('pbx1', 'PJSIP/100', 'INUSE')
+    b.core.devices.set('local', 'Custom:hello', 'INUSE')
+    await connected()
+    await until(
+      'each other',
+      () => b.core.devices.get('PJSIP/100') === 'INUSE' && a.core.devices.namesOf(EID.b).length > 0,
+    )
+    servers = [{ ...pbx1, entityId: EID.b, connected: true }]
+    let rings = false
+    await until('all of it taken back', () => {
+      rings = !rings
+      a.core.devices.set('pbx1', 'PJSIP/200', rings ? 'RINGING' : 'NOT_INUSE')
+      return b.core.devices.get('PJSIP/100') === 'INVALID'
+    })
+  })
+
   it('answer a challenge with their outbound_auth', async () => {
     await b.close()
     b = await startServer(EID.b, {
