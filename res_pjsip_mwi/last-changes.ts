@@ -1,6 +1,6 @@
 /**
  * When the counts of mailboxes changed last. What somebody says of one for the first time is no change: since when it is
- * so nobody knows.
+ * so nobody knows. What was known at the start has the age it was stored with.
  */
 import type { Undo } from '../core/scope.ts'
 import type { Mailboxes } from '../core/states/mailboxes.ts'
@@ -14,8 +14,11 @@ export class LastChanges {
 
   constructor(mailboxes: Mailboxes) {
     this.#mailboxes = mailboxes
-    for (const { name, reports } of mailboxes.list())
-      if (reports.length > 0) this.#origins.set(name.toLowerCase(), new Set(reports.map(({ origin }) => origin)))
+    for (const { name, reports } of mailboxes.list()) {
+      if (reports.length === 0) continue
+      this.#origins.set(name.toLowerCase(), new Set(reports.map(({ origin }) => origin)))
+      this.#changes.set(name.toLowerCase(), Math.max(...reports.map(({ since }) => since)))
+    }
   }
 
   /** Until undone. */

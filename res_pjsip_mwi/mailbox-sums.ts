@@ -1,6 +1,6 @@
 /** The state that message-summary subscriptions watch: counts summed over mailboxes, one sum for all who watch the same. */
 
-import { Scope, type Undo } from '../core/scope.ts'
+import type { Undo } from '../core/scope.ts'
 import type { Mailboxes } from '../core/states/mailboxes.ts'
 import type { Need } from '../core/states/reported.ts'
 import { Observable, Watched, type WatchObserver } from '../core/watch.ts'
@@ -176,22 +176,17 @@ export class MailboxSums {
   readonly #keeper: SumKeeper
   #isOver = false
 
-  constructor(mailboxes: Mailboxes, lingers = UNWATCHED_LIMIT) {
+  constructor(mailboxes: Mailboxes, changes: LastChanges, lingers = UNWATCHED_LIMIT) {
     this.#mailboxes = mailboxes
-    this.#changes = new LastChanges(mailboxes)
+    this.#changes = changes
     this.#keeper = { lingers, idle: (sum) => this.#drop(sum), wanted: (sum) => this.#keepAgain(sum) }
   }
 
   /** Follows the counts, until undone. */
   follow(): Undo {
-    const scope = new Scope()
-    scope.own(this.#changes.follow())
-    scope.own(
-      this.#mailboxes.onChange((name) => {
-        for (const sum of this.#index.of(name)) sum.refresh()
-      }),
-    )
-    return () => scope.close()
+    return this.#mailboxes.onChange((name) => {
+      for (const sum of this.#index.of(name)) sum.refresh()
+    })
   }
 
   /** The sum of this key with its first counts known; undefined where `define` knows none. */

@@ -4,6 +4,7 @@
  */
 import type { Endpoint } from '../core/endpoints.ts'
 import { defineModule } from '../core/module.ts'
+import { LastChanges } from './last-changes.ts'
 import { MailboxSums } from './mailbox-sums.ts'
 import { resourceOf } from './resources.ts'
 import { endConflicting, MESSAGE_SUMMARY, SolicitedMailboxes, solicitedFinder } from './solicited.ts'
@@ -17,7 +18,9 @@ export default defineModule({
   description: 'MWI: package message-summary, solicited and unsolicited',
   requires: ['res_pjsip_pubsub'],
   load({ core, log, own }, { res_pjsip_pubsub: pubsub }) {
-    const sums = new MailboxSums(core.mailboxes)
+    const changes = new LastChanges(core.mailboxes)
+    own(changes.follow())
+    const sums = new MailboxSums(core.mailboxes, changes)
     own(() => sums.dispose())
     own(sums.follow())
     const summaries = new Summaries(pubsub)
@@ -32,6 +35,7 @@ export default defineModule({
     const unsolicited = new Unsolicited(core, {
       log,
       notifyHeaders: () => pubsub.notifyHeaders(),
+      changed: (mailboxes) => changes.of(mailboxes),
       replaced: (endpointId, mailbox) => solicited.watches(endpointId, mailbox),
       withPublished: (aor, counts, counted) => {
         const published = pubsub.publications(MESSAGE_SUMMARY, aor, summaryDocumentKind).value

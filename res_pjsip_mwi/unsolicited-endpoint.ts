@@ -28,6 +28,8 @@ export class UnsolicitedEndpoint {
   readonly #waiting = new Set<UnsolicitedContact>()
   #needs: readonly Need[] = []
   #known = false
+  /** Name in lower case → epoch milliseconds of the last change that was seen here. */
+  readonly #counted = new Map<string, number>()
   #limitTimer: NodeJS.Timeout | undefined
   #looking: Promise<void> = Promise.resolve()
   #disposed = false
@@ -47,6 +49,11 @@ export class UnsolicitedEndpoint {
 
   get contacts(): readonly UnsolicitedContact[] {
     return [...this.#contacts.values()]
+  }
+
+  /** Epoch milliseconds of the last change of these that was seen here; 0 for none. */
+  lastCounted(mailboxes: readonly string[]): number {
+    return Math.max(0, ...mailboxes.map((name) => this.#counted.get(name.toLowerCase()) ?? 0))
   }
 
   /** The same endpoint after a reload that changed nothing of what is told here. */
@@ -97,6 +104,7 @@ export class UnsolicitedEndpoint {
   counted(mailbox: string): void {
     if (!this.#known) return
     const name = mailbox.toLowerCase()
+    this.#counted.set(name, Date.now())
     this.#tell(this.#groups.filter((group) => group.mailboxes.some((each) => each.toLowerCase() === name)))
   }
 

@@ -25,6 +25,8 @@ export interface UnsolicitedSettings {
   readonly log: Logger
   /** Allow-Events and the like. */
   readonly notifyHeaders: () => readonly HeaderLine[]
+  /** Epoch milliseconds of the last change of these that is known; 0 for none. */
+  readonly changed: (mailboxes: readonly string[]) => number
   /** Whether the endpoint watches the mailbox itself, in place of these NOTIFYs. */
   readonly replaced: (endpointId: string, mailbox: string) => boolean
   /** What was published about an AOR and these counts of its mailboxes, which changed last at that time, become. */
@@ -225,7 +227,8 @@ export class Unsolicited {
     const { mwi_subscribe_replaces_unsolicited: replaces } = endpoint
     const mailboxes = replaces ? all.filter((name) => !this.#settings.replaced(endpoint.id, name)) : all
     if (mailboxes.length === 0) return undefined
-    const counted = Math.max(0, ...mailboxes.flatMap((name) => this.#core.mailboxes.reports(name).map((r) => r.since)))
+    const seen = this.#endpoints.get(endpoint.id)?.served.lastCounted(mailboxes) ?? 0
+    const counted = Math.max(seen, this.#settings.changed(mailboxes))
     const own = sumOf(mailboxes.map((name) => this.#core.mailboxes.get(name)))
     // A publication is about all of an AOR: where each mailbox is told of by itself it belongs to none of them.
     const counts = endpoint.aggregate_mwi ? this.#settings.withPublished(contact.aor, own, counted) : own

@@ -1,12 +1,13 @@
 import { expect } from 'chai'
 import { Mailboxes } from '../../core/states/mailboxes.ts'
+import { LastChanges } from '../../res_pjsip_mwi/last-changes.ts'
 import { MailboxSums, type SumDefinition } from '../../res_pjsip_mwi/mailbox-sums.ts'
 import { until } from '../support/tools.ts'
 
 describe('Sums of mailboxes', () => {
   it('follow the counts though they were let go of before they are watched', async () => {
     const mailboxes = new Mailboxes()
-    const sums = new MailboxSums(mailboxes, 0)
+    const sums = new MailboxSums(mailboxes, new LastChanges(mailboxes), 0)
     const undo = sums.follow()
     let definition: SumDefinition | undefined = { mailboxes: ['100@default'], account: '' }
     const find = () => sums.find('aor 100', () => Promise.resolve(definition))

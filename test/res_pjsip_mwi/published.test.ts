@@ -123,6 +123,11 @@ describe('message-summary of publications and mailboxes', () => {
     return tx.header('SIP-ETag') ?? ''
   }
 
+  /** Times of what comes and what changes are compared by the millisecond. */
+  const later = (): Promise<void> =>
+    new Promise((resolve) => {
+      setTimeout(resolve, 2)
+    })
   const VOICE = 'Messages-Waiting: yes\r\nVoice-Message: 3/0\r\n'
   const FAX = 'Messages-Waiting: yes\r\nFax-Message: 1/1 (1/0)\r\n'
   const account = 'Message-Account: sip:*97@pbx.example\r\n'
@@ -136,17 +141,13 @@ describe('message-summary of publications and mailboxes', () => {
       'the published',
       () => dialog.last.text === `Messages-Waiting: yes\r\n${account}Voice-Message: 3/0 (0/0)\r\n`,
     )
-    await new Promise((resolve) => {
-      setTimeout(resolve, 2)
-    })
+    await later()
     office.count('100@default', 0, 1)
     await until(
       'the mailbox',
       () => dialog.last.text === `Messages-Waiting: no\r\n${account}Voice-Message: 0/1 (0/0)\r\n`,
     )
-    await new Promise((resolve) => {
-      setTimeout(resolve, 2)
-    })
+    await later()
     const next = await publish('100', FAX, { 'SIP-If-Match': tag })
     await until(
       'the newest',
@@ -166,12 +167,13 @@ describe('message-summary of publications and mailboxes', () => {
     const second = await office.subscribe('100')
     expect(second.dialog.last.text, 'first counts hide nothing').to.contain('3/0')
     await office.unsubscribe(second)
-    await new Promise((resolve) => {
-      setTimeout(resolve, 2)
-    })
+    await later()
     office.count('100@default', 0, 1)
     const third = await office.subscribe('100')
     expect(third.dialog.last.text).to.equal(`Messages-Waiting: no\r\n${account}Voice-Message: 0/1 (0/0)\r\n`)
+    await office.test.loader.restart('res_pjsip_mwi')
+    const afterwards = await office.subscribe('100')
+    expect(afterwards.dialog.last.text, 'after a restart').to.contain('0/1')
   })
 
   it('is their sum where that is wanted', async () => {
@@ -242,5 +244,23 @@ describe('message-summary of publications and mailboxes', () => {
     await until('the sum', () => last() === 'Messages-Waiting: yes\r\nVoice-Message: 4/2 (0/0)\r\n')
     await publish('100', '', { 'SIP-If-Match': tag, Expires: '0' })
     await until('the mailbox again', () => last() === 'Messages-Waiting: yes\r\nVoice-Message: 1/2 (0/0)\r\n')
+  })
+
+  it('is not hidden without being asked by counts that are read for the first time, but by each change of them', async () => {
+    office = await MwiOffice.open({
+      endpoints: { 100: { aors: ['100'], mailboxes: ['100@default'], allow_publish: 'any' } },
+      aors: { 100: { mailboxes: ['100@default'] } },
+    })
+    const { mailboxes } = office.test.core
+    await publish('100', VOICE)
+    await later()
+    mailboxes.addReader({ origin: 'pbx1', read: async () => office.count('100@default', 0) })
+    office.contacts.register('100', 'sip:100@192.0.2.7')
+    const last = (): string => office.sip.told.at(-1) ?? ''
+    await until('the published', () => last() !== '')
+    expect(last()).to.equal('sip:100@192.0.2.7 3/0')
+    await later()
+    office.count('100@default', 0, 1)
+    await until('the mailbox', () => last() === 'sip:100@192.0.2.7 0/1')
   })
 })
