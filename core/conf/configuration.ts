@@ -5,7 +5,7 @@
  * lamplighter.conf → Asterisk's files, where `asterisk_config` names their directory → our own files, which overrule
  * them → one value. A file that is not there leaves its defaults.
  */
-import { existsSync, statSync } from 'node:fs'
+import { lstatSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type ConfigFile, lastValue, type Place } from '../config.ts'
 import { type PjsipConfig, type TransportConfig, transportOptions } from '../endpoints.ts'
@@ -120,7 +120,7 @@ class ConfigDirectory {
   }
 
   has(name: string): boolean {
-    return this.#exists && existsSync(join(this.path, name))
+    return this.#exists && isThere(join(this.path, name))
   }
 
   /** Faults go to the findings. */
@@ -142,6 +142,15 @@ function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 }
 
+/** A link that leads nowhere is there, too, and so is what may not be looked at: reading it says why. */
+function isThere(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch {
+    return true
+  }
+}
+
 const ASTERISK_FILES = ['pjsip.conf', 'pjsip_wizard.conf', 'extensions.conf', 'voicemail.conf']
 
 function asteriskDirectory({ general }: Settings, ours: ConfigDirectory, findings: Findings): string | undefined {
@@ -157,7 +166,7 @@ function asteriskDirectory({ general }: Settings, ours: ConfigDirectory, finding
   }
   if (!isDirectory(path)) return fault('is no directory', "the directory of Asterisk's configuration")
   if (path === ours.path) return fault('is our own directory', "Asterisk's directory, and ours beside it")
-  if (!ASTERISK_FILES.some((name) => existsSync(join(path, name))))
+  if (!ASTERISK_FILES.some((name) => isThere(join(path, name))))
     return fault(`has none of ${ASTERISK_FILES.join(', ')}`, "the directory of Asterisk's configuration")
   return path
 }

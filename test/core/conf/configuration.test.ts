@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -41,6 +41,20 @@ describe('configuration: without files', () => {
       }
     } finally {
       rmSync(empty, { recursive: true })
+    }
+  })
+
+  it('says that a file is a link that leads nowhere, for which no defaults hold', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'conf-'))
+    try {
+      const names = ['acl.conf', 'lamplighter.conf', 'modules.conf', 'pjsip.conf', 'pubsub.conf']
+      for (const name of names) symlinkSync(join(directory, 'gone', name), join(directory, name))
+      const { problems } = readConfiguration(directory, [{ file: 'pubsub.conf', section: 'general', set: {} }])
+      expect(problems.map(({ message }) => message)).to.have.members(
+        names.map((name) => `${join(directory, name)}: cannot be read (ENOENT), expected a readable file`),
+      )
+    } finally {
+      rmSync(directory, { recursive: true })
     }
   })
 
