@@ -37,6 +37,9 @@ const DEEPEST_INCLUDE = 64
 const MOST_FILES = 10_000
 const GLOB_MAGIC = /[*?[{]/
 
+/** What Node puts where bytes are no UTF-8. */
+const NOT_UTF_8 = '\uFFFD'
+
 export function readConfigFile(path: string, options: ReadingOptions = {}): ConfigReading {
   const reading = new Reading(options.directory ?? dirname(path), options.foreign ?? false)
   reading.readRoot(path)
@@ -95,6 +98,10 @@ class Reading {
 
   #readLines(text: string, file: string): void {
     const { lines, unterminated } = confLines(text)
+    // Said once a file. A comment may be in any encoding.
+    const undecodable = lines.find(({ text: line }) => line.includes(NOT_UTF_8))
+    if (undecodable)
+      this.#doubt('text that is not UTF-8, expected UTF-8 throughout the file', { file, line: undecodable.number })
     // An included file goes on in the section it was included in, and so does what follows the #include.
     const scope = this.#sections.enter()
     for (const { text: line, number } of lines) {

@@ -279,6 +279,19 @@ describe('conf-parser: files', () => {
     ])
   })
 
+  it('says once where a file is not UTF-8, which in a password nobody would see; comments may be anything', () => {
+    write({ 'utf8.conf': '[a]\nname=J\u00F6rg' })
+    const inLatin1 = (text: string): void => writeFileSync(at('latin1.conf'), Buffer.from(text, 'latin1'))
+    inLatin1('; B\u00FCro\n[a]\nname=Alice ; f\u00FCr')
+    expect(readConfigFile(at('utf8.conf')).problems).to.deep.equal([])
+    expect(readConfigFile(at('latin1.conf')).problems).to.deep.equal([])
+    inLatin1('; B\u00FCro\n[a]\npassword=gr\u00FCn\nname=J\u00F6rg')
+    const told = [`${at('latin1.conf')}:3: text that is not UTF-8, expected UTF-8 throughout the file`]
+    expect(messages(readConfigFile(at('latin1.conf')).problems)).to.deep.equal(told)
+    const { problems, notes } = readConfigFile(at('latin1.conf'), { foreign: true })
+    expect([messages(problems), messages(notes)]).to.deep.equal([[], told])
+  })
+
   it('finds includes that go in a circle, through links too', () => {
     write({ 'a.conf': '#include "b.conf"\n[a]', 'b.conf': '#include "link.conf"\n[b]' })
     symlinkSync(at('a.conf'), at('link.conf'))
