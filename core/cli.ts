@@ -45,7 +45,13 @@ async function main(): Promise<number> {
   if (options.help) return print(USAGE)
   if (options.version) return print(`lamplighter ${version}\n`)
   const configured = options.config ?? (existsSync(SYSTEM_DIRECTORY) ? SYSTEM_DIRECTORY : undefined)
-  const directory = configured === undefined ? (await import('./demo/place.ts')).demoDirectory() : resolve(configured)
+  let directory: string
+  try {
+    directory = configured === undefined ? (await import('./demo/place.ts')).demoDirectory() : resolve(configured)
+  } catch (error) {
+    console.error(reasonOf(error))
+    return 1
+  }
   if (configured !== undefined && !statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
     console.error(`there is no directory ${directory}`)
     return 1

@@ -20,28 +20,28 @@ interface Choice {
   readonly udp: boolean
 }
 
-const CHOICES: readonly Choice[] = [
-  {
-    variable: 'LAMPLIGHTER_DEMO_SIP_PORT',
-    what: 'phones reach Lamplighter',
-    file: 'pjsip.conf',
-    port: 5060,
-    udp: true,
-  },
-  {
-    variable: 'LAMPLIGHTER_DEMO_ARI_PORT',
-    what: 'Lamplighter reaches the demo PBX',
-    file: 'lamplighter.conf',
-    port: 8088,
-    udp: false,
-  },
-]
+const SIP: Choice = {
+  variable: 'LAMPLIGHTER_DEMO_SIP_PORT',
+  what: 'phones reach Lamplighter',
+  file: 'pjsip.conf',
+  port: 5060,
+  udp: true,
+}
+const ARI: Choice = {
+  variable: 'LAMPLIGHTER_DEMO_ARI_PORT',
+  what: 'Lamplighter reaches the demo PBX',
+  file: 'lamplighter.conf',
+  port: 8088,
+  udp: false,
+}
 const HERE = '127.0.0.1'
 
-/** The directory, made if it is not there. */
+/** The directory, made if it is not there. A demo on a port of its own has one of its own: two may be played at once. */
 export function demoDirectory(): string {
   const { uid } = userInfo()
-  const directory = join(process.env['XDG_RUNTIME_DIR'] || tmpdir(), `lamplighter-demo-${uid}`)
+  const port = chosenPort(SIP)
+  const name = `lamplighter-demo-${uid}${port === SIP.port ? '' : `-${port}`}`
+  const directory = join(process.env['XDG_RUNTIME_DIR'] || tmpdir(), name)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const found = lstatSync(directory)
   // In a shared directory somebody else may have been there first.
@@ -56,7 +56,7 @@ export function demoDirectory(): string {
  * @throws Error with one clear line where a port is in use or none.
  */
 export async function prepareOwnCopy(): Promise<void> {
-  const ports = CHOICES.map((choice) => ({ ...choice, chosen: chosenPort(choice) }))
+  const ports = [SIP, ARI].map((choice) => ({ ...choice, chosen: chosenPort(choice) }))
   for (const { chosen, udp, what, variable } of ports) {
     if ((await isFree(chosen, false)) && (!udp || (await isFree(chosen, true)))) continue
     throw new Error(

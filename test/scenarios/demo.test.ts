@@ -1,7 +1,7 @@
 /** The demo as somebody meets it who types the command for the first time. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -156,6 +156,31 @@ describe('the demo as a command', function () {
     expect(await answers()).to.equal(true)
     await played.end('SIGKILL')
     await until('end of the demo, whose terminal was closed', async () => !(await answers()), 10000)
+  })
+
+  it('is played twice at once where the second has ports of its own, and the console tells them apart', async () => {
+    const first = play()
+    await first.shows('Lamplighter ready')
+    const others = { LAMPLIGHTER_DEMO_SIP_PORT: '0', LAMPLIGHTER_DEMO_ARI_PORT: '0' }
+    for (const variable of Object.keys(others) as (keyof typeof others)[])
+      others[variable] = String(await freeTcpPort())
+    const second = new Played(process.execPath, COMMAND, { ...env, ...others })
+    try {
+      await second.shows(`Lamplighter ready: udp:127.0.0.1:${others.LAMPLIGHTER_DEMO_SIP_PORT}`)
+      const asked = new Played(process.execPath, [...COMMAND, '-rx', 'core show settings'], env)
+      expect(await asked.ended, asked.stderr).to.equal(0)
+      expect(asked.stdout).to.include(`udp:127.0.0.1:${env['LAMPLIGHTER_DEMO_SIP_PORT']}`)
+    } finally {
+      await second.end('SIGKILL')
+    }
+  })
+
+  it('says in one line where its directory cannot be made', async () => {
+    env['XDG_RUNTIME_DIR'] = join(runtime, 'file')
+    writeFileSync(env['XDG_RUNTIME_DIR'], '')
+    const demo = play()
+    expect(await demo.ended).to.equal(1)
+    expect(demo.stderr).to.match(/^ENOTDIR: not a directory, mkdir '.*'\n$/)
   })
 
   it('says in one line which port is in use, and what helps', async () => {
