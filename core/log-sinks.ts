@@ -1,6 +1,6 @@
 /** Where the log goes: standard error, and a file where one is configured. */
-import { createWriteStream, type WriteStream } from 'node:fs'
-import { formatLogLine, type LogLine, type LogSink } from './log.ts'
+import { createWriteStream, openSync, type WriteStream } from 'node:fs'
+import { formatLogLine, type LogLine, type LogSink, reasonOf } from './log.ts'
 import type { Undo } from './scope.ts'
 
 const COLOUR: Record<LogLine['level'], string> = { error: '31', warning: '33', notice: '36', verbose: '0', debug: '2' }
@@ -17,14 +17,15 @@ export function streamSink(stream: NodeJS.WriteStream, timestamp: boolean): LogS
 
 export interface FileSink {
   readonly sink: LogSink
-  /** Opens the file anew, after it was rotated away. */
+  /** Opens the file anew, after it was rotated away. Throws where it cannot be, and goes on with the one it has. */
   reopen(): void
   readonly close: Undo
 }
 
 export function fileSink(path: string, onError: (message: string) => void): FileSink {
   const open = (): WriteStream => {
-    const stream = createWriteStream(path, { flags: 'a', mode: 0o640 })
+    // Opened before it returns: who asks for it is told at once, and no umask of a moment later is the file's.
+    const stream = createWriteStream(path, { fd: openSync(path, 'a', 0o640) })
     let said = false
     stream.on('error', (error) => {
       if (!said) onError(`the log file ${path} cannot be written: ${error.message}`)
@@ -32,18 +33,24 @@ export function fileSink(path: string, onError: (message: string) => void): File
     })
     return stream
   }
-  let stream = open()
+  let stream: WriteStream | undefined
+  try {
+    stream = open()
+  } catch (error) {
+    onError(`the log file ${path} cannot be written: ${reasonOf(error)}`)
+  }
   return {
     sink: (line) => {
-      if (!stream.destroyed) stream.write(`${formatLogLine(line)}\n`)
+      if (stream && !stream.destroyed) stream.write(`${formatLogLine(line)}\n`)
     },
     reopen: () => {
-      stream.end()
-      stream = open()
+      const next = open()
+      stream?.end()
+      stream = next
     },
     close: () =>
       new Promise<void>((resolve) => {
-        if (stream.destroyed) resolve()
+        if (!stream || stream.destroyed) resolve()
         else stream.end(() => resolve())
       }),
   }

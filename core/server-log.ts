@@ -27,14 +27,13 @@ export class ServerLog {
     own(this.#log.addSink(file.sink))
   }
 
-  /** After a rotation. */
+  /** After a rotation. Throws where it cannot be opened. */
   reopen(): void {
     this.#file?.reopen()
   }
 
   /** Another configuration is about to take effect. */
   reloaded(before: Configuration, now: Configuration): void {
-    this.reopen()
     if (now.console.level !== before.console.level) this.#log.setLevel(now.console.level)
     for (const what of waitsForRestart(this.#started, now))
       this.#log.logger('core').warning(`${what} of lamplighter.conf has changed, which needs a restart`)

@@ -331,6 +331,7 @@ class LamplighterServer implements Server {
     this.#serverLog.reloaded(before, configuration)
     this.#serverLog.notes(notes)
     await takeSteps([
+      () => this.#serverLog.reopen(),
       () => this.#checkListening(),
       () => core.endpoints.replace(pjsip),
       () => bridges.configure(configuration),

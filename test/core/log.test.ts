@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -72,6 +72,35 @@ describe('the log', () => {
       expect(textIn(`${path}.1`)).to.match(/one\n.*two\n$/)
       expect(textIn(path)).to.match(/^[^\n]*three\n$/)
       expect(statSync(path).mode & 0o777 & ~0o640).to.equal(0)
+    })
+
+    it('goes on in the one it has where it cannot be opened anew, which is said', async () => {
+      const path = join(directory, 'log')
+      const file = fileSink(path, () => undefined)
+      renameSync(path, `${path}.1`)
+      mkdirSync(path)
+      expect(() => file.reopen()).to.throw(/EISDIR/)
+      const { sink } = file
+      sink(lineOf('two'))
+      await file.close()
+      expect(textIn(`${path}.1`)).to.match(/two\n$/)
+    })
+
+    it('is made as it is after a rotation, whatever becomes of the umask', async () => {
+      const path = join(directory, 'log')
+      const modeOf = (): number => statSync(path).mode & 0o777
+      const before = process.umask(0o022)
+      const file = fileSink(path, () => undefined)
+      process.umask(0o177)
+      await until('the file', () => existsSync(path))
+      const first = modeOf()
+      process.umask(0o022)
+      rmSync(path)
+      file.reopen()
+      await until('the file, once more', () => existsSync(path))
+      process.umask(before)
+      await file.close()
+      expect(first).to.equal(modeOf()).and.to.equal(0o640)
     })
 
     it('that cannot be written is said once, and takes nothing down', async () => {
