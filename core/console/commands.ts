@@ -1,6 +1,6 @@
 /** The console commands of the core: `core …`, `module …`, `logger …`, `pjsip set logger`, `dialplan reload`. */
 
-import { isIP } from 'node:net'
+import { parseAddress } from '../auth/networks.ts'
 import type { Core } from '../core.ts'
 import type { Loader } from '../loader.ts'
 import { isLevel, LEVELS } from '../log.ts'
@@ -297,13 +297,13 @@ function loggerCommands(core: Core, operations: Operations): ConsoleCommand[] {
       help: 'Shows all SIP messages in the log, or those of one peer.',
       complete: (place) => (place === 0 ? ['on', 'off', 'host'] : []),
       run: ([mode, host], out) => {
-        const address = host?.replace(/^\[(.*)\]$/, '$1')
-        const isHost = mode === 'host' && address !== undefined
-        if (mode !== 'on' && mode !== 'off' && !isHost)
+        const isHost = mode === 'host' && host !== undefined
+        if (!isHost && ((mode !== 'on' && mode !== 'off') || host !== undefined))
           throw new CommandError('Usage: pjsip set logger {on|off|host <address>}')
-        if (isHost && isIP(address) === 0)
+        const address = isHost ? parseAddress(host)?.toString() : undefined
+        if (isHost && address === undefined)
           throw new CommandError(`'${host}' is no IP address, and only those are looked at`)
-        setTrace(core, mode === 'off' ? 'no' : isHost ? address : 'yes')
+        setTrace(core, mode === 'off' ? 'no' : (address ?? 'yes'))
         out.print(
           mode === 'off' ? 'PJSIP logging disabled' : `PJSIP logging enabled${isHost ? ` for host ${address}` : ''}`,
         )
@@ -320,6 +320,7 @@ export function setTrace(core: Core, wanted: string): void {
   core.log.setLevel('verbose', 'pjsip_trace')
   core.sip.trace(
     (text) => text.split(/\r?\n/).forEach((line) => log.verbose(line)),
-    mode === 'yes' ? undefined : wanted,
+    // As a socket writes it: an IPv6 address may be written in many ways.
+    mode === 'yes' ? undefined : (parseAddress(wanted)?.toString() ?? wanted),
   )
 }

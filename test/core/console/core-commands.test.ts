@@ -116,6 +116,10 @@ describe('commands of the core', () => {
   it('pjsip set logger takes addresses only, with or without brackets', async () => {
     expect(await refusal('pjsip set logger host phone.example')).to.match(/^'phone.example' is no IP address/)
     expect(await office.run('pjsip set logger host [::1]')).to.equal('PJSIP logging enabled for host ::1')
+    expect(await office.run('pjsip set logger host 2001:DB8:0::0:7')).to.equal(
+      'PJSIP logging enabled for host 2001:db8::7',
+    )
+    expect(await refusal('pjsip set logger off host')).to.equal('Usage: pjsip set logger {on|off|host <address>}')
     expect(await office.run('pjsip set logger host 192.0.2.7')).to.equal('PJSIP logging enabled for host 192.0.2.7')
     expect(await office.run('pjsip set logger off')).to.equal('PJSIP logging disabled')
   })
