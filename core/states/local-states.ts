@@ -43,8 +43,10 @@ export function registerLocalStates(
       help: 'Takes back a custom device state that was set here.',
       complete: () => namesOf(devices.list(), 'custom:'),
       run: ([name], out) => {
-        devices.set(LOCAL, custom(name, 'Custom:'), undefined)
-        out.print(`Deleted ${name}`)
+        const device = custom(name, 'Custom:')
+        needLocal(device, devices.reports(device))
+        devices.set(LOCAL, device, undefined)
+        out.print(`Deleted ${device}`)
       },
     }),
     console.register({
@@ -93,10 +95,10 @@ export function registerLocalStates(
       help: 'Sets the message counts of a mailbox.',
       complete: (place) => (place === 0 ? namesOf(mailboxes.list(), '') : []),
       run: ([name, fresh, old = '0'], out) => {
-        if (name === undefined || name.startsWith('@')) throw new CommandError('expected a mailbox: 100@default')
+        const mailbox = readMailbox(name)
         const counts = { newMessages: count(fresh), oldMessages: count(old) }
-        mailboxes.set(LOCAL, mailboxName(name), counts)
-        out.print(`Mailbox ${mailboxName(name)} has ${counts.newMessages} new and ${counts.oldMessages} old messages`)
+        mailboxes.set(LOCAL, mailbox, counts)
+        out.print(`Mailbox ${mailbox} has ${counts.newMessages} new and ${counts.oldMessages} old messages`)
       },
     }),
     console.register({
@@ -106,8 +108,10 @@ export function registerLocalStates(
       complete: () => namesOf(mailboxes.list(), ''),
       run: ([name], out) => {
         if (name === undefined) throw new CommandError('expected a mailbox: 100@default')
-        mailboxes.set(LOCAL, mailboxName(name), undefined)
-        out.print(`Deleted ${mailboxName(name)}`)
+        const mailbox = mailboxName(name)
+        needLocal(mailbox, mailboxes.reports(mailbox))
+        mailboxes.set(LOCAL, mailbox, undefined)
+        out.print(`Deleted ${mailbox}`)
       },
     }),
     console.register({
@@ -122,6 +126,17 @@ export function registerLocalStates(
 
 function namesOf(listed: readonly { name: string }[], prefix: string): string[] {
   return listed.map((item) => item.name).filter((name) => name.toLowerCase().startsWith(prefix))
+}
+
+/** What nobody has set here cannot be taken back: another name was meant. */
+function needLocal(name: string, reports: readonly { readonly origin: string }[]): void {
+  if (!reports.some(({ origin }) => origin === LOCAL)) throw new CommandError(`nothing was set here for ${name}`)
+}
+
+function readMailbox(text = ''): string {
+  const name = mailboxName(text)
+  if (!/^[^@]+@[^@]+$/.test(name)) throw new CommandError('expected a mailbox: 100@default')
+  return name
 }
 
 function count(text: string | undefined): number {

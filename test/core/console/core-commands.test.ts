@@ -113,6 +113,20 @@ describe('commands of the core', () => {
     expect(await office.run('core show help module unload')).to.include('module unload')
   })
 
+  it('what was set here is taken back, and a slip of the pen is no success', async () => {
+    registerLocalStates(office.core.console, office.core)
+    await office.run('devstate change Custom:night INUSE')
+    await office.run('mwi update 100 1')
+    office.core.devices.set('pbx1', 'Custom:nigth', 'INUSE')
+    expect(await refusal('devstate delete Custom:nigth')).to.equal('nothing was set here for Custom:nigth')
+    expect(await refusal('mwi delete 1000')).to.equal('nothing was set here for 1000@default')
+    expect(await refusal('mwi update 100@ 1')).to.equal('expected a mailbox: 100@default')
+    expect(await refusal('mwi update @default 1')).to.equal('expected a mailbox: 100@default')
+    expect(await office.run('devstate delete custom:NIGHT')).to.equal('Deleted Custom:NIGHT')
+    expect(await office.run('mwi delete 100')).to.equal('Deleted 100@default')
+    expect(await refusal('mwi delete 100')).to.equal('nothing was set here for 100@default')
+  })
+
   it('pjsip set logger takes addresses only, with or without brackets', async () => {
     expect(await refusal('pjsip set logger host phone.example')).to.match(/^'phone.example' is no IP address/)
     expect(await office.run('pjsip set logger host [::1]')).to.equal('PJSIP logging enabled for host ::1')
