@@ -1,9 +1,8 @@
 /** The files of modules, by what the modules declare: `pubsub.conf` has `[general]`, and these options in it. */
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { placeOf, whyNoDirectory, whyNoFile } from './conf/cross-checks.ts'
 import type { Findings } from './conf/findings.ts'
-import { readConfigFile } from './conf/parser.ts'
+import { isThere, readConfigFile } from './conf/parser.ts'
 import { didYouMean } from './conf/suggestion.ts'
 import type { ConfigFile, ConfigSection } from './config.ts'
 import type { ModuleConfig } from './module.ts'
@@ -48,7 +47,7 @@ export function readModuleOptions<S extends OptionSet>(
   problems: ConfigError[],
 ): OptionValues<S> {
   const path = join(directory, declared.file)
-  const reading = existsSync(path) ? readConfigFile(path, { directory }) : undefined
+  const reading = isThere(path) ? readConfigFile(path, { directory }) : undefined
   for (const problem of reading?.problems ?? []) problems.push(problem)
   return optionsIn(reading?.file, declared, problems)
 }

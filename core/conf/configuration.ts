@@ -5,7 +5,7 @@
  * lamplighter.conf → Asterisk's files, where `asterisk_config` names their directory → our own files, which overrule
  * them → one value. A file that is not there leaves its defaults.
  */
-import { lstatSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type ConfigFile, lastValue, type Place } from '../config.ts'
 import { type PjsipConfig, type TransportConfig, transportOptions } from '../endpoints.ts'
@@ -18,7 +18,7 @@ import { type DialplanData, readDialplan } from './dialplan-conf.ts'
 import { Findings } from './findings.ts'
 import { readSettings, type ServerEntry, type Settings } from './lamplighter-conf.ts'
 import { LOAD_EVERYTHING, readModules } from './modules-conf.ts'
-import { readConfigFile } from './parser.ts'
+import { isThere, readConfigFile } from './parser.ts'
 import { type PjsipSource, readPjsip } from './pjsip-conf.ts'
 import { type MailboxDirectory, readVoicemail } from './voicemail-conf.ts'
 
@@ -140,15 +140,6 @@ class ConfigDirectory {
 
 function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
-}
-
-/** A link that leads nowhere is there, too, and so is what may not be looked at: reading it says why. */
-function isThere(path: string): boolean {
-  try {
-    return lstatSync(path, { throwIfNoEntry: false }) !== undefined
-  } catch {
-    return true
-  }
 }
 
 const ASTERISK_FILES = ['pjsip.conf', 'pjsip_wizard.conf', 'extensions.conf', 'voicemail.conf']

@@ -7,7 +7,7 @@
  *
  * Nothing stops at the first error: all are gathered, and what can be read is.
  */
-import { readFileSync, realpathSync, statSync } from 'node:fs'
+import { lstatSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import type { ConfigFile, Place } from '../config.ts'
@@ -39,6 +39,18 @@ const GLOB_MAGIC = /[*?[{]/
 
 /** What Node puts where bytes are no UTF-8. */
 const NOT_UTF_8 = '\uFFFD'
+
+/**
+ * Whether there is something to be read by that name. A link that leads nowhere is there, too, and so is what may not be
+ * looked at: reading it says why.
+ */
+export function isThere(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch {
+    return true
+  }
+}
 
 export function readConfigFile(path: string, options: ReadingOptions = {}): ConfigReading {
   const reading = new Reading(options.directory ?? dirname(path), options.foreign ?? false)

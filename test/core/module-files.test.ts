@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -46,6 +46,11 @@ describe('files of modules', () => {
 
   it('leave the defaults where they are not there', () => {
     expect(read()).to.deep.equal([40, []])
+  })
+
+  it('are a fault, and not missing, where they are a link that leads nowhere', () => {
+    symlinkSync(join(directory, 'gone.conf'), path())
+    expect(read()).to.deep.equal([40, ['lamp.conf: cannot be read (ENOENT), expected a readable file']])
   })
 
   it('may have a section in several pieces, named in any case; the last line counts', () => {
