@@ -140,7 +140,8 @@ export class Loader {
   /**
    * Another modules.conf: what it does not ask for any more is unloaded with all that requires it, what it asks for and
    * is not there is loaded. Only what was loaded or unloaded at the console stays as it is, until modules.conf says
-   * another thing about it. Throws with all that declined.
+   * another thing about it. Those that run read their options again before others are loaded, which may ask them for
+   * theirs. Throws with all that declined, and the faults of those that run.
    */
   change(before: ModulesPlan, after: ModulesPlan): Promise<void> {
     return this.#inTurn(async () => {
@@ -151,6 +152,7 @@ export class Loader {
         if (!now.has(name) && this.#slots.get(name)?.status === 'Running')
           gone.push(...(await this.#takeDown(this.#slot(name))))
       if (gone.length > 0) log.notice(`unloaded ${gone.join(', ')}`)
+      const faults = await reloadEach([...this.#slots.values()])
       const refused = new Set(after.noload)
       const missing = [...now]
         .map((name) => this.#slots.get(name))
@@ -166,25 +168,18 @@ export class Loader {
       const absent = after.require
         .filter((name) => !this.#slots.has(name))
         .map((name) => `modules.conf requires ${name}: there is no such module`)
-      if (declined.length + absent.length > 0) throw new Error([...declined, ...absent].join('\n'))
+      const troubles = [...faults, ...declined, ...absent]
+      if (troubles.length > 0) throw new Error(troubles.join('\n'))
     })
   }
 
   /** New options for one module or all. A module that finds fault keeps its old ones; all faults are thrown together. */
   reload(name?: string): Promise<void> {
     return this.#inTurn(async () => {
-      const faults: unknown[] = []
       const slots = name === undefined ? [...this.#slots.values()] : [this.#slot(name)]
       if (name !== undefined && slots[0]?.status !== 'Running') throw new Error(`${name} is not loaded`)
-      for (const { status, definition, context, api } of slots) {
-        if (status !== 'Running' || !context) continue
-        try {
-          await definition.reload?.(context, api)
-        } catch (error) {
-          faults.push(error)
-        }
-      }
-      if (faults.length > 0) throw new Error(faults.map(reasonOf).join('\n'))
+      const faults = await reloadEach(slots)
+      if (faults.length > 0) throw new Error(faults.join('\n'))
     })
   }
 
@@ -289,6 +284,20 @@ export class Loader {
     this.#turn = next.catch(() => undefined)
     return next
   }
+}
+
+/** Those of them that run. Returns what went wrong. */
+async function reloadEach(slots: readonly Slot[]): Promise<string[]> {
+  const faults: string[] = []
+  for (const { status, definition, context, api } of slots) {
+    if (status !== 'Running' || !context) continue
+    try {
+      await definition.reload?.(context, api)
+    } catch (error) {
+      faults.push(reasonOf(error))
+    }
+  }
+  return faults
 }
 
 /** All modules beside us: files `res_*` in folders `res_*` next to `core`, in the order of their names. */

@@ -342,7 +342,6 @@ class LamplighterServer implements Server {
         if (pjsip.global.debug !== before.pjsip.global.debug) setTrace(core, pjsip.global.debug)
       },
       () => loader.change(before.modules, modules),
-      () => loader.reload(),
     ])
     log.notice('configuration reloaded')
   }

@@ -184,6 +184,26 @@ describe('module loader', () => {
       expect(running(loader)).to.deep.equal(['res_a', 'res_b'])
     })
 
+    it('loads what declined with the options that those it requires have now', async () => {
+      let written = 'wrong'
+      const settings = { directory: written }
+      const owner = defineModule({
+        name: 'res_owner',
+        description: '',
+        load: () => settings,
+        reload() {
+          settings.directory = written
+        },
+      })
+      const user = recording('res_user', ['res_owner'], () => (settings.directory === 'wrong' ? 'wrong' : undefined))
+      const loader = loaderOf(user, owner)
+      await loader.start(plan)
+      expect(running(loader)).to.deep.equal(['res_owner'])
+      written = 'right'
+      await loader.change(plan, plan)
+      expect(running(loader)).to.deep.equal(['res_owner', 'res_user'])
+    })
+
     it('says that a required module does not exist', async () => {
       const loader = loaderOf(core)
       await loader.start(plan)
