@@ -67,12 +67,16 @@ function planContacts(asked: readonly Asked[], scene: RegisterScene): RegisterPl
   const remove: Binding[] = []
   const same = comparison()
   for (const { binding, seconds } of asked) {
-    const before = [...after.values()].find((other) => same(other, binding))
+    // rewrite_contact makes all Contacts of a request one: what it registers is not what it takes away.
+    const isMeant = ({ id, registered }: Binding): boolean =>
+      seconds > 0 || !put.has(id) || registered === binding.registered
+    const before = [...after.values()].find((other) => isMeant(other) && same(other, binding))
     if (before && !put.has(before.id) && !isNewer(scene, before)) return OUT_OF_ORDER
     if (seconds === 0) {
       if (!before) continue
       after.delete(before.id)
-      if (!put.delete(before.id)) remove.push(before)
+      put.delete(before.id)
+      if (scene.existing.some(({ id }) => id === before.id)) remove.push(before)
     } else {
       const id = before?.id ?? binding.id
       const entered = { ...binding, id }

@@ -396,6 +396,22 @@ describe('Registrar', () => {
       expect(await uris()).to.have.length(2)
     })
 
+    it('registers a new Contact though an old one is taken away behind it, in the same request', async () => {
+      await open({}, { rewrite_contact: true })
+      const oldOne = '<sip:100@10.0.0.4:5060>;expires=0'
+      for (const [expires, registered] of [
+        ['600', 'nothing'],
+        ['900', 'the new one'],
+      ] as const) {
+        const answer = await register({ Contact: [behindNat, oldOne], Expires: expires })
+        expect(contactsIn(answer), `over ${registered}`).to.deep.equal([`${behindNat};expires=${expires}`])
+        expect(answer.header('Expires')).to.equal(expires)
+      }
+      expect((await only()).uri).to.equal('sip:100@192.0.2.7:5062;ob')
+      await register({ Contact: [behindNat, `${behindNat};expires=0`] })
+      expect(await uris()).to.deep.equal([])
+    })
+
     it('drops what hung on a connection when that closes, and does not restore it', async () => {
       await open({}, { rewrite_contact: true })
       const flow = new FakeFlow('TCP', { address: '192.0.2.7', port: 40001 })
