@@ -1,5 +1,5 @@
 /** lamplighter.conf: `[general]`, `[store]`, `[console]`, and one `type = server` section for each Asterisk. */
-import { faultOfApp } from '../ari/address.ts'
+import { baseOf, faultOfApp } from '../ari/address.ts'
 import { type ConfigFile, type ConfigSection, lastValue, type Place } from '../config.ts'
 import { type OptionSet, type OptionValues, readSection } from '../options.ts'
 import { consoleOptions, generalOptions, serverOptions, storeOptions } from '../settings.ts'
@@ -101,7 +101,8 @@ function checkServers(servers: readonly ServerEntry[], findings: Findings): void
         place,
       )
     names.set(key, place)
-    const app = `${options.url} ${options.app}`
+    if (faultOfUrl(options.url)) continue
+    const app = `${baseOf(options.url)} ${options.app}`
     const other = apps.get(app)
     if (other !== undefined && other !== name)
       findings.problem(`[${name}] has the url and the app of [${other}], expected another server or app`, place)

@@ -163,6 +163,20 @@ describe('configuration: with faults', () => {
     for (const message of messages(problems)) expect(message).not.to.match(/hunter2|471/)
   })
 
+  it('finds one Asterisk in two sections, however its url is written', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'conf-'))
+    try {
+      const urls = ['http://192.0.2.1:8088', 'HTTP://192.0.2.1:8088/ari', 'http://192.0.2.2:8088']
+      const sections = urls.map((url, i) => `[pbx${i}]\ntype = server\nusername = lamp\nurl = ${url}\n`)
+      writeFileSync(join(directory, 'lamplighter.conf'), sections.join(''))
+      expect(readConfiguration(directory).problems.map(({ message }) => message)).to.deep.equal([
+        `${directory}/lamplighter.conf:5: [pbx1] has the url and the app of [pbx0], expected another server or app`,
+      ])
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+
   describe('asterisk_config', () => {
     let directory = ''
     const faults = (text: string): string[] => {
