@@ -1,13 +1,14 @@
 /** All transports of the configuration: opened together, reloaded, asked for the way to an address. */
 import { isIP } from 'node:net'
 import type { TransportConfig } from '../endpoints.ts'
+import { ConfigError } from '../options.ts'
 import { localNetworks } from './addressing.ts'
 import { readCertificates } from './certificates.ts'
 import type { Connection } from './connection.ts'
 import type { Address, Protocol } from './contract.ts'
 import type { DatagramsKind } from './datagrams.ts'
 import { StreamTransport } from './stream.ts'
-import { bindAddress, hostPort, type Transport, type TransportContext, type Wire } from './transport.ts'
+import { bindAddress, hostPort, protocolOf, type Transport, type TransportContext, type Wire } from './transport.ts'
 import { UdpTransport } from './udp.ts'
 import type { SipUri } from './uri.ts'
 import { withoutZone } from './zone.ts'
@@ -24,6 +25,7 @@ export interface Listening extends Address {
 export class Transports {
   readonly #context: TransportContext
   readonly #open = new Map<string, Transport>()
+  #wanted: ReadonlySet<string> = new Set()
 
   constructor(context: TransportContext) {
     this.#context = context
@@ -42,6 +44,7 @@ export class Transports {
   /** Opens all of them; where one cannot be opened the others are closed again and its ConfigError is thrown. */
   async open(configs: readonly TransportConfig[]): Promise<void> {
     for (const config of configs) check(config)
+    this.#wanted = new Set(configs.map(({ id }) => id))
     try {
       for (const config of configs) this.#open.set(config.id, await this.#listen(config))
     } catch (error) {
@@ -57,9 +60,9 @@ export class Transports {
    */
   async reload(configs: readonly TransportConfig[]): Promise<void> {
     for (const config of configs) check(config)
-    const wanted = new Set(configs.map(({ id }) => id))
+    this.#wanted = new Set(configs.map(({ id }) => id))
     for (const [id, transport] of this.#open) {
-      if (!wanted.has(id)) await this.#remove(transport)
+      if (!this.#wanted.has(id)) await this.#remove(transport)
     }
     for (const config of configs) {
       const transport = this.#open.get(config.id)
@@ -125,8 +128,26 @@ export class Transports {
     await Promise.all(all.map((transport) => transport.close()))
   }
 
-  #listen(config: TransportConfig): Promise<Transport> {
-    return (config.protocol === 'udp' ? UdpTransport : StreamTransport).open(config, this.#context)
+  async #listen(config: TransportConfig): Promise<Transport> {
+    try {
+      return await (config.protocol === 'udp' ? UdpTransport : StreamTransport).open(config, this.#context)
+    } catch (error) {
+      throw this.#inTheWay(config) ?? error
+    }
+  }
+
+  /** The system does not say that it is one of ours that has the port. */
+  #inTheWay(config: TransportConfig): ConfigError | undefined {
+    const wanted = bindAddress(config)
+    const other = [...this.#open.values()].find(
+      ({ protocol, local }) => (protocol === 'UDP') === (config.protocol === 'udp') && overlap(local, wanted),
+    )
+    if (!other) return undefined
+    const where = `${protocolOf(config)} ${hostPort(wanted)}`
+    const what = this.#wanted.has(other.config.id)
+      ? `[${other.config.id}] listens on ${hostPort(other.local)}; change bind of one`
+      : `[${other.config.id}], which is gone from the configuration, listens there until a restart`
+    return new ConfigError(`[${config.id}] cannot listen on ${where}, ${what}`, config)
   }
 
   async #add(config: TransportConfig): Promise<void> {
@@ -168,6 +189,16 @@ function check(config: TransportConfig): void {
   bindAddress(config)
   localNetworks(config)
   if (config.protocol === 'tls') readCertificates(config)
+}
+
+/** Whether one socket keeps the other from being bound. */
+function overlap(one: Address, other: Address): boolean {
+  const isAny = ({ address }: Address): boolean => ['0.0.0.0', '::'].includes(address)
+  return (
+    one.port === other.port &&
+    isIP(withoutZone(one.address)) === isIP(withoutZone(other.address)) &&
+    (one.address === other.address || isAny(one) || isAny(other))
+  )
 }
 
 function listensAlike(a: TransportConfig, b: TransportConfig): boolean {

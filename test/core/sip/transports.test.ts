@@ -6,6 +6,7 @@ import { connect as connectTcp, createServer, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { expect } from 'chai'
 import { globalOptions, systemOptions } from '../../../core/endpoints.ts'
+import { Log } from '../../../core/log.ts'
 import { Metrics } from '../../../core/metrics.ts'
 import { ConfigError, defaultsOf } from '../../../core/options.ts'
 import type { Stack, StackSettings } from '../../../core/sip/stack.ts'
@@ -319,6 +320,22 @@ describe('transports', () => {
     })
     expect(refused).to.be.instanceOf(ConfigError)
     expect(at('fixed').port).to.equal(before)
+  })
+
+  it('says which of ours has a port already, and whether it is gone from the configuration', async () => {
+    const said: string[] = []
+    const log = new Log()
+    log.addSink(({ message }) => said.push(message))
+    await open({ transports: [transportConfig({ id: 'old' })], log: log.logger('sip') })
+    const bind = `127.0.0.1:${at('old').port}`
+    const [old, other] = [transportConfig({ id: 'old' }), transportConfig({ id: 'new', bind })]
+    await stack.reload([old, other], system)
+    expect(said.at(-1)).to.contain(`[new] cannot listen on UDP ${bind}, [old] listens on ${bind}; change bind of one`)
+    await stack.reload([{ ...other, bind: `0.0.0.0:${at('old').port}` }], system)
+    expect(said.at(-1)).to.match(
+      /\[new\] cannot listen on UDP 0\.0\.0\.0:\d+, \[old\], which is gone .*, listens there until a restart$/,
+    )
+    expect(stack.listening.map(({ transport }) => transport)).to.deep.equal(['old'])
   })
 
   it('holds back what comes before it is started', async () => {
