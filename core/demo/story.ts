@@ -193,7 +193,8 @@ async function night({ pbx, pause, tell }: Stage): Promise<void> {
 }
 
 async function park({ pbx, pause, roll, take, tell }: Stage): Promise<void> {
-  if (pbx.deviceState(PARKING_SPACE) === 'INUSE') return
+  // Taken from the start: another call may be on its way to it.
+  if (!take(1, [PARKING_SPACE])) return
   const [parking, fetching] = take(2) ?? []
   if (parking === undefined || fetching === undefined) return
   const caller = OUTSIDE[roll(OUTSIDE.length)] ?? OUTSIDE[0]

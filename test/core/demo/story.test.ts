@@ -67,6 +67,35 @@ describe('the story of the demo', () => {
     expect(await play('listen', 0), 'nobody has messages').to.deep.equal([])
   })
 
+  it('parks one call at a time', async () => {
+    const told: string[] = []
+    const waiting: (() => void)[] = []
+    const busy = new Set<string>()
+    const stage: Stage = {
+      pbx,
+      pause: () =>
+        new Promise((resolve) => {
+          waiting.push(resolve)
+        }),
+      roll: () => 0,
+      take: (count, from = ['100', '101', '102', '103']) => {
+        const free = from.filter((each) => !busy.has(each)).slice(0, count)
+        if (free.length < count) return undefined
+        for (const each of free) busy.add(each)
+        return free
+      },
+      tell: (sentence) => told.push(sentence),
+    }
+    let playing = 2
+    const scenes = [SCENES['park']?.play(stage), SCENES['park']?.play(stage)]
+    for (const scene of scenes) void scene?.finally(() => playing--)
+    await until('the end of both', () => {
+      for (const go of waiting.splice(0)) go()
+      return playing === 0
+    })
+    expect(told.filter((sentence) => sentence.includes('parks'))).to.have.length(1)
+  })
+
   it('goes on until it is stopped', async () => {
     const told: string[] = []
     const story = startStory(pbx, { seed: 7, speed: 400, tell: (sentence) => told.push(sentence) })
