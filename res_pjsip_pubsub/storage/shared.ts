@@ -106,13 +106,14 @@ export class SharedStorage implements SubscriptionStorage {
     return this.#servers.holds && isCovered(subscription)
   }
 
-  forget(key: RowKey): Promise<boolean> {
+  /** Of a row that is handed in only the key counts: the rest has changed since it was taken. */
+  forget({ to_tag, dialog_id }: RowKey): Promise<boolean> {
     return this.#attempt(async (round) => {
-      const [row] = await round.at.select(this.#table, key)
+      const [row] = await round.at.select(this.#table, { to_tag, dialog_id })
       if (row?.owner !== this.#servers.id) return
       // The owner before may not know yet.
       if (row.claim > 0) this.#leaveForOthers(round, row)
-      else round.at.delete(this.#table, key.to_tag)
+      else round.at.delete(this.#table, to_tag)
     })
   }
 

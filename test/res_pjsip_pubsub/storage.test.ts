@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { STATUS } from '../../res_pjsip_pubsub/storage/row.ts'
 import type { FakeDialog, FakeSip, FakeTransaction, Headers } from '../support/fake-sip.ts'
 import { type LampOffice, settled } from '../support/lamp-office.ts'
 import { XML } from '../support/lamps.ts'
@@ -111,6 +112,26 @@ function conformance(mode: StorageMode, directory: () => string): void {
     expect((await again(second.sip, tx, 9)).status).to.equal(481)
     expect(await rows()).to.deep.equal([])
   })
+
+  for (const [what, damage, settings] of [
+    ['an endpoint that does not come back', ROWS, { endpoints: { 101: {} }, options: { restore_patience: '0' } }],
+    ['a dialog that cannot be read', "UPDATE active_watchers SET dialog = '{}'", {}],
+    ['a subscription that expired', 'UPDATE active_watchers SET expires_ms = 1', {}],
+  ] as const) {
+    it(`forgets the row of ${what}`, async () => {
+      if (!mode.restores) return
+      const first = await builder.begin()
+      await first.sip.subscribe('200')
+      await builder.end(first, 'close')
+      expect(await rows()).to.have.length(1)
+      await builder.query(damage)
+      await builder.begin(settings)
+      // For a moment other servers may still see that it is over.
+      await until('that it is forgotten', async () =>
+        (await rows()).every(({ status }) => status === STATUS.terminated),
+      )
+    })
+  }
 
   it('writes what tools that know Kamailio look for', async () => {
     const { sip } = await builder.begin()
