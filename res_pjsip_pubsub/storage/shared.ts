@@ -21,6 +21,7 @@ import {
   cleanRows,
   isCovered,
   isKept,
+  isOurs,
   needsMore,
   type Saved,
   type StorageSettings,
@@ -268,6 +269,7 @@ export class SharedStorage implements SubscriptionStorage {
       if (round.lives(owner)) continue
       const rows = await round.at.select(this.#table, { owner })
       for (const row of rows.slice(0, SHARE - taken.length)) {
+        if (!isOurs(row)) continue
         if (row.status === STATUS.terminated || !isRow({ ...row })) {
           round.at.delete(this.#table, row.to_tag)
         } else {
@@ -294,7 +296,7 @@ export class SharedStorage implements SubscriptionStorage {
     const unreadable: string[] = []
     await this.#table.load((rows) => {
       for (const row of rows) {
-        if (typeof row.dialog_id !== 'string') continue
+        if (!isOurs(row)) continue
         if (isRow({ ...row })) this.#unknown.add(row.owner)
         else unreadable.push(row.to_tag)
       }

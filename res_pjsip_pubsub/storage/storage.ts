@@ -75,14 +75,18 @@ export async function cleanRows(
 ): Promise<number> {
   let cleaned = 0
   await table.load((rows) => {
-    for (const { dialog_id: id, to_tag: key, expires_ms: expires } of rows) {
-      // Rows of others lack what we have no column of Kamailio's for.
-      if (typeof id !== 'string' || expires + OVERDUE > now || isLive(id)) continue
-      table.delete(key)
+    for (const row of rows) {
+      if (!isOurs(row) || row.expires_ms + OVERDUE > now || isLive(row.dialog_id)) continue
+      table.delete(row.to_tag)
       cleaned++
     }
   })
   return cleaned
+}
+
+/** Rows of others lack what we have no column of Kamailio's for; one without a tag cannot be found again. */
+export function isOurs({ to_tag, dialog_id }: RowKey): boolean {
+  return typeof to_tag === 'string' && typeof dialog_id === 'string'
 }
 
 /** One that ends is not to come back. */

@@ -386,6 +386,20 @@ describe('storage of subscriptions: from one mode to another', () => {
     expect(await builder.query("SELECT etag FROM presentity WHERE username = 'x'")).to.have.length(2)
   })
 
+  it('lets a row without a tag keep nobody from the others', async () => {
+    const builder = builderOf(3)
+    const first = await builder.begin()
+    const tx = await first.sip.subscribe('200')
+    await first.sip.subscribe('201')
+    await builder.end(first, 'close')
+    await builder.query(`UPDATE active_watchers SET to_tag = NULL WHERE dialog_id <> '${tx.dialog.id}'`)
+    const second = await builder.begin()
+    const dialog = await until('the dialog', () => second.sip.dialogs.get(tx.dialog.id))
+    await until('a NOTIFY', () => dialog.notifies.length > 0)
+    await second.office.run('presence cleanup')
+    expect(second.office.logged.filter((line) => /^(ERROR|WARNING)/.test(line))).to.deep.equal([])
+  })
+
   it('says that another mode counts when the module is loaded again', async () => {
     const made = await builderOf(2).begin()
     made.office.file('pubsub.conf', { subs_db_mode: '1', publ_cache: '2' })
