@@ -84,12 +84,22 @@ async function createIndexes(database: Database, { name, key, serial, indexes = 
     // Others may have written two: the newer one stays.
     const newest = `SELECT max(rowid) FROM ${quote(name)} GROUP BY ${quote(key)}`
     await database.run(`DELETE FROM ${quote(name)} WHERE ${quote(key)} IS NOT NULL AND rowid NOT IN (${newest})`)
-    await database.run(`CREATE UNIQUE INDEX ${quote(unique)} ON ${quote(name)} (${quote(key)})`)
+    await createIndex(database, 'UNIQUE INDEX', name, [key])
   }
-  for (const columns of indexes) {
-    const on = `${quote(name)} (${columns.map(quote).join(', ')})`
-    await database.run(`CREATE INDEX IF NOT EXISTS ${quote(indexName(name, columns))} ON ${on}`)
-  }
+  for (const columns of indexes)
+    if (!present.has(indexName(name, columns))) await createIndex(database, 'INDEX', name, columns)
+}
+
+async function createIndex(
+  database: Database,
+  kind: 'INDEX' | 'UNIQUE INDEX',
+  table: string,
+  columns: readonly string[],
+): Promise<void> {
+  const index = quote(indexName(table, columns))
+  // Somebody may have given the table that it was made for another name: it went along, and keeps its own.
+  await database.run(`DROP INDEX IF EXISTS ${index}`)
+  await database.run(`CREATE ${kind} ${index} ON ${quote(table)} (${columns.map(quote).join(', ')})`)
 }
 
 function indexName(table: string, columns: readonly string[]): string {

@@ -108,6 +108,24 @@ describe('store: shared, and read by others', () => {
     expect(unique).to.deep.equal([{ name: 'lamps_by_note' }])
   })
 
+  it('makes a table anew whose indexes somebody has given another name with it', async () => {
+    const before = await openAt()
+    const table = await before.table({ ...lamps, indexes: [['watchers']] })
+    table.put({ name: 'a', watchers: 1, note: null })
+    await before.close()
+    await query(path, 'ALTER TABLE lamps RENAME TO lamps_of_yesterday')
+    const store = await openAt()
+    const anew = await store.table({ ...lamps, indexes: [['watchers']] })
+    anew.put({ name: 'a', watchers: 2, note: null })
+    anew.put({ name: 'b', watchers: 2, note: null })
+    expect(await store.durable()).to.equal(true)
+    expect(await query(path, 'SELECT watchers FROM lamps ORDER BY name')).to.deep.equal([
+      { watchers: 2 },
+      { watchers: 2 },
+    ])
+    expect(await query(path, 'SELECT watchers FROM lamps_of_yesterday')).to.deep.equal([{ watchers: 1 }])
+  })
+
   it('makes a row when it is written, and says when it is on disk', async () => {
     const store = await openAt()
     const table = await store.table(lamps)
