@@ -2,7 +2,8 @@
  * The servers that share one database: each says that it lives, and takes over from those that do not say so any more.
  *
  * A server that could not say so for HOLD stops sending, and only after LEASE do others take its subscriptions: so there
- * is never a time at which two believe they have one. All clocks are one clock, as the servers are on one host.
+ * is never a time at which two believe they have one. All clocks are one clock, as the servers are on one host. Where that
+ * was set back, a beat lies in the future: of a server that lives only until its next one, of a dead one it may be for days.
  */
 import { randomBytes } from 'node:crypto'
 import type { Atomic, Store, Table, TableDefinition } from '../../core/store-contract.ts'
@@ -49,6 +50,8 @@ export class Servers {
   #lastBeat = Number.NEGATIVE_INFINITY
   /** The highest claim that is known, also where the table was begun anew. */
   #claims = 0
+  /** Beats in the future, and since when each is known. */
+  #ahead = new Map<string, { readonly beat: number; readonly since: number }>()
 
   private constructor(store: Store, table: Table<Server>, now: () => number) {
     this.#store = store
@@ -62,7 +65,8 @@ export class Servers {
 
   /** Whether nobody can have taken anything from us. */
   get holds(): boolean {
-    return this.#now() - this.#lastBeat < HOLD
+    const ago = this.#now() - this.#lastBeat
+    return ago >= 0 && ago < HOLD
   }
 
   /** One transaction; says that we live. Rejects with StoreUnavailable. */
@@ -70,7 +74,7 @@ export class Servers {
     return this.#store.atomically(async (at) => {
       const began = this.#now()
       const servers = await at.select(this.#table, {})
-      const dead = servers.filter((one) => one.id !== this.id && began - one.beat > LEASE).map(({ id }) => id)
+      const dead = this.#dead(servers, began)
       const alive = new Set([this.id, ...servers.map(({ id }) => id).filter((id) => !dead.includes(id))])
       let claims = Math.max(this.#claims, ...servers.map((one) => one.claims))
       const result = await work({
@@ -87,9 +91,22 @@ export class Servers {
     })
   }
 
+  #dead(servers: readonly Server[], now: number): string[] {
+    const ahead = this.#ahead
+    this.#ahead = new Map()
+    const isDead = ({ id, beat }: Server): boolean => {
+      if (beat <= now) return now - beat > LEASE
+      const known = ahead.get(id)
+      const since = known?.beat === beat && known.since <= now ? known.since : now
+      this.#ahead.set(id, { beat, since })
+      return now - since > LEASE
+    }
+    return servers.filter((one) => one.id !== this.id && isDead(one)).map(({ id }) => id)
+  }
+
   /** All that others took until the round that began then is dropped. The lease runs from its beginning, not from its end. */
   confirm(began: number): void {
-    this.#lastBeat = Math.max(this.#lastBeat, began)
+    this.#lastBeat = began
   }
 
   /** Nothing is sent from now on, and others need not wait for the lease. */

@@ -47,6 +47,27 @@ describe('servers that share a database: leases', () => {
     expect(await beat(other)).to.deep.equal([])
   })
 
+  it('takes the phones of one that died before the clock was set back, and no phones of one that lives', async () => {
+    const clock = { now: 86_400_000 }
+    const [gone, one, other] = [await serverAt(clock), await serverAt(clock), await serverAt(clock)]
+    for (const server of [gone, one, other]) await beat(server)
+    clock.now = 3_600_000
+    // Others may take what is its own before it has said that it lives by this clock.
+    expect(one.holds).to.equal(false)
+    for (let passed = 0; passed <= 4000; passed += 500) {
+      clock.now += 500
+      expect(await beat(one)).to.deep.equal([])
+      expect(await beat(other)).to.deep.equal([])
+      expect([one.holds, other.holds]).to.deep.equal([true, true])
+    }
+    clock.now += 500
+    expect(await beat(one)).to.deep.equal([gone.id])
+    // And where it is set right again.
+    clock.now += 86_400_000
+    await beat(one)
+    expect(one.holds).to.equal(true)
+  })
+
   it('counts claims up over all servers, also those that are struck off', async () => {
     const clock = { now: 1000 }
     const [one, other] = [await serverAt(clock), await serverAt(clock)]
