@@ -7,6 +7,7 @@
  */
 import type { Undo } from '../../core/scope.ts'
 import { type Store, StoreUnavailable, type Table, type TableDefinition } from '../../core/store-contract.ts'
+import { highest } from '../storage/highest.ts'
 import {
   fromRow,
   isRow,
@@ -86,7 +87,11 @@ export class SharedPublications implements PublicationStore {
   }
 
   async load(each: (stored: StoredPublication) => void): Promise<number> {
-    this.#seen = Math.max(0, ...(await this.#table.select({}, ['changed', 0])).map(({ changed }) => changed ?? 0))
+    const rows = await this.#table.select({}, ['changed', 0])
+    this.#seen = highest(
+      0,
+      rows.map(({ changed }) => changed),
+    )
     return this.#plain.load(each)
   }
 
@@ -141,7 +146,7 @@ export class SharedPublications implements PublicationStore {
         const row = change(found)
         if (!row) return
         const [counter] = await at.select(this.#counters, { name })
-        const value = Math.max(counter?.value ?? 0, this.#seen) + 1
+        const value = highest(this.#seen, [counter?.value]) + 1
         at.put(this.#counters, { name, value })
         at.put(this.#table, { ...row, changed: value })
         for (const [gone, until] of this.#gone) {
@@ -177,7 +182,7 @@ export class SharedPublications implements PublicationStore {
     }
     const inOrder = rows.toSorted((a, b) => (a.changed ?? 0) - (b.changed ?? 0))
     for (const row of inOrder) {
-      this.#seen = Math.max(this.#seen, row.changed ?? 0)
+      this.#seen = highest(this.#seen, [row.changed])
       if (!isRow({ ...row })) continue
       if (row.expires === 0) this.#follower?.gone(row.ruid)
       else this.#follower?.changed(fromRow(row))

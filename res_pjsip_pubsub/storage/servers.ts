@@ -7,6 +7,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Atomic, Store, Table, TableDefinition } from '../../core/store-contract.ts'
+import { highest } from './highest.ts'
 
 export interface Server {
   readonly id: string
@@ -76,7 +77,10 @@ export class Servers {
       const servers = await at.select(this.#table, {})
       const dead = this.#dead(servers, began)
       const alive = new Set([this.id, ...servers.map(({ id }) => id).filter((id) => !dead.includes(id))])
-      let claims = Math.max(this.#claims, ...servers.map((one) => one.claims))
+      let claims = highest(
+        this.#claims,
+        servers.map((one) => one.claims),
+      )
       const result = await work({
         at,
         began,

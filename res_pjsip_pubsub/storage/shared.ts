@@ -13,6 +13,7 @@ import { reasonOf } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import { StoreUnavailable, type Table } from '../../core/store-contract.ts'
 import type { NotifierSubscription } from '../subscription.ts'
+import { highest } from './highest.ts'
 import { Reserves, settled } from './reserves.ts'
 import { fromOldRow, isRow, keyOfDialog, OLD_ROWS, type Row, type RowKey, SHARED_ROWS, STATUS, toRow } from './row.ts'
 import { BEAT, type Round, Servers } from './servers.ts'
@@ -256,7 +257,7 @@ export class SharedStorage implements SubscriptionStorage {
 
   #dropLost(changed: readonly Row[]): void {
     for (const { owner, claim, dialog_id } of changed) {
-      this.#seen = Math.max(this.#seen, claim)
+      this.#seen = highest(this.#seen, [claim])
       if (owner !== this.#servers.id && owner !== '') this.#settings.lost(dialog_id)
     }
   }

@@ -192,6 +192,19 @@ describe('servers that share a database', function () {
     await until('that the first lets go', () => owned(one) === 0)
   })
 
+  it('goes on where somebody writes no number into a row and into the list of servers', async () => {
+    const damaged = await one.sip.subscribe('201')
+    const tx = await one.sip.subscribe('200')
+    await until('a NOTIFY', () => tx.dialog.notifies.length === 1)
+    await builder.query(`UPDATE active_watchers SET claim = 'x' WHERE dialog_id = '${damaged.dialog.id}'`)
+    await builder.query("UPDATE presence_servers SET claims = 'x'")
+    const refresh = await again(other, tx, tx.request.cseq.number + 1)
+    expect(refresh.status).to.equal(200)
+    await until('that the first lets go', () => !one.sip.dialogs.has(tx.dialog.id))
+    expect((await again(one, tx, tx.request.cseq.number + 2)).status).to.equal(200)
+    await until('that the other lets go', () => owned(other) === 0)
+  })
+
   describe('publications', () => {
     const handlers = (): LampHandler[] =>
       [one, other].map(({ pubsub }) => {
@@ -251,6 +264,20 @@ describe('servers that share a database', function () {
       expect((await publish(one, 'red')).status).to.equal(200)
       await unlock()
       await until('red', () => shown(other) === 'red')
+    })
+
+    it('are seen at the other where somebody writes no number into a row', async () => {
+      handlers()
+      await publish(one, 'red')
+      await builder.query("UPDATE presentity SET changed = 'x'")
+      await builder.query("UPDATE presence_counters SET value = 'x'")
+      for (const [at, light] of [
+        [one, 'green'],
+        [other, 'blue'],
+      ] as const) {
+        await publish(at, light)
+        await until(light, () => [one, other].every((office) => shown(office).includes(light)))
+      }
     })
 
     it('do not expire where another server has refreshed them', async () => {
