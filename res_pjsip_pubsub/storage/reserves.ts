@@ -82,9 +82,12 @@ export class Reserves {
   }
 }
 
-/** How much the numbers of a row are higher than it says; negative where the count was lost. Rows of earlier versions say nothing. */
+/**
+ * How much the numbers of a row are higher than it says; negative where the count was lost. Rows of earlier versions say
+ * nothing, and half a number says nothing either.
+ */
 export function owed(count: number, before: unknown): number {
-  return typeof before === 'number' ? count - before : count
+  return typeof before === 'number' && Number.isSafeInteger(before) ? count - before : count
 }
 
 /** The same row, written now. */

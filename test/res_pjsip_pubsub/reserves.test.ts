@@ -180,6 +180,18 @@ describe('storage of subscriptions: numbers reserved beside the rows', function 
     }
   })
 
+  it('are whole where somebody wrote half a number', async () => {
+    const [builder, first] = await begun(2)
+    const before = await used(first, builder, 'a')
+    await first.office.store.flush()
+    await builder.end(first, 'kill')
+    await builder.query('UPDATE active_watchers SET reserved_before = 0.5')
+    const second = await builder.begin()
+    const { cseq } = await used(second, builder, 'b')
+    expect(Number.isInteger(cseq)).to.equal(true)
+    expect(cseq).to.be.above(before.cseq)
+  })
+
   it('go along into a new file where the old one is damaged', async () => {
     const [builder, first] = await begun(2)
     await first.office.store.flush()
