@@ -6,7 +6,7 @@
  * else, where that port was only the near end of a connection that is gone (a client listens on none), by the host.
  * Behind a NAT private addresses come twice, so there the source address must be the same as well.
  */
-import type { Contact } from '../core/registrar/registrar.ts'
+import type { Contact, Contacts } from '../core/registrar/registrar.ts'
 import type { Flow } from '../core/sip/contract.ts'
 import { parseUri } from '../core/sip/parse-uri.ts'
 import type { SipUri } from '../core/sip/uri.ts'
@@ -21,14 +21,27 @@ export function phoneIsBack(
 ): void {
   const { flow, endpoint } = contact
   if (!flow || endpoint === undefined) return
-  const registered = parseUri(contact.registered ?? contact.uri)
   for (const subscription of subscriptions.ofEndpoint(endpoint)) {
-    const isIts = registered && isItsPhone(subscription, contact.instance, registered, flow)
-    if (isIts && mayMove(subscription, flow)) {
-      subscription.dialog.rebind(flow)
-      moved(subscription)
-    }
+    if (move(subscription, contact, flow)) moved(subscription)
     subscription.wake()
+  }
+}
+
+/** One that came back later than its phone: taken over from another server, or its endpoint was not known before. */
+export async function phoneWasBack(
+  subscription: NotifierSubscription,
+  contacts: Contacts,
+  moved: (subscription: NotifierSubscription) => void,
+): Promise<void> {
+  const { endpoint, dialog } = subscription
+  for (const aor of endpoint.aors) {
+    if (dialog.flow) return
+    for (const contact of await contacts.of(aor)) {
+      const { flow } = contact
+      if (!flow || contact.endpoint !== endpoint.id || dialog.flow || !move(subscription, contact, flow)) continue
+      moved(subscription)
+      subscription.wake()
+    }
   }
 }
 
@@ -41,6 +54,15 @@ export function othersAreBack(subscriptions: Subscriptions, refreshed: NotifierS
     other.dialog.rebind(flow)
     other.wake()
   }
+}
+
+/** False where it is another phone's, or has to stay where it is. */
+function move(subscription: NotifierSubscription, contact: Contact, flow: Flow): boolean {
+  const registered = parseUri(contact.registered ?? contact.uri)
+  if (!registered || !isItsPhone(subscription, contact.instance, registered, flow)) return false
+  if (!mayMove(subscription, flow)) return false
+  subscription.dialog.rebind(flow)
+  return true
 }
 
 function isItsPhone(subscription: NotifierSubscription, instance: string, registered: SipUri, flow: Flow): boolean {

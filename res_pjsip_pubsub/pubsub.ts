@@ -2,7 +2,7 @@
 import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
 import { inSlices } from '../core/in-slices.ts'
-import type { Logger } from '../core/log.ts'
+import { type Logger, reasonOf } from '../core/log.ts'
 import type { Undo } from '../core/scope.ts'
 import type { HeaderLine, Outcome, ServerTransaction, SipRequest } from '../core/sip/contract.ts'
 import { TimerWheel } from '../core/sip/timer-wheel.ts'
@@ -31,7 +31,7 @@ import type { NotifierServices } from './notifier.ts'
 import { NotifyHeaders } from './notify-headers.ts'
 import { NotifyQueue, paceOf } from './notify-queue.ts'
 import type { PubsubSettings } from './options.ts'
-import { phoneIsBack } from './phones.ts'
+import { phoneIsBack, phoneWasBack } from './phones.ts'
 import { Compositor } from './publishing/compositor.ts'
 import { listHeader, tryLater } from './refusals.ts'
 import { Registry } from './registry.ts'
@@ -99,6 +99,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     const pubsub = new PubsubCore(core, log, settings, subscriptions, { store, storage })
     made = pubsub
     own(() => pubsub.#close())
+    const moved = (subscription: NotifierSubscription): void => void pubsub.#storage.save(subscription, 'altered')
+    const notFound = (error: unknown): void => log.warning(`contacts of a restored subscription: ${reasonOf(error)}`)
     const restorer = new Restorer({
       sip: core.sip,
       endpoints: core.endpoints,
@@ -106,7 +108,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       subscriptions,
       services: pubsub.#services,
       log,
-      restored: (subscription) => {
+      restored: (subscription, isLate) => {
+        if (isLate) void phoneWasBack(subscription, core.contacts, moved).catch(notFound)
         pubsub.watching.lists.changed(subscription)
         pubsub.#reviver.add(subscription, pubsub.#settings.restore_patience, WANT.forced)
       },
@@ -119,7 +122,6 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     await pubsub.watching.open(store)
     own(() => pubsub.lists.close())
     own(core.endpoints.onChange(() => pubsub.#endpointsChanged()))
-    const moved = (subscription: NotifierSubscription): void => void pubsub.#storage.save(subscription, 'altered')
     own(core.contacts.onChange((_aor, added) => added && phoneIsBack(subscriptions, added, moved)))
     if (isLibrary(settings)) {
       log.notice('db_url is empty: requests are left to the modules that use the functions')

@@ -25,8 +25,8 @@ export interface RestoreServices {
   readonly subscriptions: Subscriptions
   readonly services: Services
   readonly log: Logger
-  /** One is back. */
-  readonly restored: (subscription: NotifierSubscription) => void
+  /** One is back; late where its phone may have been so before. */
+  readonly restored: (subscription: NotifierSubscription, isLate: boolean) => void
 }
 
 export class Restorer {
@@ -187,6 +187,6 @@ export class Restorer {
     // All of the old block may be used up: a new one is reserved before anything is sent.
     storage.restored(subscription, row)
     if (contested) subscription.contest()
-    restored(subscription)
+    restored(subscription, this.#patience !== undefined)
   }
 }

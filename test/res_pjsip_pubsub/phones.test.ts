@@ -31,14 +31,14 @@ describe('phones that come back', () => {
     rmSync(directory, { recursive: true, force: true })
   })
 
-  async function begin(): Promise<void> {
+  async function begin(options: Readonly<Record<string, string>> = {}): Promise<void> {
     office = await TestCore.start({
       endpoints: { 100: { aors: ['100'] }, 101: { aors: ['101'] }, nat: { aors: ['nat'], rewrite_contact: true } },
       aors: { 100: { max_contacts: 5 }, 101: { max_contacts: 5 }, nat: { max_contacts: 5 } },
       transports: { udp: {}, tcp: { protocol: 'tcp' } },
       system: { timer_t1: 50, timer_b: 300 },
       contacts: 'registrar',
-      files: { 'pubsub.conf': { notify_retry_interval: '600000' } },
+      files: { 'pubsub.conf': { notify_retry_interval: '600000', ...options } },
       storePath: join(directory, 'lamps.db'),
     })
     const { packageModule, bodyModule } = lampModules(lamps)
@@ -108,6 +108,23 @@ describe('phones that come back', () => {
       expect(second.body).to.equal('on')
     })
   }
+
+  it('hear over the connection that they have registered by before another server took them over', async () => {
+    const shared = { subs_db_mode: '3', notifier_processes: '0' }
+    await office.close()
+    await begin(shared)
+    const before = await phone('tcp')
+    await watch(before)
+    await before.next('NOTIFY')
+    await office.kill()
+    lamps.set('200', 'on')
+    await begin(shared)
+    const after = await phone('tcp')
+    expect((await register(after)).status).to.equal(200)
+    expect(subscriptions()).to.have.length(0)
+    await until('that it is taken over', () => subscriptions().length === 1, 8000)
+    expect((await after.next('NOTIFY')).body).to.equal('on')
+  }).timeout(15000)
 
   it('are told at the new port of their NAT, also after a restart of ours', async () => {
     const contact = '<sip:nat@10.0.0.1:5060>'
