@@ -1,7 +1,7 @@
 /**
  * The NOTIFYs of one subscription: one in flight at a time, and the newest state wins.
  *
- *     idle ──want──▶ queued ──turn──▶ flying ──2xx──▶ idle, or queued where something was wanted meanwhile
+ *     idle ──want──▶ queued ──turn──▶ flying ──2xx──▶ idle, or queued where something was wanted meanwhile, or it moved
  *                      ▲  │ │           │
  *                      │  │ └unchanged─▶ idle
  *                      │  └no way──▶ stalled ──want, wake──▶ queued
@@ -49,6 +49,8 @@ export abstract class Delivery<Message> extends Timed implements Turn {
   /** The newest state. Undefined where nothing has to be sent. */
   protected abstract compose(want: Want): Message | undefined
   protected abstract transmit(message: Message, done: OutcomeHandler): void
+  /** Ends what is in flight where it took another way than it would take now. */
+  protected abstract giveUp(): void
   /** `failures`: in a row, before this one. */
   protected abstract judge(outcome: Outcome, failures: number): Verdict
   protected abstract landed(message: Message, outcome: Outcome, verdict: Verdict): void
@@ -84,6 +86,11 @@ export abstract class Delivery<Message> extends Timed implements Turn {
   wake(): void {
     this.#woken = this.#state === 'flying'
     if (this.#state === 'stalled' || (this.#state === 'pausing' && this.#failures > 0)) this.#enqueue()
+  }
+
+  /** The way to the watcher is another one now: nobody answers what is in flight. */
+  moved(): void {
+    if (this.#state === 'flying') this.giveUp()
   }
 
   /** The pause is over. */
@@ -129,6 +136,7 @@ export abstract class Delivery<Message> extends Timed implements Turn {
     if (verdict.kind === 'ended') return this.#end(verdict.why)
     if (verdict.kind === 'retry') return this.#failed(outcome, verdict.pause)
     this.#failures = 0
+    if (verdict.kind === 'again' && this.#want < WANT.forced) this.#want = WANT.forced
     if (this.#want > WANT.nothing) this.#enqueue()
     else this.#enter('idle')
   }

@@ -2,6 +2,7 @@
  * What the answer to a NOTIFY means for its subscription (RFC 6665 4.2.2, RFC 5057 5.1).
  *
  *     2xx                                   delivered
+ *     given up, as the watcher moved        again, at once
  *     481, 401, 407 and what ends a usage   ended: the watcher is gone, or wants none of it
  *     anything else, no answer, no way      retry, with the newest state and a growing pause; given up after
  *                                           notify_retries in a row, but not for silence where timeout_rm_subs is off
@@ -15,6 +16,7 @@ import { parseRetryAfter } from '../core/sip/values.ts'
 export type Verdict =
   | { readonly kind: 'delivered' }
   | { readonly kind: 'kept' }
+  | { readonly kind: 'again' }
   | { readonly kind: 'ended'; readonly why: string }
   | { readonly kind: 'retry'; readonly pause: number }
 
@@ -29,6 +31,7 @@ export interface RetrySettings {
 const ENDS_USAGE: ReadonlySet<number> = new Set([401, 404, 405, 407, 410, 416, 481, 484, 485, 489, 501, 604])
 const DELIVERED: Verdict = { kind: 'delivered' }
 const KEPT: Verdict = { kind: 'kept' }
+const AGAIN: Verdict = { kind: 'again' }
 
 /** `failures`: how many in a row there were before this one. `random`: from 0 to 1, for the jitter. */
 export function judge(
@@ -39,6 +42,7 @@ export function judge(
   random: number,
 ): Verdict {
   if (outcome.kind === 'response' && outcome.response.status < 300) return DELIVERED
+  if (outcome.kind === 'unreachable' && outcome.moved) return AGAIN
   const silence = outcome.kind === 'timeout' && !settings.timeout_rm_subs
   if (compat === 'asterisk') return silence ? KEPT : asAsterisk(outcome)
   const why = describe(outcome)

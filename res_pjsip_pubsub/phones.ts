@@ -62,6 +62,7 @@ function move(subscription: NotifierSubscription, contact: Contact, flow: Flow):
   if (!registered || !isItsPhone(subscription, contact.instance, registered, flow)) return false
   if (!mayMove(subscription, flow)) return false
   subscription.dialog.rebind(flow)
+  subscription.moved()
   return true
 }
 

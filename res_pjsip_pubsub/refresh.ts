@@ -33,6 +33,7 @@ function inDialog(
   const before = subscription.dialog.flow
   const refused = subscription.dialog.accept(tx, notifier.settings().cseq_offset) ?? check(tx, endpoint, notifier)
   if (refused) return refuse(tx, refused)
+  if (before !== subscription.dialog.flow) subscription.moved()
   if (before !== tx.flow) othersAreBack(notifier.subscriptions, subscription, tx.flow)
   const { request } = tx
   const of = notifier.registry.package(subscription.event)

@@ -287,11 +287,15 @@ export class NotifierSubscription
   protected override judge(outcome: Outcome, failures: number): Verdict {
     const { settings, compat, random } = this.#services
     const verdict = judge(outcome, failures, settings(), compat(), random())
-    if (!this.#contested || verdict.kind === 'ended') return verdict
+    if (!this.#contested || verdict.kind === 'ended' || verdict.kind === 'again') return verdict
     if (verdict.kind !== 'delivered')
       return { kind: 'ended', why: `${describe(outcome)}, and its phone subscribed anew` }
     this.#contested = false
     return verdict
+  }
+
+  protected override giveUp(): void {
+    this.dialog.giveUp()
   }
 
   protected override landed({ told, state }: Notification, outcome: Outcome, verdict: Verdict): void {

@@ -16,6 +16,7 @@ import { Branches } from './branches.ts'
 import type { Outcome, OutcomeHandler, SipResponse } from './contract.ts'
 import { FirstTimers } from './first-timers.ts'
 import type { Origin } from './origin.ts'
+import { isSameFlow } from './shared-flows.ts'
 import { Timed, type TimerWheel } from './timer-wheel.ts'
 import type { Timers } from './timers.ts'
 import type { Sender, Wire } from './transport.ts'
@@ -23,6 +24,8 @@ import type { Sender, Wire } from './transport.ts'
 /** A request that was written. */
 export interface Draft {
   readonly method: string
+  /** Whose requests may be given up together. */
+  readonly sender?: object
   /** As it was written last, to the letter. */
   rewrite(branch: string): string
 }
@@ -98,6 +101,11 @@ export class ClientTransactions {
     for (const transaction of this.#open) transaction?.fail(reason)
   }
 
+  /** Over UDP it would be repeated until timer F to where nobody is any more. `wire`: where its sender sends to now. */
+  giveUp(sender: object, wire: Wire): void {
+    for (const transaction of this.#open) if (transaction?.isStraying(sender, wire)) transaction.giveUp()
+  }
+
   /** `remembered`: it was answered, and more of the same may come. */
   forget(place: number, remembered: boolean): void {
     this.#open[place] = undefined
@@ -167,6 +175,14 @@ class ClientTransaction implements Sender {
   receive(response: SipResponse): void {
     if (response.status >= 200) this.finish({ kind: 'response', response })
     else this.isProceeding = true
+  }
+
+  isStraying(sender: object, wire: Wire): boolean {
+    return this.#draft.sender === sender && !this.wire.reliable && !isSameFlow(this.wire, wire)
+  }
+
+  giveUp(): void {
+    this.finish({ kind: 'unreachable', reason: 'its peer is elsewhere now', moved: true })
   }
 
   fail(reason: string): void {

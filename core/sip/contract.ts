@@ -94,11 +94,11 @@ export interface ServerTransaction {
   readonly answered: boolean
 }
 
-/** How a request ended: an answer, nothing within timer F, or no way to send it. */
+/** How a request ended: an answer, nothing within timer F, or no way to send it. `moved`: it was given up. */
 export type Outcome =
   | { readonly kind: 'response'; readonly response: SipResponse }
   | { readonly kind: 'timeout' }
-  | { readonly kind: 'unreachable'; readonly reason: string }
+  | { readonly kind: 'unreachable'; readonly reason: string; readonly moved?: true }
 
 /** Final answers only. */
 export type OutcomeHandler = (outcome: Outcome) => void
@@ -186,6 +186,8 @@ export interface Dialog extends DialogState {
   request(method: string, content: RequestContent, done: OutcomeHandler, credentials?: CredentialsFor): void
   /** Its requests go over this flow from now on: the peer has shown, by other means than a request in this dialog, that it is there. */
   rebind(flow: Flow): void
+  /** Requests in flight that went by another UDP flow than the one that is followed now end: nobody is there to answer them. */
+  giveUp(): void
   /** Raises the number of the next request, never lowers it. */
   skipCseqTo(number: number): void
   record(): DialogRecord

@@ -153,6 +153,11 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
     this.take(wireOf(flow))
   }
 
+  giveUp(): void {
+    const wire = this.#wire
+    if (wire && this.#followFlow) this.#context.outgoing.giveUp(this, wire)
+  }
+
   /** The flow that requests came by is the one that requests go by, as long as it is there. */
   take(wire: Wire): void {
     if (this.#wire && isSameFlow(this.#wire, wire)) return
@@ -334,6 +339,10 @@ class DialogRequest implements Draft, HeadPieces {
     this.method = checkedMethod(method)
     this.#cseq = cseq
     this.#content = content
+  }
+
+  get sender(): object {
+    return this.#dialog
   }
 
   get origin(): Origin {

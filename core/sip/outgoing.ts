@@ -64,6 +64,11 @@ export class Outgoing {
     transactions.send(draft, origin, text, wire, done)
   }
 
+  /** What this sender has in flight over UDP, and not by this way. */
+  giveUp(sender: object, wire: Wire): void {
+    this.#context.transactions.giveUp(sender, wire)
+  }
+
   #sendByStream(draft: Draft, wire: Wire, peer: SipUri | undefined, done: OutcomeHandler): boolean {
     const connection = this.streamInstead(wire, peer)
     if (!connection || !peer) return false

@@ -31,12 +31,13 @@ describe('phones that come back', () => {
     rmSync(directory, { recursive: true, force: true })
   })
 
-  async function begin(options: Readonly<Record<string, string>> = {}): Promise<void> {
+  /** `silence`: milliseconds without an answer after which a request has failed. */
+  async function begin(options: Readonly<Record<string, string>> = {}, silence = 300): Promise<void> {
     office = await TestCore.start({
       endpoints: { 100: { aors: ['100'] }, 101: { aors: ['101'] }, nat: { aors: ['nat'], rewrite_contact: true } },
       aors: { 100: { max_contacts: 5 }, 101: { max_contacts: 5 }, nat: { max_contacts: 5 } },
       transports: { udp: {}, tcp: { protocol: 'tcp' } },
-      system: { timer_t1: 50, timer_b: 300 },
+      system: { timer_t1: 50, timer_b: silence },
       contacts: 'registrar',
       files: { 'pubsub.conf': { notify_retry_interval: '600000', ...options } },
       storePath: join(directory, 'lamps.db'),
@@ -142,6 +143,30 @@ describe('phones that come back', () => {
     expect((await after.next('NOTIFY')).body).to.equal('off')
     expect(before.received.filter(({ method }) => method === 'NOTIFY')).to.have.length(1)
   })
+
+  for (const how of ['REGISTER', 'refresh'] as const) {
+    it(`are told at the new port of their NAT, from where they ${how}, what is on its way to the old one`, async () => {
+      await office.close()
+      await begin({}, 60_000)
+      const contact = '<sip:nat@10.0.0.1:5060>'
+      const before = await phone('udp', contact, 'nat')
+      const dialog = before.dialog('sip:200@127.0.0.1')
+      await watch(before, dialog)
+      await before.next('NOTIFY')
+      before.onRequest = () => undefined
+      lamps.set('200', 'on')
+      const lost = await before.next('NOTIFY')
+      const after = await phone('udp', contact, 'nat')
+      if (how === 'REGISTER') await register(after)
+      else expect((await watch(after, dialog)).status).to.equal(200)
+      const { body, cseq } = await after.next('NOTIFY')
+      expect([body, cseq]).to.deep.equal(['on', lost.cseq + 1])
+      lamps.set('200', 'off')
+      expect((await after.next('NOTIFY')).body).to.equal('off')
+      const inFlight = (): number | undefined => new Map(office.core.metrics.read()).get('sip.transactions.client')
+      await until('that nothing goes to the old port any more', () => inFlight() === 0)
+    })
+  }
 
   it('move although the old connection seems to live', async () => {
     const contact = `<sip:100@10.0.0.1:1>${INSTANCE}`

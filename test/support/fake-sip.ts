@@ -137,6 +137,7 @@ export class FakeDialog implements Dialog {
   get remoteTarget(): string {
     return this.#start.remoteTarget
   }
+  giveUp(): void {}
   get flow(): Flow | undefined {
     return undefined
   }
