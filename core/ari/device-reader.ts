@@ -19,6 +19,8 @@ export class DeviceReader implements Reader {
   readonly #link: AriLink
   readonly #probe: Probe
   readonly #asked = new Asked()
+  /** Those somebody needs, by the name in lower case, as Asterisk spells them: what it has only been told it finds by that alone. */
+  readonly #spelled = new Map<string, string>()
   readonly #gathered: Gathered
 
   constructor(origin: string, devices: Devices, link: AriLink, probe: Probe, limit: () => number) {
@@ -35,7 +37,9 @@ export class DeviceReader implements Reader {
 
   event(name: string, state: DeviceState): void {
     // Halves of Local channels, our probe's among them, come and go with every call; nobody's lamp shows them.
-    if (isLocal(name) && !this.#devices.isNeeded(name)) return
+    const isNeeded = this.#devices.isNeeded(name)
+    if (isLocal(name) && !isNeeded) return
+    if (isNeeded) this.#spelled.set(name.toLowerCase(), name)
     this.#asked.told(name)
     this.#devices.set(this.origin, name, state)
   }
@@ -53,7 +57,7 @@ export class DeviceReader implements Reader {
     const valid = await this.#asked.during(names, () => this.#ask(names, states))
     const differences: Difference[] = []
     for (const name of names) {
-      const found = states.get(name)
+      const found = states.get(name.toLowerCase())
       const believed = this.#devices.reportOf(this.origin, name)?.state
       if (found === undefined || found === believed || !valid.has(name)) continue
       differences.push({
@@ -66,18 +70,20 @@ export class DeviceReader implements Reader {
     return differences
   }
 
+  /** `states`: by the name in lower case. */
   async #ask(names: readonly string[], states: Map<string, DeviceState>): Promise<void> {
     const together: { name: string; expression: Expression }[] = []
     const single: string[] = []
     const many = names.length >= MANY && canReadMany(this.#link)
-    for (const name of names) {
+    for (const needed of names) {
+      const name = this.#spelled.get(needed.toLowerCase()) ?? needed
       const expression = many ? deviceStateOf(name) : undefined
       if (expression) together.push({ name, expression })
       else single.push(name)
     }
     const set = (name: string, raw: unknown): void => {
       const device = readDevice(raw)
-      if (device) states.set(name, device.state)
+      if (device) states.set(name.toLowerCase(), device.state)
     }
     const readings = together.length > 0 ? await this.#probe.read(together.map(({ expression }) => expression)) : []
     for (const [at, { name }] of together.entries()) {

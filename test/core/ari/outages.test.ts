@@ -156,6 +156,28 @@ describe('The bridge, when Asterisk goes away', function () {
     expect((await rig.bridge.reconcile()).repaired).to.deep.equal([])
   })
 
+  it('asks for a device under the name that Asterisk has for it, which may be spelled otherwise in the hint', async () => {
+    proxy = await AriProxy.before(pbx.url)
+    // A conference is a device by its events alone, and those say `confbridge:`, whatever the dialplan says.
+    proxy.rules.push({
+      path: /deviceStates\/./,
+      answer: ({ url = '' }, response) => {
+        const name = decodeURIComponent(url.replace(/.*\//, ''))
+        const state = name === 'confbridge:301' ? 'INUSE' : 'INVALID'
+        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ name, state }))
+      },
+    })
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    const { ready } = rig.devices.need('ConfBridge:301')
+    await ready
+    const device_state = { name: 'confbridge:301', state: 'INUSE' }
+    proxy.send(JSON.stringify({ type: 'DeviceStateChanged', application: 'lamplighter', device_state }))
+    await until('the conference', () => rig.devices.get('ConfBridge:301') === 'INUSE')
+    expect((await rig.bridge.reconcile()).repaired).to.deep.equal([])
+    expect(rig.devices.get('ConfBridge:301')).to.equal('INUSE')
+  })
+
   it('is away, with a reason, while there is no Asterisk, and connects when there is one', async () => {
     const { url, port } = pbx
     await pbx.stop()
