@@ -48,6 +48,12 @@ export class Supervisor implements AriLink {
   readonly #log: Logger
   #state: LinkState = 'waiting'
   #worker: WorkerLink | undefined
+  /**
+   * One that hangs, until another is connected and has taken the application over. Were its event socket cut, an Asterisk
+   * that was stopped or cut off would find that when it goes on, amid the events of all that waited, and might lock its
+   * ARI up (asterisk/asterisk issue 2170); of a socket that was replaced it ends no subscription.
+   */
+  #hanging: WorkerLink | undefined
   #timer: NodeJS.Timeout | undefined
   #failures = 0
   /** How often in a row another client took the application. */
@@ -88,6 +94,8 @@ export class Supervisor implements AriLink {
       connected: (info) => {
         this.#state = 'connected'
         this.#connectedAt = Date.now()
+        void this.#hanging?.close('replaced')
+        this.#hanging = undefined
         this.#observer.up(info)
       },
       events: (events) => {
@@ -120,9 +128,10 @@ export class Supervisor implements AriLink {
   async close(): Promise<void> {
     this.#state = 'closed'
     clearTimeout(this.#timer)
-    const worker = this.#worker
+    const workers = [this.#worker, this.#hanging].flatMap((worker) => worker ?? [])
     this.#worker = undefined
-    await worker?.close('closed')
+    this.#hanging = undefined
+    await Promise.all(workers.map((worker) => worker.close('closed')))
   }
 
   #event(event: AriEvent): void {
@@ -139,6 +148,7 @@ export class Supervisor implements AriLink {
     if (this.#worker !== worker || this.#state === 'closed') return
     const held = this.#state === 'connected' ? Date.now() - this.#connectedAt : 0
     this.#worker = undefined
+    if (end.cause === 'lost' && end.hangs) this.#hanging = worker
     this.#state = 'waiting'
     this.#failures = held >= STABLE_MS ? 1 : this.#failures + 1
     const pause = this.#pause(held)

@@ -28,7 +28,10 @@ const FIRST_PING_MS = 1000
 /** A leak in there must end the worker, not the server. */
 const WORKER_HEAP_MB = 256
 
-export type LinkEnd = ConnectFailure | { readonly cause: 'lost'; readonly reason: string }
+export type LinkEnd =
+  | ConnectFailure
+  /** `hangs`: its sockets are open, and stay so until `close`. */
+  | { readonly cause: 'lost'; readonly reason: string; readonly hangs?: true }
 
 export interface WorkerLinkObserver {
   connected(info: AsteriskInfo): void
@@ -152,7 +155,11 @@ export class WorkerLink {
     if (answer.kind === 'unreachable') {
       this.#observer.timedOut(pending.operation)
       if (++this.#timeouts >= MOST_TIMEOUTS) {
-        this.#end({ cause: 'lost', reason: `${MOST_TIMEOUTS} requests in a row went without an answer` })
+        this.#end({
+          cause: 'lost',
+          reason: `${MOST_TIMEOUTS} requests in a row went without an answer`,
+          hangs: true,
+        })
       }
     } else {
       this.#timeouts = 0
@@ -171,7 +178,7 @@ export class WorkerLink {
     this.#pinged = performance.now()
     this.#post({ kind: 'ping' })
     this.#pongTimer = setTimeout(() => {
-      this.#end({ cause: 'lost', reason: `no pong within ${this.#timeout} ms` })
+      this.#end({ cause: 'lost', reason: `no pong within ${this.#timeout} ms`, hangs: true })
     }, this.#timeout)
     this.#pongTimer.unref()
   }
@@ -187,7 +194,7 @@ export class WorkerLink {
     clearTimeout(this.#startTimer)
     clearTimeout(this.#pingTimer)
     clearTimeout(this.#pongTimer)
-    void this.#worker.terminate()
+    if (end.cause !== 'lost' || !end.hangs) void this.#worker.terminate()
     const unanswered = [...this.#inFlight.values(), ...this.#queue.splice(0)]
     this.#inFlight.clear()
     for (const { resolve, timer } of unanswered) {

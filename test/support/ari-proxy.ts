@@ -19,6 +19,8 @@ export class AriProxy {
   readonly rules: Rule[] = []
   /** `GET /ari/channels`, in order. */
   readonly requests: string[] = []
+  /** The most event sockets that were open at a time. */
+  mostSockets = 0
   /** Whether events reach the bridge. */
   silent = false
   /** Whether event sockets are opened; where not, whoever asks for one is left without an answer. */
@@ -51,6 +53,11 @@ export class AriProxy {
 
   get url(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}${this.#prefix}`
+  }
+
+  /** Event sockets that are open. */
+  get sockets(): number {
+    return this.#clients.size
   }
 
   /** To the bridge, as if the server had sent it. */
@@ -92,6 +99,7 @@ export class AriProxy {
 
   #join(client: WebSocket, incoming: IncomingMessage): void {
     this.#clients.add(client)
+    this.mostSockets = Math.max(this.mostSockets, this.sockets)
     const server = new WebSocket(
       `${this.#target.replace('http', 'ws')}${(incoming.url ?? '').slice(this.#prefix.length)}`,
     )

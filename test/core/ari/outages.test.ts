@@ -121,6 +121,24 @@ describe('The bridge, when Asterisk goes away', function () {
     await until('the return', () => rig.bridge.status().state === 'serving')
   })
 
+  it('keeps the event socket of an Asterisk that hangs until the next one has taken its place', async () => {
+    proxy = await AriProxy.before(pbx.url)
+    rig = bridgeTo(proxy.url, { request_timeout: 200 })
+    await rig.bridge.settled
+    pbx.freeze()
+    for (const lamp of LAMPS.slice(0, 3)) await rig.devices.need(`Custom:${lamp}`).ready
+    await until('the loss', () => rig.logged('3 requests in a row went without an answer').length === 1)
+    await until('an attempt', () => rig.bridge.status().reason.includes('no answer within 200 ms'))
+    expect(proxy.sockets).to.equal(1)
+    pbx.thaw()
+    await until('the return', () => rig.bridge.status().state === 'serving')
+    await until('one socket', () => proxy?.sockets === 1)
+    expect(proxy.mostSockets).to.equal(2)
+    expect(rig.logged('another client uses')).to.deep.equal([])
+    pbx.setCustom('lamp0', 'BUSY')
+    await until('the next change', () => rig.devices.get('Custom:lamp0') === 'BUSY')
+  })
+
   it('answers a look-up in bounded time while Asterisk is silent', async () => {
     rig = bridgeTo(pbx.url, { request_timeout: 300 })
     await rig.bridge.settled
