@@ -26,7 +26,7 @@ interface Leg {
    * Whether the other party may be shown. Channels show it in any case, so it is asked for; until Asterisk has answered
    * nobody is shown.
    */
-  presentation: 'unknown' | 'allowed' | 'restricted'
+  presentation: 'unknown' | 'allowed' | 'nameless' | 'restricted'
   sip: Call['sip']
   /** Something is to be asked for, or being asked for. */
   stale: boolean
@@ -213,18 +213,18 @@ export class CallTracker {
       leg.stale = false
       const isPjsip = leg.device.slice(0, 6).toUpperCase() === 'PJSIP/'
       const sip = isPjsip && !leg.sip?.localTag ? [SIP_LEG.callId, SIP_LEG.localTag, SIP_LEG.remoteTag] : []
-      const readings = await readOnChannel(this.#link, leg.channel.id, [CONNECTED_PRESENTATION, ...sip])
+      const { number, name } = CONNECTED_PRESENTATION
+      const readings = await readOnChannel(this.#link, leg.channel.id, [number, name, ...sip])
       if (readings !== 'no channel') this.#take(leg, readings)
     }
     leg.asking = false
     if (this.#legs.get(leg.channel.id) === leg) this.#publish(leg)
   }
 
-  #take(leg: Leg, [presentation, callId, asterisksTag, phonesTag]: readonly Reading[]): void {
+  #take(leg: Leg, [number, name, callId, asterisksTag, phonesTag]: readonly Reading[]): void {
     // Somebody else may be on the other end by now: the loop asks again.
-    if (!leg.stale && presentation && presentation.kind !== 'unasked') {
-      const restricted = presentation.kind === 'value' && presentation.value.startsWith('prohib')
-      leg.presentation = restricted ? 'restricted' : 'allowed'
+    if (!leg.stale && number && name && number.kind !== 'unasked' && name.kind !== 'unasked') {
+      leg.presentation = isForbidden(number) ? 'restricted' : isForbidden(name) ? 'nameless' : 'allowed'
     }
     const value = (reading: Reading | undefined): string => (reading?.kind === 'value' ? reading.value : '')
     if (value(callId) === '') return
@@ -256,11 +256,18 @@ function sameParty({ connected: a }: Channel, { connected: b }: Channel): boolea
   return a.number === b.number && a.name === b.name
 }
 
+function isForbidden(reading: Reading): boolean {
+  return reading.kind === 'value' && reading.value.startsWith('prohib')
+}
+
+/** In place of a name that is not to be shown while its number is; as Asterisk has it. */
+const WITHHELD_NAME = 'anonymous'
 const NOBODY: Party = { number: '', name: '', restricted: false }
 
 function remoteOf({ presentation, channel, dialled }: Leg): Party {
   if (presentation === 'restricted') return { ...channel.connected, restricted: true }
-  if (presentation !== 'allowed') return dialled ? { ...NOBODY, number: dialled } : NOBODY
+  if (presentation === 'unknown') return dialled ? { ...NOBODY, number: dialled } : NOBODY
   const { number, name } = channel.connected
-  return { number: number || dialled, name, restricted: false }
+  const shown = presentation === 'nameless' && name !== '' ? WITHHELD_NAME : name
+  return { number: number || dialled, name: shown, restricted: false }
 }

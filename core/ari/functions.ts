@@ -76,5 +76,8 @@ export const SIP_LEG = {
   localTag: expression('CHANNEL(pjsip,local_tag)'),
   remoteTag: expression('CHANNEL(pjsip,remote_tag)'),
 } as const
-/** `allowed…`, `prohib…` or `unavailable`: whether the other party may be shown. */
-export const CONNECTED_PRESENTATION = expression('CONNECTEDLINE(num-pres)')
+/** `allowed…`, `prohib…` or `unavailable`: whether the other party may be shown, and whether its name may. */
+export const CONNECTED_PRESENTATION = {
+  number: expression('CONNECTEDLINE(num-pres)'),
+  name: expression('CONNECTEDLINE(name-pres)'),
+} as const

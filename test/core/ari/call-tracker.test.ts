@@ -56,6 +56,15 @@ describe('Calls from channel events', () => {
     await until('the mark', () => calls.of('PJSIP/101')[0]?.remote.restricted)
   })
 
+  it('leaves out the name of a caller who withholds the name alone', async () => {
+    devices.need('PJSIP/101')
+    variables['CONNECTEDLINE(num-pres)'] = 'allowed_passed_screen'
+    variables['CONNECTEDLINE(name-pres)'] = 'prohib_not_screened'
+    see('created', channel('1', 'PJSIP/101-1', { connected: { name: 'Alice', number: '100' } }))
+    await until('the number', () => calls.of('PJSIP/101')[0]?.remote.number === '100')
+    expect(calls.of('PJSIP/101')[0]?.remote).to.deep.equal({ number: '100', name: 'anonymous', restricted: false })
+  })
+
   it('ends calls that were left by who had this origin before, and leaves those of other origins', async () => {
     see('created', channel('1', 'PJSIP/101-1', { state: 'Up' }))
     const left = calls.of('PJSIP/101')[0]
