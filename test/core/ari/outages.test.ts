@@ -90,6 +90,8 @@ describe('The bridge, when Asterisk goes away', function () {
     await rig.bridge.settled
     const [hint, custom] = await hintsOf(['100', 'lamp0'])
     expect(hint?.value.state).to.equal(0)
+    // On a slow machine the first connect takes longer than that, too.
+    const before = rig.logged('its devices are unavailable').length
     const down = pbx.dropLink(2500)
     await until('the loss', () => rig.bridge.status().state === 'away')
     expect(hint?.value.state).to.equal(0)
@@ -98,7 +100,7 @@ describe('The bridge, when Asterisk goes away', function () {
     expect(custom?.value.state, 'Custom: belongs to nobody').to.equal(0)
     await down
     await until('the return', () => hint?.value.state === 0)
-    expect(rig.logged('its devices are unavailable')).to.have.length(1)
+    expect(rig.logged('its devices are unavailable')).to.have.length(before + 1)
   })
 
   it('forgets after a reconnect what nobody needs any more', async () => {
