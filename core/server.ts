@@ -330,11 +330,14 @@ class LamplighterServer implements Server {
     this.#configuration = configuration
     this.#serverLog.reloaded(before, configuration)
     this.#serverLog.notes(notes)
+    const takeFiles = (): void => core.endpoints.replace(pjsip)
+    const askServers = (): Promise<void> => bridges.configure(configuration)
+    // Who knows the phones from now on is there before those who knew them go.
+    const leavesFiles = before.general.asterisk_config !== '' && configuration.general.asterisk_config === ''
     await takeSteps([
       () => this.#serverLog.reopen(),
       () => this.#checkListening(),
-      () => core.endpoints.replace(pjsip),
-      () => bridges.configure(configuration),
+      ...(leavesFiles ? [askServers, takeFiles] : [takeFiles, askServers]),
       () => dialplan.replace(configuration.dialplan),
       () => core.hints.reread(),
       () => aliases.replace(configuration.mailboxes.aliases),

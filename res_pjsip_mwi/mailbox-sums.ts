@@ -16,8 +16,8 @@ export interface SumDefinition {
   readonly account: string
 }
 
-/** Reads a definition anew; undefined when there is none any more. */
-export type Define = () => Promise<SumDefinition | undefined>
+/** Reads a definition anew; undefined when there is none any more, `unasked` where nobody can say now. */
+export type Define = () => Promise<SumDefinition | 'unasked' | undefined>
 
 /** How long a SUBSCRIBE waits for the first counts, in milliseconds. */
 const FIRST_READ_LIMIT = 1500
@@ -171,6 +171,8 @@ export class MailboxSums {
   readonly #sums = new Map<string, MailboxSum>()
   /** All that follow the counts: of one that is watched again another may be found by now. */
   readonly #kept = new Set<MailboxSum>()
+  /** Those that nobody could say the definition of when it was read anew. */
+  readonly #unasked = new Set<MailboxSum>()
   readonly #index = new MailboxIndex<MailboxSum>()
   readonly #changes: LastChanges
   readonly #keeper: SumKeeper
@@ -192,8 +194,9 @@ export class MailboxSums {
   /** The sum of this key with its first counts known; undefined where `define` knows none. */
   async find(key: string, define: Define): Promise<MailboxSum | undefined> {
     const definition = await define()
-    if (!definition) return undefined
     const known = this.#sums.get(key)
+    if (definition === 'unasked') return known
+    if (!definition) return undefined
     if (known) {
       known.redefine(definition)
       await known.ready
@@ -219,9 +222,21 @@ export class MailboxSums {
   async #defineAnew(sum: MailboxSum): Promise<void> {
     const definition = await sum.define()
     if (!this.#kept.has(sum)) return
-    if (definition) return sum.redefine(definition)
-    this.#leave(sum)
-    sum.end()
+    if (definition === 'unasked') {
+      this.#unasked.add(sum)
+    } else if (definition) {
+      sum.redefine(definition)
+    } else {
+      this.#leave(sum)
+      sum.end()
+    }
+  }
+
+  /** A server that could not be asked may be there now. */
+  async askAgain(): Promise<void> {
+    const sums = [...this.#unasked]
+    this.#unasked.clear()
+    for (const sum of sums) await this.#defineAnew(sum)
   }
 
   /** Lets all of them go. Who watches is not told: that is done by whoever ends the package. */
@@ -230,6 +245,7 @@ export class MailboxSums {
     for (const sum of this.#kept) sum.dispose()
     this.#kept.clear()
     this.#sums.clear()
+    this.#unasked.clear()
   }
 
   #enter(sum: MailboxSum): void {
@@ -240,6 +256,7 @@ export class MailboxSums {
   #leave(sum: MailboxSum): void {
     this.#kept.delete(sum)
     if (this.#sums.get(sum.key) === sum) this.#sums.delete(sum.key)
+    this.#unasked.delete(sum)
   }
 
   #drop(sum: MailboxSum): void {

@@ -28,8 +28,12 @@ export default defineModule({
       await sums.reread()
       await summaries.reread()
     }
+    const askAgain = async (): Promise<void> => {
+      await sums.askAgain()
+      await summaries.reread()
+    }
     own(core.endpoints.onChange(() => void reread()))
-    own(core.endpoints.onSource(() => void summaries.reread()))
+    own(core.endpoints.onSource(() => void askAgain()))
 
     const solicited = new SolicitedMailboxes(core.endpoints, (endpointId) => unsolicited.solicitedChanged(endpointId))
     const unsolicited = new Unsolicited(core, {

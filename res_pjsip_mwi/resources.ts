@@ -3,7 +3,7 @@ import type { Aor, Endpoint, Endpoints } from '../core/endpoints.ts'
 import { mailboxName } from '../core/states/mailboxes.ts'
 import type { Define, SumDefinition } from './mailbox-sums.ts'
 
-export type AorLookup = Pick<Endpoints, 'aor' | 'endpoint' | 'global'>
+export type AorLookup = Pick<Endpoints, 'aor' | 'endpoint' | 'global' | 'mayExist'>
 
 export interface MwiResource {
   /** Equal for what is one and the same, however it was asked for. */
@@ -22,7 +22,8 @@ export async function resourceOf(
   if (user === '') {
     const define: Define = async () => {
       const now = (await endpoints.endpoint(endpoint.id)) ?? endpoint
-      return definitionOf(await aorsOf(endpoints, now), endpoints)
+      const definition = definitionOf(await aorsOf(endpoints, now), endpoints)
+      return definition ?? (now.aors.some((id) => endpoints.mayExist('aor', id)) ? 'unasked' : undefined)
     }
     return { key: `endpoint ${endpoint.id}`, aor: undefined, define }
   }
@@ -30,6 +31,7 @@ export async function resourceOf(
   if (!aor) return undefined
   const define: Define = async () => {
     const now = await endpoints.aor(aor.id)
+    if (!now && endpoints.mayExist('aor', aor.id)) return 'unasked'
     return definitionOf(now ? [now] : [], endpoints)
   }
   return { key: `aor ${aor.id}`, aor: aor.id, define }

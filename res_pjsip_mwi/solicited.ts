@@ -78,14 +78,14 @@ export async function endConflicting(pubsub: Pubsub, endpoints: AorLookup, endpo
 async function mailboxesOf(endpoints: AorLookup, user: string, endpoint: Endpoint): Promise<string[]> {
   const resource = await resourceOf(endpoints, user, endpoint)
   const definition = await resource?.define()
-  return lowerNames(definition?.mailboxes ?? [])
+  return definition && definition !== 'unasked' ? lowerNames(definition.mailboxes) : []
 }
 
 function lowerNames(mailboxes: readonly string[]): string[] {
   return fullNames(mailboxes).map((name) => name.toLowerCase())
 }
 
-type FollowedEndpoints = AorLookup & Pick<Core['endpoints'], 'mayExist' | 'onChange' | 'onSource'>
+type FollowedEndpoints = AorLookup & Pick<Core['endpoints'], 'onChange' | 'onSource'>
 
 /** Mailboxes that an endpoint watches itself, where that replaces unsolicited NOTIFYs for them. */
 export class SolicitedMailboxes {

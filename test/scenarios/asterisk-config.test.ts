@@ -1,0 +1,61 @@
+import { expect } from 'chai'
+import { pbxData } from '../../core/demo/data.ts'
+import { type DemoPbx, startDemoPbx } from '../../core/demo/pbx.ts'
+import { Instance } from '../support/instance.ts'
+import { TestPhone } from '../support/phone.ts'
+
+const TRANSPORT = '[udp]\ntype = transport\nprotocol = udp\nbind = 127.0.0.1:0\n'
+const PHONE = '[100]\ntype = endpoint\ncontext = office\naors = 100\n[100]\ntype = aor\nmailboxes = 100@default\n'
+
+describe('Asterisk asked over ARI for what its files said', function () {
+  this.timeout(60_000)
+  let pbx: DemoPbx
+  let instance: Instance
+  let phone: TestPhone
+
+  before(async () => {
+    pbx = await startDemoPbx({
+      port: 0,
+      data: pbxData({
+        endpoints: { 100: { context: 'office', aors: '100', auth: '' } },
+        aors: { 100: { mailboxes: '100@default' } },
+        mailboxes: { '100@default': '1,Alice' },
+      }),
+    })
+    instance = new Instance({
+      'pjsip.conf': TRANSPORT,
+      'asterisk/pjsip.conf': PHONE,
+      'asterisk/voicemail.conf': '[default]\n100 => 1,Alice\n',
+    })
+    instance.write({ 'lamplighter.conf': configured(`asterisk_config = ${instance.directory}/asterisk\n`) })
+    await instance.start()
+    const { host, port } = instance.address()
+    phone = await TestPhone.open({ server: { address: host, port }, user: '100' })
+  })
+  after(async () => {
+    await phone.close()
+    await instance.dispose()
+    await pbx.stop()
+  })
+
+  const configured = (general: string): string =>
+    `[general]\n${general}[pbx1]\ntype = server\nurl = ${pbx.url}\nusername = lamplighter\npassword = lamplighter\n` +
+    'mailbox_interval = 1\n'
+
+  it('goes on telling a phone of its messages', async () => {
+    const { host, port } = instance.address()
+    const headers: [string, string][] = [
+      ['Event', 'message-summary'],
+      ['Expires', '600'],
+    ]
+    const answer = await phone.request('SUBSCRIBE', { dialog: phone.dialog(`sip:100@${host}:${port}`), headers })
+    expect(answer.status).to.equal(200)
+    expect((await phone.next('NOTIFY')).body).to.include('Voice-Message: 0/0')
+    instance.write({ 'lamplighter.conf': configured('') })
+    expect((await instance.command('core reload')).code).to.equal(0)
+    pbx.setMessages('100@default', { newMessages: 1, oldMessages: 0 })
+    const told = await phone.next('NOTIFY')
+    expect(told.header('Subscription-State')).to.match(/^active/)
+    expect(told.body).to.include('Voice-Message: 1/0')
+  })
+})
