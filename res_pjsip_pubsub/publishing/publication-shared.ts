@@ -57,6 +57,8 @@ export class SharedPublications implements PublicationStore {
   readonly #counters: Table<Counter>
   readonly #plain: PublicationStore
   #seen = 0
+  /** The highest number of a change of ours. */
+  #written = 0
   #follower: PublicationFollower | undefined
   #stopWatching: Undo = () => undefined
   #syncing: Promise<void> = Promise.resolve()
@@ -146,7 +148,8 @@ export class SharedPublications implements PublicationStore {
         const row = change(found)
         if (!row) return
         const [counter] = await at.select(this.#counters, { name })
-        const value = highest(this.#seen, [counter?.value]) + 1
+        const value = highest(this.#seen, [this.#written, counter?.value]) + 1
+        this.#written = value
         at.put(this.#counters, { name, value })
         at.put(this.#table, { ...row, changed: value })
         for (const [gone, until] of this.#gone) {
