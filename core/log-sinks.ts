@@ -1,5 +1,5 @@
 /** Where the log goes: standard error, and a file where one is configured. */
-import { createWriteStream, openSync, type WriteStream } from 'node:fs'
+import { constants, createWriteStream, openSync, type WriteStream } from 'node:fs'
 import { formatLogLine, type LogLine, type LogSink, reasonOf } from './log.ts'
 import type { Undo } from './scope.ts'
 
@@ -22,26 +22,42 @@ export interface FileSink {
   readonly close: Undo
 }
 
-export function fileSink(path: string, onError: (message: string) => void): FileSink {
-  const open = (): WriteStream => {
-    // Opened before it returns: who asks for it is told at once, and no umask of a moment later is the file's.
-    const stream = createWriteStream(path, { fd: openSync(path, 'a', 0o640) })
-    let said = false
-    stream.on('error', (error) => {
-      if (!said) onError(`the log file ${path} cannot be written: ${error.message}`)
-      said = true
-    })
-    return stream
-  }
+/** Milliseconds between two attempts to open a file that could not be written. */
+const AGAIN = 10_000
+/** As for `a`, but a pipe that nobody reads holds nobody up. */
+const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK
+
+/** A full disk loses lines, and not those after it. `onError` is told once, until lines are written again. */
+export function fileSink(path: string, onError: (message: string) => void, again = AGAIN): FileSink {
   let stream: WriteStream | undefined
-  try {
-    stream = open()
-  } catch (error) {
-    onError(`the log file ${path} cannot be written: ${reasonOf(error)}`)
+  let tried = 0
+  let said = false
+  const failed = (reason: string): void => {
+    if (!said) onError(`the log file ${path} cannot be written: ${reason}`)
+    said = true
   }
+  const written = (error: Error | null | undefined): void => {
+    if (!error) said = false
+  }
+  const open = (): WriteStream => {
+    tried = performance.now()
+    // Opened before it returns: who asks for it is told at once, and no umask of a moment later is the file's.
+    const opened = createWriteStream(path, { fd: openSync(path, APPEND, 0o640) })
+    opened.on('error', (error) => failed(error.message))
+    return opened
+  }
+  const tryToOpen = (): void => {
+    try {
+      stream = open()
+    } catch (error) {
+      failed(reasonOf(error))
+    }
+  }
+  tryToOpen()
   return {
     sink: (line) => {
-      if (stream && !stream.destroyed) stream.write(`${formatLogLine(line)}\n`)
+      if ((!stream || stream.destroyed) && performance.now() - tried >= again) tryToOpen()
+      if (stream && !stream.destroyed) stream.write(`${formatLogLine(line)}\n`, written)
     },
     reopen: () => {
       const next = open()
