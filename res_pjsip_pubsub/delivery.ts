@@ -132,13 +132,21 @@ export abstract class Delivery<Message> extends Timed implements Turn {
     this.landed(message, outcome, verdict)
     // Whoever was told of it may have closed it.
     if (this.#state !== 'flying') return
+    if (verdict.kind === 'again') return this.#again(want)
     if (want === WANT.final) return this.#end('the final NOTIFY is over')
     if (verdict.kind === 'ended') return this.#end(verdict.why)
     if (verdict.kind === 'retry') return this.#failed(outcome, verdict.pause)
     this.#failures = 0
-    if (verdict.kind === 'again' && this.#want < WANT.forced) this.#want = WANT.forced
     if (this.#want > WANT.nothing) this.#enqueue()
     else this.#enter('idle')
+  }
+
+  /** It went to where the watcher is no more, the final one as well. */
+  #again(want: Want): void {
+    this.#failures = 0
+    if (this.#want < want) this.#want = want
+    if (this.#want < WANT.forced) this.#want = WANT.forced
+    this.#enqueue()
   }
 
   #failed(outcome: Outcome, pause: number): void {

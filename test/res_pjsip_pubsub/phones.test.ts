@@ -168,6 +168,23 @@ describe('phones that come back', () => {
     })
   }
 
+  it('are told at the new port of their NAT that it is over, where that was on its way to the old one', async () => {
+    await office.close()
+    await begin({}, 60_000)
+    const contact = '<sip:nat@10.0.0.1:5060>'
+    const before = await phone('udp', contact, 'nat')
+    await watch(before)
+    await before.next('NOTIFY')
+    await until('its answer', () => office.metric('pubsub.notify.answered') === 1)
+    before.onRequest = () => undefined
+    subscriptions()[0]?.terminate('noresource')
+    await before.next('NOTIFY')
+    const after = await phone('udp', contact, 'nat')
+    await register(after)
+    expect((await after.next('NOTIFY')).header('subscription-state')).to.equal('terminated;reason=noresource')
+    await until('the end', () => subscriptions().length === 0)
+  })
+
   it('move although the old connection seems to live', async () => {
     const contact = `<sip:100@10.0.0.1:1>${INSTANCE}`
     const before = await phone('tcp', contact)
