@@ -31,9 +31,11 @@ function inDialog(
   const subscription = whose(tx, endpoint, notifier)
   if (!subscription) return refuse(tx, refusal.NO_SUBSCRIPTION)
   const before = subscription.dialog.flow
-  const refused = subscription.dialog.accept(tx, notifier.settings().cseq_offset) ?? check(tx, endpoint, notifier)
-  if (refused) return refuse(tx, refused)
+  const outOfOrder = subscription.dialog.accept(tx, notifier.settings().cseq_offset)
+  // Where it is now is known from one that is refused, too.
   if (before !== subscription.dialog.flow) subscription.moved()
+  const refused = outOfOrder ?? check(tx, endpoint, notifier)
+  if (refused) return refuse(tx, refused)
   if (before !== tx.flow) othersAreBack(notifier.subscriptions, subscription, tx.flow)
   const { request } = tx
   const of = notifier.registry.package(subscription.event)

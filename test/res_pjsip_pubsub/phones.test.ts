@@ -185,6 +185,26 @@ describe('phones that come back', () => {
     await until('the end', () => subscriptions().length === 0)
   })
 
+  it('are told at the new port of their NAT also where it is known from a refresh that is refused', async () => {
+    await office.close()
+    await begin({ min_expires: '60' }, 60_000)
+    const contact = '<sip:nat@10.0.0.1:5060>'
+    const before = await phone('udp', contact, 'nat')
+    const dialog = before.dialog('sip:200@127.0.0.1')
+    await watch(before, dialog)
+    await before.next('NOTIFY')
+    before.onRequest = () => undefined
+    lamps.set('200', 'on')
+    await before.next('NOTIFY')
+    const after = await phone('udp', contact, 'nat')
+    const headers = [
+      ['Event', 'lamp'],
+      ['Expires', '1'],
+    ] as const
+    expect((await after.request('SUBSCRIBE', { dialog, headers })).status).to.equal(423)
+    expect((await after.next('NOTIFY')).body).to.equal('on')
+  })
+
   it('move although the old connection seems to live', async () => {
     const contact = `<sip:100@10.0.0.1:1>${INSTANCE}`
     const before = await phone('tcp', contact)
