@@ -30,10 +30,11 @@ function inDialog(
 ): Subscribed | Promise<Subscribed> {
   const subscription = whose(tx, endpoint, notifier)
   if (!subscription) return refuse(tx, refusal.NO_SUBSCRIPTION)
-  const before = subscription.dialog.flow
-  const outOfOrder = subscription.dialog.accept(tx, notifier.settings().cseq_offset)
+  const { dialog } = subscription
+  const { flow: before, remoteTarget } = dialog
+  const outOfOrder = dialog.accept(tx, notifier.settings().cseq_offset)
   // Where it is now is known from one that is refused, too.
-  if (before !== subscription.dialog.flow) subscription.moved()
+  if (before !== dialog.flow || remoteTarget !== dialog.remoteTarget) subscription.moved()
   const refused = outOfOrder ?? check(tx, endpoint, notifier)
   if (refused) return refuse(tx, refused)
   if (before !== tx.flow) othersAreBack(notifier.subscriptions, subscription, tx.flow)

@@ -154,8 +154,8 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
   }
 
   giveUp(): void {
-    const wire = this.#wire
-    if (wire && this.#followFlow) this.#context.outgoing.giveUp(this, wire)
+    const out = this.#wire && this.#wayOut(this.#wire)
+    if (out) this.#context.outgoing.giveUp(this, out)
   }
 
   /** The flow that requests came by is the one that requests go by, as long as it is there. */

@@ -168,6 +168,24 @@ describe('phones that come back', () => {
     })
   }
 
+  it('are told at their new Contact, from where they refresh, what is on its way to the old one', async () => {
+    await office.close()
+    await begin({}, 60_000)
+    const before = await phone('udp')
+    const dialog = before.dialog('sip:200@127.0.0.1')
+    await watch(before, dialog)
+    await before.next('NOTIFY')
+    before.onRequest = () => undefined
+    lamps.set('200', 'on')
+    const lost = await before.next('NOTIFY')
+    const after = await phone('udp')
+    expect((await watch(after, dialog)).status).to.equal(200)
+    const { body, cseq } = await after.next('NOTIFY')
+    expect([body, cseq]).to.deep.equal(['on', lost.cseq + 1])
+    const inFlight = (): number | undefined => new Map(office.core.metrics.read()).get('sip.transactions.client')
+    await until('that nothing goes to the old one any more', () => inFlight() === 0)
+  })
+
   it('are told at the new port of their NAT that it is over, where that was on its way to the old one', async () => {
     await office.close()
     await begin({}, 60_000)
