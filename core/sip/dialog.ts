@@ -153,8 +153,13 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
     this.take(wireOf(flow))
   }
 
+  /** Undefined where it is not known without a look at its routes and names. */
+  get wayNow(): Wire | undefined {
+    return this.#wire && this.#wayOut(this.#wire)
+  }
+
   giveUp(): void {
-    const out = this.#wire && this.#wayOut(this.#wire)
+    const out = this.wayNow
     if (out) this.#context.outgoing.giveUp(this, out)
   }
 
@@ -343,6 +348,10 @@ class DialogRequest implements Draft, HeadPieces {
 
   get sender(): object {
     return this.#dialog
+  }
+
+  get wayNow(): Wire | undefined {
+    return this.#dialog.wayNow
   }
 
   get origin(): Origin {

@@ -16,6 +16,8 @@ import { asSeenFrom } from './zone.ts'
 /** A request that can be written for whatever wire it goes out on. */
 export interface Draft extends WrittenDraft {
   write(wire: Wire, origin: Origin, branch: string): string
+  /** The way its sender would send it by now, where that may have become another. */
+  readonly wayNow?: Wire | undefined
 }
 
 /** What is wanted of the way to a URI. */
@@ -79,8 +81,8 @@ export class Outgoing {
       // A second phone of the account at this address has no such dialog; only who has the Contact can end it. And where
       // nobody answers, its phone may have begun anew behind a NAT, and only this end is left.
       connection.noteStranger(peer)
-      // RFC 3261 18.1.1: UDP is tried where the connection is lost, too.
-      this.#transmit(draft, wire, done)
+      // RFC 3261 18.1.1: UDP is tried where the connection is lost, too. Its phone may have moved meanwhile.
+      this.#transmit(draft, draft.wayNow ?? wire, done)
     })
     return true
   }

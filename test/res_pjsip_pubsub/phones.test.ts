@@ -223,6 +223,25 @@ describe('phones that come back', () => {
     expect((await after.next('NOTIFY')).body).to.equal('on')
   })
 
+  it('are told at the new port of their NAT what was too big for UDP, and went by a connection that is lost', async () => {
+    await office.close()
+    await begin({}, 60_000)
+    const contact = '<sip:nat@10.0.0.1:5060>'
+    const before = await phone('udp', contact, 'nat')
+    await watch(before)
+    await before.next('NOTIFY')
+    const beside = await phone('tcp', contact, 'nat')
+    await register(beside)
+    beside.onRequest = () => undefined
+    const big = 'on'.repeat(1000)
+    lamps.set('200', big)
+    expect((await beside.next('NOTIFY')).body).to.equal(big)
+    const after = await phone('udp', contact, 'nat')
+    await register(after)
+    await beside.close()
+    expect((await after.next('NOTIFY')).body).to.equal(big)
+  })
+
   it('move although the old connection seems to live', async () => {
     const contact = `<sip:100@10.0.0.1:1>${INSTANCE}`
     const before = await phone('tcp', contact)
