@@ -101,7 +101,7 @@ export class ClientTransactions {
     for (const transaction of this.#open) transaction?.fail(reason)
   }
 
-  /** Over UDP it would be repeated until timer F to where nobody is any more. `wire`: where its sender sends to now. */
+  /** It would be waited for until timer F, where nobody is any more. `wire`: where its sender sends to now. */
   giveUp(sender: object, wire: Wire): void {
     for (const transaction of this.#open) if (transaction?.isStraying(sender, wire)) transaction.giveUp()
   }
@@ -178,7 +178,9 @@ class ClientTransaction implements Sender {
   }
 
   isStraying(sender: object, wire: Wire): boolean {
-    return this.#draft.sender === sender && !this.wire.reliable && !isSameFlow(this.wire, wire)
+    if (this.#draft.sender !== sender || isSameFlow(this.wire, wire)) return false
+    // What is too big for UDP goes by a connection of the same address.
+    return !this.wire.reliable || wire.reliable || this.wire.remote.address !== wire.remote.address
   }
 
   giveUp(): void {

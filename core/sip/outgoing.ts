@@ -66,7 +66,7 @@ export class Outgoing {
     transactions.send(draft, origin, text, wire, done)
   }
 
-  /** What this sender has in flight over UDP, and not by this way. */
+  /** What this sender has in flight, and not by this way. */
   giveUp(sender: object, wire: Wire): void {
     this.#context.transactions.giveUp(sender, wire)
   }

@@ -46,10 +46,15 @@ describe('phones that come back', () => {
     await office.load(res_pjsip_pubsub, packageModule, bodyModule)
   }
 
-  async function phone(protocol: 'udp' | 'tcp', contact?: string, user = '100'): Promise<TestPhone> {
+  async function phone(
+    protocol: 'udp' | 'tcp',
+    contact?: string,
+    user = '100',
+    localAddress?: string,
+  ): Promise<TestPhone> {
     const found = office.addresses.find((text) => text.startsWith(`${protocol}:`)) ?? ''
     const server = { address: '127.0.0.1', port: Number(found.slice(found.lastIndexOf(':') + 1)) }
-    const opened = await TestPhone.open({ server, protocol, user, contact })
+    const opened = await TestPhone.open({ server, protocol, user, contact, localAddress })
     phones.push(opened)
     return opened
   }
@@ -239,6 +244,45 @@ describe('phones that come back', () => {
     const after = await phone('udp', contact, 'nat')
     await register(after)
     await beside.close()
+    expect((await after.next('NOTIFY')).body).to.equal(big)
+  })
+
+  for (const how of ['REGISTER', 'refresh'] as const) {
+    it(`are told over the connection that they ${how} by what was sent over one that seems to live`, async () => {
+      await office.close()
+      await begin({}, 60_000)
+      const contact = `<sip:100@10.0.0.1:1>${INSTANCE}`
+      const before = await phone('tcp', contact)
+      const dialog = before.dialog('sip:200@127.0.0.1')
+      await watch(before, dialog)
+      await before.next('NOTIFY')
+      before.onRequest = () => undefined
+      lamps.set('200', 'on')
+      const lost = await before.next('NOTIFY')
+      const after = await phone('tcp', contact)
+      if (how === 'REGISTER') await register(after)
+      else expect((await watch(after, dialog)).status).to.equal(200)
+      const { body, cseq } = await after.next('NOTIFY')
+      expect([body, cseq]).to.deep.equal(['on', lost.cseq + 1])
+    })
+  }
+
+  it('are told at their new address what was too big for UDP, although the connection from the old one seems to live', async () => {
+    await office.close()
+    await begin({}, 60_000)
+    const contact = '<sip:nat@10.0.0.1:5060>'
+    const before = await phone('udp', contact, 'nat')
+    const dialog = before.dialog('sip:200@127.0.0.1')
+    await watch(before, dialog)
+    await before.next('NOTIFY')
+    const beside = await phone('tcp', contact, 'nat')
+    await register(beside)
+    beside.onRequest = () => undefined
+    const big = 'on'.repeat(1000)
+    lamps.set('200', big)
+    await beside.next('NOTIFY')
+    const after = await phone('udp', contact, 'nat', '127.0.0.2')
+    expect((await watch(after, dialog)).status).to.equal(200)
     expect((await after.next('NOTIFY')).body).to.equal(big)
   })
 
