@@ -115,29 +115,29 @@ describe('the log', () => {
     })
 
     it('that could not be written has what comes when it can be again, and says so each time', async function () {
-      if (!existsSync('/dev/full')) return this.skip()
+      if (!existsSync('/dev/full')) this.skip()
       const path = join(directory, 'log')
       const room = join(directory, 'room')
       const said: string[] = []
       symlinkSync('/dev/full', path)
-      const { sink, reopen, close } = fileSink(path, (message) => said.push(message), 0)
+      const file = fileSink(path, (message) => said.push(message), 0)
       for (let times = 1; times <= 2; times++) {
         await until('a complaint', () => {
-          sink(lineOf('lost'))
+          file.sink(lineOf('lost'))
           return said.length === times
         })
         rmSync(path)
         symlinkSync(room, path)
         await until('a line in the file', () => {
-          sink(lineOf(`kept ${times}`))
+          file.sink(lineOf(`kept ${times}`))
           return existsSync(room) && readFileSync(room, 'utf8').includes(`kept ${times}`)
         })
         rmSync(path)
         symlinkSync('/dev/full', path)
         // As a disk that fills up: who has the file open is told with the next line.
-        reopen()
+        file.reopen()
       }
-      await close()
+      await file.close()
       expect(said).to.have.length(2)
     })
   })
