@@ -55,6 +55,8 @@ export class Body implements SentBody {
   #form: WireForm | undefined
 
   constructor(type: string, text: string, versionAt: number | undefined) {
+    // Said here, where who asks for a body copes with one that cannot be made: nobody does who sends it.
+    if (typeof text !== 'string') throw new TypeError(`a body has to be text, and a module made ${typeof text} of it`)
     this.type = type
     this.text = text
     this.#versionAt = versionAt

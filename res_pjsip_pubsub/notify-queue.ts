@@ -120,10 +120,18 @@ export class NotifyQueue implements Turns {
     const until = performance.now() + SLICE
     // Whoever comes during the slice waits for the next one: nobody can keep it going.
     const last = Math.min(this.#due, this.#next + MOST_TURNS)
-    while (this.#next < last && this.#next < this.#due) {
-      this.#waiting[this.#next++]?.turn()
-      if (this.#next % STRIDE === 0 && performance.now() > until) break
+    try {
+      while (this.#next < last && this.#next < this.#due) {
+        this.#waiting[this.#next++]?.turn()
+        if (this.#next % STRIDE === 0 && performance.now() > until) break
+      }
+    } finally {
+      // A turn that throws takes none from the others.
+      this.#goOn()
     }
+  }
+
+  #goOn(): void {
     if (this.#next >= this.#waiting.length) return this.#clear()
     if (this.#next > 4096) {
       this.#waiting = this.#waiting.slice(this.#next)

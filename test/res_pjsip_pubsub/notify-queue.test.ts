@@ -108,6 +108,28 @@ describe('notify queue: turns', () => {
     expect(turns).to.equal(1)
   })
 
+  it('gives the others their turns where one throws', async () => {
+    const usual = process.listeners('uncaughtException')
+    const faults: string[] = []
+    process.removeAllListeners('uncaughtException').on('uncaughtException', (error) => faults.push(error.message))
+    try {
+      const queue = new NotifyQueue()
+      const turns: number[] = []
+      for (let n = 0; n < 100; n++)
+        queue.push({
+          turn: () => {
+            if (n % 50 === 0) throw new Error(`broken ${n}`)
+            turns.push(n)
+          },
+        })
+      await until('all turns', () => turns.length === 98)
+      expect(faults).to.deep.equal(['broken 0', 'broken 50'])
+    } finally {
+      process.removeAllListeners('uncaughtException')
+      for (const each of usual) process.on('uncaughtException', each)
+    }
+  })
+
   it('stops, also in the middle of a slice', async () => {
     const queue = new NotifyQueue()
     const turns: string[] = []

@@ -4,6 +4,7 @@ import type { EventPackage, PublicationHandler } from '../../res_pjsip_pubsub/co
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { LampHandler } from '../support/lamp-publications.ts'
 import { type Lamp, Lamps } from '../support/lamps.ts'
+import { TestPhone } from '../support/phone.ts'
 import { until } from '../support/tools.ts'
 
 type Callback = 'subscriptionEstablished' | 'subscriptionTimeout' | 'subscriptionTerminated' | 'notifyResponse' | 'subscriptionShutdown' | 'ownChange' // biome-ignore format: one
@@ -41,6 +42,34 @@ describe('modules that fail at what they are told', () => {
     expect(tx.status).to.equal(200)
     expect(tx.dialog.notifies.map(({ text }) => text)).to.deep.equal(['off', 'on', 'off'])
     expect([complaints('subscriptionEstablished').length, complaints('notifyResponse').length]).to.deep.equal([1, 3])
+  })
+
+  it('a body that is no text: the lamp goes on without one, and its subscription ends when it is ended', async () => {
+    await made.office.close()
+    made = await lampOffice({ lamps, sip: undefined })
+    const phone = await TestPhone.open({ server: { address: '127.0.0.1', port: made.office.port }, user: '100' })
+    try {
+      // As JavaScript has it, or a function that is async by mistake.
+      lamps.auxBodyProcessing = () => 42 as unknown as string
+      const dialog = phone.dialog('sip:200@127.0.0.1')
+      const subscribe = (seconds: number) =>
+        phone.request('SUBSCRIBE', {
+          dialog,
+          headers: [
+            ['Event', 'lamp'],
+            ['Expires', String(seconds)],
+          ],
+        })
+      expect((await subscribe(600)).status).to.equal(200)
+      expect((await phone.next('NOTIFY')).body).to.equal('')
+      expect(made.office.logged.join('\n')).to.include(
+        'no application/lamp body for lamp of 200: a body has to be text',
+      )
+      await subscribe(0)
+      expect((await phone.next('NOTIFY')).header('subscription-state')).to.include('terminated')
+    } finally {
+      await phone.close()
+    }
   })
 
   it('ownChange: all lamps follow', async () => {
