@@ -321,7 +321,12 @@ function start(
   subscription.found(source, WANT.forced, condition)
   contestOthers(subscription, ask, notifier)
   notifier.subscriptions.tell('established', subscription)
-  telling(notifier.log, 'subscriptionEstablished', () => ask.package?.subscriptionEstablished?.(subscription))
+  telling(
+    notifier.log,
+    'subscriptionEstablished',
+    () => ask.package?.subscriptionEstablished?.(subscription),
+    ask.package?.event,
+  )
   return subscription
 }
 

@@ -317,8 +317,11 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       sending: (subscription, notification) => this.facts.sending(subscription, notification),
       notifyAnswered: (subscription, outcome, verdict) => this.#answered(subscription, outcome, verdict),
       timedOut: (subscription) =>
-        telling(this.#log, 'subscriptionTimeout', () =>
-          this.#packageOf(subscription)?.subscriptionTimeout?.(subscription),
+        telling(
+          this.#log,
+          'subscriptionTimeout',
+          () => this.#packageOf(subscription)?.subscriptionTimeout?.(subscription),
+          subscription.event,
         ),
       ended: (subscription, why) => this.#ended(subscription, why),
     }
@@ -335,7 +338,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       this.#log.verbose(`NOTIFY of ${label(subscription)} failed; again in ${verdict.pause} ms`)
     const of = this.#packageOf(subscription)
     // Looked for first: this is for each NOTIFY.
-    if (of?.notifyResponse) telling(this.#log, 'notifyResponse', () => of.notifyResponse?.(subscription, outcome))
+    if (of?.notifyResponse)
+      telling(this.#log, 'notifyResponse', () => of.notifyResponse?.(subscription, outcome), of.event)
     this.facts.answered(subscription, outcome)
   }
 
@@ -345,8 +349,11 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.#reviver.delete(subscription)
     if (!this.#closing && !subscription.disowned) void this.#storage.forget(keyOfDialog(subscription.dialog))
     subscription.dialog.dispose()
-    telling(this.#log, 'subscriptionShutdown', () =>
-      this.#packageOf(subscription)?.subscriptionShutdown?.(subscription),
+    telling(
+      this.#log,
+      'subscriptionShutdown',
+      () => this.#packageOf(subscription)?.subscriptionShutdown?.(subscription),
+      subscription.event,
     )
     this.subscriptions.tell('terminated', subscription)
   }

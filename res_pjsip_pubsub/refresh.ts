@@ -79,7 +79,12 @@ function renew(
     lines = [...lines, ...requiredOf(subscription.list), ...tag(silent, subscription), ...(headers ?? [])]
   tx.answer({ status, reason, headers: lines, body, contentType, dialog: subscription.dialog })
   if (seconds === 0) {
-    telling(notifier.log, 'subscriptionTerminated', () => of?.subscriptionTerminated?.(subscription, tx.request))
+    telling(
+      notifier.log,
+      'subscriptionTerminated',
+      () => of?.subscriptionTerminated?.(subscription, tx.request),
+      of?.event,
+    )
     if (silent) subscription.drop('the watcher ended it and has its last state')
     else subscription.terminate('timeout')
     return subscription

@@ -13,17 +13,25 @@ export function isOwnChange(
   try {
     return of.ownChange(state, watcher)
   } catch (error) {
-    log.error(`a module failed at ownChange: ${reasonOf(error)}`)
+    failed(log, 'ownChange', error, of.event)
     return false
   }
 }
 
-/** Undefined where it failed. */
-export function telling<T>(log: Pick<Logger, 'error'>, what: string, tell: () => T): T | undefined {
+/** Undefined where it failed. `event`: whose module it is. A function that is `async` by mistake may fail later. */
+export function telling<T>(log: Pick<Logger, 'error'>, what: string, tell: () => T, event?: string): T | undefined {
   try {
-    return tell()
+    const told = tell()
+    if (told instanceof Promise) told.catch((error: unknown) => failed(log, what, error, event))
+    return told
   } catch (error) {
-    log.error(`a module failed at ${what}: ${reasonOf(error)}`)
+    failed(log, what, error, event)
     return undefined
   }
+}
+
+function failed(log: Pick<Logger, 'error'>, what: string, error: unknown, event?: string): void {
+  log.error(
+    `${event === undefined ? 'a module' : `the module of event ${event}`} failed at ${what}: ${reasonOf(error)}`,
+  )
 }

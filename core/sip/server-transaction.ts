@@ -149,12 +149,15 @@ export class RequestTransaction extends Timed implements ServerTransaction {
 
   answer(answer: Answer): void {
     if (this.#state !== 'trying') return
+    const { status } = answer
+    // A module may have chosen it. What is no final answer would leave its request without one for good.
+    if (!(status >= 200 && status < 700)) throw new RangeError(`${String(status)} is no status of a final answer`)
     const own = this.#owner.make(this, answer)
     this.#state = 'completed'
-    if (answer.status < 300) this.#noteContact()
+    if (status < 300) this.#noteContact()
     const wire = answerWire(this.incoming)
     wire.send(writeOver(this.incoming.request, own, this.source))
-    this.#owner.complete(this, answer.status, own, wire)
+    this.#owner.complete(this, status, own, wire)
   }
 
   fire(): void {

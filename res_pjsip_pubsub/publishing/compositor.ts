@@ -346,8 +346,11 @@ export class Compositor implements Publishing {
 
   /** It is gone, and no PUBLISH has said so. */
   #over(publication: InboundPublication, what: 'expired' | 'removed'): void {
-    telling(this.#services.log, 'publishExpire', () =>
-      this.#handlers.get(publication.event)?.publishExpire?.(publication),
+    telling(
+      this.#services.log,
+      'publishExpire',
+      () => this.#handlers.get(publication.event)?.publishExpire?.(publication),
+      publication.event,
     )
     this.#publications.tell(what, publication)
   }
@@ -391,7 +394,7 @@ export class Compositor implements Publishing {
         log.debug(() => `${label(publication)}: ${what}`)
         this.#publications.tell(what, publication)
       },
-      telling: (what, tell) => telling(log, what, tell),
+      telling: (what, tell, event) => telling(log, what, tell, event),
       refused: (request, endpoint, why) =>
         log.notice(`PUBLISH of endpoint ${endpoint.id} for ${request.requestUri} is refused: ${why}`),
       closed: () => this.#closed,

@@ -52,7 +52,7 @@ export interface PublishServices {
   readonly disarm: (publication: InboundPublication) => void
   readonly tell: (what: PublicationEvent, publication: InboundPublication) => void
   /** Undefined where it fails. */
-  readonly telling: <T>(what: string, tell: () => T) => T | undefined
+  readonly telling: <T>(what: string, tell: () => T, event: string) => T | undefined
   readonly refused: (request: SipRequest, endpoint: Endpoint, why: string) => void
   readonly closed: () => boolean
 }
@@ -283,8 +283,10 @@ function* remove(ask: Ask, known: InboundPublication, services: PublishServices)
   services.publications.remove(known, { quiet: true })
   yield* wait(services.forget(known))
   // It is gone, whatever its handler has to say to that.
-  const answer = services.telling('publishTermination', () => handler.publishTermination?.(known, request))
-  tx.answer(granted({ entityTag: known.entityTag, expires: 0 }, 0, services, answer))
+  const answer = (chosen?: ResponseData): void =>
+    tx.answer(granted({ entityTag: known.entityTag, expires: 0 }, 0, services, chosen))
+  services.telling('publishTermination', () => answer(handler.publishTermination?.(known, request)), handler.event)
+  if (!tx.answered) answer()
   services.publications.refresh(known.event, known.resource)
   services.tell('removed', known)
 }

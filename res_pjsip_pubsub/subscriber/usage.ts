@@ -7,6 +7,7 @@
  */
 import type { Logger } from '../../core/log.ts'
 import type { CredentialsFor, Dialog, HeaderLine, Outcome, ServerTransaction } from '../../core/sip/contract.ts'
+import type { ResponseData } from '../contract.ts'
 import { DatastoreMap } from '../datastores.ts'
 import { telling } from '../telling.ts'
 import type { OutboundDialog, SubscriberHandler } from './contract.ts'
@@ -48,6 +49,7 @@ type Phase = 'live' | 'leaving' | 'ended'
 
 /** A NOTIFY whose expiry differs by no more milliseconds tells nothing new. */
 const SAME_EXPIRY = 2000
+const OK: ResponseData = { status: 200 }
 const AT_ONCE: Comeback = { when: 'at once' }
 const NEVER: Comeback = { when: 'never', keeps: true }
 
@@ -149,7 +151,7 @@ export class Usage<T> implements OutboundDialog {
 
   #refreshDue(): void {
     const { event, log } = this.#settings
-    const wanted = telling(log, 'refreshSubscription', () => event.handler?.refreshSubscription?.(this))
+    const wanted = telling(log, 'refreshSubscription', () => event.handler?.refreshSubscription?.(this), this.#whose)
     this.#runsOut = wanted === false
     if (!this.#runsOut) this.refresh()
   }
@@ -200,14 +202,24 @@ export class Usage<T> implements OutboundDialog {
     return state === 'pending' ? undefined : reading
   }
 
+  get #whose(): string {
+    return `${this.#settings.event.event} (subscription '${this.id}')`
+  }
+
   /** Whether its module took it. */
   #handled(tx: ServerTransaction, handler: SubscriberHandler): boolean {
-    const told = telling(this.#settings.log, 'notifyRequest', () => ({
-      answer: handler.notifyRequest(this, tx.request),
-    }))
-    const answer = told ? told.answer : { status: 500 }
-    if (answer) tx.answer(answer)
-    return (answer?.status ?? 200) < 300
+    const answer = telling(
+      this.#settings.log,
+      'notifyRequest',
+      () => {
+        const chosen = handler.notifyRequest(this, tx.request) ?? OK
+        tx.answer(chosen)
+        return chosen
+      },
+      this.#whose,
+    )
+    if (!answer) tx.answer({ status: 500 })
+    return (answer?.status ?? 500) < 300
   }
 
   #subscribe(expires: number): void {
@@ -272,7 +284,7 @@ export class Usage<T> implements OutboundDialog {
     this.#resolveLeft()
     this.#settings.over()
     const { event, log } = this.#settings
-    telling(log, 'subscriptionShutdown', () => event.handler?.subscriptionShutdown?.(this))
+    telling(log, 'subscriptionShutdown', () => event.handler?.subscriptionShutdown?.(this), this.#whose)
     this.datastores.clear()
     if (told) this.#settings.ended(ending)
   }

@@ -79,9 +79,20 @@ describe('a subscription of a module', () => {
       throw new Error('broken')
     }
     expect((await there.notifier.notify(asked, { body: '3' })).status).to.equal(500)
-    expect(there.logged('a module failed at notifyRequest: broken')).to.equal(true)
+    expect(there.logged("the module of event kpml (subscription 'keys') failed at notifyRequest: broken")).to.equal(
+      true,
+    )
     expect(last?.datastores.get('digits')).to.equal('12')
     expect(told).to.not.include('keys shutdown')
+  })
+
+  it('ends when the notifier ends it, where the module answers that with nonsense', async () => {
+    const [asked] = await subscribe()
+    await there.notifier.notify(asked)
+    answer = () => ({ status: 42 })
+    expect((await there.notifier.notify(asked, { state: 'terminated;reason=noresource' })).status).to.equal(500)
+    expect(there.logged("(subscription 'keys') failed at notifyRequest: 42 is no status")).to.equal(true)
+    expect(told.at(-1)).to.equal('keys shutdown')
   })
 
   it('is refreshed in time, when the module is asked, and when it asks', async () => {

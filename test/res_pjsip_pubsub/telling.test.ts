@@ -29,7 +29,7 @@ describe('modules that fail at what they are told', () => {
   }
 
   const complaints = (what: string): string[] =>
-    made.office.logged.filter((line) => line === `ERROR a module failed at ${what}: broken`)
+    made.office.logged.filter((line) => line === `ERROR the module of event lamp failed at ${what}: broken`)
 
   it('subscriptionEstablished and notifyResponse: the lamp follows', async () => {
     breaks('subscriptionEstablished', 'notifyResponse')
@@ -70,6 +70,14 @@ describe('modules that fail at what they are told', () => {
     } finally {
       await phone.close()
     }
+  })
+
+  it('later, where a function is async: the log names whose it is', async () => {
+    lamps.subscriptionEstablished = () => Promise.reject(new Error('broken')) as unknown as undefined
+    const tx = await made.sip.subscribe('200')
+    await settled()
+    expect(tx.dialog.last.text).to.equal('off')
+    expect(complaints('subscriptionEstablished')).to.have.length(1)
   })
 
   it('ownChange: all lamps follow', async () => {
@@ -126,6 +134,18 @@ describe('modules that fail at what they are told', () => {
     await until('the expiry', () => told.includes('expired'))
     expect(seen).to.deep.equal([0, 1, 0, 1, 0])
     expect(told).to.deep.equal(['published', 'removed', 'published', 'expired'])
+  })
+
+  it('publishTermination, with an answer that is none: what was published is gone all the same', async () => {
+    const handler: PublicationHandler<Lamp> = new LampHandler('note')
+    made.pubsub.publicationHandler(handler)
+    handler.publishTermination = () => ({ status: 200, headers: 42 as unknown as [] })
+    const seen: number[] = []
+    made.pubsub.publications('note', '100', handler.kind).watch({ value: ({ length }) => void seen.push(length) })
+    const tag = (await made.sip.publish('100', 'on', { Event: 'note' })).header('SIP-ETag') ?? ''
+    const answer = await made.sip.publish('100', '', { Event: 'note', 'SIP-If-Match': tag, Expires: '0' })
+    expect([answer.status, answer.header('Expires'), seen]).to.deep.equal([200, '0', [0, 1, 0]])
+    expect(made.office.logged.join('\n')).to.include('the module of event note failed at publishTermination')
   })
 
   it('onSubscription and onPublication: whoever else listens is told, and the request is answered once', async () => {

@@ -217,6 +217,18 @@ describe('transactions', () => {
       expect(waiting[0]?.answered).to.equal(true)
     })
 
+    it('are answered 500 where a handler chooses what is no final answer', async () => {
+      for (const status of [undefined, 0, 42, 100, 1000, NaN]) {
+        await open()
+        stack.handle('SUBSCRIBE', (tx) => tx.answer({ status: status as number }))
+        expect((await phone.request('SUBSCRIBE', { uri: 'sip:x@127.0.0.1' })).status, String(status)).to.equal(500)
+        if (!Number.isNaN(status)) {
+          await phone.close()
+          await stack.close()
+        }
+      }
+    })
+
     it('are forgotten where nobody answers them', async () => {
       await open()
       stack.handle('SUBSCRIBE', () => undefined)
