@@ -372,8 +372,19 @@ export class NotifierSubscription
   #news(): SentBody | undefined {
     const whole = this.#body(true)
     if (!whole || !this.#told) return whole
-    const part = this.#services.partOf(this.#state, this.#toldState, this)
+    const part = this.#part()
     return part === 'whole' ? whole.newsSince(this.#told) : part?.leadingTo(whole)
+  }
+
+  /** The whole where its generator fails at the part. */
+  #part(): ReturnType<Services['partOf']> {
+    try {
+      return this.#services.partOf(this.#state, this.#toldState, this)
+    } catch (error) {
+      const what = `no ${this.contentType} body of what is new for ${this.event} of ${this.resource}`
+      this.#services.log.error(`${what}, all of it goes out: ${reasonOf(error)}`)
+      return 'whole'
+    }
   }
 
   #body(isNews = false): SentBody | undefined {

@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import type { EventPackage, PublicationHandler } from '../../res_pjsip_pubsub/contract.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { LampHandler } from '../support/lamp-publications.ts'
-import { type Lamp, Lamps } from '../support/lamps.ts'
+import { type Lamp, Lamps, lampText } from '../support/lamps.ts'
 import { TestPhone } from '../support/phone.ts'
 import { until } from '../support/tools.ts'
 
@@ -70,6 +70,29 @@ describe('modules that fail at what they are told', () => {
     } finally {
       await phone.close()
     }
+  })
+
+  it('a part of what is new: all of it goes out, and so does the end', async () => {
+    const PARTS = 'application/lamp-parts'
+    made.pubsub.bodyGenerator({
+      ...lampText,
+      type: PARTS,
+      partial: () => {
+        throw new Error('broken')
+      },
+    })
+    const whole = Object.assign(new Lamps('parts'), { accept: [PARTS] as const })
+    whole.set('200', 'off')
+    made.pubsub.eventPackage(whole)
+    const tx = await made.sip.subscribe('200', { Event: 'parts', Accept: PARTS })
+    await settled()
+    whole.set('200', 'on')
+    await settled()
+    expect(tx.dialog.last.text).to.equal('on')
+    expect(made.office.logged.join('\n')).to.include(`no ${PARTS} body of what is new for parts of 200`)
+    await made.sip.again(tx, { Event: 'parts', Expires: '0' })
+    await settled()
+    expect(tx.dialog.last.state).to.equal('terminated;reason=timeout')
   })
 
   it('later, where a function is async: the log names whose it is', async () => {
