@@ -8,7 +8,7 @@
 import { readdirSync } from 'node:fs'
 import type { Core } from './core.ts'
 import { inSlices } from './in-slices.ts'
-import { reasonOf } from './log.ts'
+import { type Logger, reasonOf } from './log.ts'
 import type { ModuleConfig, ModuleContext, ModuleDefinition } from './module.ts'
 import { ConfigError, type OptionSet, type OptionValues } from './options.ts'
 import { Scope } from './scope.ts'
@@ -93,7 +93,7 @@ export class Loader {
         )
     }
     for (const { status, definition, api } of this.#slots.values())
-      if (status === 'Running') definition.allLoaded?.(api)
+      if (status === 'Running') tellAllLoaded(definition, api, log)
   }
 
   list(): ModuleInfo[] {
@@ -283,6 +283,15 @@ export class Loader {
     const next = this.#turn.then(work)
     this.#turn = next.catch(() => undefined)
     return next
+  }
+}
+
+/** One that fails at it is there all the same: what it offers may be used by others already. */
+function tellAllLoaded(definition: ModuleDefinition, api: unknown, log: Logger): void {
+  try {
+    definition.allLoaded?.(api)
+  } catch (error) {
+    log.error(`${definition.name} failed when all modules were loaded: ${reasonOf(error)}`)
   }
 }
 

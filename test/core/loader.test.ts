@@ -47,6 +47,19 @@ describe('module loader', () => {
     logged = []
   })
 
+  it('starts where a module fails at being told that all are loaded, and tells the others', async () => {
+    const broken: ModuleDefinition = {
+      ...recording('res_a'),
+      allLoaded: () => {
+        throw new Error('the sky fell')
+      },
+    }
+    const other: ModuleDefinition = { ...recording('res_b'), allLoaded: () => void happened.push('all res_b') }
+    await loaderOf(broken, other).start(plan)
+    expect(happened).to.deep.equal(['+ res_a', '+ res_b', 'all res_b'])
+    expect(logged).to.deep.equal(['res_a failed when all modules were loaded: the sky fell'])
+  })
+
   it('tells those that run when all of a start are loaded', async () => {
     const waiting = (name: `res_${string}`, requires: `res_${string}`[]): ModuleDefinition => ({
       ...recording(name, requires),
