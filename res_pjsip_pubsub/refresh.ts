@@ -41,7 +41,8 @@ function inDialog(
   const { request } = tx
   const of = notifier.registry.package(subscription.event)
   const instead = of?.evsSubsHandl?.(request, subscription.resource) ?? of?.resubscribe?.(subscription, request)
-  if (instead && instead.status >= 300) return refuse(tx, instead)
+  // Not `>= 300`: where a module left the status out, nothing is refreshed either.
+  if (instead && !(instead.status < 300)) return refuse(tx, instead)
   const seconds = grant(request, endpoint, of, notifier)
   const renewal = { tx, endpoint, subscription, of, instead, seconds }
   const saved = save(renewal, notifier)

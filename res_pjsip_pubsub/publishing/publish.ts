@@ -261,7 +261,8 @@ function renew(
   // Its time may have been up while the body was read.
   if (services.publications.ofTag(known.entityTag) !== known) return refuse(tx, { status: 412 })
   const answer = handler.publishRefresh?.(known, request)
-  if (answer && answer.status > 299) return refuse(tx, answer)
+  // Not `>= 300`: where a module left the status out, nothing changes either.
+  if (answer && !(answer.status < 300)) return refuse(tx, answer)
   const before = known.entityTag
   const lease = leaseOf(seconds, handler, services, handler.etagNotNew ? before : undefined)
   known.belongsTo(endpoint)

@@ -1,6 +1,6 @@
 /** Modules that fail at what they are told: lamps follow all the same, and subscriptions and publications end. */
 import { expect } from 'chai'
-import type { EventPackage, PublicationHandler } from '../../res_pjsip_pubsub/contract.ts'
+import type { EventPackage, PublicationHandler, ResponseData } from '../../res_pjsip_pubsub/contract.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { LampHandler } from '../support/lamp-publications.ts'
 import { type Lamp, Lamps, lampText } from '../support/lamps.ts'
@@ -169,6 +169,24 @@ describe('modules that fail at what they are told', () => {
     const answer = await made.sip.publish('100', '', { Event: 'note', 'SIP-If-Match': tag, Expires: '0' })
     expect([answer.status, answer.header('Expires'), seen]).to.deep.equal([200, '0', [0, 1, 0]])
     expect(made.office.logged.join('\n')).to.include('the module of event note failed at publishTermination')
+  })
+
+  it('publishRefresh and resubscribe, with answers that are none: nothing changes', async () => {
+    const nothing = {} as unknown as ResponseData
+    const handler: PublicationHandler<Lamp> = new LampHandler('note')
+    made.pubsub.publicationHandler(handler)
+    handler.publishRefresh = () => nothing
+    const seen: string[] = []
+    made.pubsub.publications('note', '100', handler.kind).watch({
+      value: (all) => void seen.push(all.map(({ state }) => state.light).join()),
+    })
+    const tag = (await made.sip.publish('100', 'on', { Event: 'note' })).header('SIP-ETag') ?? ''
+    await made.sip.publish('100', 'off', { Event: 'note', 'SIP-If-Match': tag })
+    expect(seen).to.deep.equal(['', 'on'])
+    lamps.resubscribe = () => nothing
+    const tx = await made.sip.subscribe('200')
+    await made.sip.again(tx, { Expires: '0' })
+    expect([...made.pubsub.subscriptions].map(({ state }) => state)).to.deep.equal(['active'])
   })
 
   it('onSubscription and onPublication: whoever else listens is told, and the request is answered once', async () => {
