@@ -41,6 +41,8 @@ interface Slot {
   why: string
   /** It was unloaded at the console. */
   byHand: boolean
+  /** It was told that all that were to come with it are there. */
+  knowsAll: boolean
   scope: Scope | undefined
   context: ModuleContext | undefined
   api: unknown
@@ -67,6 +69,7 @@ export class Loader {
       status: 'Not Running',
       why: '',
       byHand: false,
+      knowsAll: false,
       scope: undefined,
       context: undefined,
       api: undefined,
@@ -92,8 +95,7 @@ export class Loader {
           `modules.conf requires ${name}, which is not running: ${slot ? slot.why : 'there is no such module'}`,
         )
     }
-    for (const { status, definition, api } of this.#slots.values())
-      if (status === 'Running') tellAllLoaded(definition, api, log)
+    this.#allLoaded()
   }
 
   list(): ModuleInfo[] {
@@ -115,6 +117,7 @@ export class Loader {
       const slot = this.#slot(name)
       if (slot.status === 'Running') throw new Error(`${name} is loaded already`)
       await this.#bringUp(name, new Set(), true)
+      this.#allLoaded()
       if (this.#slot(name).status !== 'Running') throw new Error(`${name} declined: ${slot.why}`)
     })
   }
@@ -133,6 +136,7 @@ export class Loader {
     return this.#inTurn(async () => {
       const names = await this.#takeDown(this.#slot(name))
       for (const each of [...names].reverse()) await this.#bringUp(each, new Set(), true)
+      this.#allLoaded()
       return names
     })
   }
@@ -160,6 +164,7 @@ export class Loader {
         .filter(({ definition: { name }, status, byHand }) => status !== 'Running' && !(byHand && old.has(name)))
         .filter(({ definition: { name } }) => !this.#isBlocked(name, refused))
       for (const { definition } of missing) await this.#bringUp(definition.name, refused, true)
+      this.#allLoaded()
       const back = missing.filter(({ status }) => status === 'Running').map(({ definition }) => definition.name)
       if (back.length > 0) log.notice(`loaded ${back.join(', ')}`)
       const declined = missing
@@ -247,8 +252,17 @@ export class Loader {
         .catch((undoing: unknown) => core.log.logger('loader').error(`undoing ${name}: ${reasonOf(undoing)}`))
       return this.#decline(slot, reasonOf(error))
     }
-    Object.assign(slot, { status: 'Running', why: '', byHand: false, scope, context })
+    Object.assign(slot, { status: 'Running', why: '', byHand: false, knowsAll: false, scope, context })
     return true
+  }
+
+  /** Those that came are told, each once. */
+  #allLoaded(): void {
+    for (const slot of this.#slots.values()) {
+      if (slot.status !== 'Running' || slot.knowsAll) continue
+      slot.knowsAll = true
+      tellAllLoaded(slot.definition, slot.api, this.#core.log.logger('loader'))
+    }
   }
 
   #decline(slot: Slot, why: string): false {

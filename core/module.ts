@@ -53,7 +53,7 @@ export interface ModuleDefinition<R extends readonly ModuleName[] = readonly Mod
   /** What it reads of our files, so that their faults are found with all others, before anything takes effect. */
   readonly config?: readonly ModuleConfig[]
   load(context: ModuleContext, needs: Needs<R>): A | Promise<A>
-  /** All modules are there that the start of the server asks for: who waits for others may go on at once. */
+  /** All modules are there that the start, reload or command that loads it asks for: who waits for others may go on at once. */
   allLoaded?(api: A): void
   /** New options are read and checked (throwing leaves everything as it was) before any of them takes effect. Absent: nothing to reload. */
   reload?(context: ModuleContext, api: A): void | Promise<void>

@@ -230,6 +230,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
 
   /** What was put back begins to be looked up: everybody is there who has something to say of it. */
   allLoaded(): void {
+    this.watching.loaded()
     this.lists.loaded()
     const reading = this.compositor.publicationsRead()
     if (reading) void reading.then(() => this.#reviver.begin())

@@ -86,6 +86,7 @@ export class Authorizations {
   #authorizer: Authorizer | undefined
   #leaving: NodeJS.Timeout | undefined
   readonly #began = Date.now()
+  #isLoaded = false
   readonly #services: AuthorizationServices
 
   constructor(services: AuthorizationServices) {
@@ -114,9 +115,15 @@ export class Authorizations {
     const of = this.#services.package(asked.event)
     if (!of?.reqAuth || asked.isList) return ALWAYS
     if (of.getAuthStatus) return byPackage(of, asked)
-    const begins = restored && !this.#authorizer && Date.now() < this.#began + this.#services.grace()
-    if (this.#leaving || begins) return undefined
-    return this.#authorizer?.authorize(asked) ?? ALWAYS
+    if (this.#authorizer) return this.#authorizer.authorize(asked)
+    // Nobody is let in because the authorizer takes long to read what it decides by.
+    const begins = !this.#isLoaded || (restored && Date.now() < this.#began + this.#services.grace())
+    return this.#leaving || begins ? undefined : ALWAYS
+  }
+
+  /** All modules are there: if there is an authorizer, it has registered. */
+  loaded(): void {
+    this.#isLoaded = true
   }
 
   /** A document that holds from now on. Throws where it is none, or nobody keeps such documents. */

@@ -94,6 +94,11 @@ export class Watching {
     })
   }
 
+  /** All modules are there. */
+  loaded(): void {
+    this.#authorizations.loaded()
+  }
+
   register(authorizer: Authorizer): Undo {
     return this.#authorizations.register(authorizer)
   }

@@ -60,7 +60,7 @@ describe('module loader', () => {
     expect(logged).to.deep.equal(['res_a failed when all modules were loaded: the sky fell'])
   })
 
-  it('tells those that run when all of a start are loaded', async () => {
+  it('tells those that came when all that were to come with them are loaded', async () => {
     const waiting = (name: `res_${string}`, requires: `res_${string}`[]): ModuleDefinition => ({
       ...recording(name, requires),
       allLoaded: (api) => void happened.push(`all ${(api as { name: string }).name}`),
@@ -69,7 +69,11 @@ describe('module loader', () => {
     await loader.start(plan)
     expect(happened).to.deep.equal(['+ res_a', '+ res_b', 'all res_a'])
     await loader.restart('res_a')
-    expect(happened.slice(3)).to.deep.equal(['- res_a', '+ res_a'])
+    expect(happened.slice(3)).to.deep.equal(['- res_a', '+ res_a', 'all res_a'])
+    await loader.restart('res_b')
+    await loader.unload('res_a')
+    await loader.load('res_a')
+    expect(happened.slice(6)).to.deep.equal(['- res_b', '+ res_b', '- res_a', '+ res_a', 'all res_a'])
   })
 
   it('loads what a module requires before it, whatever the order of the files, and hands over its API', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { CommandError } from '../../core/console/console.ts'
 import { Log } from '../../core/log.ts'
+import { defineModule } from '../../core/module.ts'
 import { openStore, type Store } from '../../core/store.ts'
 import res_pjsip_dialog_info_body_generator from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
 import res_pjsip_exten_state from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
@@ -386,6 +387,41 @@ describe('rules of presentities, on the wire', () => {
     expect(await office.run('presence rules show 200')).to.include('<cr:ruleset')
     expect(await office.run('presence rules test 200 100')).to.match(/^confirm\nxcap: .*: r1$/)
     expect(await office.run('presence rules test 201 100')).to.equal('allow\n201 has no rules: rules_absent')
+  })
+
+  it('shows nobody more where modules take longer to load than the grace lasts', async () => {
+    await begin()
+    await set(ruleset({ handling: 'confirm' }))
+    const watcher = await phone('100')
+    await subscribe(watcher)
+    expect(await told(watcher)).to.equal('pending')
+    await office.close()
+    office = await TestCore.start({
+      endpoints: { 100: {}, 101: {} },
+      hints: { '200@default': ['Custom:door', 'CustomPresence:200'] },
+      files: { 'pubsub.conf': { unload_grace: '1' } },
+      storePath: join(directory, 'rules.db'),
+    })
+    const guest = await phone('101')
+    const statuses: number[] = []
+    // As where there are very many documents.
+    const slow = defineModule({
+      name: 'res_slow',
+      description: 'between the packages and the rules',
+      requires: ['res_pjsip_pubsub'],
+      load: async () => {
+        await new Promise((resolve) => {
+          setTimeout(resolve, 2500)
+        })
+        statuses.push((await subscribe(guest)).ok.status)
+      },
+    })
+    const all = [res_pjsip_pubsub, res_pjsip_exten_state, res_pjsip_pidf_body_generator, slow, res_pjsip_presence_rules]
+    for (const definition of all) office.loader.add(definition)
+    const load = all.map(({ name }) => name)
+    await office.loader.start({ autoload: false, preload: [], load, noload: [], require: [] })
+    expect(await told(watcher)).to.equal('pending')
+    expect(statuses).to.deep.equal([503])
   })
 
   it('holds for whatever case the presentity is written in, with sip_uri_match', async () => {
