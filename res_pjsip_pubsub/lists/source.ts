@@ -14,6 +14,8 @@ export interface SourceServices extends Omit<MemberServices, 'changed' | 'deacti
   readonly facts: ListFacts
   /** As the configuration has it now; undefined where there is no such list any more. */
   readonly plan: () => ListPlan | undefined
+  /** Equal for names that mean the same resource. */
+  readonly nameKey: (resource: string) => string
   /** Milliseconds that changes are gathered. */
   readonly batch: () => number
   readonly compat: () => 'rfc' | 'asterisk'
@@ -99,9 +101,12 @@ export class ListSource extends Observable<ListSource> {
     return true
   }
 
-  /** How its watcher stands to each resource of this name. */
-  *watchingOf(resource: string): Iterable<Watching> {
-    for (const { item, watching } of this.#members.values()) if (item.resource === resource && watching) yield watching
+  /** How its watcher stands to each resource of this name, whose name may be written otherwise in the list. */
+  *watchingOf(resource: string): Iterable<Watching & Pick<PlannedResource, 'resource'>> {
+    const { nameKey } = this.#services
+    const wanted = nameKey(resource)
+    for (const { item, watching } of this.#members.values())
+      if (watching && nameKey(item.resource) === wanted) yield { ...watching, resource: item.resource }
   }
 
   /** Nothing can be said of any of its resources. */

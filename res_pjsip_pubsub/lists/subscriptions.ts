@@ -30,7 +30,7 @@ type ListCore = Pick<Core, 'endpoints' | 'hints' | 'general'>
 type PackageOf = (event: string) => EventPackage<unknown> | undefined
 interface Leave {
   readonly of: (asked: Asked, restored?: boolean) => Decision | Promise<Decision>
-  readonly lists: Pick<WatcherLists, 'tell' | 'alsoFrom'>
+  readonly lists: Pick<WatcherLists, 'tell' | 'alsoFrom' | 'nameKey'>
 }
 
 /** A watcher of a list, and the dialog it watches in. */
@@ -219,6 +219,7 @@ export class ResourceLists {
       plan,
       batch: () => (entries ? 0 : (this.#configured.lists.get(resource)?.notification_batch_interval ?? 0)),
       compat,
+      nameKey: this.#leave.lists.nameKey,
       firstVersion,
       find: (name) => this.#package(event)?.find(name, watcher),
       authorize: (name) => this.#leave.of({ event, resource: name, endpoint, watcher: uri }, restored),
@@ -248,8 +249,8 @@ export class ResourceLists {
   *#watchersOf(event: string, resource: string): Iterable<WatcherFacts> {
     for (const [source, followed] of this.#watched) {
       if (followed.event !== event) continue
-      for (const { status, event: last } of source.watchingOf(resource))
-        yield factsOf(followed.watcher, resource, status, last)
+      for (const { resource: name, status, event: last } of source.watchingOf(resource))
+        yield factsOf(followed.watcher, name, status, last)
     }
   }
 

@@ -135,12 +135,12 @@ export class WatcherLists {
   #waiting: WaitingWatchers | undefined
   #others: ((event: string, resource: string) => Iterable<WatcherFacts>) | undefined
   #changes = 0
-  readonly #nameKey: (resource: string) => string
+  /** Equal for names that mean the same resource. */
+  readonly nameKey: (resource: string) => string
 
-  /** `nameKey`: equal for names that mean the same resource. */
   constructor(subscriptions: Iterable<Subscription>, nameKey: (resource: string) => string) {
     this.#subscriptions = subscriptions
-    this.#nameKey = nameKey
+    this.nameKey = nameKey
   }
 
   /** Who keeps those that wait. Without one nobody waits. */
@@ -194,9 +194,9 @@ export class WatcherLists {
   *own(event: string, resource: string): Iterable<WatcherFacts> {
     yield* this.#waiting?.of(event, resource) ?? []
     yield* this.#others?.(event, resource) ?? []
-    const wanted = this.#nameKey(resource)
+    const wanted = this.nameKey(resource)
     for (const subscription of this.#subscriptions) {
-      const mine = subscription.event === event && this.#nameKey(subscription.resource) === wanted
+      const mine = subscription.event === event && this.nameKey(subscription.resource) === wanted
       if (mine && subscription.state !== 'terminated') yield this.#facts(subscription)
     }
   }
@@ -230,7 +230,7 @@ export class WatcherLists {
   }
 
   #keyOf(event: string, resource: string): string {
-    return `${event}\0${this.#nameKey(resource)}`
+    return `${event}\0${this.nameKey(resource)}`
   }
 
   #facts(subscription: Subscription): WatcherFacts {

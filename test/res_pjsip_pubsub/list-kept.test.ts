@@ -44,6 +44,33 @@ describe('resource lists that watchers bring', () => {
     expect(await office.made.office.run('pjsip show resource_lists')).to.include('List: rls/lamp')
   })
 
+  it('are watched by whoever the owner is told of, however the name is written, with sip_uri_match', async () => {
+    await office.close()
+    office = await ListOffice.open({
+      endpoints: { 100: {}, gate: {} },
+      files: { 'pubsub.conf': { sip_uri_match: '1' } },
+    })
+    office.made.lamps.set('Gate', 'off')
+    await office.made.office.load(res_pjsip_watcherinfo_body_generator)
+    const tx = await office.bring(resourceLists(['sip:Gate@x']), { Accept: TEXT })
+    await office.told(tx.dialog)
+    const owner = await office.made.sip.subscribe('gate', {
+      From: '<sip:gate@pbx.example>;tag=o',
+      Event: 'lamp.winfo',
+      Contact: '<sip:gate@192.0.2.9>',
+    })
+    const table = new WatcherTable()
+    const seen = async (): Promise<string[]> => {
+      await settled(8)
+      for (const { text } of owner.dialog.notifies.splice(0)) await table.take(text)
+      return [...table.rows.values()]
+    }
+    expect(await seen()).to.deep.equal(['sip:100@pbx.example active subscribe'])
+    expect(await office.made.office.run('presence why gate')).to.include('of lamp in the list rls: active')
+    await office.made.sip.again(tx, { ...ASK, Expires: '0' })
+    expect(await seen()).to.deep.equal([])
+  })
+
   it('have bodies that name them without parameters', async () => {
     const { dialog } = await office.bring(resourceLists(['sip:201@x;a=b']), { Accept: XML })
     await office.told(dialog)
