@@ -330,6 +330,8 @@ export interface Pubsub extends Publishing, PresenceFunctions {
   readonly subscriptions: Iterable<Subscription>
   /** The database of presence (`db_url`). */
   readonly store: Store
+  /** One is about to register, and reads first what it decides by: nobody new gets in meanwhile, and decisions stand. */
+  expectAuthorizer(): Undo
   /** Who decides on the watchers of packages with `reqAuth`. A second one throws. */
   authorizer(authorizer: Authorizer): Undo
   /** Events with a package, in the order of registration: Allow-Events. */

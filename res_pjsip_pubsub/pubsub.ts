@@ -210,6 +210,10 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     return this.#registry.addSupplement(supplement)
   }
 
+  expectAuthorizer(): Undo {
+    return this.watching.expectAuthorizer()
+  }
+
   authorizer(authorizer: Authorizer): Undo {
     return this.watching.register(authorizer)
   }

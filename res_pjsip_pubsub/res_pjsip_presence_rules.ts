@@ -23,6 +23,7 @@ export default defineModule({
   description: 'Authorization of watchers by rules documents (RFC 5025)',
   requires: ['res_pjsip_pubsub'],
   async load({ core, log, own }, { res_pjsip_pubsub: pubsub }) {
+    own(pubsub.expectAuthorizer())
     // Documents are filed by these keys, so that another sip_uri_match holds when the module is loaded again.
     const { sip_uri_match } = pubsub.settings
     const keyOf = (name: string): string => nameKey(name, { sip_uri_match })

@@ -87,6 +87,7 @@ export class Authorizations {
   #leaving: NodeJS.Timeout | undefined
   readonly #began = Date.now()
   #isLoaded = false
+  #isExpected = false
   readonly #services: AuthorizationServices
 
   constructor(services: AuthorizationServices) {
@@ -102,11 +103,17 @@ export class Authorizations {
     return () => {
       if (this.#authorizer !== authorizer) return
       this.#authorizer = undefined
-      this.#leaving = setTimeout(() => {
-        this.#leaving = undefined
-        void this.#services.changed('all')
-      }, this.#services.grace())
-      this.#leaving.unref()
+      this.#beginGrace()
+    }
+  }
+
+  /** One reads what it decides by, however long that takes: until its undoing there is no end to the grace. */
+  expect(): Undo {
+    this.stop()
+    this.#isExpected = true
+    return () => {
+      this.#isExpected = false
+      if (!this.#authorizer) this.#beginGrace()
     }
   }
 
@@ -118,7 +125,7 @@ export class Authorizations {
     if (this.#authorizer) return this.#authorizer.authorize(asked)
     // Nobody is let in because the authorizer takes long to read what it decides by.
     const begins = !this.#isLoaded || (restored && Date.now() < this.#began + this.#services.grace())
-    return this.#leaving || begins ? undefined : ALWAYS
+    return this.#leaving || this.#isExpected || begins ? undefined : ALWAYS
   }
 
   /** All modules are there: if there is an authorizer, it has registered. */
@@ -141,6 +148,15 @@ export class Authorizations {
   stop(): void {
     clearTimeout(this.#leaving)
     this.#leaving = undefined
+  }
+
+  #beginGrace(): void {
+    this.stop()
+    this.#leaving = setTimeout(() => {
+      this.#leaving = undefined
+      void this.#services.changed('all')
+    }, this.#services.grace())
+    this.#leaving.unref()
   }
 }
 

@@ -103,6 +103,10 @@ export class Watching {
     return this.#authorizations.register(authorizer)
   }
 
+  expectAuthorizer(): Undo {
+    return this.#authorizations.expect()
+  }
+
   /** `restored`: of a subscription that was put back. */
   of(asked: Asked, restored = false): Decision | Promise<Decision> {
     return this.#authorizations.of(asked, restored)

@@ -181,6 +181,21 @@ describe('authorization of watchers', () => {
     expect((await watch()).status).to.equal(200)
   })
 
+  it('has no end to that while one is expected, and goes on with it where that does not come', async () => {
+    const undo = made.pubsub.authorizer(new Gate('confirm'))
+    const tx = await watch()
+    await undo()
+    const comesNot = made.pubsub.expectAuthorizer()
+    await new Promise((resolve) => {
+      setTimeout(resolve, 1200)
+    })
+    expect(tx.dialog.notifies, 'longer than unload_grace').to.have.length(1)
+    expect((await watch()).status).to.equal(503)
+    await comesNot()
+    await until('the grace to end', () => tx.dialog.notifies.length > 1)
+    expect(shown(tx)).to.equal('active;expires off')
+  })
+
   it('takes one authorizer only', () => {
     made.pubsub.authorizer(new Gate('allow'))
     expect(() => made.pubsub.authorizer(new Gate('allow'))).to.throw('an authorizer already')
