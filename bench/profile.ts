@@ -2,11 +2,11 @@
  * Where Lamplighter's time goes: `npx tsx bench/profile.ts exchange|churn|messages|fan-out [sqlite]` runs one load under
  * node's CPU profiler and prints the functions and files that took most, by themselves.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Generator } from './children.ts'
 import { Lamplighter } from './lamplighter.ts'
+import { endOnSignals, removeDirectory, temporaryDirectory } from './leftovers.ts'
 import type { Order, Outcome } from './orders.ts'
 
 const SHOWN = 40
@@ -29,6 +29,7 @@ interface Profile {
   readonly timeDeltas: readonly number[]
 }
 
+endOnSignals()
 process.exitCode = await main(process.argv[2] ?? '', process.argv[3] === 'sqlite')
 
 async function main(name: string, sqlite: boolean): Promise<number> {
@@ -37,7 +38,7 @@ async function main(name: string, sqlite: boolean): Promise<number> {
     console.error(`which load? ${Object.keys(LOADS).join(', ')}`)
     return 2
   }
-  const directory = mkdtempSync(join(tmpdir(), 'lamplighter-profile-'))
+  const directory = temporaryDirectory('lamplighter-profile-')
   const generator = new Generator()
   const server = await Lamplighter.start({ sqlite, node: ['--cpu-prof', `--cpu-prof-dir=${directory}`] })
   try {
@@ -56,7 +57,7 @@ async function main(name: string, sqlite: boolean): Promise<number> {
     await server.stop()
   }
   for (const file of readdirSync(directory)) print(JSON.parse(readFileSync(join(directory, file), 'utf8')) as Profile)
-  rmSync(directory, { recursive: true })
+  removeDirectory(directory)
   return 0
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +9,8 @@ import { familyOf } from '../../bench/process-cost.ts'
 import { needTool, until } from '../support/tools.ts'
 
 const BENCH = fileURLToPath(new URL('../../bench/run.ts', import.meta.url))
+const PROFILE = fileURLToPath(new URL('../../bench/profile.ts', import.meta.url))
+const DIFFERENTIAL = fileURLToPath(new URL('../differential/run.ts', import.meta.url))
 const SERVERS = 'lamplighter sqlite,kamailio memory'
 
 /** Runs it to its end. */
@@ -85,17 +87,28 @@ describe('bench', function () {
     expect(said).to.contain('MB in the second half, growing by')
   })
 
-  it('leaves no server behind when it is ended by a signal', async () => {
-    const args = ['--quick', '--sources', '--only', 'messages', '--servers', 'lamplighter memory', '--runs', '9']
-    const child = spawn(process.execPath, ['--import', 'tsx', BENCH, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
-    const ended = once(child, 'exit')
-    let family: number[] = []
-    // The generator, the server, and the helper of tsx.
-    await until('a server', () => (family = familyNow(child.pid ?? 0)).some(isServer), 20_000)
-    child.kill('SIGTERM')
-    expect(await ended).to.deep.equal([143, null])
-    await until('the end of all processes', () => family.every((pid) => commandOf(pid) === ''), 10_000)
-  })
+  const lasting = ['--quick', '--sources', '--only', 'messages', '--servers', 'lamplighter memory', '--runs', '9']
+  const programs: readonly (readonly [what: string, file: string, args: readonly string[], sign: string])[] = [
+    ['bench', BENCH, lasting, 'core/cli.ts'],
+    // The server that it measures is a built one, which need not be there.
+    ['profile', PROFILE, ['churn'], 'generator.ts'],
+    ['differential', DIFFERENTIAL, [], 'kamailio.cfg'],
+  ]
+  for (const [what, file, args, sign] of programs)
+    it(`leaves neither process nor directory behind when it is ended by a signal: ${what}`, async () => {
+      const TMPDIR = mkdtempSync(join(directory, 'left-'))
+      const env = { ...process.env, TMPDIR }
+      const child = spawn(process.execPath, ['--import', 'tsx', file, ...args], { stdio: 'ignore', env })
+      const ended = once(child, 'exit')
+      let family: number[] = []
+      // The generator, the server, and the helper of tsx.
+      const isThere = (pid: number): boolean => commandOf(pid).includes(sign)
+      await until('what it starts', () => (family = familyNow(child.pid ?? 0)).some(isThere), 20_000)
+      child.kill('SIGTERM')
+      expect(await ended).to.deep.equal([143, null])
+      await until('the end of all processes', () => family.every((pid) => commandOf(pid) === ''), 10_000)
+      expect(readdirSync(TMPDIR).filter((name) => !name.startsWith('tsx-'))).to.deep.equal([])
+    })
 
   it('says what it does not understand', async () => {
     const { code, said } = await bench('--only', 'nothing')
@@ -111,10 +124,6 @@ function familyNow(pid: number): number[] {
   } catch {
     return []
   }
-}
-
-function isServer(pid: number): boolean {
-  return commandOf(pid).includes('core/cli.ts')
 }
 
 /** Empty for one that has ended, though its parent may not know yet. */

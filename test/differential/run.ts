@@ -1,11 +1,13 @@
 /** `npm run differential`: compares, and writes what differs, and why, to docs/kamailio-differences.md. */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { endOnSignals } from '../../bench/leftovers.ts'
 import { compare, type Difference, differences, differs, idleReasons, type Result } from './comparison.ts'
 import { REASONS } from './reasons.ts'
 
 const DOCUMENT = fileURLToPath(new URL('../../docs/kamailio-differences.md', import.meta.url))
 
+endOnSignals()
 const result = await compare()
 writeFileSync(DOCUMENT, report(result))
 const found = differences(result)

@@ -1,9 +1,9 @@
 /** A Lamplighter of its own process, with a configuration directory made for one test. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { keepTrack, removeDirectory, temporaryDirectory } from '../../bench/leftovers.ts'
 import { until } from './tools.ts'
 
 export const CLI = fileURLToPath(new URL('../../core/cli.ts', import.meta.url))
@@ -22,7 +22,7 @@ export class Instance {
 
   /** File names and their texts. */
   constructor(files: Readonly<Record<string, string>>) {
-    this.directory = mkdtempSync(join(tmpdir(), 'lamplighter-'))
+    this.directory = temporaryDirectory('lamplighter-')
     this.write(files)
   }
 
@@ -41,6 +41,7 @@ export class Instance {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child = child
+    keepTrack(child)
     child.stdout.setEncoding('utf8').on('data', (text: string) => (this.stdout += text))
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.stderr += text))
     let over = false
@@ -87,7 +88,7 @@ export class Instance {
 
   async dispose(): Promise<void> {
     if (this.#child && this.#child.exitCode === null && this.#child.signalCode === null) await this.end('SIGKILL')
-    rmSync(this.directory, { recursive: true, force: true })
+    removeDirectory(this.directory)
   }
 }
 

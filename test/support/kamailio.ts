@@ -1,9 +1,9 @@
 /** Debian's Kamailio as a presence server on the loopback: memory only, nobody authenticated, ended with the run. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { keepTrack, removeDirectory, temporaryDirectory } from '../../bench/leftovers.ts'
 import { freeUdpPort } from './free-port.ts'
 import { TestPhone } from './phone.ts'
 import { until } from './tools.ts'
@@ -17,12 +17,14 @@ export class Kamailio {
   readonly #directory: string
 
   static async start(): Promise<Kamailio> {
-    const directory = mkdtempSync(join(tmpdir(), 'kamailio-'))
+    const directory = temporaryDirectory('kamailio-')
     const port = await freeUdpPort()
     const file = join(directory, 'kamailio.cfg')
     writeFileSync(file, configuration(port))
     const options = ['-DD', '-E', '-w', directory, '-Y', directory, '-m', '64', '-M', '8']
     const child = spawn('kamailio', ['-f', file, ...options], { stdio: ['ignore', 'pipe', 'pipe'] })
+    // It ends its processes itself.
+    keepTrack(child, 'SIGTERM')
     let said = ''
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (said += text))
     const phone = await TestPhone.open({ server: { address: '127.0.0.1', port }, patience: 300 })
@@ -57,7 +59,7 @@ export class Kamailio {
       this.#child.kill('SIGTERM')
       await ended
     }
-    rmSync(this.#directory, { recursive: true, force: true })
+    removeDirectory(this.#directory)
   }
 }
 
