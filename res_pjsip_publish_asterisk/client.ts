@@ -7,6 +7,7 @@ import type { HeaderLine } from '../core/sip/contract.ts'
 import { parseUri } from '../core/sip/parse-uri.ts'
 import { verdictOf } from './answer-rule.ts'
 import type { PublishClient, Saying } from './contract.ts'
+import { EntityIds } from './entity-ids.ts'
 import type { EntityTags } from './entity-tags.ts'
 import { OutboundPublication } from './outbound-publication.ts'
 import { asEndpoint, publishRequest, urisOf } from './publish-request.ts'
@@ -31,7 +32,7 @@ export class Client implements PublishClient {
   /** By user; the empty one without multi_user. */
   readonly #publications = new Map<string, OutboundPublication>()
   /** Entity ids of who is at the other end. */
-  readonly #met = new Set<string>()
+  readonly #met = new EntityIds()
   #servers: { readonly until: number; readonly here: ReadonlySet<string> } | undefined
   readonly #othersHere: () => void
 
@@ -75,8 +76,7 @@ export class Client implements PublishClient {
 
   /** Whether that is news. */
   met(eid: string): boolean {
-    if (this.#met.has(eid)) return false
-    this.#met.add(eid)
+    if (!this.#met.add(eid)) return false
     this.#servers = undefined
     return true
   }

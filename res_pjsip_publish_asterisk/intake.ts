@@ -12,6 +12,7 @@ import type { Refusal } from '../core/sip/contract.ts'
 import type { Reported } from '../core/states/reported.ts'
 import type { Kind, Publication, PublicationHandler, Pubsub, ReadBody } from '../res_pjsip_pubsub/contract.ts'
 import type { OutboundPublishing } from './contract.ts'
+import { EntityIds } from './entity-ids.ts'
 import { JSON_TYPE, refreshBody, type Statement } from './json-bodies.ts'
 import type { Entry, Ledger } from './ledger.ts'
 
@@ -58,7 +59,7 @@ export class Intake<State> {
   /** What each publication has said last, by resource and id. */
   readonly #heard = new Map<string, Map<string, Statement<State>>>()
   /** Origins whose publication is over, and that may come back without saying everything. */
-  readonly #lost = new Set<string>()
+  readonly #lost = new EntityIds()
   readonly #filters = new WeakMap<AsteriskPublication, (name: string) => boolean>()
   #servers: { readonly until: number; readonly all: readonly AsteriskServer[] } = { until: 0, all: [] }
   #warned = false

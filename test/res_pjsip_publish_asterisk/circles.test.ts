@@ -48,6 +48,21 @@ describe('States that would go in circles', () => {
     expect(notFor(clientTo('sip:lamps@192.0.2.1', { '@origin_filter': '^pbx' }))).to.deep.equal([])
   })
 
+  it('are told apart by the entity ids that were heard last, however many there were', () => {
+    const client = clientTo('sip:lamps@198.51.100.7')
+    const numbered = (number: number): string =>
+      `02:fc:01:00:${Math.floor(number / 256).toString(16)}:${(number % 256).toString(16)}`
+    client.met(EID.pbx2)
+    // As of a receiver in a container, which has another one after each start.
+    for (let number = 0; number < 5000; number++) {
+      client.met(numbered(number))
+      if (number % 500 === 0) expect(client.met(EID.pbx2)).to.equal(false)
+    }
+    expect(client.met(numbered(0)), 'forgotten').to.equal(true)
+    expect(client.met(numbered(4999)), 'known').to.equal(false)
+    expect(notFor(client)).to.deep.equal(['pbx1', 'pbx2'])
+  })
+
   it('are told apart by entity id as soon as the receiver has told its own', () => {
     const far = clientTo('sip:lamps@198.51.100.7')
     expect(far.met(EID.pbx2)).to.equal(true)
