@@ -246,8 +246,10 @@ const MOST_FOUND = 8192
 
 export class Bodies {
   readonly #registry: Registry
-  /** By what they are of and for; a new one after each `forget`. */
-  #found = new Map<Made, Map<string, Sharing>>()
+  /** By what they are of and for. */
+  readonly #found = new Map<Made, Map<string, Sharing>>()
+  /** A mere mark: who still has one of an earlier generation must not hold all of that by it. */
+  #generation: object = {}
   readonly #passing = new PassingBodies()
 
   constructor(registry: Registry) {
@@ -271,7 +273,7 @@ export class Bodies {
     const known = all.get(key)
     if (known) return known
     if (all.size >= MOST_FOUND) all.clear()
-    const sharing = new Sharing(of, generator, hintContext, this.#found)
+    const sharing = new Sharing(of, generator, hintContext, this.#generation)
     all.set(key, sharing)
     return sharing
   }
@@ -312,12 +314,13 @@ export class Bodies {
 
   /** Another one after each `forget`. */
   get generation(): object {
-    return this.#found
+    return this.#generation
   }
 
   /** Everything is generated anew: a generator or supplement came or went, or options changed. */
   forget(): void {
-    this.#found = new Map()
+    this.#found.clear()
+    this.#generation = {}
   }
 
   #shareKey(generator: BodyGenerator<unknown>, to: Addressing): string {

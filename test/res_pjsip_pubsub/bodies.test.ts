@@ -3,6 +3,7 @@ import { Bodies, type Body } from '../../res_pjsip_pubsub/bodies.ts'
 import type { Addressing, BodyGenerator, BodySupplement } from '../../res_pjsip_pubsub/contract.ts'
 import { Registry } from '../../res_pjsip_pubsub/registry.ts'
 import { pjsipConfig } from '../support/core.ts'
+import { collectGarbage } from '../support/garbage.ts'
 import { type Lamp, lampKind, lampText, lampXml, maker, TEXT, XML } from '../support/lamps.ts'
 
 const lamps = { kind: lampKind }
@@ -58,6 +59,23 @@ describe('bodies: generated once, shared by all that may', () => {
     expect(bodies.sharing(lamps, TEXT, to('0'))).to.equal(all[0])
     const more = bodies.sharing(lamps, TEXT, to('more'))
     expect(bodies.sharing(lamps, TEXT, to('more'))).to.equal(more)
+  })
+
+  it('is held by nobody any more after a reload, whoever still has that of another resource', async () => {
+    const kept = bodies.sharing(lamps, TEXT, to('1'))
+    const another = (): WeakRef<Body> => {
+      const body = bodies.body({ light: 'on' }, lamps, TEXT, to('2'))
+      if (!body) throw new Error('no body')
+      return new WeakRef(body)
+    }
+    const other = another()
+    bodies.forget()
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
+    collectGarbage()
+    expect(kept?.generation).to.not.equal(bodies.generation)
+    expect(other.deref()).to.equal(undefined)
   })
 
   it('keeps none of a state that nobody asks for any more', () => {
