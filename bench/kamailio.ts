@@ -54,10 +54,10 @@ export class Kamailio implements ServerUnderLoad {
     const child = spawn(
       'kamailio',
       ['-f', CONFIGURATION, '-DD', '-E', '-w', directory, '-Y', directory, ...memory, ...defines],
-      { stdio: ['ignore', 'ignore', 'pipe'] },
+      { stdio: ['ignore', 'ignore', 'pipe'], detached: true },
     )
-    // It ends its processes itself.
-    keepTrack(child, 'SIGTERM')
+    // By SIGTERM it ends its processes itself, but not while it is still starting them.
+    keepTrack(child, true)
     const server = new Kamailio(child, directory, port, sqlite)
     try {
       await server.#ready()

@@ -7,11 +7,12 @@ import { join } from 'node:path'
 /** Signals that end the bench, and the status it ends with then. */
 const ENDINGS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
-const children = new Map<ChildProcess, NodeJS.Signals>()
+/** By process id, negative for a group of processes. */
+const children = new Map<ChildProcess, number>()
 const directories = new Set<string>()
 
 process.on('exit', () => {
-  for (const [child, signal] of children) child.kill(signal)
+  for (const pid of children.values()) kill(pid)
   for (const directory of directories) rmSync(directory, { recursive: true, force: true })
 })
 
@@ -20,10 +21,19 @@ export function endOnSignals(): void {
   for (const [signal, status] of Object.entries(ENDINGS)) process.on(signal, () => process.exit(status))
 }
 
-/** Ends with this process at the latest; by `signal`, for one that has processes of its own. */
-export function keepTrack(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): void {
-  children.set(child, signal)
+/** Ends with this process at the latest. `group`: with its own processes; it has to be detached. */
+export function keepTrack(child: ChildProcess, group = false): void {
+  if (child.pid === undefined) return
+  children.set(child, group ? -child.pid : child.pid)
   child.once('exit', () => children.delete(child))
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has just ended by itself.
+  }
 }
 
 export function temporaryDirectory(prefix: string): string {

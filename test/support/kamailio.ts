@@ -22,9 +22,9 @@ export class Kamailio {
     const file = join(directory, 'kamailio.cfg')
     writeFileSync(file, configuration(port))
     const options = ['-DD', '-E', '-w', directory, '-Y', directory, '-m', '64', '-M', '8']
-    const child = spawn('kamailio', ['-f', file, ...options], { stdio: ['ignore', 'pipe', 'pipe'] })
-    // It ends its processes itself.
-    keepTrack(child, 'SIGTERM')
+    const child = spawn('kamailio', ['-f', file, ...options], { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    // By SIGTERM it ends its processes itself, but not while it is still starting them.
+    keepTrack(child, true)
     let said = ''
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (said += text))
     const phone = await TestPhone.open({ server: { address: '127.0.0.1', port }, patience: 300 })
