@@ -53,14 +53,17 @@ export function readOptions(args: readonly string[]): BenchOptions | string {
     })
     const { quick = false } = values
     const sizes = quick ? QUICK : FULL
+    const servers = namesOf('servers', values.servers ?? (values.soak && 'lamplighter sqlite'), SERVERS)
+    if (values.soak !== undefined && !servers.some((name) => name.startsWith('lamplighter')))
+      throw new Error(`--soak is of lamplighter, and not of ${values.servers}`)
     return {
-      runs: numberOf('runs', values.runs, quick ? 1 : 3),
-      servers: namesOf('servers', values.servers ?? (values.soak && 'lamplighter sqlite'), SERVERS),
+      runs: countOf('runs', values.runs, quick ? 1 : 3),
+      servers,
       sessions: namesOf('only', values.only, SESSIONS),
       sizes: {
         ...sizes,
-        subscriptions: numberOf('subscriptions', values.subscriptions, sizes.subscriptions),
-        many: numberOf('many', values.many, sizes.many),
+        subscriptions: countOf('subscriptions', values.subscriptions, sizes.subscriptions),
+        many: countOf('many', values.many, sizes.many),
         seconds: numberOf('seconds', values.seconds, sizes.seconds),
       },
       quick,
@@ -84,6 +87,12 @@ function numberOf(name: string, text: string | undefined, otherwise: number): nu
   const value = Number(text)
   if (!(value > 0) || !Number.isFinite(value)) throw new Error(`--${name} ${text} is not a number above 0`)
   return value
+}
+
+function countOf(name: string, text: string | undefined, otherwise: number): number {
+  const count = numberOf(name, text, otherwise)
+  if (!Number.isInteger(count)) throw new Error(`--${name} ${text} is not a whole number`)
+  return count
 }
 
 function namesOf<Name extends string>(option: string, text: string | undefined, all: readonly Name[]): readonly Name[] {

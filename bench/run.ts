@@ -1,5 +1,5 @@
 /** `npm run bench`: Lamplighter and Kamailio in turns under the same load, and the table of what came of it. */
-import { writeFileSync } from 'node:fs'
+import { appendFileSync, writeFileSync } from 'node:fs'
 import { Generator, PbxProcess } from './children.ts'
 import { Kamailio, missingForKamailio } from './kamailio.ts'
 import { Lamplighter, type LamplighterOptions } from './lamplighter.ts'
@@ -22,6 +22,11 @@ async function main(): Promise<number> {
     return 2
   }
   if (options.soak !== undefined) return soakAll(options.soak, options)
+  const hindrance = options.output === undefined ? undefined : hindranceTo(options.output)
+  if (hindrance !== undefined) {
+    process.stderr.write(`the results cannot be written: ${hindrance}\n`)
+    return 2
+  }
   const servers = options.servers.filter(isHere)
   const samples: Sample[] = []
   // Before the results are written, which are under version control themselves.
@@ -41,6 +46,16 @@ async function main(): Promise<number> {
   }
   process.stdout.write(text)
   return new Results(samples).failures.some((failure) => failure.startsWith('lamplighter')) ? 1 : 0
+}
+
+/** To writing a file: what a measurement of half an hour should not end with. */
+function hindranceTo(file: string): string | undefined {
+  try {
+    appendFileSync(file, '')
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
 }
 
 /** One Lamplighter after the other. */

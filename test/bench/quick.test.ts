@@ -110,11 +110,19 @@ describe('bench', function () {
       expect(readdirSync(TMPDIR).filter((name) => !name.startsWith('tsx-'))).to.deep.equal([])
     })
 
-  it('says what it does not understand', async () => {
-    const { code, said } = await bench('--only', 'nothing')
-    expect(code).to.equal(2)
-    expect(said).to.contain('--only nothing: there is exchange, churn')
-  })
+  const refused: readonly (readonly [args: readonly string[], why: string])[] = [
+    [['--only', 'nothing'], '--only nothing: there is exchange, churn'],
+    [['--quick', '--runs', '0.5'], '--runs 0.5 is not a whole number'],
+    [['--soak', '1', '--servers', 'kamailio memory'], '--soak is of lamplighter, and not of kamailio memory'],
+    [['--output', '/nowhere/results.md'], 'the results cannot be written: ENOENT'],
+  ]
+  for (const [args, why] of refused)
+    it(`says what it does not do, before it does anything: ${args.join(' ')}`, async () => {
+      const { code, said } = await bench(...args)
+      expect(code).to.equal(2)
+      expect(said).to.contain(why)
+      expect(said).not.to.contain('run 1 of')
+    })
 })
 
 /** None where one of them ended while they were counted. */
