@@ -149,141 +149,118 @@ describe('phones that come back', () => {
     expect(before.received.filter(({ method }) => method === 'NOTIFY')).to.have.length(1)
   })
 
-  for (const how of ['REGISTER', 'refresh'] as const) {
-    it(`are told at the new port of their NAT, from where they ${how}, what is on its way to the old one`, async () => {
+  describe('while a NOTIFY is on its way to where they were', () => {
+    const NAT = '<sip:nat@10.0.0.1:5060>'
+    const BIG = 'on'.repeat(1000)
+
+    beforeEach(() => restart())
+
+    async function restart(options: Readonly<Record<string, string>> = {}): Promise<void> {
       await office.close()
-      await begin({}, 60_000)
-      const contact = '<sip:nat@10.0.0.1:5060>'
-      const before = await phone('udp', contact, 'nat')
+      await begin(options, 60_000)
+    }
+
+    /** A phone that has its first NOTIFY, and answers none from then on. */
+    async function falling(
+      protocol: 'udp' | 'tcp',
+      contact?: string,
+      user?: string,
+    ): Promise<[TestPhone, PhoneDialog]> {
+      const before = await phone(protocol, contact, user)
       const dialog = before.dialog('sip:200@127.0.0.1')
       await watch(before, dialog)
       await before.next('NOTIFY')
+      await until('its answer', () => office.metric('pubsub.notify.answered') === 1)
       before.onRequest = () => undefined
-      lamps.set('200', 'on')
-      const lost = await before.next('NOTIFY')
-      const after = await phone('udp', contact, 'nat')
+      return [before, dialog]
+    }
+
+    /** Its REGISTER or refresh, and that it gets what was lost, by the next number. */
+    async function hears(after: TestPhone, how: 'REGISTER' | 'refresh', dialog: PhoneDialog, lost: WireMessage) {
       if (how === 'REGISTER') await register(after)
       else expect((await watch(after, dialog)).status).to.equal(200)
       const { body, cseq } = await after.next('NOTIFY')
       expect([body, cseq]).to.deep.equal(['on', lost.cseq + 1])
-      lamps.set('200', 'off')
-      expect((await after.next('NOTIFY')).body).to.equal('off')
-      const inFlight = (): number | undefined => new Map(office.core.metrics.read()).get('sip.transactions.client')
-      await until('that nothing goes to the old port any more', () => inFlight() === 0)
-    })
-  }
+      await until('that nothing goes to the old place any more', () => office.metric('sip.transactions.client') === 0)
+    }
 
-  it('are told at their new Contact, from where they refresh, what is on its way to the old one', async () => {
-    await office.close()
-    await begin({}, 60_000)
-    const before = await phone('udp')
-    const dialog = before.dialog('sip:200@127.0.0.1')
-    await watch(before, dialog)
-    await before.next('NOTIFY')
-    before.onRequest = () => undefined
-    lamps.set('200', 'on')
-    const lost = await before.next('NOTIFY')
-    const after = await phone('udp')
-    expect((await watch(after, dialog)).status).to.equal(200)
-    const { body, cseq } = await after.next('NOTIFY')
-    expect([body, cseq]).to.deep.equal(['on', lost.cseq + 1])
-    const inFlight = (): number | undefined => new Map(office.core.metrics.read()).get('sip.transactions.client')
-    await until('that nothing goes to the old one any more', () => inFlight() === 0)
-  })
+    for (const how of ['REGISTER', 'refresh'] as const) {
+      it(`get it at the new port of their NAT, from where they ${how}`, async () => {
+        const [before, dialog] = await falling('udp', NAT, 'nat')
+        lamps.set('200', 'on')
+        const lost = await before.next('NOTIFY')
+        const after = await phone('udp', NAT, 'nat')
+        await hears(after, how, dialog, lost)
+        lamps.set('200', 'off')
+        expect((await after.next('NOTIFY')).body).to.equal('off')
+      })
 
-  it('are told at the new port of their NAT that it is over, where that was on its way to the old one', async () => {
-    await office.close()
-    await begin({}, 60_000)
-    const contact = '<sip:nat@10.0.0.1:5060>'
-    const before = await phone('udp', contact, 'nat')
-    await watch(before)
-    await before.next('NOTIFY')
-    await until('its answer', () => office.metric('pubsub.notify.answered') === 1)
-    before.onRequest = () => undefined
-    subscriptions()[0]?.terminate('noresource')
-    await before.next('NOTIFY')
-    const after = await phone('udp', contact, 'nat')
-    await register(after)
-    expect((await after.next('NOTIFY')).header('subscription-state')).to.equal('terminated;reason=noresource')
-    await until('the end', () => subscriptions().length === 0)
-  })
+      it(`get it over the connection by which they ${how}, though the old one seems to live`, async () => {
+        const contact = `<sip:100@10.0.0.1:1>${INSTANCE}`
+        const [before, dialog] = await falling('tcp', contact)
+        lamps.set('200', 'on')
+        const lost = await before.next('NOTIFY')
+        await hears(await phone('tcp', contact), how, dialog, lost)
+      })
+    }
 
-  it('are told at the new port of their NAT also where it is known from a refresh that is refused', async () => {
-    await office.close()
-    await begin({ min_expires: '60' }, 60_000)
-    const contact = '<sip:nat@10.0.0.1:5060>'
-    const before = await phone('udp', contact, 'nat')
-    const dialog = before.dialog('sip:200@127.0.0.1')
-    await watch(before, dialog)
-    await before.next('NOTIFY')
-    before.onRequest = () => undefined
-    lamps.set('200', 'on')
-    await before.next('NOTIFY')
-    const after = await phone('udp', contact, 'nat')
-    const headers = [
-      ['Event', 'lamp'],
-      ['Expires', '1'],
-    ] as const
-    expect((await after.request('SUBSCRIBE', { dialog, headers })).status).to.equal(423)
-    expect((await after.next('NOTIFY')).body).to.equal('on')
-  })
-
-  it('are told at the new port of their NAT what was too big for UDP, and went by a connection that is lost', async () => {
-    await office.close()
-    await begin({}, 60_000)
-    const contact = '<sip:nat@10.0.0.1:5060>'
-    const before = await phone('udp', contact, 'nat')
-    await watch(before)
-    await before.next('NOTIFY')
-    const beside = await phone('tcp', contact, 'nat')
-    await register(beside)
-    beside.onRequest = () => undefined
-    const big = 'on'.repeat(1000)
-    lamps.set('200', big)
-    expect((await beside.next('NOTIFY')).body).to.equal(big)
-    const after = await phone('udp', contact, 'nat')
-    await register(after)
-    await beside.close()
-    expect((await after.next('NOTIFY')).body).to.equal(big)
-  })
-
-  for (const how of ['REGISTER', 'refresh'] as const) {
-    it(`are told over the connection that they ${how} by what was sent over one that seems to live`, async () => {
-      await office.close()
-      await begin({}, 60_000)
-      const contact = `<sip:100@10.0.0.1:1>${INSTANCE}`
-      const before = await phone('tcp', contact)
-      const dialog = before.dialog('sip:200@127.0.0.1')
-      await watch(before, dialog)
-      await before.next('NOTIFY')
-      before.onRequest = () => undefined
+    it('get it at their new Contact, from where they refresh', async () => {
+      const [before, dialog] = await falling('udp')
       lamps.set('200', 'on')
       const lost = await before.next('NOTIFY')
-      const after = await phone('tcp', contact)
-      if (how === 'REGISTER') await register(after)
-      else expect((await watch(after, dialog)).status).to.equal(200)
-      const { body, cseq } = await after.next('NOTIFY')
-      expect([body, cseq]).to.deep.equal(['on', lost.cseq + 1])
+      await hears(await phone('udp'), 'refresh', dialog, lost)
     })
-  }
 
-  it('are told at their new address what was too big for UDP, although the connection from the old one seems to live', async () => {
-    await office.close()
-    await begin({}, 60_000)
-    const contact = '<sip:nat@10.0.0.1:5060>'
-    const before = await phone('udp', contact, 'nat')
-    const dialog = before.dialog('sip:200@127.0.0.1')
-    await watch(before, dialog)
-    await before.next('NOTIFY')
-    const beside = await phone('tcp', contact, 'nat')
-    await register(beside)
-    beside.onRequest = () => undefined
-    const big = 'on'.repeat(1000)
-    lamps.set('200', big)
-    await beside.next('NOTIFY')
-    const after = await phone('udp', contact, 'nat', '127.0.0.2')
-    expect((await watch(after, dialog)).status).to.equal(200)
-    expect((await after.next('NOTIFY')).body).to.equal(big)
+    it('get it where it is the last one, too', async () => {
+      const [before] = await falling('udp', NAT, 'nat')
+      subscriptions()[0]?.terminate('noresource')
+      await before.next('NOTIFY')
+      const after = await phone('udp', NAT, 'nat')
+      await register(after)
+      expect((await after.next('NOTIFY')).header('subscription-state')).to.equal('terminated;reason=noresource')
+      await until('the end', () => subscriptions().length === 0)
+    })
+
+    it('get it where the new port is known from a refresh that is refused', async () => {
+      await restart({ min_expires: '60' })
+      const [before, dialog] = await falling('udp', NAT, 'nat')
+      lamps.set('200', 'on')
+      await before.next('NOTIFY')
+      const after = await phone('udp', NAT, 'nat')
+      const headers = [
+        ['Event', 'lamp'],
+        ['Expires', '1'],
+      ] as const
+      expect((await after.request('SUBSCRIBE', { dialog, headers })).status).to.equal(423)
+      expect((await after.next('NOTIFY')).body).to.equal('on')
+    })
+
+    /** A connection beside, that takes what is too big for UDP and answers nothing. */
+    async function bigBeside(): Promise<TestPhone> {
+      const beside = await phone('tcp', NAT, 'nat')
+      await register(beside)
+      beside.onRequest = () => undefined
+      lamps.set('200', BIG)
+      expect((await beside.next('NOTIFY')).body).to.equal(BIG)
+      return beside
+    }
+
+    it('get it at their new port where it was too big for UDP, and its connection is lost', async () => {
+      await falling('udp', NAT, 'nat')
+      const beside = await bigBeside()
+      const after = await phone('udp', NAT, 'nat')
+      await register(after)
+      await beside.close()
+      expect((await after.next('NOTIFY')).body).to.equal(BIG)
+    })
+
+    it('get it at their new address where it was too big for UDP, though its connection seems to live', async () => {
+      const [, dialog] = await falling('udp', NAT, 'nat')
+      await bigBeside()
+      const after = await phone('udp', NAT, 'nat', '127.0.0.2')
+      expect((await watch(after, dialog)).status).to.equal(200)
+      expect((await after.next('NOTIFY')).body).to.equal(BIG)
+    })
   })
 
   it('move although the old connection seems to live', async () => {
