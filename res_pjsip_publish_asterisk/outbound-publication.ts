@@ -180,6 +180,8 @@ export class OutboundPublication {
     if (flying) this.#putBack(flying)
     switch (verdict.kind) {
       case 'forgotten':
+        // Who looks for an entity-tag has taken the credentials.
+        this.#challenges = 0
         if (entityTag === undefined)
           return this.#pause({ kind: 'refused', why: '412 to a first PUBLISH', retryAfter: undefined })
         this.#forgotten()

@@ -41,6 +41,11 @@ const step = oneof(
   record({ kind: constantFrom('too brief' as const, 'crash' as const, 'again' as const, 'challenge' as const) }),
 )
 
+const SAY = { kind: 'say', key: 'a', value: 1, once: false } as const
+const [TAKE, CRASH, CHALLENGE] = [{ kind: 'take' }, { kind: 'crash' }, { kind: 'challenge' }] as const
+/** A 412 says that the credentials were taken: what is challenged after it is not challenged for the third time. */
+const CHALLENGED_AROUND_412 = [SAY, TAKE, SAY, CRASH, CHALLENGE, CHALLENGE, TAKE, CHALLENGE]
+
 describe('A publication of ours, whatever is answered', () => {
   it('leaves with the receiver what was said last, of all that is to hold', () => {
     assert(
@@ -100,7 +105,7 @@ describe('A publication of ours, whatever is answered', () => {
         expect(new Map(says)).to.deep.equal(holds)
         publication.end(false)
       }),
-      { numRuns: 2000 },
+      { numRuns: 2000, examples: [[CHALLENGED_AROUND_412]] },
     )
   })
 })
