@@ -56,8 +56,11 @@ export class OutboundSubscriptions implements OutboundSubscribing {
   subscribe(to: SubscribeTo, handler: SubscriberHandler): Undo {
     const { id } = to
     if (this.find(id)) throw new Error(`there is a subscription '${id}' already`)
+    const { event, accept } = handler
+    // A module may be JavaScript.
+    if (!Array.isArray(accept) || accept.length === 0)
+      throw new TypeError(`who subscribes to ${event} accepts no body type`)
     const config = { ...defaultsOf(outboundSubscriptionOptions), ...to }
-    const { event } = handler
     const one = new OutboundSubscription(config, moduleEvent(handler), moduleTarget(event), this.#contextOf(config))
     this.#ofModules.set(id, one)
     one.start()

@@ -162,11 +162,13 @@ export class Authorizations {
 
 async function byPackage(of: EventPackage<unknown>, { resource, watcher }: Asked): Promise<Decision> {
   const rules = await of.getRulesDoc?.(resource)
-  const status = (await of.getAuthStatus?.(resource, watcher, rules)) ?? 'active'
+  const said = await of.getAuthStatus?.(resource, watcher, rules)
+  // Nobody is let in for what a module forgot to say, or misspelt.
+  const status = said !== undefined && Object.hasOwn(HANDLING, said) ? said : 'pending'
   return new Constant<Authorization>({
     handling: HANDLING[status],
     view: undefined,
-    why: `the package ${of.event} says ${status}`,
+    why: `the package ${of.event} says ${String(said)}`,
     rules,
   })
 }

@@ -214,8 +214,10 @@ describe('authorization of watchers', () => {
       ['active', 200, 'active;expires off'],
       ['pending', 200, 'pending;expires '],
       ['terminated', 403, ''],
+      [undefined, 200, 'pending;expires '],
+      ['activ', 200, 'pending;expires '],
     ] as const) {
-      lamps.getAuthStatus = async () => status
+      lamps.getAuthStatus = async () => status as AuthStatus
       const tx = await watch()
       await until('an answer', () => tx.answered)
       await settled()

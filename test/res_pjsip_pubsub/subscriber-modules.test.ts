@@ -132,6 +132,14 @@ describe('a subscription of a module', () => {
     expect(await there.office.run('pjsip list subscriptions outbound')).to.match(/\n0 active subscriptions$/)
   })
 
+  it('is not begun where it accepts nothing, and leaves its name to the next one', async () => {
+    const nothing = { ...handler, accept: undefined as unknown as SubscriberHandler['accept'] }
+    expect(() => api().subscribe({ id: 'keys', server_uri: there.notifier.uri('100') }, nothing)).to.throw(
+      'to kpml accepts no body type',
+    )
+    await subscribe()
+  })
+
   it('has a name of its own, and outlives a reload', async () => {
     await subscribe()
     expect(() => api().subscribe({ id: 'keys', server_uri: 'sip:x@y' }, handler)).to.throw("a subscription 'keys'")
