@@ -2,7 +2,7 @@
 import { isIP } from 'node:net'
 import type { TransportConfig } from '../endpoints.ts'
 import { ConfigError } from '../options.ts'
-import { localNetworks } from './addressing.ts'
+import { isWildcard, localNetworks } from './addressing.ts'
 import { readCertificates } from './certificates.ts'
 import type { Connection } from './connection.ts'
 import type { Address, Protocol } from './contract.ts'
@@ -193,11 +193,10 @@ function check(config: TransportConfig): void {
 
 /** Whether one socket keeps the other from being bound. */
 function overlap(one: Address, other: Address): boolean {
-  const isAny = ({ address }: Address): boolean => ['0.0.0.0', '::'].includes(address)
   return (
     one.port === other.port &&
     isIP(withoutZone(one.address)) === isIP(withoutZone(other.address)) &&
-    (one.address === other.address || isAny(one) || isAny(other))
+    (one.address === other.address || isWildcard(one.address) || isWildcard(other.address))
   )
 }
 

@@ -15,6 +15,7 @@ import {
   type TableDefinition,
 } from '../../core/store-contract.ts'
 import type { Row } from './row.ts'
+import { isCount } from './row-dialog.ts'
 
 export interface Reserve {
   /** The table of subscriptions. */
@@ -87,7 +88,7 @@ export class Reserves {
  * nothing, and half a number says nothing either.
  */
 export function owed(count: number, before: unknown): number {
-  return typeof before === 'number' && Number.isSafeInteger(before) ? count - before : count
+  return isCount(before) ? count - before : count
 }
 
 /** The same row, written now. */

@@ -120,6 +120,10 @@ export function isText(value: unknown): value is string {
   return typeof value === 'string'
 }
 
+export function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value)
+}
+
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null
 }

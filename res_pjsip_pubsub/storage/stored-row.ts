@@ -2,7 +2,7 @@
 import type { ScanColumn } from '../../core/store-contract.ts'
 import { owed } from './reserves.ts'
 import type { Row } from './row.ts'
-import { DIALOG_FIELDS, isText } from './row-dialog.ts'
+import { DIALOG_FIELDS, isCount, isText } from './row-dialog.ts'
 
 /** The key, and what other programs' rows lack, come first. */
 export const STORED_COLUMNS = [
@@ -94,8 +94,4 @@ export function readStoredRow(cells: readonly unknown[], count: number, above: n
     dialog,
     reserved: local_cseq + more + (behind < 0 ? 0 : above),
   }
-}
-
-function isCount(cell: unknown): cell is number {
-  return Number.isSafeInteger(cell)
 }
