@@ -28,7 +28,7 @@ interface SumKeeper {
   /** Milliseconds that a sum is kept that nobody watches. */
   readonly lingers: number
   readonly idle: (sum: MailboxSum) => void
-  /** It was let go of, and is watched now. */
+  /** It is about to be watched; it may have been let go of. */
   readonly wanted: (sum: MailboxSum) => void
 }
 
@@ -45,7 +45,6 @@ export class MailboxSum extends Observable<MessageSummary> {
   readonly #index: MailboxIndex<MailboxSum>
   readonly #changes: LastChanges
   readonly #keeper: SumKeeper
-  #isKept = true
   #isOver = false
   readonly #watched: Watched<MessageSummary>
 
@@ -90,7 +89,7 @@ export class MailboxSum extends Observable<MessageSummary> {
 
   attach(observer: WatchObserver<MessageSummary>): void {
     clearTimeout(this.#unwatchedTimer)
-    if (!this.#isKept && !this.#isOver) this.#keeper.wanted(this)
+    if (!this.#isOver) this.#keeper.wanted(this)
     this.#watched.attach(observer)
   }
 
@@ -131,7 +130,6 @@ export class MailboxSum extends Observable<MessageSummary> {
   /** Whoever had found it may have waited for a disk, and watches it only now. */
   revive(): void {
     const { mailboxes } = this.#definition
-    this.#isKept = true
     this.#needs = mailboxes.map((name) => this.#mailboxes.need(name))
     this.#unindex = this.#index.add(mailboxes, this)
     void this.#readAnew(this.#needs)
@@ -145,7 +143,6 @@ export class MailboxSum extends Observable<MessageSummary> {
 
   /** Let go of: from now on nobody tells it of changes. */
   dispose(): void {
-    this.#isKept = false
     clearTimeout(this.#unwatchedTimer)
     void this.#unindex()
     for (const need of this.#needs) void need.release()
@@ -265,7 +262,7 @@ export class MailboxSums {
   }
 
   #keepAgain(sum: MailboxSum): void {
-    if (this.#isOver) return
+    if (this.#isOver || this.#kept.has(sum)) return
     this.#enter(sum)
     sum.revive()
     void this.#defineAnew(sum)
