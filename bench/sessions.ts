@@ -39,7 +39,7 @@ export function isPlayed(session: SessionName, server: ServerName): boolean {
 /** Milliseconds before a kill in which what is new may be lost: "milliseconds later" of subs_db_mode 2, on a busy disk. */
 const GRACE = 100
 /** Pairs of loads with and without a digest, after one that warms. */
-const DIGEST_ROUNDS = 3
+const DIGEST_ROUNDS = 5
 const MILLI = 1000
 /** Of the NOTIFYs that were due, as many as one that is asked for twice what it can may send. */
 const HALF = 0.55
@@ -113,15 +113,17 @@ export class Session {
     await this.#newcomers('warm', subscriptions)
     await this.#refreshes()
     const first = await this.#newcomers('p', subscriptions)
-    this.#sample('exchange', first.cpu / first.operations)
-    this.#sample('exchangeRate', first.operations / first.seconds)
     this.#sample('memory', grown(first) / subscriptions / MILLI)
     const refresh = await this.#refreshes()
     this.#sample('refresh', refresh.cpu / refresh.operations)
     this.#sample('refreshRate', refresh.operations / refresh.seconds)
-    if (crowd <= subscriptions) return
-    const more = await this.#newcomers('q', crowd - subscriptions)
-    this.#sample('memoryCrowd', (grown(first) + grown(more)) / crowd / MILLI)
+    const more = crowd > subscriptions ? [await this.#newcomers('q', crowd - subscriptions)] : []
+    if (more.length) this.#sample('memoryCrowd', (grown(first) + sum(more, grown)) / crowd / MILLI)
+    // Half a second of new subscriptions has one full collection in it, or none: the row is of all of them.
+    const all = [first, ...more]
+    const operations = sum(all, (outcome) => outcome.operations)
+    this.#sample('exchange', sum(all, ({ cpu }) => cpu) / operations)
+    this.#sample('exchangeRate', operations / sum(all, ({ seconds }) => seconds))
   }
 
   /** So many phones subscribe anew. */
@@ -140,7 +142,7 @@ export class Session {
 
   /** In one process and in turns, so that nothing else makes the difference. */
   async #digest(): Promise<void> {
-    const each = Math.ceil(this.#sizes.subscriptions / 2)
+    const each = this.#sizes.subscriptions
     const costs = {
       new: { plain: [] as number[], secured: [] as number[] },
       again: { plain: [] as number[], secured: [] as number[] },
@@ -274,6 +276,10 @@ export class Session {
   #sample(row: RowKey, value: number): void {
     this.samples.push({ run: this.#run, server: this.#server.name, row, value, fault: this.#fault })
   }
+}
+
+function sum(outcomes: readonly Outcome[], of: (outcome: Outcome) => number): number {
+  return outcomes.reduce((total, outcome) => total + of(outcome), 0)
 }
 
 /** Bytes. */
