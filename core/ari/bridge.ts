@@ -91,6 +91,12 @@ class AriBridge implements Bridge {
         up: (info) => void this.#up(info),
         event: (event) => this.#event(event),
         timedOut: (operation) => this.#health.timedOut(operation),
+        cutOff: (reason) =>
+          this.#complaints.say(
+            'requests',
+            `Asterisk cuts requests off (${reason}), and what they ask for stays as it was; raise sessionlimit in its ` +
+              'http.conf where all of its HTTP sessions are in use',
+          ),
         roundTrip: (milliseconds) => this.#health.tookRoundTrip(milliseconds),
         answered: (answer) => this.#answered(answer),
         down: (end, pause) => this.#down(end, pause),
@@ -291,6 +297,7 @@ class AriBridge implements Bridge {
       this.#health.failed('401 Unauthorized')
       this.#complaints.connection({ cause: 'credentials', reason: '401' }, this.#options.url, this.#options.username)
     } else if (answer.kind === 'ok') {
+      this.#complaints.settle('requests', 'Asterisk answers requests again')
       this.#complaints.settle('connection', `Asterisk accepts the ARI user '${this.#options.username}' again`)
     }
   }

@@ -31,6 +31,7 @@ export interface LinkObserver {
   up(info: AsteriskInfo): void
   event(event: AriEvent): void
   timedOut(operation: Operation): void
+  cutOff(reason: string): void
   /** From a ping to its pong, in milliseconds. */
   roundTrip(milliseconds: number): void
   /** Any answer to any request, before whoever asked gets it. */
@@ -104,6 +105,7 @@ export class Supervisor implements AriLink {
       unread: (what) => this.#log.debug(() => `ignored a ${what}`),
       output: (text) => this.#log.debug(() => `worker: ${text}`),
       timedOut: (operation) => this.#observer.timedOut(operation),
+      cutOff: (reason) => this.#observer.cutOff(reason),
       roundTrip: (milliseconds) => this.#observer.roundTrip(milliseconds),
       ended: (end) => this.#ended(worker, end),
     })

@@ -23,6 +23,8 @@ const WORKER_GRACE_MS = 500
 const START_LIMIT_MS = 15_000
 /** So many requests in a row without any answer: the link is dead, whatever its sockets say. */
 const MOST_TIMEOUTS = 3
+/** So many that were cut off at once, as Asterisk does when its HTTP sessions are used up: events may come all the same. */
+const MOST_CUT_OFF = 3
 /** The first ping is early, so that the round trip is known soon, but not amid what is read at the connect. */
 const FIRST_PING_MS = 1000
 /** A leak in there must end the worker, not the server. */
@@ -40,6 +42,8 @@ export interface WorkerLinkObserver {
   /** What the worker wrote to stdout or stderr. */
   output(text: string): void
   timedOut(operation: Operation): void
+  /** Several requests in a row were cut off at once; whether the link is alive its pings tell. */
+  cutOff(reason: string): void
   /** From a ping to its pong, in milliseconds. */
   roundTrip(milliseconds: number): void
   /** Once, and nothing after it. */
@@ -50,6 +54,8 @@ interface Pending {
   readonly operation: Operation
   readonly parameters: Parameters
   readonly resolve: (answer: AriAnswer) => void
+  /** As performance.now() has it. */
+  sent?: number
   timer?: NodeJS.Timeout
 }
 
@@ -63,6 +69,7 @@ export class WorkerLink {
   readonly #inFlight = new Map<number, Pending>()
   #nextId = 1
   #timeouts = 0
+  #cutOff = 0
   #startTimer: NodeJS.Timeout | undefined
   #pingTimer: NodeJS.Timeout | undefined
   #pongTimer: NodeJS.Timeout | undefined
@@ -113,6 +120,7 @@ export class WorkerLink {
       if (!next) return
       const id = this.#nextId++
       this.#inFlight.set(id, next)
+      next.sent = performance.now()
       next.timer = setTimeout(() => {
         this.#settle(id, { kind: 'unreachable', reason: `no answer within ${this.#timeout} ms` })
       }, this.#timeout + WORKER_GRACE_MS)
@@ -152,7 +160,10 @@ export class WorkerLink {
     this.#inFlight.delete(id)
     clearTimeout(pending.timer)
     pending.resolve(answer)
-    if (answer.kind === 'unreachable') {
+    if (answer.kind !== 'unreachable') this.#timeouts = this.#cutOff = 0
+    else if (performance.now() - (pending.sent ?? 0) < this.#timeout / 2) {
+      if (++this.#cutOff === MOST_CUT_OFF) this.#observer.cutOff(answer.reason)
+    } else {
       this.#observer.timedOut(pending.operation)
       if (++this.#timeouts >= MOST_TIMEOUTS) {
         this.#end({
@@ -161,8 +172,6 @@ export class WorkerLink {
           hangs: true,
         })
       }
-    } else {
-      this.#timeouts = 0
     }
     this.#pump()
   }
