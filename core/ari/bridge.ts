@@ -236,6 +236,8 @@ class AriBridge implements Bridge {
     if (!current()) return
     clearTimeout(this.#staleTimer)
     this.#staleTimer = undefined
+    this.#core.mailboxes.hear(this.name)
+    this.#core.presences.hear(this.name)
     this.#health.become('serving')
     for (const loop of this.#loops) loop.start()
     this.#settle()
@@ -330,8 +332,8 @@ class AriBridge implements Bridge {
       this.#calls.drop()
       this.#core.devices.expireOrigin(this.name)
       // What is kept where nobody else knows better: counts and presence are as good as they were last heard.
-      this.#mailboxes.fallSilent()
-      this.#core.presences.yieldOrigin(this.name)
+      this.#core.mailboxes.silence(this.name)
+      this.#core.presences.silence(this.name)
       this.#log.warning(`Asterisk has been away for ${this.#options.stale_after} s; its devices are unavailable`)
     }, this.#options.stale_after * 1000)
     this.#staleTimer.unref()

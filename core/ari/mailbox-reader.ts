@@ -3,7 +3,7 @@
  * such a state changes, when somebody needs a mailbox, and at an interval.
  */
 import { type MailboxCounts, type Mailboxes, mailboxName, NO_MESSAGES, sameCounts } from '../states/mailboxes.ts'
-import type { Reader, Report } from '../states/reported.ts'
+import type { Reader } from '../states/reported.ts'
 import type { Complaints } from './complaints.ts'
 import type { Difference } from './difference.ts'
 import { list, record, text } from './events.ts'
@@ -28,8 +28,6 @@ export class MailboxReader implements Reader {
   readonly #inOrder = new InOrder()
   /** Mailboxes live in Asterisk's own list (res_mwi_external), which is one request for all. */
   #external = false
-  /** What was left to other servers while this one was silent: what is still so has been so all the time. */
-  readonly #left = new Map<string, Report<MailboxCounts>>()
 
   constructor(
     origin: string,
@@ -53,11 +51,6 @@ export class MailboxReader implements Reader {
 
   read(name: string): Promise<void> {
     return this.#link.connected ? this.#gathered.read(name) : Promise.resolve()
-  }
-
-  /** This Asterisk has been away for too long to say anything of what another one knows as well. */
-  fallSilent(): void {
-    for (const [name, report] of this.#mailboxes.yieldOrigin(this.origin)) this.#left.set(name.toLowerCase(), report)
   }
 
   /** A device state changed; `MWI:100@default` says that the mailbox did. */
@@ -97,11 +90,9 @@ export class MailboxReader implements Reader {
    * knows, so it must not hide what another server has of it.
    */
   #take(name: string, counts: MailboxCounts | undefined): void {
-    const left = this.#left.get(name.toLowerCase())
-    this.#left.delete(name.toLowerCase())
-    if (left && counts && sameCounts(left.state, counts)) return this.#mailboxes.restore(name, left)
     const others = this.#mailboxes.reports(name).filter(({ origin }) => origin !== this.origin)
-    if (!counts || !sameCounts(counts, NO_MESSAGES) || this.#hasOpinion(name) || others.length === 0)
+    const known = this.#hasOpinion(name) || this.#wasEmpty(name)
+    if (!counts || !sameCounts(counts, NO_MESSAGES) || known || others.length === 0)
       return this.#mailboxes.set(this.origin, name, counts)
     const since = Math.min(...others.map((report) => report.since)) - 1
     this.#mailboxes.restore(name, { origin: this.origin, state: counts, since })
@@ -163,6 +154,12 @@ export class MailboxReader implements Reader {
 
   #hasOpinion(name: string): boolean {
     return this.#mailboxes.reportOf(this.origin, name) !== undefined
+  }
+
+  /** Before it fell silent, and since then another one tells of it. */
+  #wasEmpty(name: string): boolean {
+    const left = this.#mailboxes.leftBy(this.origin, name)
+    return left !== undefined && sameCounts(left, NO_MESSAGES)
   }
 }
 

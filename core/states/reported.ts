@@ -46,6 +46,8 @@ export class Reported<T> {
   readonly #changeListeners = new Set<(name: string, state: T) => void>()
   readonly #reportListeners = new Set<(name: string, origin: string, report: Report<T> | undefined) => void>()
   readonly #readers = new Set<Reader>()
+  /** Origins that are silent → what they left to others, by name in lower case. */
+  readonly #silent = new Map<string, Map<string, Report<T>>>()
   readonly #aggregate: (reports: readonly Report<T>[], name: string) => T
   readonly #equal: (a: T, b: T) => boolean
   readonly #now: () => number
@@ -92,16 +94,21 @@ export class Reported<T> {
     const known = this.#items.get(name.toLowerCase())
     const before = known && reportOf(known, origin)
     if (state === undefined) {
-      if (before) this.#report(known, origin, undefined)
+      if (!before) return
+      this.#putBack(known, origin)
+      this.#report(known, origin, undefined)
     } else if (!before || !this.#equal(before.state, state)) {
       const item = known ?? this.#item(name)
-      this.#report(item, origin, { origin, state, since: this.#nowOf(item, origin) })
+      const left = this.#takeLeft(origin, item.key)
+      const since = left && this.#equal(left.state, state) ? left.since : this.#nowOf(item, origin)
+      this.#report(item, origin, { origin, state, since })
     }
   }
 
   /** Puts back an opinion that was stored, with its age, where the origin has not spoken since. */
   restore(name: string, report: Report<T>): void {
     const item = this.#item(name)
+    this.#takeLeft(report.origin, item.key)
     if (!reportOf(item, report.origin)) this.#report(item, report.origin, report)
   }
 
@@ -132,17 +139,57 @@ export class Reported<T> {
   }
 
   dropOrigin(origin: string): void {
+    this.#silent.delete(origin)
     for (const name of this.namesOf(origin)) this.set(origin, name, undefined)
   }
 
-  /** The origin is silent: what another one has an opinion of as well is left to that one. Returns what was taken back. */
-  yieldOrigin(origin: string): (readonly [name: string, report: Report<T>])[] {
-    return this.namesOf(origin).flatMap((name) => {
-      const report = this.reportOf(origin, name)
-      if (!report || this.reports(name).length === 1) return []
-      this.set(origin, name, undefined)
-      return [[name, report] as const]
-    })
+  /**
+   * The origin is silent: what another one, who is not, has an opinion of as well is left to that one. It counts again
+   * where nobody else is left who is heard.
+   */
+  silence(origin: string): void {
+    if (!this.#silent.has(origin)) this.#silent.set(origin, new Map())
+    for (const item of this.#items.values()) {
+      if (reportOf(item, origin) && !this.#leaves(item, origin)) this.#putBack(item, origin)
+    }
+  }
+
+  /** It is silent no more, and has said anew what it knows: what it said before and did not repeat is forgotten. */
+  hear(origin: string): void {
+    if (!this.#silent.delete(origin)) return
+    for (const other of this.#silent.keys()) {
+      for (const item of this.#items.values()) this.#leaves(item, other)
+    }
+  }
+
+  /** What a silent origin left to others, if it did. */
+  leftBy(origin: string, name: string): T | undefined {
+    return this.#silent.get(origin)?.get(name.toLowerCase())?.state
+  }
+
+  /** Whether a silent origin's opinion could be left to somebody. */
+  #leaves(item: Item<T>, origin: string): boolean {
+    const report = reportOf(item, origin)
+    if (!report || item.reports.every((one) => this.#silent.has(one.origin))) return false
+    this.#report(item, origin, undefined)
+    this.#silent.get(origin)?.set(item.key, report)
+    return true
+  }
+
+  /** What silent ones left, where but for this origin there is nobody to leave it to. */
+  #putBack(item: Item<T>, but: string): void {
+    if (item.reports.some(({ origin }) => origin !== but && !this.#silent.has(origin))) return
+    for (const origin of this.#silent.keys()) {
+      const left = this.#takeLeft(origin, item.key)
+      if (left) this.#report(item, origin, left)
+    }
+  }
+
+  #takeLeft(origin: string, key: string): Report<T> | undefined {
+    const left = this.#silent.get(origin)
+    const report = left?.get(key)
+    left?.delete(key)
+    return report
   }
 
   /** Aggregates, each change once. */

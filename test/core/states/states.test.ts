@@ -120,9 +120,53 @@ describe('states', () => {
     presences.set('pbx2', 'CustomPresence:both', chat)
     presences.set('pbx1', 'CustomPresence:one', dnd)
     expect(presences.get('CustomPresence:both')).to.equal(dnd)
-    presences.yieldOrigin('pbx1')
+    presences.silence('pbx1')
     expect(presences.get('CustomPresence:both')).to.equal(chat)
     expect(presences.get('CustomPresence:one')).to.equal(dnd)
+  })
+
+  describe('of several that are silent', () => {
+    const [dnd, chat, away] = (['dnd', 'chat', 'away'] as const).map((state) => ({ state, subtype: '', message: '' }))
+    let time: number
+    let presences: Presences
+    const seen = (): string => presences.get('CustomPresence:x').state
+    beforeEach(() => {
+      time = 1000
+      presences = new Presences(() => time++)
+      presences.set('pbx1', 'CustomPresence:x', chat)
+      presences.set('pbx2', 'CustomPresence:x', dnd)
+    })
+
+    for (const order of [
+      ['pbx1', 'pbx2'],
+      ['pbx2', 'pbx1'],
+    ])
+      it(`shows what was said last, where ${order[0]} fell silent first`, () => {
+        for (const origin of order) presences.silence(origin)
+        expect(seen()).to.equal('dnd')
+      })
+
+    it('leaves it to the first that is heard again', () => {
+      presences.silence('pbx2')
+      presences.silence('pbx1')
+      presences.hear('pbx1')
+      expect(seen()).to.equal('chat')
+    })
+
+    it('shows again what was left to one who does not know it any more', () => {
+      presences.silence('pbx1')
+      expect(seen()).to.equal('dnd')
+      presences.set('pbx2', 'CustomPresence:x', undefined)
+      expect(seen()).to.equal('chat')
+    })
+
+    it('counts what is repeated after the silence from when it was said first', () => {
+      presences.silence('pbx1')
+      presences.set('pbx2', 'CustomPresence:x', away)
+      presences.set('pbx1', 'CustomPresence:x', chat)
+      presences.hear('pbx1')
+      expect(seen()).to.equal('away')
+    })
   })
 
   it('asks the readers that have no opinion of what is needed, and lets go of what is not', async () => {
