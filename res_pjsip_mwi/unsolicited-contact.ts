@@ -74,6 +74,12 @@ export class UnsolicitedContact {
     return this.#lastOutcome
   }
 
+  /** Whether its lamp may be on: what is under way, or was not answered, may have lit it. */
+  get mayBeLit(): boolean {
+    if (this.#phase === 'sending' || this.#phase === 'pausing') return true
+    return [...this.#told.values()].some((text) => text.includes('Messages-Waiting: yes'))
+  }
+
   /** Counts may be different now. */
   want(groups: Iterable<MailboxGroup>): void {
     if (this.#phase === 'gone' || this.#phase === 'refusing') return

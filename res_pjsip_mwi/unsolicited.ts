@@ -9,7 +9,7 @@ import type { Logger } from '../core/log.ts'
 import type { Contact } from '../core/registrar/registrar.ts'
 import { Scope, type Undo } from '../core/scope.ts'
 import type { HeaderLine } from '../core/sip/contract.ts'
-import type { MailboxCounts } from '../core/states/mailboxes.ts'
+import { type MailboxCounts, NO_MESSAGES } from '../core/states/mailboxes.ts'
 import { MailboxIndex } from './mailbox-index.ts'
 import { fullNames } from './resources.ts'
 import { SendQueue } from './send-queue.ts'
@@ -155,7 +155,9 @@ export class Unsolicited {
       void known.look((_contact, isNew) => isNew)
       return
     }
-    if (known) this.#drop(endpoint.id)
+    const lit = known?.contacts.filter(({ mayBeLit }) => mayBeLit).map(({ contact }) => contact) ?? []
+    this.#drop(endpoint.id)
+    if (endpoint.mailboxes.length === 0) for (const contact of lit) this.#putOut(endpoint, contact)
     if (endpoint.mailboxes.length === 0 || endpoint.aors.length === 0) return
     const served = new UnsolicitedEndpoint(endpoint, {
       mailboxes: this.#core.mailboxes,
@@ -181,6 +183,18 @@ export class Unsolicited {
     }
     this.#endpoints.set(endpoint.id, { served, forget })
     void served.look(() => tell)
+  }
+
+  /** It has no mailboxes any more, so nobody will tell this lamp again, unless another endpoint has its AOR now. */
+  #putOut(endpoint: Endpoint, contact: Contact): void {
+    this.#queue.push(() => {
+      if (this.#byAor.has(contact.aor)) return
+      const headers = this.#settings.notifyHeaders()
+      this.#counters.sent.add()
+      this.#core.sip.request(unsolicitedNotify(this.#core, endpoint, contact, NO_MESSAGES, headers), ({ kind }) => {
+        if (kind !== 'response') this.#counters.failed.add()
+      })
+    })
   }
 
   #drop(id: string): void {

@@ -324,9 +324,22 @@ describe('message-summary that nobody asked for', () => {
     endpoints.replace(pjsipConfig(endpoint({ mailboxes: ['500@sales'] })))
     expect((await office.told(4)).slice(2)).to.deep.equal([`${ALICE} 10/20`, `${DESK} 10/20`])
     endpoints.replace(pjsipConfig(endpoint({ mailboxes: [] })))
+    // What is lit nobody else would put out.
+    expect((await office.told(6)).slice(4)).to.deep.equal([`${ALICE} 0/0`, `${DESK} 0/0`])
     office.count('500@sales', 9)
-    expect((await office.settled()).length).to.equal(4)
+    expect((await office.settled()).length).to.equal(6)
     expect(await office.test.run('mwi show unsolicited')).to.equal('0 contacts')
+  })
+
+  it('says nothing more where mailboxes go whose lamp is not lit', async () => {
+    office = await MwiOffice.open(SETTINGS, (it) => {
+      usual(it)
+      it.count('100@default', 0, 2)
+      it.count('500@sales', 0, 20)
+    })
+    await office.told(2)
+    office.test.core.endpoints.replace(pjsipConfig(endpoint({ mailboxes: [] })))
+    expect((await office.settled()).length).to.equal(2)
   })
 
   it('follows global options and what replaces it through a reload', async () => {
