@@ -54,9 +54,9 @@ export class Transports {
   }
 
   /**
-   * Certificates, limits and external addresses are taken over at once. An address or protocol that changed, and a
-   * section that is gone, wait for a restart unless `allow_reload` is set. Throws ConfigError for what is wrong with the
-   * sections, before anything is changed; a port that cannot be bound is logged.
+   * Certificates, limits and external addresses are taken over at once. An address, protocol or verify_client that
+   * changed, and a section that is gone, wait for a restart unless `allow_reload` is set. Throws ConfigError for what is
+   * wrong with the sections, before anything is changed; a port that cannot be bound is logged.
    */
   async reload(configs: readonly TransportConfig[]): Promise<void> {
     for (const config of configs) check(config)
@@ -174,8 +174,10 @@ export class Transports {
   async #rebind(transport: Transport, config: TransportConfig): Promise<void> {
     if (!config.allow_reload) {
       this.#context.log.notice(
-        `${config.file}:${config.line}: bind or protocol of [${config.id}] changed; without allow_reload that waits for a restart`,
+        `${config.file}:${config.line}: bind, protocol or verify_client of [${config.id}] changed; without allow_reload that waits for a restart`,
       )
+      const { bind, protocol, verify_client } = transport.config
+      if (protocol === config.protocol) transport.reconfigure({ ...config, bind, verify_client })
       return
     }
     this.#open.delete(config.id)
@@ -201,5 +203,7 @@ function overlap(one: Address, other: Address): boolean {
 }
 
 function listensAlike(a: TransportConfig, b: TransportConfig): boolean {
-  return a.bind === b.bind && a.protocol === b.protocol
+  if (a.bind !== b.bind || a.protocol !== b.protocol) return false
+  // Whether peers are asked for a certificate is set when a server is made, and holds for whom it let in.
+  return a.protocol !== 'tls' || a.verify_client === b.verify_client
 }

@@ -2,6 +2,7 @@
 
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { connect as connectTcp, createServer, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { expect } from 'chai'
@@ -297,6 +298,51 @@ describe('transports', () => {
     await stack.reload([tls], system)
     expect(await subject()).to.equal('after')
     expect((await phone.request('OPTIONS')).status).to.equal(200)
+  })
+
+  it('asks for certificates from a reload on where verify_client is set then, or says that it waits', async () => {
+    const tls = transportConfig({
+      id: 'tls',
+      protocol: 'tls',
+      allow_reload: true,
+      ...certificates.make('asking', 'own'),
+    })
+    const known = certificates.make('known')
+    const verify = { verify_client: true, ca_list_file: known.cert_file }
+    const said: string[] = []
+    const log = new Log()
+    log.addSink(({ message }) => said.push(message))
+    /** Of a phone that has this certificate: how it is answered, and whom it found there. */
+    const call = async (certificate?: { cert: Buffer; key: Buffer }): Promise<string> => {
+      const { address, port } = at('tls')
+      const socket = connectTls({ host: address, port, rejectUnauthorized: false, ...certificate })
+      socket.on('error', () => undefined)
+      socket.write(
+        'OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/TLS h;branch=z9hG4bK1\r\nFrom: <sip:p@h>;tag=1\r\nTo: <sip:h>\r\n' +
+          'Call-ID: 1\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n',
+      )
+      const answer = await new Promise<string>((resolve) => {
+        socket.once('data', (chunk) => resolve(String(chunk).slice(8, 11)))
+        socket.once('close', () => resolve('closed'))
+      })
+      const subject = answer === 'closed' ? '' : String(socket.getPeerCertificate().subject.CN)
+      socket.destroy()
+      return `${answer} ${subject}`
+    }
+    await open({ transports: [tls], log: log.logger('sip') })
+    expect(await call()).to.equal('200 asking')
+    await stack.reload([{ ...tls, ...verify }], system)
+    expect(await call()).to.equal('closed ')
+    const certificate = { cert: readFileSync(known.cert_file), key: readFileSync(known.priv_key_file) }
+    expect(await call(certificate)).to.equal('200 asking')
+    await stack.close()
+    const fixed = { ...tls, allow_reload: false }
+    await open({ transports: [fixed], log: log.logger('sip') })
+    certificates.make('renewed', 'own')
+    await stack.reload([{ ...fixed, ...verify, bind: '[::1]:0' }], system)
+    expect(said.at(-1)).to.match(/verify_client of \[tls\] changed; without allow_reload that waits for a restart$/)
+    // What does not have to wait does not.
+    expect(await call()).to.equal('200 renewed')
   })
 
   it('opens, moves and closes transports on reload as allow_reload says', async () => {
