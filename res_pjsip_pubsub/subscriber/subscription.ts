@@ -148,7 +148,7 @@ export class OutboundSubscription<T> {
       forget: router.attempt(identity.callId, identity.fromTag, (tx, head) => this.#joined(attempt, tx, head)),
     }
     this.#attempt = attempt
-    this.#window.set(this.#timerN, () => this.#windowClosed(attempt))
+    this.#openWindow(attempt)
     sent()
     const to = `<${to_uri || server_uri}>`
     core.sip.request(
@@ -173,6 +173,7 @@ export class OutboundSubscription<T> {
     switch (verdict.kind) {
       case 'accepted':
         attempt.granted = verdict.expires ?? asked
+        if (!this.#window.armed) this.#openWindow(attempt)
         for (const usage of attempt.usages) usage.accepted(attempt.granted)
         return
       case 'brief':
@@ -216,6 +217,7 @@ export class OutboundSubscription<T> {
       log: this.#context.log,
     })
     const undo = router.dialog(dialog, (next, nextHead) => usage.notified(next, nextHead))
+    if (!this.#window.armed) this.#openWindow(attempt)
     attempt.usages.add(usage)
     attempt.tags.add(dialog.remoteTag)
     this.#replace(usage.dialog.remoteTarget, attempt)
@@ -236,9 +238,15 @@ export class OutboundSubscription<T> {
     void usage.leave()
   }
 
+  #openWindow(attempt: Attempt<T>): void {
+    this.#window.set(this.#timerN, () => this.#windowClosed(attempt))
+  }
+
   /** RFC 6665 4.1.2.4: what has not come by now comes to nobody. */
   #windowClosed(attempt: Attempt<T>): void {
     if (this.#attempt !== attempt) return
+    // Where nobody answered at the first address of a name it is on its way to the next (RFC 3263 4.3), which has as long.
+    if (attempt.usages.size === 0 && attempt.granted === undefined) return
     if (attempt.usages.size === 0) return this.#failed('no NOTIFY came within Timer N', undefined, false)
     this.#drop()
     for (const [old, from] of this.#usages) if (from !== attempt) this.#leave(old)

@@ -149,6 +149,25 @@ describe('a subscription of ours', () => {
     await there.phase('established')
   })
 
+  it('is made by the next server of a name where the first one is silent', async () => {
+    await there.close()
+    let port = 0
+    there = await SubscriberOffice.open({
+      names: {
+        naptr: () => Promise.reject(new Error('none')),
+        srv: async () => [1, 2].map((priority) => ({ priority, weight: 0, port, name: `server${priority}.example` })),
+        addresses: async (name) => [name === 'server1.example' ? '127.0.0.7' : '127.0.0.1'],
+      },
+    })
+    port = there.notifier.port
+    const subscribe = await there.subscribe({ server_uri: 'sip:100@there.example' })
+    const answer = await there.notifier.notify(subscribe, { body: dialogInfo({ a: 'confirmed' }) })
+    expect(answer.status).to.equal(200)
+    await shows('INUSE')
+    await there.phase('established')
+    expect(there.notifier.subscribes).to.have.length(1)
+  })
+
   it('counts as failed where no NOTIFY comes within Timer N, at first and after a refresh', async () => {
     const { notifier } = there
     const subscribe = await there.subscribe()

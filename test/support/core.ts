@@ -39,6 +39,7 @@ import { type ResourceList, resourceListOptions } from '../../core/resource-list
 import { Scope } from '../../core/scope.ts'
 import { generalOptions } from '../../core/settings.ts'
 import type { Sip } from '../../core/sip/contract.ts'
+import type { NameServer } from '../../core/sip/resolve.ts'
 import { createStack } from '../../core/sip/stack.ts'
 import { Calls } from '../../core/states/calls.ts'
 import { Devices } from '../../core/states/devices.ts'
@@ -80,6 +81,8 @@ export interface TestCoreSettings {
   /** Another one's store, which is not closed with this core. */
   readonly store?: Store
   readonly sip?: Sip
+  /** Who is asked for names in place of the system's name servers. */
+  readonly names?: NameServer
   /** A registrar, or contacts a test makes up. Without either nobody is registered. */
   readonly contacts?: 'registrar' | Contacts
 }
@@ -138,6 +141,7 @@ export class TestCore {
         global: () => endpoints.global,
         log: log.logger('sip'),
         metrics,
+        ...(settings.names ? { names: settings.names } : {}),
       })
       scope.own(() => stack.close())
       addresses = stack.listening.map(({ protocol, address, port }) => `${protocol.toLowerCase()}:${address}:${port}`)
