@@ -29,7 +29,6 @@ const nothing: Undo = () => undefined
 export class UdpFlow implements Wire {
   readonly protocol = 'UDP'
   readonly reliable = false
-  readonly open = true
   readonly carrier: UdpTransport
   readonly remote: Address
   /** Where that is in the terms of the socket. */
@@ -53,6 +52,11 @@ export class UdpFlow implements Wire {
 
   get local(): Address {
     return this.carrier.local
+  }
+
+  /** As long as its socket is. */
+  get open(): boolean {
+    return !this.carrier.closed
   }
 
   onClose(): Undo {

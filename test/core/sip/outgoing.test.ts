@@ -6,7 +6,7 @@ import { createServer as createTlsServer } from 'node:tls'
 import { expect } from 'chai'
 import { systemOptions, type TransportConfig } from '../../../core/endpoints.ts'
 import { defaultsOf } from '../../../core/options.ts'
-import type { Outcome, OutOfDialogRequest } from '../../../core/sip/contract.ts'
+import type { Flow, Outcome, OutOfDialogRequest } from '../../../core/sip/contract.ts'
 import type { NameServer } from '../../../core/sip/resolve.ts'
 import type { Stack, StackSettings } from '../../../core/sip/stack.ts'
 import { Certificates } from '../../support/certificates.ts'
@@ -208,6 +208,22 @@ describe('requests of ours', () => {
     const outcome = await notify?.()
     expect(outcome && statusOf(outcome)).to.equal(200)
     expect((await phone.next('NOTIFY')).header('via')).to.contain(`127.0.0.1:${stack.listening[0]?.port};`)
+  })
+
+  it('by a UDP flow whose transport a reload has closed go where their URI leads', async () => {
+    const before = transportConfig({ allow_reload: true })
+    await open({ transports: [before] })
+    let flow: Flow | undefined
+    stack.handle('REGISTER', (tx) => {
+      ;({ flow } = tx)
+      tx.answer({ status: 200 })
+    })
+    const phone = await phoneOf()
+    await phone.request('REGISTER', { uri: 'sip:h' })
+    expect(flow?.open).to.equal(true)
+    await stack.reload([{ ...before, bind: '0.0.0.0:0' }], defaultsOf(systemOptions))
+    expect(flow?.open).to.equal(false)
+    expect(statusOf(await send({ requestUri: `sip:p@127.0.0.1:${phone.local.port}`, flow }))).to.equal(200)
   })
 
   describe('with a transport section named', () => {
