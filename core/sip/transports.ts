@@ -60,15 +60,18 @@ export class Transports {
    */
   async reload(configs: readonly TransportConfig[]): Promise<void> {
     for (const config of configs) check(config)
-    this.#wanted = new Set(configs.map(({ id }) => id))
+    const wanted = new Map(configs.map((config) => [config.id, config]))
+    this.#wanted = new Set(wanted.keys())
+    // Who goes or moves leaves before anybody comes: it may be that place that another takes.
     for (const [id, transport] of this.#open) {
-      if (!this.#wanted.has(id)) await this.#remove(transport)
+      const config = wanted.get(id)
+      if (!config) await this.#remove(transport)
+      else if (!listensAlike(transport.config, config)) await this.#leave(transport, config)
     }
     for (const config of configs) {
       const transport = this.#open.get(config.id)
-      if (transport && listensAlike(transport.config, config)) transport.reconfigure(config)
-      else if (transport) await this.#rebind(transport, config)
-      else await this.#add(config)
+      if (!transport) await this.#add(config)
+      else if (listensAlike(transport.config, config)) transport.reconfigure(config)
     }
   }
 
@@ -171,7 +174,8 @@ export class Transports {
     this.#context.log.notice(`transport [${id}] is closed`)
   }
 
-  async #rebind(transport: Transport, config: TransportConfig): Promise<void> {
+  /** For another place, where it may. */
+  async #leave(transport: Transport, config: TransportConfig): Promise<void> {
     if (!config.allow_reload) {
       this.#context.log.notice(
         `${config.file}:${config.line}: bind, protocol or verify_client of [${config.id}] changed; without allow_reload that waits for a restart`,
@@ -182,7 +186,6 @@ export class Transports {
     }
     this.#open.delete(config.id)
     await transport.close()
-    await this.#add(config)
   }
 }
 

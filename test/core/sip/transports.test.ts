@@ -368,6 +368,26 @@ describe('transports', () => {
     expect(at('fixed').port).to.equal(before)
   })
 
+  it('lets transports take the places of others that move at the same reload', async () => {
+    const one = transportConfig({ id: 'one', allow_reload: true })
+    const two = transportConfig({ id: 'two', allow_reload: true })
+    await open({ transports: [one, two] })
+    const [first, second] = [at('one').port, at('two').port]
+    const [bindFirst, bindSecond] = [`127.0.0.1:${first}`, `127.0.0.1:${second}`]
+    await stack.reload(
+      [
+        { ...one, bind: bindSecond },
+        { ...two, bind: bindFirst },
+      ],
+      system,
+    )
+    expect([at('one').port, at('two').port]).to.deep.equal([second, first])
+    const added = transportConfig({ id: 'added', bind: bindSecond })
+    await stack.reload([added, one, { ...two, bind: bindFirst }], system)
+    expect([at('added').port, at('two').port]).to.deep.equal([second, first])
+    expect(stack.listening).to.have.length(3)
+  })
+
   it('says which of ours has a port already, and whether it is gone from the configuration', async () => {
     const said: string[] = []
     const log = new Log()
