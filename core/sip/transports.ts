@@ -73,6 +73,7 @@ export class Transports {
       if (!transport) await this.#add(config)
       else if (listensAlike(transport.config, config)) transport.reconfigure(config)
     }
+    this.#sort()
   }
 
   get(name: string): Transport | undefined {
@@ -151,6 +152,14 @@ export class Transports {
       ? `[${other.config.id}] listens on ${hostPort(other.local)}; change bind of one`
       : `[${other.config.id}], which is gone from the configuration, listens there until a restart`
     return new ConfigError(`[${config.id}] cannot listen on ${where}, ${what}`, config)
+  }
+
+  /** As a start would have them: the first one that can is used where none is named. Those that wait to go come last. */
+  #sort(): void {
+    for (const id of new Set([...this.#wanted, ...this.#open.keys()])) {
+      const transport = this.#open.get(id)
+      if (transport && this.#open.delete(id)) this.#open.set(id, transport)
+    }
   }
 
   async #add(config: TransportConfig): Promise<void> {

@@ -243,6 +243,23 @@ describe('requests of ours', () => {
       }
     })
 
+    it('or none start from the first of the file, whatever a reload has moved or added', async () => {
+      const moving = transportConfig({ id: 'first', allow_reload: true })
+      const staying = transportConfig({ id: 'second' })
+      await open({ transports: [moving, staying] })
+      const phone = await phoneOf()
+      for (const transports of [
+        [{ ...moving, bind: '127.0.0.1:00' }, staying],
+        [transportConfig({ id: 'new' }), moving, staying],
+        [staying],
+      ]) {
+        await stack.reload(transports, defaultsOf(systemOptions))
+        expect(statusOf(await send({ requestUri: contact(phone.local.port) }))).to.equal(200)
+        const first = stack.listening.find(({ transport }) => transport === transports[0]?.id)
+        expect((await phone.next('NOTIFY')).from.port).to.equal(first?.port)
+      }
+    })
+
     it('take its protocol where the URI states none, and go where the URI leads where it states one', async () => {
       await open({
         transports: [
