@@ -76,6 +76,10 @@ export function isWildcard(address: string): boolean {
   return address === '0.0.0.0' || address === '::'
 }
 
+export function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1'
+}
+
 /** Reads `local_net`. Throws ConfigError. */
 export function localNetworks(config: TransportConfig): readonly Network[] {
   return config.local_net.map((text) => {

@@ -1,5 +1,12 @@
 /** A TCP or TLS transport: a listener and its connections, accepted and made. */
-import { connect as connectTcp, createServer as createTcpServer, isIP, type Server, Socket } from 'node:net'
+import {
+  connect as connectTcp,
+  createServer as createTcpServer,
+  isIP,
+  type Server,
+  Socket,
+  type TcpNetConnectOpts,
+} from 'node:net'
 import {
   connect as connectTls,
   createServer as createTlsServer,
@@ -10,6 +17,7 @@ import type { TransportConfig } from '../endpoints.ts'
 import type { Logger } from '../log.ts'
 import type { Counter } from '../metrics.ts'
 import type { Undo } from '../scope.ts'
+import { isLoopback, isWildcard } from './addressing.ts'
 import { readCertificates } from './certificates.ts'
 import { Connection } from './connection.ts'
 import type { Address } from './contract.ts'
@@ -183,7 +191,8 @@ export class StreamTransport implements Transport {
       if (!this.#closed) this.#full(undefined)
       return this.#refused(remote)
     }
-    const socket = this.protocol === 'TLS' ? this.#connectTls(remote, name) : connectTcp(remote.port, remote.address)
+    const way = { host: remote.address, port: remote.port, ...this.#from(remote) }
+    const socket = this.protocol === 'TLS' ? this.#connectTls(way, name) : connectTcp(way)
     const connection = this.#enter(socket, remote, true)
     const limit = setTimeout(() => connection.end('it could not be made in time'), CONNECT_LIMIT)
     limit.unref()
@@ -193,11 +202,17 @@ export class StreamTransport implements Transport {
     return connection
   }
 
-  #connectTls(remote: Address, name: string | undefined): Socket {
+  /** As by UDP: from the address that our Via and Contact say, where the peer can be reached from it. */
+  #from(remote: Address): { readonly localAddress?: string } {
+    const { address } = this.local
+    const reaches = !isWildcard(address) && (!isLoopback(address) || isLoopback(remote.address))
+    return reaches ? { localAddress: address } : {}
+  }
+
+  #connectTls(way: TcpNetConnectOpts, name: string | undefined): Socket {
     const named = name !== undefined && isIP(name) === 0 ? { servername: name } : {}
     return connectTls({
-      host: remote.address,
-      port: remote.port,
+      ...way,
       ...this.#certificates,
       ...named,
       rejectUnauthorized: this.#config.verify_server,

@@ -260,6 +260,25 @@ describe('requests of ours', () => {
       }
     })
 
+    for (const protocol of ['tcp', 'tls'] as const) {
+      it(`come from its address over ${protocol} as well, which is the one that their Via names`, async () => {
+        const files = certificates.make('several')
+        const section = (id: string, bind: string): TransportConfig =>
+          transportConfig({ id, bind, protocol, ...(protocol === 'tls' ? files : {}) })
+        await open({
+          transports: [section('any', '0.0.0.0:0'), section('one', '127.0.0.8:0'), section('two', '127.0.0.9:0')],
+        })
+        const peer = { cert: readFileSync(files.cert_file), key: readFileSync(files.priv_key_file) }
+        const server = protocol === 'tls' ? createTlsServer(peer) : createServer()
+        const callers: string[] = []
+        server.on('connection', ({ remoteAddress = '' }: Socket) => callers.push(remoteAddress))
+        const port = await listen(server)
+        for (const transport of ['two', 'one', 'any'])
+          expect(statusOf(await send({ requestUri: contact(port, `;transport=${protocol}`), transport }))).to.equal(200)
+        expect(callers).to.deep.equal(['127.0.0.9', '127.0.0.8', '127.0.0.1'])
+      })
+    }
+
     it('take its protocol where the URI states none, and go where the URI leads where it states one', async () => {
       await open({
         transports: [
