@@ -164,7 +164,7 @@ class ClientTransaction implements Sender {
   /** On a connection there is nothing to repeat, and it may be lost. */
   watch(): void {
     // A closed one says why when something is sent on it.
-    if (this.wire.open) this.#unwatch = this.wire.onClose(() => this.fail('the connection was lost'))
+    if (this.wire.open) this.#unwatch = this.wire.onClose((why) => this.fail(`the connection was lost: ${why}`))
     this.#clock = new Clock(this, this.owner.timers().f)
   }
 

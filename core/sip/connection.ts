@@ -30,7 +30,7 @@ export class Connection extends Timed implements Wire {
   readonly remote: Address
   readonly #socket: Socket
   readonly #framer = new StreamFramer()
-  readonly #listeners = new Set<() => void>()
+  readonly #listeners = new Set<(why: string) => void>()
   /** We opened it. */
   readonly outgoing: boolean
   readonly #contacts = new Set<string>()
@@ -82,13 +82,13 @@ export class Connection extends Timed implements Wire {
     return this.#why
   }
 
-  onClose(listener: () => void): Undo {
+  onClose(listener: (why: string) => void): Undo {
     if (!this.#open) {
-      const soon = setImmediate(listener)
+      const soon = setImmediate(listener, this.#why)
       return () => clearImmediate(soon)
     }
     // A wrapper, so that one function may listen twice.
-    const entry = (): void => listener()
+    const entry = (why: string): void => listener(why)
     this.#listeners.add(entry)
     return () => {
       this.#listeners.delete(entry)
@@ -224,7 +224,7 @@ export class Connection extends Timed implements Wire {
     this.carrier.forget(this)
     const listeners = [...this.#listeners]
     this.#listeners.clear()
-    for (const listener of listeners) listener()
+    for (const listener of listeners) listener(this.#why)
   }
 }
 

@@ -24,10 +24,10 @@ export interface Flow {
   readonly transport: string
   readonly local: Address
   readonly remote: Address
-  /** False once a connection is closed. Always true for UDP. */
+  /** False once a connection is closed, or the UDP socket, as by a reload. */
   readonly open: boolean
-  /** Called once when the connection closes; never for UDP. */
-  onClose(listener: () => void): Undo
+  /** Called once when the connection closes, with the reason in words; never for UDP. */
+  onClose(listener: (why: string) => void): Undo
 }
 
 export type HeaderLine = readonly [name: string, value: string]

@@ -34,7 +34,7 @@ export class FakeFlow implements Flow {
   readonly local = US
   readonly remote: Address
   open = true
-  readonly #listeners = new Set<() => void>()
+  readonly #listeners = new Set<(why: string) => void>()
 
   constructor(protocol: Protocol = 'UDP', remote: Address = PEER) {
     this.protocol = protocol
@@ -42,7 +42,7 @@ export class FakeFlow implements Flow {
     this.id = `${protocol.toLowerCase()}:fake:${remote.address}:${remote.port}`
   }
 
-  onClose(listener: () => void): Undo {
+  onClose(listener: (why: string) => void): Undo {
     this.#listeners.add(listener)
     return () => {
       this.#listeners.delete(listener)
@@ -51,7 +51,7 @@ export class FakeFlow implements Flow {
 
   close(): void {
     this.open = false
-    for (const listener of this.#listeners) listener()
+    for (const listener of this.#listeners) listener('the peer closed it')
   }
 }
 

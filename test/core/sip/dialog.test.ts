@@ -295,7 +295,10 @@ describe('dialogs', () => {
       const outcome = notify(ours)
       await phone.next('NOTIFY')
       await phone.close()
-      expect(await outcome).to.deep.equal({ kind: 'unreachable', reason: 'the connection was lost' })
+      expect(await outcome).to.deep.equal({
+        kind: 'unreachable',
+        reason: 'the connection was lost: the peer closed it',
+      })
     })
 
     it('move to the connection that a refresh comes by', async () => {
