@@ -17,6 +17,8 @@ export interface NameServer {
   naptr(name: string): Promise<readonly NaptrRecord[]>
   srv(name: string): Promise<readonly SrvRecord[]>
   addresses(name: string, family: 4 | 6): Promise<readonly string[]>
+  /** Of names that only this machine knows; 0 is either family. May take long. */
+  local?(name: string, family: 0 | 4 | 6): Promise<readonly string[]>
 }
 
 export interface ResolverSettings {
@@ -148,14 +150,25 @@ export class Resolver {
   async #hosts(protocol: Protocol, hosts: readonly { name: string; port: number }[]): Promise<readonly Target[]> {
     const families = ([4, 6] as const).filter((family) => this.#offers(protocol, family))
     const answers = await Promise.all(
-      hosts.flatMap(({ name, port }) =>
-        families.map(async (family) => {
-          const addresses = await orNone(this.#names.addresses(name, family))
-          return addresses.map((address) => ({ protocol, address, port }))
-        }),
-      ),
+      hosts.map(async ({ name, port }) => {
+        const addresses = await this.#addressesOf(name, families)
+        return addresses.map((address) => ({ protocol, address, port }))
+      }),
     )
     return answers.flat().slice(0, MOST_TARGETS)
+  }
+
+  /**
+   * This machine's own names come last, and for both families in one: where it is asked for the one that a name does not
+   * have, it asks the name servers once more, and waits for each that is dead longer than there is time.
+   */
+  async #addressesOf(name: string, families: readonly (4 | 6)[]): Promise<readonly string[]> {
+    const answers = await Promise.all(families.map((family) => orNone(this.#names.addresses(name, family))))
+    const found = answers.flat()
+    const [first = 0, second] = families
+    if (found.length > 0 || first === 0 || !this.#names.local) return found
+    const own = await orNone(this.#names.local(name, second === undefined ? first : 0))
+    return families.flatMap((family) => own.filter((address) => isIP(address) === family))
   }
 }
 
@@ -198,10 +211,8 @@ function systemNames(): NameServer {
   return {
     naptr: (name) => resolver.resolveNaptr(name),
     srv: (name) => resolver.resolveSrv(name),
-    addresses: async (name, family) => {
-      const found = await orNone(family === 4 ? resolver.resolve4(name) : resolver.resolve6(name))
-      return found.length > 0 ? found : hostsFile(name, family)
-    },
+    addresses: (name, family) => (family === 4 ? resolver.resolve4(name) : resolver.resolve6(name)),
+    local: hostsFile,
   }
 }
 
@@ -210,7 +221,7 @@ let lookups = 0
 const MOST_LOOKUPS = 2
 
 /** Names that only this machine knows (`localhost`, /etc/hosts). */
-async function hostsFile(name: string, family: 4 | 6): Promise<readonly string[]> {
+async function hostsFile(name: string, family: 0 | 4 | 6): Promise<readonly string[]> {
   if (lookups >= MOST_LOOKUPS) return []
   lookups++
   try {

@@ -181,6 +181,22 @@ describe('resolving SIP URIs', () => {
     expect(await ask('sip:100@a:5060')).to.equal(1)
   })
 
+  it('asks this machine for names that name servers do not know, and for no others', async () => {
+    const dual = (protocol: Protocol): boolean => protocol === 'UDP'
+    const names = new Names({ a: { known: ['192.0.2.1'] } })
+    const asked: string[] = []
+    const local: NameServer['local'] = async (name, family) => {
+      asked.push(`${name} ${family}`)
+      return ['192.0.2.7', '2001:db8::7']
+    }
+    const both: NameServer = Object.assign(names, { local })
+    expect(await resolve('sip:100@known:5060', both, dual)).to.deep.equal(['UDP 192.0.2.1 5060'])
+    expect(asked).to.deep.equal([])
+    expect(await resolve('sip:100@own:5060', both, dual)).to.deep.equal(['UDP 192.0.2.7 5060', 'UDP 2001:db8::7 5060'])
+    expect(await resolve('sip:100@own:5060', both)).to.deep.equal(['UDP 192.0.2.7 5060'])
+    expect(asked).to.deep.equal(['own 0', 'own 4'])
+  })
+
   it('gives up after a while where nobody answers', async () => {
     const never = (): Promise<never> => new Promise(() => undefined)
     const names: NameServer = { naptr: never, srv: never, addresses: never }
