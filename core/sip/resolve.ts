@@ -2,9 +2,10 @@
  * From a SIP URI to the addresses a request is sent to, best first (RFC 3263). Numeric hosts are answered at once and
  * without a promise; names take NAPTR, SRV and A or AAAA, a bounded time, and are remembered for a while.
  */
-import { promises as dns, type NaptrRecord, type SrvRecord } from 'node:dns'
+import type { NaptrRecord, SrvRecord } from 'node:dns'
 import { isIP } from 'node:net'
 import type { Address, Protocol } from './contract.ts'
+import { systemNames } from './system-names.ts'
 import { DEFAULT_PORT } from './transport.ts'
 import type { SipUri } from './uri.ts'
 
@@ -203,31 +204,6 @@ async function withLimit(targets: Promise<readonly Target[]>, limit: number): Pr
     return await Promise.race([targets, late])
   } finally {
     clearTimeout(timer)
-  }
-}
-
-function systemNames(): NameServer {
-  const resolver = new dns.Resolver({ timeout: 1500, tries: 2 })
-  return {
-    naptr: (name) => resolver.resolveNaptr(name),
-    srv: (name) => resolver.resolveSrv(name),
-    addresses: (name, family) => (family === 4 ? resolver.resolve4(name) : resolver.resolve6(name)),
-    local: hostsFile,
-  }
-}
-
-let lookups = 0
-/** getaddrinfo runs on the thread pool that the store uses too, and may hang there: only a few at a time. */
-const MOST_LOOKUPS = 2
-
-/** Names that only this machine knows (`localhost`, /etc/hosts). */
-async function hostsFile(name: string, family: 0 | 4 | 6): Promise<readonly string[]> {
-  if (lookups >= MOST_LOOKUPS) return []
-  lookups++
-  try {
-    return (await dns.lookup(name, { family, all: true })).map(({ address }) => address)
-  } finally {
-    lookups--
   }
 }
 

@@ -1,8 +1,11 @@
 /** RFC 3263 against name servers of the test's own. */
+import { promises as dns } from 'node:dns'
 import { expect } from 'chai'
 import type { Protocol } from '../../../core/sip/contract.ts'
 import { parseUri } from '../../../core/sip/parse-uri.ts'
 import { type NameServer, Resolver, type Target } from '../../../core/sip/resolve.ts'
+import { systemNames } from '../../../core/sip/system-names.ts'
+import { NameServerOfTest } from '../../support/name-server.ts'
 
 interface Zone {
   readonly naptr?: Record<string, readonly [order: number, preference: number, service: string, replacement: string][]>
@@ -203,6 +206,28 @@ describe('resolving SIP URIs', () => {
     const parsed = parseUri('sip:100@a.example')
     if (!parsed) throw new Error('no URI')
     expect(await new Resolver({ offers: all, names, limit: 30 }).resolve(parsed)).to.deep.equal([])
+  })
+
+  it('asks the name servers that this machine has by then', async () => {
+    const servers = [
+      await NameServerOfTest.open({ pbx: '192.0.2.1' }),
+      await NameServerOfTest.open({ pbx: '192.0.2.2' }),
+    ]
+    let [asked] = servers
+    const make = (): dns.Resolver => {
+      const resolver = new dns.Resolver()
+      resolver.setServers([asked?.address ?? ''])
+      return resolver
+    }
+    const names = systemNames(make, () => asked?.address ?? '')
+    const found = (): Promise<string[]> => resolve('sip:100@pbx:5060', names)
+    try {
+      expect(await found()).to.deep.equal(['UDP 192.0.2.1 5060'])
+      asked = servers[1]
+      expect(await found()).to.deep.equal(['UDP 192.0.2.2 5060'])
+    } finally {
+      for (const server of servers) server.close()
+    }
   })
 
   it('finds localhost with the names of the system', async () => {
