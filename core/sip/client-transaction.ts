@@ -237,7 +237,10 @@ class Clock extends Timed {
     const { owner, wire, sentAt, isProceeding } = this.#transaction
     const { t2, f } = owner.timers()
     const left = sentAt + f - performance.now()
-    if (left <= 0) return this.#transaction.finish({ kind: 'timeout' })
+    if (left <= 0) {
+      this.#transaction.finish({ kind: 'timeout' })
+      return wire.unanswered?.(sentAt)
+    }
     if (wire.reliable) return owner.wheel.arm(this, left)
     this.#interval = isProceeding ? t2 : Math.min(this.#interval * 2, t2)
     owner.wheel.arm(this, Math.min(this.#interval, left))

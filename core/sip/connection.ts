@@ -44,6 +44,8 @@ export class Connection extends Timed implements Wire {
   #behind: { readonly taken: number; readonly since: number } | undefined
   /** Bytes written, waiting or not. */
   #written = 0
+  /** When the last bytes came. */
+  #heard = 0
   #nextPing: number
   #why = ''
 
@@ -126,6 +128,14 @@ export class Connection extends Timed implements Wire {
     return this.#contacts.size === 0
   }
 
+  /**
+   * A peer that is gone, or a firewall in between that has forgotten us, lets bytes vanish for a quarter of an hour before
+   * the system notices. We can make another connection; a phone that made this one does so itself.
+   */
+  unanswered(since: number): void {
+    if (this.outgoing && this.#heard < since) this.end('the peer does not answer')
+  }
+
   /** What is written already is sent, and it is over. */
   end(why: string): void {
     if (!this.#open) return
@@ -197,6 +207,7 @@ export class Connection extends Timed implements Wire {
 
   #data(chunk: Buffer): void {
     if (!this.#open) return
+    this.#heard = performance.now()
     for (const frame of this.#framer.push(chunk)) {
       if (!this.#open) return
       switch (frame.kind) {

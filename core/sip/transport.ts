@@ -26,6 +26,8 @@ export interface Wire extends Flow {
   readonly carrier: Transport
   /** A message, one character per byte. */
   send(text: string, sender?: Sender): void
+  /** What was sent on a connection at that time (of performance.now()) was given up without an answer. */
+  unanswered?(since: number): void
 }
 
 /** A flow that came from this folder, as all flows do, as what it is. */

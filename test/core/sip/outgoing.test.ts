@@ -141,6 +141,26 @@ describe('requests of ours', () => {
     expect(stack.findFlow({ address: '127.0.0.1', port }, 'TCP')?.open).to.equal(true)
   })
 
+  it('go by a new connection after one that they were not answered on', async () => {
+    await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp' })], timers: { f: 80 } })
+    const listener = createServer()
+    const connections: Socket[] = []
+    listener.on('connection', (socket) => connections.push(socket))
+    const requestUri = `sip:p@127.0.0.1:${await listen(listener)};transport=tcp`
+    expect(statusOf(await send({ requestUri }))).to.equal(200)
+    // A firewall forgets it: what is sent there comes to nobody, and no end of it is seen.
+    connections[0]?.removeAllListeners('data').resume()
+    expect(statusOf(await send({ requestUri }))).to.equal('timeout')
+    expect(statusOf(await send({ requestUri }))).to.equal(200)
+    expect(connections).to.have.length(2)
+    // Who passes over one request alone is there.
+    const passedOver = send({ requestUri, method: 'PUBLISH' })
+    expect(statusOf(await send({ requestUri }))).to.equal(200)
+    expect(statusOf(await passedOver)).to.equal('timeout')
+    expect(statusOf(await send({ requestUri }))).to.equal(200)
+    expect(connections).to.have.length(2)
+  })
+
   it('are unreachable where nobody takes the connection, or there are too many', async () => {
     await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp', max_connections: 1 })] })
     const listener = createServer()
@@ -302,6 +322,7 @@ function answerAll(socket: Socket): void {
   socket.on('error', () => undefined)
   socket.on('data', (chunk) => {
     for (const request of chunk.toString().split('\r\n\r\n').slice(0, -1)) {
+      if (request.startsWith('PUBLISH')) continue
       const copied = request.split('\r\n').filter((line) => /^(Via|From|To|Call-ID|CSeq):/.test(line))
       socket.write(['SIP/2.0 200 OK', ...copied, 'Content-Length: 0', '', ''].join('\r\n'))
     }
