@@ -2,6 +2,7 @@
 import { isIP } from 'node:net'
 import type { Globals, System } from '../endpoints.ts'
 import type { Addressing } from './addressing.ts'
+import { Avoided } from './avoided.ts'
 import type { ClientTransactions, Draft as WrittenDraft } from './client-transaction.ts'
 import type { Connection } from './connection.ts'
 import type { Outcome, OutcomeHandler, Protocol } from './contract.ts'
@@ -43,6 +44,7 @@ const MOST_ON_UDP = 1300
 export class Outgoing {
   readonly #context: OutgoingContext
   readonly #origins = new Origins()
+  readonly #avoided = new Avoided()
 
   constructor(context: OutgoingContext) {
     this.#context = context
@@ -96,7 +98,8 @@ export class Outgoing {
   /** Resolves the URI and tries its addresses in turn. */
   sendTo(draft: Draft, uri: SipUri, way: Way, done: OutcomeHandler): void {
     const targets = this.#context.resolver.resolve(uri, way.protocol)
-    if (targets instanceof Promise) void targets.then((found) => this.#try(draft, uri, found, way, done))
+    if (targets instanceof Promise)
+      void targets.then((found) => this.#try(draft, uri, this.#avoided.last(found), way, done))
     else this.#try(draft, uri, targets, way, done)
   }
 
@@ -126,10 +129,14 @@ export class Outgoing {
     const named = { preferred: way.transport, name: uri.host }
     const wire = target && this.#context.transports.wireTo(target.protocol, target, named)
     if (!target || !wire) return failSoon(done, `there is no address to send to for ${uri.text}`)
-    if (others.length === 0) return this.send(draft, wire, uri, done)
+    const isLast = others.length === 0
+    if (isLast && this.#avoided.none) return this.send(draft, wire, uri, done)
     this.send(draft, wire, uri, (outcome) => {
-      if (isFailure(outcome)) this.#try(draft, uri, others, way, done)
-      else done(outcome)
+      const failed = isFailure(outcome)
+      if (!failed) this.#avoided.answered(target)
+      if (!failed || isLast) return done(outcome)
+      this.#avoided.failed(target, outcome)
+      this.#try(draft, uri, others, way, done)
     })
   }
 
@@ -145,9 +152,10 @@ export class Outgoing {
   }
 }
 
-/** RFC 3263 4.3. */
+/** RFC 3263 4.3. What was given up as its peer is elsewhere by now is for its sender. */
 function isFailure(outcome: Outcome): boolean {
-  return outcome.kind !== 'response' || outcome.response.status === 503
+  if (outcome.kind === 'unreachable') return !outcome.moved
+  return outcome.kind === 'timeout' || outcome.response.status === 503
 }
 
 /** Never from within the call that sends. */

@@ -1,4 +1,5 @@
 /** Requests that find their own way: addresses in turn (RFC 3263 4.3), connections of our making, what they carry. */
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
@@ -73,6 +74,25 @@ describe('requests of ours', () => {
     expect(statusOf(await send({ requestUri: `sip:p@phones.example:${port}` }))).to.equal(202)
     const got = last.received.filter(({ method }) => method === 'NOTIFY')
     expect(got).to.have.length(1)
+  })
+
+  it('go first to an address that answers, once another has failed', async () => {
+    const names: NameServer = {
+      naptr: () => Promise.reject(new Error('none')),
+      srv: () => Promise.reject(new Error('none')),
+      addresses: async () => ['127.0.0.3', '127.0.0.4'],
+    }
+    await open({ names, timers: { t1: 10, t2: 20, f: 80 } })
+    const second = await phoneOf('127.0.0.4')
+    const { port } = second.local
+    const first = createSocket('udp4').bind(port, '127.0.0.3')
+    const came = new Set<string>()
+    first.on('message', (request) => came.add(/branch=[^;\r]*/.exec(String(request))?.[0] ?? ''))
+    await once(first, 'listening')
+    for (let round = 0; round < 3; round++)
+      expect(statusOf(await send({ requestUri: `sip:p@phones.example:${port}` }))).to.equal(200)
+    first.close()
+    expect(came).to.have.property('size', 1)
   })
 
   it('carry what they were given, and what every request must', async () => {
