@@ -5,6 +5,7 @@
 import type { NaptrRecord, SrvRecord } from 'node:dns'
 import { isIP } from 'node:net'
 import type { Address, Protocol } from './contract.ts'
+import { Search } from './search.ts'
 import { systemNames } from './system-names.ts'
 import { DEFAULT_PORT } from './transport.ts'
 import type { SipUri } from './uri.ts'
@@ -13,7 +14,7 @@ export interface Target extends Address {
   readonly protocol: Protocol
 }
 
-/** The questions that are asked. All reject where there is no answer. */
+/** The questions that are asked. All reject where there is no answer; with the code ENOTFOUND or ENODATA that is the answer. */
 export interface NameServer {
   naptr(name: string): Promise<readonly NaptrRecord[]>
   srv(name: string): Promise<readonly SrvRecord[]>
@@ -36,19 +37,19 @@ const KEEP_FOUND = 60_000
 const KEEP_MISSING = 10_000
 const CACHE_SIZE = 2000
 const LIMIT = 5000
-/** So that nobody's contact makes us ask hundreds of questions. */
-const MOST_TARGETS = 8
-
-const NAPTR_SERVICES: ReadonlyMap<string, Protocol> = new Map([
-  ['sip+d2u', 'UDP'],
-  ['sip+d2t', 'TCP'],
-  ['sips+d2t', 'TLS'],
-])
-const SRV_PREFIX: Record<Protocol, string> = { UDP: '_sip._udp.', TCP: '_sip._tcp.', TLS: '_sips._tcp.' }
+/** Name servers that are away have not taken it back (RFC 8767). */
+const KEEP_UNANSWERED = 86_400_000
 
 interface Cached {
   readonly until: number
   readonly targets: Promise<readonly Target[]>
+  /** What name servers said last, and when. */
+  readonly found: Found | undefined
+}
+
+interface Found {
+  readonly targets: readonly Target[]
+  readonly at: number
 }
 
 export class Resolver {
@@ -78,7 +79,16 @@ export class Resolver {
     const key = `${uri.scheme}:${host}:${uri.port ?? ''};${stated ?? ''}`
     const known = this.#cache.get(key)
     if (known && known.until > this.#now()) return known.targets
-    return this.#remember(key, withLimit(this.#resolveName(uri, host, stated), this.#limit))
+    const search = new Search(this.#offers, this.#names)
+    return this.#remember(key, this.#answerOf(search, search.targets(uri, host, stated), known?.found))
+  }
+
+  async #answerOf(search: Search, targets: Promise<readonly Target[]>, before: Found | undefined): Promise<Found> {
+    const found = await withLimit(targets, this.#limit)
+    const now = this.#now()
+    const isUnknown = found === undefined || (found.length === 0 && search.unanswered)
+    if (isUnknown && before && now < before.at + KEEP_UNANSWERED) return before
+    return { targets: found ?? [], at: now }
   }
 
   #numeric(uri: SipUri, address: string, family: 4 | 6, unstated: Protocol | undefined): readonly Target[] {
@@ -88,88 +98,19 @@ export class Resolver {
     return [{ protocol, address, port: uri.port ?? DEFAULT_PORT[protocol] }]
   }
 
-  #remember(key: string, targets: Promise<readonly Target[]>): Promise<readonly Target[]> {
+  #remember(key: string, answer: Promise<Found>): Promise<readonly Target[]> {
     const oldest = this.#cache.keys().next()
     if (this.#cache.size >= CACHE_SIZE && !oldest.done) this.#cache.delete(oldest.value)
     this.#cache.delete(key)
-    this.#cache.set(key, { until: this.#now() + KEEP_FOUND, targets })
-    void targets.then((found) => {
-      if (found.length === 0 && this.#cache.get(key)?.targets === targets) {
-        this.#cache.set(key, { until: this.#now() + KEEP_MISSING, targets })
-      }
+    const asked = this.#now()
+    const targets = answer.then((found) => found.targets)
+    this.#cache.set(key, { until: asked + KEEP_FOUND, targets, found: undefined })
+    void answer.then((found) => {
+      if (this.#cache.get(key)?.targets !== targets) return
+      const isNews = found.targets.length > 0 && found.at >= asked
+      this.#cache.set(key, { until: this.#now() + (isNews ? KEEP_FOUND : KEEP_MISSING), targets, found })
     })
     return targets
-  }
-
-  /** RFC 3263 4.1 and 4.2. */
-  async #resolveName(uri: SipUri, host: string, stated: Protocol | undefined): Promise<readonly Target[]> {
-    if (uri.port !== undefined) return this.#hosts(stated ?? 'UDP', [{ name: host, port: uri.port }])
-    if (stated) return this.#services([{ protocol: stated, name: SRV_PREFIX[stated] + host }], host, stated)
-    const pointers = await this.#pointers(uri, host)
-    const services =
-      pointers.length > 0
-        ? pointers
-        : this.#protocols(uri).map((protocol) => ({ protocol, name: SRV_PREFIX[protocol] + host }))
-    return this.#services(services, host, uri.scheme === 'sips' ? 'TLS' : 'UDP')
-  }
-
-  #protocols(uri: SipUri): Protocol[] {
-    const all: Protocol[] = uri.scheme === 'sips' ? ['TLS'] : ['UDP', 'TCP', 'TLS']
-    return all.filter((protocol) => this.#offers(protocol, 4) || this.#offers(protocol, 6))
-  }
-
-  async #pointers(uri: SipUri, host: string): Promise<{ protocol: Protocol; name: string }[]> {
-    const records = await orNone(this.#names.naptr(host))
-    const usable = this.#protocols(uri)
-    return [...records]
-      .sort((a, b) => a.order - b.order || a.preference - b.preference)
-      .flatMap(({ service, flags, replacement }) => {
-        const protocol = NAPTR_SERVICES.get(service.toLowerCase())
-        return protocol && flags.toLowerCase() === 's' && usable.includes(protocol)
-          ? [{ protocol, name: replacement }]
-          : []
-      })
-      .slice(0, MOST_TARGETS)
-  }
-
-  /** SRV records of each service in turn; without any, the host itself on the default port. */
-  async #services(
-    services: readonly { protocol: Protocol; name: string }[],
-    host: string,
-    fallback: Protocol,
-  ): Promise<readonly Target[]> {
-    const answers = await Promise.all(
-      services.map(async ({ protocol, name }) => {
-        const records = inSrvOrder(await orNone(this.#names.srv(name)))
-        return this.#hosts(protocol, records.slice(0, MOST_TARGETS))
-      }),
-    )
-    const found = answers.flat().slice(0, MOST_TARGETS)
-    return found.length > 0 ? found : this.#hosts(fallback, [{ name: host, port: DEFAULT_PORT[fallback] }])
-  }
-
-  async #hosts(protocol: Protocol, hosts: readonly { name: string; port: number }[]): Promise<readonly Target[]> {
-    const families = ([4, 6] as const).filter((family) => this.#offers(protocol, family))
-    const answers = await Promise.all(
-      hosts.map(async ({ name, port }) => {
-        const addresses = await this.#addressesOf(name, families)
-        return addresses.map((address) => ({ protocol, address, port }))
-      }),
-    )
-    return answers.flat().slice(0, MOST_TARGETS)
-  }
-
-  /**
-   * This machine's own names come last, and for both families in one: where it is asked for the one that a name does not
-   * have, it asks the name servers once more, and waits for each that is dead longer than there is time.
-   */
-  async #addressesOf(name: string, families: readonly (4 | 6)[]): Promise<readonly string[]> {
-    const answers = await Promise.all(families.map((family) => orNone(this.#names.addresses(name, family))))
-    const found = answers.flat()
-    const [first = 0, second] = families
-    if (found.length > 0 || first === 0 || !this.#names.local) return found
-    const own = await orNone(this.#names.local(name, second === undefined ? first : 0))
-    return families.flatMap((family) => own.filter((address) => isIP(address) === family))
   }
 }
 
@@ -181,24 +122,11 @@ function statedProtocol(uri: SipUri): Protocol | undefined {
   return transport === 'udp' ? 'UDP' : undefined
 }
 
-/** RFC 2782: by priority; within one, drawn by weight. */
-function inSrvOrder(records: readonly SrvRecord[]): SrvRecord[] {
-  const drawn = records.map((record) => ({ record, key: Math.random() ** (1 / Math.max(record.weight, 0.01)) }))
-  return drawn.sort((a, b) => a.record.priority - b.record.priority || b.key - a.key).map(({ record }) => record)
-}
-
-async function orNone<T>(answer: Promise<readonly T[]>): Promise<readonly T[]> {
-  try {
-    return await answer
-  } catch {
-    return []
-  }
-}
-
-async function withLimit(targets: Promise<readonly Target[]>, limit: number): Promise<readonly Target[]> {
+/** Undefined where it took longer. */
+async function withLimit<T>(targets: Promise<T>, limit: number): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined
-  const late = new Promise<readonly Target[]>((resolve) => {
-    timer = setTimeout(resolve, limit, [])
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), limit)
   })
   try {
     return await Promise.race([targets, late])

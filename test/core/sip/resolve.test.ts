@@ -17,6 +17,7 @@ interface Zone {
 class Names implements NameServer {
   readonly asked: string[] = []
   zone: Zone
+  isDead = false
 
   constructor(zone: Zone) {
     this.zone = zone
@@ -49,7 +50,7 @@ class Names implements NameServer {
   #found<T>(type: string, name: string, records: Record<string, readonly T[]> | undefined): readonly T[] {
     this.asked.push(`${type} ${name}`)
     const found = records?.[name]
-    if (!found) throw new Error('ENOTFOUND')
+    if (this.isDead || !found) throw Object.assign(new Error('none'), { code: this.isDead ? 'ETIMEOUT' : 'ENOTFOUND' })
     return found
   }
 }
@@ -182,6 +183,35 @@ describe('resolving SIP URIs', () => {
     expect(await ask('sip:100@a:5060')).to.equal(0)
     now += 11_000
     expect(await ask('sip:100@a:5060')).to.equal(1)
+  })
+
+  it('keeps what was found for a day where no name server answers, and asks again after ten seconds', async () => {
+    let now = 0
+    const names = new Names({ srv: { '_sip._udp.a': [[1, 1, 5070, 'b']] }, a: { b: ['192.0.2.1'] } })
+    const resolver = new Resolver({ offers: all, names, now: () => now })
+    const ask = async (): Promise<string> => {
+      const parsed = parseUri('sip:100@a;transport=udp')
+      return parsed ? (await resolver.resolve(parsed)).map(text).join() : ''
+    }
+    expect(await ask()).to.equal('UDP 192.0.2.1 5070')
+    names.isDead = true
+    now = 61_000
+    expect(await ask()).to.equal('UDP 192.0.2.1 5070')
+    now += 11_000
+    expect(await ask()).to.equal('UDP 192.0.2.1 5070')
+    names.isDead = false
+    names.zone = { srv: { '_sip._udp.a': [[1, 1, 5080, 'b']] }, a: { b: ['192.0.2.2'] } }
+    now += 11_000
+    expect(await ask()).to.equal('UDP 192.0.2.2 5080')
+    names.zone = {}
+    now += 61_000
+    expect(await ask(), 'taken back').to.equal('')
+    names.zone = { a: { a: ['192.0.2.3'] } }
+    now += 11_000
+    expect(await ask()).to.equal('UDP 192.0.2.3 5060')
+    names.isDead = true
+    now += 86_401_000
+    expect(await ask(), 'after a day').to.equal('')
   })
 
   it('asks this machine for names that name servers do not know, and for no others', async () => {

@@ -1,0 +1,124 @@
+/** One search for the addresses of a name (RFC 3263 4.1 and 4.2): NAPTR, SRV and A or AAAA. */
+import type { SrvRecord } from 'node:dns'
+import { isIP } from 'node:net'
+import type { Protocol } from './contract.ts'
+import type { NameServer, ResolverSettings, Target } from './resolve.ts'
+import { DEFAULT_PORT } from './transport.ts'
+import type { SipUri } from './uri.ts'
+
+/** So that nobody's contact makes us ask hundreds of questions. */
+const MOST_TARGETS = 8
+
+const NAPTR_SERVICES: ReadonlyMap<string, Protocol> = new Map([
+  ['sip+d2u', 'UDP'],
+  ['sip+d2t', 'TCP'],
+  ['sips+d2t', 'TLS'],
+])
+const SRV_PREFIX: Record<Protocol, string> = { UDP: '_sip._udp.', TCP: '_sip._tcp.', TLS: '_sips._tcp.' }
+
+export class Search {
+  readonly #offers: ResolverSettings['offers']
+  readonly #names: NameServer
+  #unanswered = false
+
+  constructor(offers: ResolverSettings['offers'], names: NameServer) {
+    this.#offers = offers
+    this.#names = names
+  }
+
+  /** Whether something was asked that no name server has answered: there may be more than was found. */
+  get unanswered(): boolean {
+    return this.#unanswered
+  }
+
+  /** RFC 3263 4.1 and 4.2. */
+  async targets(uri: SipUri, host: string, stated: Protocol | undefined): Promise<readonly Target[]> {
+    if (uri.port !== undefined) return this.#hosts(stated ?? 'UDP', [{ name: host, port: uri.port }])
+    if (stated) return this.#services([{ protocol: stated, name: SRV_PREFIX[stated] + host }], host, stated)
+    const pointers = await this.#pointers(uri, host)
+    const services =
+      pointers.length > 0
+        ? pointers
+        : this.#protocols(uri).map((protocol) => ({ protocol, name: SRV_PREFIX[protocol] + host }))
+    return this.#services(services, host, uri.scheme === 'sips' ? 'TLS' : 'UDP')
+  }
+
+  #protocols(uri: SipUri): Protocol[] {
+    const all: Protocol[] = uri.scheme === 'sips' ? ['TLS'] : ['UDP', 'TCP', 'TLS']
+    return all.filter((protocol) => this.#offers(protocol, 4) || this.#offers(protocol, 6))
+  }
+
+  async #pointers(uri: SipUri, host: string): Promise<{ protocol: Protocol; name: string }[]> {
+    const records = await this.#orNone(this.#names.naptr(host))
+    const usable = this.#protocols(uri)
+    return [...records]
+      .sort((a, b) => a.order - b.order || a.preference - b.preference)
+      .flatMap(({ service, flags, replacement }) => {
+        const protocol = NAPTR_SERVICES.get(service.toLowerCase())
+        return protocol && flags.toLowerCase() === 's' && usable.includes(protocol)
+          ? [{ protocol, name: replacement }]
+          : []
+      })
+      .slice(0, MOST_TARGETS)
+  }
+
+  /** SRV records of each service in turn; without any, the host itself on the default port. */
+  async #services(
+    services: readonly { protocol: Protocol; name: string }[],
+    host: string,
+    fallback: Protocol,
+  ): Promise<readonly Target[]> {
+    const answers = await Promise.all(
+      services.map(async ({ protocol, name }) => {
+        const records = inSrvOrder(await this.#orNone(this.#names.srv(name)))
+        return this.#hosts(protocol, records.slice(0, MOST_TARGETS))
+      }),
+    )
+    const found = answers.flat().slice(0, MOST_TARGETS)
+    return found.length > 0 ? found : this.#hosts(fallback, [{ name: host, port: DEFAULT_PORT[fallback] }])
+  }
+
+  async #hosts(protocol: Protocol, hosts: readonly { name: string; port: number }[]): Promise<readonly Target[]> {
+    const families = ([4, 6] as const).filter((family) => this.#offers(protocol, family))
+    const answers = await Promise.all(
+      hosts.map(async ({ name, port }) => {
+        const addresses = await this.#addressesOf(name, families)
+        return addresses.map((address) => ({ protocol, address, port }))
+      }),
+    )
+    return answers.flat().slice(0, MOST_TARGETS)
+  }
+
+  /**
+   * This machine's own names come last, and for both families in one: where it is asked for the one that a name does not
+   * have, it asks the name servers once more, and waits for each that is dead longer than there is time.
+   */
+  async #addressesOf(name: string, families: readonly (4 | 6)[]): Promise<readonly string[]> {
+    const answers = await Promise.all(families.map((family) => this.#orNone(this.#names.addresses(name, family))))
+    const found = answers.flat()
+    const [first = 0, second] = families
+    if (found.length > 0 || first === 0 || !this.#names.local) return found
+    const own = await this.#orNone(this.#names.local(name, second === undefined ? first : 0))
+    return families.flatMap((family) => own.filter((address) => isIP(address) === family))
+  }
+
+  async #orNone<T>(answer: Promise<readonly T[]>): Promise<readonly T[]> {
+    try {
+      return await answer
+    } catch (error) {
+      if (!isNone(error)) this.#unanswered = true
+      return []
+    }
+  }
+}
+
+/** There is no such name, or nothing of this kind under it. */
+function isNone(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOTFOUND' || error.code === 'ENODATA')
+}
+
+/** RFC 2782: by priority; within one, drawn by weight. */
+function inSrvOrder(records: readonly SrvRecord[]): SrvRecord[] {
+  const drawn = records.map((record) => ({ record, key: Math.random() ** (1 / Math.max(record.weight, 0.01)) }))
+  return drawn.sort((a, b) => a.record.priority - b.record.priority || b.key - a.key).map(({ record }) => record)
+}
