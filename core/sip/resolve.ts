@@ -91,6 +91,11 @@ export class Resolver {
     return { targets: found ?? [], at: now }
   }
 
+  /** Names are asked for anew, as with other transports. */
+  expire(): void {
+    for (const [key, known] of this.#cache) this.#cache.set(key, { ...known, until: 0 })
+  }
+
   #numeric(uri: SipUri, address: string, family: 4 | 6, unstated: Protocol | undefined): readonly Target[] {
     const wanted = unstated && this.#offers(unstated, family) ? unstated : 'UDP'
     const protocol = statedProtocol(uri) ?? wanted

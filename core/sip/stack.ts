@@ -181,6 +181,7 @@ class SipStack implements Stack {
 
   async reload(transports: readonly TransportConfig[], system: System): Promise<void> {
     await this.#transports.reload(transports)
+    this.#resolver.expire()
     this.#system = system
     this.#timers = { ...timersOf(system), ...this.#settings.timers }
   }

@@ -251,6 +251,31 @@ describe('requests of ours', () => {
     expect((await phone.next('NOTIFY')).header('via')).to.contain(`127.0.0.1:${stack.listening[0]?.port};`)
   })
 
+  it('go to a name by the transports that a reload has left, or brought', async () => {
+    const ports: Record<string, number> = {}
+    const pointer = { flags: 's', regexp: '', preference: 1 }
+    const names: NameServer = {
+      naptr: async () => [
+        { ...pointer, order: 1, service: 'SIP+D2T', replacement: 'tcp.example' },
+        { ...pointer, order: 2, service: 'SIP+D2U', replacement: 'udp.example' },
+      ],
+      srv: async (name) => [{ priority: 1, weight: 1, port: ports[name] ?? 0, name }],
+      addresses: async () => ['127.0.0.1'],
+    }
+    const udp = transportConfig()
+    const tcp = transportConfig({ protocol: 'tcp', allow_reload: true })
+    await open({ names, transports: [udp] })
+    ports['tcp.example'] = await listen(createServer())
+    const phone = await phoneOf()
+    ports['udp.example'] = phone.local.port
+    phone.onRequest = () => 202
+    expect(statusOf(await send({ requestUri: 'sip:p@peer.example' }))).to.equal(202)
+    await stack.reload([udp, tcp], defaultsOf(systemOptions))
+    expect(statusOf(await send({ requestUri: 'sip:p@peer.example' }))).to.equal(200)
+    await stack.reload([udp], defaultsOf(systemOptions))
+    expect(statusOf(await send({ requestUri: 'sip:p@peer.example' }))).to.equal(202)
+  })
+
   it('by a UDP flow whose transport a reload has closed go where their URI leads', async () => {
     const before = transportConfig({ allow_reload: true })
     await open({ transports: [before] })
