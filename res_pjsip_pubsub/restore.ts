@@ -7,11 +7,13 @@ import type { Logger } from '../core/log.ts'
 import type { Sip } from '../core/sip/contract.ts'
 import { readType } from './lists/facts.ts'
 import type { Services } from './services.ts'
+import { STATUS } from './storage/row.ts'
 import { readDialog } from './storage/row-dialog.ts'
 import type { SubscriptionStorage } from './storage/storage.ts'
 import type { StoredRow } from './storage/stored-row.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import type { Subscriptions } from './subscriptions.ts'
+import { UNDECIDED } from './watchers/authorization.ts'
 
 /** Milliseconds between two questions for endpoints that are not there yet. */
 const AGAIN = 1000
@@ -181,6 +183,7 @@ export class Restorer {
         dialog,
         expires: row.expires_ms,
         version: row.version,
+        authorization: row.status === STATUS.pending ? UNDECIDED : undefined,
       },
       services,
     )

@@ -10,6 +10,7 @@ import type { ListFacts } from './lists/facts.ts'
 import type { Notification } from './notification.ts'
 import { numberOfName, phoneNumber } from './phone-index.ts'
 import { type Subject, type SubjectFacts, subjectOf } from './subject.ts'
+import type { Authorization } from './watchers/authorization.ts'
 
 /** What all subscriptions of a phone have in common. */
 const phones = new SharedTexts(1024)
@@ -33,6 +34,8 @@ export interface SubscriptionFacts extends LastingFacts {
   readonly expires: number
   /** Number of the next body. */
   readonly version: number
+  /** What its watcher may see until that is asked for; undefined for all of it. */
+  readonly authorization?: Authorization | undefined
 }
 
 export abstract class LastingSubscription extends Delivery<Notification> implements LastingFacts {

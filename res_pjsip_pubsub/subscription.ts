@@ -38,7 +38,7 @@ export class NotifierSubscription
   /** What the watcher was told last, and of which state. */
   #told: Told | undefined
   #toldState: unknown
-  #authorization: Authorization = ALLOWED
+  #authorization: Authorization
   #asking: Asking | undefined
   /** The watcher has to hear of a decision. */
   #undisclosed = false
@@ -57,6 +57,7 @@ export class NotifierSubscription
     super(facts, serial)
     this.#endpoint = facts.endpoint
     this.#version = facts.version
+    this.#authorization = facts.authorization ?? ALLOWED
     this.#services = services
     this.dialog.usage = this
     this.#arm()

@@ -11,6 +11,7 @@ export const STORED_COLUMNS = [
   'local_cseq',
   'version',
   'expires_ms',
+  'status',
   'event',
   'event_id',
   'presentity_uri',
@@ -48,6 +49,7 @@ export function readStoredRow(cells: readonly unknown[], count: number, above: n
     local_cseq,
     version,
     expires_ms,
+    status,
     event,
     event_id,
     presentity_uri,
@@ -65,7 +67,7 @@ export function readStoredRow(cells: readonly unknown[], count: number, above: n
     reserved_before,
   ] = cells
   if (!isText(dialog_id) || !isCount(local_cseq) || !isCount(version) || !isCount(expires_ms)) return undefined
-  if (!isText(event) || !isText(event_id) || !isText(presentity_uri)) return undefined
+  if (!isCount(status) || !isText(event) || !isText(event_id) || !isText(presentity_uri)) return undefined
   if (!isText(resource) || !isText(endpoint) || !isText(content_type) || !isText(watcher)) return undefined
   if (!isText(contact_key) || !isText(user_agent) || !isText(callid) || !isText(to_tag)) return undefined
   if (!isText(from_tag) || !isText(contact) || !isCount(remote_cseq)) return undefined
@@ -77,6 +79,7 @@ export function readStoredRow(cells: readonly unknown[], count: number, above: n
     local_cseq: local_cseq + more,
     version: version + more,
     expires_ms,
+    status,
     event,
     event_id,
     presentity_uri,

@@ -59,6 +59,9 @@ export interface Authorizer {
 
 export const ALLOWED: Authorization = { handling: 'allow', view: undefined, why: 'nothing asks for rules' }
 
+/** Of a subscription that was put back: what it was to its watcher holds until somebody decides anew. */
+export const UNDECIDED: Authorization = { handling: 'confirm', view: undefined, why: 'it was pending before the start' }
+
 /** A politely blocked watcher is shown that nobody is there. */
 export const POLITE: View = { key: 'polite', shows: () => 'nothing', filter: (doc) => doc }
 

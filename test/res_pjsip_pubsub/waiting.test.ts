@@ -251,4 +251,27 @@ describe('watchers that wait (RFC 3857 4.7.1)', () => {
     expect(dialog?.last.state).to.match(/^pending/)
     expect(dialog?.last.text).to.equal('')
   })
+
+  it('and are pending to everybody from the start on, though rules come late', async () => {
+    await begin()
+    const tx = await watch()
+    await made.office.close()
+    made = await lampOffice({
+      lamps: new GuardedLamps(),
+      endpoints: { 100: {}, 200: {} },
+      storePath: join(directory, 'w.db'),
+    })
+    await made.office.load(res_pjsip_watcherinfo_body_generator)
+    const owner = await own()
+    await named(owner, 'a')
+    expect(await seen(owner)).to.deep.equal(['a pending subscribe'])
+    expect((await made.sip.again(tx)).status).to.equal(200)
+    await settled()
+    const [dialog] = made.sip.dialogs.values()
+    expect(dialog?.last.state).to.match(/^pending/)
+    expect(await subscribed()).to.have.members([1, 2])
+    await made.sip.again(tx, { Expires: '0' }, 3)
+    expect(await seen(owner)).to.deep.equal(['a waiting timeout'])
+    expect(await statuses()).to.deep.equal([4])
+  })
 })
