@@ -122,6 +122,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     await pubsub.watching.open(store)
     own(() => pubsub.lists.close())
     own(core.endpoints.onChange(() => pubsub.#endpointsChanged()))
+    own(core.endpoints.onSource(() => pubsub.watching.endpointsChanged()))
     own(core.contacts.onChange((_aor, added) => added && phoneIsBack(subscriptions, added, moved)))
     if (isLibrary(settings)) {
       log.notice('db_url is empty: requests are left to the modules that use the functions')
@@ -400,6 +401,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.#notifyHeaders.forget()
     this.compositor.endpointsChanged()
     this.lists.changed()
+    this.watching.endpointsChanged()
     const { endpoints } = this.#core.endpoints.files
     for (const subscription of this.subscriptions) {
       const now = endpoints.get(subscription.endpoint.id)

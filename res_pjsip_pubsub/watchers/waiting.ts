@@ -213,6 +213,8 @@ export class WaitingRoom implements WaitingWatchers {
     const decision = await this.#services.authorize({ event, resource, endpoint, watcher: watcher.uri })
     // As long as nobody decides, it goes on waiting.
     if (!decision || decision.value === ALLOWED || !this.#isWaiting(waiting)) return
+    // Endpoints may have changed twice while it was looked up.
+    void waiting.undo?.()
     waiting.undo = decision.watch({
       value: ({ handling }) => {
         if (handling !== 'confirm') this.#over(waiting, handling === 'block' ? 'rejected' : 'approved')

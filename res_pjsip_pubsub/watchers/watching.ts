@@ -112,6 +112,11 @@ export class Watching {
     return this.#authorizations.of(asked, restored)
   }
 
+  /** Those that wait are decided on as their endpoints, which may not have been known until now. */
+  endpointsChanged(): void {
+    this.#waiting.reconsider()
+  }
+
   /** Rows of the table `watchers` that are over. */
   clean(): Promise<number> {
     return this.#waiting.clean()

@@ -274,4 +274,39 @@ describe('watchers that wait (RFC 3857 4.7.1)', () => {
     expect(await seen(owner)).to.deep.equal(['a waiting timeout'])
     expect(await statuses()).to.deep.equal([4])
   })
+
+  it('and are decided on after a restart though their endpoint is known later than the rules', async () => {
+    await begin()
+    const { endpoints } = made.office.core.endpoints.files
+    await made.sip.again(await watch(), { Expires: '0' })
+    await made.office.close()
+    made = await lampOffice({ lamps: new GuardedLamps(), endpoints: { 200: {} }, storePath: join(directory, 'w.db') })
+    await made.office.load(res_pjsip_watcherinfo_body_generator)
+    made.pubsub.authorizer({ authorize: () => decision })
+    const owner = await own()
+    await named(owner, 'a')
+    expect(await seen(owner)).to.deep.equal(['a waiting timeout'])
+    made.office.core.endpoints.addSource({
+      name: 'pbx1',
+      endpoint: async (id) => endpoints.get(id),
+      aor: async () => undefined,
+      auth: async () => undefined,
+    })
+    decision.set(said('allow'))
+    expect(await seen(owner)).to.deep.equal(['a terminated approved'])
+    expect(await statuses()).to.deep.equal([])
+  })
+
+  it('and so are those whose endpoint a reload brings back', async () => {
+    await begin()
+    const { files } = made.office.core.endpoints
+    await made.sip.again(await watch(), { Expires: '0' })
+    await made.office.close()
+    made = await lampOffice({ lamps: new GuardedLamps(), endpoints: { 200: {} }, storePath: join(directory, 'w.db') })
+    made.pubsub.authorizer({ authorize: () => decision })
+    decision.set(said('allow'))
+    made.office.core.endpoints.replace(files)
+    await settled()
+    expect(await statuses()).to.deep.equal([])
+  })
 })
