@@ -75,6 +75,11 @@ export class NotifierSubscription
     return this.#phase === 'active' && this.isPending ? 'pending' : SHOWN[this.#phase]
   }
 
+  /** What it watches; undefined while that is away. */
+  get source(): Watchable<unknown> | undefined {
+    return this.#source
+  }
+
   get authorization(): Authorization {
     return this.#authorization
   }

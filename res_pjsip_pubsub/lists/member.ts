@@ -121,13 +121,30 @@ export class ListMember {
     const way = this.#way
     if (!way || this.#isClosed || this.#following.length > 0) return
     this.#isQuiet = true
-    this.#following.push(way.decision.watch({ value: (value) => this.#decided(value) }))
+    this.#following.push(this.#heed(way.decision))
     const unwatch = way.source.watch({ value: (value) => this.#news(value), end: (reason) => this.#ended(reason) })
     // It may have ended before watch came back.
     if (this.#way === way) this.#following.push(unwatch)
     else void unwatch()
     this.#isQuiet = false
     this.#tellWatching()
+  }
+
+  /** Leave is asked for anew. Where nobody can say now, what was decided before stands. Never rejects. */
+  async authorize(): Promise<void> {
+    const way = this.#way
+    if (!way) return
+    try {
+      const decision = await this.#services.authorize(this.item.resource)
+      if (!decision || this.#way !== way) return
+      this.#way = { source: way.source, decision }
+      const [heeding, ...others] = this.#following
+      if (!heeding) return
+      void heeding()
+      this.#following = [this.#heed(decision), ...others]
+    } catch (error) {
+      this.#services.log.error(`leave to watch ${this.item.resource} of a list: ${reasonOf(error)}`)
+    }
   }
 
   /** What it showed last stays. */
@@ -180,6 +197,10 @@ export class ListMember {
     if (!('watch' in source)) return source.status === 403 ? 'rejected' : 'noresource'
     const decision = await authorize(resource)
     return decision ? { source, decision } : 'probation'
+  }
+
+  #heed(decision: Watchable<Authorization>): Undo {
+    return decision.watch({ value: (value) => this.#decided(value) })
   }
 
   #decided(authorization: Authorization): void {

@@ -2,6 +2,7 @@
  * A resource list as one watcher watches it: a state that is made of those of its resources. What it hands on is itself,
  * as what is told of it depends on what was told before.
  */
+import type { Endpoint } from '../../core/endpoints.ts'
 import { parseUri, printUri } from '../../core/sip/parse-uri.ts'
 import { Observable, type WatchObserver } from '../../core/watch.ts'
 import { ListBody, type ListContext } from './body.ts'
@@ -23,6 +24,8 @@ export interface SourceServices extends Omit<MemberServices, 'changed' | 'deacti
   readonly firstVersion: number
   /** It is watched from now on, or not any more. */
   readonly watched: (source: ListSource, isWatched: boolean) => void
+  /** Resources are found and authorized for this endpoint from now on: its options were read again. */
+  readonly servedAs: (endpoint: Endpoint) => void
 }
 
 /** Of the subscription. */
@@ -113,6 +116,13 @@ export class ListSource extends Observable<ListSource> {
   get isUnavailable(): boolean {
     const members = [...this.#members.values()]
     return members.length > 0 && members.every((member) => member.absence === 'probation')
+  }
+
+  /** Leave is asked for each resource anew. Never rejects. */
+  async authorize(endpoint: Endpoint): Promise<void> {
+    this.#services.servedAs(endpoint)
+    await Promise.all([...this.#members.values()].map((member) => member.authorize()))
+    await this.retryUnavailable()
   }
 
   /** Looks again for those of which nothing could be said. Never rejects. */

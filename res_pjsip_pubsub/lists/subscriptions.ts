@@ -212,7 +212,8 @@ export class ResourceLists {
     this.#round++
     const first = plan()
     if (!first) return undefined
-    const { endpoint, uri } = watcher
+    const { uri } = watcher
+    let { endpoint } = watcher
     const restored = watcher.request === undefined
     const source = new ListSource(first, {
       facts,
@@ -221,12 +222,13 @@ export class ResourceLists {
       compat,
       nameKey: this.#leave.lists.nameKey,
       firstVersion,
-      find: (name) => this.#package(event)?.find(name, watcher),
+      find: (name) => this.#package(event)?.find(name, { ...watcher, endpoint }),
       authorize: (name) => this.#leave.of({ event, resource: name, endpoint, watcher: uri }, restored),
       isOwnChange: (state) => isOwnChange(this.#package(event), state, uri, this.#log),
       hidesMissing: compat() === 'asterisk',
       watching: (name, status, lastEvent) =>
         this.#leave.lists.tell(event, name, factsOf(watcher, name, status, lastEvent)),
+      servedAs: (now) => void (endpoint = now),
       watched: (one, isWatched) => this.#follow(one, isWatched ? { event, list: resource, watcher } : undefined),
       log: this.#log,
     })

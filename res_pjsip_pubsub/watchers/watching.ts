@@ -6,6 +6,7 @@ import type { Store } from '../../core/store-contract.ts'
 import type { EventPackage, Watcher } from '../contract.ts'
 import { nameKey } from '../identity.ts'
 import { storageModes } from '../kamailio/options.ts'
+import { ListSource } from '../lists/source.ts'
 import type { PubsubSettings } from '../options.ts'
 import type { Template } from '../registry.ts'
 import type { NotifierSubscription } from '../subscription.ts'
@@ -142,8 +143,10 @@ export class Watching {
   authorize(subscription: NotifierSubscription): void | Promise<void> {
     const { event, resource } = subscription
     if (!this.#services.package(event)?.reqAuth) return
-    // Its resources are looked up anew, and leave is asked for each of them.
-    if (subscription.isList) return subscription.lost()
+    const { source } = subscription
+    if (source instanceof ListSource) return source.authorize(subscription.endpoint)
+    // Leave for its resources is asked for when they are looked up.
+    if (subscription.isList) return
     const decision = this.#authorizations.of(subscription)
     if (!(decision instanceof Promise)) return decision && subscription.authorize(decision)
     return decision.then(

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import * as fc from 'fast-check'
+import type { Undo } from '../../core/scope.ts'
 import { Watched } from '../../core/watch.ts'
 import type { Watcher } from '../../res_pjsip_pubsub/contract.ts'
 import res_pjsip_watcherinfo_body_generator from '../../res_pjsip_pubsub/res_pjsip_watcherinfo_body_generator.ts'
@@ -232,6 +233,17 @@ describe('resource lists of which somebody cannot say everything', () => {
 
 describe('leave for the resources of a list', () => {
   let office: ListOffice
+  let unloadRules: Undo
+  const loadRules = async (): Promise<void> => {
+    unloadRules = office.made.pubsub.authorizer({
+      authorize: ({ resource }) => {
+        const found = decisions.get(resource)
+        if (!found) throw new Error(`nobody should ask for ${resource}`)
+        return found
+      },
+    })
+    await settled()
+  }
   const decisions = new Map<string, Watched<Authorization>>()
   const decide = (resource: string, handling: Authorization['handling']): void => {
     const decided = { handling, view: undefined, why: 'test' }
@@ -249,13 +261,7 @@ describe('leave for the resources of a list', () => {
       lists: { floor: { event: 'lamp', list_item: ['200', '201', '202'] } },
     })
     for (const name of ['200', '201', '202']) decide(name, 'allow')
-    office.made.pubsub.authorizer({
-      authorize: ({ resource }) => {
-        const found = decisions.get(resource)
-        if (!found) throw new Error(`nobody should ask for ${resource}`)
-        return found
-      },
-    })
+    await loadRules()
   })
   afterEach(() => office.close())
 
@@ -301,5 +307,58 @@ describe('leave for the resources of a list', () => {
     expect(await seen()).to.deep.equal(['sip:100@pbx.example active approved'])
     await office.made.sip.again(tx, { ...ASK, Expires: '0' })
     expect(await seen()).to.deep.equal([])
+  })
+
+  it('is asked for anew after a reload and of new rules, and nobody is told what was so before', async () => {
+    await office.made.office.load(res_pjsip_watcherinfo_body_generator)
+    decide('201', 'confirm')
+    const { dialog } = await office.subscribe('floor', { Accept: TEXT })
+    await office.told(dialog)
+    const from = { From: '<sip:201@pbx.example>;tag=o', Event: 'lamp.winfo', Contact: '<sip:201@192.0.2.9>' }
+    const owner = await office.made.sip.subscribe('201', from)
+    await settled()
+    const before = [dialog.notifies.length, owner.dialog.notifies.length]
+    office.configure(({ endpoints }) => ({
+      endpoints: new Map([...endpoints].map(([id, endpoint]) => [id, { ...endpoint }])),
+    }))
+    await settled(8)
+    await unloadRules()
+    const old = decisions.get('201')
+    decisions.delete('201')
+    decide('201', 'confirm')
+    await loadRules()
+    office.made.lamps.set('200', 'on')
+    await until('the change', () => dialog.notifies.length > (before[0] ?? 0))
+    const [news, ...more] = await office.told(dialog)
+    expect([news?.full, news?.entries.map(({ uri }) => uri), more]).to.deep.equal([false, ['sip:200@pbx.example'], []])
+    expect(owner.dialog.notifies.length).to.equal(before[1])
+    old?.set({ handling: 'allow', view: undefined, why: 'rules that hold no more' })
+    expect(await office.told(dialog)).to.deep.equal([])
+    decide('201', 'allow')
+    await office.told(dialog)
+    expect(office.table(dialog)['sip:201@pbx.example']).to.equal('off')
+  })
+
+  it('is asked for by the options that its endpoint has now', async () => {
+    await unloadRules()
+    const asked: (readonly [string, boolean])[] = []
+    office.made.pubsub.authorizer({
+      authorize: ({ resource, endpoint }) => {
+        asked.push([resource, endpoint.trust_id_inbound])
+        return decisions.get(resource) ?? new Watched<Authorization>({ handling: 'block', view: undefined, why: '' })
+      },
+    })
+    const { dialog } = await office.subscribe('floor', { Accept: TEXT })
+    await office.told(dialog)
+    asked.length = 0
+    office.configure(({ endpoints }) => ({
+      endpoints: new Map([...endpoints].map(([id, endpoint]) => [id, { ...endpoint, trust_id_inbound: true }])),
+    }))
+    await settled(8)
+    expect(asked).to.deep.equal([
+      ['200', true],
+      ['201', true],
+      ['202', true],
+    ])
   })
 })
