@@ -29,6 +29,8 @@ export interface SentBody {
   readonly entityTag: string
   /** For its watchers to remember. */
   readonly told: Told
+  /** The same of a watcher who has the state from elsewhere: the first document in its dialog is to be whole. */
+  readonly known: Told
   /** As a NOTIFY carries it; undefined where it is empty. `version`: of the document, where its type has one. To be called once for each NOTIFY. */
   content(version: number): RequestBody | undefined
   /** What is new in it for one who was told that; undefined where nothing is. */
@@ -100,6 +102,10 @@ export class Body implements SentBody {
   /** Equal texts have equal ones, over restarts too. */
   get entityTag(): string {
     return this.told.entityTag
+  }
+
+  get known(): Told {
+    return this.told
   }
 
   get told(): Told {

@@ -280,8 +280,9 @@ export class NotifierSubscription
     const common = this.#services.notifyHeaders(this)
     const content = known ? undefined : body?.content(this.#version++)
     // Remembered where a part of what is new may follow: each reference from old to new is looked at by the collector.
-    const state = this.#state === NOTHING || !this.sharing?.hasParts ? undefined : this.#state
-    return new Notification(this.subject.eventHeader, common, shown, state, body?.told, content)
+    const state = this.#state === NOTHING || known || !this.sharing?.hasParts ? undefined : this.#state
+    const told = known ? body?.known : body?.told
+    return new Notification(this.subject.eventHeader, common, shown, state, told, content)
   }
 
   protected override transmit(notification: Notification, done: OutcomeHandler): void {
@@ -378,7 +379,7 @@ export class NotifierSubscription
   #news(): SentBody | undefined {
     const whole = this.#body(true)
     if (!whole || !this.#told) return whole
-    const part = this.#part()
+    const part = this.#toldState === undefined ? 'whole' : this.#part()
     return part === 'whole' ? whole.newsSince(this.#told) : part?.leadingTo(whole)
   }
 

@@ -79,8 +79,15 @@ export class ListBody implements SentBody, Told {
     return this
   }
 
+  /** RFC 4662 5.2: of what stands in no document before it, the first cannot be a part. */
+  get known(): Told {
+    const { entityTag, isCut } = this
+    return { entityTag, isCut }
+  }
+
   newsSince(told: Told): ListBody | undefined {
-    if (!(told instanceof ListBody) || told.#context !== this.#context) return this
+    if (!(told instanceof ListBody)) return told.isCut || told.entityTag !== this.entityTag ? this : undefined
+    if (told.#context !== this.#context) return this
     const news = newsOf(this.#list, told.#made.known, this.#room, told.isCut)
     return news && new ListBody(this.#context, this.#list, this.#room, news)
   }

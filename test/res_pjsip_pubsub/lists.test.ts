@@ -257,6 +257,21 @@ describe('resource lists', () => {
     expect([refreshed.status, refreshed.header('Require')]).to.deep.equal([204, 'eventlist'])
   })
 
+  it('are whole in the first document of a watcher that had the state already (RFC 5839)', async () => {
+    await begin()
+    const tx = await office.subscribe('floor')
+    await office.told(tx.dialog)
+    const has = { 'Suppress-If-Match': tx.dialog.last.header('SIP-ETag') ?? '', Contact: '<sip:100@192.0.2.8>' }
+    const { dialog } = await office.subscribe('floor', has)
+    expect(await office.told(dialog)).to.deep.equal([])
+    expect(dialog.notifies).to.have.length(1)
+    office.made.lamps.set('200', 'on')
+    const [first] = await office.told(dialog)
+    expect([first?.full, first?.version, first?.entries.length]).to.deep.equal([true, 0, 2])
+    office.made.lamps.set('200', 'off')
+    expect((await office.told(dialog))[0]?.full).to.equal(false)
+  })
+
   it('go on after their package or generator was away', async () => {
     await begin()
     const { dialog } = await office.subscribe('floor')

@@ -183,6 +183,21 @@ describe('watcher information (RFC 3857, 3858)', () => {
     expect((await made.sip.again(owner, { 'Suppress-If-Match': tag })).status).to.equal(200)
   })
 
+  it('begins with the whole list where its watcher had that already (RFC 5839)', async () => {
+    await subscribe('100', '200')
+    const before = await subscribe('200', '200', 'lamp.winfo')
+    const has = { 'Suppress-If-Match': before.dialog.last.header('SIP-ETag') ?? '', Contact: '<sip:200@192.0.2.8>' }
+    const owner = await subscribe('200', '200', 'lamp.winfo', has)
+    expect(owner.dialog.notifies.map(({ text }) => text)).to.deep.equal([''])
+    await subscribe('101', '200')
+    await settled()
+    const first = await read(owner.dialog.last)
+    expect([first.state, first.version, first.watchers.length]).to.deep.equal(['full', 0, 2])
+    await subscribe('boss', '200')
+    await settled()
+    expect((await read(owner.dialog.last)).state).to.equal('partial')
+  })
+
   it('ends with the whole list', async () => {
     await subscribe('100', '200')
     const owner = await subscribe('200', '200', 'lamp.winfo')
