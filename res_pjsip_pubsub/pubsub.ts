@@ -123,6 +123,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     own(() => pubsub.lists.close())
     own(core.endpoints.onChange(() => pubsub.#endpointsChanged()))
     own(core.endpoints.onSource(() => pubsub.watching.endpointsChanged()))
+    own(core.hints.onReread(() => pubsub.lists.changed()))
     own(core.contacts.onChange((_aor, added) => added && phoneIsBack(subscriptions, added, moved)))
     if (isLibrary(settings)) {
       log.notice('db_url is empty: requests are left to the modules that use the functions')

@@ -138,6 +138,27 @@ describe('resource lists in a server', function () {
     expect(await scene.command('pjsip show resource_lists')).to.include('1 resource lists')
   })
 
+  it('hold the hints that `dialplan reload` brings, by name and by pattern', async () => {
+    const lists = [list('floor', 'dialog', ['200', '202']), list('rooms', 'dialog', ['_20X'])]
+    await scene.reload(pjsip(...lists, list('many', 'dialog', MANY)))
+    const [phone, client] = await watch('floor', 'dialog')
+    await take(phone, client)
+    scene.instance.write({ 'extensions.conf': `${files['extensions.conf']}exten => 202,hint,Custom:attic\n` })
+    await scene.command('dialplan reload')
+    await take(phone, client)
+    const entries = client.documents[1]?.entries.map(({ name, instance }) => `${name} ${instance?.state}`)
+    expect(entries).to.deep.equal(['202 active'])
+    const [other, all] = await watch('rooms', 'dialog')
+    await take(other, all)
+    expect(all.documents[0]?.entries.map(({ name }) => name)).to.deep.equal(['200', '201', '202'])
+    scene.instance.write({ 'extensions.conf': `${files['extensions.conf']}exten => 203,hint,Custom:roof\n` })
+    await scene.command('dialplan reload')
+    await take(other, all)
+    expect(all.documents[1]?.entries.map(({ name }) => name)).to.include('203')
+    scene.instance.write({ 'extensions.conf': files['extensions.conf'] })
+    await scene.command('dialplan reload')
+  })
+
   it('of an event that no module serves are complained about once, with their place, at the start and at a reload', async () => {
     const complaint =
       /pjsip\.conf:\d+: resource_list \[typo\] has event = dialogs, which no module serves; expected presence/g
