@@ -17,6 +17,11 @@ export interface FollowingServices {
 
 export function followerOf(services: FollowingServices): PublicationFollower {
   const { publications, restore, disarm, tell } = services
+  const gone = (known: InboundPublication): void => {
+    disarm(known)
+    publications.remove(known)
+    tell('removed', known)
+  }
   return {
     changed(stored) {
       const known = publications.ofRuid(stored.facts.ruid)
@@ -27,10 +32,11 @@ export function followerOf(services: FollowingServices): PublicationFollower {
     },
     gone(ruid) {
       const known = publications.ofRuid(ruid)
-      if (!known) return
-      disarm(known)
-      publications.remove(known)
-      tell('removed', known)
+      if (known) gone(known)
+    },
+    leaveOnly(isThere) {
+      // Hard state is a file of each server, and has no row.
+      for (const known of publications) if (known.endpointId !== '' && !isThere(known.ruid)) gone(known)
     },
   }
 }

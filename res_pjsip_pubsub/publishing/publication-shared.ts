@@ -3,7 +3,8 @@
  *
  * Each change has a number, counted up in the transaction that makes it. Who has seen all up to one number asks for the
  * rows above it: when SQLite says that another process has written, and before a PUBLISH that names an entity-tag is
- * looked at. A row that goes stays for a while without a body, for the others to see.
+ * looked at. A row that goes stays for a while without a body, for the others to see; who stood still for about as long
+ * looks at all there is.
  */
 import type { Undo } from '../../core/scope.ts'
 import { type Store, StoreUnavailable, type Table, type TableDefinition } from '../../core/store-contract.ts'
@@ -39,6 +40,8 @@ type Change = (found: PresentityRow | undefined) => PresentityRow | undefined
 const RETRY = 500
 /** Milliseconds that a row stays for the others to see that it is gone. */
 const SEEN = 10_000
+/** Milliseconds between two looks at whether this process stood still. */
+const BEAT = 1000
 
 export interface SharedSettings {
   readonly store: Store
@@ -67,6 +70,10 @@ export class SharedPublications implements PublicationStore {
   #retry: NodeJS.Timeout | undefined
   /** Rows that are gone, and when they may be deleted. */
   readonly #gone = new Map<string, number>()
+  #beat: NodeJS.Timeout | undefined
+  #awake: number
+  /** Rows may have gone without being seen. */
+  #missed = false
 
   private constructor(
     settings: SharedSettings,
@@ -76,6 +83,7 @@ export class SharedPublications implements PublicationStore {
     this.#table = tables.table
     this.#counters = tables.counters
     this.#plain = tables.plain
+    this.#awake = settings.now()
   }
 
   static async open(settings: SharedSettings): Promise<SharedPublications> {
@@ -101,6 +109,9 @@ export class SharedPublications implements PublicationStore {
     this.#follower = follower
     const { store, period } = this.#settings
     this.#stopWatching = store.onForeignChange(period, () => void this.sync())
+    this.#beat = setInterval(() => {
+      if (this.#mayHaveMissed()) void this.sync()
+    }, BEAT).unref()
   }
 
   sync(): Promise<void> {
@@ -118,7 +129,9 @@ export class SharedPublications implements PublicationStore {
 
   forget({ ruid }: Pick<KeptPublication, 'ruid'>): Promise<void> {
     this.#gone.set(ruid, this.#settings.now() + SEEN)
-    return this.#write(ruid, (found) => found && { ...found, body: '', expires: 0, expires_ms: 0 })
+    // Since when it is gone, for whoever cleans the table.
+    const since = this.#settings.now()
+    return this.#write(ruid, (found) => found && { ...found, body: '', expires: 0, expires_ms: since })
   }
 
   async reread(event: string, names: Iterable<string>, type: string): Promise<readonly StoredPublication[]> {
@@ -131,6 +144,7 @@ export class SharedPublications implements PublicationStore {
 
   async close(): Promise<void> {
     void this.#stopWatching()
+    clearInterval(this.#beat)
     await this.#syncing
     await this.#writeAgain()
     clearTimeout(this.#retry)
@@ -177,8 +191,10 @@ export class SharedPublications implements PublicationStore {
   /** What is above the last number known; our own changes come back and change nothing. */
   async #read(): Promise<void> {
     let rows: readonly PresentityRow[]
+    let all: readonly PresentityRow[] | undefined
     try {
       rows = await this.#table.select({}, ['changed', this.#seen])
+      if (this.#mayHaveMissed()) all = await this.#table.select({})
     } catch (error) {
       if (error instanceof StoreUnavailable) return
       throw error
@@ -190,5 +206,21 @@ export class SharedPublications implements PublicationStore {
       if (row.expires === 0) this.#follower?.gone(row.ruid)
       else this.#follower?.changed(fromRow(row))
     }
+    if (all) this.#leaveOnly(all)
+  }
+
+  /** What is gone was seen by nobody else, if this process stood still while its row was there. */
+  #mayHaveMissed(): boolean {
+    const now = this.#settings.now()
+    if (now - this.#awake > SEEN / 2) this.#missed = true
+    this.#awake = now
+    return this.#missed
+  }
+
+  #leaveOnly(all: readonly PresentityRow[]): void {
+    const there = new Set<string>()
+    for (const { ruid, expires } of all) if (expires !== 0) there.add(ruid)
+    this.#missed = false
+    this.#follower?.leaveOnly((ruid) => there.has(ruid) || this.#unwritten.has(ruid))
   }
 }

@@ -104,6 +104,8 @@ export interface PublicationStore {
 export interface PublicationFollower {
   changed(stored: StoredPublication): void
   gone(ruid: string): void
+  /** The others are gone. */
+  leaveOnly(isThere: (ruid: string) => boolean): void
 }
 
 /**
@@ -144,7 +146,7 @@ export async function openCachedPublications(
       let cleaned = 0
       await table.load((page) => {
         for (const row of page) {
-          if (isOfOthers({ ...row }) || row.expires * 1000 + OVERDUE > now || isLive(row.ruid)) continue
+          if (isOfOthers({ ...row }) || overSince(row) + OVERDUE > now || isLive(row.ruid)) continue
           table.delete(row.ruid)
           cleaned++
         }
@@ -220,6 +222,11 @@ export function fromRow(row: PresentityRow): StoredPublication {
 /** Milliseconds, unless another program has written other seconds since. */
 function exactly(milliseconds: number | null, rounded: (seconds: number) => number, seconds: number): number {
   return milliseconds !== null && rounded(milliseconds / 1000) === seconds ? milliseconds : seconds * 1000
+}
+
+/** Epoch milliseconds. One that was taken back stays a while for other servers to see, and says since when it is gone. */
+function overSince({ expires, expires_ms }: PresentityRow): number {
+  return expires === 0 ? (expires_ms ?? 0) : expires * 1000
 }
 
 /** A row with Kamailio's columns alone. */

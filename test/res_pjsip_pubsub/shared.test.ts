@@ -266,6 +266,18 @@ describe('servers that share a database', function () {
       await until('red', () => shown(other) === 'red')
     })
 
+    it('that were taken back are gone at the other also where the tables are cleaned before it looks', async () => {
+      await builder.end(other, 'close')
+      other = await builder.begin({ options: { ...FAST, notifier_poll_rate: '1' } })
+      handlers()
+      const first = await publish(one, 'red')
+      await until('red', () => shown(other) === 'red')
+      // The other has just looked, and does so again in a second.
+      await publish(one, '', { 'SIP-If-Match': first.header('SIP-ETag'), Expires: '0' })
+      await one.office.run('presence cleanup')
+      await until('nothing', () => shown(other) === '')
+    })
+
     it('are seen at the other where somebody writes no number into a row', async () => {
       handlers()
       await publish(one, 'red')

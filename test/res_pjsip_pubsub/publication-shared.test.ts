@@ -1,0 +1,86 @@
+/** Two servers that have the table of publications together, at hours of the test's own. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { Log } from '../../core/log.ts'
+import { openStore, type Store } from '../../core/store.ts'
+import { SharedPublications } from '../../res_pjsip_pubsub/publishing/publication-shared.ts'
+import type { KeptPublication } from '../../res_pjsip_pubsub/publishing/publication-store.ts'
+import { until } from '../support/tools.ts'
+
+const HOUR = 3_600_000
+
+describe('a server that stood still', () => {
+  let directory: string
+  let stores: Store[]
+  let now: number
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'lamplighter-shared-'))
+    stores = []
+    now = Date.now()
+  })
+  afterEach(async () => {
+    for (const store of stores) await store.close()
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  /** `there`: what it holds, by ruid; it looks for what others wrote when it is told to. */
+  async function server(there: Set<string>): Promise<SharedPublications> {
+    const path = join(directory, 'presence.db')
+    const store = await openStore({ path, synchronous: 'off', log: new Log('error').logger('store') })
+    stores.push(store)
+    const made = await SharedPublications.open({
+      store,
+      table: 'presentity',
+      pageRows: 100,
+      all: [],
+      period: HOUR,
+      now: () => now,
+    })
+    await made.load(({ facts }) => there.add(facts.ruid))
+    made.follow({
+      changed: ({ facts }) => there.add(facts.ruid),
+      gone: (ruid) => there.delete(ruid),
+      leaveOnly: (isThere) => {
+        for (const ruid of there) if (!isThere(ruid)) there.delete(ruid)
+      },
+    })
+    return made
+  }
+  const publication = (ruid: string): KeptPublication => ({
+    ruid,
+    event: 'lamp',
+    resource: '100',
+    domain: 'pbx.example',
+    endpointId: '100',
+    endpoint: undefined,
+    publisher: 'sip:100@pbx.example',
+    instance: '',
+    contentType: 'text/plain',
+    body: 'red',
+    sender: '',
+    priority: 0,
+    received: now,
+    entityTag: ruid,
+    expires: now + HOUR,
+  })
+
+  it('lets go of what was taken back meanwhile, though the row of it has gone', async () => {
+    const there = new Set<string>()
+    const one = await server(new Set())
+    const other = await server(there)
+    for (const ruid of ['kept', 'taken back']) await one.keep(publication(ruid))
+    await other.sync()
+    expect([...there]).to.deep.equal(['kept', 'taken back'])
+    await one.forget({ ruid: 'taken back' })
+    now += 20_000
+    await one.keep(publication('new'))
+    await one.clean(now, () => false)
+    await until('those that there are', async () => {
+      await other.sync()
+      return [...there].sort().join() === 'kept,new'
+    })
+  })
+})
