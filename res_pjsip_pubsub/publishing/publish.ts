@@ -216,8 +216,10 @@ function* create(ask: Ask, seconds: number, services: PublishServices): Steps<Pu
   }
   const lease = leaseOf(seconds, handler, services)
   const made = new InboundPublication(facts.ruid.slice(0, 8), facts, said, lease, services.due)
-  if (replaced) yield* wait(services.forget(replaced))
-  yield* wait(services.keep(made))
+  // With one another: in between nobody is to find neither of them.
+  const forgotten = replaced && services.forget(replaced)
+  const kept = services.keep(made)
+  yield* wait<unknown>(forgotten ? Promise.all([forgotten, kept]) : kept)
   tx.answer(granted(lease, seconds, services))
   if (replaced) {
     services.disarm(replaced)

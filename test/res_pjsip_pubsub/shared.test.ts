@@ -278,6 +278,20 @@ describe('servers that share a database', function () {
       await until('nothing', () => shown(other) === '')
     })
 
+    it('that replace others leave no gap, whatever is asked for meanwhile', async () => {
+      handlers()
+      const phone = { Contact: '<sip:a@192.0.2.1>;+sip.instance="<urn:uuid:1>"' }
+      await publish(one, 'red', phone)
+      const of101 = { Event: 'lamp', Expires: '600', From: '<sip:101@pbx.example>;tag=101' }
+      const elsewhere = await one.sip.publish('101', 'blue', of101)
+      const seen = watched(one)
+      const replacing = publish(one, 'green', phone)
+      const condition = { 'SIP-If-Match': elsewhere.header('SIP-ETag') }
+      expect((await one.sip.publish('101', '', { ...of101, ...condition })).status).to.equal(200)
+      expect((await replacing).status).to.equal(200)
+      expect(seen).to.deep.equal(['red', 'green'])
+    })
+
     it('are seen at the other where somebody writes no number into a row', async () => {
       handlers()
       await publish(one, 'red')
