@@ -64,7 +64,8 @@ export class Agent implements OutboundPublishing {
     for (const [id, section] of wanted) {
       const publisher = this.#publishers.get(section.event)
       if (!publisher || this.#running.has(id)) continue
-      const client = new Client(section, this.#services, () => setImmediate(() => this.#reload(client)))
+      const othersHere = (): void => void setImmediate(() => this.#reload(client))
+      const client = new Client(section, this.#services, othersHere, publisher.addsUp)
       this.#running.set(id, { client, publisher, started: publisher.start(client) })
     }
   }

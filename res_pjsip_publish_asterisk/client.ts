@@ -35,15 +35,22 @@ export class Client implements PublishClient {
   readonly #met = new EntityIds()
   #servers: { readonly until: number; readonly here: ReadonlySet<string> } | undefined
   readonly #othersHere: () => void
+  readonly #addsUp: boolean
 
   /**
    * `othersHere`: other servers of ours are at the other end than before, as after a connect that told an entity id, or
-   * a reload: what was published may have to be taken back.
+   * a reload: what was published may have to be taken back. `addsUp`: of who publishes.
    */
-  constructor(section: OutboundPublish, services: ClientServices, othersHere: () => void = () => undefined) {
+  constructor(
+    section: OutboundPublish,
+    services: ClientServices,
+    othersHere: () => void = () => undefined,
+    addsUp = false,
+  ) {
     this.section = section
     this.#services = services
     this.#othersHere = othersHere
+    this.#addsUp = addsUp
   }
 
   /** In the order in which they began. */
@@ -57,6 +64,10 @@ export class Client implements PublishClient {
 
   again(): void {
     for (const publication of this.#publications.values()) publication.again()
+  }
+
+  anew(): void {
+    for (const publication of this.#publications.values()) publication.anew()
   }
 
   /** At once, whatever is waited for. */
@@ -123,6 +134,7 @@ export class Client implements PublishClient {
         servers: uris.servers,
         expiration: section.expiration,
         maxChallenges: section.max_auth_attempts,
+        addsUp: this.#addsUp,
         now,
         remember: (lease) => tags.set(section.id, user, lease),
         trouble: (why) => log.notice(`outbound-publish ${name} does not get through: ${why}`),

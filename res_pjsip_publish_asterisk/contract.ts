@@ -20,6 +20,8 @@ export interface PublishClient {
   say(saying: Saying): void
   /** Says everything again. */
   again(): void
+  /** Says everything in a new publication, and takes back the one before it. */
+  anew(): void
   /** Whether the receiver is the server that this origin's states come from, or must not be brought them for another reason. */
   isFrom(origin: string): boolean
   /** Takes back what is published for a user. */
@@ -29,6 +31,8 @@ export interface PublishClient {
 /** Whoever has the states of an event. */
 export interface EventPublisher {
   readonly event: PublishedEventName
+  /** Each PUBLISH says one thing, and all that was said before in the publication holds with it. */
+  readonly addsUp?: boolean
   /** Says all that there is, and from then on what changes. `reload`: there may be more or less now. */
   start(client: PublishClient): { readonly stop: Undo; reload?(): void }
 }

@@ -37,6 +37,8 @@ export interface PublicationServices {
   /** Seconds. */
   readonly expiration: number
   readonly maxChallenges: number
+  /** Each PUBLISH says one thing, and all that was said before holds with it. */
+  readonly addsUp: boolean
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly send: (draft: Draft, done: (verdict: Verdict) => void) => void
@@ -61,6 +63,9 @@ export class OutboundPublication {
   #timer: NodeJS.Timeout | undefined
   #server = 0
   #lease: Lease | undefined
+  /** What was published before, and is taken back when all is said in its place. */
+  #earlier: Lease[] = []
+  #beginsAnew = false
   #seconds: number
   /** All that holds, for a server that has forgotten it. */
   readonly #known: Sayings = new Map()
@@ -77,10 +82,12 @@ export class OutboundPublication {
   constructor(services: PublicationServices, lease?: Lease) {
     this.#services = services
     this.#seconds = services.expiration
-    const server = lease && lease.expires > services.now() ? services.servers.indexOf(lease.serverUri) : -1
-    if (server < 0) return
+    const server = lease ? services.servers.indexOf(lease.serverUri) : -1
+    if (!lease || lease.expires <= services.now() || server < 0) return
     this.#server = server
-    this.#lease = lease
+    // What the last process has said there may be more than what is known now.
+    if (services.addsUp) this.#earlier.push(lease)
+    else this.#lease = lease
   }
 
   get phase(): Phase {
@@ -115,6 +122,12 @@ export class OutboundPublication {
     if (this.#phase === 'idle' || this.#phase === 'published') this.#next()
   }
 
+  /** Says everything in a new publication, and takes back the one before: not all that it says holds. */
+  anew(): void {
+    this.#beginsAnew = true
+    this.again()
+  }
+
   /** What was refused may be taken now, or somebody does not want to wait. */
   retry(): void {
     if (this.#phase !== 'waiting') return
@@ -143,6 +156,7 @@ export class OutboundPublication {
   }
 
   #next(): void {
+    if (this.#beginsAnew) this.#setAside()
     for (const [key, make] of this.#open) {
       this.#open.delete(key)
       const body = make()
@@ -150,9 +164,17 @@ export class OutboundPublication {
       this.#flying = [key, make]
       return this.#send(body)
     }
+    this.#takeBackEarlier()
     if (!this.#lease) return this.#enter('idle')
     this.#enter('published')
     this.#after(refreshAfter((this.#lease.expires - this.#services.now()) / 1000), () => this.#refresh())
+  }
+
+  #setAside(): void {
+    this.#beginsAnew = false
+    if (this.#lease) this.#earlier.push(this.#lease)
+    this.#lease = undefined
+    this.#services.remember(undefined)
   }
 
   #refresh(): void {
@@ -266,13 +288,16 @@ export class OutboundPublication {
   }
 
   #withdraw(): void {
-    const lease = this.#lease
-    this.#lease = undefined
-    this.#services.remember(undefined)
-    if (!lease || lease.expires <= this.#services.now()) return
-    this.#services.send(
-      { server: this.#server, entityTag: lease.entityTag, expires: 0, body: undefined },
-      () => undefined,
-    )
+    this.#setAside()
+    this.#takeBackEarlier()
+  }
+
+  /** What is not taken back by that expires. */
+  #takeBackEarlier(): void {
+    const { servers, now, send } = this.#services
+    for (const { serverUri, entityTag, expires } of this.#earlier.splice(0)) {
+      const server = servers.indexOf(serverUri)
+      if (server >= 0 && expires > now()) send({ server, entityTag, expires: 0, body: undefined }, () => undefined)
+    }
   }
 }

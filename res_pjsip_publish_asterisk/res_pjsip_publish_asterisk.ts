@@ -79,6 +79,7 @@ export default defineModule<readonly ['res_pjsip_pubsub', 'res_pjsip_outbound_pu
         statePublisher<DeviceState>({
           event: takenDevices.event,
           states: devices,
+          eid,
           filter: (section) => section['@device_state_filter'],
           gone: (name) => deviceStateBody(name, 'INVALID', eid()),
           same: Object.is,
@@ -91,6 +92,7 @@ export default defineModule<readonly ['res_pjsip_pubsub', 'res_pjsip_outbound_pu
         statePublisher<MailboxCounts>({
           event: takenMailboxes.event,
           states: mailboxes,
+          eid,
           filter: (section) => section['@mailbox_state_filter'],
           gone: (name) => mailboxGoneBody(name, eid()),
           same: sameCounts,

@@ -11,6 +11,8 @@ import type { EventPublisher, PublishClient } from './contract.ts'
 export interface PublishedStates<State> {
   readonly event: PublishedEventName
   readonly states: Reported<State>
+  /** Under which it is published. */
+  readonly eid: () => string
   readonly filter: (section: OutboundPublish) => string
   /** What is said of something that nobody here knows any more. */
   readonly gone: (name: string) => RequestBody
@@ -19,11 +21,11 @@ export interface PublishedStates<State> {
 }
 
 export function statePublisher<State>(published: PublishedStates<State>): EventPublisher {
-  return { event: published.event, start: (client) => follow(published, client) }
+  return { event: published.event, addsUp: true, start: (client) => follow(published, client) }
 }
 
 function follow<State>(
-  { states, filter, gone, same, body }: PublishedStates<State>,
+  { states, eid, filter, gone, same, body }: PublishedStates<State>,
   client: PublishClient,
 ): ReturnType<EventPublisher['start']> {
   const { section } = client
@@ -52,7 +54,12 @@ function follow<State>(
   const stop = states.onReport((name, origin) => {
     if (isOurs(origin) && wanted(name)) tell(name)
   })
+  let saidAs = eid()
   const reload = (): void => {
+    if (saidAs !== eid()) {
+      saidAs = eid()
+      client.anew()
+    }
     for (const { name } of states.list()) if (wanted(name)) tell(name)
   }
   reload()

@@ -57,6 +57,7 @@ describe('A publication of ours, whatever is answered', () => {
           servers: SERVERS,
           expiration: 600,
           maxChallenges: 3,
+          addsUp: false,
           now: () => 0,
           send: (draft, done) => {
             expect(flying, 'two at a time').to.equal(undefined)

@@ -84,6 +84,7 @@ describe('States that would go in circles', () => {
       section: clientTo('sip:lamps@192.0.2.1').section,
       say: ({ body }: Saying) => said.push(String(body()?.content)),
       again: () => undefined,
+      anew: () => undefined,
       end: () => undefined,
       isFrom: (origin) => from.includes(origin),
     }
@@ -94,6 +95,7 @@ describe('States that would go in circles', () => {
     const running = statePublisher({
       event: 'asterisk-devicestate',
       states: devices,
+      eid: () => EID.other,
       filter: () => '',
       gone: (name) => deviceStateBody(name, 'INVALID', EID.pbx1),
       same: Object.is,

@@ -165,6 +165,23 @@ describe('Servers that exchange states', () => {
     await until('100 at b again', () => b.core.devices.get('PJSIP/100') === 'INUSE')
   })
 
+  it('say everything under another entity id, and nothing under the last one', async () => {
+    a.core.devices.set('pbx1', 'PJSIP/100', 'INUSE')
+    await connected()
+    await until('100 at b', () => b.core.devices.get('PJSIP/100') === 'INUSE')
+    const eid = '02:00:00:00:00:0c'
+    a.general({ asterisk_eid: eid })
+    await a.loader.reload()
+    await until(
+      '100 under the new one',
+      () =>
+        b.core.devices
+          .reports('PJSIP/100')
+          .map(({ origin }) => origin)
+          .join() === eid,
+    )
+  })
+
   it('withdraw what they publish when the section is gone', async () => {
     a.core.devices.set('pbx1', 'PJSIP/100', 'INUSE')
     await connected()
@@ -320,7 +337,32 @@ describe('Servers that exchange states', () => {
       configure(a, bothWays(b))
       await publishing(a)
       await until('100 on hold at b', () => b.core.devices.get('PJSIP/100') === 'ONHOLD')
-      expect(await b.run('pjsip show publications inbound')).to.include('2 active publications')
+      const active = async (): Promise<string> => b.run('pjsip show publications inbound')
+      await until('one of each', async () => (await active()).includes('2 active publications'))
     })
+
+    for (const [what, eid, filter] of [
+      ['that the filter does not let through any more', EID.a, '^PJSIP/100'],
+      ['that was said under another entity id', '02:00:00:00:00:0c', ''],
+    ] as const)
+      it(`take back ${what}`, async () => {
+        await a.close()
+        const storePath = join(directory, 'a.db')
+        a = await startServer(EID.a, { storePath })
+        for (const name of ['PJSIP/100', 'PJSIP/900']) a.core.devices.set('pbx1', name, 'INUSE')
+        configure(b, TAKES_ALL)
+        await publishing(b)
+        configure(a, bothWays(b))
+        await publishing(a)
+        await until('both at b', () => b.core.devices.namesOf(EID.a).length === 2)
+        await until('quiet', () => quiet(a))
+        await a.close()
+        a = await startServer(eid, { storePath })
+        for (const name of ['PJSIP/100', 'PJSIP/900']) a.core.devices.set('pbx1', name, 'NOT_INUSE')
+        configure(a, bothWays(b, { devices: { '@device_state_filter': filter } }))
+        await publishing(a)
+        await until('what it says now', () => b.core.devices.get('PJSIP/100') === 'NOT_INUSE')
+        await until('the end of the other', () => b.core.devices.get('PJSIP/900') !== 'INUSE')
+      })
   })
 })

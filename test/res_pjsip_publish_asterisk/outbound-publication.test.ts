@@ -14,12 +14,13 @@ class Rig {
   now = 1_000_000
   readonly publication: OutboundPublication
 
-  constructor(servers: readonly string[] = ['sip:one'], lease?: Lease) {
+  constructor(servers: readonly string[] = ['sip:one'], lease?: Lease, addsUp = false) {
     this.publication = new OutboundPublication(
       {
         servers,
         expiration: 600,
         maxChallenges: 3,
+        addsUp,
         now: () => this.now,
         send: (draft, done) => {
           if (this.#done) throw new Error('two PUBLISH requests at a time')
@@ -197,6 +198,35 @@ describe('A publication of ours', () => {
     const elsewhere = new Rig(['sip:three'], lease)
     elsewhere.say('a', 'A')
     expect(elsewhere.sent).to.deep.equal(['A new 0 600'])
+  })
+
+  it('that adds up is made anew after a restart, and what was published before is taken back when all is said', () => {
+    const lease = { serverUri: 'sip:two', entityTag: 'kept', expires: 2_000_000 }
+    const rig = new Rig(['sip:one', 'sip:two'], lease, true)
+    rig.say('a', 'A')
+    rig.say('b', 'B')
+    rig.accept('t1')
+    rig.accept('t2')
+    expect(rig.sent).to.deep.equal(['A new 1 600', 'B t1 1 600', '- kept 1 0'])
+    expect(rig.remembered.map((one) => one?.entityTag)).to.deep.equal(['t1', 't2'])
+    rig.publication.end(false)
+    const ended = new Rig(['sip:two'], lease, true)
+    ended.publication.end(true)
+    expect(ended.sent).to.deep.equal(['- kept 0 0'])
+    expect(ended.remembered).to.deep.equal([undefined])
+  })
+
+  it('begins anew, with what is known now, when it is told to', () => {
+    const rig = new Rig()
+    rig.say('a', 'A')
+    rig.accept('t1')
+    rig.say('b', 'B', true)
+    rig.publication.anew()
+    rig.accept('t2')
+    rig.accept('t3')
+    expect(rig.sent).to.deep.equal(['A new 0 600', 'B t1 0 600', 'A new 0 600', '- t2 0 0'])
+    expect(rig.publication.lease?.entityTag).to.equal('t3')
+    rig.publication.end(false)
   })
 
   it('is withdrawn after the PUBLISH that is under way', () => {
