@@ -83,6 +83,12 @@ export class Intake<State> {
     }
   }
 
+  /** Whether the files, as they are now, let it through there. */
+  takes(resource: string | undefined, name: string): boolean {
+    const section = resource === undefined ? undefined : this.#section(resource)
+    return section !== undefined && this.#filterOf(section)(name)
+  }
+
   /** What was stored comes back, and states of origins that nobody vouches for any more go. */
   restore(entries: Iterable<Entry<State>>): void {
     const vouched = new Set<string>()

@@ -44,11 +44,15 @@ export class SaidTable {
     return new SaidTable(table, stored)
   }
 
-  /** What was stored for an event, as long as its publication is there; the rest is deleted. */
-  restored<State>(event: string, codec: StateCodec<State>, isThere: (publication: string) => boolean): Entry<State>[] {
+  /** What was stored for an event, as far as it holds; the rest is deleted. */
+  restored<State>(
+    event: string,
+    codec: StateCodec<State>,
+    holds: (publication: string, name: string) => boolean,
+  ): Entry<State>[] {
     return this.#rows.flatMap((row) => {
       if (row.event !== event) return []
-      const state = isThere(row.publication) ? codec.decode(row.state) : undefined
+      const state = holds(row.publication, row.name) ? codec.decode(row.state) : undefined
       if (state === undefined) this.#table.delete(row.id)
       return state === undefined ? [] : [{ ...row, state }]
     })

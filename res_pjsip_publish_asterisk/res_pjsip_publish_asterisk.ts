@@ -45,7 +45,7 @@ export default defineModule<readonly ['res_pjsip_pubsub', 'res_pjsip_outbound_pu
       ...[...deviceLedger].map((entry) => rowOf(takenDevices.event, deviceCodec, entry)),
       ...[...mailboxLedger].map((entry) => rowOf(takenMailboxes.event, mailboxCodec, entry)),
     ])
-    const there = new Set([...pubsub.allPublications].map(({ id }) => id))
+    const resources = new Map([...pubsub.allPublications].map(({ id, resource }) => [id, resource]))
     const takenDevices: TakenStates<DeviceState> = {
       event: 'asterisk-devicestate',
       states: devices,
@@ -69,8 +69,16 @@ export default defineModule<readonly ['res_pjsip_pubsub', 'res_pjsip_outbound_pu
     const services: IntakeServices = { core, log, pubsub, outbound, eid }
     const deviceIntake = new Intake(takenDevices, deviceLedger, services)
     const mailboxIntake = new Intake(takenMailboxes, mailboxLedger, services)
-    deviceIntake.restore(table.restored(takenDevices.event, deviceCodec, (id) => there.has(id)))
-    mailboxIntake.restore(table.restored(takenMailboxes.event, mailboxCodec, (id) => there.has(id)))
+    const said = {
+      devices: table.restored(takenDevices.event, deviceCodec, (id, name) =>
+        deviceIntake.takes(resources.get(id), name),
+      ),
+      mailboxes: table.restored(takenMailboxes.event, mailboxCodec, (id, name) =>
+        mailboxIntake.takes(resources.get(id), name),
+      ),
+    }
+    deviceIntake.restore(said.devices)
+    mailboxIntake.restore(said.mailboxes)
 
     own(pubsub.publicationHandler(deviceIntake.handler))
     own(pubsub.publicationHandler(mailboxIntake.handler))

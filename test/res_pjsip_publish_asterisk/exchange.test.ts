@@ -319,6 +319,23 @@ describe('Servers that exchange states', () => {
       await until('the end of it', () => b.core.devices.namesOf(EID.a).length === 0)
     })
 
+    it('take no more than the files let through now of what was published to them', async () => {
+      await b.close()
+      const storePath = join(directory, 'b.db')
+      b = await startServer(EID.b, { storePath })
+      for (const name of ['PJSIP/100', 'PJSIP/900']) a.core.devices.set('pbx1', name, 'INUSE')
+      a.core.mailboxes.set('pbx1', '100@default', { newMessages: 3, oldMessages: 1 })
+      await connected()
+      await until('all at b', () => b.core.devices.namesOf(EID.a).length === 2 && b.core.mailboxes.list().length > 0)
+      await until('quiet', () => quiet(a))
+      await b.close()
+      b = await startServer(EID.b, { storePath })
+      configure(b, { ...TAKES_ALL, asterisk: { all: { device_state: true, device_state_filter: '^PJSIP/1' } } })
+      await publishing(b)
+      expect(b.core.devices.namesOf(EID.a)).to.deep.equal(['PJSIP/100'])
+      expect(b.core.mailboxes.namesOf(EID.a)).to.deep.equal([])
+    })
+
     it('go on with what they published, and do not publish it twice', async () => {
       await a.close()
       const storePath = join(directory, 'a.db')
