@@ -232,10 +232,10 @@ function* create(ask: Ask, seconds: number, services: PublishServices): Steps<Pu
   return made
 }
 
-/** Looking up and reading take time; modules may have gone meanwhile. */
+/** Looking up and reading take time; modules may have gone meanwhile. With `module refresh` they are back in a moment. */
 function unloaded({ event, handler }: Ask, services: PublishServices): Refusal | undefined {
-  if (services.closed()) return refusal.tryLater(503, services.settings().retry_after)
-  return services.handler(event) === handler ? undefined : badEvent(services)
+  if (!services.closed() && services.handler(event) === handler) return undefined
+  return refusal.tryLater(503, services.settings().retry_after)
 }
 
 function badEvent({ events }: Pick<PublishServices, 'events'>): Refusal {

@@ -378,13 +378,18 @@ describe('PUBLISH', () => {
       return finish
     }
 
-    it('a body that is read while its handler goes changes nothing', async () => {
+    it('a body that is read while its handler goes, or is replaced, changes nothing and may be sent again', async () => {
       const finish = slowly()
       const first = sip.publish('100', 'on')
       void unregister()
       finish()
       const tx = await first
-      expect(tx.status).to.equal(489)
+      expect([tx.status, tx.header('Retry-After')]).to.deep.equal([503, '10'])
+      unregister = pubsub.publicationHandler(handler)
+      const second = sip.publish('100', 'on')
+      void unregister()
+      unregister = pubsub.publicationHandler(new LampHandler())
+      expect((await second).status).to.equal(503)
       expect([...pubsub.allPublications]).to.deep.equal([])
     })
 
