@@ -381,6 +381,7 @@ export class Compositor implements Publishing {
       mayPublish: (endpoint, resource) => this.#mayPublish(endpoint, resource),
       exists: (handler, resource, endpoint) => this.#exists(handler, resource, endpoint),
       inTurn: (key, work) => this.#turns.take(key, work),
+      sync: () => this.#store?.sync?.(),
       find: (entityTag) => {
         const known = (): InboundPublication | undefined => this.#publications.ofTag(entityTag)
         return this.#store?.sync?.().then(known) ?? known()

@@ -42,6 +42,8 @@ export interface PublishServices {
   ) => Eventual<boolean | 'unavailable'>
   /** Waits for those before it that are about the same. */
   readonly inTurn: <T>(key: string, work: () => Eventual<T>) => Eventual<T>
+  /** Resolves when it is known what other processes have published. */
+  readonly sync: () => void | Promise<void>
   /** Whoever is asked from other places than here, as another process may have published it. */
   readonly find: (entityTag: string) => Eventual<InboundPublication | undefined>
   /** Resolves when it may be answered. */
@@ -187,6 +189,8 @@ function* create(ask: Ask, seconds: number, services: PublishServices): Steps<Pu
     return refuse(tx, refusal.NOT_FOUND)
   }
   const instance = instanceOf(ask)
+  // A phone that had no answer at another server comes here with the same.
+  if (instance !== '') yield* wait(services.sync())
   const replaced = publications.ofInstance({ event, resource, endpointId: endpoint.id, instance })
   if (seconds === 0) {
     if (replaced) return yield* remove(ask, replaced, services)

@@ -278,6 +278,17 @@ describe('servers that share a database', function () {
       await until('nothing', () => shown(other) === '')
     })
 
+    it('of a phone that goes to the other and begins anew are replaced there, before that looks by itself', async () => {
+      await builder.end(other, 'close')
+      other = await builder.begin({ options: { ...FAST, notifier_poll_rate: '1' } })
+      handlers()
+      const phone = { Contact: '<sip:a@192.0.2.1>;+sip.instance="<urn:uuid:1>"' }
+      await publish(one, 'red', phone)
+      await publish(other, 'green', phone)
+      expect(shown(other)).to.equal('green')
+      await until('the same at both', () => shown(one) === 'green')
+    })
+
     it('that replace others leave no gap, whatever is asked for meanwhile', async () => {
       handlers()
       const phone = { Contact: '<sip:a@192.0.2.1>;+sip.instance="<urn:uuid:1>"' }
