@@ -33,6 +33,12 @@ const MOST_CLAIMS = 1000
 /** Rules of access that cannot be read, taken for rules that are not there, would let everybody in. */
 const ACCESS = new Set(['deny', 'permit', 'acl', 'contact_deny', 'contact_permit', 'contact_acl'])
 
+/**
+ * `Object with id '100' not found`. Where ARI is switched off, or has another prefix, or one of its modules is not there,
+ * it is the resource, the URL or the class that is not found, which says nothing of the object.
+ */
+const SAYS_NONE = /^object\b.*\bnot found/i
+
 interface Remembered {
   /** Undefined: there is none. */
   readonly section: ConfigSection | undefined
@@ -146,7 +152,7 @@ export class AriEndpointSource implements EndpointSource {
       id,
     })
     if (answer.kind === 'unreachable') return known
-    if (answer.kind === 'refused' && !/not found/i.test(answer.message)) {
+    if (answer.kind === 'refused' && !SAYS_NONE.test(answer.message)) {
       if (answer.status === 401) return known
       this.#complaints.say(
         'objects',
@@ -155,6 +161,7 @@ export class AriEndpointSource implements EndpointSource {
       )
       return known
     }
+    this.#complaints.settle('objects', 'Asterisk shows its pjsip objects again')
     const section = answer.kind === 'ok' ? this.#sectionOf(type, id, answer.body) : undefined
     this.#remember(`${type}/${id}`, section)
     return section

@@ -66,6 +66,40 @@ describe('Endpoints from the dynamic configuration', () => {
   })
 })
 
+describe('Endpoints of an Asterisk that does not show them for a while', () => {
+  const OBJECT = [
+    { attribute: 'auth', value: 'good' },
+    { attribute: 'context', value: 'office' },
+  ]
+  const REFUSALS = [
+    [404, 'Resource not found', 'res_ari_asterisk.so is unloaded'],
+    [404, "configClass 'res_pjsip' not found", 'res_pjsip.so is not there'],
+    [404, '<!DOCTYPE HTML>\r\n<title>404 Not Found</title>', 'ARI is switched off, or has another prefix'],
+    [503, '<!DOCTYPE HTML>\r\n<title>503 Service Unavailable</title>', 'it ends'],
+  ] as const
+
+  for (const [status, message, why] of REFUSALS)
+    it(`stand, and those not known yet are no strangers: ${why}`, async () => {
+      let isShown = true
+      const link = new FakeLink(['asterisk.getObject'], () => (isShown ? found(OBJECT) : refused(status, message)))
+      const log = new Log('notice').logger('ari')
+      const complaints = new Complaints(log)
+      const source = new AriEndpointSource('pbx1', link, complaints, log)
+      expect((await source.endpoint('known'))?.id).to.equal('known')
+
+      isShown = false
+      source.refresh()
+      expect((await source.endpoint('known'))?.id).to.equal('known')
+      expect(await source.endpoint('unknown')).to.equal(undefined)
+      expect(source.couldNotAsk('endpoint', 'unknown')).to.equal(true)
+      expect(complaints.open).to.have.length(1)
+
+      isShown = true
+      expect((await source.endpoint('unknown'))?.id).to.equal('unknown')
+      expect(complaints.open).to.deep.equal([])
+    })
+})
+
 describe('Endpoints that strangers ask for', () => {
   const ENDPOINT = [
     { attribute: 'auth', value: 'good' },
