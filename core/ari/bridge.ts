@@ -207,9 +207,11 @@ class AriBridge implements Bridge {
     this.#scope.own(
       devices.addReader({
         origin: this.name,
-        read: (device) => {
-          this.#calls.needed(device)
-          return this.#devices.read(device)
+        // Its state is told of every device, who is on the other end is asked for only where somebody looks.
+        asksAgain: true,
+        read: async (device) => {
+          const state = devices.reportOf(this.name, device) ? undefined : this.#devices.read(device)
+          await Promise.all([state, this.#calls.needed(device)])
         },
       }),
     )

@@ -114,11 +114,11 @@ export class CallTracker {
     return differences
   }
 
-  /** Somebody looks at this device now: what is asked for only then is asked for. */
-  needed(device: string): void {
-    for (const leg of this.#legs.values()) {
-      if (leg.device.toLowerCase() === device.toLowerCase()) this.#askIfStale(leg)
-    }
+  /** Somebody looks at this device now: what is asked for only then is asked for. Never rejects. */
+  async needed(device: string): Promise<void> {
+    const key = device.toLowerCase()
+    const legs = [...this.#legs.values()].filter((leg) => leg.device.toLowerCase() === key)
+    await Promise.all(legs.map((leg) => this.#askIfStale(leg)))
   }
 
   /** Asterisk has been away for too long to say that anything is going on there. */
@@ -159,7 +159,7 @@ export class CallTracker {
     }
     // The phone's tag is known from its first answer on.
     if (before.state !== channel.state && leg.sip?.localTag === '') leg.stale = true
-    if (this.#devices.isNeeded(device)) this.#askIfStale(leg)
+    if (this.#devices.isNeeded(device)) void this.#askIfStale(leg)
     this.#publish(leg)
   }
 
@@ -202,8 +202,8 @@ export class CallTracker {
     this.#publish(dialling)
   }
 
-  #askIfStale(leg: Leg): void {
-    if (leg.stale && !leg.asking) void this.#ask(leg)
+  async #askIfStale(leg: Leg): Promise<void> {
+    if (leg.stale && !leg.asking) await this.#ask(leg)
   }
 
   /** On the call's own channel, as well as may be: where Asterisk knows no such function the call is shown without. */

@@ -14,6 +14,8 @@ export interface Report<T> {
 /** Somebody who can be asked for a state that nobody has told us yet. */
 export interface Reader {
   readonly origin: string
+  /** What it knows of something that nobody depends on is not kept up to date: it is asked again when somebody does. */
+  readonly asksAgain?: boolean
   /** Resolves when the answer, if there is one, was handed to `set`. Never rejects, and takes a bounded time. */
   read(name: string): Promise<void>
 }
@@ -36,7 +38,7 @@ interface Item<T> {
 }
 
 export interface Need {
-  /** Resolves when every reader without an opinion has been asked. */
+  /** Resolves when every reader without an opinion, or with one that may be out of date, has been asked. */
   readonly ready: Promise<void>
   readonly release: Undo
 }
@@ -234,7 +236,8 @@ export class Reported<T> {
   need(name: string): Need {
     const item = this.#item(name)
     item.needed++
-    const unasked = [...this.#readers].filter((reader) => !reportOf(item, reader.origin))
+    const isFirst = item.needed === 1
+    const unasked = [...this.#readers].filter((r) => (isFirst && r.asksAgain) || !reportOf(item, r.origin))
     const ready = Promise.all(unasked.map((reader) => reader.read(item.name))).then(() => undefined)
     let held = true
     return {

@@ -109,6 +109,19 @@ describe('The bridge to Asterisk', () => {
         await until('the end', () => hint.value.state === 0 && hint.value.calls.length === 0)
       })
 
+      it('shows who is on the other end also where the phone was in its call before anybody watched it', async () => {
+        const call = pbx.call('100', '102')
+        await until('ringing', () => rig.devices.get('PJSIP/102') === 'RINGING')
+        await until('the call', () => rig.calls.of('PJSIP/102')[0]?.state === 'early')
+        expect(rig.devices.isNeeded('PJSIP/102')).to.equal(false)
+        const { value } = await find(rig, '102')
+        const { remote, sip } = value.calls[0] ?? {}
+        expect(remote?.number).to.equal('100')
+        expect(sip?.callId).to.be.a('string').with.length.above(8)
+        call.hangUp()
+        await until('the end', () => rig.devices.get('PJSIP/102') === 'NOT_INUSE')
+      })
+
       it('shows the caller as the one who made the call, with the number that was dialled', async () => {
         const hint = await find(rig, '100')
         const call = pbx.call('100', '101')

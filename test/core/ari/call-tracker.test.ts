@@ -84,8 +84,8 @@ describe('Calls from channel events', () => {
     see('created', channel('1', 'PJSIP/101-1', { connected: { name: '', number: '100' } }))
     await new Promise((resolve) => setImmediate(resolve))
     expect(calls.of('PJSIP/101')[0]?.sip).to.equal(undefined)
-    tracker.needed('pjsip/101')
-    await until('the leg', () => calls.of('PJSIP/101')[0]?.sip?.callId === 'c1')
+    await tracker.needed('pjsip/101')
+    expect(calls.of('PJSIP/101')[0]?.sip?.callId).to.equal('c1')
     expect(calls.of('PJSIP/101')[0]?.remote.number).to.equal('100')
   })
 
