@@ -20,6 +20,7 @@ type Found = MailboxCounts | 'gone'
 
 export class MailboxReader implements Reader {
   readonly origin: string
+  readonly asksAgain = true
   readonly #mailboxes: Mailboxes
   readonly #link: AriLink
   readonly #probe: Probe

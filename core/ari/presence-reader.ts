@@ -10,6 +10,7 @@ import type { AriLink } from './supervisor.ts'
 
 export class PresenceReader implements Reader {
   readonly origin: string
+  readonly asksAgain = true
   readonly #presences: Presences
   readonly #link: AriLink
   readonly #probe: Probe

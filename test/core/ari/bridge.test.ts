@@ -225,6 +225,24 @@ describe('The bridge to Asterisk', () => {
       expect(caller.value.calls[0]).to.include({ state: 'confirmed', direction: 'initiator' })
     })
 
+    it('reads counts and presence anew that changed while nobody watched them', async () => {
+      pbx = await startDemoPbx({ port: 0, data: DATA })
+      rig = bridgeTo(pbx.url, { mailbox_interval: 3600, presence_interval: 3600 })
+      await rig.bridge.settled
+      const needs = [rig.mailboxes.need('100@default'), rig.presences.need('CustomPresence:102')]
+      for (const { ready, release } of needs) void ready.then(release)
+      await Promise.all(needs.map(({ ready }) => ready))
+      expect(rig.mailboxes.reportOf('pbx1', '100@default')?.state.newMessages).to.equal(0)
+
+      pbx.setMessages('100@default', { newMessages: 2, oldMessages: 0 })
+      pbx.setPresence('CustomPresence:102', { state: 'dnd' })
+      await until('the event', () => rig.devices.get('MWI:100@default') === 'INUSE')
+      await rig.mailboxes.need('100@default').ready
+      await rig.presences.need('CustomPresence:102').ready
+      expect(rig.mailboxes.get('100@default').newMessages).to.equal(2)
+      expect(rig.presences.get('CustomPresence:102').state).to.equal('dnd')
+    })
+
     it('reads mailboxes from /mailboxes where res_mwi_external holds them', async () => {
       pbx = await startDemoPbx({ port: 0, data: DATA, voicemail: 'res_mwi_external' })
       pbx.setMessages('100@default', { newMessages: 3, oldMessages: 1 })
