@@ -136,9 +136,13 @@ export class UnsolicitedEndpoint {
 
   #takeNeeds(): void {
     if (this.#needs.length > 0) return
-    this.#needs = this.mailboxes.map((name) => this.#services.mailboxes.need(name))
+    const needs = this.mailboxes.map((name) => this.#services.mailboxes.need(name))
+    this.#needs = needs
     this.#limitTimer = setTimeout(() => this.#settle(), FIRST_COUNTS_LIMIT).unref()
-    this.#learn()
+    // Not at once: counts that are there from an earlier contact may be old.
+    void Promise.all(needs.map(({ ready }) => ready)).then(() => {
+      if (this.#needs === needs) this.#learn()
+    })
   }
 
   #letGo(): void {

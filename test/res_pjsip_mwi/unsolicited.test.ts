@@ -83,6 +83,34 @@ describe('message-summary that nobody asked for', () => {
     await until('end of the need', () => mailboxes.needed().length === 0)
   })
 
+  it('has the counts read again for a contact that comes when there was none, before it is told', async () => {
+    let counted = 3
+    let asked: () => void = () => undefined
+    const read = (): Promise<void> =>
+      new Promise((resolve) => {
+        asked = () => {
+          office.count('100@default', counted)
+          office.count('500@sales', 0)
+          resolve()
+        }
+      })
+    office = await MwiOffice.open(SETTINGS, ({ test }) =>
+      test.core.mailboxes.addReader({ origin: 'pbx1', asksAgain: true, read }),
+    )
+    office.contacts.register('100', ALICE)
+    await until('need', () => office.test.core.mailboxes.needed().length === 2)
+    asked()
+    expect(await office.told(1)).to.deep.equal([`${ALICE} 3/0`])
+    office.contacts.lose('100', ALICE)
+    await until('end of the need', () => office.test.core.mailboxes.needed().length === 0)
+    counted = 0
+    office.contacts.register('100', ALICE)
+    await until('need', () => office.test.core.mailboxes.needed().length === 2)
+    expect(await office.settled()).to.have.length(1)
+    asked()
+    expect((await office.told(2)).slice(1)).to.deep.equal([`${ALICE} 0/0`])
+  })
+
   it('tells a contact that registers anew everything again, and the others nothing', async () => {
     office = await MwiOffice.open(SETTINGS, usual)
     await office.told(2)

@@ -7,7 +7,7 @@ import { Log } from '../../../core/log.ts'
 import { aggregateDeviceStates, DEVICE_STATES, type DeviceState, Devices } from '../../../core/states/devices.ts'
 import { registerLocalStates } from '../../../core/states/local-states.ts'
 import { Mailboxes } from '../../../core/states/mailboxes.ts'
-import { aggregatePresence, Presences } from '../../../core/states/presence.ts'
+import { aggregatePresence, type PresenceName, type PresenceState, Presences } from '../../../core/states/presence.ts'
 import { keepStates } from '../../../core/states/state-store.ts'
 import { openStore } from '../../../core/store.ts'
 import { until } from '../../support/tools.ts'
@@ -179,6 +179,30 @@ describe('states', () => {
     void need.release()
     devices.set('pbx1', 'PJSIP/7', undefined)
     expect(devices.list()).to.deep.equal([])
+  })
+
+  it('asks those that only look once more when a state is needed again, and leaves their opinion meanwhile', async () => {
+    const presences = new Presences()
+    const said = (state: PresenceName): PresenceState => ({ state, subtype: '', message: '' })
+    let now: PresenceName = 'away'
+    let asked = 0
+    presences.addReader({
+      origin: 'pbx1',
+      asksAgain: true,
+      read: async (name) => {
+        asked++
+        presences.set('pbx1', name, said(now))
+      },
+    })
+    const [one, other] = [presences.need('CustomPresence:alice'), presences.need('CustomPresence:alice')]
+    await Promise.all([one.ready, other.ready])
+    expect(asked).to.equal(1)
+    void one.release()
+    void other.release()
+    now = 'dnd'
+    expect(presences.get('CustomPresence:alice')).to.deep.equal(said('away'))
+    await presences.need('CustomPresence:alice').ready
+    expect(presences.get('CustomPresence:alice')).to.deep.equal(said('dnd'))
   })
 
   describe('kept in the store', () => {
