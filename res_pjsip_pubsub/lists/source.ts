@@ -43,6 +43,7 @@ interface Node {
 
 export class ListSource extends Observable<ListSource> {
   readonly #services: SourceServices
+  readonly #ofMembers: MemberServices
   #plan: ListPlan
   #root: Node
   #members: ReadonlyMap<string, ListMember>
@@ -56,6 +57,12 @@ export class ListSource extends Observable<ListSource> {
   constructor(plan: ListPlan, services: SourceServices) {
     super()
     this.#services = services
+    // Made where there are no members of before yet: whoever stays would keep them, and those keep the ones before them.
+    this.#ofMembers = {
+      ...services,
+      changed: () => this.#changed(),
+      deactivated: () => this.#end('deactivated'),
+    }
     this.#plan = plan
     const { root, members } = this.#plant(plan, new Map())
     this.#root = root
@@ -213,17 +220,12 @@ export class ListSource extends Observable<ListSource> {
     before: ReadonlyMap<string, ListMember>,
   ): { readonly root: Node; readonly members: ReadonlyMap<string, ListMember> } {
     const members = new Map<string, ListMember>()
-    const services: MemberServices = {
-      ...this.#services,
-      changed: () => this.#changed(),
-      deactivated: () => this.#end('deactivated'),
-    }
     const plantOne = (item: PlannedItem, parent: string): Node | ListMember => {
       if ('list' in item) return plantList(item.list, `${parent}/${item.list.name}/`, parent)
       const key = `${parent} ${item.uri ?? item.resource}`
       const known = before.get(key)
       const member =
-        known?.item.mayBeMissing === item.mayBeMissing ? known : new ListMember(key, parent, item, services)
+        known?.item.mayBeMissing === item.mayBeMissing ? known : new ListMember(key, parent, item, this.#ofMembers)
       members.set(key, member)
       return member
     }
