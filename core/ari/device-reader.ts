@@ -12,6 +12,8 @@ import type { AriLink } from './supervisor.ts'
 
 /** From so many on, one probe channel is cheaper than a request each. */
 const MANY = 16
+/** Devices that nobody needs and that are remembered: a conference may have another name each time, and so a device. */
+const MOST_UNNEEDED = 20_000
 
 export class DeviceReader implements Reader {
   readonly origin: string
@@ -21,13 +23,24 @@ export class DeviceReader implements Reader {
   readonly #asked = new Asked()
   /** Those somebody needs, by the name in lower case, as Asterisk spells them: what it has only been told it finds by that alone. */
   readonly #spelled = new Map<string, string>()
+  /** In lower case, those that nobody needed when an event told of them; the one that was told longest ago is the first. */
+  readonly #unneeded = new Set<string>()
+  readonly #mostUnneeded: number
   readonly #gathered: Gathered
 
-  constructor(origin: string, devices: Devices, link: AriLink, probe: Probe, limit: () => number) {
+  constructor(
+    origin: string,
+    devices: Devices,
+    link: AriLink,
+    probe: Probe,
+    limit: () => number,
+    mostUnneeded = MOST_UNNEEDED,
+  ) {
     this.origin = origin
     this.#devices = devices
     this.#link = link
     this.#probe = probe
+    this.#mostUnneeded = mostUnneeded
     this.#gathered = new Gathered((names) => this.refresh(names), limit)
   }
 
@@ -42,6 +55,17 @@ export class DeviceReader implements Reader {
     if (isNeeded) this.#spelled.set(name.toLowerCase(), name)
     this.#asked.told(name)
     this.#devices.set(this.origin, name, state)
+    if (!isNeeded) this.#makeRoom(name.toLowerCase())
+  }
+
+  /** Who needs one that was forgotten asks for it. */
+  #makeRoom(newest: string): void {
+    this.#unneeded.delete(newest)
+    this.#unneeded.add(newest)
+    if (this.#unneeded.size <= this.#mostUnneeded) return
+    const [oldest = ''] = this.#unneeded
+    this.#unneeded.delete(oldest)
+    if (!this.#devices.isNeeded(oldest)) this.#devices.set(this.origin, oldest, undefined)
   }
 
   /** Reads them and takes over what is said. Returns how many were other than believed. */

@@ -52,6 +52,11 @@ export class Devices extends Reported<DeviceState> {
     super(aggregateReports, Object.is, now)
   }
 
+  /** A `Custom:` device that nobody has set yet is there, and is no lamp that is broken. */
+  protected override saysNothing(state: DeviceState, device: string): boolean {
+    return state === 'INVALID' || (state === 'UNKNOWN' && !isCustom(device))
+  }
+
   /** The origin has been away for too long: its devices become UNAVAILABLE. `Custom:` ones belong to nobody and stay. */
   expireOrigin(origin: string): void {
     for (const device of this.namesOf(origin)) if (!isCustom(device)) this.set(origin, device, 'UNAVAILABLE')

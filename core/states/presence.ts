@@ -34,4 +34,8 @@ export class Presences extends Reported<PresenceState> {
   constructor(now?: () => number) {
     super((reports) => aggregatePresence(reports.map((r) => r.state)), samePresence, now)
   }
+
+  protected override saysNothing(state: PresenceState): boolean {
+    return samePresence(state, NO_PRESENCE)
+  }
 }

@@ -91,11 +91,16 @@ export class Reported<T> {
       .sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
+  /** Whether that is what is said of something that there is not. */
+  protected saysNothing(_state: T, _name: string): boolean {
+    return false
+  }
+
   /** An origin's opinion; undefined takes it back. */
   set(origin: string, name: string, state: T | undefined): void {
     const known = this.#items.get(name.toLowerCase())
     const before = known && reportOf(known, origin)
-    if (state === undefined) {
+    if (state === undefined || (!known?.needed && this.#isIdle(origin, name, state))) {
       if (!before) return
       this.#putBack(known, origin)
       this.#report(known, origin, undefined)
@@ -246,9 +251,20 @@ export class Reported<T> {
         if (!held) return
         held = false
         item.needed--
+        if (item.needed === 0) this.#forgetIdle(item)
         this.#sweep(item)
       },
     }
+  }
+
+  /** Names may be without number, as those of devices that a call brings with it; who needs it asks for it again. */
+  #isIdle(origin: string, name: string, state: T): boolean {
+    return this.saysNothing(state, name) && [...this.#readers].some((reader) => reader.origin === origin)
+  }
+
+  #forgetIdle(item: Item<T>): void {
+    for (const { origin, state } of item.reports.slice())
+      if (this.#isIdle(origin, item.name, state)) this.#report(item, origin, undefined)
   }
 
   #item(name: string): Item<T> {

@@ -26,6 +26,7 @@ describe('a resource list that is watched', () => {
       compat: () => 'rfc',
       firstVersion: 0,
       watched: () => undefined,
+      servedAs: () => undefined,
       find: (resource) => {
         const source = new Watched<unknown>('off')
         found.set(resource, new WeakRef(source))

@@ -205,6 +205,31 @@ describe('states', () => {
     expect(presences.get('CustomPresence:alice')).to.deep.equal(said('dnd'))
   })
 
+  it('remember nothing of what there is not and nobody needs, but ask for it again', async () => {
+    const devices = new Devices()
+    let asked = 0
+    devices.addReader({
+      origin: 'pbx1',
+      read: async (name) => {
+        asked++
+        devices.set('pbx1', name, 'INVALID')
+      },
+    })
+    for (const state of ['INUSE', 'UNKNOWN'] as const) devices.set('pbx1', 'UnicastRTP/127.0.0.1:4000', state)
+    devices.set('pbx1', 'Snoop/1795252424.1', 'INVALID')
+    devices.set('pbx1', 'Custom:door', 'UNKNOWN')
+    devices.set('02:00:00:00:00:01', 'PJSIP/9', 'INVALID')
+    expect(devices.list().map(({ name }) => name)).to.deep.equal(['Custom:door', 'PJSIP/9'])
+    for (let time = 1; time <= 2; time++) {
+      const need = devices.need('PJSIP/7')
+      await need.ready
+      expect(asked).to.equal(time)
+      expect(devices.reportOf('pbx1', 'PJSIP/7')?.state).to.equal('INVALID')
+      void need.release()
+      expect(devices.list()).to.have.length(2)
+    }
+  })
+
   describe('kept in the store', () => {
     let directory: string
     beforeEach(() => {
