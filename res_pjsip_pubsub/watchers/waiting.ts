@@ -132,10 +132,7 @@ export class WaitingRoom implements WaitingWatchers {
       this.#enter(subscription)
       return this.#table?.put(toWatcherRow(place, watcher, this.#services.now()))
     }
-    const behind = this.#behind.get(key)
-    behind?.delete(subscription)
-    if (behind && behind.size > 0) return
-    this.#behind.delete(key)
+    if (this.#withdraw(subscription, key)) return
     if (!this.#waiting.get(this.#groupOf(place.event, place.resource))?.has(key)) this.#table?.delete(key)
   }
 
@@ -156,7 +153,7 @@ export class WaitingRoom implements WaitingWatchers {
       until: now() + settings().waiting_time * 1000,
       undo: undefined,
     }
-    this.#behind.get(keyOf(waiting, watcher.uri))?.delete(subscription)
+    this.#withdraw(subscription, keyOf(waiting, watcher.uri))
     this.#table?.put(toWatcherRow(waiting, watcher, now()))
     if (!subscription.endpoint.trust_id_inbound) this.#makeRoom(waiting)
     this.#admit(waiting)
@@ -176,6 +173,15 @@ export class WaitingRoom implements WaitingWatchers {
     const key = keyOf(placeOf(subscription), subscription.watcher)
     const behind = this.#behind.get(key) ?? new Set()
     this.#behind.set(key, behind.add(subscription))
+  }
+
+  /** Whether others are behind that row. */
+  #withdraw(subscription: Subscription, key: string): boolean {
+    const behind = this.#behind.get(key)
+    behind?.delete(subscription)
+    if (behind && behind.size > 0) return true
+    this.#behind.delete(key)
+    return false
   }
 
   #admit(waiting: Waiting): void {

@@ -8,7 +8,7 @@ import { Watched } from '../../core/watch.ts'
 import res_pjsip_watcherinfo_body_generator from '../../res_pjsip_pubsub/res_pjsip_watcherinfo_body_generator.ts'
 import { ROWS } from '../../res_pjsip_pubsub/storage/row.ts'
 import type { Authorization, SubHandling } from '../../res_pjsip_pubsub/watchers/authorization.ts'
-import { openWatchers, type WatcherRow } from '../../res_pjsip_pubsub/watchers/watcher-row.ts'
+import { openWatchers, STATUS_OF, type WatcherRow } from '../../res_pjsip_pubsub/watchers/watcher-row.ts'
 import type { FakeTransaction } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { Lamps } from '../support/lamps.ts'
@@ -157,6 +157,21 @@ describe('watchers that wait (RFC 3857 4.7.1)', () => {
     decision.set(said('allow'))
     await settled()
     expect(await rows()).to.deep.equal([])
+  })
+
+  it('are known to nobody when their time is over, so that a row which another server left goes', async () => {
+    await begin()
+    const tx = await watch()
+    await made.sip.again(tx, { Expires: '0' })
+    const [row] = await rows()
+    if (!row) throw new Error('nobody waits')
+    decision.set(said('allow'))
+    expect(await statuses()).to.deep.equal([])
+    const table = await openWatchers(made.office.store, 'watchers')
+    table.put({ ...row, inserted_time: 1 })
+    expect(await statuses()).to.deep.equal([STATUS_OF.waiting])
+    expect(await made.office.run('presence cleanup')).to.include('1 watchers')
+    expect(await statuses()).to.deep.equal([])
   })
 
   it('are none where waiting_time is 0', async () => {
