@@ -30,7 +30,8 @@ interface WaitingServices {
   readonly log: Logger
   readonly endpoints: Endpoints
   readonly authorize: (asked: Asked) => Decision | Promise<Decision>
-  readonly needsLeave: (event: string) => boolean
+  /** Undefined while its package is away. */
+  readonly needsLeave: (event: string) => boolean | undefined
   readonly tell: (event: string, resource: string, watcher: WatcherFacts) => void
 }
 
@@ -121,8 +122,9 @@ export class WaitingRoom implements WaitingWatchers {
     for (const { watcher } of this.#waiting.get(this.#groupOf(event, resource))?.values() ?? []) yield watcher
   }
 
-  keeps(event: string): boolean {
-    return !this.#closed && this.#table !== undefined && this.#services.needsLeave(event)
+  keeps(event: string, isOver: boolean): boolean {
+    // An end that comes of a module's unloading finds no package to ask.
+    return !this.#closed && this.#table !== undefined && (this.#services.needsLeave(event) ?? isOver)
   }
 
   keep(subscription: Subscription, watcher: WatcherFacts): void {

@@ -47,8 +47,8 @@ export interface WaitingWatchers {
   of(event: string, resource: string): Iterable<WatcherFacts>
   /** Waits no more, as it has subscribed anew. Its id, where it waited. */
   resume(subscription: Subscription): string | undefined
-  /** Whether `keep` has anything to do for watchers of this event. */
-  keeps(event: string): boolean
+  /** Whether `keep` has anything to do for watchers of this event. `isOver`: for one whose subscription is. */
+  keeps(event: string, isOver: boolean): boolean
   /** It expired before it was decided on. False where it is not to wait. */
   wait(subscription: Subscription, watcher: WatcherFacts): boolean
   /** It is there, or is over. */
@@ -175,7 +175,7 @@ export class WatcherLists {
     // Another server has it now, and it goes on there.
     if (subscription.disowned) return
     const undecided = now === 'terminated' && subscription.lastEvent === 'timeout' && subscription.isPending
-    const keeper = this.#waiting?.keeps(event) ? this.#waiting : undefined
+    const keeper = this.#waiting?.keeps(event, now === 'terminated') ? this.#waiting : undefined
     const list = this.#lists.size === 0 ? undefined : this.#lists.get(this.#keyOf(event, resource))
     if (!undecided && !keeper && !list) return
     const watcher = this.#facts(subscription)

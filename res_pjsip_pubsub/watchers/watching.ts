@@ -53,7 +53,10 @@ export class Watching {
       log: services.log,
       endpoints: services.endpoints,
       authorize: (asked) => this.of(asked),
-      needsLeave: (event) => services.package(event)?.reqAuth === true,
+      needsLeave: (event) => {
+        const of = services.package(event)
+        return of && of.reqAuth === true
+      },
       tell: (event, resource, watcher) => this.lists.tell(event, resource, watcher),
     })
     this.lists.keeper(this.#waiting)

@@ -215,6 +215,18 @@ describe('watchers that wait (RFC 3857 4.7.1)', () => {
     expect(await statuses()).to.deep.equal([])
   })
 
+  it('lose their rows where their module is unloaded and does not come back', async () => {
+    for (const handling of ['allow', 'confirm'] as const) {
+      await begin(handling, { unload_grace: '1' })
+      await watch()
+      expect(await statuses()).to.deep.equal([STATUS_OF[handling === 'allow' ? 'active' : 'pending']])
+      await made.office.loader.unload('res_test_lamp')
+      await until('end of the subscription', () => [...made.pubsub.subscriptions].length === 0, 8000)
+      expect(await statuses()).to.deep.equal([])
+      if (handling === 'allow') await made.office.close()
+    }
+  })
+
   it('are kept over a restart, and so is that a pending one expired meanwhile', async () => {
     await begin()
     await made.sip.again(await watch(), { Expires: '0' })
