@@ -23,6 +23,7 @@ export class UnsolicitedEndpoint {
   readonly mailboxes: readonly string[]
   readonly #groups: readonly MailboxGroup[]
   readonly #services: EndpointServices
+  /** By phone. */
   readonly #contacts = new Map<string, UnsolicitedContact>()
   /** Who is told everything once the counts are known. */
   readonly #waiting = new Set<UnsolicitedContact>()
@@ -71,17 +72,17 @@ export class UnsolicitedEndpoint {
     const found = new Map<string, Contact>()
     for (const aor of this.#endpoint.aors)
       for (const contact of await this.#services.contacts.of(aor))
-        if (!found.has(contact.uri)) found.set(contact.uri, contact)
+        if (!found.has(phoneOf(contact))) found.set(phoneOf(contact), contact)
     if (this.#disposed) return
-    for (const [uri, known] of this.#contacts) {
-      if (found.has(uri)) continue
+    for (const [phone, known] of this.#contacts) {
+      if (found.has(phone)) continue
       known.dispose()
-      this.#contacts.delete(uri)
+      this.#contacts.delete(phone)
       this.#waiting.delete(known)
     }
     if (found.size > 0) this.#takeNeeds()
-    for (const contact of found.values()) {
-      const known = this.#contacts.get(contact.uri)
+    for (const [phone, contact] of found) {
+      const known = this.#contacts.get(phone)
       const entry = known ?? this.#add(contact)
       entry.update(contact)
       if (!tell(contact, !known)) continue
@@ -91,8 +92,8 @@ export class UnsolicitedEndpoint {
     if (found.size === 0) this.#letGo()
   }
 
-  refreshed({ uri }: Contact): void {
-    this.#contacts.get(uri)?.refreshed()
+  refreshed(contact: Contact): void {
+    this.#contacts.get(phoneOf(contact))?.refreshed()
   }
 
   /** Somebody reported on one of its mailboxes. First counts are no change, so they are taken up after `counted`. */
@@ -130,7 +131,7 @@ export class UnsolicitedEndpoint {
       ...services,
       compose: (to, group) => compose(this.#endpoint, to, group),
     })
-    this.#contacts.set(contact.uri, entry)
+    this.#contacts.set(phoneOf(contact), entry)
     return entry
   }
 
@@ -164,4 +165,12 @@ export class UnsolicitedEndpoint {
     for (const contact of this.#waiting) contact.registered(this.#groups)
     this.#waiting.clear()
   }
+}
+
+/**
+ * Behind different NATs two phones may write the same Contact, and are then told apart by their instance (RFC 5626 4.1).
+ * What one phone has registered for two AORs, or by two flows, it is told of once.
+ */
+export function phoneOf({ uri, instance }: Contact): string {
+  return `${uri} ${instance}`
 }

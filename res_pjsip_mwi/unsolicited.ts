@@ -15,7 +15,7 @@ import { fullNames } from './resources.ts'
 import { SendQueue } from './send-queue.ts'
 import { type MessageSummary, sumOf } from './summary.ts'
 import type { MailboxGroup, Tidings } from './unsolicited-contact.ts'
-import { UnsolicitedEndpoint } from './unsolicited-endpoint.ts'
+import { phoneOf, UnsolicitedEndpoint } from './unsolicited-endpoint.ts'
 import { unsolicitedNotify } from './unsolicited-notify.ts'
 
 /** Endpoints that servers are asked for at a time. */
@@ -213,7 +213,7 @@ export class Unsolicited {
     }
     for (const endpoint of served) {
       if (added) this.#settings.onRegistered(endpoint.endpoint)
-      void endpoint.look((contact, isNew) => isNew || contact.uri === added?.uri)
+      void endpoint.look((contact, isNew) => isNew || (added !== undefined && phoneOf(contact) === phoneOf(added)))
     }
   }
 

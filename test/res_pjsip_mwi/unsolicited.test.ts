@@ -125,6 +125,27 @@ describe('message-summary that nobody asked for', () => {
     expect((await office.told(5)).slice(4)).to.deep.equal([`${ALICE} 10/20`])
   })
 
+  it('tells two phones behind different NATs that write the same Contact', async () => {
+    const flows = ['203.0.113.1', '203.0.113.2'].map((address) => new FakeFlow('UDP', { address, port: 5060 }))
+    const register = (nth: number): void =>
+      office.contacts.register('100', ALICE, { instance: `"<urn:uuid:${nth}>"`, flow: flows[nth] })
+    office = await MwiOffice.open(SETTINGS, (it) => {
+      usual(it)
+      it.contacts.lose('100', ALICE)
+      it.contacts.lose('desk', DESK)
+    })
+    register(0)
+    register(1)
+    await office.told(2)
+    office.count('100@default', 3, 2)
+    await office.told(4)
+    register(1)
+    await office.told(5)
+    expect(office.sip.unsolicited.map(({ flow }) => flow && flows.indexOf(flow as FakeFlow))).to.deep.equal([
+      0, 1, 0, 1, 1,
+    ])
+  })
+
   it('has one NOTIFY in flight for a contact, and sends the newest counts after it', async () => {
     office = await MwiOffice.open(SETTINGS, (it) => {
       usual(it)

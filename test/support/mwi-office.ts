@@ -35,7 +35,8 @@ export class FakeContacts implements Contacts {
   /** A contact that is there before anybody listens. */
   has(aor: string, uri: string, changed: Partial<Contact> = {}): Contact {
     const contact = { aor, uri, path: [], flow: undefined, expires: Infinity, userAgent: '', instance: '', ...changed }
-    this.#byAor.set(aor, [...(this.#byAor.get(aor) ?? []).filter((other) => other.uri !== uri), contact])
+    const isOther = (other: Contact): boolean => other.uri !== uri || other.instance !== contact.instance
+    this.#byAor.set(aor, [...(this.#byAor.get(aor) ?? []).filter(isOther), contact])
     return contact
   }
 
