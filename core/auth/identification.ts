@@ -139,7 +139,9 @@ export class Identification {
     const named = global.endpoint_identifier_order.map((name) => name.toLowerCase())
     this.#order = [...METHODS].sort((a, b) => placeIn(named, a) - placeIn(named, b))
     this.#anonymous = named.includes('anonymous')
+    const before = this.#identifies
     this.#identifies = new Identifies(identifies, this.#log)
+    this.#identifies.takeAddresses(before)
     this.#ready = this.#resolveNames(this.#identifies)
     return this.#ready
   }

@@ -20,14 +20,21 @@ interface HeaderMatch {
   readonly test: (value: string) => boolean
 }
 
+interface HostName {
+  readonly host: string
+  readonly endpoint: string
+  readonly srv: boolean
+}
+
 export class Identifies {
+  /** address → whose name leads there */
   readonly #hosts = new Map<string, string>()
   /** The longest prefix first, so that the narrowest network decides. */
   #networks: { readonly network: Network; readonly endpoint: string }[] = []
   readonly #headers: HeaderMatch[] = []
   /** Of addresses that have asked before: phones ask again and again. */
   readonly #known = new Map<string, string | undefined>()
-  readonly #names: { readonly host: string; readonly endpoint: string; readonly srv: boolean }[] = []
+  readonly #names: HostName[] = []
 
   /** What cannot be read is said in the log and matches nothing. */
   constructor(sections: readonly Identify[], log: Logger) {
@@ -42,16 +49,23 @@ export class Identifies {
     return this.#names.length > 0
   }
 
+  /** After a reload: what these names led to before holds until they have been looked up again. */
+  takeAddresses(before: Identifies): void {
+    const owners = new Set(this.#names.map(ownerOf))
+    for (const [address, owner] of before.#hosts) if (owners.has(owner)) this.#hosts.set(address, owner)
+  }
+
   /** Host names become addresses. Names that cannot be resolved keep what they had. */
   async resolveNames(resolve: Resolve, log: Logger): Promise<void> {
-    for (const { host, endpoint, srv } of this.#names) {
+    for (const name of this.#names) {
+      const { host, endpoint, srv } = name
       try {
         const found = await resolve(host, srv)
         this.#known.clear()
-        for (const [address, owner] of this.#hosts) if (owner === `${endpoint} ${host}`) this.#hosts.delete(address)
+        for (const [address, owner] of this.#hosts) if (owner === ownerOf(name)) this.#hosts.delete(address)
         for (const text of found) {
           const address = parseAddress(text)
-          if (address) this.#hosts.set(address.toString(), `${endpoint} ${host}`)
+          if (address) this.#hosts.set(address.toString(), ownerOf(name))
         }
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error)
@@ -110,6 +124,11 @@ export class Identifies {
       log.error(`identify '${id}': match_header = ${text}: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
+}
+
+/** The endpoint and the name: names have no blank. */
+function ownerOf({ endpoint, host }: HostName): string {
+  return `${endpoint} ${host}`
 }
 
 function looksLikeAddress(match: string): boolean {

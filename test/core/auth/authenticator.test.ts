@@ -412,6 +412,26 @@ describe('Authenticator', () => {
       expect(identify(tx(from('x'), '192.0.2.9'))?.id).to.equal('trunk')
     })
 
+    it('by what a host name led to before a reload, until it is looked up again, and not by one that is gone', async () => {
+      const settings = (...match: string[]): TestCoreSettings => ({
+        endpoints: { trunk: {} },
+        identifies: { a: { endpoint: 'trunk', match } },
+      })
+      let answer = (): Promise<string[]> => Promise.resolve(['192.0.2.7'])
+      start(settings('trunk.example'), { resolve: () => answer() })
+      await auth.ready
+      answer = () => new Promise(() => undefined)
+      endpoints.replace(pjsipConfig(settings('trunk.example')))
+      expect(identify(tx(from('x'), '192.0.2.7'))?.id).to.equal('trunk')
+      answer = () => Promise.reject(new Error('no name server'))
+      endpoints.replace(pjsipConfig(settings('trunk.example')))
+      await auth.ready
+      expect(identify(tx(from('x'), '192.0.2.7'))?.id).to.equal('trunk')
+      endpoints.replace(pjsipConfig(settings('other.example')))
+      await auth.ready
+      expect(identify(tx(from('x'), '192.0.2.7'))).to.equal(undefined)
+    })
+
     it('by a host name that the system knows', async () => {
       start({
         endpoints: { here: {} },
