@@ -1,11 +1,12 @@
 /** The registrar: answers REGISTER, and knows where endpoints can be reached (RFC 3261 10). */
 import type { Authenticator } from '../auth/auth.ts'
+import { parseDigest } from '../auth/digest.ts'
 import { type Steps, takeSteps, wait } from '../auth/steps.ts'
 import type { Aor, Endpoint, Endpoints } from '../endpoints.ts'
 import type { Log, Logger } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
 import { Scope, type Undo } from '../scope.ts'
-import type { HeaderLine, Refusal, ServerTransaction, Sip } from '../sip/contract.ts'
+import type { HeaderLine, Refusal, ServerTransaction, Sip, SipRequest } from '../sip/contract.ts'
 import { parseNameAddr, printNameAddr } from '../sip/parse-uri.ts'
 import { parseOptionTags } from '../sip/values.ts'
 import type { Store } from '../store.ts'
@@ -150,13 +151,16 @@ class SipRegistrar implements Registrar {
     return { status: 200, headers: this.#answerHeaders(tx, bindings.of(aor.id), plan) }
   }
 
-  /** The AOR of To, which must be one of the endpoint's (RFC 3261 10.3 steps 4 and 5). */
+  /**
+   * The AOR of To, which must be one of the endpoint's (RFC 3261 10.3 steps 4 and 5). A phone that is known by the user
+   * name of its credentials may have any To; as in Asterisk, that name is then the one of its AOR.
+   */
   *#aorOf({ request }: ServerTransaction, endpoint: Endpoint): Steps<Aor | Refusal> {
     if (endpoint.aors.length === 0) return { status: 403, reason: 'Endpoint Has No AOR' }
     const { uri } = request.to
-    if (!uri || uri.user === '') return { status: 404 }
-    const names = [`${uri.user}@${uri.host}`, uri.user]
-    const own = names.find((name) => endpoint.aors.includes(name))
+    const names = uri && uri.user !== '' ? [`${uri.user}@${uri.host}`, uri.user] : []
+    const provable = endpoint.identify_by.includes('auth_username') ? credentialNames(request) : []
+    const own = [...names, ...provable].find((name) => endpoint.aors.includes(name))
     if (own === undefined) {
       const isSomebodys = names.some((name) => this.#endpoints.files.aors.has(name))
       return { status: isSomebodys && this.#compat() === 'rfc' ? 403 : 404 }
@@ -208,6 +212,15 @@ class SipRegistrar implements Registrar {
       if (contacts.some(({ uri }) => !still.has(uri))) this.#tell(aor, undefined)
     }
   }
+}
+
+/** As an AOR may be named that is looked for by credentials. */
+function credentialNames(request: SipRequest): readonly string[] {
+  return request.headers('Authorization').flatMap((header) => {
+    const params = parseDigest(header)
+    const user = params?.get('username') ?? ''
+    return user === '' ? [] : [`${user}@${params?.get('realm') ?? ''}`, user]
+  })
 }
 
 function permanentContact(aor: string, uri: string): Contact {

@@ -22,12 +22,18 @@ const OFFICE: TestCoreSettings = {
   endpoints: {
     100: { auth: ['100'], aors: ['100'] },
     nat: { auth: ['nat'], aors: ['nat'], rewrite_contact: true },
+    device: { auth: ['device'], aors: ['device'], identify_by: ['auth_username'] },
   },
   auths: {
     100: { password: 'lamp-secret' },
     nat: { password: 'lamp-secret', supported_algorithms_uas: ['SHA-256'] },
+    device: { password: 'lamp-secret' },
   },
-  aors: { 100: { max_contacts: 2, mailboxes: ['100@default'] }, nat: { max_contacts: 1, remove_existing: true } },
+  aors: {
+    100: { max_contacts: 2, mailboxes: ['100@default'] },
+    nat: { max_contacts: 1, remove_existing: true },
+    device: { max_contacts: 1 },
+  },
   identifies: { lobby: { endpoint: '100', match: ['198.51.100.0/24'], match_header: 'X-Phone: lobby' } },
 }
 
@@ -111,6 +117,18 @@ describe('Registrar on the wire', () => {
       expect(await registrar.of('100')).to.deep.equal([])
     })
   }
+
+  it('knows the AOR of a phone by its credentials, where that is how the phone is known', async () => {
+    const [device, other] = [await phone('udp', 'device'), await phone('udp', '100')]
+    const headers: [string, string][] = [['Expires', '600']]
+    const to = (user: string): object => ({ uri: 'sip:127.0.0.1', to: `<sip:${user}127.0.0.1>`, headers })
+    for (const user of ['100@', 'extension@', '']) {
+      expect((await device.request('REGISTER', to(user))).status).to.equal(200)
+      expect((await registrar.of('device')).map(({ uri }) => uri)).to.deep.equal([device.contact.replace(/[<>]/g, '')])
+    }
+    expect(await registrar.of('100')).to.deep.equal([])
+    expect((await other.request('REGISTER', to('device@'))).status).to.equal(403)
+  })
 
   it('refuses a wrong password and a stranger alike', async () => {
     const wrong = await register(await phone('udp', '100', 'guess'))
