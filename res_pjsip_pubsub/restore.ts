@@ -169,6 +169,8 @@ export class Restorer {
     }
     const dialog = sip.restoreDialog(record)
     dialog.skipCseqTo(row.local_cseq + 1)
+    // The endpoint may have another rewrite_contact than when the row was written.
+    dialog.followFlow(endpoint.rewrite_contact)
     const subscription = subscriptions.add(
       {
         event: row.event,

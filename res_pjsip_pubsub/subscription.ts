@@ -179,10 +179,19 @@ export class NotifierSubscription
   endpointChanged(endpoint: Endpoint): void {
     if (endpoint === this.#endpoint) return
     const moved = endpoint.hintContext !== this.#endpoint.hintContext
+    const isElsewhere = endpoint.rewrite_contact !== this.#endpoint.rewrite_contact
     this.#endpoint = endpoint
     this.sharing = undefined
+    if (isElsewhere) this.#turn()
     if (moved) this.lost()
     else this.bodiesChanged()
+  }
+
+  /** Its NOTIFYs go to the other of source and Contact from now on: what the one did not answer, the other may. */
+  #turn(): void {
+    this.dialog.followFlow(this.#endpoint.rewrite_contact)
+    this.moved()
+    this.wake()
   }
 
   /** Its bodies may look different now. */

@@ -186,6 +186,8 @@ export interface Dialog extends DialogState {
   request(method: string, content: RequestContent, done: OutcomeHandler, credentials?: CredentialsFor): void
   /** Its requests go over this flow from now on: the peer has shown, by other means than a request in this dialog, that it is there. */
   rebind(flow: Flow): void
+  /** As DialogSettings.followFlow, which a reload of the endpoint may turn round. */
+  followFlow(follows: boolean): void
   /** Requests in flight that went by another way than they would go now end: nobody may be there to answer them. */
   giveUp(): void
   /** Raises the number of the next request, never lowers it. */

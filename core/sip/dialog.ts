@@ -61,7 +61,7 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
   readonly #context: DialogContext
   readonly #routeSet: readonly string[]
   readonly #secure: boolean
-  readonly #followFlow: boolean
+  #followFlow: boolean
   readonly #contact: string | undefined
   usage: DialogUsage | undefined = undefined
   place = -1
@@ -151,6 +151,12 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
 
   rebind(flow: Flow): void {
     this.take(wireOf(flow))
+  }
+
+  followFlow(follows: boolean): void {
+    if (follows === this.#followFlow) return
+    this.#followFlow = follows
+    this.#out = undefined
   }
 
   /** Undefined where it is not known without a look at its routes and names. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import type { Pubsub } from '../../res_pjsip_pubsub/contract.ts'
 import res_pjsip_pubsub from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
-import { TestCore } from '../support/core.ts'
+import { pjsipConfig, TestCore, type TestCoreSettings } from '../support/core.ts'
 import { Lamps, lampModules } from '../support/lamps.ts'
 import { type PhoneDialog, TestPhone, type WireMessage } from '../support/phone.ts'
 import { until } from '../support/tools.ts'
@@ -32,9 +32,18 @@ describe('phones that come back', () => {
   })
 
   /** `silence`: milliseconds without an answer after which a request has failed. */
-  async function begin(options: Readonly<Record<string, string>> = {}, silence = 300): Promise<void> {
+  async function begin(
+    options: Readonly<Record<string, string>> = {},
+    silence = 300,
+    endpoints: TestCoreSettings['endpoints'] = {},
+  ): Promise<void> {
     office = await TestCore.start({
-      endpoints: { 100: { aors: ['100'] }, 101: { aors: ['101'] }, nat: { aors: ['nat'], rewrite_contact: true } },
+      endpoints: {
+        100: { aors: ['100'] },
+        101: { aors: ['101'] },
+        nat: { aors: ['nat'], rewrite_contact: true },
+        ...endpoints,
+      },
       aors: { 100: { max_contacts: 5 }, 101: { max_contacts: 5 }, nat: { max_contacts: 5 } },
       transports: { udp: {}, tcp: { protocol: 'tcp' } },
       system: { timer_t1: 50, timer_b: silence },
@@ -147,6 +156,41 @@ describe('phones that come back', () => {
     await begin()
     expect((await after.next('NOTIFY')).body).to.equal('off')
     expect(before.received.filter(({ method }) => method === 'NOTIFY')).to.have.length(1)
+  })
+
+  describe('behind a NAT that nobody has told us of', () => {
+    const settings = (rewrite_contact: boolean): TestCoreSettings => ({ endpoints: { 100: { rewrite_contact } } })
+    const reload = (rewrite_contact: boolean): void =>
+      office.core.endpoints.replace(pjsipConfig(settings(rewrite_contact)))
+    let inside: TestPhone
+    let outside: TestPhone
+
+    /** Its Contact leads to a port where nobody answers. */
+    beforeEach(async () => {
+      await office.close()
+      await begin({}, 60_000)
+      inside = await phone('udp')
+      inside.onRequest = () => undefined
+      outside = await phone('udp', inside.contact)
+      expect((await watch(outside)).status).to.equal(200)
+      await inside.next('NOTIFY')
+    })
+
+    it('are told as soon as a reload turns rewrite_contact on, and where they say once it is off again', async () => {
+      reload(true)
+      expect((await outside.next('NOTIFY')).body).to.equal('off')
+      await until('its answer', () => office.metric('pubsub.notify.answered') === 1)
+      reload(false)
+      lamps.set('200', 'on')
+      expect((await inside.next('NOTIFY')).body).to.equal('on')
+    })
+
+    it('are told after a restart with rewrite_contact', async () => {
+      await office.store.flush()
+      await office.kill()
+      await begin({}, 300, { 100: { rewrite_contact: true } })
+      expect((await outside.next('NOTIFY')).body).to.equal('off')
+    })
   })
 
   describe('while a NOTIFY is on its way to where they were', () => {

@@ -138,6 +138,7 @@ export class FakeDialog implements Dialog {
     return this.#start.remoteTarget
   }
   giveUp(): void {}
+  followFlow(): void {}
   get flow(): Flow | undefined {
     return undefined
   }
