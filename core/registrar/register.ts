@@ -210,8 +210,8 @@ function comparison(): (existing: Binding, asked: Binding) => boolean {
     if (asked.regId > 0) return existing.regId === asked.regId && existing.instance === asked.instance
     if (existing.regId > 0) return false
     if (equal(existing.uri, asked.uri)) return true
-    // A NAT may have given it another port since.
-    const isRewritten = asked.uri !== asked.registered
+    // A NAT may have given it another port since, or a reload another rewrite_contact.
+    const isRewritten = asked.uri !== asked.registered || existing.uri !== existing.registered
     return isRewritten && existing.callId === asked.callId && equal(existing.registered, asked.registered)
   }
 }

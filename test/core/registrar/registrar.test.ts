@@ -396,6 +396,23 @@ describe('Registrar', () => {
       expect(await uris()).to.have.length(2)
     })
 
+    it('is the same binding where a reload turns it on or off', async () => {
+      for (const rewrite_contact of [true, false]) {
+        await open({ max_contacts: 1 }, { rewrite_contact })
+        expect((await register({ Contact: behindNat })).status).to.equal(200)
+        const [{ id } = {}] = registrar.list()
+        endpoints.replace(pjsipConfig(settings({ max_contacts: 1 }, { rewrite_contact: !rewrite_contact })))
+        expect((await register({ Contact: behindNat })).status).to.equal(200)
+        expect(await only()).to.include({
+          id,
+          uri: rewrite_contact ? 'sip:100@10.0.0.5:5060;ob' : 'sip:100@192.0.2.7:5062;ob',
+        })
+        expect((await register({ Contact: behindNat, Expires: '0' })).status).to.equal(200)
+        expect(await uris()).to.deep.equal([])
+        if (rewrite_contact) await close()
+      }
+    })
+
     it('registers a new Contact though an old one is taken away behind it, in the same request', async () => {
       await open({}, { rewrite_contact: true })
       const oldOne = '<sip:100@10.0.0.4:5060>;expires=0'
