@@ -193,7 +193,10 @@ export const globalOptions = options({
     ['ip', 'username', 'anonymous'],
     'In which order requests are matched to endpoints.',
   ),
-  ignore_uri_user_options: yesno(false, 'Cut the user part of a Request-URI at the first semicolon.'),
+  ignore_uri_user_options: yesno(
+    false,
+    'Cut the user part of URIs at the first semicolon, where endpoints, AORs and extensions are looked for.',
+  ),
   keep_alive_interval: integer(90, 'Seconds between two keep-alives on TCP and TLS; 0 sends none.', {
     unit: 'seconds',
   }),

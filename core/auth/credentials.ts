@@ -22,7 +22,7 @@ import { type NonceSettings, Nonces } from './nonces.ts'
 export type Verdict = 'good' | 'stale' | 'elsewhere' | 'none' | 'bad'
 
 /** More credentials than this in one request are not looked at. */
-const MAX_CREDENTIALS = 8
+export const MAX_CREDENTIALS = 8
 
 export class CredentialCheck {
   readonly #nonces: Nonces

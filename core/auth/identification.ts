@@ -6,6 +6,8 @@
 import type { Endpoint, Endpoints } from '../endpoints.ts'
 import type { Logger } from '../log.ts'
 import type { ServerTransaction } from '../sip/contract.ts'
+import { nameIn } from '../user-options.ts'
+import { MAX_CREDENTIALS } from './credentials.ts'
 import { parseDigest } from './digest.ts'
 import { Identifies, type Resolve } from './identifies.ts'
 
@@ -42,14 +44,9 @@ export class Identification {
     header: ({ request }) => this.#named(this.#identifies.byHeader(request), BY_HEADER),
     username: ({ request }) => {
       const from = request.from.uri
-      return this.#ofUser(from?.user, from?.host, BY_USERNAME)
+      return this.#ofUser(from && nameIn(from, this.#endpoints.global), from?.host, BY_USERNAME)
     },
-    auth_username: ({ request }) => {
-      const credentials = request.header('Authorization')
-      if (credentials === undefined) return undefined
-      const params = parseDigest(credentials)
-      return this.#ofUser(params?.get('username'), params?.get('realm'), BY_AUTH_USERNAME)
-    },
+    auth_username: ({ request }) => this.#ofCredentials(request.headers('Authorization'), 0),
   }
 
   constructor(endpoints: Endpoints, log: Logger, resolve: Resolve) {
@@ -118,6 +115,17 @@ export class Identification {
   #identified(id: string, endpoint: Endpoint | undefined, methods: readonly string[]): Identified {
     if (!endpoint) return this.#endpoints.mayExist('endpoint', id) ? 'unasked' : undefined
     for (const method of endpoint.identify_by) if (methods.includes(method)) return endpoint
+    return undefined
+  }
+
+  /** The first that name an endpoint: a request may have some for another realm. */
+  #ofCredentials(headers: readonly string[], first: number): Identified | Promise<Identified> {
+    for (let at = first; at < Math.min(headers.length, MAX_CREDENTIALS); at++) {
+      const params = parseDigest(headers[at] ?? '')
+      const found = this.#ofUser(params?.get('username'), params?.get('realm'), BY_AUTH_USERNAME)
+      if (found instanceof Promise) return found.then((later) => later ?? this.#ofCredentials(headers, at + 1))
+      if (found) return found
+    }
     return undefined
   }
 

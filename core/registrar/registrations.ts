@@ -10,6 +10,7 @@ import type { HeaderLine, Refusal, ServerTransaction, Sip, SipRequest } from '..
 import { parseNameAddr, printNameAddr } from '../sip/parse-uri.ts'
 import { parseOptionTags } from '../sip/values.ts'
 import type { Store } from '../store.ts'
+import { nameIn } from '../user-options.ts'
 import { type Binding, Bindings } from './bindings.ts'
 import { planRegister, type RegisterPlan } from './register.ts'
 import type { Contact, ContactListener, Contacts, RefreshListener } from './registrar.ts'
@@ -158,7 +159,8 @@ class SipRegistrar implements Registrar {
   *#aorOf({ request }: ServerTransaction, endpoint: Endpoint): Steps<Aor | Refusal> {
     if (endpoint.aors.length === 0) return { status: 403, reason: 'Endpoint Has No AOR' }
     const { uri } = request.to
-    const names = uri && uri.user !== '' ? [`${uri.user}@${uri.host}`, uri.user] : []
+    const user = uri ? nameIn(uri, this.#endpoints.global) : ''
+    const names = uri && user !== '' ? [`${user}@${uri.host}`, user] : []
     const provable = endpoint.identify_by.includes('auth_username') ? credentialNames(request) : []
     const own = [...names, ...provable].find((name) => endpoint.aors.includes(name))
     if (own === undefined) {

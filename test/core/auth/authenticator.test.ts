@@ -345,6 +345,25 @@ describe('Authenticator', () => {
       expect(prove('phone', 'secret', { name: 'other' }).found).to.equal(undefined)
     })
 
+    it('by the user name of those credentials that name one, where others are for another realm', () => {
+      start({
+        endpoints: { phone: { auth: ['phone'], identify_by: ['auth_username'] } },
+        auths: { phone: { password: 'secret' } },
+      })
+      const first = tx(from('x'))
+      identify(first)
+      const own = credentials(challengesOf(first), 'phone', 'secret', 'sip:200@pbx.example')
+      const other = 'Digest username="elsewhere", realm="other", nonce="n", uri="sip:x", response="r"'
+      expect(identify(tx({ ...from('x'), Authorization: [other, own] }))?.id).to.equal('phone')
+    })
+
+    it('without the options of the user with ignore_uri_user_options', () => {
+      start({ endpoints: { 100: {} }, global: { ignore_uri_user_options: true } })
+      expect(identify(tx(from('100;phone-context=pbx.example')))?.id).to.equal('100')
+      start({ endpoints: { 100: {} } })
+      expect(identify(tx(from('100;phone-context=pbx.example')))).to.equal(undefined)
+    })
+
     it('by address, the narrowest network first, and before the user name', () => {
       start({
         endpoints: { trunk: {}, lobby: {}, 100: {} },

@@ -125,6 +125,14 @@ describe('Registrar', () => {
       expect(changes).to.deep.equal(['100 sip:100@192.0.2.7:5062'])
     })
 
+    it('is of the AOR without the options of the user with ignore_uri_user_options', async () => {
+      const To = '<sip:100;phone-context=pbx.example@pbx.example>'
+      expect((await register({ To })).status).to.equal(404)
+      endpoints.replace(pjsipConfig({ ...settings(), global: { ignore_uri_user_options: true } }))
+      expect((await register({ To })).status).to.equal(200)
+      expect((await only()).aor).to.equal('100')
+    })
+
     it('is refreshed without another word', async () => {
       await register({ Expires: '600' })
       time += 500_000
