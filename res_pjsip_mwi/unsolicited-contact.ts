@@ -2,7 +2,7 @@
  * What one contact of an endpoint is told without having asked: one NOTIFY in flight, and the newest counts win.
  *
  *     idle ──want──▶ queued ──turn──▶ sending ──2xx──▶ idle, or queued where something is due
- *                      ▲                │  └─refused─▶ refusing   until it registers again
+ *                      ▲                │  └─refused─▶ refusing   until it registers anew, or after a pause renews that
  *                      └──── pausing ◀──┘ no answer, 5xx; the next turn comes with its REGISTER, too
  *     any ──dispose──▶ gone
  */
@@ -50,6 +50,8 @@ export class UnsolicitedContact {
   #anew = false
   #failures = 0
   #lastOutcome = ''
+  /** Epoch milliseconds: whoever refuses is left alone until then. */
+  #mayAskAt = 0
   #retryTimer: NodeJS.Timeout | undefined
   readonly #due = new Set<MailboxGroup>()
   /** group → what it was told last, and took */
@@ -102,9 +104,15 @@ export class UnsolicitedContact {
     this.want(groups)
   }
 
-  /** The phone is there: what it could not be told waits no longer. Where it fails again, the pauses go on growing. */
-  refreshed(): void {
+  /**
+   * The phone is there: what it could not be told waits no longer. Where it fails again, the pauses go on growing. One
+   * that refused may have done so only because it was starting, and is asked again from time to time.
+   */
+  refreshed(groups: Iterable<MailboxGroup>): void {
     if (this.#phase === 'pausing') this.#enqueue()
+    if (this.#phase !== 'refusing' || Date.now() < this.#mayAskAt) return
+    this.#enter('idle')
+    this.want(groups)
   }
 
   dispose(): void {
@@ -153,6 +161,7 @@ export class UnsolicitedContact {
     this.#enter('refusing')
     this.#due.clear()
     this.#told.clear()
+    this.#mayAskAt = Date.now() + this.#nextPause()
     this.#services.counters.refused.add()
     this.#services.log.verbose(
       `${this.#contact.uri} answers ${this.#lastOutcome} to unsolicited message-summary, and gets none until it registers again`,
@@ -165,9 +174,13 @@ export class UnsolicitedContact {
     // It may have arrived, and only its answer not: what the phone shows is not known any more.
     this.#told.delete(group)
     this.#services.counters.failed.add()
-    const pause = Math.min((this.#services.firstPause ?? FIRST_PAUSE) * 2 ** this.#failures++, LONGEST_PAUSE)
+    const pause = this.#nextPause()
     this.#services.log.debug(() => `${this.#contact.uri}: ${this.#lastOutcome}; again in ${pause / 1000} s`)
     this.#retryTimer = setTimeout(() => this.#enqueue(), pause).unref()
+  }
+
+  #nextPause(): number {
+    return Math.min((this.#services.firstPause ?? FIRST_PAUSE) * 2 ** this.#failures++, LONGEST_PAUSE)
   }
 
   /** The only writer of the phase. Nothing comes back from gone. */

@@ -93,7 +93,7 @@ export class UnsolicitedEndpoint {
   }
 
   refreshed(contact: Contact): void {
-    this.#contacts.get(phoneOf(contact))?.refreshed()
+    this.#contacts.get(phoneOf(contact))?.refreshed(this.#groups)
   }
 
   /** Somebody reported on one of its mailboxes. First counts are no change, so they are taken up after `counted`. */

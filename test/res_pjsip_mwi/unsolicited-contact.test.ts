@@ -28,7 +28,7 @@ class Rig {
   readonly queue = new SendQueue(() => ({ high: 500, low: -1 }), this.#log.logger('test'))
   readonly contact: UnsolicitedContact
 
-  constructor() {
+  constructor(firstPause = 5) {
     this.#log.addSink(({ message }) => this.debug.push(message))
     this.contact = new UnsolicitedContact(CONTACT, {
       queue: this.queue,
@@ -45,7 +45,7 @@ class Rig {
         },
       }),
       send: ({ headers = [], body }, done) => this.sent.push(new FakeNotify(1, headers, body, done)),
-      firstPause: 5,
+      firstPause,
     })
   }
 
@@ -106,6 +106,25 @@ describe('a contact that is told unasked', () => {
     rig.text = 'one'
     lost.timeout()
     expect((await rig.nth(3)).text).to.equal('one')
+  })
+
+  it('is asked again when it renews its registration, where it refused a while ago', async () => {
+    rig.contact.dispose()
+    for (const firstPause of [600_000, 0]) {
+      rig = new Rig(firstPause)
+      rig.contact.want([GROUP])
+      ;(await rig.nth(1)).answer(481)
+      rig.text = 'two'
+      rig.contact.want([GROUP])
+      rig.contact.refreshed([GROUP])
+      expect(rig.contact.phase).to.equal(firstPause === 0 ? 'queued' : 'refusing')
+    }
+    const taken = await rig.nth(2)
+    expect(taken.text).to.equal('two')
+    taken.answer(200)
+    expect(rig.contact.phase).to.equal('idle')
+    rig.contact.refreshed([GROUP])
+    expect(rig.contact.phase).to.equal('idle')
   })
 
   it('is not sent anything once it is gone, whatever was under way', async () => {
