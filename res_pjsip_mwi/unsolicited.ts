@@ -81,6 +81,7 @@ export class Unsolicited {
     scope.own(
       contacts.onRefresh((contact) => {
         for (const endpoint of this.#byAor.get(contact.aor) ?? []) endpoint.refreshed(contact)
+        this.#askAgain(contact.aor, contact)
       }),
     )
     scope.own(endpoints.onChange(() => this.#reread(true)))
@@ -207,6 +208,7 @@ export class Unsolicited {
 
   #contactChanged(aor: string, added: Contact | undefined): void {
     const served = this.#byAor.get(aor)
+    if (added && served) this.#askAgain(aor, added)
     if (!served) {
       if (added && !this.#isInFiles(aor)) void this.#discover(aor, true)
       return
@@ -217,13 +219,24 @@ export class Unsolicited {
     }
   }
 
+  /**
+   * Nobody tells of changes on a server: an endpoint that is in no file may have got mailboxes, or others, since its phone
+   * registered last. It has just been asked for, as it registers for itself.
+   */
+  #askAgain(aor: string, { endpoint }: Contact): void {
+    if (endpoint === aor && !this.#isInFiles(aor)) void this.#discover(aor, true)
+  }
+
   /** Somebody registered for an AOR that is in no file: an endpoint of the same name may have mailboxes. */
   async #discover(aor: string, tell: boolean): Promise<void> {
     const endpoint = await this.#core.endpoints.endpoint(aor)
-    if (this.#closed || !endpoint?.aors.includes(aor) || endpoint.mailboxes.length === 0) return
-    if (this.#endpoints.has(endpoint.id)) return
-    this.#dynamic.add(endpoint.id)
-    this.#serve(endpoint, tell)
+    if (this.#closed || !endpoint?.aors.includes(aor) || this.#isInFiles(endpoint.id)) return
+    const known = this.#endpoints.get(endpoint.id)?.served
+    if (known && sameService(known.endpoint, endpoint)) return known.update(endpoint)
+    if (known || endpoint.mailboxes.length > 0) {
+      this.#dynamic.add(endpoint.id)
+      this.#serve(endpoint, tell)
+    }
   }
 
   /** Those who registered before this start, or while nobody could say whether they have mailboxes. */

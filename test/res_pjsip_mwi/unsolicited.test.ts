@@ -430,6 +430,35 @@ describe('message-summary that nobody asked for', () => {
     expect((await office.settled()).length).to.equal(2)
   })
 
+  it('follows what only a server knows of an endpoint when its phone renews its registration', async () => {
+    const uri = 'sip:900@192.0.2.9'
+    office = await MwiOffice.open(SETTINGS)
+    office.count('900@default', 9)
+    office.count('901@default', 1)
+    let mailboxes: string[] = []
+    office.test.core.endpoints.addSource({
+      name: 'pbx1',
+      endpoint: async (id) => pjsipConfig({ endpoints: { 900: { aors: ['900'], mailboxes } } }).endpoints.get(id),
+      aor: async () => undefined,
+      auth: async () => undefined,
+    })
+    office.contacts.register('900', uri, { endpoint: '900' })
+    expect(await office.settled()).to.deep.equal([])
+    for (const [number, now, text] of [
+      [1, ['900'], '9/0'],
+      [2, ['900', '901'], '10/0'],
+    ] as const) {
+      mailboxes = [...now]
+      office.contacts.refresh('900', uri)
+      expect((await office.told(number)).at(-1)).to.equal(`${uri} ${text}`)
+      office.contacts.refresh('900', uri)
+      expect(await office.settled()).to.have.length(number)
+    }
+    mailboxes = []
+    office.contacts.register('900', uri, { endpoint: '900' })
+    await until('that nothing is read for it', () => office.test.core.mailboxes.needed().length === 0)
+  })
+
   describe('to phones that were registered before the start, of endpoints that only a server knows', () => {
     const remote = pjsipConfig({ endpoints: { 900: { aors: ['900'], mailboxes: ['900'] } } }).endpoints.get('900')
     const source = (knows: () => boolean) => {

@@ -12,6 +12,7 @@ import { until } from './tools.ts'
 export class FakeContacts implements Contacts {
   readonly #byAor = new Map<string, Contact[]>()
   readonly #listeners = new Set<(aor: string, added: Contact | undefined) => void>()
+  readonly #refreshListeners = new Set<(contact: Contact) => void>()
 
   async of(aor: string): Promise<readonly Contact[]> {
     return this.#byAor.get(aor) ?? []
@@ -28,8 +29,17 @@ export class FakeContacts implements Contacts {
     }
   }
 
-  onRefresh(): Undo {
-    return () => undefined
+  onRefresh(listener: (contact: Contact) => void): Undo {
+    this.#refreshListeners.add(listener)
+    return () => {
+      this.#refreshListeners.delete(listener)
+    }
+  }
+
+  /** As it was, but for its expiry. */
+  refresh(aor: string, uri: string): void {
+    const contact = this.#byAor.get(aor)?.find((one) => one.uri === uri)
+    if (contact) for (const listener of this.#refreshListeners) listener(contact)
   }
 
   /** A contact that is there before anybody listens. */
