@@ -4,7 +4,7 @@
  *
  * The order of a start: configuration → log → console socket, which nobody else may have →
  * store and the states in it → SIP sockets (deaf until the end) →
- * Asterisk bridges, and a short wait for what they know → modules → console → ears open.
+ * Asterisk bridges, and a short wait for what they know → modules → console → a short wait for host names → ears open.
  */
 import { Bridges } from './ari/bridges.ts'
 import { createAuthenticator } from './auth/authenticator.ts'
@@ -48,6 +48,8 @@ import { within } from './within.ts'
 
 /** How long a start waits for what Asterisk says, in milliseconds: a restored lamp is better late than wrong. */
 const BRIDGE_WAIT = 5000
+/** How long a start waits for the host names of identify sections, in milliseconds. */
+const NAMES_WAIT = 3000
 /** How long an end may take to save what there is, in milliseconds. */
 const STOP_LIMIT = 1500
 
@@ -294,6 +296,9 @@ class LamplighterServer implements Server {
       }),
     )
     setTrace(core, endpoints.global.debug)
+    // Before that they lead nowhere, and an Asterisk that is refused with 401 may not publish again by itself.
+    const named = within(NAMES_WAIT, auth.ready)
+    await Promise.race(ended ? [named, ended] : [named])
     stack.start()
     opened()
   }
