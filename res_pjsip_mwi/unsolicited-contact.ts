@@ -40,8 +40,11 @@ export interface ContactServices {
 /** Milliseconds: the first pause after a failure, doubled up to the longest. */
 const FIRST_PAUSE = 30_000
 const LONGEST_PAUSE = 900_000
-/** Answers that say nothing about the next time. */
-const PASSING: ReadonlySet<number> = new Set([408, 480, 486, 491])
+/**
+ * Answers that say nothing about the next time, or come from a proxy that does not get through to the phone: 430 where its
+ * flow is gone (RFC 5626 5.3), and Kamailio's 477 and 478 where it could not send.
+ */
+const PASSING: ReadonlySet<number> = new Set([408, 430, 477, 478, 480, 486, 491])
 
 export class UnsolicitedContact {
   #contact: Contact

@@ -86,6 +86,18 @@ describe('a contact that is told unasked', () => {
     expect(rig.debug.map((line) => /again in (\S+) s/.exec(line)?.[1])).to.deep.equal(['0.005', '0.01', '0.02', '0.04'])
   })
 
+  for (const status of [430, 477, 478])
+    it(`is told when it renews its registration where a proxy did not get through to it: ${status}`, async () => {
+      rig.contact.want([GROUP])
+      ;(await rig.nth(1)).answer(status)
+      rig.text = 'two'
+      rig.contact.refreshed()
+      const notify = await rig.nth(2)
+      expect(notify.text).to.equal('two')
+      notify.answer(200)
+      expect(rig.contact.phase).to.equal('idle')
+    })
+
   it('begins with the shortest pause again after a success', async () => {
     rig.contact.want([GROUP])
     ;(await rig.nth(1)).timeout()
