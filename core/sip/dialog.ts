@@ -308,9 +308,9 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
 
   /** Whether a new connection may be opened in place of one that is gone: to a proxy, or to a phone that is not behind NAT. */
   get #canConnect(): boolean {
-    if (this.#followFlow) return false
     const { nextHop } = this.routing
     if (!nextHop || this.#routeSet.length > 0) return nextHop !== undefined
+    if (this.#followFlow) return false
     const { remote } = this.#place
     return nextHop.host === remote.address && listens(nextHop, remote)
   }

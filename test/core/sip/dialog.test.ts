@@ -339,6 +339,28 @@ describe('dialogs', () => {
       expect(statusOf(await outcome)).to.equal('unreachable')
       expect(statusOf(await notify(ours))).to.equal('unreachable')
     })
+
+    it('open a new one to the proxy before a phone, also where the flow is followed', async () => {
+      await open()
+      followFlow = true
+      const listener = createServer().listen(0, '127.0.0.1')
+      await once(listener, 'listening')
+      const at = listener.address()
+      if (at === null || typeof at === 'string') throw new Error('no port')
+      const proxy = await phoneOf({ protocol: 'tcp', contact: '<sip:phone@192.0.2.8>' })
+      const [, ours] = await subscribe(proxy, [['Record-Route', `<sip:127.0.0.1:${at.port};transport=tcp;lr>`]])
+      await proxy.close()
+      await until('the loss', () => ours.flow === undefined)
+      expect(ours.reachable).to.equal(true)
+      const connected = once(listener, 'connection')
+      const outcome = notify(ours)
+      const [socket] = await connected
+      const [bytes] = await once(socket, 'data')
+      expect(String(bytes)).to.match(/^NOTIFY sip:phone@192\.0\.2\.8 /)
+      socket.destroy()
+      listener.close()
+      expect(statusOf(await outcome)).to.equal('unreachable')
+    })
   })
 
   describe('over 1300 bytes', () => {
