@@ -3,7 +3,8 @@
  *
  *     idle ──want──▶ queued ──turn──▶ sending ──2xx──▶ idle, or queued where something is due
  *                      ▲                │  └─refused─▶ refusing   until it registers anew, or after a pause renews that
- *                      └──── pausing ◀──┘ no answer, 5xx; the next turn comes with its REGISTER, too
+ *                      ├──── pausing ◀──┤ no answer, 5xx; the next turn comes with its REGISTER, too
+ *                      └────────────────┘ the same, and there is another way to it
  *     any ──dispose──▶ gone
  */
 import type { Logger } from '../core/log.ts'
@@ -47,7 +48,12 @@ const LONGEST_PAUSE = 900_000
 const PASSING: ReadonlySet<number> = new Set([408, 430, 477, 478, 480, 486, 491])
 
 export class UnsolicitedContact {
+  /** A phone with several flows may write the same Contact in all of them (RFC 5626): they differ in their Paths. */
+  #ways: readonly [Contact, ...Contact[]]
+  /** The one that is taken. */
   #contact: Contact
+  /** Ways that have failed in a row. */
+  #waysFailed = 0
   #phase: ContactPhase = 'idle'
   /** It registered anew while a NOTIFY was under way, whose outcome then is old news. */
   #anew = false
@@ -62,6 +68,7 @@ export class UnsolicitedContact {
   readonly #services: ContactServices
 
   constructor(contact: Contact, services: ContactServices) {
+    this.#ways = [contact]
     this.#contact = contact
     this.#services = services
   }
@@ -92,9 +99,10 @@ export class UnsolicitedContact {
     if (this.#phase === 'idle') this.#enqueue()
   }
 
-  /** The binding is still there, its flow may be another. */
-  update(contact: Contact): void {
-    this.#contact = contact
+  /** Its bindings as they are now; flows may be others. `by`: the one that the phone is there by. */
+  update(ways: readonly [Contact, ...Contact[]], by = this.#contact): void {
+    this.#ways = ways
+    this.#contact = ways.find((way) => isSameWay(way, by)) ?? ways[0]
   }
 
   /** The phone is there anew: it is told everything again, and may change its mind about refusing. */
@@ -102,6 +110,7 @@ export class UnsolicitedContact {
     if (this.#phase === 'gone') return
     this.#told.clear()
     this.#failures = 0
+    this.#waysFailed = 0
     if (this.#phase === 'sending') this.#anew = true
     else if (this.#phase !== 'queued') this.#enter('idle')
     this.want(groups)
@@ -111,7 +120,8 @@ export class UnsolicitedContact {
    * The phone is there: what it could not be told waits no longer. Where it fails again, the pauses go on growing. One
    * that refused may have done so only because it was starting, and is asked again from time to time.
    */
-  refreshed(groups: Iterable<MailboxGroup>): void {
+  refreshed(groups: Iterable<MailboxGroup>, by: Contact): void {
+    this.update(this.#ways, by)
     if (this.#phase === 'pausing') this.#enqueue()
     if (this.#phase !== 'refusing' || Date.now() < this.#mayAskAt) return
     this.#enter('idle')
@@ -129,9 +139,10 @@ export class UnsolicitedContact {
 
   #turn(): void {
     if (this.#phase !== 'queued') return
+    const way = this.#contact
     for (const group of this.#due) {
       this.#due.delete(group)
-      const tidings = this.#services.compose(this.#contact, group)
+      const tidings = this.#services.compose(way, group)
       if (!tidings) {
         // What it was told is over: when there is something to tell again, it is news.
         this.#told.delete(group)
@@ -141,21 +152,22 @@ export class UnsolicitedContact {
       if (this.#told.get(group) === text) continue
       this.#enter('sending')
       this.#services.counters.sent.add()
-      this.#services.send(tidings.request, (outcome) => this.#ended(group, text, outcome))
+      this.#services.send(tidings.request, (outcome) => this.#ended(group, text, way, outcome))
       return
     }
     this.#enter('idle')
   }
 
-  #ended(group: MailboxGroup, text: string, outcome: Outcome): void {
+  #ended(group: MailboxGroup, text: string, way: Contact, outcome: Outcome): void {
     if (this.#phase !== 'sending') return
     this.#lastOutcome = textOf(outcome)
     const verdict = this.#anew ? 'old news' : verdictOf(outcome)
     this.#anew = false
     if (verdict === 'refused') return this.#refused()
-    if (verdict === 'failed') return this.#pause(group)
+    if (verdict === 'failed') return this.#failed(group, way)
     if (verdict === 'taken') this.#told.set(group, text)
     this.#failures = 0
+    this.#waysFailed = 0
     this.#enter('idle')
     if (this.#due.size > 0) this.#enqueue()
   }
@@ -171,15 +183,26 @@ export class UnsolicitedContact {
     )
   }
 
-  #pause(group: MailboxGroup): void {
-    this.#enter('pausing')
+  #failed(group: MailboxGroup, way: Contact): void {
     this.#due.add(group)
     // It may have arrived, and only its answer not: what the phone shows is not known any more.
     this.#told.delete(group)
     this.#services.counters.failed.add()
+    // It may have come up by another one meanwhile.
+    if (isSameWay(way, this.#contact)) this.#contact = this.#nextWay
+    if (++this.#waysFailed < this.#ways.length) return this.#enqueue()
+    this.#waysFailed = 0
+    this.#enter('pausing')
     const pause = this.#nextPause()
     this.#services.log.debug(() => `${this.#contact.uri}: ${this.#lastOutcome}; again in ${pause / 1000} s`)
     this.#retryTimer = setTimeout(() => this.#enqueue(), pause).unref()
+  }
+
+  /** RFC 5626 7: where one flow fails, the next is tried. */
+  get #nextWay(): Contact {
+    const [first] = this.#ways
+    const at = this.#ways.findIndex((way) => isSameWay(way, this.#contact))
+    return this.#ways[at + 1] ?? first
   }
 
   #nextPause(): number {
@@ -191,6 +214,11 @@ export class UnsolicitedContact {
     if (this.#phase !== 'gone') this.#phase = phase
     if (phase !== 'pausing') clearTimeout(this.#retryTimer)
   }
+}
+
+/** Whether two Contacts of one URI are reached through the same proxies. */
+export function isSameWay({ path: one }: Contact, { path: other }: Contact): boolean {
+  return one.length === other.length && one.every((hop, at) => hop === other[at])
 }
 
 function verdictOf(outcome: Outcome): 'taken' | 'refused' | 'failed' {

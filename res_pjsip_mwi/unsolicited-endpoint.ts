@@ -7,7 +7,13 @@ import type { Contact, Contacts } from '../core/registrar/registrar.ts'
 import type { Mailboxes } from '../core/states/mailboxes.ts'
 import type { Need } from '../core/states/reported.ts'
 import { fullNames } from './resources.ts'
-import { type ContactServices, type MailboxGroup, type Tidings, UnsolicitedContact } from './unsolicited-contact.ts'
+import {
+  type ContactServices,
+  isSameWay,
+  type MailboxGroup,
+  type Tidings,
+  UnsolicitedContact,
+} from './unsolicited-contact.ts'
 
 export interface EndpointServices extends Omit<ContactServices, 'compose'> {
   readonly mailboxes: Mailboxes
@@ -62,17 +68,21 @@ export class UnsolicitedEndpoint {
     this.#endpoint = endpoint
   }
 
-  /** Reads its contacts again. Whoever `tell` picks is told everything now. */
-  look(tell: (contact: Contact, isNew: boolean) => boolean): Promise<void> {
-    this.#looking = this.#looking.then(() => this.#look(tell))
+  /** Reads its contacts again. Whoever `tell` picks is told everything now. `added`: the one that was. */
+  look(tell: (contact: Contact, isNew: boolean) => boolean, added?: Contact): Promise<void> {
+    this.#looking = this.#looking.then(() => this.#look(tell, added))
     return this.#looking
   }
 
-  async #look(tell: (contact: Contact, isNew: boolean) => boolean): Promise<void> {
-    const found = new Map<string, Contact>()
-    for (const aor of this.#endpoint.aors)
-      for (const contact of await this.#services.contacts.of(aor))
-        if (!found.has(phoneOf(contact))) found.set(phoneOf(contact), contact)
+  async #look(tell: (contact: Contact, isNew: boolean) => boolean, added: Contact | undefined): Promise<void> {
+    const found = new Map<string, [Contact, ...Contact[]]>()
+    for (const aor of this.#endpoint.aors) {
+      for (const contact of await this.#services.contacts.of(aor)) {
+        const ways = found.get(phoneOf(contact))
+        if (!ways) found.set(phoneOf(contact), [contact])
+        else if (!ways.some((way) => isSameWay(way, contact))) ways.push(contact)
+      }
+    }
     if (this.#disposed) return
     for (const [phone, known] of this.#contacts) {
       if (found.has(phone)) continue
@@ -81,10 +91,11 @@ export class UnsolicitedEndpoint {
       this.#waiting.delete(known)
     }
     if (found.size > 0) this.#takeNeeds()
-    for (const [phone, contact] of found) {
+    for (const [phone, ways] of found) {
+      const [contact] = ways
       const known = this.#contacts.get(phone)
       const entry = known ?? this.#add(contact)
-      entry.update(contact)
+      entry.update(ways, added && phoneOf(added) === phone ? added : undefined)
       if (!tell(contact, !known)) continue
       if (this.#known) entry.registered(this.#groups)
       else this.#waiting.add(entry)
@@ -93,7 +104,7 @@ export class UnsolicitedEndpoint {
   }
 
   refreshed(contact: Contact): void {
-    this.#contacts.get(phoneOf(contact))?.refreshed(this.#groups)
+    this.#contacts.get(phoneOf(contact))?.refreshed(this.#groups, contact)
   }
 
   /** Somebody reported on one of its mailboxes. First counts are no change, so they are taken up after `counted`. */

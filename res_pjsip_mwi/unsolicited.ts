@@ -215,7 +215,8 @@ export class Unsolicited {
     }
     for (const endpoint of served) {
       if (added) this.#settings.onRegistered(endpoint.endpoint)
-      void endpoint.look((contact, isNew) => isNew || (added !== undefined && phoneOf(contact) === phoneOf(added)))
+      const isAdded = (contact: Contact): boolean => added !== undefined && phoneOf(contact) === phoneOf(added)
+      void endpoint.look((contact, isNew) => isNew || isAdded(contact), added)
     }
   }
 

@@ -91,7 +91,7 @@ describe('a contact that is told unasked', () => {
       rig.contact.want([GROUP])
       ;(await rig.nth(1)).answer(status)
       rig.text = 'two'
-      rig.contact.refreshed()
+      rig.contact.refreshed([GROUP], CONTACT)
       const notify = await rig.nth(2)
       expect(notify.text).to.equal('two')
       notify.answer(200)
@@ -128,14 +128,14 @@ describe('a contact that is told unasked', () => {
       ;(await rig.nth(1)).answer(481)
       rig.text = 'two'
       rig.contact.want([GROUP])
-      rig.contact.refreshed([GROUP])
+      rig.contact.refreshed([GROUP], CONTACT)
       expect(rig.contact.phase).to.equal(firstPause === 0 ? 'queued' : 'refusing')
     }
     const taken = await rig.nth(2)
     expect(taken.text).to.equal('two')
     taken.answer(200)
     expect(rig.contact.phase).to.equal('idle')
-    rig.contact.refreshed([GROUP])
+    rig.contact.refreshed([GROUP], CONTACT)
     expect(rig.contact.phase).to.equal('idle')
   })
 

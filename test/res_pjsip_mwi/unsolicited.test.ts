@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { pjsipConfig, type TestCoreSettings } from '../support/core.ts'
 import { FakeFlow } from '../support/fake-sip.ts'
-import { MwiOffice } from '../support/mwi-office.ts'
+import { MwiOffice, type MwiSip } from '../support/mwi-office.ts'
 import { until } from '../support/tools.ts'
 
 const ALICE = 'sip:100@192.0.2.7:5062'
@@ -180,6 +180,35 @@ describe('message-summary that nobody asked for', () => {
       expect((await office.told(2)).slice(1)).to.deep.equal([`${ALICE} 19/20`])
     })
   }
+
+  it('goes by the other flow of a phone where the one by that proxy fails, and by the one it renews (RFC 5626)', async () => {
+    const [one, other] = ['<sip:one.example;lr;ob>', '<sip:other.example;lr;ob>'] as const
+    office = await MwiOffice.open(SETTINGS, (it) => {
+      usual(it)
+      it.contacts.lose('desk', DESK)
+      it.contacts.lose('100', ALICE)
+      for (const proxy of [one, other]) it.contacts.has('100', ALICE, { path: [proxy] })
+      it.sip.autoAnswerUnsolicited = undefined
+    })
+    const nth = async (n: number): Promise<MwiSip['unsolicited'][number] | undefined> => {
+      await office.told(n)
+      return office.sip.unsolicited[n - 1]
+    }
+    ;(await nth(1))?.notify.timeout()
+    ;(await nth(2))?.notify.answer(200)
+    office.count('100@default', 9)
+    ;(await nth(3))?.notify.answer(200)
+    const [first] = await office.contacts.of('100')
+    if (first) office.contacts.refresh(first)
+    office.count('100@default', 8)
+    // It renews the other flow while this NOTIFY goes to where nobody is.
+    const last = await nth(4)
+    const [, second] = await office.contacts.of('100')
+    if (second) office.contacts.refresh(second)
+    last?.notify.timeout()
+    ;(await nth(5))?.notify.answer(200)
+    expect(office.sip.unsolicited.map(({ routes }) => routes)).to.deep.equal([[one], [other], [other], [one], [other]])
+  })
 
   it('is tried again later where there was no answer or a passing one', async () => {
     office = await MwiOffice.open(SETTINGS, (it) => {
@@ -443,15 +472,16 @@ describe('message-summary that nobody asked for', () => {
       auth: async () => undefined,
     })
     office.contacts.register('900', uri, { endpoint: '900' })
+    const [phone] = await office.contacts.of('900')
     expect(await office.settled()).to.deep.equal([])
     for (const [number, now, text] of [
       [1, ['900'], '9/0'],
       [2, ['900', '901'], '10/0'],
     ] as const) {
       mailboxes = [...now]
-      office.contacts.refresh('900', uri)
+      if (phone) office.contacts.refresh(phone)
       expect((await office.told(number)).at(-1)).to.equal(`${uri} ${text}`)
-      office.contacts.refresh('900', uri)
+      if (phone) office.contacts.refresh(phone)
       expect(await office.settled()).to.have.length(number)
     }
     mailboxes = []

@@ -37,15 +37,15 @@ export class FakeContacts implements Contacts {
   }
 
   /** As it was, but for its expiry. */
-  refresh(aor: string, uri: string): void {
-    const contact = this.#byAor.get(aor)?.find((one) => one.uri === uri)
-    if (contact) for (const listener of this.#refreshListeners) listener(contact)
+  refresh(contact: Contact): void {
+    for (const listener of this.#refreshListeners) listener(contact)
   }
 
   /** A contact that is there before anybody listens. */
   has(aor: string, uri: string, changed: Partial<Contact> = {}): Contact {
     const contact = { aor, uri, path: [], flow: undefined, expires: Infinity, userAgent: '', instance: '', ...changed }
-    const isOther = (other: Contact): boolean => other.uri !== uri || other.instance !== contact.instance
+    const isOther = ({ uri: of, path, instance }: Contact): boolean =>
+      of !== uri || instance !== contact.instance || (path.length > 0 && path.join() !== contact.path.join())
     this.#byAor.set(aor, [...(this.#byAor.get(aor) ?? []).filter(isOther), contact])
     return contact
   }
