@@ -11,6 +11,7 @@ import type { Logger } from '../core/log.ts'
 import type { Counter } from '../core/metrics.ts'
 import type { Contact } from '../core/registrar/registrar.ts'
 import type { Outcome, OutcomeHandler, OutOfDialogRequest } from '../core/sip/contract.ts'
+import { NOT_GOT_THROUGH } from '../core/sip/next-hop.ts'
 import type { SendQueue } from './send-queue.ts'
 
 export type ContactPhase = 'idle' | 'queued' | 'sending' | 'pausing' | 'refusing' | 'gone'
@@ -41,11 +42,8 @@ export interface ContactServices {
 /** Milliseconds: the first pause after a failure, doubled up to the longest. */
 const FIRST_PAUSE = 30_000
 const LONGEST_PAUSE = 900_000
-/**
- * Answers that say nothing about the next time, or come from a proxy that does not get through to the phone: 430 where its
- * flow is gone (RFC 5626 5.3), and Kamailio's 477 and 478 where it could not send.
- */
-const PASSING: ReadonlySet<number> = new Set([408, 430, 477, 478, 480, 486, 491])
+/** Answers that say nothing about the next time. */
+const PASSING: ReadonlySet<number> = new Set([408, 480, 486, 491, ...NOT_GOT_THROUGH])
 
 export class UnsolicitedContact {
   /** A phone with several flows may write the same Contact in all of them (RFC 5626): they differ in their Paths. */

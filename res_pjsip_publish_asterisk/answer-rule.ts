@@ -1,5 +1,6 @@
 /** What becomes of a publication by the answer to a PUBLISH (RFC 3903 4 and 5, RFC 3261 8.1.3). */
 import type { Outcome, SipResponse } from '../core/sip/contract.ts'
+import { NOT_GOT_THROUGH } from '../core/sip/next-hop.ts'
 import { parseDeltaSeconds, parseRetryAfter } from '../core/sip/values.ts'
 
 export type Verdict =
@@ -14,6 +15,8 @@ export type Verdict =
   | { readonly kind: 'failed'; readonly why: string; readonly retryAfter: number | undefined }
   /** The server has understood and does not want it. */
   | { readonly kind: 'refused'; readonly why: string; readonly retryAfter: number | undefined }
+
+const PASSING: ReadonlySet<number> = new Set([408, 480, 486, ...NOT_GOT_THROUGH])
 
 /** `asked`: seconds. */
 export function verdictOf(outcome: Outcome, asked: number): Verdict {
@@ -31,8 +34,8 @@ export function verdictOf(outcome: Outcome, asked: number): Verdict {
   const why = `${status} ${reason}`
   const least = status === 423 ? parseDeltaSeconds(response.header('Min-Expires')) : undefined
   if (least !== undefined && least > asked) return { kind: 'too brief', seconds: least }
-  const passing = status === 408 || status === 480 || status === 486 || (status >= 500 && status < 600)
-  return { kind: passing ? 'failed' : 'refused', why, retryAfter: retryAfterOf(response) }
+  const isPassing = PASSING.has(status) || (status >= 500 && status < 600)
+  return { kind: isPassing ? 'failed' : 'refused', why, retryAfter: retryAfterOf(response) }
 }
 
 /** Seconds. */

@@ -280,6 +280,8 @@ describe('The answer to a PUBLISH', () => {
     })
     for (const line of ['403 Forbidden', '404 Not Found', '489 Bad Event', '603 Decline', '302 Moved'])
       expect(verdict(line).kind, line).to.equal('refused')
+    for (const line of ['408 Timeout', '480 Away', '430 Flow Failed', '477 Not Sent', '478 Unresolvable'])
+      expect(verdict(line).kind, line).to.equal('failed')
     expect(verdictOf({ kind: 'timeout' }, 600).kind).to.equal('failed')
     expect(verdictOf({ kind: 'unreachable', reason: 'no route' }, 600)).to.include({ kind: 'failed', why: 'no route' })
   })
