@@ -135,6 +135,7 @@ export class Client implements PublishClient {
         expiration: section.expiration,
         maxChallenges: section.max_auth_attempts,
         addsUp: this.#addsUp,
+        mayEnd: section.event === 'dialog',
         now,
         remember: (lease) => tags.set(section.id, user, lease),
         trouble: (why) => log.notice(`outbound-publish ${name} does not get through: ${why}`),

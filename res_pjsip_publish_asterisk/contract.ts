@@ -3,13 +3,18 @@ import type { OutboundPublish, PublishedEventName } from '../core/publication-op
 import type { Undo } from '../core/scope.ts'
 import type { RequestBody } from '../core/sip/contract.ts'
 
+export interface PublishedBody extends RequestBody {
+  /** It says that all is over: what is said next is for another publication. */
+  readonly ends?: boolean
+}
+
 /** One thing that is to be said. What was said under a key before, and is not sent yet, is replaced by it. */
 export interface Saying {
   /** With multi_user the extension: each is a publication of its own. */
   readonly user?: string
   readonly key: string
   /** Made when it is sent, so that it is the newest; undefined where there is nothing to be said after all. */
-  readonly body: () => RequestBody | undefined
+  readonly body: () => PublishedBody | undefined
   /** It is not said again where the receiver has lost what it knew. */
   readonly once?: boolean
 }

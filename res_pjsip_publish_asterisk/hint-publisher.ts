@@ -6,13 +6,15 @@ import type { Core } from '../core/core.ts'
 import type { Logger } from '../core/log.ts'
 import { compileFilter } from '../core/publication-options.ts'
 import type { Undo } from '../core/scope.ts'
-import type { RequestBody } from '../core/sip/contract.ts'
 import type { Hint } from '../core/states/hint.ts'
 import type { Addressing, Pubsub } from '../res_pjsip_pubsub/contract.ts'
-import type { EventPublisher, PublishClient } from './contract.ts'
+import type { EventPublisher, PublishClient, PublishedBody } from './contract.ts'
 import { asEndpoint, urisOf } from './publish-request.ts'
 
 const BODY_TYPES = { presence: 'application/pidf+xml', dialog: 'application/dialog-info+xml' } as const
+
+/** Of a dialog-info document that has this no dialog goes on. */
+const ENDED = '<state>terminated</state>'
 
 interface HintServices {
   readonly core: Pick<Core, 'hints' | 'general'>
@@ -90,7 +92,7 @@ class PublishedHints {
 
   #watch(key: string, hint: Hint): void {
     const { exten } = hint
-    const body = (): RequestBody | undefined => this.#body(hint)
+    const body = (): PublishedBody | undefined => this.#body(hint)
     let isOver = false
     const undo = hint.watch({
       value: () => this.#client.say({ user: exten, key: 'state', body }),
@@ -104,7 +106,7 @@ class PublishedHints {
     if (!isOver) this.#followed.set(key, undo)
   }
 
-  #body(hint: Hint): RequestBody | undefined {
+  #body(hint: Hint): PublishedBody | undefined {
     const { core, pubsub, log } = this.#services
     const uris = urisOf(this.#client.section, hint.exten)
     const to: Addressing = {
@@ -124,6 +126,6 @@ class PublishedHints {
       return undefined
     }
     this.#versions.set(hint.exten, version + 1)
-    return { contentType: this.#type, content }
+    return { contentType: this.#type, content, ends: this.#event === 'dialog' && content.includes(ENDED) }
   }
 }

@@ -8,10 +8,12 @@
  *                    waiting                        ended: from all of them
  *
  * One PUBLISH is under way at a time (RFC 3903 4); what is said meanwhile waits, and only the newest under each key.
+ *
+ * After a dialog that has ended the next one is published anew, and what stands there still is withdrawn then: Kamailio
+ * answers each change of a dialog that is terminated 200, and drops it.
  */
-import type { RequestBody } from '../core/sip/contract.ts'
 import { pauseAfter, refreshAfter, type Verdict } from './answer-rule.ts'
-import type { Saying } from './contract.ts'
+import type { PublishedBody, Saying } from './contract.ts'
 
 /** What a server gave us, and what we need to go on with it after a restart. */
 export interface Lease {
@@ -29,7 +31,7 @@ export interface Draft {
   /** Seconds; 0 removes. */
   readonly expires: number
   /** Undefined only refreshes. */
-  readonly body: RequestBody | undefined
+  readonly body: PublishedBody | undefined
 }
 
 export interface PublicationServices {
@@ -39,6 +41,8 @@ export interface PublicationServices {
   readonly maxChallenges: number
   /** Each PUBLISH says one thing, and all that was said before holds with it. */
   readonly addsUp: boolean
+  /** Whether its bodies may end it: of what was published before a start nobody knows. */
+  readonly mayEnd: boolean
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly send: (draft: Draft, done: (verdict: Verdict) => void) => void
@@ -66,6 +70,8 @@ export class OutboundPublication {
   /** What was published before, and is taken back when all is said in its place. */
   #earlier: Lease[] = []
   #beginsAnew = false
+  /** What is published says that all is over, or may say so. */
+  #ended = false
   #seconds: number
   /** All that holds, for a server that has forgotten it. */
   readonly #known: Sayings = new Map()
@@ -88,6 +94,7 @@ export class OutboundPublication {
     // What the last process has said there may be more than what is known now.
     if (services.addsUp) this.#earlier.push(lease)
     else this.#lease = lease
+    this.#ended = services.mayEnd
   }
 
   get phase(): Phase {
@@ -184,14 +191,15 @@ export class OutboundPublication {
     this.#next()
   }
 
-  #send(body: RequestBody | undefined): void {
+  #send(body: PublishedBody | undefined): void {
     this.#enter('sending')
+    if (body && this.#ended) this.#setAside()
     const draft: Draft = { server: this.#server, entityTag: this.#lease?.entityTag, expires: this.#seconds, body }
     this.#services.send(draft, (verdict) => this.#answered(verdict, draft))
   }
 
-  #answered(verdict: Verdict, { entityTag }: Draft): void {
-    if (verdict.kind === 'accepted') this.#accepted(verdict)
+  #answered(verdict: Verdict, draft: Draft): void {
+    if (verdict.kind === 'accepted') this.#accepted(verdict, draft)
     if (this.#phase === 'ended') {
       if (this.#withdraws) this.#withdraw()
       return
@@ -204,7 +212,7 @@ export class OutboundPublication {
       case 'forgotten':
         // Who looks for an entity-tag has taken the credentials.
         this.#challenges = 0
-        if (entityTag === undefined)
+        if (draft.entityTag === undefined)
           return this.#pause({ kind: 'refused', why: '412 to a first PUBLISH', retryAfter: undefined })
         this.#forgotten()
         return this.#proceed()
@@ -228,7 +236,8 @@ export class OutboundPublication {
     else this.#send(undefined)
   }
 
-  #accepted({ entityTag, seconds }: Extract<Verdict, { kind: 'accepted' }>): void {
+  #accepted({ entityTag, seconds }: Extract<Verdict, { kind: 'accepted' }>, { body }: Draft): void {
+    if (body) this.#ended = body.ends === true
     this.#failures = this.#challenges = this.#tried = 0
     if (this.#why !== '') {
       this.#why = ''

@@ -58,6 +58,7 @@ describe('A publication of ours, whatever is answered', () => {
           expiration: 600,
           maxChallenges: 3,
           addsUp: false,
+          mayEnd: false,
           now: () => 0,
           send: (draft, done) => {
             expect(flying, 'two at a time').to.equal(undefined)

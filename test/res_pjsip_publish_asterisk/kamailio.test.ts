@@ -20,17 +20,19 @@ describe('Hints published to Kamailio', function () {
     needTool(this, 'kamailio')
     kamailio = await Kamailio.start()
     phone = await TestPhone.open({ server: { address: '127.0.0.1', port: kamailio.port }, user: 'watcher' })
-    office = await startServer(EID.a, { hints: { '200@office': ['Custom:door'] } })
+    office = await startServer(EID.a, { hints: { '200@office': ['Custom:door'], '201@office': ['Custom:gate'] } })
     office.core.hints.addSource({
       name: 'dialplan',
       lookup: () => Promise.resolve(undefined),
-      extensions: () => [{ context: 'office', exten: '200' }],
+      extensions: () => ['200', '201'].map((exten) => ({ context: 'office', exten })),
       onChange: () => () => undefined,
     })
     office.core.devices.set('local', 'Custom:door', 'RINGING')
     const server_uri = [`sip:127.0.0.1:${kamailio.port}`]
-    const section = { server_uri, event: 'dialog', multi_user: true, expiration: 3 } as const
-    configure(office, { outbound: { lamps: section } })
+    const section = { server_uri, event: 'dialog', multi_user: true } as const
+    const lamps = { ...section, '@exten': '200', expiration: 3 }
+    const calls = { ...section, '@exten': '201', expiration: 600 }
+    configure(office, { outbound: { lamps, calls } })
     await office.load(
       res_pjsip_pubsub,
       res_pjsip_exten_state,
@@ -44,17 +46,35 @@ describe('Hints published to Kamailio', function () {
     await kamailio?.stop()
   })
 
-  it('follow, past several refreshes', async () => {
-    await until('a publication', () => office.metric('publish.outbound.sent') >= 1)
-    const dialog = phone.dialog(`sip:200@127.0.0.1:${kamailio.port}`)
+  /** Subscribes, and gives what waits for the lamp to show a state. */
+  const watch = async (exten: string): Promise<(word: string) => Promise<unknown>> => {
+    const dialog = phone.dialog(`sip:${exten}@127.0.0.1:${kamailio.port}`)
     const headers = [
       ['Event', 'dialog'],
       ['Expires', '600'],
       ['Accept', 'application/dialog-info+xml'],
     ] as const
     expect((await phone.request('SUBSCRIBE', { dialog, headers })).status).to.be.oneOf([200, 202])
-    const shows = (word: string): Promise<unknown> =>
+    return (word) =>
       phone.take(({ method, body }) => method === 'NOTIFY' && body.includes(`<state>${word}</state>`), word, 5000)
+  }
+
+  it('light with each call, where Kamailio takes no change of one that is terminated', async () => {
+    await until('publications', () => office.metric('publish.outbound.sent') >= 2)
+    const shows = await watch('201')
+    for (const [state, word] of [
+      ['INUSE', 'confirmed'],
+      ['NOT_INUSE', 'terminated'],
+      ['RINGING', 'early'],
+      ['NOT_INUSE', 'terminated'],
+    ] as const) {
+      office.core.devices.set('local', 'Custom:gate', state)
+      await shows(word)
+    }
+  })
+
+  it('follow, past several refreshes', async () => {
+    const shows = await watch('200')
     await shows('early')
     for (const [state, word] of [
       ['INUSE', 'confirmed'],

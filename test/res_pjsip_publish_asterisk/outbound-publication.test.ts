@@ -14,17 +14,24 @@ class Rig {
   now = 1_000_000
   readonly publication: OutboundPublication
 
-  constructor(servers: readonly string[] = ['sip:one'], lease?: Lease, addsUp = false) {
+  constructor(
+    servers: readonly string[] = ['sip:one'],
+    lease?: Lease,
+    { addsUp = false, mayEnd = false }: { readonly addsUp?: boolean; readonly mayEnd?: boolean } = {},
+  ) {
     this.publication = new OutboundPublication(
       {
         servers,
         expiration: 600,
         maxChallenges: 3,
         addsUp,
+        mayEnd,
         now: () => this.now,
         send: (draft, done) => {
           if (this.#done) throw new Error('two PUBLISH requests at a time')
           this.drafts.push(draft)
+          // Nobody waits for the end of one.
+          if (draft.expires === 0) return
           this.#done = done
         },
         remember: (one) => this.remembered.push(one),
@@ -71,6 +78,38 @@ describe('A publication of ours', () => {
     expect(rig.sent).to.deep.equal(['one new 0 600', 'two tag1 0 600', '- tag2 0 0'])
     expect(rig.publication.phase).to.equal('ended')
     expect(rig.remembered.at(-1)).to.equal(undefined)
+  })
+
+  it('is made anew after what ends it, and the one before is withdrawn', () => {
+    const rig = new Rig()
+    const say = (content: string, ends: boolean): void =>
+      rig.publication.say({ key: 'a', body: () => ({ contentType: 'text/plain', content, ends }) })
+    say('call', false)
+    rig.accept()
+    say('over', true)
+    rig.accept()
+    say('call', false)
+    rig.answer(failed())
+    rig.publication.retry()
+    rig.accept()
+    say('on hold', false)
+    rig.accept()
+    expect(rig.sent).to.deep.equal([
+      'call new 0 600',
+      'over tag1 0 600',
+      'call new 0 600',
+      'call new 0 600',
+      '- tag2 0 0',
+      'on hold tag4 0 600',
+    ])
+  })
+
+  it('is made anew after a start where it may have ended before', () => {
+    const rig = new Rig(['sip:one'], { serverUri: 'sip:one', entityTag: 'kept', expires: 1_600_000 }, { mayEnd: true })
+    rig.say('a', 'call')
+    rig.accept()
+    rig.say('a', 'on hold')
+    expect(rig.sent).to.deep.equal(['call new 0 600', '- kept 0 0', 'on hold tag1 0 600'])
   })
 
   it('says only the newest of what came while a PUBLISH was under way', () => {
@@ -202,7 +241,7 @@ describe('A publication of ours', () => {
 
   it('that adds up is made anew after a restart, and what was published before is taken back when all is said', () => {
     const lease = { serverUri: 'sip:two', entityTag: 'kept', expires: 2_000_000 }
-    const rig = new Rig(['sip:one', 'sip:two'], lease, true)
+    const rig = new Rig(['sip:one', 'sip:two'], lease, { addsUp: true })
     rig.say('a', 'A')
     rig.say('b', 'B')
     rig.accept('t1')
@@ -210,7 +249,7 @@ describe('A publication of ours', () => {
     expect(rig.sent).to.deep.equal(['A new 1 600', 'B t1 1 600', '- kept 1 0'])
     expect(rig.remembered.map((one) => one?.entityTag)).to.deep.equal(['t1', 't2'])
     rig.publication.end(false)
-    const ended = new Rig(['sip:two'], lease, true)
+    const ended = new Rig(['sip:two'], lease, { addsUp: true })
     ended.publication.end(true)
     expect(ended.sent).to.deep.equal(['- kept 0 0'])
     expect(ended.remembered).to.deep.equal([undefined])
