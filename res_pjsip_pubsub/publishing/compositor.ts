@@ -330,8 +330,10 @@ export class Compositor implements Publishing {
   #due(publication: InboundPublication): void {
     const synced = this.#store?.sync?.()
     if (!synced) return this.#expired(publication)
+    const { expires } = publication
     void synced.then(() => {
-      const isOver = publication.expires <= this.#services.now()
+      // Not by the clock, which may have been put back: its time is over where nobody gave it another.
+      const isOver = publication.expires === expires
       if (isOver && this.#publications.ofRuid(publication.ruid) === publication) this.#expired(publication)
     })
   }

@@ -329,5 +329,23 @@ describe('servers that share a database', function () {
       expect([shown(one), shown(other)]).to.deep.equal(['red', 'red'])
       expect(handler?.called.join()).not.to.include('expire')
     })
+
+    it('expire at the time they were given though the clock was put back meanwhile', async () => {
+      const trueNow = Date.now
+      let shift = 0
+      Date.now = () => trueNow() + shift
+      try {
+        for (const made of [one, other]) await builder.end(made, 'close')
+        one = await builder.begin({ options: FAST })
+        other = await builder.begin({ options: FAST })
+        handlers()
+        await publish(one, 'red', { Expires: '1' })
+        await until('red', () => shown(other) === 'red')
+        shift = -7_200_000
+        await until('nothing', () => shown(one) === '' && shown(other) === '')
+      } finally {
+        Date.now = trueNow
+      }
+    })
   })
 })
