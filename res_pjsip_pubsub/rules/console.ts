@@ -61,11 +61,17 @@ export function rulesCommands(parts: RulesParts): ConsoleCommand[] {
       help: 'Takes the rules of a presentity out of the table of rules.',
       complete: presentities,
       run: async ([name], out) => {
-        if (name === undefined || !book.get(name)) throw new CommandError(`${name ?? 'this presentity'} has no rules`)
+        const document = name === undefined ? undefined : book.get(name)
+        if (name === undefined || !document) throw new CommandError(`${name ?? 'this presentity'} has no rules`)
+        if (document.presentity !== book.keyOf(name))
+          throw new CommandError(`${name} has no rules of its own: those of ${document.presentity} hold for it`)
         refuseDirectory(book, name)
         await table.remove(name)
         await reread()
-        out.print(`${name} has no rules any more.`)
+        const other = book.get(name)?.presentity
+        out.print(
+          `${name} has no rules ${other === undefined ? 'any more' : `of its own any more: those of ${other} hold`}.`,
+        )
       },
     },
     {

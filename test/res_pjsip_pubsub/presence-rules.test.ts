@@ -461,6 +461,20 @@ describe('rules of presentities, on the wire', () => {
     expect(await office.run('presence rules show')).to.equal('0 presentities with rules')
   })
 
+  it('removes at the console what is of that name, and says whose rules hold then', async () => {
+    await begin()
+    await set(ruleset({ handling: 'confirm' }))
+    const refused = await office.run('presence rules remove 2-00').catch(String)
+    expect(refused).to.match(/2-00 has no rules of its own: those of 200 hold for it/)
+    await set(ruleset({ handling: 'block' }), '2-00')
+    expect(await office.run('presence rules remove 2-00')).to.equal(
+      '2-00 has no rules of its own any more: those of 200 hold.',
+    )
+    expect(await office.run('presence rules test 2-00 100')).to.match(/^confirm/)
+    expect(await office.run('presence rules remove 200')).to.equal('200 has no rules any more.')
+    expect(await office.run('presence rules test 2-00 100')).to.match(/^allow/)
+  })
+
   it('refuses at the console what is no document', async () => {
     await begin()
     let refused: unknown
