@@ -314,6 +314,8 @@ export interface Publishing {
   isPublished(resource: string): boolean
   /** Resolves when what came from the store has been read by its handlers; undefined where nothing has to be waited for. */
   publicationsRead(): Promise<void> | undefined
+  /** Whether something is published about it that its handler has not read yet, or cannot read, as it is away. */
+  hasUnread(event: string, resource: string): boolean
   /** `[general]` of pubsub.conf. Read it when it is used: a reload replaces it. */
   readonly settings: PubsubSettings
   onPublication(listener: (what: PublicationEvent, publication: Publication) => void): Undo

@@ -79,6 +79,8 @@ export default defineModule({
       await table.put(presentity, document)
       await reread()
     }
+    // Spheres are in it: whoever waits for a decision is decided on by what holds.
+    await pubsub.publicationsRead()
     const authorizer = new RulesAuthorizer(pubsub, book, reread, put)
     own(() => authorizer.close())
     own(pubsub.authorizer(authorizer))

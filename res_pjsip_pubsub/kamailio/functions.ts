@@ -112,6 +112,10 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
     return this.compositor.publicationsRead()
   }
 
+  hasUnread(event: string, resource: string): boolean {
+    return this.compositor.hasUnread(event, resource)
+  }
+
   isPublished(resource: string): boolean {
     return this.compositor.isPublished(resource)
   }

@@ -123,6 +123,10 @@ export class Compositor implements Publishing {
     return this.#reading.size === 0 ? undefined : Promise.all(this.#reading).then(() => undefined)
   }
 
+  hasUnread(event: string, resource: string): boolean {
+    return this.#publications.hasUnread(event, resource)
+  }
+
   isPublished(resource: string): boolean {
     if (resource === '') return false
     return this.#services.settings().accept_unknown || this.#publications.about(resource)

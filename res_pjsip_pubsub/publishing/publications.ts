@@ -102,6 +102,11 @@ export class Publications implements Iterable<InboundPublication> {
     return this.#resources.has(this.#nameKey(resource))
   }
 
+  hasUnread(event: string, resource: string): boolean {
+    for (const { isRead } of this.#known(event, resource)?.all ?? []) if (!isRead) return true
+    return false
+  }
+
   /** Equal where two PUBLISH requests are about the same. */
   topicKey(event: string, resource: string): string {
     return `${event}\0${this.#nameKey(resource)}`

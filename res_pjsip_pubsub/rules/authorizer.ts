@@ -16,7 +16,7 @@ import {
   POLITE,
   type SubHandling,
 } from '../watchers/authorization.ts'
-import type { RulesBook } from './book.ts'
+import type { RulesBook, RulesDocument } from './book.ts'
 import { type Granted, granted, hasSpheres, nextChange, type Requester } from './decision.ts'
 import { viewOf } from './view.ts'
 
@@ -37,16 +37,18 @@ interface Presentity {
 }
 
 export class RulesAuthorizer implements Authorizer {
-  readonly #pubsub: Pick<Pubsub, 'publications' | 'settings'>
+  readonly #pubsub: Pick<Pubsub, 'publications' | 'hasUnread' | 'settings'>
   readonly #book: RulesBook
   readonly #reread: () => Promise<void>
   readonly #put: (presentity: string, document: string) => Promise<void>
   /** By key. */
   readonly #presentities = new Map<string, Presentity>()
+  /** By the keys of those whose documents ask for spheres: what they said last. */
+  readonly #spheres = new Map<string, readonly string[]>()
   readonly #stopListening: Undo
 
   constructor(
-    pubsub: Pick<Pubsub, 'publications' | 'settings'>,
+    pubsub: Pick<Pubsub, 'publications' | 'hasUnread' | 'settings'>,
     book: RulesBook,
     reread: () => Promise<void>,
     put: (presentity: string, document: string) => Promise<void>,
@@ -60,9 +62,12 @@ export class RulesAuthorizer implements Authorizer {
     })
   }
 
-  authorize(asked: Asked): Watchable<Authorization> {
+  authorize(asked: Asked): Watchable<Authorization> | undefined {
     const requester = requesterOf(asked)
     const { resource } = asked
+    const document = this.#book.get(resource)
+    // Nobody is turned away because what the presentity published is not read yet.
+    if (document && this.#checksSpheres(document) && !this.#spheresOf(document.presentity)) return undefined
     const key = JSON.stringify(requester)
     return new WhileWatched({
       value: () => this.#decide(resource, requester),
@@ -93,7 +98,9 @@ export class RulesAuthorizer implements Authorizer {
     const known = this.#presentities.get(filedAs)
     const presentity = known ?? { name, held: new Map(), timer: undefined, unwatch: undefined }
     this.#presentities.set(filedAs, presentity)
-    const held = presentity.held.get(key) ?? { requester, decision: new Watched(this.#decide(name, requester), same) }
+    const now = this.#decide(name, requester)
+    const held = presentity.held.get(key) ?? { requester, decision: new Watched(now, same) }
+    held.decision.set(now)
     presentity.held.set(key, held)
     if (!known) this.#attend(presentity)
     return held.decision
@@ -126,6 +133,7 @@ export class RulesAuthorizer implements Authorizer {
     const document = this.#book.get(presentity.name)
     const ruleset = document?.ruleset
     if (!ruleset) return
+    const about = document.presentity
     const next = nextChange(ruleset, Date.now())
     if (next !== undefined) {
       presentity.timer = setTimeout(
@@ -134,15 +142,30 @@ export class RulesAuthorizer implements Authorizer {
       )
       presentity.timer.unref()
     }
-    if (!this.#pubsub.settings.enable_sphere_check || !hasSpheres(ruleset)) return
-    let known: string | undefined
-    presentity.unwatch = publishedPresence(this.#pubsub, document.presentity).watch({
-      value: (published) => {
-        const now = JSON.stringify(spheresOf(published))
-        if (known !== undefined && known !== now) this.#decideAnew(presentity)
+    if (!this.#checksSpheres(document)) return
+    const spheres = (): string => JSON.stringify(this.#spheresOf(about))
+    let known = spheres()
+    presentity.unwatch = publishedPresence(this.#pubsub, about).watch({
+      value: () => {
+        const now = spheres()
+        if (known === now) return
         known = now
+        this.#decideAnew(presentity)
       },
     })
+  }
+
+  #checksSpheres({ ruleset }: RulesDocument): boolean {
+    const { enable_sphere_check, force_active } = this.#pubsub.settings
+    return enable_sphere_check && !force_active && ruleset !== undefined && hasSpheres(ruleset)
+  }
+
+  /** While what is published is not read, as after a start, what was known stands; undefined where that is nothing. */
+  #spheresOf(presentity: string): readonly string[] | undefined {
+    if (this.#pubsub.hasUnread('presence', presentity)) return this.#spheres.get(presentity)
+    const now = spheresOf(publishedPresence(this.#pubsub, presentity).value)
+    this.#spheres.set(presentity, now)
+    return now
   }
 
   #decide(name: string, requester: Requester): Authorization {
@@ -152,10 +175,9 @@ export class RulesAuthorizer implements Authorizer {
     if (!document) return plainly(settings.rules_absent, `${name} has no rules: rules_absent`)
     const { presentity, ruleset, place, fault } = document
     if (!ruleset) return plainly('confirm', `${place} cannot be read: ${fault}`)
-    const checksSpheres = settings.enable_sphere_check && hasSpheres(ruleset)
     const said = granted(ruleset, {
       requester,
-      spheres: checksSpheres ? spheresOf(publishedPresence(this.#pubsub, presentity).value) : [],
+      spheres: (this.#checksSpheres(document) && this.#spheresOf(presentity)) || [],
       now: Date.now(),
       domains: settings.rules_domains,
       sameName: (one, other) => nameKey(one, settings) === nameKey(other, settings),

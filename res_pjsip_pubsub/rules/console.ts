@@ -92,7 +92,9 @@ export function rulesCommands(parts: RulesParts): ConsoleCommand[] {
         const endpoint = await endpoints.endpoint(id)
         if (!endpoint) throw new CommandError(`there is no endpoint ${id}`)
         const asked = { event: 'presence', resource, endpoint, watcher: uri ?? `sip:${id}@localhost` }
-        const { handling, view, why } = authorizer.authorize(asked).value
+        const decision = authorizer.authorize(asked)
+        if (!decision) throw new CommandError(`what ${resource} has published is not read, so its sphere is not known`)
+        const { handling, view, why } = decision.value
         out.print(plain(`${handling}${view && handling === 'allow' ? `, of which it is shown ${view.key}` : ''}`))
         out.print(plain(why))
       },

@@ -49,8 +49,8 @@ export interface Asked {
 }
 
 export interface Authorizer {
-  /** The decision now, and each change of it. Does not end. */
-  authorize(asked: Asked): Watchable<Authorization>
+  /** The decision now, and each change of it. Does not end. Undefined where it cannot be made now. */
+  authorize(asked: Asked): Watchable<Authorization> | undefined
   /** Reads again what it decides by. */
   refresh?(): Promise<void>
   /** Keeps a document, which holds from now on. Throws where it is none. */

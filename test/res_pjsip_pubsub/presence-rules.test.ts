@@ -514,6 +514,24 @@ describe('rules of presentities, on the wire', () => {
     expect(await told(watcher)).to.equal('pending')
   })
 
+  it('ends nobody while the package that reads what is published is away', async () => {
+    await begin({ enable_sphere_check: 'yes' })
+    await set(ruleset({ conditions: '<cr:sphere value="work"/>', handling: 'allow' }))
+    const [watcher, owner] = [await phone('100'), await phone('200')]
+    const go = async (sphere: string): Promise<void> => {
+      const person = `<dm:person id="p"><r:sphere><r:${sphere}/></r:sphere></dm:person>`
+      expect((await publish(owner, 'sip:200@127.0.0.1', person)).status).to.equal(200)
+    }
+    await go('work')
+    await subscribe(watcher)
+    expect(await told(watcher)).to.match(/^active/)
+    await office.loader.restart('res_pjsip_exten_state')
+    office.core.devices.set('pbx1', 'Custom:door', 'RINGING')
+    await until('the change', () => watcher.received.some(({ body }) => body.includes('Ringing')))
+    await go('home')
+    await until('the end', () => watcher.received.at(-1)?.header('subscription-state') === 'terminated;reason=rejected')
+  })
+
   it('follows the clock', async () => {
     await begin()
     const until_ = new Date(Date.now() + 1500).toISOString()
