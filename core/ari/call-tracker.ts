@@ -111,6 +111,8 @@ export class CallTracker {
         repair: () => this.#see(channel),
       })
     }
+    // What could not be asked before.
+    for (const leg of this.#legs.values()) if (this.#devices.isNeeded(leg.device)) void this.#askIfStale(leg)
     return differences
   }
 
@@ -209,15 +211,19 @@ export class CallTracker {
   /** On the call's own channel, as well as may be: where Asterisk knows no such function the call is shown without. */
   async #ask(leg: Leg): Promise<void> {
     leg.asking = true
+    let isAnswered = true
     while (leg.stale && this.#legs.get(leg.channel.id) === leg) {
       leg.stale = false
       const isPjsip = leg.device.slice(0, 6).toUpperCase() === 'PJSIP/'
       const sip = isPjsip && !leg.sip?.localTag ? [SIP_LEG.callId, SIP_LEG.localTag, SIP_LEG.remoteTag] : []
       const { number, name } = CONNECTED_PRESENTATION
       const readings = await readOnChannel(this.#link, leg.channel.id, [number, name, ...sip])
-      if (readings !== 'no channel') this.#take(leg, readings)
+      if (readings === 'no channel') continue
+      isAnswered = readings.every(({ kind }) => kind !== 'unasked')
+      this.#take(leg, readings)
     }
     leg.asking = false
+    leg.stale ||= !isAnswered
     if (this.#legs.get(leg.channel.id) === leg) this.#publish(leg)
   }
 

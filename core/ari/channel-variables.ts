@@ -52,7 +52,7 @@ async function readGroup(
   }
   if (answer.kind === 'unreachable') return group.map(() => ({ kind: 'unasked', reason: answer.reason }))
   if (isChannelMissing(answer)) return 'no channel'
-  if (isForbidden(answer)) return group.map(() => ({ kind: 'unasked', reason: answer.message }))
+  if (isNoAnswer(answer)) return group.map(() => ({ kind: 'unasked', reason: answer.message }))
   const middle = group.length >> 1
   const first = await readGroup(link, channelId, group.slice(0, middle))
   if (first === 'no channel') return first
@@ -70,7 +70,7 @@ async function readSingly(
   return answers.map((answer): Reading => {
     if (answer.kind === 'ok') return { kind: 'value', value: text(record(answer.body).value) }
     if (answer.kind === 'unreachable') return { kind: 'unasked', reason: answer.reason }
-    return isForbidden(answer) ? { kind: 'unasked', reason: answer.message } : NONE
+    return isNoAnswer(answer) ? { kind: 'unasked', reason: answer.message } : NONE
   })
 }
 
@@ -81,9 +81,14 @@ function isChannelMissing(answer: AriAnswer): boolean {
   return answer.kind === 'refused' && answer.status === 404 && /channel/i.test(answer.message)
 }
 
-/** The user may not ask any more, which says nothing of what was asked for. */
-function isForbidden(answer: AriAnswer): boolean {
-  return answer.kind === 'refused' && (answer.status === 401 || answer.status === 403)
+/**
+ * Nothing is said of what was asked for: the user may not ask any more, Asterisk is ending, or ARI is switched off or
+ * without its channels, and then it is the URL or the resource that is not found.
+ */
+function isNoAnswer(answer: AriAnswer): boolean {
+  if (answer.kind !== 'refused') return false
+  const { status, message } = answer
+  return status === 401 || status === 403 || status === 503 || (status === 404 && !/variable/i.test(message))
 }
 
 function groups(expressions: readonly Expression[]): Expression[][] {

@@ -3,7 +3,7 @@ import { CallTracker } from '../../../core/ari/call-tracker.ts'
 import type { AriAnswer, Channel, ChannelChange } from '../../../core/ari/protocol.ts'
 import { Calls } from '../../../core/states/calls.ts'
 import { Devices } from '../../../core/states/devices.ts'
-import { FakeLink, found, unreadable } from '../../support/fake-link.ts'
+import { FakeLink, found, refused, unreadable } from '../../support/fake-link.ts'
 import { until } from '../../support/tools.ts'
 
 const channel = (id: string, name: string, changes: Partial<Channel> = {}): Channel => ({
@@ -23,6 +23,8 @@ describe('Calls from channel events', () => {
   let devices: Devices
   let variables: Record<string, string>
   let listed: unknown[]
+  /** ARI is switched off. */
+  let isOff: boolean
   let tracker: CallTracker
 
   beforeEach(() => {
@@ -30,7 +32,9 @@ describe('Calls from channel events', () => {
     devices = new Devices()
     variables = {}
     listed = []
+    isOff = false
     const link = new FakeLink([], (operation, { variable }): AriAnswer => {
+      if (isOff) return refused(404, 'Resource not found')
       if (operation === 'channels.list') return found(listed)
       const value = variables[variable ?? '']
       return value === undefined ? unreadable : found({ value })
@@ -87,6 +91,22 @@ describe('Calls from channel events', () => {
     await tracker.needed('pjsip/101')
     expect(calls.of('PJSIP/101')[0]?.sip?.callId).to.equal('c1')
     expect(calls.of('PJSIP/101')[0]?.remote.number).to.equal('100')
+  })
+
+  it('shows nobody where Asterisk could not be asked, and asks again when calls are compared', async () => {
+    await devices.need('PJSIP/101').ready
+    variables['CONNECTEDLINE(num-pres)'] = 'prohib_passed_screen'
+    variables['CHANNEL(pjsip,call-id)'] = 'c1'
+    isOff = true
+    see('created', channel('1', 'PJSIP/101-1', { state: 'Up', connected: { name: 'Alice', number: '100' } }))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(calls.of('PJSIP/101')[0]?.remote).to.deep.equal({ number: '', name: '', restricted: false })
+
+    isOff = false
+    listed = [{ id: '1', name: 'PJSIP/101-1', state: 'Up', connected: { name: 'Alice', number: '100' } }]
+    expect(await tracker.compare()).to.deep.equal([])
+    await until('the mark', () => calls.of('PJSIP/101')[0]?.remote.restricted)
+    expect(calls.of('PJSIP/101')[0]?.sip?.callId).to.equal('c1')
   })
 
   it('tells the tags as the phone has them, and asks again for one that the phone has yet to give', async () => {

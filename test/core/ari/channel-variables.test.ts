@@ -47,15 +47,20 @@ describe('Reading functions on a channel', () => {
     }
   })
 
-  it('takes a user that may not ask any more for silence, not for a function that is not there', async () => {
-    for (const status of [401, 403]) {
-      const link = new FakeLink([BULK, SINGLE], () => refused(status, 'no'))
+  const SILENT = [
+    [401, 'no', 'a user that may not ask any more'],
+    [403, 'no', 'a user that may do less now'],
+    [404, 'Resource not found', 'ARI without its channels'],
+    [404, '<title>404 Not Found</title>', 'ARI that is switched off'],
+    [503, '<title>503 Service Unavailable</title>', 'an Asterisk that is ending'],
+  ] as const
+
+  for (const [status, reason, what] of SILENT)
+    it(`takes ${what} for silence (${status} ${reason}), not for a function that is not there`, async () => {
+      const link = new FakeLink([BULK, SINGLE], () => refused(status, reason))
       for (const asked of [[hint(1)], [hint(1), hint(2)]])
-        expect(await readOnChannel(link, 'probe', asked)).to.deep.equal(
-          asked.map(() => ({ kind: 'unasked', reason: 'no' })),
-        )
-    }
-  })
+        expect(await readOnChannel(link, 'probe', asked)).to.deep.equal(asked.map(() => ({ kind: 'unasked', reason })))
+    })
 
   it('tells a channel that is gone from a function that is not there, and both from silence', async () => {
     const answers: Record<string, AriAnswer> = {
