@@ -49,9 +49,10 @@ export class DeviceReader implements Reader {
   }
 
   event(name: string, state: DeviceState): void {
-    // Halves of Local channels, our probe's among them, come and go with every call; nobody's lamp shows them.
+    // Halves of Local channels, our probe's among them, come and go with every call. Where no lamp shows them they are not
+    // kept, nor is what was known while one did.
     const isNeeded = this.#devices.isNeeded(name)
-    if (isLocal(name) && !isNeeded) return
+    if (isLocal(name) && !isNeeded) return this.#devices.set(this.origin, name, undefined)
     if (isNeeded) this.#spelled.set(name.toLowerCase(), name)
     this.#asked.told(name)
     this.#devices.set(this.origin, name, state)

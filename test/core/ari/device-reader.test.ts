@@ -1,19 +1,29 @@
-/** Devices as events tell of them. */
+/** Devices as events tell of them, and as they are read. */
 import { expect } from 'chai'
 import { Complaints } from '../../../core/ari/complaints.ts'
 import { DeviceReader } from '../../../core/ari/device-reader.ts'
 import { Probe } from '../../../core/ari/probe.ts'
 import { Log } from '../../../core/log.ts'
-import { Devices } from '../../../core/states/devices.ts'
+import { type DeviceState, Devices } from '../../../core/states/devices.ts'
 import { FakeLink, found } from '../../support/fake-link.ts'
 
-describe('Devices that events tell of', () => {
-  it('are forgotten where there are too many that nobody needs, those told of longest ago first', () => {
+const LOCAL = 'Local/100@internal'
+
+describe('Devices of an Asterisk', () => {
+  let devices: Devices
+
+  beforeEach(() => {
+    devices = new Devices()
+  })
+
+  function readerOf(link: FakeLink, mostUnneeded?: number): DeviceReader {
     const log = new Log('error').logger('ari')
-    const link = new FakeLink([], () => found({}))
     const probe = new Probe(link, () => 'lamplighter', new Complaints(log), log)
-    const devices = new Devices()
-    const reader = new DeviceReader('pbx1', devices, link, probe, () => 5000, 3)
+    return new DeviceReader('pbx1', devices, link, probe, () => 5000, mostUnneeded)
+  }
+
+  it('are forgotten where there are too many that nobody needs, those told of longest ago first', () => {
+    const reader = readerOf(new FakeLink([], () => found({})), 3)
     devices.need('confbridge:0')
     for (let at = 0; at < 10; at++) {
       reader.event(`confbridge:${at}`, 'INUSE')
@@ -26,5 +36,22 @@ describe('Devices that events tell of', () => {
       'confbridge:8 NOT_INUSE',
       'confbridge:9 NOT_INUSE',
     ])
+  })
+
+  it('are read again where they are Local channels that changed while no lamp showed them', async () => {
+    let state: DeviceState = 'NOT_INUSE'
+    const link = new FakeLink([], (_, { deviceName }) => found({ name: deviceName, state }))
+    const reader = readerOf(link)
+    devices.addReader(reader)
+
+    const first = devices.need(LOCAL)
+    await first.ready
+    expect(devices.get(LOCAL)).to.equal('NOT_INUSE')
+    void first.release()
+    state = 'INUSE'
+    reader.event(LOCAL, state)
+    await devices.need(LOCAL).ready
+    expect(devices.get(LOCAL)).to.equal('INUSE')
+    expect(link.requests).to.have.length(2)
   })
 })
