@@ -6,6 +6,7 @@
  * one, and each word counts.
  */
 import {
+  asInRfc,
   DIALOG_INFO,
   DIALOG_INFO_TYPE,
   dialogNodes,
@@ -47,9 +48,10 @@ export function dialogHandler(event: 'dialog' | 'dialog;sla'): PublicationHandle
 }
 
 export function readDialogs(
-  { text, previous, resource }: Pick<PublishedBody<PublishedDialogs>, 'text' | 'previous' | 'resource'>,
+  { text: written, previous, resource }: Pick<PublishedBody<PublishedDialogs>, 'text' | 'previous' | 'resource'>,
   ended: EndedDialogs,
 ): ReadBody<PublishedDialogs> {
+  const text = asInRfc(written)
   const { root, fault } = readDialogInfo(text)
   if (fault !== undefined) return { fault }
   const isPartial = root.attribute('state') === 'partial'

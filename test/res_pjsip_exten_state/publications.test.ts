@@ -223,6 +223,15 @@ describe('publications about an extension', () => {
       expect(tx.dialog.notifies).to.have.length(sent + 1)
     })
 
+    it('a call of Kamailio, which begins with Trying, is told as RFC 4235 has it', async () => {
+      await open()
+      const tx = await watch('200', 'dialog')
+      const tag = await dialogs([{ id: 'a', callId: '1', state: 'Trying' }])
+      await lit(tx, 'a=trying')
+      await dialogs([{ id: 'a', callId: '1', state: 'confirmed' }], { 'SIP-If-Match': tag })
+      await lit(tx, 'a=confirmed')
+    })
+
     it('force_single_dialog shows the most interesting one, under the name of the extension', async () => {
       await open({ files: { 'pubsub.conf': { force_single_dialog: 'yes' } } })
       const tx = await watch('200', 'dialog')

@@ -145,6 +145,8 @@ describe('dialog information that comes to us', () => {
   })
 
   it('two calls of which one rings', async () => {
+    const trying = dialogInfo({ a: 'Trying' }, { direction: 'initiator' })
+    expect(read(new DialogReader(), trying), 'of Kamailio').to.deep.equal({ state: 'INUSE' })
     expect(read(new DialogReader(), dialogInfo({ a: 'confirmed', b: 'early' }))).to.deep.equal({
       state: 'RINGINUSE',
     })
