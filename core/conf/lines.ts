@@ -8,6 +8,8 @@ export interface ConfLine {
   readonly text: string
   /** From 1. */
   readonly number: number
+  /** A parameter of the SIP URI at its end that is a comment as it stands: `transport`. */
+  readonly lost?: string
 }
 
 export interface ConfLines {
@@ -19,15 +21,16 @@ export interface ConfLines {
 /** As deep as Asterisk goes. */
 const DEEPEST_COMMENT = 128
 
-export function confLines(text: string): ConfLines {
+export function confLines(file: string): ConfLines {
   const lines: ConfLine[] = []
   /** The lines at which the block comments began that are open now. */
   const open: number[] = []
   let number = 0
-  for (const line of eachLine(text)) {
+  for (const line of eachLine(file)) {
     number++
-    const rest = withoutComments(line, number, open).trim()
-    if (rest !== '') lines.push({ text: rest, number })
+    const [kept, comment] = withoutComments(line, number, open)
+    const text = kept.trim()
+    if (text !== '') lines.push({ text, number, lost: lostParameter(kept, comment) })
   }
   return { lines, unterminated: open.at(-1) }
 }
@@ -42,8 +45,17 @@ function* eachLine(text: string): Generator<string> {
   }
 }
 
-/** What of a line is no comment. Opens and closes block comments in `open`. */
-function withoutComments(line: string, number: number, open: number[]): string {
+/** RFC 3261 19.1.1. Another word could as well be a comment. */
+const URI_PARAMETER = /^;(transport|lr|user|maddr|ttl|method)(?![\w-])/i
+
+/** `sip:192.0.2.1;transport=tcp`: who writes that means the transport, and gets none. */
+function lostParameter(kept: string, comment: string): string | undefined {
+  const name = URI_PARAMETER.exec(comment)?.[1]
+  return name !== undefined && /\bsips?:[^\s"]+$/i.test(kept) ? name : undefined
+}
+
+/** What of a line is no comment, and the comment at its end. Opens and closes block comments in `open`. */
+function withoutComments(line: string, number: number, open: number[]): readonly [kept: string, comment: string] {
   let kept = ''
   /** Where the text begins that has not been kept yet, and where the search goes on. */
   let from = 0
@@ -65,8 +77,8 @@ function withoutComments(line: string, number: number, open: number[]): string {
       }
       search = at + 1
     } else {
-      return kept + line.slice(from, at)
+      return [kept + line.slice(from, at), line.slice(at)]
     }
   }
-  return open.length > 0 ? kept : kept + line.slice(from)
+  return [open.length > 0 ? kept : kept + line.slice(from), '']
 }

@@ -116,8 +116,10 @@ class Reading {
       this.#doubt('text that is not UTF-8, expected UTF-8 throughout the file', { file, line: undecodable.number })
     // An included file goes on in the section it was included in, and so does what follows the #include.
     const scope = this.#sections.enter()
-    for (const { text: line, number } of lines) {
+    for (const { text: line, number, lost } of lines) {
       const place = { file, line: number }
+      if (lost !== undefined)
+        this.#doubt(`';${lost}' begins a comment, expected '\\;${lost}' for a parameter of the URI`, place)
       if (line.startsWith('[')) scope.header(line, place)
       else if (line.startsWith('#')) this.#directive(line, place)
       else scope.entry(line, place)

@@ -46,6 +46,32 @@ describe('conf-parser: lines', () => {
     ])
   })
 
+  it('points out a parameter of a SIP URI that is taken for a comment, as a note in files of Asterisk', () => {
+    const text = [
+      '[a]',
+      'server_address = sip:192.0.2.1:5060;transport=tcp',
+      'outbound_proxy = <sips:host.example;LR>',
+      'contact = sip:host.example\\;transport=tcp;lr',
+      'server_uri = sip:host.example ; transport=tcp',
+      'from_uri = sip:host.example;where we are',
+      'server = host.example;transport=tcp',
+      ';uri = sip:host.example;transport=tcp',
+      ';-- sip:host.example;transport=tcp --;',
+    ].join('\n')
+    const { file, problems, notes } = parseConfig(text, '/etc/x.conf')
+    expect(problems.map(({ message }) => message)).to.deep.equal([
+      "/etc/x.conf:2: ';transport' begins a comment, expected '\\;transport' for a parameter of the URI",
+      "/etc/x.conf:3: ';LR' begins a comment, expected '\\;LR' for a parameter of the URI",
+      "/etc/x.conf:4: ';lr' begins a comment, expected '\\;lr' for a parameter of the URI",
+    ])
+    expect(notes).to.deep.equal([])
+    expect(shown({ ...file, sections: file.sections.slice(0, 1) })[0]).to.include(
+      'contact=sip:host.example;transport=tcp ',
+    )
+    const foreign = parseConfig(text, '/etc/x.conf', { foreign: true })
+    expect([foreign.problems.length, foreign.notes.length]).to.deep.equal([0, 3])
+  })
+
   it('skips a byte order mark and takes lines that end with CR LF', () => {
     expect(parsed('\uFEFF[a]\r\nx = 1\r\n; c\r\ny = 2')).to.deep.equal(['[a] x=1 y=2'])
   })
