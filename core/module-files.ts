@@ -6,7 +6,7 @@ import { isThere, readConfigFile } from './conf/parser.ts'
 import { didYouMean } from './conf/suggestion.ts'
 import type { ConfigFile, ConfigSection } from './config.ts'
 import type { ModuleConfig } from './module.ts'
-import { type ConfigError, type OptionSet, type OptionValues, readSection } from './options.ts'
+import { ConfigError, type OptionSet, type OptionValues, readSection } from './options.ts'
 import { besideStore } from './store-file.ts'
 
 /** The names of the files that are declared, each once. */
@@ -55,12 +55,18 @@ export function readModuleOptions<S extends OptionSet>(
 /** A section may be written in several pieces. */
 function optionsIn<S extends OptionSet>(
   file: ConfigFile | undefined,
-  { section, set }: ModuleConfig<S>,
+  declared: ModuleConfig<S>,
   problems: ConfigError[],
 ): OptionValues<S> {
+  const { section, set } = declared
   const pieces = (file?.sections ?? []).filter((each) => isNamed(each, section))
   const [first] = pieces
-  return readSection(first && { ...first, entries: pieces.flatMap(({ entries }) => entries) }, set, problems)
+  const values = readSection(first && { ...first, entries: pieces.flatMap(({ entries }) => entries) }, set, problems)
+  for (const [option, why] of declared.contradictions?.(values) ?? []) {
+    const place = file && placeOf({ ...file, sections: pieces }, option)
+    if (place) problems.push(new ConfigError(`${option} = ${place.value} ${why}`, place))
+  }
+  return values
 }
 
 function isNamed(section: ConfigSection, name: string): boolean {

@@ -31,6 +31,8 @@ export interface ModuleConfig<S extends OptionSet = OptionSet> {
   readonly file: string
   readonly section: string
   readonly set: S
+  /** Options that cannot stand as they are beside the others, and why: `is the same as …`. */
+  contradictions?(values: OptionValues<S>): readonly (readonly [option: keyof S & string, why: string])[]
   /** Databases that it opens, by the options that name them; a relative path is beside the store. */
   databases?(values: OptionValues<S>): readonly (readonly [option: keyof S & string, path: string])[]
   /** Directories that it reads, by the options that name them. */

@@ -1,7 +1,7 @@
 /** `[general]` of pubsub.conf. */
 import type { ModuleConfig } from '../core/module.ts'
 import { choice, integer, type OptionValues, options, yesno } from '../core/options.ts'
-import { kamailioOptions } from './kamailio/options.ts'
+import { kamailioOptions, tablesInCommon } from './kamailio/options.ts'
 import { watcherOptions } from './watchers/watcher-options.ts'
 
 export const pubsubOptions = options({
@@ -71,6 +71,7 @@ export const pubsubConfig: ModuleConfig<typeof pubsubOptions> = {
   file: 'pubsub.conf',
   section: 'general',
   set: pubsubOptions,
+  contradictions: tablesInCommon,
   databases: ({ db_url }) => (db_url.kind === 'sqlite' ? [['db_url', db_url.path]] : []),
   directories: ({ rules_directory }) => (rules_directory === '' ? [] : [['rules_directory', rules_directory]]),
 }

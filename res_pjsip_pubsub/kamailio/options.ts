@@ -238,6 +238,27 @@ export function storageModes(settings: StorageSettings): {
   return { subscriptions, publications: subscriptions === 3 && publ_cache === 1 ? 0 : publ_cache }
 }
 
+const TABLES = ['presentity_table', 'active_watchers_table', 'watchers_table', 'xcap_table'] as const
+
+/** Tables that two options name; SQLite does not know one from the other by the case of its name. */
+export function tablesInCommon(
+  settings: Pick<OptionValues<typeof kamailioOptions>, (typeof TABLES)[number]>,
+): readonly (readonly [option: (typeof TABLES)[number], why: string])[] {
+  const known = new Map<string, (typeof TABLES)[number]>()
+  return TABLES.flatMap((option) => {
+    const name = settings[option].toLowerCase()
+    const other = known.get(name)
+    known.set(name, option)
+    if (other === undefined) return []
+    // The one that is written in the file: no two have the same default.
+    const [wrong, right] = name === option.replace('_table', '') ? [other, option] : [option, other]
+    return [[wrong, `is that of ${right} too, expected a table of its own`] as const]
+  })
+}
+
+/** The store's own, and SQLite's. */
+const TAKEN = /^(sqlite_.*|version|presence_(reserves|servers|counters))$/i
+
 function table(byDefault: string, doc: string): Option<string> {
   return custom(
     byDefault,
@@ -245,6 +266,7 @@ function table(byDefault: string, doc: string): Option<string> {
     'the name of a table',
     (name) => {
       if (!/^[A-Za-z_][A-Za-z0-9_]{0,62}$/.test(name)) throw new Error('expected letters, digits and underscores')
+      if (TAKEN.test(name)) throw new Error('expected another name, this one is taken')
       return name
     },
     doc,

@@ -1,9 +1,12 @@
 /** The table of parameters in docs/presence.md says what the code does, and names all of them. */
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
+import { Findings } from '../../core/conf/findings.ts'
+import { parseConfig } from '../../core/conf/parser.ts'
+import { checkModuleFile } from '../../core/module-files.ts'
 import { defaultsOf, readSection } from '../../core/options.ts'
 import { isLibrary, kamailioOptions, storageModes } from '../../res_pjsip_pubsub/kamailio/options.ts'
-import { pubsubOptions } from '../../res_pjsip_pubsub/options.ts'
+import { pubsubConfig, pubsubOptions } from '../../res_pjsip_pubsub/options.ts'
 
 const NAMES = ['min_expires', 'max_expires', ...Object.keys(kamailioOptions)]
 
@@ -98,6 +101,28 @@ describe('parameters of Kamailio', () => {
 
 describe('parameters of storage', () => {
   const settings = defaultsOf(pubsubOptions)
+
+  it('name four tables, none of them twice or taken, which is found before anything starts', () => {
+    const faults = (lines: string): string[] => {
+      const findings = new Findings()
+      checkModuleFile(parseConfig(`[general]\n${lines}`, 'pubsub.conf').file, [pubsubConfig], ':memory:', findings)
+      return findings.problems.map(({ message }) => message)
+    }
+    expect(faults('presentity_table = a\nactive_watchers_table = b\nwatchers_table = c\nxcap_table = d')).to.deep.equal(
+      [],
+    )
+    expect(faults('presentity_table = watchers\nwatchers_table = presentity')).to.deep.equal([])
+    expect(faults('watchers_table = Active_Watchers')).to.deep.equal([
+      'pubsub.conf:2: watchers_table = Active_Watchers is that of active_watchers_table too, expected a table of its own',
+    ])
+    expect(faults('presentity_table = xcap')).to.deep.equal([
+      'pubsub.conf:2: presentity_table = xcap is that of xcap_table too, expected a table of its own',
+    ])
+    expect(faults('watchers_table = x\nxcap_table = X')).to.deep.equal([
+      'pubsub.conf:3: xcap_table = X is that of watchers_table too, expected a table of its own',
+    ])
+    expect(faults('presentity_table = version\nxcap_table = sqlite_master')).to.have.length(2)
+  })
 
   it('are the library mode where there is no database, unless publications live in memory', () => {
     const nothing = { db_url: { kind: 'none' }, publ_cache: 1 } as const
