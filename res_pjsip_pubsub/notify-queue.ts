@@ -46,7 +46,7 @@ export function paceOf(
   { waitn_time, notifier_poll_rate, notifier_processes }: PaceSettings,
   subscriptionMode: number,
 ): Pace | undefined {
-  if (subscriptionMode !== 3 || notifier_processes === 0) return undefined
+  if (subscriptionMode !== 3 || notifier_processes <= 0) return undefined
   return { interval: 1000 / notifier_poll_rate, within: waitn_time * 1000, parts: notifier_processes }
 }
 

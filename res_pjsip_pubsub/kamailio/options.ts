@@ -160,8 +160,8 @@ const notifierParameters = options({
   }),
   notifier_processes: integer(
     1,
-    'With subs_db_mode = 3: in how many parts each poll divides its work; 0 sends NOTIFYs at once. There is one process here, whatever the number.',
-    { max: 64, unit: 'a number' },
+    'With subs_db_mode = 3: in how many parts each poll divides its work; 0 and less send NOTIFYs at once. There is one process here, whatever the number.',
+    { min: -64, max: 64, unit: 'a number' },
   ),
   local_log_level: integer(
     2,

@@ -160,5 +160,6 @@ describe('notify queue: the pace', () => {
   it('is at once in the other modes, and without processes', () => {
     for (const mode of [0, 1, 2]) expect(paceOf(settings, mode)).to.equal(undefined)
     expect(paceOf({ ...settings, notifier_processes: 0 }, 3)).to.equal(undefined)
+    expect(paceOf({ ...settings, notifier_processes: -1 }, 3)).to.equal(undefined)
   })
 })

@@ -73,6 +73,7 @@ describe('parameters of Kamailio', () => {
       force_active: '1',
       subs_db_mode: '3',
       clean_period: '-1',
+      notifier_processes: '-1',
       server_address: 'sip:10.10.10.10:5060',
       to_tag_pref: 'pres',
       db_url: 'sqlite:////etc/kamailio/kamailio.db',
