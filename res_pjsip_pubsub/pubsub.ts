@@ -185,6 +185,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       notifier: this.#services,
       compositor: this.compositor,
       endpoints: core.endpoints,
+      hints: core.hints,
       bodies: this.#bodies,
       storage,
       watching: this.watching,

@@ -158,6 +158,9 @@ export interface PresenceFunctions {
   updateWatchersStatus(presentityUri: string, event: string, rulesDoc?: string): Promise<number>
   /** The sphere that the presentity publishes (RFC 4480 3.9); undefined for none. */
   getSphere(presentityUri: string): string | undefined
-  /** The document of the presentity as its package would show it to a watcher who may see everything; undefined for none. */
+  /**
+   * The document of the presentity as its package would show it to a watcher who may see everything; undefined for none.
+   * An extension that is no endpoint is looked for in every context there is.
+   */
   getPresentity(presentityUri: string, event: string): Promise<string | undefined>
 }

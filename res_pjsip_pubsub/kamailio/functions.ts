@@ -7,6 +7,7 @@ import { defaultsOf } from '../../core/options.ts'
 import type { Undo } from '../../core/scope.ts'
 import { parseUri } from '../../core/sip/parse-uri.ts'
 import { type EventValue, parseEvent } from '../../core/sip/values.ts'
+import type { Hints } from '../../core/states/hints.ts'
 import type { Store } from '../../core/store-contract.ts'
 import type { Watchable } from '../../core/watch.ts'
 import type { Bodies } from '../bodies.ts'
@@ -37,6 +38,7 @@ import type { SubHandling } from '../watchers/authorization.ts'
 import type { Watching } from '../watchers/watching.ts'
 import type { FactsByName, PresenceFunctions, PresenceRequest, RefreshType, RequestHandler, Subs } from './contract.ts'
 import { type Facts, FLAGS } from './facts.ts'
+import { hintContexts } from './hint-contexts.ts'
 import { RequestHandlers } from './requests.ts'
 import { publishedPresence, spheresOf } from './sphere.ts'
 
@@ -44,6 +46,7 @@ export interface FunctionServices {
   readonly notifier: NotifierServices
   readonly compositor: Compositor
   readonly endpoints: Endpoints
+  readonly hints: Hints
   readonly watching: Pick<Watching, 'of' | 'refresh' | 'putRules' | 'authorize' | 'clean'>
   readonly bodies: Bodies
   readonly storage: Pick<SubscriptionStorage, 'clean' | 'sync'>
@@ -233,7 +236,7 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
     const of = this.containsEvent(event)
     if (!of) return undefined
     const resource = userOf(presentityUri)
-    const endpoint = await this.#endpointOf(resource)
+    const endpoint = await this.#itself(resource)
     const found = await of.find(resource, { endpoint, uri: presentityUri, userAgent: '', request: undefined })
     if (found === undefined || found === 'unavailable' || !isWatchable(found)) return undefined
     const type = notifier.registry.choose(of, undefined, false)
@@ -287,9 +290,15 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
     return named ?? byAor() ?? { ...STRANGER, id: user }
   }
 
-  /** Whoever is no endpoint of ours is asked for as a stranger, with nothing but its URI. */
-  async #endpointOf(id: string): Promise<Endpoint> {
-    return (await this.functionServices.endpoints.endpoint(id)) ?? STRANGER
+  /** Who sees a presentity as it is: the endpoint of its name, or whoever else, where its hint is. */
+  async #itself(resource: string): Promise<Endpoint> {
+    const { endpoints, hints } = this.functionServices
+    const endpoint = (await endpoints.endpoint(resource)) ?? STRANGER
+    for (const hintContext of new Set([endpoint.hintContext, ...hintContexts(resource, this.functionServices)])) {
+      const hint = await hints.find(hintContext, resource)
+      if (hint !== undefined && hint !== 'unreachable') return { ...endpoint, hintContext }
+    }
+    return endpoint
   }
 }
 

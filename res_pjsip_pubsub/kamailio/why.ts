@@ -9,6 +9,7 @@ import { seconds } from '../console-text.ts'
 import { nameKey } from '../identity.ts'
 import type { PubsubCore } from '../pubsub.ts'
 import { userOf } from './functions.ts'
+import { hintContexts } from './hint-contexts.ts'
 
 type Sources = Pick<Core, 'hints' | 'endpoints' | 'devices' | 'presences' | 'mailboxes'>
 
@@ -40,15 +41,11 @@ async function why(asked: string, core: Sources, pubsub: PubsubCore): Promise<st
   return [...sources, ...(watchers.length > 0 ? watchers : [`nobody watches ${resource}`])]
 }
 
-/** Of the context asked for, or of every context that an endpoint looks for hints in. */
+/** Of the context asked for, or of every context there is. */
 async function hintLines(exten: string, context: string | undefined, core: Sources): Promise<string[]> {
-  const { hints, endpoints } = core
-  const used = hints.list().filter((hint) => hint.exten === exten)
-  const all = [...endpoints.files.endpoints.values()].map((endpoint) => endpoint.hintContext)
-  const contexts = new Set(context === undefined ? [...used.map((hint) => hint.context), ...all] : [context])
   const lines: string[] = []
-  for (const one of contexts) {
-    const hint = await hints.find(one, exten)
+  for (const one of context === undefined ? hintContexts(exten, core) : [context]) {
+    const hint = await core.hints.find(one, exten)
     if (hint === 'unreachable') lines.push(`hint ${exten}@${one}: no Asterisk server can say now`)
     else if (hint) lines.push(...looked(hint, core))
   }

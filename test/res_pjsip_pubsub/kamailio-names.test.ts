@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { parseEvent } from '../../core/sip/values.ts'
+import res_pjsip_dialog_info_body_generator from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
 import res_pjsip_exten_state from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
+import res_pjsip_pidf_body_generator from '../../res_pjsip_exten_state/res_pjsip_pidf_body_generator.ts'
 import type { AuthStatus, Pubsub, Subscription } from '../../res_pjsip_pubsub/contract.ts'
 import type { Subs } from '../../res_pjsip_pubsub/kamailio/contract.ts'
 import type { PublishedEvent } from '../../res_pjsip_pubsub/publishing/published-event.ts'
@@ -583,6 +585,32 @@ describe("names of Kamailio's manual", () => {
     expect(await pubsub.getPresentity('none', 'lamp')).to.equal(undefined)
     expect(await pubsub.getPresentity('100', 'lantern')).to.equal(undefined)
     expect(made.lamps.watchers('200')).to.equal(0)
+  })
+
+  it('the presentity of getPresentity need be no endpoint, and its hint in no certain context', async () => {
+    await made.office.close()
+    made = await lampOffice({
+      endpoints: { 100: { hintContext: 'internal', allow_publish: 'any' } },
+      hints: { '300@internal': ['Custom:gate'], '100@doors': ['Custom:gate'], '300@doors': ['Custom:other'] },
+    })
+    const { pubsub, office } = made
+    await office.load(res_pjsip_exten_state, res_pjsip_dialog_info_body_generator, res_pjsip_pidf_body_generator)
+    office.core.devices.set('pbx1', 'Custom:gate', 'RINGING')
+    const busy = (await pubsub.getPresentity('sip:300@pbx.example', 'dialog')) ?? ''
+    expect(busy).to.include('<state>early</state>')
+    expect(await pubsub.getPresentity('300', 'presence')).to.include('<note xml:lang="en">Ringing</note>')
+    expect(await pubsub.getPresentity('301', 'dialog')).to.equal(undefined)
+    // What is published comes in addition to the hint, and does not take its place.
+    const open = '<tuple id="a"><status><basic>open</basic></status></tuple>'
+    const document = `<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:300@x">${open}</presence>`
+    const published = await made.sip.publish('300', document, {
+      Event: 'presence',
+      'Content-Type': 'application/pidf+xml',
+    })
+    expect(published.status).to.equal(200)
+    expect(await pubsub.getPresentity('300', 'presence'))
+      .to.include('>Ringing<')
+      .and.include('<tuple id="a">')
   })
 
   it('new_shtable', async () => {
