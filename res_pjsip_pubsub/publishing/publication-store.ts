@@ -229,10 +229,11 @@ function overSince({ expires, expires_ms }: PresentityRow): number {
   return expires === 0 ? (expires_ms ?? 0) : expires * 1000
 }
 
-/** A row with Kamailio's columns alone. */
+/** A row with Kamailio's columns alone, of which what has a default there need not be written. */
 function completed(row: PresentityRow, type: string): PresentityRow {
   const lacksType = typeof row.ruid === 'string' && isOfOthers({ ...row })
-  return lacksType && type !== '' ? { ...row, body: textOf(row.body), content_type: type } : row
+  if (!lacksType || type === '') return row
+  return { ...row, body: textOf(row.body), content_type: type, sender: row.sender ?? '', priority: row.priority ?? 0 }
 }
 
 /** Kamailio's, say: it has no column for what we need to show them. They are left alone until somebody asks to read them again. */

@@ -231,6 +231,29 @@ describe('console of presence', () => {
     }
   })
 
+  it('takes such a row also without the columns that have a default in Kamailio', async () => {
+    made.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
+    const tx = await made.sip.subscribe('100', { Event: 'note' })
+    const { priority: _priority, sender: _sender, ...columns } = KAMAILIO
+    const other = await openStore({
+      path: join(directory, 'lamps.db'),
+      synchronous: 'off',
+      log: new Log().logger('other'),
+    })
+    try {
+      const table = await other.table({ name: 'presentity', key: 'ruid', serial: 'id', columns })
+      const now = Math.floor(Date.now() / 1000)
+      const of = { username: '100', domain: 'pbx.example', event: 'note', received_time: now, expires: now + 600 }
+      table.put({ ...of, ruid: 'r1', etag: 'e1', body: 'at lunch' })
+      await other.flush()
+      await made.office.run('presence refreshWatchers sip:100@pbx.example note 1')
+      await until('what was put there', () => tx.dialog.last.text === 'at lunch')
+      expect([...made.pubsub.allPublications][0]).to.include({ priority: 0, sender: '' })
+    } finally {
+      await other.close()
+    }
+  })
+
   it('tells the other servers that share the table what another program has changed there', async () => {
     await made.office.close()
     const path = join(directory, 'shared.db')
