@@ -1,4 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 
@@ -12,6 +15,25 @@ describe('docs/writing-a-package.md', () => {
     )
     expect(shown).to.have.lengthOf(4)
     for (const code of shown) expect(source).to.include(code)
+  })
+
+  it('has packages built in whatever folder res_* they are, as the loader looks in all of them', () => {
+    const root = fileURLToPath(new URL('../../', import.meta.url))
+    const house = mkdtempSync(join(tmpdir(), 'lamplighter-package-'))
+    try {
+      cpSync(join(root, 'tsconfig.json'), join(house, 'tsconfig.json'))
+      symlinkSync(join(root, 'node_modules'), join(house, 'node_modules'))
+      for (const folder of ['core', 'res_mine', 'res_pjsip_mine', 'elsewhere']) {
+        mkdirSync(join(house, folder))
+        writeFileSync(join(house, folder, 'res_one.ts'), 'export default 1\n')
+      }
+      const tsc = join(root, 'node_modules/typescript/bin/tsc')
+      const listed = execFileSync(process.execPath, [tsc, '-p', house, '--listFilesOnly'], { encoding: 'utf8' })
+      const built = [...listed.matchAll(/(\w+)\/res_one\.ts$/gm)].map(([, folder]) => folder)
+      expect(built).to.have.members(['core', 'res_mine', 'res_pjsip_mine'])
+    } finally {
+      rmSync(house, { recursive: true })
+    }
   })
 
   it('names only callbacks that there are', () => {
