@@ -41,6 +41,8 @@ export class StreamTransport implements Transport {
   readonly #context: TransportContext
   readonly #server: Server
   readonly #connections = new Set<Connection>()
+  /** Below TLS: during its handshake one is no connection yet, and keeps the server from being closed all the same. */
+  readonly #sockets = new Set<Socket>()
   readonly #byRemote = new Map<string, Connection>()
   readonly #byAddress = new Map<string, Set<Connection>>()
   readonly #turnedAway: Counter
@@ -55,7 +57,7 @@ export class StreamTransport implements Transport {
   static async open(config: TransportConfig, context: TransportContext): Promise<StreamTransport> {
     const at = bindAddress(config)
     const certificates = config.protocol === 'tls' ? readCertificates(config) : undefined
-    const server = certificates ? tlsServer(config, certificates) : createTcpServer()
+    const server = certificates ? tlsServer(config, certificates, context.timers()) : createTcpServer()
     server.maxConnections = config.max_connections
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => reject(listenError(error, config, at)))
@@ -89,9 +91,12 @@ export class StreamTransport implements Transport {
     const handshakes = context.metrics.counter('sip.tls.handshake.failed')
     server.on('error', (error) => this.#log.warning(`[${config.id}] ${error.message}`))
     server.on(this.protocol === 'TLS' ? 'secureConnection' : 'connection', (socket: Socket) => this.#accept(socket))
+    if (this.protocol === 'TLS') server.on('connection', (socket: Socket) => this.#below(socket))
     server.on('drop', (dropped) => this.#full(dropped?.remoteAddress))
     server.on('tlsClientError', (error: Error, socket: Socket) => {
       handshakes.add()
+      // Node ends one that came to nothing, but not one that takes too long.
+      socket.destroy()
       this.#log.debug(() => `[${config.id}] TLS with ${socket.remoteAddress ?? 'a peer'} failed: ${error.message}`)
     })
   }
@@ -174,9 +179,15 @@ export class StreamTransport implements Transport {
     for (const connection of this.#connections) connection.end('the server stops')
     const impatience = setTimeout(() => {
       for (const connection of this.#connections) connection.destroy()
+      for (const socket of this.#sockets) socket.destroy()
     }, FLUSH_LIMIT)
     await closed
     clearTimeout(impatience)
+  }
+
+  #below(socket: Socket): void {
+    this.#sockets.add(socket)
+    socket.once('close', () => this.#sockets.delete(socket))
   }
 
   #accept(socket: Socket): void {
@@ -248,11 +259,11 @@ export class StreamTransport implements Transport {
   }
 }
 
-function tlsServer(config: TransportConfig, certificates: SecureContextOptions): TlsServer {
+function tlsServer(config: TransportConfig, certificates: SecureContextOptions, { silence }: Timers): TlsServer {
   return createTlsServer({
     ...certificates,
     requestCert: config.verify_client,
     rejectUnauthorized: config.verify_client,
-    handshakeTimeout: CONNECT_LIMIT,
+    handshakeTimeout: Math.min(CONNECT_LIMIT, silence),
   })
 }

@@ -162,6 +162,34 @@ describe('transports', () => {
     expect((await idle.request('OPTIONS')).status).to.equal(200)
   })
 
+  it('closes TLS connections whose handshake does not come to its end', async () => {
+    const tls = { id: 'tls', protocol: 'tls', max_connections: 2, ...certificates.make('patient') } as const
+    await open({ transports: [transportConfig(tls)], timers: { silence: 100 } })
+    const { address, port } = at('tls')
+    const closed = ['', '\x16\x03\x01\x02\x00\x01'].map(async (beginning) => {
+      const socket = connectTcp(port, address)
+      socket.write(beginning, 'latin1')
+      await once(socket.resume(), 'close')
+    })
+    await Promise.all(closed)
+    const phone = await phoneOn('tls', 'tls')
+    expect((await phone.request('OPTIONS')).status).to.equal(200)
+  })
+
+  it('does not wait for handshakes where a reload takes a TLS transport away', async () => {
+    const tls = transportConfig({ id: 'tls', protocol: 'tls', allow_reload: true, ...certificates.make('going') })
+    await open({ transports: [tls] })
+    const socket = connectTcp(at('tls').port, '127.0.0.1')
+    socket.on('error', () => undefined)
+    const closed = once(socket.resume(), 'close')
+    await once(socket, 'connect')
+    // Whoever is answered came after it.
+    expect((await (await phoneOn('tls', 'tls')).request('OPTIONS')).status).to.equal(200)
+    await stack.reload([], system)
+    expect(stack.listening).to.deep.equal([])
+    await closed
+  })
+
   it('turns away what is over max_connections', async () => {
     await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp', max_connections: 2 })] })
     const first = await phoneOn('tcp', 'tcp')
