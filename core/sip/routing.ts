@@ -27,9 +27,10 @@ export function routingOf(target: string, routes: readonly string[]): Routing {
 
 /** RFC 3261 19.1.1, table 1: no headers in a Request-URI, and no method. */
 export function asRequestUri(uri: SipUri): string {
-  const text = uri.headers === '' && !uri.text.endsWith('?') ? uri.text : uri.text.slice(0, uri.text.indexOf('?'))
+  // A user may have question marks and semicolons.
+  const place = uri.user === '' ? 0 : uri.text.indexOf('@')
+  const isPlain = uri.headers === '' && !uri.text.endsWith('?')
+  const text = isPlain ? uri.text : uri.text.slice(0, uri.text.indexOf('?', place))
   if (!uri.params.has('method')) return text
-  // A user may have semicolons.
-  const place = uri.user === '' ? 0 : text.indexOf('@')
   return text.slice(0, place) + text.slice(place).replace(/;method(?:=[^;]*)?(?=;|$)/i, '')
 }

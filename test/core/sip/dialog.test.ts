@@ -222,6 +222,7 @@ describe('dialogs', () => {
       [`sip:a@${host};method=INVITE;line=1`, `sip:a@${host};line=1`],
       [`sip:a@${host};line=1;Method=INVITE?Subject=lamps`, `sip:a@${host};line=1`],
       [`sip:${host};method`, `sip:${host}`],
+      [`sip:a?b@${host};line=1?Subject=lamps`, `sip:a?b@${host};line=1`],
       [`sip:a;method=b@${host};methods=1;method=INVITE`, `sip:a;method=b@${host};methods=1`],
     ]) {
       const [, ours] = await subscribe(await phoneOf({ contact: `<${contact}>` }))
