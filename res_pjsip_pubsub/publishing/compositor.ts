@@ -321,6 +321,7 @@ export class Compositor implements Publishing {
       arm: (publication) => this.#arm(publication),
       disarm: (publication) => this.#services.timers.cancel(publication),
       drop: (publication, why) => this.#drop(publication, why),
+      forget: (publication) => void this.#store?.forget(publication),
       tell: (what, publication) => this.#publications.tell(what, publication),
     })
   }

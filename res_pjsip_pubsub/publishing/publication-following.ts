@@ -12,6 +12,8 @@ export interface FollowingServices {
   readonly arm: (publication: InboundPublication) => void
   readonly disarm: (publication: InboundPublication) => void
   readonly drop: (publication: InboundPublication, why: string) => void
+  /** In the table, whoever wrote it. */
+  readonly forget: (publication: { readonly ruid: string }) => void
   readonly tell: (what: PublicationEvent, publication: InboundPublication) => void
 }
 
@@ -26,9 +28,19 @@ export function followerOf(services: FollowingServices): PublicationFollower {
     changed(stored) {
       const known = publications.ofRuid(stored.facts.ruid)
       if (known) return changed(known, stored, services)
+      const { facts } = stored
+      const rival = publications.ofInstance(facts)
+      if (rival && isLater(rival, stored)) return services.forget(facts)
+      if (rival) {
+        disarm(rival)
+        publications.remove(rival, { quiet: true })
+        services.forget(rival)
+        tell('replaced', rival)
+      }
       restore(stored)
-      const made = publications.ofRuid(stored.facts.ruid)
+      const made = publications.ofRuid(facts.ruid)
       if (made) tell('published', made)
+      else publications.refresh(facts.event, facts.resource)
     },
     gone(ruid) {
       const known = publications.ofRuid(ruid)
@@ -39,6 +51,11 @@ export function followerOf(services: FollowingServices): PublicationFollower {
       for (const known of publications) if (known.endpointId !== '' && !isThere(known.ruid)) gone(known)
     },
   }
+}
+
+/** Of two that servers took from one phone at the same time. They all come to the same. */
+function isLater({ received, ruid }: InboundPublication, { facts, said }: StoredPublication): boolean {
+  return received === said.received ? ruid > facts.ruid : received > said.received
 }
 
 function changed(known: InboundPublication, { said, lease }: StoredPublication, services: FollowingServices): void {

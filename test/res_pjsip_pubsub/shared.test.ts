@@ -289,6 +289,24 @@ describe('servers that share a database', function () {
       await until('the same at both', () => shown(one) === 'green')
     })
 
+    it('that two servers took from one phone at the same time become the later one', async () => {
+      handlers()
+      const phone = { Contact: '<sip:a@192.0.2.1>;+sip.instance="<urn:uuid:1>"' }
+      const unlock = await builder.lock()
+      const first = publish(one, 'red', phone)
+      await new Promise((resolve) => {
+        setTimeout(resolve, 5)
+      })
+      const second = publish(other, 'green', phone)
+      expect([(await first).status, (await second).status]).to.deep.equal([200, 200])
+      await unlock()
+      await until('the same at both', () => [one, other].every((office) => shown(office) === 'green'))
+      await until(
+        'one row',
+        async () => (await builder.query('SELECT 1 FROM presentity WHERE expires > 0')).length === 1,
+      )
+    })
+
     it('that replace others leave no gap, whatever is asked for meanwhile', async () => {
       handlers()
       const phone = { Contact: '<sip:a@192.0.2.1>;+sip.instance="<urn:uuid:1>"' }
