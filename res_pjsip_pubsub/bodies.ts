@@ -262,6 +262,11 @@ export class Bodies {
     this.#registry = registry
   }
 
+  /** Whether a generator is registered for the type now. */
+  makes(of: Made, type: string): boolean {
+    return this.#registry.generator(type, of.kind) !== undefined
+  }
+
   /** Undefined where no generator is registered for the type now. */
   body(actual: unknown, of: Made, type: string, to: Addressing, view?: View): Body | undefined {
     const sharing = this.sharing(of, type, to)

@@ -30,6 +30,8 @@ export class WatcherBodies {
     const of = this.#package(subscription.event)
     if (!of) return undefined
     if (!(state instanceof ListSource)) return this.#single(state, of, subscription, isNews)
+    // A list whose resources have no bodies would take away what its watcher knows of them.
+    if (!this.#bodies.makes(of, subscription.contentType)) return undefined
     const { localUri, remoteUri, userAgent, endpoint, dialog } = subscription
     const rendering = {
       stamp: this.#stamp(endpoint),

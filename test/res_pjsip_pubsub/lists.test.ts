@@ -272,6 +272,19 @@ describe('resource lists', () => {
     expect((await office.told(dialog))[0]?.full).to.equal(false)
   })
 
+  it('are told without a body, not as resources without a state, while their generator is away', async () => {
+    await begin()
+    const tx = await office.subscribe('floor')
+    await office.told(tx.dialog)
+    await office.made.office.loader.unload('res_test_lamp_body')
+    expect((await office.made.sip.again(tx, ASK)).status).to.equal(200)
+    expect(await office.told(tx.dialog)).to.deep.equal([])
+    expect(tx.dialog.notifies).to.have.length(2)
+    await office.made.office.loader.load('res_test_lamp_body')
+    await until('the list', async () => (await office.told(tx.dialog)).length > 0)
+    expect(office.table(tx.dialog)).to.deep.equal({ 'sip:200@pbx.example': 'off', 'sip:201@pbx.example': 'off' })
+  })
+
   it('go on after their package or generator was away', async () => {
     await begin()
     const { dialog } = await office.subscribe('floor')
