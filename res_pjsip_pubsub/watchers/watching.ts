@@ -3,6 +3,7 @@ import type { Endpoints } from '../../core/endpoints.ts'
 import { type Logger, reasonOf } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { Store } from '../../core/store-contract.ts'
+import { Constant } from '../../core/watch.ts'
 import type { EventPackage, Watcher } from '../contract.ts'
 import { nameKey } from '../identity.ts'
 import { storageModes } from '../kamailio/options.ts'
@@ -11,11 +12,11 @@ import type { PubsubSettings } from '../options.ts'
 import type { Template } from '../registry.ts'
 import type { NotifierSubscription } from '../subscription.ts'
 import type { Subscriptions } from '../subscriptions.ts'
-import { type Asked, Authorizations, type Authorizer, type Decision } from './authorization.ts'
+import { type Asked, type Authorization, Authorizations, type Authorizer, type Decision } from './authorization.ts'
 import { ForeignWatchers } from './foreign-watchers.ts'
 import { WaitingRoom } from './waiting.ts'
 import { WatcherLists, watcherId } from './watchers.ts'
-import { watchedEvent, winfoPackage } from './winfo.ts'
+import { maySee, watchedEvent, watcherInfoKind, winfoPackage } from './winfo.ts'
 
 interface WatchingServices {
   readonly subscriptions: Subscriptions
@@ -25,6 +26,9 @@ interface WatchingServices {
   readonly compat: () => 'rfc' | 'asterisk'
   readonly log: Logger
 }
+
+/** Its owner no more. */
+const NOT_OWNER = new Constant<Authorization>({ handling: 'block', view: undefined, why: 'not its watchers' })
 
 export class Watching {
   readonly lists: WatcherLists
@@ -132,6 +136,8 @@ export class Watching {
 
   /** Rules are read again, and everybody is decided on anew. */
   refresh(): Promise<void> {
+    for (const subscription of this.#services.subscriptions)
+      if (watchedEvent(subscription.event) !== undefined) void this.authorize(subscription)
     return this.#authorizations.refresh()
   }
 
@@ -144,10 +150,13 @@ export class Watching {
 
   /** Where nobody can say now, what was decided before stands. */
   authorize(subscription: NotifierSubscription): void | Promise<void> {
-    const { event, resource } = subscription
-    if (!this.#services.package(event)?.reqAuth) return
+    const { event, resource, endpoint } = subscription
+    const of = this.#services.package(event)
+    if (of?.kind === watcherInfoKind && !maySee(resource, endpoint, this.#services.settings()))
+      return subscription.authorize(NOT_OWNER)
+    if (!of?.reqAuth) return
     const { source } = subscription
-    if (source instanceof ListSource) return source.authorize(subscription.endpoint)
+    if (source instanceof ListSource) return source.authorize(endpoint)
     // Leave for its resources is asked for when they are looked up.
     if (subscription.isList) return
     const decision = this.#authorizations.of(subscription)

@@ -51,6 +51,7 @@ export function winfoPackage(
   }
 }
 
-function maySee(resource: string, endpoint: Endpoint, settings: OwnerSettings): boolean {
+/** Whether it is told who watches a resource: it owns that, or the administrator names it. */
+export function maySee(resource: string, endpoint: Endpoint, settings: OwnerSettings): boolean {
   return isOwnName(resource, endpoint, settings) || settings.winfo_admins.includes(endpoint.id)
 }

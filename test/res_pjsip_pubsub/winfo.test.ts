@@ -93,6 +93,28 @@ describe('watcher information (RFC 3857, 3858)', () => {
     expect(statuses).to.deep.equal([200, 200, 200, 403, 403])
   })
 
+  it('ends with the reload after which its watcher is neither owner nor administrator', async () => {
+    const { office } = made
+    const [boss, door, owner] = [
+      await subscribe('boss', '200', 'lamp.winfo'),
+      await subscribe('door', '201', 'lamp.winfo'),
+      await subscribe('200', '200', 'lamp.winfo'),
+    ]
+    office.file('pubsub.conf', {})
+    await office.loader.reload('res_pjsip_pubsub')
+    const { files } = office.core.endpoints
+    const endpoints = new Map([...files.endpoints].map(([id, endpoint]) => [id, { ...endpoint, aors: [] }]))
+    office.core.endpoints.replace({ ...files, endpoints })
+    await settled()
+    const rejected = 'terminated;reason=rejected'
+    for (const { dialog } of [boss, door]) expect([dialog.last.state, dialog.last.text]).to.deep.equal([rejected, ''])
+    expect(owner.dialog.notifies).to.have.length(1)
+    await subscribe('100', '200')
+    await settled()
+    expect(owner.dialog.last.state).to.match(/^active/)
+    expect([boss.dialog.notifies.length, owner.dialog.notifies.length]).to.deep.equal([2, 2])
+  })
+
   it('tells who watches: first all, then what is new', async () => {
     const watcher = await subscribe('100', '200')
     const owner = await subscribe('200', '200', 'lamp.winfo')
