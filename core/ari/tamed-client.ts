@@ -149,13 +149,16 @@ function readFailure(response: Readonly<Record<string, unknown>>): AriAnswer {
   return { kind: 'refused', status, message: messageIn(data) }
 }
 
+/** What Asterisk's HTTP server answers in ARI's place is a page: `<p>Shutdown in progress</p>`. */
+const SENTENCE_OF_A_PAGE = /<p>([^<]+)<\/p>/
+
 /** `{"message":"…"}` and `{"error":"…"}` are ARI's two ways. */
 function messageIn(data: string): string {
   try {
     const body = record(JSON.parse(data))
     return text(body.message) || text(body.error) || data.slice(0, 200)
   } catch {
-    return data.slice(0, 200)
+    return (SENTENCE_OF_A_PAGE.exec(data)?.[1] ?? data).slice(0, 200)
   }
 }
 

@@ -235,6 +235,28 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     await stillServes(rig)
   })
 
+  it('says what stands on a page that Asterisk answers with while it ends, and blames no module', async () => {
+    await start()
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    proxy.rules.push({
+      path: /./,
+      answer: (_, response) =>
+        void response
+          .writeHead(503, { 'content-type': 'text/html' })
+          .end(
+            '<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">\r\n<html><head>\r\n<title>503 Service Unavailable' +
+              '</title>\r\n</head><body>\r\n<h1>Service Unavailable</h1>\r\n<p>Shutdown in progress</p>\r\n<hr />\r\n' +
+              '<address>Asterisk/22.10.1</address>\r\n</body></html>\r\n',
+          ),
+    })
+    expect(await rig.hints.find('default', '200')).to.equal('unreachable')
+    expect(rig.bridge.status().complaints).to.deep.equal([
+      'no channel can be created to read hints, message counts and presence states (503 Shutdown in progress): see the ' +
+        'log of that Asterisk',
+    ])
+  })
+
   it('survives connections that are reset under a request', async () => {
     await start()
     rig = bridgeTo(proxy.url)
