@@ -134,7 +134,8 @@ export class CachedStorage implements SubscriptionStorage {
   }
 
   mayNotify(subscription: NotifierSubscription): boolean {
-    return isCovered(subscription) || !this.#store.writable
+    // Of one that ends no row is written any more that could cover it, and what comes back of an old one is answered 481.
+    return isCovered(subscription) || !isKept(subscription) || !this.#store.writable
   }
 
   forget({ to_tag }: Pick<RowKey, 'to_tag'>): Saved {
