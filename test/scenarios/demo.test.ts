@@ -95,7 +95,11 @@ describe('the demo as a command', function () {
     for (const place of [['-C', directory], []]) {
       const asked = new Played(process.execPath, [...COMMAND, ...place, '-rx', 'core show hints'], env)
       expect(await asked.ended).to.equal(0)
-      expect(asked.stdout).to.include('104@internal').and.include('701@internal').and.not.include('Unavailable')
+      // Not of all: in the story 105 goes away for a while.
+      for (const hint of ['104@internal', '701@internal'])
+        expect(asked.stdout.split('\n').find((line) => line.includes(hint)))
+          .to.be.a('string')
+          .and.not.include('Unavailable')
     }
   })
 
