@@ -42,7 +42,7 @@ export interface WorkerLinkObserver {
   /** What the worker wrote to stdout or stderr. */
   output(text: string): void
   timedOut(operation: Operation): void
-  /** Several requests in a row were cut off at once; whether the link is alive its pings tell. */
+  /** Several requests in a row were cut off at once, though the link is alive. */
   cutOff(reason: string): void
   /** From a ping to its pong, in milliseconds. */
   roundTrip(milliseconds: number): void
@@ -69,7 +69,8 @@ export class WorkerLink {
   readonly #inFlight = new Map<number, Pending>()
   #nextId = 1
   #timeouts = 0
-  #cutOff = 0
+  /** Why each of the last requests was cut off. */
+  #cutOff: string[] = []
   #startTimer: NodeJS.Timeout | undefined
   #pingTimer: NodeJS.Timeout | undefined
   #pongTimer: NodeJS.Timeout | undefined
@@ -144,6 +145,8 @@ export class WorkerLink {
       case 'pong':
         clearTimeout(this.#pongTimer)
         this.#observer.roundTrip(performance.now() - this.#pinged)
+        // Not before: one that is killed cuts off what is under way, too.
+        if (this.#cutOff.length === MOST_CUT_OFF) this.#observer.cutOff(this.#cutOff[0] ?? '')
         return this.#schedulePing()
       case 'unread':
         return this.#observer.unread(message.what)
@@ -160,9 +163,11 @@ export class WorkerLink {
     this.#inFlight.delete(id)
     clearTimeout(pending.timer)
     pending.resolve(answer)
-    if (answer.kind !== 'unreachable') this.#timeouts = this.#cutOff = 0
-    else if (performance.now() - (pending.sent ?? 0) < this.#timeout / 2) {
-      if (++this.#cutOff === MOST_CUT_OFF) this.#observer.cutOff(answer.reason)
+    if (answer.kind !== 'unreachable') {
+      this.#timeouts = 0
+      this.#cutOff = []
+    } else if (performance.now() - (pending.sent ?? 0) < this.#timeout / 2) {
+      if (this.#cutOff.length < MOST_CUT_OFF) this.#cutOff.push(answer.reason)
     } else {
       this.#observer.timedOut(pending.operation)
       if (++this.#timeouts >= MOST_TIMEOUTS) {

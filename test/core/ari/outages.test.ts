@@ -143,7 +143,7 @@ describe('The bridge, when Asterisk goes away', function () {
 
   it('goes on following the events of an Asterisk that cuts requests off, all of its HTTP sessions being in use', async () => {
     proxy = await AriProxy.before(pbx.url)
-    rig = bridgeTo(proxy.url, { reconcile_interval: 1 })
+    rig = bridgeTo(proxy.url, { reconcile_interval: 1, ping_interval: 1 })
     await rig.bridge.settled
     proxy.rules.push({ path: /./, answer: (_, response) => void response.destroy() })
     for (const lamp of LAMPS.slice(0, 4)) await rig.devices.need(`Custom:${lamp}`).ready
