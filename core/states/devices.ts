@@ -52,9 +52,9 @@ export class Devices extends Reported<DeviceState> {
     super(aggregateReports, Object.is, now)
   }
 
-  /** A `Custom:` device that nobody has set yet is there, and is no lamp that is broken. */
-  protected override saysNothing(state: DeviceState, device: string): boolean {
-    return state === 'INVALID' || (state === 'UNKNOWN' && !isCustom(device))
+  /** UNKNOWN is what a line is that is idle, where its channels alone tell of it (DAHDI, IAX2): its lamp is not broken. */
+  protected override saysNothing(state: DeviceState): boolean {
+    return state === 'INVALID'
   }
 
   /** The origin has been away for too long: its devices become UNAVAILABLE. `Custom:` ones belong to nobody and stay. */

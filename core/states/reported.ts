@@ -91,8 +91,8 @@ export class Reported<T> {
       .sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
-  /** Whether that is what is said of something that there is not. */
-  protected saysNothing(_state: T, _name: string): boolean {
+  /** Whether that is what is said of something that there is not; no other than what is seen where nobody says anything. */
+  protected saysNothing(_state: T): boolean {
     return false
   }
 
@@ -100,7 +100,7 @@ export class Reported<T> {
   set(origin: string, name: string, state: T | undefined): void {
     const known = this.#items.get(name.toLowerCase())
     const before = known && reportOf(known, origin)
-    if (state === undefined || (!known?.needed && this.#isIdle(origin, name, state))) {
+    if (state === undefined || (!known?.needed && this.#isIdle(origin, state))) {
       if (!before) return
       this.#putBack(known, origin)
       this.#report(known, origin, undefined)
@@ -258,13 +258,13 @@ export class Reported<T> {
   }
 
   /** Names may be without number, as those of devices that a call brings with it; who needs it asks for it again. */
-  #isIdle(origin: string, name: string, state: T): boolean {
-    return this.saysNothing(state, name) && [...this.#readers].some((reader) => reader.origin === origin)
+  #isIdle(origin: string, state: T): boolean {
+    return this.saysNothing(state) && [...this.#readers].some((reader) => reader.origin === origin)
   }
 
   #forgetIdle(item: Item<T>): void {
     for (const { origin, state } of item.reports.slice())
-      if (this.#isIdle(origin, item.name, state)) this.#report(item, origin, undefined)
+      if (this.#isIdle(origin, state)) this.#report(item, origin, undefined)
   }
 
   #item(name: string): Item<T> {
