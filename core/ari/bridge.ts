@@ -260,6 +260,8 @@ class AriBridge implements Bridge {
   /** Everything somebody needs is read; what nobody needs any more is forgotten, for no event will have told its end. */
   async #readAll(): Promise<void> {
     const { devices, mailboxes, presences } = this.#core
+    mailboxes.speak(this.name)
+    presences.speak(this.name)
     for (const states of [devices, mailboxes, presences]) {
       for (const name of states.namesOf(this.name)) {
         if (!states.isNeeded(name)) states.set(this.name, name, undefined)

@@ -50,6 +50,8 @@ export class Reported<T> {
   readonly #readers = new Set<Reader>()
   /** Origins that are silent → what they left to others, by name in lower case. */
   readonly #silent = new Map<string, Map<string, Report<T>>>()
+  /** Those of them that are saying anew what they know. */
+  readonly #speaking = new Set<string>()
   readonly #aggregate: (reports: readonly Report<T>[], name: string) => T
   readonly #equal: (a: T, b: T) => boolean
   readonly #now: () => number
@@ -109,6 +111,7 @@ export class Reported<T> {
       const left = this.#takeLeft(origin, item.key)
       const since = left && this.#equal(left.state, state) ? left.since : this.#nowOf(item, origin)
       this.#report(item, origin, { origin, state, since })
+      if (this.#silent.size > 0 && !this.#silent.has(origin)) this.#leaveToHeard(item)
     }
   }
 
@@ -147,6 +150,7 @@ export class Reported<T> {
 
   dropOrigin(origin: string): void {
     this.#silent.delete(origin)
+    this.#speaking.delete(origin)
     for (const name of this.namesOf(origin)) this.set(origin, name, undefined)
   }
 
@@ -155,18 +159,27 @@ export class Reported<T> {
    * where nobody else is left who is heard.
    */
   silence(origin: string): void {
+    this.#speaking.delete(origin)
     if (!this.#silent.has(origin)) this.#silent.set(origin, new Map())
     for (const item of this.#items.values()) {
       if (reportOf(item, origin) && !this.#leaves(item, origin)) this.#putBack(item, origin)
     }
   }
 
+  /** It is about to say anew what it knows: what it says from now on is not left to others. */
+  speak(origin: string): void {
+    if (this.#silent.has(origin)) this.#speaking.add(origin)
+  }
+
   /** It is silent no more, and has said anew what it knows: what it said before and did not repeat is forgotten. */
   hear(origin: string): void {
+    this.#speaking.delete(origin)
     if (!this.#silent.delete(origin)) return
-    for (const other of this.#silent.keys()) {
-      for (const item of this.#items.values()) this.#leaves(item, other)
-    }
+    for (const item of this.#items.values()) this.#leaveToHeard(item)
+  }
+
+  #leaveToHeard(item: Item<T>): void {
+    for (const origin of this.#silent.keys()) if (!this.#speaking.has(origin)) this.#leaves(item, origin)
   }
 
   /** What a silent origin left to others, if it did. */
@@ -263,8 +276,11 @@ export class Reported<T> {
   }
 
   #forgetIdle(item: Item<T>): void {
-    for (const { origin, state } of item.reports.slice())
-      if (this.#isIdle(origin, state)) this.#report(item, origin, undefined)
+    for (const { origin, state } of item.reports.slice()) {
+      if (!this.#isIdle(origin, state)) continue
+      this.#putBack(item, origin)
+      this.#report(item, origin, undefined)
+    }
   }
 
   #item(name: string): Item<T> {

@@ -7,7 +7,13 @@ import { Log } from '../../../core/log.ts'
 import { aggregateDeviceStates, DEVICE_STATES, type DeviceState, Devices } from '../../../core/states/devices.ts'
 import { registerLocalStates } from '../../../core/states/local-states.ts'
 import { Mailboxes } from '../../../core/states/mailboxes.ts'
-import { aggregatePresence, type PresenceName, type PresenceState, Presences } from '../../../core/states/presence.ts'
+import {
+  aggregatePresence,
+  NO_PRESENCE,
+  type PresenceName,
+  type PresenceState,
+  Presences,
+} from '../../../core/states/presence.ts'
 import { keepStates } from '../../../core/states/state-store.ts'
 import { openStore } from '../../../core/store.ts'
 import { until } from '../../support/tools.ts'
@@ -157,6 +163,35 @@ describe('states', () => {
       presences.silence('pbx1')
       expect(seen()).to.equal('dnd')
       presences.set('pbx2', 'CustomPresence:x', undefined)
+      expect(seen()).to.equal('chat')
+    })
+
+    it('leaves it also to one who is heard of it only later', () => {
+      presences.set('pbx1', 'CustomPresence:x', undefined)
+      presences.silence('pbx2')
+      presences.set('pbx1', 'CustomPresence:x', chat)
+      expect(seen()).to.equal('chat')
+      presences.silence('pbx1')
+      expect(seen()).to.equal('dnd')
+    })
+
+    it('counts what one repeats that is about to be heard, whoever speaks meanwhile', () => {
+      presences.set('pbx1', 'CustomPresence:x', undefined)
+      presences.silence('pbx2')
+      presences.speak('pbx2')
+      presences.set('pbx1', 'CustomPresence:x', chat)
+      presences.hear('pbx2')
+      expect(seen()).to.equal('dnd')
+    })
+
+    it('shows again what was left to one whose not_set nobody needed, and who fell silent then', () => {
+      presences.addReader({ origin: 'pbx2', read: async () => undefined })
+      const need = presences.need('CustomPresence:x')
+      presences.silence('pbx1')
+      presences.set('pbx2', 'CustomPresence:x', NO_PRESENCE)
+      expect(seen()).to.equal('not_set')
+      void need.release()
+      presences.silence('pbx2')
       expect(seen()).to.equal('chat')
     })
 
