@@ -35,6 +35,8 @@ interface Item<T> {
   readonly reports: Report<T>[]
   state: T
   needed: number
+  /** Those who are asked because it is needed again have not answered yet. */
+  asking: Promise<void> | undefined
 }
 
 export interface Need {
@@ -256,7 +258,11 @@ export class Reported<T> {
     item.needed++
     const isFirst = item.needed === 1
     const unasked = [...this.#readers].filter((r) => (isFirst && r.asksAgain) || !reportOf(item, r.origin))
-    const ready = Promise.all(unasked.map((reader) => reader.read(item.name))).then(() => undefined)
+    const answers = unasked.map((reader) => reader.read(item.name))
+    const ready = Promise.all([item.asking, ...answers]).then(() => {
+      if (item.asking === ready) item.asking = undefined
+    })
+    if (isFirst) item.asking = ready
     let held = true
     return {
       ready,
@@ -286,7 +292,11 @@ export class Reported<T> {
   #item(name: string): Item<T> {
     const key = name.toLowerCase()
     let item = this.#items.get(key)
-    if (!item) this.#items.set(key, (item = { name, key, reports: [], state: this.#aggregate([], name), needed: 0 }))
+    if (!item)
+      this.#items.set(
+        key,
+        (item = { name, key, reports: [], state: this.#aggregate([], name), needed: 0, asking: undefined }),
+      )
     return item
   }
 

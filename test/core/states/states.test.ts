@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { expect } from 'chai'
 import { Console } from '../../../core/console/console.ts'
 import { Log } from '../../../core/log.ts'
@@ -226,6 +227,7 @@ describe('states', () => {
       asksAgain: true,
       read: async (name) => {
         asked++
+        if (asked > 1) await setImmediate()
         presences.set('pbx1', name, said(now))
       },
     })
@@ -236,8 +238,11 @@ describe('states', () => {
     void other.release()
     now = 'dnd'
     expect(presences.get('CustomPresence:alice')).to.deep.equal(said('away'))
+    void presences.need('CustomPresence:alice')
+    // Whoever comes while they are asked waits as well, and they are not asked for him.
     await presences.need('CustomPresence:alice').ready
     expect(presences.get('CustomPresence:alice')).to.deep.equal(said('dnd'))
+    expect(asked).to.equal(2)
   })
 
   it('remember nothing of what there is not and nobody needs, but ask for it again', async () => {
