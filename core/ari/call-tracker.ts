@@ -118,8 +118,8 @@ export class CallTracker {
 
   /** Somebody looks at this device now: what is asked for only then is asked for. Never rejects. */
   async needed(device: string): Promise<void> {
-    const key = device.toLowerCase()
-    const legs = [...this.#legs.values()].filter((leg) => leg.device.toLowerCase() === key)
+    const own = this.#calls.of(device).filter(({ origin }) => origin === this.#origin)
+    const legs = own.flatMap(({ id }) => this.#legs.get(id) ?? [])
     await Promise.all(legs.map((leg) => this.#askIfStale(leg)))
   }
 
