@@ -34,6 +34,8 @@ export class UnsolicitedEndpoint {
   /** Who is told everything once the counts are known. */
   readonly #waiting = new Set<UnsolicitedContact>()
   #needs: readonly Need[] = []
+  /** All who can be asked have answered: counts that are there from an earlier contact may be old. */
+  #isRead = false
   #known = false
   /** Name in lower case → epoch milliseconds of the last change that was seen here. */
   readonly #counted = new Map<string, number>()
@@ -151,9 +153,10 @@ export class UnsolicitedEndpoint {
     const needs = this.mailboxes.map((name) => this.#services.mailboxes.need(name))
     this.#needs = needs
     this.#limitTimer = setTimeout(() => this.#settle(), FIRST_COUNTS_LIMIT).unref()
-    // Not at once: counts that are there from an earlier contact may be old.
     void Promise.all(needs.map(({ ready }) => ready)).then(() => {
-      if (this.#needs === needs) this.#learn()
+      if (this.#needs !== needs) return
+      this.#isRead = true
+      this.#learn()
     })
   }
 
@@ -162,11 +165,12 @@ export class UnsolicitedEndpoint {
     for (const need of this.#needs) void need.release()
     this.#needs = []
     this.#waiting.clear()
+    this.#isRead = false
     this.#known = false
   }
 
   #learn(): void {
-    if (this.#needs.length === 0 || this.#known) return
+    if (!this.#isRead || this.#known) return
     if (this.mailboxes.every((name) => this.#services.mailboxes.reports(name).length > 0)) this.#settle()
   }
 

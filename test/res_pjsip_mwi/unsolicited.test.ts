@@ -111,6 +111,21 @@ describe('message-summary that nobody asked for', () => {
     expect((await office.told(2)).slice(1)).to.deep.equal([`${ALICE} 0/0`])
   })
 
+  it('waits for all that read them again, though another says something of one meanwhile', async () => {
+    let asked: (() => void) | undefined
+    office = await MwiOffice.open(SETTINGS, (it) => {
+      usual(it)
+      it.test.core.mailboxes.addReader({
+        origin: 'pbx1',
+        asksAgain: true,
+        read: () => new Promise((resolve) => (asked = resolve)),
+      })
+    })
+    await until('that they are asked', () => asked)
+    office.test.core.mailboxes.set('pbx2', '500@sales', { newMessages: 0, oldMessages: 0 })
+    expect(await office.settled()).to.deep.equal([])
+  })
+
   it('tells a contact that registers anew everything again, and the others nothing', async () => {
     office = await MwiOffice.open(SETTINGS, usual)
     await office.told(2)
