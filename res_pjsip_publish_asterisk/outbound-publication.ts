@@ -7,7 +7,8 @@
  *                     ▾  │
  *                    waiting                        ended: from all of them
  *
- * One PUBLISH is under way at a time (RFC 3903 4); what is said meanwhile waits, and only the newest under each key.
+ * One PUBLISH is under way at a time at a server, withdrawals too (RFC 3903 4); what is said meanwhile waits, and only
+ * the newest under each key.
  *
  * After a dialog that has ended the next one is published anew, and what stands there still is withdrawn then: Kamailio
  * answers each change of a dialog that is terminated 200, and drops it.
@@ -171,7 +172,7 @@ export class OutboundPublication {
       this.#flying = [key, make]
       return this.#send(body)
     }
-    this.#takeBackEarlier()
+    if (this.#takesBack()) return
     if (!this.#lease) return this.#enter('idle')
     this.#enter('published')
     this.#after(refreshAfter((this.#lease.expires - this.#services.now()) / 1000), () => this.#refresh())
@@ -298,15 +299,27 @@ export class OutboundPublication {
 
   #withdraw(): void {
     this.#setAside()
-    this.#takeBackEarlier()
+    this.#takesBack()
   }
 
-  /** What is not taken back by that expires. */
-  #takeBackEarlier(): void {
+  /** Whether one is taken back now and waited for. What is not taken back by that expires. */
+  #takesBack(): boolean {
     const { servers, now, send } = this.#services
-    for (const { serverUri, entityTag, expires } of this.#earlier.splice(0)) {
-      const server = servers.indexOf(serverUri)
-      if (server >= 0 && expires > now()) send({ server, entityTag, expires: 0, body: undefined }, () => undefined)
+    for (let lease = this.#earlier.shift(); lease; lease = this.#earlier.shift()) {
+      const server = servers.indexOf(lease.serverUri)
+      if (server < 0 || lease.expires <= now()) continue
+      // Where all is over nothing waits, nor for a server that has failed.
+      const isWaitedFor = server === this.#server && this.#phase !== 'ended'
+      if (isWaitedFor) this.#enter('sending')
+      const done = isWaitedFor ? (): void => this.#tookBack() : (): void => undefined
+      send({ server, entityTag: lease.entityTag, expires: 0, body: undefined }, done)
+      if (isWaitedFor) return true
     }
+    return false
+  }
+
+  #tookBack(): void {
+    if (this.#phase !== 'ended') this.#next()
+    else if (this.#withdraws) this.#withdraw()
   }
 }

@@ -10,7 +10,7 @@ class Rig {
   readonly troubles: string[] = []
   readonly remembered: (Lease | undefined)[] = []
   recovered = 0
-  #done: ((verdict: Verdict) => void) | undefined
+  readonly #flying: { readonly server: number; readonly done: (verdict: Verdict) => void }[] = []
   now = 1_000_000
   readonly publication: OutboundPublication
 
@@ -28,11 +28,10 @@ class Rig {
         mayEnd,
         now: () => this.now,
         send: (draft, done) => {
-          if (this.#done) throw new Error('two PUBLISH requests at a time')
+          const { server } = draft
+          if (this.#flying.some((one) => one.server === server)) throw new Error('two PUBLISH requests at a time')
           this.drafts.push(draft)
-          // Nobody waits for the end of one.
-          if (draft.expires === 0) return
-          this.#done = done
+          this.#flying.push({ server, done })
         },
         remember: (one) => this.remembered.push(one),
         trouble: (why) => this.troubles.push(why),
@@ -46,11 +45,11 @@ class Rig {
     this.publication.say({ key, once, body: () => ({ contentType: 'text/plain', content }) })
   }
 
+  /** To the last. */
   answer(verdict: Verdict): void {
-    const done = this.#done
-    this.#done = undefined
-    if (!done) throw new Error('nothing is under way')
-    done(verdict)
+    const flying = this.#flying.pop()
+    if (!flying) throw new Error('nothing is under way')
+    flying.done(verdict)
   }
 
   accept(entityTag = `tag${this.drafts.length}`, seconds = 600): void {
@@ -92,6 +91,7 @@ describe('A publication of ours', () => {
     rig.answer(failed())
     rig.publication.retry()
     rig.accept()
+    rig.accept()
     say('on hold', false)
     rig.accept()
     expect(rig.sent).to.deep.equal([
@@ -109,7 +109,26 @@ describe('A publication of ours', () => {
     rig.say('a', 'call')
     rig.accept()
     rig.say('a', 'on hold')
+    expect(rig.sent, 'one at a time').to.deep.equal(['call new 0 600', '- kept 0 0'])
+    rig.answer(failed())
     expect(rig.sent).to.deep.equal(['call new 0 600', '- kept 0 0', 'on hold tag1 0 600'])
+  })
+
+  it('waits for no withdrawal at a server that has failed, and withdraws the rest after one that is under way', () => {
+    const lease = { serverUri: 'sip:one', entityTag: 'kept', expires: 1_600_000 }
+    const rig = new Rig(['sip:one', 'sip:two'], lease, { addsUp: true })
+    rig.say('a', 'A')
+    rig.answer(failed())
+    rig.accept('t2')
+    expect(rig.sent).to.deep.equal(['A new 0 600', 'A new 1 600', '- kept 0 0'])
+    expect(rig.publication.phase).to.equal('published')
+    rig.publication.anew()
+    rig.accept('t4')
+    rig.publication.end(true)
+    expect(rig.sent.slice(3)).to.deep.equal(['A new 1 600', '- t2 1 0'])
+    rig.answer(failed())
+    expect(rig.sent.at(-1)).to.equal('- t4 1 0')
+    expect(rig.remembered.at(-1)).to.equal(undefined)
   })
 
   it('says only the newest of what came while a PUBLISH was under way', () => {
