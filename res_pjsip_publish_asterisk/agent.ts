@@ -67,6 +67,7 @@ export class Agent implements OutboundPublishing {
       const othersHere = (): void => void setImmediate(() => this.#reload(client))
       const client = new Client(section, this.#services, othersHere, publisher.addsUp)
       this.#running.set(id, { client, publisher, started: publisher.start(client) })
+      client.saidAll()
     }
   }
 

@@ -62,6 +62,11 @@ export class Client implements PublishClient {
     this.#publication(this.section.multi_user ? (saying.user ?? '') : '').say(saying)
   }
 
+  /** Who publishes has said all there is at the start. */
+  saidAll(): void {
+    if (this.#addsUp && this.#services.tags.get(this.section.id, '')) this.#publication('').saidAll()
+  }
+
   again(): void {
     for (const publication of this.#publications.values()) publication.again()
   }

@@ -130,6 +130,11 @@ export class OutboundPublication {
     if (this.#phase === 'idle' || this.#phase === 'published') this.#next()
   }
 
+  /** What an earlier process has published goes where nothing was said in its place, too. */
+  saidAll(): void {
+    if (this.#phase === 'idle') this.#next()
+  }
+
   /** Says everything in a new publication, and takes back the one before: not all that it says holds. */
   anew(): void {
     this.#beginsAnew = true
@@ -173,7 +178,10 @@ export class OutboundPublication {
       return this.#send(body)
     }
     if (this.#takesBack()) return
-    if (!this.#lease) return this.#enter('idle')
+    if (!this.#lease) {
+      this.#services.remember(undefined)
+      return this.#enter('idle')
+    }
     this.#enter('published')
     this.#after(refreshAfter((this.#lease.expires - this.#services.now()) / 1000), () => this.#refresh())
   }

@@ -358,6 +358,25 @@ describe('Servers that exchange states', () => {
       await until('one of each', async () => (await active()).includes('2 active publications'))
     })
 
+    it('take back everything where there is nothing to be published any more', async () => {
+      await a.close()
+      const storePath = join(directory, 'a.db')
+      a = await startServer(EID.a, { storePath })
+      a.core.devices.set('pbx1', 'PJSIP/100', 'INUSE')
+      configure(b, TAKES_ALL)
+      await publishing(b)
+      const outbound = { devices: { server_uri: [uriOf(b)], event: 'asterisk-devicestate' } } as const
+      configure(a, { outbound })
+      await publishing(a)
+      await until('100 at b', () => b.core.devices.get('PJSIP/100') === 'INUSE')
+      await until('quiet', () => quiet(a))
+      await a.close()
+      a = await startServer(EID.a, { storePath })
+      configure(a, { outbound: { devices: { ...outbound.devices, '@device_state_filter': '^SIP/' } } })
+      await publishing(a)
+      await until('nothing at b', () => b.core.devices.namesOf(EID.a).length === 0)
+    })
+
     for (const [what, eid, filter] of [
       ['that the filter does not let through any more', EID.a, '^PJSIP/100'],
       ['that was said under another entity id', '02:00:00:00:00:0c', ''],
