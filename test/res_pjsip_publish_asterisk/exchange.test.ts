@@ -336,7 +336,7 @@ describe('Servers that exchange states', () => {
       expect(b.core.mailboxes.namesOf(EID.a)).to.deep.equal([])
     })
 
-    it('go on with what they published, and do not publish it twice', async () => {
+    it('publish anew what they published, and leave one publication of each', async () => {
       await a.close()
       const storePath = join(directory, 'a.db')
       a = await startServer(EID.a, { storePath })
