@@ -117,6 +117,8 @@ export class Watching {
 
   /** `restored`: of a subscription that was put back. */
   of(asked: Asked, restored = false): Decision | Promise<Decision> {
+    const isInfo = this.#services.package(asked.event)?.kind === watcherInfoKind
+    if (isInfo && !asked.isList && !maySee(asked.resource, asked.endpoint, this.#services.settings())) return NOT_OWNER
     return this.#authorizations.of(asked, restored)
   }
 
@@ -152,14 +154,12 @@ export class Watching {
   authorize(subscription: NotifierSubscription): void | Promise<void> {
     const { event, resource, endpoint } = subscription
     const of = this.#services.package(event)
-    if (of?.kind === watcherInfoKind && !maySee(resource, endpoint, this.#services.settings()))
-      return subscription.authorize(NOT_OWNER)
-    if (!of?.reqAuth) return
+    if (!of?.reqAuth && of?.kind !== watcherInfoKind) return
     const { source } = subscription
     if (source instanceof ListSource) return source.authorize(endpoint)
     // Leave for its resources is asked for when they are looked up.
     if (subscription.isList) return
-    const decision = this.#authorizations.of(subscription)
+    const decision = this.of(subscription)
     if (!(decision instanceof Promise)) return decision && subscription.authorize(decision)
     return decision.then(
       (later) => later && subscription.authorize(later),

@@ -9,6 +9,8 @@ import type { Authorization, SubHandling } from '../../res_pjsip_pubsub/watchers
 import type { FakeNotify, FakeTransaction } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { Lamps } from '../support/lamps.ts'
+import { ASK, resourceLists } from '../support/list-office.ts'
+import { ListClient } from '../support/list-reader.ts'
 import { until } from '../support/tools.ts'
 import { addressing, readWatcherInfo, type SeenWatcher, WatcherTable } from '../support/watcher-table.ts'
 
@@ -113,6 +115,40 @@ describe('watcher information (RFC 3857, 3858)', () => {
     await settled()
     expect(owner.dialog.last.state).to.match(/^active/)
     expect([boss.dialog.notifies.length, owner.dialog.notifies.length]).to.deep.equal([2, 2])
+  })
+
+  it('in a list: what may be seen no more ends there, and the rest stays', async () => {
+    const { office } = made
+    const body = resourceLists(['sip:200@pbx.example'], ['sip:201@pbx.example'])
+    const headers = {
+      ...ASK,
+      From: '<sip:door@pbx.example>;tag=d',
+      Event: 'lamp.winfo',
+      Accept: 'multipart/related, application/rlmi+xml, application/watcherinfo+xml',
+      Require: 'recipient-list-subscribe',
+      'Content-Type': 'application/resource-lists+xml',
+    }
+    office.file('pubsub.conf', { winfo_admins: 'door' })
+    await office.loader.reload('res_pjsip_pubsub')
+    const { dialog } = await made.sip.receive('SUBSCRIBE', 'sip:rls@pbx.example', headers, undefined, body)
+    await settled(8)
+    const reader = new ListClient()
+    const states = (): unknown[] => {
+      const { body: last } = dialog.last
+      if (!last) return [dialog.last.state]
+      return reader
+        .take(last.contentType, String(last.content))
+        .entries.map(({ uri, instance }) => [uri, instance?.state])
+    }
+    expect(states()).to.deep.equal([
+      ['sip:200@pbx.example', 'active'],
+      ['sip:201@pbx.example', 'active'],
+    ])
+    office.file('pubsub.conf', {})
+    await office.loader.reload('res_pjsip_pubsub')
+    await settled(8)
+    expect(dialog.last.state).to.match(/^active/)
+    expect(states()).to.deep.equal([['sip:200@pbx.example', 'terminated']])
   })
 
   it('tells who watches: first all, then what is new', async () => {
