@@ -74,13 +74,10 @@ export class WaitingRoom implements WaitingWatchers {
     const rows: WatcherRow[] = []
     await table.load((page) => void rows.push(...page.filter(isWatcherRow)))
     if (rows.length === 0) return
-    const restored = new Map([...subscriptions].map((one) => [keyOf(placeOf(one), one.watcher), one] as const))
+    const keys = new Set(rows.map((row) => row.watcher_key))
+    for (const one of subscriptions) if (keys.has(keyOf(placeOf(one), one.watcher))) this.#enter(one)
     for (const row of rows) {
-      const there = restored.get(row.watcher_key)
-      if (there) {
-        this.#enter(there)
-        continue
-      }
+      if (this.#behind.has(row.watcher_key)) continue
       // Who was pending, and whose subscription did not outlast the time that we were away, waits.
       const waits = row.status === STATUS_OF.waiting || (!shared && row.status === STATUS_OF.pending)
       if (!waits && !shared) table.delete(row.watcher_key)

@@ -279,6 +279,26 @@ describe('watchers that wait (RFC 3857 4.7.1)', () => {
     expect(dialog?.last.text).to.equal('')
   })
 
+  it('and share their row then, too, where they are phones of one watcher', async () => {
+    await begin()
+    const [first, second] = [await watch(), await watch({ Contact: '<sip:100@192.0.2.77>' })]
+    await made.office.close()
+    made = await lampOffice({
+      lamps: new GuardedLamps(),
+      endpoints: { 100: {}, 200: {} },
+      storePath: join(directory, 'w.db'),
+      options: { waiting_time: '0' },
+    })
+    made.pubsub.authorizer({ authorize: () => decision })
+    await until('both', () => [...made.pubsub.subscriptions].every(({ state }) => state === 'pending'))
+    for (const tx of [second, first]) {
+      expect(await statuses()).to.deep.equal([STATUS_OF.pending])
+      await made.sip.again(tx, { Expires: '0' })
+      await settled()
+    }
+    expect(await statuses()).to.deep.equal([])
+  })
+
   it('and are pending to everybody from the start on, though rules come late', async () => {
     await begin()
     const tx = await watch()
