@@ -218,7 +218,6 @@ export class WaitingRoom implements WaitingWatchers {
     const decision = await this.#services.authorize({ event, resource, endpoint, watcher: watcher.uri })
     // As long as nobody decides, it goes on waiting.
     if (!decision || decision.value === ALLOWED || !this.#isWaiting(waiting)) return
-    // Endpoints may have changed twice while it was looked up.
     void waiting.undo?.()
     waiting.undo = decision.watch({
       value: ({ handling }) => {
@@ -228,15 +227,9 @@ export class WaitingRoom implements WaitingWatchers {
     if (!this.#isWaiting(waiting)) void waiting.undo()
   }
 
-  /** Everybody is decided on anew. */
+  /** Everybody is decided on anew. Where nobody can say now, what was decided before stands. */
   reconsider(): void {
-    for (const group of this.#waiting.values()) {
-      for (const waiting of group.values()) {
-        void waiting.undo?.()
-        waiting.undo = undefined
-        this.#attend(waiting)
-      }
-    }
+    for (const group of this.#waiting.values()) for (const waiting of group.values()) this.#attend(waiting)
   }
 
   #over(waiting: Waiting, event: WatcherEvent): void {

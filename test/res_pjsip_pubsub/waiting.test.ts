@@ -174,6 +174,21 @@ describe('watchers that wait (RFC 3857 4.7.1)', () => {
     expect(await statuses()).to.deep.equal([])
   })
 
+  it('are decided on by what was said last where nobody can say at a reload', async () => {
+    decision = new Watched(said('confirm'))
+    made = await lampOffice({ lamps: new GuardedLamps(), storePath: join(directory, 'w.db') })
+    let canSay = true
+    made.pubsub.authorizer({ authorize: () => (canSay ? decision : undefined) })
+    await made.sip.again(await watch(), { Expires: '0' })
+    expect(await statuses()).to.deep.equal([STATUS_OF.waiting])
+    canSay = false
+    const { endpoints } = made.office.core
+    endpoints.replace({ ...endpoints.files })
+    await settled()
+    decision.set(said('allow'))
+    expect(await statuses()).to.deep.equal([])
+  })
+
   it('are none where waiting_time is 0', async () => {
     await begin('confirm', { waiting_time: '0' })
     const owner = await own()
