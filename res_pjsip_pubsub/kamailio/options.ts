@@ -257,7 +257,8 @@ export function tablesInCommon(
 }
 
 /** The store's own, and SQLite's. */
-const TAKEN = /^(sqlite_.*|version|presence_(reserves|servers|counters))$/i
+const TAKEN =
+  /^(sqlite_.*|version|contacts|outbound_publications|(device|presence|mailbox|published)_states|presence_(reserves|servers|counters))$/i
 
 function table(byDefault: string, doc: string): Option<string> {
   return custom(
