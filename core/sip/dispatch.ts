@@ -118,7 +118,7 @@ export class Dispatcher implements Receiver {
 
   received(text: string, wire: Wire): void {
     if (this.#paused) {
-      if (this.#holds > 0 && this.#isAwaited(text)) return this.#take(text, wire)
+      if (this.#isAwaited(text)) return this.#take(text, wire)
       if (this.#waiting.length < MOST_WAITING) this.#waiting.push({ text, wire })
       return
     }
@@ -138,9 +138,13 @@ export class Dispatcher implements Receiver {
     }
   }
 
-  /** An answer; or a NOTIFY, which whoever ends a subscription of ours waits for (RFC 6665 4.1.2.3). */
+  /**
+   * An answer: what modules send while they start is repeated as long as it has none. And a NOTIFY where we are held, which
+   * whoever ends a subscription of ours waits for (RFC 6665 4.1.2.3).
+   */
   #isAwaited(text: string): boolean {
-    return text.startsWith('SIP/2.0 ') || (text.startsWith('NOTIFY ') && this.#handlers.has('NOTIFY'))
+    if (text.startsWith('SIP/2.0 ')) return true
+    return this.#holds > 0 && text.startsWith('NOTIFY ') && this.#handlers.has('NOTIFY')
   }
 
   #take(text: string, wire: Wire): void {

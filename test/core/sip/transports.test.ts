@@ -10,6 +10,7 @@ import { globalOptions, systemOptions } from '../../../core/endpoints.ts'
 import { Log } from '../../../core/log.ts'
 import { Metrics } from '../../../core/metrics.ts'
 import { ConfigError, defaultsOf } from '../../../core/options.ts'
+import type { Outcome } from '../../../core/sip/contract.ts'
 import type { Stack, StackSettings } from '../../../core/sip/stack.ts'
 import { Certificates } from '../../support/certificates.ts'
 import { TestPhone } from '../../support/phone.ts'
@@ -444,6 +445,16 @@ describe('transports', () => {
       )
     stack.start()
     expect((await answer).status).to.equal(200)
+  })
+
+  it('takes the answers to its own requests before it is started', async () => {
+    await open({ paused: true, timers: { f: 1000 } })
+    const phone = await phoneOn('transport-udp', 'udp')
+    const requestUri = `sip:p@127.0.0.1:${phone.local.port}`
+    const outcome = await new Promise<Outcome>((resolve) => {
+      stack.request({ method: 'NOTIFY', requestUri, from: '<sip:us@h>', to: '<sip:p@h>' }, resolve)
+    })
+    expect(outcome.kind).to.equal('response')
   })
 
   it('handles what it held back a few milliseconds at a time, and before what comes later', async () => {
