@@ -39,6 +39,7 @@ const CACHE_SIZE = 2000
 const LIMIT = 5000
 /** Name servers that are away have not taken it back (RFC 8767). */
 const KEEP_UNANSWERED = 86_400_000
+const NONE: Promise<readonly Target[]> = Promise.resolve([])
 
 interface Cached {
   readonly until: number
@@ -80,7 +81,8 @@ export class Resolver {
     const known = this.#cache.get(key)
     if (known && known.until > this.#now()) return known.targets
     const search = new Search(this.#offers, this.#names)
-    return this.#remember(key, this.#answerOf(search, search.targets(uri, host, stated), known?.found))
+    const before = known?.found
+    return this.#remember(key, this.#answerOf(search, search.targets(uri, host, stated), before), before)
   }
 
   async #answerOf(search: Search, targets: Promise<readonly Target[]>, before: Found | undefined): Promise<Found> {
@@ -91,9 +93,9 @@ export class Resolver {
     return { targets: found ?? [], at: now }
   }
 
-  /** Names are asked for anew, as with other transports. */
+  /** Names are asked for anew, as with other transports; what is being found for those of before is not remembered. */
   expire(): void {
-    for (const [key, known] of this.#cache) this.#cache.set(key, { ...known, until: 0 })
+    for (const [key, { found }] of this.#cache) this.#cache.set(key, { until: 0, targets: NONE, found })
   }
 
   #numeric(uri: SipUri, address: string, family: 4 | 6, unstated: Protocol | undefined): readonly Target[] {
@@ -103,13 +105,13 @@ export class Resolver {
     return [{ protocol, address, port: uri.port ?? DEFAULT_PORT[protocol] }]
   }
 
-  #remember(key: string, answer: Promise<Found>): Promise<readonly Target[]> {
+  #remember(key: string, answer: Promise<Found>, before: Found | undefined): Promise<readonly Target[]> {
     const oldest = this.#cache.keys().next()
     if (this.#cache.size >= CACHE_SIZE && !oldest.done) this.#cache.delete(oldest.value)
     this.#cache.delete(key)
     const asked = this.#now()
     const targets = answer.then((found) => found.targets)
-    this.#cache.set(key, { until: asked + KEEP_FOUND, targets, found: undefined })
+    this.#cache.set(key, { until: asked + KEEP_FOUND, targets, found: before })
     void answer.then((found) => {
       if (this.#cache.get(key)?.targets !== targets) return
       const isNews = found.targets.length > 0 && found.at >= asked

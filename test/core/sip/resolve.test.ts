@@ -214,6 +214,26 @@ describe('resolving SIP URIs', () => {
     expect(await ask(), 'after a day').to.equal('')
   })
 
+  it('keeps it also where a reload comes while they are asked, and what they say of before that is not taken', async () => {
+    const names = new Names({ a: { a: ['192.0.2.1'] } })
+    const parsed = parseUri('sip:100@a:5060')
+    if (!parsed) throw new Error('no URI')
+    const resolver = new Resolver({ offers: all, names })
+    const ask = async (): Promise<string> => (await resolver.resolve(parsed)).map(text).join()
+    expect(await ask()).to.equal('UDP 192.0.2.1 5060')
+    names.isDead = true
+    resolver.expire()
+    const before = ask()
+    resolver.expire()
+    expect(await Promise.all([before, ask()])).to.deep.equal(['UDP 192.0.2.1 5060', 'UDP 192.0.2.1 5060'])
+    names.isDead = false
+    resolver.expire()
+    const old = ask()
+    names.zone = { a: { a: ['192.0.2.2'] } }
+    resolver.expire()
+    expect([await old, await ask()]).to.deep.equal(['UDP 192.0.2.1 5060', 'UDP 192.0.2.2 5060'])
+  })
+
   it('asks this machine for names that name servers do not know, and for no others', async () => {
     const dual = (protocol: Protocol): boolean => protocol === 'UDP'
     const names = new Names({ a: { known: ['192.0.2.1'] } })
