@@ -128,6 +128,8 @@ export class Outgoing {
     const [target, ...others] = targets
     const named = { preferred: way.transport, name: uri.host }
     const wire = target && this.#context.transports.wireTo(target.protocol, target, named)
+    // What was found is kept while no name server answers, also where a reload has taken a transport away.
+    if (!wire && others.length > 0) return this.#try(draft, uri, others, way, done)
     if (!target || !wire) return failSoon(done, `there is no address to send to for ${uri.text}`)
     const isLast = others.length === 0
     if (isLast && this.#avoided.none) return this.send(draft, wire, uri, done)

@@ -276,6 +276,34 @@ describe('requests of ours', () => {
     expect(statusOf(await send({ requestUri: 'sip:p@peer.example' }))).to.equal(202)
   })
 
+  it('go to a name by the transports that a reload has left where no name server answers any more, too', async () => {
+    const ports = { tcp: 0, udp: 0 }
+    const pointer = { flags: 's', regexp: '', preference: 1 }
+    let isDead = false
+    const answer = <T>(records: readonly T[]): Promise<readonly T[]> =>
+      isDead ? Promise.reject(Object.assign(new Error('no answer'), { code: 'ETIMEOUT' })) : Promise.resolve(records)
+    const names: NameServer = {
+      naptr: () =>
+        answer([
+          { ...pointer, order: 1, service: 'SIP+D2T', replacement: 'tcp' },
+          { ...pointer, order: 2, service: 'SIP+D2U', replacement: 'udp' },
+        ]),
+      srv: (name) => answer([{ priority: 1, weight: 1, port: name === 'tcp' ? ports.tcp : ports.udp, name }]),
+      addresses: () => answer(['127.0.0.1']),
+    }
+    const udp = transportConfig()
+    const tcp = transportConfig({ protocol: 'tcp', allow_reload: true })
+    await open({ names, transports: [udp, tcp] })
+    ports.tcp = await listen(createServer())
+    const phone = await phoneOf()
+    ports.udp = phone.local.port
+    phone.onRequest = () => 202
+    expect(statusOf(await send({ requestUri: 'sip:p@peer.example' }))).to.equal(200)
+    isDead = true
+    await stack.reload([udp], defaultsOf(systemOptions))
+    expect(statusOf(await send({ requestUri: 'sip:p@peer.example' }))).to.equal(202)
+  })
+
   it('by a UDP flow whose transport a reload has closed go where their URI leads', async () => {
     const before = transportConfig({ allow_reload: true })
     await open({ transports: [before] })
