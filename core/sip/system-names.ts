@@ -44,16 +44,28 @@ function resolverSettings(): string {
 }
 
 let lookups = 0
+const waiting: (() => void)[] = []
 /** getaddrinfo runs on the thread pool that the store uses too, and may hang there: only a few at a time. */
 const MOST_LOOKUPS = 2
+/** More names are not known: nobody waits that long for them. */
+const MOST_WAITING = 50
 
 /** Names that only this machine knows (`localhost`, /etc/hosts). */
 async function hostsFile(name: string, family: 0 | 4 | 6): Promise<readonly string[]> {
-  if (lookups >= MOST_LOOKUPS) return []
-  lookups++
+  if (lookups < MOST_LOOKUPS) lookups++
+  else await turn()
   try {
     return (await dns.lookup(name, { family, all: true })).map(({ address }) => address)
   } finally {
-    lookups--
+    const next = waiting.shift()
+    if (next) next()
+    else lookups--
   }
+}
+
+function turn(): Promise<void> {
+  if (waiting.length >= MOST_WAITING) return Promise.reject(new Error('too many names are looked up'))
+  return new Promise((resolve) => {
+    waiting.push(resolve)
+  })
 }

@@ -286,4 +286,17 @@ describe('resolving SIP URIs', () => {
     const found = await new Resolver({ offers: all }).resolve(parsed)
     expect(found.map(text)).to.deep.equal(['UDP 127.0.0.1 5060'])
   })
+
+  it('finds all names of this machine that are asked for at once, as after a reload', async () => {
+    const none = (): Promise<never> => Promise.reject(Object.assign(new Error('none'), { code: 'ENOTFOUND' }))
+    const resolver = new Resolver({ offers: all, names: { ...systemNames(), naptr: none, srv: none, addresses: none } })
+    const ports = ['5061', '5062', '5063', '5064']
+    const found = await Promise.all(
+      ports.map(async (port) => {
+        const parsed = parseUri(`sip:100@localhost:${port}`)
+        return parsed ? resolver.resolve(parsed) : []
+      }),
+    )
+    expect(found.flat().map(text)).to.deep.equal(ports.map((port) => `UDP 127.0.0.1 ${port}`))
+  })
 })
