@@ -27,8 +27,10 @@ interface HostName {
 }
 
 export class Identifies {
-  /** address → whose name leads there */
+  /** address → the endpoint whose name leads there, of several the last one */
   readonly #hosts = new Map<string, string>()
+  /** name → the addresses that were found last */
+  readonly #found = new Map<string, readonly string[]>()
   /** The longest prefix first, so that the narrowest network decides. */
   #networks: { readonly network: Network; readonly endpoint: string }[] = []
   readonly #headers: HeaderMatch[] = []
@@ -51,25 +53,36 @@ export class Identifies {
 
   /** After a reload: what these names led to before holds until they have been looked up again. */
   takeAddresses(before: Identifies): void {
-    const owners = new Set(this.#names.map(ownerOf))
-    for (const [address, owner] of before.#hosts) if (owners.has(owner)) this.#hosts.set(address, owner)
+    for (const name of this.#names) {
+      const found = before.#found.get(keyOf(name))
+      if (found) this.#found.set(keyOf(name), found)
+    }
+    this.#indexHosts()
   }
 
-  /** Host names become addresses. Names that cannot be resolved keep what they had. */
+  /** Host names become addresses, none waiting for another. Names that cannot be resolved keep what they had. */
   async resolveNames(resolve: Resolve, log: Logger): Promise<void> {
+    await Promise.all(this.#names.map((name) => this.#resolveName(name, resolve, log)))
+  }
+
+  async #resolveName(name: HostName, resolve: Resolve, log: Logger): Promise<void> {
+    const { host, endpoint, srv } = name
+    try {
+      this.#found.set(keyOf(name), await resolve(host, srv))
+      this.#indexHosts()
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      log.warning(`identify: '${host}' of endpoint '${endpoint}' cannot be resolved: ${why}`)
+    }
+  }
+
+  #indexHosts(): void {
+    this.#known.clear()
+    this.#hosts.clear()
     for (const name of this.#names) {
-      const { host, endpoint, srv } = name
-      try {
-        const found = await resolve(host, srv)
-        this.#known.clear()
-        for (const [address, owner] of this.#hosts) if (owner === ownerOf(name)) this.#hosts.delete(address)
-        for (const text of found) {
-          const address = parseAddress(text)
-          if (address) this.#hosts.set(address.toString(), ownerOf(name))
-        }
-      } catch (error) {
-        const why = error instanceof Error ? error.message : String(error)
-        log.warning(`identify: '${host}' of endpoint '${endpoint}' cannot be resolved: ${why}`)
+      for (const text of this.#found.get(keyOf(name)) ?? []) {
+        const address = parseAddress(text)
+        if (address) this.#hosts.set(address.toString(), name.endpoint)
       }
     }
   }
@@ -87,9 +100,8 @@ export class Identifies {
   #find(text: string): string | undefined {
     const address = parseAddress(text)
     if (!address) return undefined
-    const host = this.#hosts.size > 0 ? this.#hosts.get(address.toString()) : undefined
-    if (host !== undefined) return host.slice(0, host.lastIndexOf(' '))
-    return this.#networks.find(({ network }) => inNetwork(address, network))?.endpoint
+    const named = this.#hosts.size > 0 ? this.#hosts.get(address.toString()) : undefined
+    return named ?? this.#networks.find(({ network }) => inNetwork(address, network))?.endpoint
   }
 
   byHeader(request: SipRequest): string | undefined {
@@ -126,9 +138,9 @@ export class Identifies {
   }
 }
 
-/** The endpoint and the name: names have no blank. */
-function ownerOf({ endpoint, host }: HostName): string {
-  return `${endpoint} ${host}`
+/** What is asked for: names have no blank. */
+function keyOf({ host, srv }: HostName): string {
+  return srv ? `${host} srv` : host
 }
 
 function looksLikeAddress(match: string): boolean {

@@ -21,6 +21,7 @@ import type { Address } from '../../../core/sip/contract.ts'
 import type { SipUri } from '../../../core/sip/uri.ts'
 import { pjsipConfig, type TestCoreSettings } from '../../support/core.ts'
 import { FakeFlow, FakeSip, FakeTransaction, type Headers, requestOf } from '../../support/fake-sip.ts'
+import { until } from '../../support/tools.ts'
 
 const deny = (text: string): ReturnType<typeof readAclRules> => readAclRules(false, [text], [0])
 
@@ -449,6 +450,27 @@ describe('Authenticator', () => {
       endpoints.replace(pjsipConfig(settings('other.example')))
       await auth.ready
       expect(identify(tx(from('x'), '192.0.2.7'))).to.equal(undefined)
+    })
+
+    it('by a host name though another one before it is still looked up, the last of the file where both lead there', async () => {
+      const answers = new Map<string, (addresses: string[]) => void>()
+      const resolve = (host: string): Promise<string[]> => new Promise((known) => answers.set(host, known))
+      start(
+        {
+          endpoints: { one: {}, two: {} },
+          identifies: {
+            a: { endpoint: 'one', match: ['one.example'] },
+            b: { endpoint: 'two', match: ['two.example'] },
+          },
+        },
+        { resolve },
+      )
+      answers.get('two.example')?.(['192.0.2.7'])
+      await until('the second', () => identify(tx(from('x'), '192.0.2.7'))?.id === 'two')
+      answers.get('one.example')?.(['192.0.2.7', '192.0.2.8'])
+      await auth.ready
+      expect(identify(tx(from('x'), '192.0.2.7'))?.id).to.equal('two')
+      expect(identify(tx(from('x'), '192.0.2.8'))?.id).to.equal('one')
     })
 
     it('by a host name that the system knows', async () => {
