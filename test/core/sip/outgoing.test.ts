@@ -82,7 +82,7 @@ describe('requests of ours', () => {
       srv: () => Promise.reject(new Error('none')),
       addresses: async () => ['127.0.0.3', '127.0.0.4'],
     }
-    await open({ names, timers: { t1: 10, t2: 20, f: 80 } })
+    await open({ names, timers: { t1: 10, t2: 20, f: 300 } })
     const second = await phoneOf('127.0.0.4')
     const { port } = second.local
     const first = createSocket('udp4').bind(port, '127.0.0.3')
@@ -162,7 +162,7 @@ describe('requests of ours', () => {
   })
 
   it('go by a new connection after one that they were not answered on', async () => {
-    await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp' })], timers: { f: 80 } })
+    await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp' })], timers: { f: 300 } })
     const listener = createServer()
     const connections: Socket[] = []
     listener.on('connection', (socket) => connections.push(socket))

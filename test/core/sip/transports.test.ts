@@ -165,7 +165,7 @@ describe('transports', () => {
 
   it('closes TLS connections whose handshake does not come to its end', async () => {
     const tls = { id: 'tls', protocol: 'tls', max_connections: 2, ...certificates.make('patient') } as const
-    await open({ transports: [transportConfig(tls)], timers: { silence: 100 } })
+    await open({ transports: [transportConfig(tls)], timers: { silence: 500 } })
     const { address, port } = at('tls')
     const closed = ['', '\x16\x03\x01\x02\x00\x01'].map(async (beginning) => {
       const socket = connectTcp(port, address)
