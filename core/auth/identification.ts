@@ -120,13 +120,15 @@ export class Identification {
 
   /** The first that name an endpoint: a request may have some for another realm. */
   #ofCredentials(headers: readonly string[], first: number): Identified | Promise<Identified> {
-    for (let at = first; at < Math.min(headers.length, MAX_CREDENTIALS); at++) {
-      const params = parseDigest(headers[at] ?? '')
-      const found = this.#ofUser(params?.get('username'), params?.get('realm'), BY_AUTH_USERNAME)
-      if (found instanceof Promise) return found.then((later) => later ?? this.#ofCredentials(headers, at + 1))
-      if (found) return found
+    if (first >= Math.min(headers.length, MAX_CREDENTIALS)) return undefined
+    const params = parseDigest(headers[first] ?? '')
+    const found = this.#ofUser(params?.get('username'), params?.get('realm'), BY_AUTH_USERNAME)
+    const orNext = (one: Identified): Identified | Promise<Identified> => {
+      if (one && one !== 'unasked') return one
+      const next = this.#ofCredentials(headers, first + 1)
+      return next instanceof Promise ? next.then((later) => later ?? one) : (next ?? one)
     }
-    return undefined
+    return found instanceof Promise ? found.then(orNext) : orNext(found)
   }
 
   /** `user@domain` before `user`, as Asterisk does; a server is only asked for the long name where nobody has the short one. */

@@ -358,6 +358,23 @@ describe('Authenticator', () => {
       expect(identify(tx({ ...from('x'), Authorization: [other, own] }))?.id).to.equal('phone')
     })
 
+    it('by credentials also where those before could be of somebody who cannot be asked for', async () => {
+      start({
+        endpoints: { phone: { auth: ['phone'], identify_by: ['auth_username'] } },
+        auths: { phone: { password: 'secret' } },
+      })
+      const first = tx(from('x'))
+      identify(first)
+      const none = async (): Promise<undefined> => undefined
+      const couldNotAsk = (): boolean => true
+      endpoints.addSource({ name: 'pbx1', endpoint: none, auth: none, aor: none, couldNotAsk })
+      const own = credentials(challengesOf(first), 'phone', 'secret', 'sip:200@pbx.example')
+      const other = 'Digest username="elsewhere", realm="other", nonce="n", uri="sip:x", response="r"'
+      expect((await auth.identify(tx({ ...from('x'), Authorization: [other, own] })))?.id).to.equal('phone')
+      const stranger = tx({ ...from('x'), Authorization: other })
+      expect([await auth.identify(stranger), stranger.status]).to.deep.equal([undefined, 503])
+    })
+
     it('without the options of the user with ignore_uri_user_options', () => {
       start({ endpoints: { 100: {} }, global: { ignore_uri_user_options: true } })
       expect(identify(tx(from('100;phone-context=pbx.example')))?.id).to.equal('100')
