@@ -407,6 +407,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     const { endpoints } = this.#core.endpoints.files
     for (const subscription of this.subscriptions) {
       const now = endpoints.get(subscription.endpoint.id)
+      // A transport may have come back, or moved, with the reload.
+      if (!now) subscription.wake()
       if (!now || now === subscription.endpoint) continue
       subscription.endpointChanged(now)
       if (!now.allow_subscribe) subscription.terminate('rejected')

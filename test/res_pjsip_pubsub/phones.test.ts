@@ -3,11 +3,16 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { systemOptions, type TransportConfig } from '../../core/endpoints.ts'
+import { defaultsOf } from '../../core/options.ts'
+import type { Stack } from '../../core/sip/stack.ts'
 import type { Pubsub } from '../../res_pjsip_pubsub/contract.ts'
 import res_pjsip_pubsub from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
+import { NotifierSubscription } from '../../res_pjsip_pubsub/subscription.ts'
 import { pjsipConfig, TestCore, type TestCoreSettings } from '../support/core.ts'
 import { Lamps, lampModules } from '../support/lamps.ts'
 import { type PhoneDialog, TestPhone, type WireMessage } from '../support/phone.ts'
+import { transportConfig } from '../support/stack.ts'
 import { until } from '../support/tools.ts'
 
 const INSTANCE = ';+sip.instance="<urn:uuid:00000000-0000-1000-8000-000a95a0e128>"'
@@ -156,6 +161,34 @@ describe('phones that come back', () => {
     await begin()
     expect((await after.next('NOTIFY')).body).to.equal('off')
     expect(before.received.filter(({ method }) => method === 'NOTIFY')).to.have.length(1)
+  })
+
+  it('are told after a reload what changed while it had no transport to them, also those known to a server alone', async () => {
+    const { sip, endpoints } = office.core
+    const [one] = pjsipConfig({ endpoints: { far: {} } }).endpoints.values()
+    const none = async (): Promise<undefined> => undefined
+    endpoints.addSource({
+      name: 'pbx1',
+      endpoint: async (id) => (id === 'far' ? one : undefined),
+      auth: none,
+      aor: none,
+    })
+    const far = await phone('udp', undefined, 'far')
+    expect((await watch(far)).status).to.equal(200)
+    await far.next('NOTIFY')
+    await until('its answer', () => office.metric('pubsub.notify.answered') === 1)
+    const transport = transportConfig({ id: 'udp', allow_reload: true })
+    const reload = (transports: readonly TransportConfig[]): Promise<void> =>
+      (sip as Stack).reload(transports, defaultsOf(systemOptions))
+    await reload([{ ...transport, bind: '127.0.0.1:00' }])
+    await reload([])
+    lamps.set('200', 'on')
+    await until('that nothing leads there', () =>
+      subscriptions().every((each) => each instanceof NotifierSubscription && each.deliveryState === 'stalled'),
+    )
+    await reload([transport])
+    endpoints.replace(endpoints.files)
+    expect((await far.next('NOTIFY')).body).to.equal('on')
   })
 
   describe('behind a NAT that nobody has told us of', () => {
