@@ -1,4 +1,5 @@
 /** Entity ids that were heard of, the latest of them: a server in a container may have another one after each start. */
+import { dropOldest } from '../core/oldest.ts'
 
 /** Far more than servers publish to each other. */
 const MOST = 1000
@@ -19,10 +20,7 @@ export class EntityIds {
   add(eid: string): boolean {
     const isNews = !this.#ids.delete(eid)
     this.#ids.add(eid)
-    if (this.#ids.size > MOST) {
-      const [oldest = ''] = this.#ids
-      this.#ids.delete(oldest)
-    }
+    dropOldest(this.#ids, MOST)
     return isNews
   }
 

@@ -1,4 +1,5 @@
 /** Device states of one Asterisk: told by events, read when somebody needs one, and read again after a reconnect. */
+import { dropOldest } from '../oldest.ts'
 import type { DeviceState, Devices } from '../states/devices.ts'
 import type { Reader } from '../states/reported.ts'
 import { Asked } from './asked.ts'
@@ -63,10 +64,8 @@ export class DeviceReader implements Reader {
   #makeRoom(newest: string): void {
     this.#unneeded.delete(newest)
     this.#unneeded.add(newest)
-    if (this.#unneeded.size <= this.#mostUnneeded) return
-    const [oldest = ''] = this.#unneeded
-    this.#unneeded.delete(oldest)
-    if (!this.#devices.isNeeded(oldest)) this.#devices.set(this.origin, oldest, undefined)
+    const oldest = dropOldest(this.#unneeded, this.#mostUnneeded)
+    if (oldest !== undefined && !this.#devices.isNeeded(oldest)) this.#devices.set(this.origin, oldest, undefined)
   }
 
   /** Reads them and takes over what is said. Returns how many were other than believed. */

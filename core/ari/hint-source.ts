@@ -8,6 +8,7 @@
 
 import type { Eventual } from '../eventual.ts'
 import type { Logger } from '../log.ts'
+import { dropOldest } from '../oldest.ts'
 import type { Undo } from '../scope.ts'
 import type { HintDefinition } from '../states/hint.ts'
 import type { HintSource, Hints } from '../states/hints.ts'
@@ -211,9 +212,7 @@ export class AriHintSource implements HintSource {
     const name = keyOf(key)
     this.#remembered.delete(name)
     this.#remembered.set(name, { ...key, answer, at: Date.now() })
-    if (this.#remembered.size <= MOST_REMEMBERED) return
-    const [oldest] = this.#remembered.keys()
-    if (oldest !== undefined) this.#remembered.delete(oldest)
+    dropOldest(this.#remembered, MOST_REMEMBERED)
   }
 }
 

@@ -1,8 +1,10 @@
 /** Which address of ours a peer is told: the one the system would send from, or the external one of the transport. */
+
 import { createSocket } from 'node:dgram'
 import { inNetwork, type Network, parseAddress, readNetwork } from '../auth/networks.ts'
 import type { TransportConfig } from '../endpoints.ts'
 import { reasonOf } from '../log.ts'
+import { dropOldest } from '../oldest.ts'
 import { ConfigError } from '../options.ts'
 import type { Address } from './contract.ts'
 import type { Wire } from './transport.ts'
@@ -65,9 +67,8 @@ export class Addressing {
     const known = this.#sources.get(wire.remote.address)
     if (known && known.until > this.#now()) return known.address
     const address = withoutZone(sourceAddress(wire.remote, wire.carrier.family) ?? wire.local.address)
-    const oldest = this.#sources.keys().next()
-    if (this.#sources.size >= CACHE_SIZE && !oldest.done) this.#sources.delete(oldest.value)
     this.#sources.set(wire.remote.address, { address, until: this.#now() + KEEP })
+    dropOldest(this.#sources, CACHE_SIZE)
     return address
   }
 }

@@ -2,6 +2,7 @@
  * Servers of a name that have failed while there were others (RFC 3263 4.3): for a while they come last, so that not each
  * request waits for a dead one anew. RFC 3261 21.5.4 asks for that where a 503 says how long.
  */
+import { dropOldest } from '../oldest.ts'
 import type { Outcome } from './contract.ts'
 import type { Target } from './resolve.ts'
 import { parseRetryAfter } from './values.ts'
@@ -28,9 +29,8 @@ export class Avoided {
   failed(target: Target, outcome: Outcome): void {
     const pause = pauseAfter(outcome)
     if (pause === undefined) return
-    const oldest = this.#until.keys().next()
-    if (this.#until.size >= MOST && !oldest.done) this.#until.delete(oldest.value)
     this.#until.set(keyOf(target), this.#now() + pause)
+    dropOldest(this.#until, MOST)
   }
 
   answered(target: Target): void {

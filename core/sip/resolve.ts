@@ -4,6 +4,7 @@
  */
 import type { NaptrRecord, SrvRecord } from 'node:dns'
 import { isIP } from 'node:net'
+import { dropOldest } from '../oldest.ts'
 import type { Address, Protocol } from './contract.ts'
 import { Search } from './search.ts'
 import { systemNames } from './system-names.ts'
@@ -106,12 +107,11 @@ export class Resolver {
   }
 
   #remember(key: string, answer: Promise<Found>, before: Found | undefined): Promise<readonly Target[]> {
-    const oldest = this.#cache.keys().next()
-    if (this.#cache.size >= CACHE_SIZE && !oldest.done) this.#cache.delete(oldest.value)
     this.#cache.delete(key)
     const asked = this.#now()
     const targets = answer.then((found) => found.targets)
     this.#cache.set(key, { until: asked + KEEP_FOUND, targets, found: before })
+    dropOldest(this.#cache, CACHE_SIZE)
     void answer.then((found) => {
       if (this.#cache.get(key)?.targets !== targets) return
       const isNews = found.targets.length > 0 && found.at >= asked
