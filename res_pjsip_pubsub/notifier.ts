@@ -7,6 +7,7 @@ import type { Eventual } from '../core/eventual.ts'
 import { reasonOf } from '../core/log.ts'
 import type { DialogSettings, Refusal, ServerTransaction, Sip, SipRequest } from '../core/sip/contract.ts'
 import { printUri } from '../core/sip/parse-uri.ts'
+import type { SipUri } from '../core/sip/uri.ts'
 import type { Watchable } from '../core/watch.ts'
 import type { EventPackage, Found, ResponseData, Watcher } from './contract.ts'
 import { WANT } from './delivery.ts'
@@ -43,7 +44,8 @@ export interface NotifierServices extends Services {
   readonly subscriptions: Subscriptions
   readonly lists: ResourceLists
   readonly granted: GrantedLines
-  readonly ignoreUriUserOptions: () => boolean
+  /** Whom its user part names. */
+  readonly nameIn: (uri: SipUri) => string
   readonly authorize: (asked: Asked, restored?: boolean) => Decision | Promise<Decision>
   /** Somebody wanted to watch and may not. */
   readonly blocked: (watcher: Watcher, event: string, resource: string) => void
@@ -141,10 +143,9 @@ function uriScheme({ request }: Ask): Refusal | undefined {
   return request.uri ? undefined : refusal.UNSUPPORTED_SCHEME
 }
 
-function resource(ask: Ask, { ignoreUriUserOptions }: NotifierServices): Refusal | undefined {
-  const user = ask.request.uri?.user ?? ''
-  const options = ignoreUriUserOptions() ? user.indexOf(';') : -1
-  ask.resource = options < 0 ? user : user.slice(0, options)
+function resource(ask: Ask, { nameIn }: NotifierServices): Refusal | undefined {
+  const { uri } = ask.request
+  ask.resource = uri ? nameIn(uri) : ''
   return undefined
 }
 

@@ -1,4 +1,5 @@
 /** The pubsub core: what a loaded res_pjsip_pubsub is made of, and the API it gives to packages (contract.ts). */
+
 import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
 import { inSlices } from '../core/in-slices.ts'
@@ -7,6 +8,7 @@ import type { Undo } from '../core/scope.ts'
 import type { HeaderLine, Outcome, ServerTransaction, SipRequest } from '../core/sip/contract.ts'
 import { TimerWheel } from '../core/sip/timer-wheel.ts'
 import type { Store } from '../core/store-contract.ts'
+import { nameIn } from '../core/user-options.ts'
 import { Bodies } from './bodies.ts'
 import type {
   BodyGenerator,
@@ -295,7 +297,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       sip: this.#core.sip,
       registry: this.#registry,
       subscriptions: this.subscriptions,
-      ignoreUriUserOptions: () => this.#core.endpoints.global.ignore_uri_user_options,
+      nameIn: (uri) => nameIn(uri, this.#core.endpoints.global),
       lists: this.lists,
       granted: new GrantedLines(),
       bodyOf: (state, subscription, isNews) => this.#watcherBodies.bodyOf(state, subscription, isNews),

@@ -2,6 +2,7 @@
  * The event state compositor (RFC 3903): who takes PUBLISH for an event, and all that is published. publish.ts has the
  * steps of one request. What several publications make together is for the packages to say.
  */
+
 import { compilePattern, type Pattern } from '../../core/auth/pattern.ts'
 import type { Endpoint, Endpoints } from '../../core/endpoints.ts'
 import type { Eventual } from '../../core/eventual.ts'
@@ -12,6 +13,7 @@ import type { ServerTransaction, SipRequest } from '../../core/sip/contract.ts'
 import { randomId } from '../../core/sip/id.ts'
 import type { Hints } from '../../core/states/hints.ts'
 import type { Store } from '../../core/store-contract.ts'
+import { nameIn } from '../../core/user-options.ts'
 import type { Watchable } from '../../core/watch.ts'
 import type { Kind, Publication, PublicationEvent, PublicationHandler, Publishing, ResponseData } from '../contract.ts'
 import { isOwnName, nameKey, senderUri } from '../identity.ts'
@@ -384,7 +386,7 @@ export class Compositor implements Publishing {
       publications: this.#publications,
       handler: (event) => this.#handlers.get(event),
       events: () => this.publishable,
-      ignoreUriUserOptions: () => endpoints.global.ignore_uri_user_options,
+      nameIn: (uri) => nameIn(uri, endpoints.global),
       mayPublish: (endpoint, resource) => this.#mayPublish(endpoint, resource),
       exists: (handler, resource, endpoint) => this.#exists(handler, resource, endpoint),
       inTurn: (key, work) => this.#turns.take(key, work),

@@ -3,12 +3,14 @@
  * with the other PUBLISH requests about the same resource, in the order in which they came, as each may change which
  * entity-tag is the right one. Each step gives the answer the request is refused with, or lets it pass.
  */
+
 import { type Steps, takeSteps, wait } from '../../core/auth/steps.ts'
 import type { Endpoint } from '../../core/endpoints.ts'
 import { type Eventual, whenThere } from '../../core/eventual.ts'
 import type { HeaderLine, Refusal, ServerTransaction, SipRequest } from '../../core/sip/contract.ts'
 import { isToken } from '../../core/sip/grammar.ts'
 import { randomId } from '../../core/sip/id.ts'
+import type { SipUri } from '../../core/sip/uri.ts'
 import { parseDeltaSeconds, parseMediaType } from '../../core/sip/values.ts'
 import { detached } from '../../core/text.ts'
 import type { PublicationEvent, PublicationHandler, ReadBody, ResponseData } from '../contract.ts'
@@ -30,7 +32,8 @@ export interface PublishServices {
   readonly handler: (event: string) => PublicationHandler<unknown> | undefined
   /** Events with a handler: Allow-Events of a 489. */
   readonly events: () => readonly string[]
-  readonly ignoreUriUserOptions: () => boolean
+  /** Whom its user part names. */
+  readonly nameIn: (uri: SipUri) => string
   /** What the package of the event says before anybody else (`evsPublHandl`). */
   readonly packageSays: (event: string, request: SipRequest, resource: string) => ResponseData | undefined
   readonly mayPublish: (endpoint: Endpoint, resource: string) => boolean
@@ -108,17 +111,15 @@ function begin(
   tx: ServerTransaction,
   endpoint: Endpoint,
   { sender, priority }: Asserted,
-  { handler, events, ignoreUriUserOptions }: PublishServices,
+  { handler, events, nameIn }: PublishServices,
 ): Ask | Refusal {
   const { request } = tx
   if (!request.uri) return refusal.UNSUPPORTED_SCHEME
-  const { user, host } = request.uri
-  const options = ignoreUriUserOptions() ? user.indexOf(';') : -1
   const event = eventOf(request)?.event ?? ''
   const found = handler(event)
   if (!found) return badEvent({ events })
-  const resource = options < 0 ? user : user.slice(0, options)
-  return { tx, request, endpoint, sender, priority, event, resource, domain: host, handler: found }
+  const { host: domain } = request.uri
+  return { tx, request, endpoint, sender, priority, event, resource: nameIn(request.uri), domain, handler: found }
 }
 
 function permission(
