@@ -10,7 +10,7 @@ export const DIALOG_STATES = ['terminated', 'trying', 'proceeding', 'confirmed',
 export type DialogStateName = (typeof DIALOG_STATES)[number]
 
 export function readDialogInfo(text: string): DocumentReading {
-  return readDocument(asInRfc(text), 'Dialog Information', dialogInfoFault)
+  return readDocument(text, 'Dialog Information', dialogInfoFault)
 }
 
 /** Each call that Kamailio's pua_dialoginfo tells of begins with `Trying`; RFC 4235 has `trying`, and phones know no other. */

@@ -128,9 +128,9 @@ export class SharedPublications implements PublicationStore {
   }
 
   forget({ ruid }: Pick<KeptPublication, 'ruid'>): Promise<void> {
-    this.#gone.set(ruid, this.#settings.now() + SEEN)
     // Since when it is gone, for whoever cleans the table.
     const since = this.#settings.now()
+    this.#gone.set(ruid, since + SEEN)
     return this.#write(ruid, (found) => found && { ...found, body: '', expires: 0, expires_ms: since })
   }
 

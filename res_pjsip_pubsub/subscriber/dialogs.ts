@@ -1,5 +1,5 @@
 /** Dialog information (RFC 4235) as a device state: full documents replace what was known, partial ones add to it. */
-import { dialogNodes, dialogStateOf, isHeld, readDialogInfo } from '../../core/documents/dialog-info.ts'
+import { asInRfc, dialogNodes, dialogStateOf, isHeld, readDialogInfo } from '../../core/documents/dialog-info.ts'
 import { aggregateDeviceStates, type DeviceState } from '../../core/states/devices.ts'
 import type { XmlNode } from '../../core/xml.ts'
 import type { Reader, Reading } from './events.ts'
@@ -14,7 +14,7 @@ export class DialogReader implements Reader<DeviceState> {
   #dialogs = new Map<string, DeviceState>()
 
   read(text: string): Reading<DeviceState> {
-    const { root, fault } = readDialogInfo(text)
+    const { root, fault } = readDialogInfo(asInRfc(text))
     if (fault !== undefined) return { fault }
     const nodes = dialogNodes(root)
     if (nodes.length > MOST_DIALOGS) return { fault: 'Too Many Dialogs' }
