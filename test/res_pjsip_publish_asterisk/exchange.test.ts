@@ -301,6 +301,17 @@ describe('Servers that exchange states', () => {
     })
     afterEach(() => rmSync(directory, { recursive: true }))
 
+    /** a has a store and these devices, b takes everything, and nothing is published yet. Returns the path of the store. */
+    async function keepA(...devices: readonly string[]): Promise<string> {
+      await a.close()
+      const storePath = join(directory, 'a.db')
+      a = await startServer(EID.a, { storePath })
+      for (const name of devices) a.core.devices.set('pbx1', name, 'INUSE')
+      configure(b, TAKES_ALL)
+      await publishing(b)
+      return storePath
+    }
+
     it('know what was published to them, and by whom, until it expires', async () => {
       await b.close()
       const storePath = join(directory, 'b.db')
@@ -337,12 +348,7 @@ describe('Servers that exchange states', () => {
     })
 
     it('publish anew what they published, and leave one publication of each', async () => {
-      await a.close()
-      const storePath = join(directory, 'a.db')
-      a = await startServer(EID.a, { storePath })
-      a.core.devices.set('pbx1', 'PJSIP/100', 'INUSE')
-      configure(b, TAKES_ALL)
-      await publishing(b)
+      const storePath = await keepA('PJSIP/100')
       configure(a, bothWays(b))
       await publishing(a)
       await until('100 at b', () => b.core.devices.get('PJSIP/100') === 'INUSE')
@@ -359,12 +365,7 @@ describe('Servers that exchange states', () => {
     })
 
     it('take back everything where there is nothing to be published any more', async () => {
-      await a.close()
-      const storePath = join(directory, 'a.db')
-      a = await startServer(EID.a, { storePath })
-      a.core.devices.set('pbx1', 'PJSIP/100', 'INUSE')
-      configure(b, TAKES_ALL)
-      await publishing(b)
+      const storePath = await keepA('PJSIP/100')
       const outbound = { devices: { server_uri: [uriOf(b)], event: 'asterisk-devicestate' } } as const
       configure(a, { outbound })
       await publishing(a)
@@ -382,12 +383,7 @@ describe('Servers that exchange states', () => {
       ['that was said under another entity id', '02:00:00:00:00:0c', ''],
     ] as const)
       it(`take back ${what}`, async () => {
-        await a.close()
-        const storePath = join(directory, 'a.db')
-        a = await startServer(EID.a, { storePath })
-        for (const name of ['PJSIP/100', 'PJSIP/900']) a.core.devices.set('pbx1', name, 'INUSE')
-        configure(b, TAKES_ALL)
-        await publishing(b)
+        const storePath = await keepA('PJSIP/100', 'PJSIP/900')
         configure(a, bothWays(b))
         await publishing(a)
         await until('both at b', () => b.core.devices.namesOf(EID.a).length === 2)

@@ -1,6 +1,6 @@
 /** Dialogs: numbers, routes, targets, flows that come and go, and records that outlive a restart (RFC 3261 12). */
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { expect } from 'chai'
 import { systemOptions } from '../../../core/endpoints.ts'
@@ -320,12 +320,8 @@ describe('dialogs', () => {
 
     it('open a new one to a Contact that is not behind NAT', async () => {
       await open()
-      const listener = createServer()
-      listener.listen(0, '127.0.0.1')
-      await once(listener, 'listening')
-      const at = listener.address()
-      if (at === null || typeof at === 'string') throw new Error('no port')
-      const phone = await phoneOf({ protocol: 'tcp', contact: `<sip:phone@127.0.0.1:${at.port};transport=tcp>` })
+      const [listener, port] = await listening()
+      const phone = await phoneOf({ protocol: 'tcp', contact: `<sip:phone@127.0.0.1:${port};transport=tcp>` })
       const [, ours] = await subscribe(phone)
       await phone.close()
       await until('the loss', () => ours.flow === undefined)
@@ -344,12 +340,9 @@ describe('dialogs', () => {
     it('open a new one to the proxy before a phone, also where the flow is followed', async () => {
       await open()
       followFlow = true
-      const listener = createServer().listen(0, '127.0.0.1')
-      await once(listener, 'listening')
-      const at = listener.address()
-      if (at === null || typeof at === 'string') throw new Error('no port')
+      const [listener, port] = await listening()
       const proxy = await phoneOf({ protocol: 'tcp', contact: '<sip:phone@192.0.2.8>' })
-      const [, ours] = await subscribe(proxy, [['Record-Route', `<sip:127.0.0.1:${at.port};transport=tcp;lr>`]])
+      const [, ours] = await subscribe(proxy, [['Record-Route', `<sip:127.0.0.1:${port};transport=tcp;lr>`]])
       await proxy.close()
       await until('the loss', () => ours.flow === undefined)
       expect(ours.reachable).to.equal(true)
@@ -421,12 +414,9 @@ describe('dialogs', () => {
       await open()
       const udp = await phoneOf()
       const [, ours] = await subscribe(udp)
-      const neighbour = createServer().listen(0, '127.0.0.1')
-      await once(neighbour, 'listening')
-      const at = neighbour.address()
-      if (at === null || typeof at === 'string') throw new Error('no port')
+      const [neighbour, port] = await listening()
       const connected = once(neighbour, 'connection')
-      const requestUri = `sip:neighbour@127.0.0.1:${at.port};transport=tcp`
+      const requestUri = `sip:neighbour@127.0.0.1:${port};transport=tcp`
       stack.request({ method: 'NOTIFY', requestUri, from: '<sip:us@h>', to: '<sip:p@h>' }, () => undefined)
       const [socket] = await connected
       expect(statusOf(await notify(ours, big))).to.equal(200)
@@ -546,6 +536,15 @@ describe('dialogs', () => {
     expect((await phone.request('SUBSCRIBE', { dialog: local })).header('contact')).to.match(/^<sip:10@127.0.0.1:\d+>$/)
   })
 })
+
+/** Somebody who listens for TCP, and his port. */
+async function listening(): Promise<readonly [listener: Server, port: number]> {
+  const listener = createServer().listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  const at = listener.address()
+  if (at === null || typeof at === 'string') throw new Error('no port')
+  return [listener, at.port]
+}
 
 /** An address that this machine has on a link, and the name of that here. */
 function linkLocal(): [address: string, zone: string] | undefined {
