@@ -7,6 +7,7 @@
 import { DIALOG_STATES, type DialogStateName } from '../core/documents/dialog-info.ts'
 import { hexDigest } from '../core/hex-digest.ts'
 import { element, PrintedXml, type XmlElement } from '../core/xml.ts'
+import type { AskedDialog } from './asked-dialog.ts'
 import { type DialogSource, dialogKey, type PublishedDialog } from './published.ts'
 
 /** How far along its life a dialog is (RFC 4235 3.7.1). */
@@ -87,9 +88,11 @@ export function shownElement(dialog: PublishedDialog, hide: 'no' | 'name' | 'yes
 /** Where a dialog names somebody else (RFC 4235 4.1.5, 4.1.6): the other party, and who sent it here. */
 const OTHERS: ReadonlySet<string> = new Set(['remote', 'referred-by'])
 
-/** For phones that cannot read a document without a dialog. */
-export function endedDialog(id: string): XmlElement {
-  return element('dialog', { id }, [element('state', {}, 'terminated')])
+/** For phones that cannot read a document without a dialog, and for who asked for one that is not there. */
+export function endedDialog(id: string, asked?: AskedDialog): XmlElement {
+  const { callId, localTag, remoteTag } = asked ?? {}
+  const names = { 'call-id': callId, 'local-tag': localTag, 'remote-tag': remoteTag }
+  return element('dialog', { id, ...names }, [element('state', {}, 'terminated')])
 }
 
 /** An id is unique in a document (RFC 4235 4.1.2): where two dialogs have one, each gets a name of its own. */

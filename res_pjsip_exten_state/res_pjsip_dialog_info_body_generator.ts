@@ -15,6 +15,7 @@ import { EXTENSION, type ExtensionState } from '../core/states/extension-state.t
 import { keyOf } from '../core/text.ts'
 import { cutForEscaping, element, printXml, XML_DECLARATION, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
+import { type AskedDialog, askedOf, isAsked, readAsked } from './asked-dialog.ts'
 import {
   type ComposedDialogs,
   composeDialogs,
@@ -46,6 +47,8 @@ interface View {
   readonly hide: 'no' | 'name' | 'yes'
   readonly single: boolean
   readonly earlyInUse: boolean
+  /** Undefined: all dialogs. */
+  readonly asked: AskedDialog | undefined
 }
 
 /** Of pubsub.conf: one dialog only; and one that has ended, where there is none. */
@@ -55,13 +58,18 @@ interface Forced {
 
 const NOTHING_FORCED: Forced = { settings: { force_single_dialog: false, force_dummy_dialog: false } }
 
-function viewOf({ general }: Pick<Core, 'general'>, { settings }: Forced, { endpoint }: Addressing): View {
+function viewOf({ general }: Pick<Core, 'general'>, { settings }: Forced, { endpoint, narrowed }: Addressing): View {
   const byDefault = general.single_dialog || settings.force_single_dialog
+  const asterisk = general.compat === 'asterisk'
+  // Asterisk does not look at what is asked for.
+  const asked = narrowed && !asterisk ? readAsked(narrowed) : undefined
   return {
-    asterisk: general.compat === 'asterisk',
+    asterisk,
     hide: endpoint.hide_callers === 'default' ? general.hide_callers : endpoint.hide_callers,
-    single: endpoint.single_dialog === 'default' ? byDefault : endpoint.single_dialog === 'yes',
+    // The most interesting dialog may not be the one that is asked for.
+    single: !asked && (endpoint.single_dialog === 'default' ? byDefault : endpoint.single_dialog === 'yes'),
     earlyInUse: endpoint.notify_early_inuse_ringing,
+    asked,
   }
 }
 
@@ -72,6 +80,10 @@ function viewKey({ asterisk, hide, single, earlyInUse }: View): string {
   return String(HIDE[hide] * 8 + (asterisk ? 4 : 0) + (single ? 2 : 0) + (earlyInUse ? 1 : 0))
 }
 
+function variantOf(view: View, { narrowed = '' }: Addressing): string {
+  return view.asked ? viewKey(view) + narrowed : viewKey(view)
+}
+
 export function dialogInfo(
   core: Pick<Core, 'general'>,
   forced: Forced = NOTHING_FORCED,
@@ -79,22 +91,24 @@ export function dialogInfo(
   return {
     type: 'application/dialog-info+xml',
     kind: extensionStateKind,
-    share: (to) => keyOf(viewKey(viewOf(core, forced, to)), to.localUri, to.resource),
-    variant: (to) => viewKey(viewOf(core, forced, to)),
+    share: (to) => keyOf(variantOf(viewOf(core, forced, to), to), to.localUri, to.resource),
+    variant: (to) => variantOf(viewOf(core, forced, to), to),
     generate(state, to) {
       const view = viewOf(core, forced, to)
       const entity = view.asterisk ? cutForEscaping(to.localUri) : to.localUri
       const root = element('dialog-info', { xmlns: DIALOG_INFO, version: '', state: 'full', entity })
       const own = ownDialogs(state, to.resource, entity, view)
-      if (!state.published) {
+      if (state.published) {
+        for (const { declarations } of state.published.dialogs)
+          for (const [name, namespace] of declarations) root.attributes.set(name, namespace)
+        const published = askedOf(composeDialogs(state.published.dialogs), view.asked)
+        root.children.push(...together(own, published, to.resource, view))
+      } else {
         root.children.push(...own.map(({ made }) => made))
-        return root
       }
-      for (const { declarations } of state.published.dialogs)
-        for (const [name, namespace] of declarations) root.attributes.set(name, namespace)
-      const published = composeDialogs(state.published.dialogs)
-      root.children.push(...together(own, published, to.resource, view))
-      if (root.children.length === 0 && forced.settings.force_dummy_dialog) root.children.push(endedDialog(to.resource))
+      if (root.children.length === 0 && view.asked) root.children.push(endedDialog(to.resource, view.asked))
+      else if (root.children.length === 0 && state.published && forced.settings.force_dummy_dialog)
+        root.children.push(endedDialog(to.resource))
       return root
     },
     print: (document) => ({ text: printXml(document), versionAt: VERSION_AT }),
@@ -114,7 +128,10 @@ function ownDialogs(state: PublishedState, exten: string, entity: string, view: 
     const [made, word] = asteriskDialog(state, exten, entity, view)
     return [{ made, interest: interest(word), callId: undefined }]
   }
-  return dialogsOf(state, exten, view).map((dialog) => ({
+  const { asked } = view
+  const all = dialogsOf(state, exten, view)
+  const shown = asked ? all.filter((dialog) => isAsked(asked, dialog)) : all
+  return shown.map((dialog) => ({
     made: dialogElement(dialog, state, entity, view),
     interest: interest(dialog.state, dialog.held),
     callId: dialog.callId,

@@ -11,6 +11,7 @@ import { EXTENSION } from '../core/states/extension-state.ts'
 import type { Hint } from '../core/states/hint.ts'
 import { NO_PRESENCE } from '../core/states/presence.ts'
 import type { EventPackage, Found, Pubsub, Watcher } from '../res_pjsip_pubsub/contract.ts'
+import { askedBy } from './asked-dialog.ts'
 import { dialogHandler } from './dialog-publication.ts'
 import { Extensions } from './extensions.ts'
 import { extensionStateKind } from './kind.ts'
@@ -35,9 +36,9 @@ export default defineModule({
     const presence = packageOf('presence', [...PRESENCE_TYPES, ...DIALOG_TYPES], find)
     own(pubsub.eventPackage({ ...presence, reqAuth: true, politeState: nobodyThere }))
     const dialog = packageOf('dialog', [...DIALOG_TYPES, ...PRESENCE_TYPES], find)
-    own(pubsub.eventPackage({ ...dialog, shownIn: callsAlone }))
+    own(pubsub.eventPackage({ ...dialog, shownIn: callsAlone, narrows: askedBy }))
     const sla = packageOf('dialog;sla', DIALOG_TYPES, lineFinder(core, pubsub, extensions))
-    own(pubsub.eventPackage({ ...sla, winfo: false, shownIn: callsAlone }))
+    own(pubsub.eventPackage({ ...sla, winfo: false, shownIn: callsAlone, narrows: askedBy }))
   },
 })
 

@@ -52,6 +52,12 @@ export interface EventPackage<State> {
   /** What a resource is called in a list that shows names (RFC 4662 5.5); empty for nothing. */
   displayName?(state: State): string
 
+  /**
+   * What of the state is asked for by the parameters of Event (names in lower case), as a key for `Addressing.narrowed`;
+   * empty for all of it. It is asked for once, and stays over refreshes and restarts.
+   */
+  narrows?(params: ReadonlyMap<string, string>): string
+
   // The callbacks of a subscription handler. All are optional, and the core does the common thing without them.
   /** A SUBSCRIBE that would make a subscription, before anything is looked up. What is returned is sent, and nothing is made. */
   newSubscribe?(watcher: Watcher, resource: string): ResponseData | undefined
@@ -165,6 +171,8 @@ export interface Addressing {
   readonly remoteUri: string
   readonly userAgent: string
   readonly endpoint: Endpoint
+  /** What its package made of the parameters of Event (`narrows`); absent or empty for all of the state. */
+  readonly narrowed?: string
 }
 
 export interface GeneratedBody {

@@ -9,17 +9,17 @@ const QUALIFIERS: ReadonlyMap<string, string> = new Map([
 ])
 
 /** Undefined where the header is malformed. */
-export function eventOf(request: SipRequest): Pick<EventValue, 'event' | 'id'> | undefined {
+export function eventOf(request: SipRequest): EventValue | undefined {
   const header = parseEvent(request.header('Event') ?? '')
   return header && qualified(header)
 }
 
 /** `dialog;sla` is an event of its own, its parameter part of the name. */
-export function qualified(header: EventValue): Pick<EventValue, 'event' | 'id'> {
+export function qualified(header: EventValue): EventValue {
   if (header.event !== 'dialog') return header
   for (const [name, value] of header.params) {
     const qualifier = value === '' ? QUALIFIERS.get(name) : undefined
-    if (qualifier !== undefined) return { event: `dialog;${qualifier}`, id: header.id }
+    if (qualifier !== undefined) return { ...header, event: `dialog;${qualifier}` }
   }
   return header
 }

@@ -70,6 +70,7 @@ interface Ask {
   resource: string
   event: string
   eventId: string
+  narrowed: string
   package: EventPackage<unknown> | undefined
   list: ListAsked | undefined
   contentType: string
@@ -123,6 +124,7 @@ function begin(tx: ServerTransaction, endpoint: Endpoint, uri: string): Ask {
     resource: '',
     event: '',
     eventId: '',
+    narrowed: '',
     package: undefined,
     list: undefined,
     contentType: '',
@@ -158,6 +160,7 @@ function event(ask: Ask, { registry, compat, log }: NotifierServices): ResponseD
   }
   ask.event = header.event
   ask.eventId = header.id
+  if (header.params.size > 0) ask.narrowed = ask.package.narrows?.(header.params) ?? ''
   return ask.package.evsSubsHandl?.(ask.request, ask.resource)
 }
 
@@ -274,6 +277,7 @@ function establish(
     userAgent: ask.watcher.userAgent,
     contentType: ask.contentType,
     localUri: watchedUri(request, ask.resource, notifier.compat()),
+    narrowed: ask.narrowed,
     contactKey: ask.contactKey,
     dialog,
     list: source instanceof ListSource ? source.facts : undefined,

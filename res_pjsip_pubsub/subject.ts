@@ -14,6 +14,8 @@ export interface SubjectFacts {
   readonly contentType: string
   /** URI of what is watched, with the resource as user. */
   readonly localUri: string
+  /** What of it is asked for; empty for all of it. */
+  readonly narrowed: string
 }
 
 export interface Subject extends SubjectFacts {
@@ -50,7 +52,8 @@ function isSame(one: Subject, other: SubjectFacts): boolean {
     one.userAgent === other.userAgent &&
     one.event === other.event &&
     one.eventId === other.eventId &&
-    one.contentType === other.contentType
+    one.contentType === other.contentType &&
+    one.narrowed === other.narrowed
   )
 }
 
@@ -65,6 +68,7 @@ function newSubject(facts: SubjectFacts): Subject {
     userAgent: words.of(facts.userAgent),
     contentType: words.of(facts.contentType),
     localUri: detached(facts.localUri),
+    narrowed: detached(facts.narrowed),
     resourceKey: resource.toLowerCase(),
     number: numberOfName(resource),
     eventHeader: eventHeader(event, eventId),

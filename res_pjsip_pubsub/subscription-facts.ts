@@ -107,6 +107,10 @@ export abstract class LastingSubscription extends Delivery<Notification> impleme
     return this.subject.localUri
   }
 
+  get narrowed(): string {
+    return this.subject.narrowed
+  }
+
   /** Epoch milliseconds. */
   get expires(): number {
     return this.#expiresSecond * 1000 + this.#expiresRest

@@ -40,16 +40,20 @@ export interface KeptType {
   /** Of the bodies of its resources. */
   readonly contentType: string
   readonly list?: ListFacts | undefined
+  /** What of the state the parameters of Event asked for; empty for all of it. */
+  readonly narrowed: string
 }
 
-/** The column content_type: of a list JSON, which no type begins like. */
-export function writeType({ contentType, list }: KeptType): string {
-  return list ? JSON.stringify({ type: contentType, entries: list.entries ?? null }) : contentType
+/** The column content_type: of a list, and where a part of the state is asked for, JSON, which no type begins like. */
+export function writeType({ contentType, list, narrowed }: KeptType): string {
+  if (!list && narrowed === '') return contentType
+  const entries = list && { entries: list.entries ?? null }
+  return JSON.stringify({ type: contentType, ...entries, ...(narrowed !== '' && { narrowed }) })
 }
 
 /** Undefined where somebody else wrote it, and it cannot be read. */
 export function readType(column: string): KeptType | undefined {
-  if (!column.startsWith('{')) return { contentType: column }
+  if (!column.startsWith('{')) return { contentType: column, narrowed: '' }
   let read: unknown
   try {
     read = JSON.parse(column)
@@ -57,9 +61,13 @@ export function readType(column: string): KeptType | undefined {
     return undefined
   }
   if (!isObject(read) || typeof read['type'] !== 'string') return undefined
-  const { type, entries } = read
-  if (entries === null) return { contentType: type, list: { entries: undefined } }
-  return Array.isArray(entries) && entries.every(isEntry) ? { contentType: type, list: { entries } } : undefined
+  const { type, entries, narrowed = '' } = read
+  if (typeof narrowed !== 'string') return undefined
+  if (entries === undefined && narrowed !== '') return { contentType: type, narrowed }
+  if (entries === null) return { contentType: type, list: { entries: undefined }, narrowed }
+  return Array.isArray(entries) && entries.every(isEntry)
+    ? { contentType: type, list: { entries }, narrowed }
+    : undefined
 }
 
 function isEntry(read: unknown): read is ListEntry {

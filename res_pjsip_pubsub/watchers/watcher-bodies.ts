@@ -32,7 +32,7 @@ export class WatcherBodies {
     if (!(state instanceof ListSource)) return this.#single(state, of, subscription, isNews)
     // A list whose resources have no bodies would take away what its watcher knows of them.
     if (!this.#bodies.makes(of, subscription.contentType)) return undefined
-    const { localUri, remoteUri, userAgent, endpoint, dialog } = subscription
+    const { localUri, remoteUri, userAgent, endpoint, narrowed, dialog } = subscription
     const rendering = {
       stamp: this.#stamp(endpoint),
       isOver: this.#core.general.compat === 'asterisk' && subscription.state === 'terminated',
@@ -41,7 +41,7 @@ export class WatcherBodies {
         this.#listed(
           one,
           of,
-          { resource, localUri: entityOf(uri), remoteUri, userAgent, endpoint },
+          { resource, localUri: entityOf(uri), remoteUri, userAgent, endpoint, narrowed },
           subscription,
           authorization,
         ),

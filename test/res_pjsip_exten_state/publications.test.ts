@@ -309,6 +309,65 @@ describe('publications about an extension', () => {
     })
   })
 
+  describe('one dialog that the parameters of Event ask for (RFC 4235 3.2)', () => {
+    /** The attributes of a dialog: dialogBody writes call-id last, and no tags. */
+    const tagged = (callId: string, localTag: string, remoteTag: string): string =>
+      `${callId}" local-tag="${localTag}" remote-tag="${remoteTag}`
+    const ASKED = 'dialog;call-id="one@a";to-tag=us;from-tag=them'
+
+    it('is told alone, whoever else watches, over a refresh and a restart', async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'lamplighter-asked-'))
+      const storePath = join(directory, 'lamps.db')
+      try {
+        await open({ storePath })
+        const all = await watch('200', 'dialog')
+        const tx = await watch('200', ASKED)
+        expect(tx.dialog.last.header('Event')).to.equal('dialog')
+        expect(tx.dialog.last.text).to.match(
+          /<dialog id="200" call-id="one@a" local-tag="us" remote-tag="them">\s*<state>terminated/,
+        )
+        const fork = await watch('200', 'dialog;call-id="one@a";to-tag=us')
+        await dialogs([
+          { id: 'a', callId: tagged('one@a', 'us', 'them'), state: 'confirmed' },
+          { id: 'b', callId: tagged('one@a', 'us', 'others'), state: 'early' },
+          { id: 'c', callId: tagged('two@a', 'us', 'them'), state: 'early' },
+        ])
+        await lit(all, 'a=confirmed', 'b=early', 'c=early')
+        await lit(fork, 'a=confirmed', 'b=early')
+        await lit(tx, 'a=confirmed')
+        expect((await sip.again(tx, { Event: 'dialog' })).status).to.equal(200)
+        await until('the NOTIFY of the refresh', () => tx.dialog.notifies.length === 3)
+        expect(dialogsIn(tx.dialog.last.text)).to.deep.equal(['a=confirmed'])
+        await office.close()
+        await open({ storePath })
+        await until('NOTIFYs', () => [...sip.dialogs.values()].every(({ notifies }) => notifies.length > 0))
+        const told = [...sip.dialogs.values()].map(({ last }) => dialogsIn(last.text).join())
+        expect(told.toSorted()).to.deep.equal(['a=confirmed', 'a=confirmed,b=early', 'a=confirmed,b=early,c=early'])
+      } finally {
+        rmSync(directory, { recursive: true, force: true })
+      }
+    })
+
+    it('is left to what Asterisk does with compat = asterisk', async () => {
+      await open({ general: { compat: 'asterisk' } })
+      const tx = await watch('200', ASKED)
+      expect(dialogsIn(tx.dialog.last.text)).to.deep.equal(['200=terminated'])
+      expect(tx.dialog.last.text).not.to.contain('call-id')
+    })
+
+    it('may be one of Asterisk, and one that phones of a single dialog are not shown', async () => {
+      await open({ endpoints: { 100: { single_dialog: 'yes', allow_publish: 'any' } } })
+      const tx = await watch('200', 'dialog;call-id=two')
+      const one = await watch('200', 'dialog')
+      await dialogs([
+        { id: 'a', callId: 'one', state: 'early' },
+        { id: 'b', callId: 'two', state: 'confirmed' },
+      ])
+      await lit(one, '200=early')
+      await lit(tx, 'b=confirmed')
+    })
+  })
+
   describe('dialog;sla', () => {
     const body = (state: string): string => dialogBody([{ id: 'a', callId: '1', state }])
     const own: Headers = { Sender: '<sip:100@pbx.example>' }

@@ -122,6 +122,7 @@ class World {
         dialog: this.dialog,
         expires: this.time + 600_000,
         version: 0,
+        narrowed: '',
       },
       1,
       this.services,

@@ -13,6 +13,7 @@ describe('what all who watch one thing have in common', () => {
       userAgent: few,
       contentType: few,
       localUri: few,
+      narrowed: few,
     })
     fc.assert(
       fc.property(fc.array(facts, { minLength: 1, maxLength: 20 }), (all) => {
@@ -36,6 +37,7 @@ describe('what all who watch one thing have in common', () => {
       userAgent: '',
       contentType: 't',
       localUri: 'sip:Alice@a',
+      narrowed: '',
     }
     expect(subjectOf(facts)).to.include({ resource: 'Alice', resourceKey: 'alice' })
   })
@@ -54,6 +56,7 @@ describe('what all who watch one thing have in common', () => {
           userAgent: cut(2000),
           contentType: cut(3000),
           localUri: cut(4000),
+          narrowed: '',
         }),
       )
     }
