@@ -46,6 +46,7 @@ export function publishRequest(
     headers,
     routes: section.outbound_proxy === '' ? [] : [`<${section.outbound_proxy.replace(/^<|>$/g, '')}>`],
     body,
+    redirected: () => undefined,
     transport: section.transport === '' ? undefined : section.transport,
   }
 }

@@ -236,6 +236,11 @@ export interface OutOfDialogRequest {
   readonly transport?: string
   /** As in Dialog.request. */
   readonly credentials?: CredentialsFor
+  /**
+   * A 3xx is followed (RFC 3261 8.1.3.4): this is told what the request is known by now, and what the last address answers
+   * is the outcome. Absent: a 3xx is the outcome.
+   */
+  readonly redirected?: (identity: RequestIdentity) => void
 }
 
 export interface Sip {

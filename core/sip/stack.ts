@@ -34,6 +34,7 @@ import { Dispatcher } from './dispatch.ts'
 import { sendOutOfDialog } from './out-of-dialog.ts'
 import { Outgoing } from './outgoing.ts'
 import { parseNameAddr, parseUri } from './parse-uri.ts'
+import { followingRedirects } from './redirects.ts'
 import { type NameServer, Resolver } from './resolve.ts'
 import { Responder } from './respond.ts'
 import { type RequestTransaction, ServerTransactions } from './server-transaction.ts'
@@ -226,6 +227,11 @@ class SipStack implements Stack {
   }
 
   request(request: OutOfDialogRequest, done: OutcomeHandler): void {
+    if (!request.redirected) return this.#request(request, done)
+    followingRedirects(request, (next, answered) => this.#request(next, answered), done)
+  }
+
+  #request(request: OutOfDialogRequest, done: OutcomeHandler): void {
     // RFC 3261 8.1.1.8: who is asked by sips answers by sips
     const secure = isSips(request.routes?.[0] ?? request.requestUri)
     sendOutOfDialog(request, this.#outgoing, (wire) => this.#contact(wire, '', secure), done)

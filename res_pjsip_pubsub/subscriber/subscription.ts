@@ -42,7 +42,8 @@ export type SubscriberPhase = 'subscribing' | 'established' | 'waiting' | 'over'
 
 /** A SUBSCRIBE that may still make dialogs. */
 interface Attempt<T> {
-  readonly identity: RequestIdentity
+  /** Another CSeq where it was redirected. */
+  identity: RequestIdentity
   readonly usages: Set<Usage<T>>
   /** Of all notifiers that have answered it: what is over does not begin again in the same dialog. */
   readonly tags: Set<string>
@@ -159,6 +160,7 @@ export class OutboundSubscription<T> {
         to,
         headers: this.#headers(asked),
         identity,
+        redirected: (now) => void (attempt.identity = now),
         ...(outbound_proxy === '' ? {} : { routes: [`<${outbound_proxy}>`] }),
         ...(transport === '' ? {} : { transport }),
         ...(credentials ? { credentials } : {}),

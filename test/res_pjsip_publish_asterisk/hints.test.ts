@@ -8,6 +8,7 @@ import res_pjsip_outbound_publish from '../../res_pjsip_publish_asterisk/res_pjs
 import res_pjsip_pubsub from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
 import type { TestCore } from '../support/core.ts'
 import { FakeSip } from '../support/fake-sip.ts'
+import { TestPhone } from '../support/phone.ts'
 import { configure, EID, startServer, uriOf } from '../support/publishing.ts'
 import { until } from '../support/tools.ts'
 
@@ -44,6 +45,28 @@ describe('Hints that are published', () => {
     await office.close()
     await server?.close()
     server = undefined
+  })
+
+  it('reach a server that another one redirects to', async () => {
+    const there = await startServer(EID.b, { endpoints: { 200: { allow_publish: 'any' } } })
+    server = there
+    await load(there)
+    office = await startServer(EID.a, { hints: { '200@office': ['Custom:door'] } })
+    const other = await TestPhone.open({ server: { address: '127.0.0.1', port: office.port } })
+    other.onRequest = (request) => {
+      const user = /sip:[^@]*/.exec(request.uri)?.[0] ?? ''
+      other.respond(request, 302, [['Contact', `<${uriOf(there).replace(/sip:[^@]*/, user)}>`]])
+      return undefined
+    }
+    nameable(office)
+    const section = { server_uri: [`sip:x@127.0.0.1:${other.local.port}`], event: 'dialog', multi_user: true } as const
+    configure(office, { outbound: { lamps: { ...section, '@context': '^office$' } } })
+    await load(office)
+    const bodies = (): Promise<string> => there.run('presence presentity_list full')
+    await until('200 there', async () => (await bodies()).includes('<state>terminated</state>'))
+    office.core.devices.set('local', 'Custom:door', 'RINGING')
+    await until('200 that rings', async () => (await bodies()).includes('<state>early</state>'))
+    await other.close()
   })
 
   it('reach a presence server, all at the start and each change, by extension', async () => {

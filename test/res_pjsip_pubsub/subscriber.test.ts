@@ -66,6 +66,41 @@ describe('a subscription of ours', () => {
     expect([authorized.cseq, authorized.header('authorization') === '']).to.deep.equal([4, false])
   })
 
+  it('goes where a redirection sends it, the best address first, and none twice', async () => {
+    const { notifier } = there
+    const contacts = ['<sip:low@T>;q=0.1', '<sip:100@T>', '<sip:deaf@T;method=SUBSCRIBE?Subject=x>;q=0.9', '<tel:100>']
+    const next = (...of: string[]): [string, string] => [
+      'Contact',
+      of.join().replaceAll('@T', `@127.0.0.1:${notifier.port}`),
+    ]
+    notifier.answer = ({ uri }) => {
+      if (uri.includes('100@')) return [302, next(...contacts)]
+      if (uri.includes('deaf@')) return [480]
+      if (uri.includes('low@')) return [300, next('<sip:deaf@T>', '<sip:last@T>')]
+      return [200, ['Expires', '600']]
+    }
+    const first = await there.subscribe()
+    const last = await until('the last SUBSCRIBE', () => notifier.subscribes[3])
+    expect(notifier.subscribes.map(({ uri }) => uri)).to.deep.equal(
+      ['100', 'deaf', 'low', 'last'].map((user) => notifier.uri(user)),
+    )
+    expect(notifier.subscribes.map(({ cseq }) => cseq)).to.deep.equal([1, 3, 5, 7])
+    for (const name of ['call-id', 'from', 'to'] as const) expect(last.header(name)).to.equal(first.header(name))
+    expect((await notifier.notify(last, { body: dialogInfo({ a: 'confirmed' }) })).status).to.equal(200)
+    await shows('INUSE')
+    await there.office.run('pjsip send subscribe there')
+    const refresh = await until('a refresh', () => notifier.subscribes[4])
+    expect(refresh.cseq).to.be.above(last.cseq)
+  })
+
+  it('a redirection that leads nowhere is a failure as any other', async () => {
+    const { notifier } = there
+    notifier.answer = (request) => [302, ['Contact', `<${request.uri}>;q=1`]]
+    await there.subscribe()
+    await there.phase('waiting')
+    expect(there.logged('failed: 302')).to.equal(true)
+  })
+
   it('is refreshed before it expires, in the dialog', async () => {
     const subscribe = await there.subscribe()
     await there.notifier.notify(subscribe, { state: 'active;expires=2', body: dialogInfo({}) })

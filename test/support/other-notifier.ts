@@ -102,7 +102,7 @@ export class OtherNotifier {
       `SIP/2.0 ${status} As Told`,
       ...copied,
       `To: ${to.includes('tag=') ? to : `${to};tag=notifier`}`,
-      `Contact: ${this.#phone.contact}`,
+      ...(headers.some(([name]) => name === 'Contact') ? [] : [`Contact: ${this.#phone.contact}`]),
       ...headers.map(([name, value]) => `${name}: ${value}`),
       'Content-Length: 0',
     ]
