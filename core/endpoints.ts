@@ -254,6 +254,10 @@ export const transportOptions = options({
   allow_reload: yesno(false, 'Apply changes of this section on reload; otherwise they wait for a restart.'),
   tos: text('', "Type of service; read, and left to the system's firewall rules."),
   max_connections: integer(10000, 'The most connections open at once (tcp, tls).', { min: 1 }),
+  max_connections_per_host: integer(
+    0,
+    'The most of them that one address may open; 0 is half of max_connections, and no less than 500.',
+  ),
 })
 
 export interface Endpoint extends OptionValues<typeof endpointOptions> {

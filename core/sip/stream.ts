@@ -20,6 +20,7 @@ import type { Undo } from '../scope.ts'
 import { isLoopback, isWildcard } from './addressing.ts'
 import { readCertificates } from './certificates.ts'
 import { Connection } from './connection.ts'
+import { HostCounts, NowAndThen, shareOfHost } from './connection-limits.ts'
 import type { Address } from './contract.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 import type { Timers } from './timers.ts'
@@ -31,8 +32,6 @@ const CONNECT_LIMIT = 8000
 const BACKLOG = 1024
 /** Milliseconds that the last bytes get when the server stops. */
 const FLUSH_LIMIT = 200
-/** Between two log lines about connections turned away. */
-const WARN_INTERVAL = 60_000
 
 export class StreamTransport implements Transport {
   readonly protocol: 'TCP' | 'TLS'
@@ -41,8 +40,9 @@ export class StreamTransport implements Transport {
   readonly #context: TransportContext
   readonly #server: Server
   readonly #connections = new Set<Connection>()
-  /** Below TLS: during its handshake one is no connection yet, and keeps the server from being closed all the same. */
+  /** Accepted. During a TLS handshake one is no connection yet, and keeps the server from being closed all the same. */
   readonly #sockets = new Set<Socket>()
+  readonly #ofHosts = new HostCounts()
   readonly #byRemote = new Map<string, Connection>()
   readonly #byAddress = new Map<string, Set<Connection>>()
   readonly #turnedAway: Counter
@@ -52,7 +52,8 @@ export class StreamTransport implements Transport {
   #certificates: SecureContextOptions | undefined
   #closed = false
   #numbered = 0
-  #lastWarning = Number.NEGATIVE_INFINITY
+  readonly #saysFull = new NowAndThen()
+  readonly #saysHostFull = new NowAndThen()
 
   static async open(config: TransportConfig, context: TransportContext): Promise<StreamTransport> {
     const at = bindAddress(config)
@@ -90,8 +91,10 @@ export class StreamTransport implements Transport {
     this.#unmeter = context.metrics.gauge(`sip.connections.${config.id}`, () => this.#connections.size)
     const handshakes = context.metrics.counter('sip.tls.handshake.failed')
     server.on('error', (error) => this.#log.warning(`[${config.id}] ${error.message}`))
-    server.on(this.protocol === 'TLS' ? 'secureConnection' : 'connection', (socket: Socket) => this.#accept(socket))
-    if (this.protocol === 'TLS') server.on('connection', (socket: Socket) => this.#below(socket))
+    server.on('connection', (socket: Socket) => {
+      if (this.#admits(socket) && this.protocol === 'TCP') this.#accept(socket)
+    })
+    if (this.protocol === 'TLS') server.on('secureConnection', (socket: Socket) => this.#accept(socket))
     server.on('drop', (dropped) => this.#full(dropped?.remoteAddress))
     server.on('tlsClientError', (error: Error, socket: Socket) => {
       handshakes.add()
@@ -185,9 +188,22 @@ export class StreamTransport implements Transport {
     clearTimeout(impatience)
   }
 
-  #below(socket: Socket): void {
+  /** One host must not have so many that there are none for others. */
+  #admits(socket: Socket): boolean {
+    const host = socket.remoteAddress
+    const most = shareOfHost(this.#config)
+    if (host !== undefined && this.#ofHosts.of(host) >= most) {
+      socket.destroy()
+      this.#hostFull(host, most)
+      return false
+    }
     this.#sockets.add(socket)
-    socket.once('close', () => this.#sockets.delete(socket))
+    if (host !== undefined) this.#ofHosts.add(host)
+    socket.once('close', () => {
+      this.#sockets.delete(socket)
+      if (host !== undefined) this.#ofHosts.remove(host)
+    })
+    return true
   }
 
   #accept(socket: Socket): void {
@@ -249,12 +265,19 @@ export class StreamTransport implements Transport {
 
   #full(peer: string | undefined): void {
     this.#turnedAway.add()
-    const now = performance.now()
-    if (now - this.#lastWarning < WARN_INTERVAL) return
-    this.#lastWarning = now
+    if (!this.#saysFull.now()) return
     this.#log.warning(
       `[${this.#config.id}] has all of its ${this.#config.max_connections} connections (max_connections) in use; ` +
         (peer === undefined ? 'no new one is made' : `${peer} was turned away`),
+    )
+  }
+
+  #hostFull(host: string, most: number): void {
+    this.#turnedAway.add()
+    if (!this.#saysHostFull.now()) return
+    this.#log.warning(
+      `[${this.#config.id}] ${host} has ${most} connections open, as many as one host may have ` +
+        '(max_connections_per_host); a further one was turned away',
     )
   }
 }

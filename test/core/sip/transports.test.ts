@@ -34,8 +34,12 @@ describe('transports', () => {
     return found
   }
 
-  const phoneOn = async (transport: string, protocol: 'udp' | 'tcp' | 'tls'): Promise<TestPhone> => {
-    const phone = await TestPhone.open({ server: at(transport), protocol })
+  const phoneOn = async (
+    transport: string,
+    protocol: 'udp' | 'tcp' | 'tls',
+    localAddress = '127.0.0.1',
+  ): Promise<TestPhone> => {
+    const phone = await TestPhone.open({ server: at(transport), protocol, localAddress })
     phones.push(phone)
     return phone
   }
@@ -204,6 +208,28 @@ describe('transports', () => {
     expect((await fourth.request('OPTIONS')).status).to.equal(200)
     expect(metrics.counter('sip.tcp.turned_away').value).to.be.at.least(1)
   })
+
+  for (const protocol of ['tcp', 'tls'] as const)
+    it(`leaves room for others where one host has all it may have (${protocol})`, async () => {
+      const own = protocol === 'tls' ? certificates.make('shared') : {}
+      const turnedAway = metrics.counter(`sip.${protocol}.turned_away`)
+      const before = turnedAway.value
+      await open({ transports: [transportConfig({ id: 't', protocol, max_connections_per_host: 2, ...own })] })
+      const first = await phoneOn('t', protocol)
+      expect((await first.request('OPTIONS')).status).to.equal(200)
+      const second = await phoneOn('t', protocol)
+      expect((await second.request('OPTIONS')).status).to.equal(200)
+      const third = connectTcp(at('t').port, '127.0.0.1')
+      third.on('error', () => undefined)
+      await once(third.resume(), 'close')
+      const other = await phoneOn('t', protocol, '127.0.0.2')
+      expect((await other.request('OPTIONS')).status).to.equal(200)
+      expect(turnedAway.value).to.equal(before + 1)
+      await first.close()
+      await until('its end', () => metrics.read().some(([name, value]) => name === 'sip.connections.t' && value === 2))
+      const again = await until('room', () => phoneOn('t', protocol).catch(() => undefined))
+      expect((await again.request('OPTIONS')).status).to.equal(200)
+    })
 
   /** Sends 18 MB to whoever publishes over TCP, in one go; what comes of the first request that ends. */
   const sendMuch = (): { readonly outcome: string | undefined } => {

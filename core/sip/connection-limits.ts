@@ -1,0 +1,44 @@
+/** How many connections a host may have, and how often that is talked about. */
+import type { TransportConfig } from '../endpoints.ts'
+
+/** Between two log lines about connections turned away. */
+const WARN_INTERVAL = 60_000
+/** Behind one NAT there may be hundreds of phones: where nobody says otherwise they all get in. */
+const LEAST_SHARE = 500
+
+type Limits = Pick<TransportConfig, 'max_connections' | 'max_connections_per_host'>
+
+export function shareOfHost({ max_connections, max_connections_per_host }: Limits): number {
+  return max_connections_per_host > 0 ? max_connections_per_host : Math.max(LEAST_SHARE, max_connections >> 1)
+}
+
+/** Connections by the address they come from. */
+export class HostCounts {
+  readonly #counts = new Map<string, number>()
+
+  of(host: string): number {
+    return this.#counts.get(host) ?? 0
+  }
+
+  add(host: string): void {
+    this.#counts.set(host, this.of(host) + 1)
+  }
+
+  remove(host: string): void {
+    const left = this.of(host) - 1
+    if (left > 0) this.#counts.set(host, left)
+    else this.#counts.delete(host)
+  }
+}
+
+/** Says yes, and then no for a minute. */
+export class NowAndThen {
+  #last = Number.NEGATIVE_INFINITY
+
+  now(): boolean {
+    const now = performance.now()
+    if (now - this.#last < WARN_INTERVAL) return false
+    this.#last = now
+    return true
+  }
+}
