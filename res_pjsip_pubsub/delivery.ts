@@ -53,6 +53,7 @@ export abstract class Delivery<Message> extends Timed implements Turn {
   protected abstract giveUp(): void
   /** `failures`: in a row, before this one. */
   protected abstract judge(outcome: Outcome, failures: number): Verdict
+  /** After a final one, whoever wants another final one gets it: this was not all. */
   protected abstract landed(message: Message, outcome: Outcome, verdict: Verdict): void
   /** It is to be `due` after so many milliseconds. */
   protected abstract paused(milliseconds: number): void
@@ -133,7 +134,7 @@ export abstract class Delivery<Message> extends Timed implements Turn {
     // Whoever was told of it may have closed it.
     if (this.#state !== 'flying') return
     if (verdict.kind === 'again') return this.#again(want)
-    if (want === WANT.final) return this.#end('the final NOTIFY is over')
+    if (want === WANT.final && this.#want < WANT.final) return this.#end('the final NOTIFY is over')
     if (verdict.kind === 'ended') return this.#end(verdict.why)
     if (verdict.kind === 'retry') return this.#failed(outcome, verdict.pause)
     this.#failures = 0

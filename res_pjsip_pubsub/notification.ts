@@ -9,6 +9,8 @@ export interface Termination {
   readonly reason: TerminationReason
   /** Seconds. */
   readonly retryAfter: number | undefined
+  /** It says so in the last NOTIFY of several, where one has no room for all. */
+  readonly inParts?: true | undefined
 }
 
 interface Shown {

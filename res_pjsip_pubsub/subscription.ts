@@ -147,11 +147,11 @@ export class NotifierSubscription
     if (this.#phase === 'ending' || this.#phase === 'ended') this.#stopAsking()
   }
 
-  /** A fetch (RFC 6665 4.4.3): the state now in one NOTIFY, which is the last. */
+  /** A fetch (RFC 6665 4.4.3): the state now in one NOTIFY, which is the last; or in several, where one has no room for a list. */
   fetched(source: Watchable<unknown>, condition?: string): void {
     void source.watch({ value: (state) => void (this.#state = state) })()
     this.#condition = condition
-    this.terminate('timeout')
+    this.#terminate({ reason: 'timeout', retryAfter: undefined, inParts: true })
   }
 
   /** What it watches is away and may come back. */
@@ -214,8 +214,13 @@ export class NotifierSubscription
   }
 
   terminate(reason: TerminationReason, retryAfter?: number): void {
+    this.#terminate({ reason, retryAfter })
+  }
+
+  #terminate(termination: Termination): void {
     if (!this.#happen('end')) return
-    this.#termination = { reason, retryAfter }
+    const { reason } = termination
+    this.#termination = termination
     this.#lastEvent = reason === 'invariant' ? 'noresource' : reason
     this.#stopWatching()
     this.#stopAsking()
@@ -272,7 +277,8 @@ export class NotifierSubscription
   }
 
   protected override compose(want: Want): Notification | undefined {
-    const body = want === WANT.changed ? this.#news() : this.#body()
+    const isFurtherPart = this.#termination?.inParts === true && this.#told !== undefined
+    const body = want === WANT.changed || isFurtherPart ? this.#news() : this.#body()
     if (want === WANT.changed && !body) return undefined
     if (want === WANT.forced && !body && !this.#services.settings().send_fast_notify) return undefined
     const known = this.matches(this.#condition)
@@ -280,8 +286,10 @@ export class NotifierSubscription
     // It goes out now: the time is asked for once.
     const now = this.#services.now()
     this.#lastSent = now - BEGAN
+    const goesOn = !known && this.#termination?.inParts === true && body?.told.isCut === true
+    if (!goesOn && this.#termination?.inParts) this.#termination = { ...this.#termination, inParts: undefined }
     const shown = {
-      termination: this.#termination,
+      termination: goesOn ? undefined : this.#termination,
       pending: this.isPending,
       secondsLeft: this.#secondsLeftAt(now),
       compat: this.#services.compat(),
@@ -319,7 +327,7 @@ export class NotifierSubscription
     this.#told = arrived ? told : undefined
     const toldState = this.#told && state
     if (toldState !== this.#toldState) this.#toldState = toldState
-    if (this.#told?.isCut) this.want(WANT.changed)
+    if (this.#told?.isCut) this.want(this.#termination?.inParts ? WANT.final : WANT.changed)
     this.#services.notifyAnswered(this, outcome, verdict)
   }
 

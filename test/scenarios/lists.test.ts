@@ -45,7 +45,12 @@ describe('resource lists in a server', function () {
   })
   after(() => scene?.close())
 
-  async function watch(name: string, event: string, protocol: 'udp' | 'tcp' = 'udp'): Promise<[TestPhone, ListClient]> {
+  async function watch(
+    name: string,
+    event: string,
+    protocol: 'udp' | 'tcp' = 'udp',
+    expires = '600',
+  ): Promise<[TestPhone, ListClient]> {
     const { host, port } = scene.instance.address(protocol)
     const server = { address: host, port }
     const phone = await TestPhone.open({ server, protocol, user: '100', password: PASSWORD, patience: 8000 })
@@ -53,7 +58,7 @@ describe('resource lists in a server', function () {
     const headers = [
       ['Event', event],
       ['Supported', 'eventlist'],
-      ['Expires', '600'],
+      ['Expires', expires],
     ] as const
     const answer = await phone.request('SUBSCRIBE', { dialog: phone.dialog(`sip:${name}@${host}:${port}`), headers })
     expect([answer.status, answer.header('require')]).to.deep.equal([200, 'eventlist'])
@@ -188,6 +193,20 @@ describe('resource lists in a server', function () {
     const { raw } = await take(phone, client)
     expect(raw.length).to.be.below(3000)
     expect(client.documents.at(-1)?.entries.map(({ name }) => name)).to.deep.equal(['3123'])
+  })
+
+  it('that are too big for a datagram are fetched in several, the last of which is the end', async () => {
+    const watchers = async (): Promise<number> =>
+      (await scene.command('pjsip show subscriptions inbound')).split('many/dialog').length
+    const before = await watchers()
+    const [phone, client] = await watch('many', 'dialog', 'udp', '0')
+    const states: string[] = []
+    while (!states.at(-1)?.startsWith('terminated'))
+      states.push((await take(phone, client)).header('subscription-state'))
+    expect(states.length).to.be.within(2, 12)
+    expect(states.slice(0, -1).every((state) => state.startsWith('active;'))).to.equal(true)
+    expect([...client.table.values()].filter((body) => body !== 'unknown')).to.have.length(500)
+    await until('its end', async () => (await watchers()) === before)
   })
 
   it('come whole over a connection, also to a phone that subscribed over UDP and has one', async () => {
