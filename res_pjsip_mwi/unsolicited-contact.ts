@@ -46,7 +46,7 @@ const LONGEST_PAUSE = 900_000
 const PASSING: ReadonlySet<number> = new Set([408, 480, 486, 491, ...NOT_GOT_THROUGH])
 
 export class UnsolicitedContact {
-  /** A phone with several flows may write the same Contact in all of them (RFC 5626): they differ in their Paths. */
+  /** A phone with several flows may write the same Contact in all of them (RFC 5626): they differ in their Paths or flows. */
   #ways: readonly [Contact, ...Contact[]]
   /** The one that is taken. */
   #contact: Contact
@@ -188,7 +188,9 @@ export class UnsolicitedContact {
     this.#services.counters.failed.add()
     // It may have come up by another one meanwhile.
     if (isSameWay(way, this.#contact)) this.#contact = this.#nextWay
-    if (++this.#waysFailed < this.#ways.length) return this.#enqueue()
+    // A connection that is lost is no way any more: what was left of them has not been tried.
+    const isGone = !this.#ways.some((one) => isSameWay(one, way))
+    if (isGone || ++this.#waysFailed < this.#ways.length) return this.#enqueue()
     this.#waysFailed = 0
     this.#enter('pausing')
     const pause = this.#nextPause()
@@ -214,9 +216,11 @@ export class UnsolicitedContact {
   }
 }
 
-/** Whether two Contacts of one URI are reached through the same proxies. */
-export function isSameWay({ path: one }: Contact, { path: other }: Contact): boolean {
-  return one.length === other.length && one.every((hop, at) => hop === other[at])
+/** Whether two Contacts of one URI are reached through the same proxies, or by the same flow. */
+export function isSameWay(one: Contact, other: Contact): boolean {
+  const { path } = one
+  if (one.flow?.id !== other.flow?.id) return false
+  return path.length === other.path.length && path.every((hop, at) => hop === other.path[at])
 }
 
 function verdictOf(outcome: Outcome): 'taken' | 'refused' | 'failed' {

@@ -90,6 +90,67 @@ describe('message-summary on the wire', () => {
     }
   })
 
+  /** A phone that registers by two flows of its own, with one Contact (RFC 5626), and is told by the second now. */
+  async function twoFlows(
+    protocol: 'udp' | 'tcp',
+  ): Promise<{ office: TestCore; flows: readonly [TestPhone, TestPhone] }> {
+    const office = await TestCore.start({
+      contacts: 'registrar',
+      system: { timer_t1: 20, timer_b: 1280 },
+      transports: { [protocol]: { protocol } },
+      endpoints: { 100: { aors: ['100'], mailboxes: ['100'] } },
+      aors: { 100: { max_contacts: 2 } },
+    })
+    await office.load(pubsubModule, mwiBody, mwi)
+    office.core.mailboxes.set('pbx1', '100@default', { newMessages: 1, oldMessages: 0 })
+    const flow = async (regId: number): Promise<TestPhone> => {
+      const contact = `<sip:100@192.0.2.7>;+sip.instance="<urn:uuid:1>";reg-id=${regId}`
+      const server = { address: '127.0.0.1', port: Number(office.addresses[0]?.split(':').at(-1)) }
+      const phone = await TestPhone.open({ server, protocol, user: '100', contact })
+      const registered = await phone.request('REGISTER', {
+        to: '<sip:100@127.0.0.1>',
+        headers: [
+          ['Expires', '600'],
+          ['Supported', 'outbound, path'],
+        ],
+      })
+      expect([registered.status, registered.header('require')]).to.deep.equal([200, 'outbound'])
+      expect((await phone.next('NOTIFY')).body).to.contain('Voice-Message: 1/0')
+      return phone
+    }
+    return { office, flows: [await flow(1), await flow(2)] }
+  }
+
+  it('goes by the other flow of a phone where the one is silent (RFC 5626)', async () => {
+    const { office, flows } = await twoFlows('udp')
+    try {
+      flows[1].onRequest = () => undefined
+      office.core.mailboxes.set('pbx1', '100@default', { newMessages: 2, oldMessages: 0 })
+      expect((await flows[1].next('NOTIFY')).body).to.contain('Voice-Message: 2/0')
+      expect((await flows[0].next('NOTIFY')).body).to.contain('Voice-Message: 2/0')
+      // That one is known to work now.
+      office.core.mailboxes.set('pbx1', '100@default', { newMessages: 3, oldMessages: 0 })
+      expect((await flows[0].next('NOTIFY')).body).to.contain('Voice-Message: 3/0')
+    } finally {
+      for (const phone of flows) await phone.close()
+      await office.close()
+    }
+  })
+
+  it('goes by the other flow of a phone where a connection is lost, at once', async () => {
+    const { office, flows } = await twoFlows('tcp')
+    try {
+      flows[1].onRequest = () => undefined
+      office.core.mailboxes.set('pbx1', '100@default', { newMessages: 2, oldMessages: 0 })
+      await flows[1].next('NOTIFY')
+      await flows[1].close()
+      expect((await flows[0].next('NOTIFY')).body).to.contain('Voice-Message: 2/0')
+    } finally {
+      await flows[0].close()
+      await office.close()
+    }
+  })
+
   it('goes by the transport that the phone registered by, after a restart too', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'mwi-'))
     const start = async (): Promise<TestCore> => {
