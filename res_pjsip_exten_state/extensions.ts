@@ -209,19 +209,26 @@ class Extension implements Composition<PublishedState> {
     return !this.#pubsub.isPublished(this.exten)
   }
 
+  /** What is published already is no change that anybody makes from now on. */
   wanted(): void {
+    this.#newest = this.#newestNow?.received ?? 0
     this.#keeper.wanted()
   }
 
   idle(): void {
+    this.#sender = ''
     this.#keeper.idle()
+  }
+
+  get #newestNow(): Publication | undefined {
+    const ofPresence = newestOf(this.#topics.presence?.value ?? NOTHING_PUBLISHED)
+    const ofDialogs = newestOf(this.#topics.dialog.value)
+    return ofPresence && !(ofDialogs && ofDialogs.received > ofPresence.received) ? ofPresence : ofDialogs
   }
 
   /** Whoever sent the newest body, where that is what changed. */
   #senderNow(): string {
-    const ofPresence = newestOf(this.#topics.presence?.value ?? NOTHING_PUBLISHED)
-    const ofDialogs = newestOf(this.#topics.dialog.value)
-    const newest = ofPresence && !(ofDialogs && ofDialogs.received > ofPresence.received) ? ofPresence : ofDialogs
+    const newest = this.#newestNow
     if (!newest || newest.received <= this.#newest) return ''
     this.#newest = newest.received
     return newest.sender

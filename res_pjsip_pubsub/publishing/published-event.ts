@@ -15,6 +15,7 @@ import type {
   BodyGenerator,
   EventPackage,
   Kind,
+  Publication,
   PublicationHandler,
   PublishedBody,
   Pubsub,
@@ -136,15 +137,22 @@ class Resources {
     const topic = this.#pubsub.publications(this.#event, resource, documentKind)
     let newest = 0
     let sender = ''
+    const latest = (): Publication<PublishedDocument> | undefined =>
+      topic.value.toSorted((a, b) => b.received - a.received)[0]
     const made = new Composed<PublishedDocuments>({
       parts: () => [topic],
       compose: () => ({ resource, documents: topic.value.map(({ state }) => state), sender }),
       changed: () => {
-        const latest = topic.value.toSorted((a, b) => b.received - a.received)[0]
-        sender = latest && latest.received > newest ? latest.sender : ''
-        newest = Math.max(newest, latest?.received ?? 0)
+        const last = latest()
+        sender = last && last.received > newest ? last.sender : ''
+        newest = Math.max(newest, last?.received ?? 0)
       },
-      idle: () => this.#watched.delete(resource),
+      // What is published already is no change that anybody makes from now on.
+      wanted: () => void (newest = latest()?.received ?? 0),
+      idle: () => {
+        sender = ''
+        this.#watched.delete(resource)
+      },
     })
     this.#watched.set(resource, made)
     return made

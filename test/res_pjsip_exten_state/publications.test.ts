@@ -387,6 +387,21 @@ describe('publications about an extension', () => {
       expect(mine.dialog.notifies).to.have.length(2)
     })
 
+    it('hears what others took back since it published, though it began to watch after that', async () => {
+      await open()
+      const from = (user: string): Headers => ({
+        From: `<sip:${user}@pbx.example>;tag=1`,
+        Contact: `<sip:${user}@192.0.2.7>`,
+      })
+      const theirs = dialogBody([{ id: 'b', callId: '2', state: 'confirmed' }])
+      const tag = await publish('line', 'dialog;sla', theirs, from('101'))
+      await publish('line', 'dialog;sla', body('confirmed'), { ...own, ...from('100') })
+      const mine = await watch('line', 'dialog;sla')
+      await lit(mine, 'a=confirmed', 'b=confirmed')
+      await publish('line', 'dialog;sla', '', { ...from('101'), 'SIP-If-Match': tag, Expires: '0' })
+      await lit(mine, 'a=confirmed')
+    })
+
     it('is refreshed and ended in its dialog, and is no dialog', async () => {
       await open()
       const tx = await watch('line', 'dialog;sla')

@@ -88,6 +88,17 @@ describe('an event that is nothing but what is published', () => {
     expect(tx.dialog.notifies).to.have.length(1)
   })
 
+  it('tells a sender what others took back since, though it began to watch after that', async () => {
+    made.pubsub.addEvent({ ...PROFILE, aggNbody: (_resource, bodies) => bodies.join('') })
+    const first = await publish('<b/>', { Contact: '<sip:b@192.0.2.7>;+sip.instance="b"' })
+    const own = { Sender: '<sip:100@pbx.example>', Contact: '<sip:a@192.0.2.7>;+sip.instance="a"' }
+    await publish('<a/>', own)
+    const tx = await watch()
+    expect(tx.dialog.last.text).to.equal('<a/><b/>')
+    await publish('', { 'SIP-If-Match': first.header('SIP-ETag') ?? '', Expires: '0' })
+    await until('the rest', () => tx.dialog.last.text === '<a/>')
+  })
+
   it('is gone with its undoing, and a second one throws and leaves nothing behind', async () => {
     const undo = made.pubsub.addEvent(PROFILE)
     expect(() => made.pubsub.addEvent(PROFILE)).to.throw('handler already')
