@@ -1,5 +1,6 @@
 /** What a message-summary watcher watches: the counts of mailboxes, and what was published about them. */
 import { Composed, type Composition } from '../core/composed.ts'
+import { type MailboxCounts, sameCounts } from '../core/states/mailboxes.ts'
 import type { EndReason, Watchable } from '../core/watch.ts'
 import type { Publication, Pubsub } from '../res_pjsip_pubsub/contract.ts'
 import type { MailboxSum } from './mailbox-sums.ts'
@@ -56,6 +57,8 @@ class Summary implements Composition<MessageSummary> {
   #sum: MailboxSum | undefined
   /** Epoch milliseconds of the last change of the mailboxes that was seen while they were watched here. */
   #counted = 0
+  /** What they were, and which, when it was composed last. */
+  #seen: SumNow | undefined
   /** What was composed last: it stays where nothing has changed. */
   #composed: MessageSummary | undefined
 
@@ -86,14 +89,20 @@ class Summary implements Composition<MessageSummary> {
   compose(): MessageSummary {
     const { message_summary } = this.#pubsub.settings
     const counted = Math.max(this.#counted, this.#sum?.changed ?? 0)
+    this.#seen = this.#sum && nowOf(this.#sum)
     const composed = composeSummary(this.#sum?.value, this.#topic.value, message_summary, counted)
     const before = this.#composed
     if (before && before.published === composed.published && sameSummary(before, composed)) return before
     return (this.#composed = composed)
   }
 
+  /** Another account, or other mailboxes, are no news of messages. */
   changed(part: Watchable<unknown>): void {
-    if (part === this.#sum) this.#counted = Date.now()
+    const sum = this.#sum
+    if (!sum || part !== sum) return
+    const { mailboxes, counts } = nowOf(sum)
+    const before = this.#seen
+    if (before && before.mailboxes === mailboxes && !sameCounts(before.counts, counts)) this.#counted = Date.now()
   }
 
   /** Where something is published, that goes on. */
@@ -106,6 +115,15 @@ class Summary implements Composition<MessageSummary> {
   idle(): void {
     this.#keeper.forget()
   }
+}
+
+interface SumNow {
+  readonly mailboxes: string
+  readonly counts: MailboxCounts
+}
+
+function nowOf({ definition, value }: MailboxSum): SumNow {
+  return { mailboxes: definition.mailboxes.join(), counts: value }
 }
 
 /** `counted`: epoch milliseconds of the last change of our own counts. */

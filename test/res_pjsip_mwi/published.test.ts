@@ -176,6 +176,19 @@ describe('message-summary of publications and mailboxes', () => {
     expect(afterwards.dialog.last.text, 'after a restart').to.contain('0/1')
   })
 
+  it('stays what was published where a reload changes the account and no count', async () => {
+    office = await MwiOffice.open(SETTINGS)
+    office.count('100@default', 0)
+    const { dialog } = await office.subscribe('100')
+    await publish('100', VOICE)
+    await until('the published', () => dialog.last.text.includes('3/0'))
+    await later()
+    const aors = { ...SETTINGS.aors, 100: { mailboxes: ['100@default'], voicemail_extension: '*98' } }
+    office.test.core.endpoints.replace(pjsipConfig({ ...SETTINGS, aors }))
+    await until('the account', () => dialog.last.text.includes('Message-Account: sip:*98@'))
+    expect(dialog.last.text).to.include('Voice-Message: 3/0')
+  })
+
   it('is their sum where that is wanted', async () => {
     office = await MwiOffice.open({ ...SETTINGS, files: { 'pubsub.conf': { message_summary: 'sum' } } })
     office.count('100@default', 1, 2)
