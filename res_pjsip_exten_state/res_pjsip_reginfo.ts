@@ -95,6 +95,8 @@ class Registrations {
   readonly #core: Pick<Core, 'contacts' | 'endpoints'>
   readonly #watched = new Map<string, Watched<Registration>>()
   #changes = 0
+  /** How often any contact has changed. */
+  #heard = 0
 
   constructor(core: Pick<Core, 'contacts' | 'endpoints'>) {
     this.#core = core
@@ -108,10 +110,11 @@ class Registrations {
     if (!(await this.#core.endpoints.aor(aor)))
       return this.#core.endpoints.mayExist('aor', aor) ? 'unavailable' : undefined
     const contacts = await this.#core.contacts.of(aor)
-    return this.#kept(aor, this.#watched.get(aor) ?? new Watched(this.#begun(aor, contacts)))
+    return this.#kept(aor, this.#begun(aor, contacts))
   }
 
   changed(aor: string, added: Contact | undefined, lost: LostContact | undefined): void {
+    this.#heard++
     const registration = this.#watched.get(aor)
     if (!registration) return
     const change = ++this.#changes
@@ -137,18 +140,29 @@ class Registrations {
         registration.set(withoutContact(registration.value, { ...entry, active: false, event: 'rejected', change }))
   }
 
-  /** Is known while it is watched. */
-  #kept(aor: string, registration: Watched<Registration>): Watchable<Registration> {
+  /** Is known while it is watched, and one for all who watch it, however many have found it before the first did. */
+  #kept(aor: string, found: Registration): Watchable<Registration> {
+    const heard = this.#heard
     return new WhileWatched({
-      value: () => registration.value,
+      value: () => this.#watched.get(aor)?.value ?? found,
       open: () => {
+        const known = this.#watched.get(aor)
+        if (known) return known
+        const registration = new Watched(found)
         this.#watched.set(aor, registration)
+        // Its watcher may have waited for a disk.
+        if (heard !== this.#heard) void this.#readAgain(aor, registration)
         return registration
       },
-      left: () => {
+      left: (registration) => {
         if (registration.watchers === 0 && this.#watched.get(aor) === registration) this.#watched.delete(aor)
       },
     })
+  }
+
+  async #readAgain(aor: string, registration: Watched<Registration>): Promise<void> {
+    const now = this.#begun(aor, await this.#core.contacts.of(aor))
+    if (isOther(registration.value, now)) registration.set(now)
   }
 
   #begun(aor: string, contacts: readonly Contact[]): Registration {
@@ -163,6 +177,11 @@ class Registrations {
       goneAfter: change,
     }
   }
+}
+
+function isOther({ contacts: before }: Registration, { contacts: now }: Registration): boolean {
+  const known = new Set(before.map(({ id }) => id))
+  return before.length !== now.length || now.some(({ id }) => !known.has(id))
 }
 
 /** How many that went are remembered, for those who have not been told yet. Who missed more gets all of it. */

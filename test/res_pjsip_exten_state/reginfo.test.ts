@@ -1,9 +1,13 @@
 import { expect } from 'chai'
 import { parseXml, type XmlNode } from '../../core/xml.ts'
 import reginfo from '../../res_pjsip_exten_state/res_pjsip_reginfo.ts'
+import type { Pubsub } from '../../res_pjsip_pubsub/contract.ts'
 import pubsub from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
 import { TestCore } from '../support/core.ts'
+import { FakeSip, type FakeTransaction } from '../support/fake-sip.ts'
+import { FakeContacts } from '../support/mwi-office.ts'
 import { type PhoneDialog, TestPhone, type WireMessage } from '../support/phone.ts'
+import { until } from '../support/tools.ts'
 
 interface Seen {
   readonly version: number
@@ -145,6 +149,41 @@ describe('the package reg (RFC 3680)', () => {
     expect((await watch(boss, '100')).status).to.equal(200)
     expect((await watch(boss, 'nobody')).status).to.equal(404)
     expect((await watch(await open('100'), '101')).status).to.equal(403)
+  })
+
+  describe('for who watches it a moment after it was found', () => {
+    let sip: FakeSip
+    let contacts: FakeContacts
+    let other: TestCore
+    let core: Pubsub
+
+    const register = (): void =>
+      contacts.register('100', 'sip:100@192.0.2.7', { id: '1', expires: Date.now() + 60_000 })
+    const seen = ({ dialog }: FakeTransaction): Promise<unknown> =>
+      until('the contact', () => dialog.notifies.at(-1)?.text.includes('sip:100@192.0.2.7</uri>') === true)
+
+    beforeEach(async () => {
+      sip = new FakeSip()
+      contacts = new FakeContacts()
+      other = await TestCore.start({ sip, contacts, endpoints: { 100: { aors: ['100'] } }, aors: { 100: {} } })
+      core = await other.load<Pubsub>(pubsub)
+      await other.load(reginfo)
+    })
+    afterEach(() => other.close())
+
+    it('has what has changed meanwhile', async () => {
+      core.onSubscription((what) => what === 'status' && register())
+      await seen(await sip.subscribe('100', { Event: 'reg' }))
+    })
+
+    it('is one for all who asked in the same moment', async () => {
+      const subscribe = (tag: string): Promise<FakeTransaction> =>
+        sip.subscribe('100', { Event: 'reg', From: `<sip:100@pbx.example>;tag=${tag}` })
+      const watching = await Promise.all([subscribe('1'), subscribe('2')])
+      for (const { dialog } of watching) await until('the first NOTIFY', () => dialog.notifies.length === 1)
+      register()
+      for (const tx of watching) await seen(tx)
+    })
   })
 
   async function next(phone: TestPhone): Promise<Seen> {
