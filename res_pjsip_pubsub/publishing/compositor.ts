@@ -249,8 +249,7 @@ export class Compositor implements Publishing {
     const read = document && (await handler.read(bodyOf(document, handler, resource)))
     if (read && 'fault' in read) throw new Error(read.fault)
     const known = this.#publications.ofInstance({ event, resource, endpointId: '', instance })
-    if (known) this.#drop(known, 'its file is read again, or gone')
-    if (!document || !read) return
+    if (!document || !read) return known && this.#drop(known, 'its file is gone')
     const ruid = randomId()
     const facts = {
       ruid,
@@ -272,7 +271,12 @@ export class Compositor implements Publishing {
     }
     const lease = { entityTag: randomId(), expires: FOREVER }
     const made = new InboundPublication(ruid.slice(0, 8), facts, said, lease, (due) => this.#due(due))
-    await this.#store?.keep(made)
+    // With one another: in between nobody is to find neither of them.
+    await Promise.all([known && this.#store?.forget(known), this.#store?.keep(made)])
+    if (known) {
+      this.#publications.remove(known, { quiet: true })
+      this.#publications.tell('replaced', known)
+    }
     this.#publications.add(made)
     this.#publications.tell('published', made)
   }

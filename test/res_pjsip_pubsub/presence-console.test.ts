@@ -371,6 +371,23 @@ describe('console of presence', () => {
     expect([...made.pubsub.allPublications]).to.deep.equal([])
   })
 
+  it('shows one hard state after the other, and nothing in between', async () => {
+    made.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
+    const path = join(directory, 'note.txt')
+    const refresh = `presence refreshWatchers 100 note 2 hard ${path}`
+    writeFileSync(path, 'on holiday')
+    await made.office.run(refresh)
+    const tx = await made.sip.subscribe('100', { Event: 'note' })
+    await until('the first', () => tx.dialog.notifies.at(-1)?.text === 'on holiday')
+    for (const text of ['back in May', 'back']) {
+      writeFileSync(path, text)
+      await made.office.run(refresh)
+      await until(text, () => tx.dialog.last.text === text)
+    }
+    expect(tx.dialog.notifies.map((notify) => notify.text)).to.not.include('')
+    expect([...made.pubsub.allPublications].map((one) => one.body)).to.deep.equal(['back'])
+  })
+
   it('has one hard state for a file, however often it is told to read it', async () => {
     made.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
     const path = join(directory, 'note.txt')
