@@ -213,6 +213,10 @@ export class Compositor implements Publishing {
         const before = known.get(one.facts.ruid)
         const isOver = one.lease.expires <= this.#services.now()
         if (before ? isSame(before, one) : isOver) continue
+        if (before && isOver) {
+          this.#drop(before, 'its time in the table is over')
+          continue
+        }
         if (before) this.#forgetInMemory(before)
         this.#restore(one)
         // With our columns it is there after a start, too, and other servers hear of it.
