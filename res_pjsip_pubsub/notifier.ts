@@ -263,6 +263,9 @@ function establish(
   notifier: NotifierServices,
 ): Subscribed | Promise<Subscribed> {
   const { tx, request, endpoint } = ask
+  // Lookups take time, and those that ended before this one have taken their places.
+  const full = room(ask, notifier)
+  if (full) return refuse(tx, full)
   const { subscriptions, now } = notifier
   const settings = notifier.settings()
   const seconds = grant(request, endpoint, ask.package, notifier)

@@ -178,6 +178,19 @@ describe('notifier: answers to SUBSCRIBE', () => {
     expect(tx.header('Retry-After')).to.equal('7')
   })
 
+  it('has the same limits for those who ask in one moment, and are looked up together', async () => {
+    made.office.file('pubsub.conf', { max_subscriptions: '2', retry_after: '7' })
+    await made.office.loader.reload('res_pjsip_pubsub')
+    made.lamps.slow = true
+    const asked = (['small', 'small', '100', '101'] as const).map((id, n) =>
+      made.sip.subscribe('200', { ...from(id), Contact: `<sip:${id}@192.0.2.9:${5060 + n}>` }),
+    )
+    const answered = await Promise.all(asked)
+    await settled(8)
+    expect(answered.map(({ status }) => status)).to.deep.equal([200, 403, 200, 503])
+    expect([...made.pubsub.subscriptions]).to.have.length(2)
+  })
+
   it('cuts the user at a semicolon only with ignore_uri_user_options', async () => {
     expect((await made.sip.subscribe('200;phone=x')).status).to.equal(404)
     const office = await lampOffice({ global: { ignore_uri_user_options: true } })
