@@ -55,6 +55,8 @@ export class Hints {
     },
   })
   readonly #hints = new Map<string, Hint>()
+  /** Those whose first states are being read: whoever asks meanwhile waits for them, too. */
+  readonly #beginning = new Map<Hint, Promise<Hint>>()
   readonly #unwatched: Unwatched<Hint>
   /** device or presence provider in lower case → hints */
   readonly #index = new Map<string, Set<Hint>>()
@@ -103,7 +105,7 @@ export class Hints {
   /** The hint with its first states known, or undefined where no source has one. 'unreachable': no source could say. */
   find(context: string, exten: string): Eventual<FoundHint> {
     const known = this.#hints.get(keyOf(context, exten))
-    if (known?.definition) return this.#found(known)
+    if (known?.definition) return this.#beginning.get(known) ?? this.#found(known)
     return whenThere(
       this.#sources.lookup(context, exten),
       (answer): Eventual<FoundHint> =>
@@ -111,7 +113,15 @@ export class Hints {
     )
   }
 
-  async #begin(hint: Hint): Promise<Hint> {
+  #begin(hint: Hint): Promise<Hint> {
+    const beginning = this.#readFirst(hint).finally(() => {
+      if (this.#beginning.get(hint) === beginning) this.#beginning.delete(hint)
+    })
+    this.#beginning.set(hint, beginning)
+    return beginning
+  }
+
+  async #readFirst(hint: Hint): Promise<Hint> {
     await within(FIRST_READ_LIMIT, hint.ready)
     // What was read of a device in a call would be seen a moment later only, and the lamp be out until then.
     if (hint.watchers === 0) hint.refresh()

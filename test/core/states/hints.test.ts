@@ -289,6 +289,29 @@ describe('hints', () => {
     expect([state, shown[0]?.id]).to.deep.equal([EXTENSION.INUSE, '1.1'])
   })
 
+  it('is found by nobody before its first states are read', async () => {
+    let answer = (): void => undefined
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    devices.addReader({
+      origin: 'pbx1',
+      read: async (name) => {
+        await answered
+        devices.set('pbx1', name, 'INUSE')
+      },
+    })
+    const asked = [find('100')]
+    await until('the hint', () => hints.list().length === 1)
+    const found: Hint[] = []
+    asked.push(find('100'))
+    for (const one of asked) void one.then((hint) => found.push(hint))
+    await settled()
+    expect(found).to.deep.equal([])
+    answer()
+    for (const hint of await Promise.all(asked)) expect(hint.value.state).to.equal(EXTENSION.INUSE)
+  })
+
   it('lets go of what is found and not watched', async () => {
     dialplan.lines.set('101@office', { devices: ['PJSIP/101'] })
     const watched = watch(await find('101'))
