@@ -41,7 +41,7 @@ export class Addressing {
     }
     // The port of a connection we opened is not one that anybody could connect to.
     const own = this.#one(this.#concrete(wire), local.port)
-    if (config.external_signaling_address === '' && !isWildcard(wire.local.address)) this.#last = { config, local, own }
+    if (config.external_signaling_address === '' && !isWildcard(local.address)) this.#last = { config, local, own }
     return own
   }
 

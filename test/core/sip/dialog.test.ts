@@ -522,6 +522,21 @@ describe('dialogs', () => {
     })
   }
 
+  it('tell each phone the address of ours that it has connected to, where several are listened on', async () => {
+    await open({ transports: [transportConfig({ protocol: 'tcp', bind: '0.0.0.0:0' })] })
+    const { port } = serverOf('TCP')
+    for (const address of ['127.0.0.8', '127.0.0.9', '127.0.0.8']) {
+      const phone = await phoneOf({ protocol: 'tcp', server: { address, port } })
+      const contact = `<sip:101@${address}:${port};transport=tcp>`
+      const answer = await phone.request('SUBSCRIBE', { dialog: phone.dialog('sip:101@127.0.0.1') })
+      expect(answer.header('contact')).to.equal(contact)
+      expect(statusOf(await notify(dialogs.at(-1) as Dialog))).to.equal(200)
+      const request = await phone.next('NOTIFY')
+      expect(request.header('via')).to.include(`/TCP ${address}:${port};`)
+      expect(request.header('contact')).to.equal(contact)
+    }
+  })
+
   it('tell external addresses to peers outside of local_net', async () => {
     const external = { external_signaling_address: '198.51.100.7', external_signaling_port: 5099 }
     await open({ transports: [transportConfig({ ...external, local_net: ['10.0.0.0/255.0.0.0'] })] })
