@@ -7,6 +7,7 @@ import { reasonOf } from '../log.ts'
 import { dropOldest } from '../oldest.ts'
 import { ConfigError } from '../options.ts'
 import type { Address } from './contract.ts'
+import { withoutBrackets } from './parse-uri.ts'
 import type { Wire } from './transport.ts'
 import { withoutZone } from './zone.ts'
 
@@ -37,7 +38,8 @@ export class Addressing {
     const last = this.#last
     if (last && last.config === config && last.local === local) return last.own
     if (config.external_signaling_address !== '' && !this.#isLocal(config, wire.remote.address)) {
-      return this.#one(config.external_signaling_address, config.external_signaling_port || local.port)
+      const host = withoutBrackets(config.external_signaling_address)
+      return this.#one(host, config.external_signaling_port || local.port)
     }
     // The port of a connection we opened is not one that anybody could connect to.
     const own = this.#one(this.#concrete(wire), local.port)

@@ -331,6 +331,11 @@ export function printHostPort(host: string, port?: number): string {
   return port === undefined ? bracketed : `${bracketed}:${port}`
 }
 
+/** The host of such a URI has none. */
+export function withoutBrackets(host: string): string {
+  return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
+}
+
 export interface NameAddrParts {
   readonly display?: string
   readonly uri: string

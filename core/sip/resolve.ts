@@ -6,6 +6,7 @@ import type { NaptrRecord, SrvRecord } from 'node:dns'
 import { isIP } from 'node:net'
 import { dropOldest } from '../oldest.ts'
 import type { Address, Protocol } from './contract.ts'
+import { withoutBrackets } from './parse-uri.ts'
 import { Search } from './search.ts'
 import { systemNames } from './system-names.ts'
 import { DEFAULT_PORT } from './transport.ts'
@@ -140,9 +141,4 @@ async function withLimit<T>(targets: Promise<T>, limit: number): Promise<T | und
   } finally {
     clearTimeout(timer)
   }
-}
-
-/** As the host of a URI has none. */
-function withoutBrackets(host: string): string {
-  return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
 }

@@ -550,6 +550,17 @@ describe('dialogs', () => {
     const local = phone.dialog('sip:10@127.0.0.1')
     expect((await phone.request('SUBSCRIBE', { dialog: local })).header('contact')).to.match(/^<sip:10@127.0.0.1:\d+>$/)
   })
+
+  for (const address of ['2001:db8::7', '[2001:DB8::7]']) {
+    it(`tell the external address ${address} as a URI has it, and hear what is answered to that`, async () => {
+      const external = { external_signaling_address: address, external_signaling_port: 5099 }
+      await open({ transports: [transportConfig(external)] })
+      const phone = await phoneOf()
+      const answer = await phone.request('SUBSCRIBE', { dialog: phone.dialog('sip:10@127.0.0.1') })
+      expect(answer.header('contact')?.toLowerCase()).to.equal('<sip:10@[2001:db8::7]:5099>')
+      expect(statusOf(await notify(dialogs[0] as Dialog))).to.equal(200)
+    })
+  }
 })
 
 /** Somebody who listens for TCP, and his port. */
