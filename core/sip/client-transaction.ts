@@ -26,6 +26,8 @@ export interface Draft {
   readonly method: string
   /** Whose requests may be given up together. */
   readonly sender?: object
+  /** Its sender would send it to another URI by now, whatever way that goes. */
+  readonly isOvertaken?: boolean
   /** As it was written last, to the letter. */
   rewrite(branch: string): string
 }
@@ -101,8 +103,8 @@ export class ClientTransactions {
     for (const transaction of this.#open) transaction?.fail(reason)
   }
 
-  /** It would be waited for until timer F, where nobody is any more. `wire`: where its sender sends to now. */
-  giveUp(sender: object, wire: Wire): void {
+  /** It would be waited for until timer F, where nobody is any more. `wire`: where its sender sends to now, where that is known. */
+  giveUp(sender: object, wire: Wire | undefined): void {
     for (const transaction of this.#open) if (transaction?.isStraying(sender, wire)) transaction.giveUp()
   }
 
@@ -177,8 +179,10 @@ class ClientTransaction implements Sender {
     else this.isProceeding = true
   }
 
-  isStraying(sender: object, wire: Wire): boolean {
-    if (this.#draft.sender !== sender || isSameFlow(this.wire, wire)) return false
+  isStraying(sender: object, wire: Wire | undefined): boolean {
+    if (this.#draft.sender !== sender) return false
+    if (this.#draft.isOvertaken) return true
+    if (!wire || isSameFlow(this.wire, wire)) return false
     // What is too big for UDP goes by a connection of the same address.
     return !this.wire.reliable || wire.reliable || this.wire.remote.address !== wire.remote.address
   }

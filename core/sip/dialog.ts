@@ -165,8 +165,7 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
   }
 
   giveUp(): void {
-    const out = this.wayNow
-    if (out) this.#context.outgoing.giveUp(this, out)
+    this.#context.outgoing.giveUp(this, this.wayNow)
   }
 
   /** The flow that requests came by is the one that requests go by, as long as it is there. */
@@ -358,6 +357,11 @@ class DialogRequest implements Draft, HeadPieces {
 
   get wayNow(): Wire | undefined {
     return this.#dialog.wayNow
+  }
+
+  /** RFC 3261 12.2.2: a refresh has named another Contact. Whoever is on the way there is the same. */
+  get isOvertaken(): boolean {
+    return this.requestUri !== this.#dialog.requestUri
   }
 
   get origin(): Origin {

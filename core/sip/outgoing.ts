@@ -68,8 +68,8 @@ export class Outgoing {
     transactions.send(draft, origin, text, wire, done)
   }
 
-  /** What this sender has in flight, and not by this way. */
-  giveUp(sender: object, wire: Wire): void {
+  /** What this sender has in flight, and not by this way, or to another URI than it would send it to now. */
+  giveUp(sender: object, wire: Wire | undefined): void {
     this.#context.transactions.giveUp(sender, wire)
   }
 

@@ -146,6 +146,33 @@ describe('phones that come back', () => {
     expect((await after.next('NOTIFY')).body).to.equal('on')
   }).timeout(15000)
 
+  for (const protocol of ['udp', 'tcp'] as const) {
+    it(`are told at their new Contact behind a proxy what it has on the way to the old one, over ${protocol}`, async () => {
+      await office.close()
+      await begin({}, 60_000)
+      const proxy = await phone(protocol)
+      const dialog = proxy.dialog('sip:200@127.0.0.1')
+      const watchFrom = (contact: string): Promise<WireMessage> =>
+        proxy.request('SUBSCRIBE', {
+          dialog,
+          contact: false,
+          headers: [
+            ['Event', 'lamp'],
+            ['Contact', `<${contact}>`],
+            ['Record-Route', `<sip:127.0.0.1:${proxy.local.port};transport=${protocol};lr>`],
+          ],
+        })
+      await watchFrom('sip:100@10.0.0.1:5060')
+      await proxy.next('NOTIFY')
+      proxy.onRequest = ({ uri }) => (uri.includes('10.0.0.1') ? undefined : 200)
+      lamps.set('200', 'on')
+      const { cseq } = await proxy.take(({ body }) => body === 'on', 'what changed')
+      expect((await watchFrom('sip:100@10.0.0.2:5060')).status).to.equal(200)
+      const again = await proxy.take(({ uri }) => uri.includes('10.0.0.2'), 'the same there')
+      expect([again.body, again.cseq]).to.deep.equal(['on', cseq + 1])
+    })
+  }
+
   it('are told at the new port of their NAT, also after a restart of ours', async () => {
     const contact = '<sip:nat@10.0.0.1:5060>'
     const before = await phone('udp', contact, 'nat')
