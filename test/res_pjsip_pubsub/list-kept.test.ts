@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { deflateSync, gzipSync } from 'node:zlib'
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 import type { Undo } from '../../core/scope.ts'
@@ -86,13 +87,32 @@ describe('resource lists that watchers bring', () => {
     expect((await office.told(dialog))[0]?.entries.map(({ uri }) => uri)).to.deep.equal(['sip:200@x', 'sip:201@x'])
   })
 
+  for (const [coding, pack] of Object.entries({ deflate: deflateSync, Gzip: gzipSync })) {
+    it(`may come packed (${coding}), as Linphone sends them`, async () => {
+      const packed = pack(resourceLists(['sip:201@x'], ['sip:200@x']))
+      const { status, dialog } = await office.bring(packed, { 'Content-Encoding': coding })
+      expect(status).to.equal(200)
+      expect((await office.told(dialog))[0]?.entries.map(({ uri }) => uri)).to.deep.equal(['sip:201@x', 'sip:200@x'])
+    })
+  }
+
   const many = resourceLists(...Array.from({ length: 1001 }, (_, at) => [`sip:${at}@x`] as const))
-  const REFUSED: readonly (readonly [what: string, body: string, headers: Record<string, string>, status: number])[] = [
+  const DEFLATED = { 'Content-Encoding': 'deflate' }
+  const REFUSED: readonly (readonly [
+    what: string,
+    body: string | Buffer,
+    headers: Record<string, string>,
+    status: number,
+  ])[] = [
     ['is no XML', '<resource-lists', {}, 400],
     ['is another document', '<presence/>', {}, 400],
     ['has no entry', resourceLists(), {}, 400],
     ['has too many entries', many, {}, 400],
     ['is of another type', 'sip:200@x', { 'Content-Type': 'text/plain' }, 415],
+    ['is packed in a way that nobody knows', 'x', { 'Content-Encoding': 'compress' }, 415],
+    ['is packed twice', 'x', { 'Content-Encoding': 'deflate, gzip' }, 415],
+    ['is not packed as it says', resourceLists(['sip:200@x']), DEFLATED, 400],
+    ['is packed and of any size', deflateSync(Buffer.alloc(2 ** 22, 32)), DEFLATED, 400],
     ['comes without Supported: eventlist', resourceLists(['sip:200@x']), { Supported: 'path' }, 421],
   ]
   for (const [what, body, headers, status] of REFUSED) {
@@ -117,6 +137,7 @@ describe('resource lists that watchers bring', () => {
   it('say with a 415 what can be read, and with a 421 what is needed', async () => {
     const type = await office.bring('x', { 'Content-Type': 'text/plain' })
     expect(type.header('Accept')).to.equal('application/resource-lists+xml')
+    expect(type.header('Accept-Encoding')).to.equal('deflate, gzip, identity')
     const extension = await office.bring(resourceLists(['sip:200@x']), { Supported: 'path' })
     expect(extension.header('Require')).to.equal('eventlist')
   })

@@ -328,7 +328,7 @@ export class FakeSip implements Sip {
     uri: string,
     headers: Headers = {},
     flow: Flow = new FakeFlow(),
-    body = '',
+    body: string | Buffer = '',
   ): Promise<FakeTransaction> {
     const tx = new FakeTransaction(requestOf(method, uri, headers, body), flow, this)
     await this.#handlers.get(method)?.(tx)
@@ -360,7 +360,7 @@ export class FakeSip implements Sip {
   }
 }
 
-export function requestOf(method: string, uri: string, headers: Headers, body = ''): SipRequest {
+export function requestOf(method: string, uri: string, headers: Headers, body: string | Buffer = ''): SipRequest {
   const all: Headers = {
     Via: `SIP/2.0/UDP ${PEER.address}:${PEER.port};branch=z9hG4bK${newTag()}`,
     'Max-Forwards': '70',
@@ -379,7 +379,9 @@ export function requestOf(method: string, uri: string, headers: Headers, body = 
   for (const [name, value] of Object.entries(all)) {
     for (const line of value === undefined ? [] : [value].flat()) text += `${name}: ${line}\r\n`
   }
-  const message = parseMessage(toWire(`${text}\r\n${body}`))
+  const message = parseMessage(
+    toWire(`${text}\r\n`) + (typeof body === 'string' ? toWire(body) : body.toString('latin1')),
+  )
   if (message.kind !== 'request') throw new Error(`not a request: ${text}`)
   return message
 }

@@ -51,7 +51,7 @@ export class ListOffice {
   }
 
   /** RFC 5367. */
-  bring(body: string, headers: Record<string, string> = {}): Promise<FakeTransaction> {
+  bring(body: string | Buffer, headers: Record<string, string> = {}): Promise<FakeTransaction> {
     const all = { ...ASK, Require: 'recipient-list-subscribe', 'Content-Type': RESOURCE_LISTS, ...headers }
     return this.made.sip.receive('SUBSCRIBE', 'sip:rls@pbx.example', all, undefined, body)
   }
