@@ -63,10 +63,13 @@ export function rlmiPart(cid: string, rlmi: Rlmi): Part {
   return { cid, type: `${RLMI_TYPE};charset="UTF-8"`, content: printRlmi(rlmi) }
 }
 
-/** `start`: Content-ID of the RLMI, which RFC 4662 5.4 wants and Asterisk does not give. */
+/**
+ * `start`: Content-ID of the RLMI, which RFC 4662 5.4 wants and Asterisk does not give. `boundary`: a token, which stands
+ * without quotes, as in Asterisk: Linphone takes them for a part of it, and ends itself for want of parts.
+ */
 export function multipartType(boundary: string, start: string | undefined): string {
   const named = start === undefined ? '' : `;start="<${start}>"`
-  return `multipart/related;type="${RLMI_TYPE}"${named};boundary="${boundary}"`
+  return `multipart/related;type="${RLMI_TYPE}"${named};boundary=${boundary}`
 }
 
 export function printMultipart(boundary: string, parts: readonly Part[], binary: boolean): string {
