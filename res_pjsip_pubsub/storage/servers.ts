@@ -28,6 +28,8 @@ const SERVERS: TableDefinition<Server> = {
 export const BEAT = 500
 const HOLD = 3000
 const LEASE = 4000
+/** The beat of one that has left: over by every clock. */
+const LEFT = 0
 
 /** What a server does within one transaction, in which nobody else can change an owner. */
 export interface Round {
@@ -113,10 +115,18 @@ export class Servers {
     this.#lastBeat = began
   }
 
-  /** Nothing is sent from now on, and others need not wait for the lease. */
+  /** A row has this number: the next one is higher, though all who counted are gone. */
+  noteClaim(claim: unknown): void {
+    this.#claims = highest(this.#claims, [claim])
+  }
+
+  /**
+   * Nothing is sent from now on, and others need not wait for the lease. Its row stays until somebody has read how far the
+   * claims are: whoever gave one that others have seen already would take phones without their noticing.
+   */
   async leave(): Promise<void> {
     this.#lastBeat = Number.NEGATIVE_INFINITY
-    this.#table.delete(this.id)
+    this.#table.put({ id: this.id, pid: process.pid, beat: LEFT, claims: this.#claims })
     await this.#store.flush()
   }
 }

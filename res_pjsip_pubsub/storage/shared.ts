@@ -292,12 +292,13 @@ export class SharedStorage implements SubscriptionStorage {
     }
   }
 
-  /** Deletes what cannot be read, and finds out who owns the rest. */
+  /** Deletes what cannot be read, and finds out who owns the rest, and how far the claims are. */
   async #readThrough(): Promise<number> {
     const unreadable: string[] = []
     await this.#table.load((rows) => {
       for (const row of rows) {
         if (!isOurs(row)) continue
+        this.#servers.noteClaim(row.claim)
         if (isRow({ ...row })) this.#unknown.add(row.owner)
         else unreadable.push(row.to_tag)
       }

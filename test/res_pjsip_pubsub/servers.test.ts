@@ -78,4 +78,17 @@ describe('servers that share a database: leases', () => {
     claims.push(await claim(other))
     expect(claims).to.deep.equal([1, 2, 3, 4, 5])
   })
+  it('goes on with the claims of those that have left', async () => {
+    const clock = { now: Date.now() }
+    const [one, other] = [await serverAt(clock), await serverAt(clock)]
+    const claim = (server: Servers): Promise<number> => server.round(async ({ nextClaim }) => nextClaim())
+    await beat(other)
+    for (let claims = 0; claims < 3; claims++) await claim(one)
+    await one.leave()
+    await other.leave()
+    // Nobody waits for the lease of one that has left.
+    const next = await serverAt(clock)
+    expect(await next.round(async ({ dead, strikeOff }) => (dead.forEach(strikeOff), dead.length))).to.equal(2)
+    expect([await claim(next), await beat(next)]).to.deep.equal([4, []])
+  })
 })

@@ -161,6 +161,22 @@ describe('servers that share a database', function () {
     expect(dialog.notifies[0]?.cseq).to.be.above(1)
   })
 
+  it('lets go of what the other takes also after both were stopped for a while', async () => {
+    const tx = await one.sip.subscribe('200')
+    let cseq = tx.request.cseq.number
+    for (let round = 0; round < 6; round++) await again(round % 2 === 0 ? other : one, tx, ++cseq)
+    for (const office of [one, other]) await builder.end(office, 'close')
+    // As an earlier version left it.
+    await builder.query('DELETE FROM presence_servers')
+    one = await builder.begin({ options: FAST })
+    other = await builder.begin({ options: FAST })
+    await until('that one of them has it', () => owned(one) + owned(other) === 1)
+    const [before, after] = owned(one) === 1 ? [one, other] : [other, one]
+    expect((await again(after, tx, ++cseq)).status).to.equal(200)
+    await until('that the first lets go', () => owned(before) === 0)
+    expect(owned(after)).to.equal(1)
+  })
+
   it('lets a phone that restarts choose another server, and forgets its old subscription everywhere', async () => {
     const before = await one.sip.subscribe('200')
     await until('a NOTIFY', () => before.dialog.notifies.length === 1)
