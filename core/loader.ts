@@ -131,12 +131,16 @@ export class Loader {
     })
   }
 
-  /** Unloads it with its dependents and loads all of them again. */
+  /** Unloads it with its dependents and loads all of them again. Throws with all that declined, and why. */
   restart(name: string): Promise<string[]> {
     return this.#inTurn(async () => {
       const names = await this.#takeDown(this.#slot(name))
-      for (const each of [...names].reverse()) await this.#bringUp(each, new Set(), true)
+      const again = [...names].reverse()
+      for (const each of again) await this.#bringUp(each, new Set(), true)
       this.#allLoaded()
+      const declined = again.map((each) => this.#slot(each)).filter(({ status }) => status !== 'Running')
+      if (declined.length > 0)
+        throw new Error(declined.map(({ definition, why }) => `${definition.name} declined: ${why}`).join('\n'))
       return names
     })
   }

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { Core } from '../../core/core.ts'
 import { findModules, Loader, type ModulesPlan } from '../../core/loader.ts'
-import { Log } from '../../core/log.ts'
+import { Log, reasonOf } from '../../core/log.ts'
 import { defineModule, type ModuleDefinition } from '../../core/module.ts'
 import { defaultsOf } from '../../core/options.ts'
 
@@ -130,6 +130,22 @@ describe('module loader', () => {
     expect(await loader.restart('res_core')).to.deep.equal(['res_user', 'res_body', 'res_core'])
     expect(happened).to.deep.equal(['- res_user', '- res_body', '- res_core', '+ res_core', '+ res_body', '+ res_user'])
     expect(loader.list().every((m) => m.status === 'Running')).to.equal(true)
+  })
+
+  it('says which do not come back when they are loaded again, and why', async () => {
+    let fault: string | undefined
+    const loader = loaderOf(
+      recording('res_core', [], () => fault),
+      recording('res_body', ['res_core']),
+      recording('res_other'),
+    )
+    await loader.start(plan)
+    fault = 'the database is in use'
+    const said = await loader.restart('res_core').then(String, reasonOf)
+    expect(said.split('\n')).to.deep.equal([
+      'res_core declined: the database is in use',
+      'res_body declined: it requires res_core, which is not running',
+    ])
   })
 
   it('loads a declined module once its reason is gone', async () => {
