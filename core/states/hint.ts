@@ -142,6 +142,11 @@ export class Hint extends Observable<ExtensionState> {
     void this.ready.then(() => this.refresh())
   }
 
+  /** The same hint, written elsewhere. */
+  moved(definition: HintDefinition): void {
+    this.#definition = definition
+  }
+
   /** The hint is gone: watchers see it so, and after the grace time the end of it. */
   remove(graceSeconds: number, seen: ExtensionStateCode, ended: () => void): void {
     if (!this.#definition) return

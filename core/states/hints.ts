@@ -50,8 +50,8 @@ export class Hints {
   readonly #sources = new HintSources({
     changed: () => void this.reread(),
     late: (context, exten, together) => {
-      const definition = this.#hints.get(keyOf(context, exten))?.definition
-      if (definition && !sameDefinition(definition, together)) this.#enter(together, context, exten)
+      const hint = this.#hints.get(keyOf(context, exten))
+      if (hint?.definition) this.#update(hint, together)
     },
   })
   readonly #hints = new Map<string, Hint>()
@@ -192,7 +192,12 @@ export class Hints {
     const answer = await this.#sources.lookup(hint.context, hint.exten)
     if (answer === 'unreachable' || this.#hints.get(keyOf(hint.context, hint.exten)) !== hint) return
     if (answer === undefined) this.#remove(hint)
-    else if (!hint.definition || !sameDefinition(hint.definition, answer)) this.#enter(answer, hint.context, hint.exten)
+    else this.#update(hint, answer)
+  }
+
+  #update(hint: Hint, definition: HintDefinition): void {
+    if (hint.definition && sameDefinition(hint.definition, definition)) hint.moved(definition)
+    else this.#enter(definition, hint.context, hint.exten)
   }
 
   #remove(hint: Hint): void {

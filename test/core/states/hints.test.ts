@@ -234,6 +234,25 @@ describe('hints', () => {
     hints.addSource(second)
     expect((await find('100')).definition?.devices).to.deep.equal(['PJSIP/100', 'Custom:dnd100', 'PJSIP/100-mobile'])
   })
+
+  it('says where a hint is written now, also where nothing else of it has changed', async () => {
+    const second = new Dialplan('pbx2')
+    const written = { devices: ['PJSIP/200'], source: 'extensions.conf:12' }
+    dialplan.lines.set('200@office', written)
+    second.lines.set('200@office', { ...written, source: 'pbx2' })
+    const removeSecond = hints.addSource(second)
+    const hint = await find('200')
+    const { seen } = watch(hint)
+    expect(hint.definition?.source).to.equal('extensions.conf:12, pbx2')
+    dialplan.lines.set('200@office', { ...written, source: 'extensions.conf:14' })
+    await settled()
+    expect(hint.definition?.source).to.equal('extensions.conf:14, pbx2')
+    await removeSecond()
+    await settled()
+    expect(hint.definition?.source).to.equal('extensions.conf:14')
+    expect(seen).to.have.length(1)
+  })
+
   it('waits a moment only for a server that hangs where another has answered, and adds its devices later', async () => {
     const second = new Dialplan('slow')
     let wake = (): void => undefined
