@@ -198,6 +198,8 @@ function isName(id: string): boolean {
   return isPlain(id) && !/^\.+$/.test(id)
 }
 
+/** Not what was asked for later than now: the clock was put back, and would have it stand for as long. */
 function isFresh({ section, at }: Remembered): boolean {
-  return Date.now() - at < (section ? FOUND_TTL : UNKNOWN_TTL)
+  const age = Date.now() - at
+  return age >= 0 && age < (section ? FOUND_TTL : UNKNOWN_TTL)
 }

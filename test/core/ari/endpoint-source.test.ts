@@ -1,12 +1,14 @@
 import { expect } from 'chai'
 import { Complaints } from '../../../core/ari/complaints.ts'
 import { AriEndpointSource } from '../../../core/ari/endpoint-source.ts'
+import { AriHintSource } from '../../../core/ari/hint-source.ts'
+import { Probe } from '../../../core/ari/probe.ts'
 import type { AriAnswer } from '../../../core/ari/protocol.ts'
 import { pbxData } from '../../../core/demo/data.ts'
 import { type DemoPbx, startDemoPbx } from '../../../core/demo/pbx.ts'
 import { Log } from '../../../core/log.ts'
 import { type BridgeRig, bridgeTo } from '../../support/bridge-rig.ts'
-import { FakeLink, found, refused } from '../../support/fake-link.ts'
+import { FakeLink, found, refused, unreadable } from '../../support/fake-link.ts'
 
 /** Endpoints of the dynamic configuration in which something cannot be read. */
 const DATA = pbxData({
@@ -98,6 +100,43 @@ describe('Endpoints of an Asterisk that does not show them for a while', () => {
       expect((await source.endpoint('unknown'))?.id).to.equal('unknown')
       expect(complaints.open).to.deep.equal([])
     })
+})
+
+describe('What an Asterisk was asked for before the clock was put back', () => {
+  const clock = Date.now
+  const log = new Log('notice').logger('ari')
+
+  afterEach(() => {
+    Date.now = clock
+  })
+
+  it('is asked for anew: endpoints, and hints that were not there', async () => {
+    let isThere = false
+    const link = new FakeLink(
+      ['asterisk.getObject', 'channels.create', 'channels.getChannelVar'],
+      (operation, { variable }) => {
+        if (operation === 'asterisk.getObject')
+          return isThere ? found([{ attribute: 'auth', value: 'good' }]) : refused(404, 'Object not found')
+        if (operation !== 'channels.getChannelVar') return found({})
+        if (variable?.startsWith('HINT(')) return isThere ? found({ value: 'PJSIP/100' }) : unreadable
+        return found({ value: 'UNKNOWN' })
+      },
+    )
+    const complaints = new Complaints(log)
+    const endpoints = new AriEndpointSource('pbx1', link, complaints, log)
+    const probe = new Probe(link, () => 'lamplighter', complaints, log)
+    const settings = { unknownTtl: () => 30, contexts: () => [], isInFiles: undefined }
+    const hints = new AriHintSource('pbx1', { list: () => [] }, { link, probe, complaints, log }, settings)
+    const ask = async (): Promise<unknown> => [
+      (await endpoints.endpoint('100'))?.id,
+      (await hints.lookup('office', '100')) !== undefined,
+    ]
+    expect(await ask()).to.deep.equal([undefined, false])
+    isThere = true
+    expect(await ask()).to.deep.equal([undefined, false])
+    Date.now = () => clock() - 3_600_000
+    expect(await ask()).to.deep.equal(['100', true])
+  })
 })
 
 describe('Endpoints that strangers ask for', () => {
