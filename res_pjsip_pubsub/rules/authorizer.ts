@@ -20,8 +20,11 @@ import type { RulesBook, RulesDocument } from './book.ts'
 import { type Granted, granted, hasSpheres, nextChange, type Requester } from './decision.ts'
 import { viewOf } from './view.ts'
 
-/** The longest that a timer can be set to. */
-const LONGEST = 2 ** 31 - 1
+/**
+ * Milliseconds between two looks at the clock, at most, where a period begins or ends: timers do not follow a clock that is
+ * put forward, nor one that went on while the machine stood still.
+ */
+const LOOK = 60_000
 
 interface Held {
   readonly requester: Requester
@@ -46,17 +49,20 @@ export class RulesAuthorizer implements Authorizer {
   /** By the keys of those whose documents ask for spheres: what they said last. */
   readonly #spheres = new Map<string, readonly string[]>()
   readonly #stopListening: Undo
+  readonly #look: number
 
   constructor(
     pubsub: Pick<Pubsub, 'publications' | 'hasUnread' | 'settings'>,
     book: RulesBook,
     reread: () => Promise<void>,
     put: (presentity: string, document: string) => Promise<void>,
+    look = LOOK,
   ) {
     this.#pubsub = pubsub
     this.#book = book
     this.#reread = reread
     this.#put = put
+    this.#look = look
     this.#stopListening = book.onChange((plainKeys) => {
       for (const key of this.#presentities.keys()) if (plainKeys.has(book.plainKeyOf(key))) this.#changed(key)
     })
@@ -138,7 +144,7 @@ export class RulesAuthorizer implements Authorizer {
     if (next !== undefined) {
       presentity.timer = setTimeout(
         () => this.#changed(this.#book.keyOf(presentity.name)),
-        Math.min(LONGEST, next - Date.now() + 1),
+        Math.min(this.#look, next - Date.now() + 1),
       )
       presentity.timer.unref()
     }

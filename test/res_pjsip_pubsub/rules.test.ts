@@ -2,13 +2,20 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import * as fc from 'fast-check'
+import { endpointOptions } from '../../core/endpoints.ts'
+import { Log } from '../../core/log.ts'
+import { defaultsOf } from '../../core/options.ts'
 import { element, printXml } from '../../core/xml.ts'
+import { pubsubOptions } from '../../res_pjsip_pubsub/options.ts'
+import { RulesAuthorizer } from '../../res_pjsip_pubsub/rules/authorizer.ts'
+import { RulesBook } from '../../res_pjsip_pubsub/rules/book.ts'
 import { type Circumstances, granted, hasSpheres, nextChange } from '../../res_pjsip_pubsub/rules/decision.ts'
 import { RulesFault, readRuleset } from '../../res_pjsip_pubsub/rules/document.ts'
 import { viewOf } from '../../res_pjsip_pubsub/rules/view.ts'
 import type { SubHandling } from '../../res_pjsip_pubsub/watchers/authorization.ts'
 import { watcherOptions } from '../../res_pjsip_pubsub/watchers/watcher-options.ts'
 import { ALL_SHOWN, one, ruleset } from '../support/rules.ts'
+import { until } from '../support/tools.ts'
 
 const NOW = Date.parse('2026-11-21T12:00:00Z')
 
@@ -399,5 +406,33 @@ describe('rules: what is shown (RFC 5025 3.3)', () => {
     expect(await key(provide('note') + provide('mood'))).to.equal(await key(provide('mood') + provide('note')))
     expect(await key(provide('note'))).not.to.equal(await key(provide('mood')))
     expect(await key(persons)).not.to.equal(await key(services('<pr:all-services/>')))
+  })
+})
+
+describe('rules: decisions', () => {
+  const clock = Date.now
+
+  afterEach(() => {
+    Date.now = clock
+  })
+
+  it('end with their period also where the clock was put forward, or the machine stood still', async () => {
+    const at = (time: number): string => new Date(time).toISOString()
+    const period = `<cr:from>${at(clock() - 1000)}</cr:from><cr:until>${at(clock() + 600_000)}</cr:until>`
+    const text = ruleset({ conditions: `<cr:validity>${period}</cr:validity>`, handling: 'allow' })
+    const book = new RulesBook(new Log('error').logger('rules'), (name) => name)
+    await book.fill('table', new Map([['200', { text, place: 'table' }]]))
+    const pubsub = { settings: defaultsOf(pubsubOptions), hasUnread: () => false, publications: () => expect.fail() }
+    const nothing = (): Promise<void> => Promise.resolve()
+    const authorizer = new RulesAuthorizer(pubsub, book, nothing, nothing, 5)
+    const endpoint = { ...defaultsOf(endpointOptions), id: '100', hintContext: 'default' }
+    const asked = { event: 'presence', resource: '200', endpoint, watcher: 'sip:100@pbx.example' }
+    const decided: SubHandling[] = []
+    const stop = authorizer.authorize(asked)?.watch({ value: ({ handling }) => decided.push(handling) })
+    Date.now = () => clock() + 700_000
+    await until('the end of the period', () => decided.length === 2)
+    expect(decided).to.deep.equal(['allow', 'block'])
+    await stop?.()
+    authorizer.close()
   })
 })
