@@ -46,6 +46,8 @@ export interface NotifierServices extends Services {
   readonly granted: GrantedLines
   /** Whom its user part names. */
   readonly nameIn: (uri: SipUri) => string
+  /** As the files have it now; undefined where they have none of this name. */
+  readonly inFiles: (endpoint: string) => Endpoint | undefined
   readonly authorize: (asked: Asked, restored?: boolean) => Decision | Promise<Decision>
   /** Somebody wanted to watch and may not. */
   readonly blocked: (watcher: Watcher, event: string, resource: string) => void
@@ -66,6 +68,8 @@ interface Ask {
   readonly tx: ServerTransaction
   readonly request: SipRequest
   readonly endpoint: Endpoint
+  /** The endpoint is as the files had it when this began. */
+  readonly isOfFiles: boolean
   readonly watcher: Watcher
   resource: string
   event: string
@@ -88,7 +92,7 @@ export function subscribe(
   notifier: NotifierServices,
   watcher = watcherUri(tx.request, endpoint, notifier.settings().watcher_header),
 ): Subscribed | Promise<Subscribed> {
-  const ask = begin(tx, endpoint, watcher)
+  const ask = begin(tx, endpoint, watcher, notifier.inFiles(endpoint.id) === endpoint)
   for (const step of STEPS[notifier.compat()]) {
     const refused = step(ask, notifier)
     if (refused) return refuse(tx, refused)
@@ -108,7 +112,7 @@ export function refuse(tx: ServerTransaction, answer: ResponseData): undefined {
   tx.answer(answer)
 }
 
-function begin(tx: ServerTransaction, endpoint: Endpoint, uri: string): Ask {
+function begin(tx: ServerTransaction, endpoint: Endpoint, uri: string, isOfFiles: boolean): Ask {
   const { request } = tx
   const watcher = {
     endpoint,
@@ -120,6 +124,7 @@ function begin(tx: ServerTransaction, endpoint: Endpoint, uri: string): Ask {
     tx,
     request,
     endpoint,
+    isOfFiles,
     watcher,
     resource: '',
     event: '',
@@ -263,10 +268,13 @@ function establish(
   notifier: NotifierServices,
 ): Subscribed | Promise<Subscribed> {
   const { tx, request, endpoint } = ask
-  // Lookups take time, and those that ended before this one have taken their places.
+  // Lookups take time. The files may have been read again, and only those who have subscribed are told of that.
+  const now = ask.isOfFiles ? notifier.inFiles(endpoint.id) : undefined
+  if (now && now !== endpoint) return subscribe(tx, now, notifier, ask.watcher.uri)
+  // Those that ended before this one have taken their places.
   const full = room(ask, notifier)
   if (full) return refuse(tx, full)
-  const { subscriptions, now } = notifier
+  const { subscriptions } = notifier
   const settings = notifier.settings()
   const seconds = grant(request, endpoint, ask.package, notifier)
   const dialog = notifier.sip.createDialog(tx, dialogSettings(endpoint, settings))
@@ -284,7 +292,7 @@ function establish(
     contactKey: ask.contactKey,
     dialog,
     list: source instanceof ListSource ? source.facts : undefined,
-    expires: now() + seconds * 1000,
+    expires: notifier.now() + seconds * 1000,
     version: 0,
   }
   const subscription = subscriptions.add(facts, notifier)

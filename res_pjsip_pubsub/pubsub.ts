@@ -298,6 +298,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       registry: this.#registry,
       subscriptions: this.subscriptions,
       nameIn: (uri) => nameIn(uri, this.#core.endpoints.global),
+      inFiles: (endpoint) => this.#core.endpoints.files.endpoints.get(endpoint),
       lists: this.lists,
       granted: new GrantedLines(),
       bodyOf: (state, subscription, isNews) => this.#watcherBodies.bodyOf(state, subscription, isNews),

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import type { Endpoint } from '../../core/endpoints.ts'
 import type { Headers } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { Lamps, TEXT, XML } from '../support/lamps.ts'
@@ -137,6 +138,25 @@ describe('notifier: answers to SUBSCRIBE', () => {
     const tx = await asked
     expect([489, 503]).to.include(tx.status)
     expect(made.sip.dialogs.size).to.equal(0)
+  })
+
+  it('goes by the files that were read again while it looks', async () => {
+    const { endpoints } = made.office.core
+    const change = (changed: Partial<Endpoint>): void => {
+      const old = endpoints.files.endpoints.get('100')
+      if (!old) throw new Error('no endpoint')
+      const now = new Map([...endpoints.files.endpoints, ['100', { ...old, ...changed }]])
+      endpoints.replace({ ...endpoints.files, endpoints: now })
+    }
+    made.lamps.slow = true
+    const moved = made.sip.subscribe('200')
+    change({ hintContext: 'elsewhere' })
+    expect((await moved).status).to.equal(200)
+    expect(made.lamps.asked.map(({ endpoint }) => endpoint.hintContext)).to.deep.equal(['default', 'elsewhere'])
+    expect([...made.pubsub.subscriptions].map(({ endpoint }) => endpoint.hintContext)).to.deep.equal(['elsewhere'])
+    const refused = made.sip.subscribe('200')
+    change({ allow_subscribe: false })
+    expect((await refused).status).to.equal(603)
   })
 
   it('takes the time a package gives', async () => {
