@@ -53,8 +53,9 @@ export class RulesTable {
     await this.#store.flush()
     const shelf = new Map<string, RulesText>()
     await this.#table.load((rows) => {
-      for (const { username, domain, doc, doc_type, doc_uri } of rows) {
-        if (doc_type !== DOC_TYPE.presRules || username === '' || !this.#isOurs(domain)) continue
+      for (const row of rows) {
+        const { username, domain, doc, doc_uri } = row
+        if (!isRules(row) || username === '' || !this.#isOurs(domain)) continue
         const place = `${this.#name}: ${doc_uri}`
         const key = this.#keyOf(username)
         const other = shelf.get(key)
@@ -97,8 +98,7 @@ export class RulesTable {
     const found: XcapRow[] = []
     await this.#store.flush()
     await this.#table.load((rows) => {
-      for (const row of rows)
-        if (row.doc_type === DOC_TYPE.presRules && this.#keyOf(row.username) === wanted) found.push(row)
+      for (const row of rows) if (isRules(row) && this.#keyOf(row.username) === wanted) found.push(row)
     })
     return found
   }
@@ -132,6 +132,11 @@ export class RulesTable {
     const domains = this.#domains()
     return domains.length === 0 || domains.includes(domain.toLowerCase())
   }
+}
+
+/** Rows come from a file that anybody may have written to: one that does not say whose it is says nothing of anybody. */
+function isRules({ doc_type, username, domain }: Readonly<Record<keyof XcapRow, unknown>>): boolean {
+  return doc_type === DOC_TYPE.presRules && typeof username === 'string' && typeof domain === 'string'
 }
 
 /** RFC 5025 9: as an XCAP server of it would have it. */

@@ -375,6 +375,26 @@ describe('rules of presentities, on the wire', () => {
     }
   })
 
+  it('passes over rows that do not say whose they are, and reads the others', async () => {
+    const path = join(directory, 'rules.db')
+    const other = await openStore({ path, synchronous: 'off', log: new Log().logger('other') })
+    try {
+      const { username: _username, domain: _domain, ...columns } = XCAP
+      const nobodys = await other.table({ name: 'xcap', key: 'doc_uri', serial: 'id', columns })
+      const row = { etag: 'e', source: 0, port: 0, doc_type: 2 }
+      nobodys.put({ ...row, doc_uri: '/nobody', doc: ruleset({ handling: 'allow' }) })
+      await begin({ rules_domains: 'pbx', sip_uri_match: '1' })
+      await set(ruleset({ handling: 'confirm' }))
+      await office.close()
+      await begin({ rules_domains: 'pbx', sip_uri_match: '1' })
+      const watcher = await phone('100')
+      await subscribe(watcher)
+      expect(await told(watcher)).to.equal('pending')
+    } finally {
+      await other.close()
+    }
+  })
+
   it('keeps what the console put there over a restart', async () => {
     await begin()
     await set(ruleset({ handling: 'confirm' }))
