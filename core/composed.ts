@@ -54,9 +54,10 @@ export class Composed<T> extends Observable<T> {
   repart(): void {
     if (!this.#watched) return
     const before = this.#following
-    this.#follow()
+    const ended = this.#follow()
     for (const undo of before) void undo()
-    this.refresh()
+    if (ended === undefined) this.refresh()
+    else this.#end(ended)
   }
 
   /** Composes anew. */
@@ -65,13 +66,17 @@ export class Composed<T> extends Observable<T> {
   }
 
   #begin(): Watched<T> {
-    this.#follow()
-    this.#watched = new Watched(this.#composition.compose())
+    const ended = this.#follow()
+    const watched = new Watched(this.#composition.compose())
+    this.#watched = watched
     this.#composition.wanted?.()
-    return this.#watched
+    if (ended !== undefined) this.#end(ended)
+    return watched
   }
 
-  #follow(): void {
+  /** Why it is over, where a part was over before it could be followed and the whole is with it. */
+  #follow(): EndReason | undefined {
+    let ended: EndReason | undefined
     this.#starting = true
     this.#following = this.#composition.parts().map((part) =>
       part.watch({
@@ -80,15 +85,20 @@ export class Composed<T> extends Observable<T> {
           this.#composition.changed?.(part)
           this.refresh()
         },
-        end: (reason) => this.#partEnded(part, reason),
+        end: (reason) => {
+          const isEnd = this.#composition.partEnded?.(part, reason) ?? true
+          if (this.#starting && isEnd) ended = reason
+          else if (isEnd) this.#end(reason)
+          else this.refresh()
+        },
         audience: () => this.watchers,
       }),
     )
     this.#starting = false
+    return ended
   }
 
-  #partEnded(part: Watchable<unknown>, reason: EndReason): void {
-    if (!(this.#composition.partEnded?.(part, reason) ?? true)) return this.refresh()
+  #end(reason: EndReason): void {
     const watched = this.#watched
     this.#stop()
     watched?.end(reason)

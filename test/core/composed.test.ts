@@ -47,6 +47,25 @@ describe('a state made of others', () => {
     expect([one.watchers, one.audience, two.audience]).to.deep.equal([1, 1, 0])
   })
 
+  it('is over for who watches it after a part was, and follows nothing', () => {
+    endsWith = two
+    two.end('noresource')
+    const { seen } = watch()
+    expect(seen).to.deep.equal(['end noresource'])
+    expect([one.watchers, whole.watchers, idle]).to.deep.equal([0, 0, 1])
+  })
+
+  it('is over where it gets a part that is, and follows nothing', () => {
+    const { seen } = watch()
+    const three = new Watched('c')
+    three.end('deactivated')
+    endsWith = three
+    parts = [three, one]
+    whole.repart()
+    expect(seen).to.deep.equal(['a+b', 'end deactivated'])
+    expect([one.watchers, two.watchers, idle]).to.deep.equal([0, 0, 1])
+  })
+
   it('is there without being watched, and follows nothing then', () => {
     expect(whole.value).to.equal('a+b')
     one.set('c')
