@@ -96,7 +96,10 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       log,
       settings: () => (made ? made.#settings : settings),
       now: Date.now,
-      lost: (dialogId) => subscriptions.disown(dialogId),
+      lost: (dialogId) => {
+        subscriptions.disown(dialogId)
+        if (made) made.#restorer?.disown(dialogId)
+      },
     })
     const pubsub = new PubsubCore(core, log, settings, subscriptions, { store, storage })
     made = pubsub

@@ -69,6 +69,16 @@ export class Restorer {
     }
   }
 
+  /** Another server goes on with it: its endpoint need not be found any more. */
+  disown(dialogId: string): void {
+    for (const [id, rows] of this.#homeless) {
+      const rest = rows.filter((row) => row.dialog_id !== dialogId)
+      if (rest.length === rows.length) continue
+      if (rest.length > 0) this.#homeless.set(id, rest)
+      else this.#homeless.delete(id)
+    }
+  }
+
   /** Not waited for: an Asterisk server that is away must not hold up the start. */
   #askSoon(): void {
     if (this.#homeless.size === 0 || this.#asking || this.#patience === undefined) return

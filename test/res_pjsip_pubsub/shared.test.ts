@@ -177,6 +177,31 @@ describe('servers that share a database', function () {
     expect(owned(after)).to.equal(1)
   })
 
+  it('leaves to the other what that took while the endpoint was not known here', async () => {
+    const tx = await one.sip.subscribe('200')
+    const left = await one.sip.subscribe('201')
+    const endpoint = one.office.core.endpoints.files.endpoints.get('100')
+    for (const office of [one, other]) await builder.end(office, 'close')
+    one = await builder.begin({ options: FAST, endpoints: { 101: {} } })
+    const [first] = await builder.query('SELECT id FROM presence_servers WHERE beat > 0')
+    const id = String(first?.['id'])
+    other = await builder.begin({ options: FAST })
+    expect((await again(other, tx, tx.request.cseq.number + 1)).status).to.equal(200)
+    const taken = Date.now()
+    await until('that the first has looked', async () => {
+      const [server] = await builder.query(`SELECT beat FROM presence_servers WHERE id = '${id}'`)
+      return Number(server?.['beat']) > taken
+    })
+    one.office.core.endpoints.addSource({
+      name: 'pbx',
+      endpoint: async (id) => (id === '100' ? endpoint : undefined),
+      aor: async () => undefined,
+      auth: async () => undefined,
+    })
+    await until('what is still its own', () => one.sip.dialogs.has(left.dialog.id))
+    expect([owned(one), owned(other)]).to.deep.equal([1, 1])
+  })
+
   it('lets a phone that restarts choose another server, and forgets its old subscription everywhere', async () => {
     const before = await one.sip.subscribe('200')
     await until('a NOTIFY', () => before.dialog.notifies.length === 1)
