@@ -104,10 +104,12 @@ export async function playDemo(options: DemoOptions = {}): Promise<Demo> {
 function aboutDemo(phones: number, directory: string): string[] {
   const script = process.argv[1] ?? 'lamplighter'
   const command = basename(script).startsWith('cli.') ? `node ${relative('', script)}` : 'lamplighter'
+  // What is of most use goes first: a terminal of 24 lines has no room for all of it below the phones.
   return [
-    `An office of ${phones} phones on a telephone system of its own. Whatever happens there comes to their lamps by SIP.`,
-    `Ask it in another terminal:  ${command} -C ${directory} -rx "core show hints"`,
+    'Ask it in another terminal, as with core show hints:',
+    `${command} -C ${directory} -r`,
     'Beside an Asterisk of yours: README.md, ten lines. Ctrl+C ends the demo.',
+    `An office of ${phones} phones on a telephone system of its own. Whatever happens there comes to their lamps by SIP.`,
   ]
 }
 

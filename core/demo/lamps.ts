@@ -26,7 +26,7 @@ export interface LampViewOptions {
   readonly quiet?: boolean
   /** Phone → name of its owner; target → name of what is watched. */
   readonly nameOf: (number: string) => string
-  /** Said once, before everything else; on a terminal it stays below the phones. */
+  /** Said once, before everything else; on a terminal it stays below the phones, the first two of it whatever their number. */
   readonly about?: readonly string[]
 }
 
@@ -137,17 +137,21 @@ class Board implements LampView {
     // A terminal of size 0 has not been told its size.
     const width = Math.max(20, this.#screen.columns || 80)
     const height = Math.max(4, (this.#screen.rows || 24) - 1)
-    const lines = this.#lines(width).slice(0, height)
+    const lines = this.#lines(width, height)
     const up = this.#drawn > 0 ? `\x1b[${this.#drawn}A\r` : ''
     this.#screen.write(`${up}${lines.map((line) => `${line}${CLEAR_LINE}\n`).join('')}${CLEAR_BELOW}`)
     this.#drawn = lines.length
   }
 
-  #lines(width: number): string[] {
+  #lines(width: number, height: number): string[] {
     const head = cut(`Lamplighter demo${this.#sentence && ` · ${printable(this.#sentence)}`}`, width)
     const rows = [...this.#phones].sort(([a], [b]) => (a < b ? -1 : 1))
-    const about = this.#about.map((line) => `\x1b[2m${cut(line, width)}\x1b[0m`)
-    return [`\x1b[1m${head}\x1b[0m`, ...rows.flatMap(([phone, lamps]) => this.#row(phone, lamps, width)), ...about]
+    const about = this.#about.map((line) => fold(line, width))
+    const phones = rows.flatMap(([phone, lamps]) => this.#row(phone, lamps, width))
+    // A phone too many for the terminal does not push out what to type next.
+    const kept = Math.min(about.slice(0, 2).flat().length, Math.floor(height / 4))
+    const below = about.flat().map((line) => `\x1b[2m${line}\x1b[0m`)
+    return [...[`\x1b[1m${head}\x1b[0m`, ...phones].slice(0, height - kept), ...below].slice(0, height)
   }
 
   #row(phone: string, lamps: ReadonlyMap<string, LampChange>, width: number): string[] {
@@ -203,6 +207,18 @@ function printable(text: string): string {
 function cut(text: string, width: number): string {
   const characters = charactersOf(text)
   return characters.length <= width ? text : `${characters.slice(0, Math.max(0, width - 1)).join('')}…`
+}
+
+/** In lines between words, where it is longer than that: a command that is cut cannot be typed. */
+function fold(text: string, width: number): string[] {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1) ?? ''
+    const longer = last === '' ? word : `${last} ${word}`
+    if (last === '' || charactersOf(longer).length <= width) lines[lines.length - 1] = longer
+    else lines.push(word)
+  }
+  return lines.map((line) => cut(line, width))
 }
 
 const SEGMENTER = new Intl.Segmenter()

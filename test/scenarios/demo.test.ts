@@ -88,8 +88,8 @@ describe('the demo as a command', function () {
 
   it('answers in another terminal with the command it names', async () => {
     const demo = play()
-    await demo.shows('-rx "core show hints"')
-    const directory = / -C (\S+) -rx/.exec(demo.stdout)?.[1] ?? ''
+    await demo.shows(/ -r$/m)
+    const directory = / -C (\S+) -r$/m.exec(demo.stdout)?.[1] ?? ''
     expect(directory.startsWith(runtime)).to.equal(true)
     await demo.shows('104 Erin')
     for (const place of [['-C', directory], []]) {

@@ -78,6 +78,18 @@ describe('the picture of the lamps', () => {
     for (const line of lines) expect(line.trimEnd().length).to.be.at.most(30)
   })
 
+  it('keeps the command that it names whole, however narrow the terminal and many the phones', () => {
+    const screen = new FakeScreen(true)
+    screen.columns = 30
+    const about = ['Ask it:', 'node cli.js -C /tmp/lamplighter-demo-0 -r', 'It is an office of 6 phones.']
+    const view = showLamps(screen, { nameOf, about })
+    for (let n = 101; n < 130; n++) view.lamp(change(String(n), 'lit', 'in a call with somebody'))
+    view.close()
+    const lines = screen.text.split('\n').map((line) => line.replace(/\x1b\[[0-9;]*[A-Za-z]/g, ''))
+    expect(lines.slice(-4)).to.deep.equal(['Ask it:', 'node cli.js -C', '/tmp/lamplighter-demo-0 -r', ''])
+    expect(lines).to.have.lengthOf(24)
+  })
+
   it('begins anew when the terminal changes its size', () => {
     const screen = new FakeScreen(true)
     const view = showLamps(screen, { nameOf })
