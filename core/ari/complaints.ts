@@ -57,6 +57,14 @@ export class Complaints {
             'locked itself up: restart Asterisk',
           'error',
         )
+      case 'certificate':
+        return this.say(
+          'connection',
+          `Asterisk at ${base} shows a certificate that is not trusted (${failure.reason}): it has to be for the host in ` +
+            'url, and where its authority is none that Node.js knows, start Lamplighter with ' +
+            'NODE_EXTRA_CA_CERTS=/path/to/that-authority.pem in its environment',
+          'error',
+        )
       case 'unreachable':
         return this.say(
           'connection',

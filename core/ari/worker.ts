@@ -49,7 +49,7 @@ async function look(): Promise<AsteriskInfo> {
     signal: AbortSignal.timeout(start.requestTimeout),
     redirect: 'error',
   }).catch((error: unknown) => {
-    throw new Refused({ cause: 'unreachable', reason: networkReason(error) })
+    throw new Refused({ cause: isUntrusted(error) ? 'certificate' : 'unreachable', reason: networkReason(error) })
   })
   const body = await response.text()
   if (response.status === 401) throw new Refused({ cause: 'credentials', reason: '401 Unauthorized' })
@@ -65,6 +65,12 @@ function parsed(body: string): unknown {
   } catch {
     return undefined
   }
+}
+
+/** Node names what it has against a certificate after OpenSSL: `DEPTH_ZERO_SELF_SIGNED_CERT`, `ERR_TLS_CERT_ALTNAME_INVALID`. */
+function isUntrusted(error: unknown): boolean {
+  const code = error instanceof Error && error.cause instanceof Error && 'code' in error.cause ? error.cause.code : ''
+  return /^(?:ERR_TLS_CERT|CERT|UNABLE_TO|DEPTH_ZERO|SELF_SIGNED)_/.test(String(code))
 }
 
 /** fetch says "fetch failed" and keeps the reason for itself. */

@@ -1,4 +1,8 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
 import { pbxData } from '../../../core/demo/data.ts'
 import { type DemoPbx, type DemoPbxOptions, startDemoPbx } from '../../../core/demo/pbx.ts'
@@ -6,6 +10,7 @@ import { ConfigError, defaultsOf } from '../../../core/options.ts'
 import { serverOptions } from '../../../core/settings.ts'
 import { AriProxy } from '../../support/ari-proxy.ts'
 import { type BridgeRig, bridgeTo } from '../../support/bridge-rig.ts'
+import { Certificates } from '../../support/certificates.ts'
 import { until } from '../../support/tools.ts'
 
 const DATA = pbxData({ hints: { default: { 200: 'Custom:x' } }, mailboxes: { '100@default': '1,Alice' } })
@@ -343,6 +348,24 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     expect(await rig.hints.find('default', '200')).to.have.property('exten', '200')
     await rig.bridge.close()
     await behind.close()
+  })
+
+  it('says of a certificate that is not trusted what it takes', async () => {
+    await start()
+    const certificates = new Certificates()
+    const { cert_file, priv_key_file } = certificates.make('pbx')
+    const server = createServer({ cert: readFileSync(cert_file), key: readFileSync(priv_key_file) })
+    try {
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      rig = bridgeTo(`https://127.0.0.1:${(server.address() as AddressInfo).port}`)
+      await rig.bridge.settled
+      expect(rig.logged('shows a certificate that is not trusted (self-signed certificate)')).to.have.length(1)
+      expect(rig.bridge.status().complaints[0]).to.include('NODE_EXTRA_CA_CERTS=')
+    } finally {
+      server.close()
+      certificates.remove()
+    }
   })
 
   it('refuses options that cannot work, before anything changes', async () => {
