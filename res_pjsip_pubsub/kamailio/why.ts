@@ -32,7 +32,7 @@ async function why(asked: string, core: Sources, pubsub: PubsubCore): Promise<st
   const at = isUri ? -1 : asked.indexOf('@')
   const resource = isUri ? userOf(asked) : at < 0 ? asked : asked.slice(0, at)
   const sources = [
-    ...(await hintLines(resource, at < 0 ? undefined : asked.slice(at + 1), core)),
+    ...(await hintLines(resource, at < 0 ? contexts(resource, core, pubsub) : [asked.slice(at + 1)], core)),
     ...(await mailboxLines(resource, core)),
     ...publicationLines(resource, pubsub),
   ]
@@ -41,10 +41,16 @@ async function why(asked: string, core: Sources, pubsub: PubsubCore): Promise<st
   return [...sources, ...(watchers.length > 0 ? watchers : [`nobody watches ${resource}`])]
 }
 
-/** Of the context asked for, or of every context there is. */
-async function hintLines(exten: string, context: string | undefined, core: Sources): Promise<string[]> {
+/** Every context there is. Of phones that are known over ARI only, those of all that watch something. */
+function contexts(exten: string, core: Sources, { subscriptions }: PubsubCore): ReadonlySet<string> {
+  const found = hintContexts(exten, core)
+  for (const { endpoint } of subscriptions) found.add(endpoint.hintContext)
+  return found
+}
+
+async function hintLines(exten: string, among: Iterable<string>, core: Sources): Promise<string[]> {
   const lines: string[] = []
-  for (const one of context === undefined ? hintContexts(exten, core) : [context]) {
+  for (const one of among) {
     const hint = await core.hints.find(one, exten)
     if (hint === 'unreachable') lines.push(`hint ${exten}@${one}: no Asterisk server can say now`)
     else if (hint) lines.push(...looked(hint, core))

@@ -3,12 +3,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { endpointOptions } from '../../core/endpoints.ts'
 import { Log } from '../../core/log.ts'
+import { defaultsOf } from '../../core/options.ts'
 import { openStore } from '../../core/store.ts'
 import res_pjsip_dialog_info_body_generator from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
 import res_pjsip_exten_state from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
 import { PRESENTITY, type PresentityRow } from '../../res_pjsip_pubsub/publishing/publication-store.ts'
 import { openXcap } from '../../res_pjsip_pubsub/storage/xcap.ts'
+import { Dialplan } from '../support/dialplan.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { LampHandler } from '../support/lamp-publications.ts'
 import { until } from '../support/tools.ts'
@@ -92,6 +95,27 @@ describe('console of presence', () => {
     expect(await made.office.run('presence why 999')).to.equal(nothing)
     expect(await made.office.run('presence why 200')).to.match(/^hint 200@default, test: Idle|Unavailable/)
     expect(made.office.core.hints.list()).to.deep.equal([])
+  })
+
+  it('looks for a hint where the phones of an Asterisk without files look, also while no lamp is found', async () => {
+    await made.office.load(res_pjsip_exten_state, res_pjsip_dialog_info_body_generator)
+    const { endpoints, hints } = made.office.core
+    const values = { ...defaultsOf(endpointOptions), context: 'floor' }
+    endpoints.addSource({
+      name: 'pbx1',
+      endpoint: async (id) => (id === '300' ? { ...values, id, hintContext: 'floor' } : undefined),
+      aor: async () => undefined,
+      auth: async () => undefined,
+    })
+    const dialplan = new Dialplan('pbx1')
+    for (const exten of ['301', '302']) dialplan.lines.set(`${exten}@floor`, { devices: ['Custom:gate'] })
+    hints.addSource(dialplan)
+    const watching = { From: '<sip:300@pbx.example>;tag=a', Event: 'dialog', Accept: undefined }
+    await made.sip.subscribe('301', watching)
+    await settled(8)
+    expect(await made.office.run('presence why 302')).to.match(/^hint 302@floor, test: Unavailable\n/)
+    dialplan.reachable = false
+    expect(await made.office.run('presence why 303')).to.include('hint 303@floor: no Asterisk server can say now')
   })
 
   it('says of each device what is known now, not what it was when the lamp changed last', async () => {
