@@ -37,6 +37,11 @@ export interface EventPackage<State> {
   readonly kind: Kind<State>
   /** Body types, best first; the first is used when Accept is absent. */
   readonly accept: readonly [string, ...string[]]
+  /**
+   * Body types of SUBSCRIBE that it reads itself, from the request of its callbacks: filters (RFC 4660). Others are
+   * refused with 415, but for lists of resources and those that are optional (RFC 3261 8.2.3). Default: none.
+   */
+  readonly subscribeBodies?: readonly string[]
   /** Seconds granted when none are asked for, and the most that is granted. Default 3600. */
   readonly defaultExpires?: number
   /** The state of a resource; undefined is 404. The resource is the user part of the Request-URI, unescaped. */

@@ -22,6 +22,7 @@ import { afterLookup } from './lookups.ts'
 import type { PubsubSettings } from './options.ts'
 import * as refusal from './refusals.ts'
 import type { Registry } from './registry.ts'
+import { refuseBody } from './request-body.ts'
 import type { Services } from './services.ts'
 import { isKept, type Saved } from './storage/storage.ts'
 import type { NotifierSubscription } from './subscription.ts'
@@ -34,7 +35,7 @@ type Step = (ask: Ask, notifier: NotifierServices) => ResponseData | undefined
 
 /** RFC 6665 does not order them; Asterisk looks at Expires before Event. */
 const STEPS: Readonly<Record<'rfc' | 'asterisk', readonly Step[]>> = {
-  rfc: [allowed, uriScheme, resource, event, list, accept, expires, contact, room, newSubscribe],
+  rfc: [allowed, uriScheme, resource, event, body, list, accept, expires, contact, room, newSubscribe],
   asterisk: [allowed, uriScheme, resource, expires, event, list, accept, contact, room, newSubscribe],
 }
 
@@ -167,6 +168,11 @@ function event(ask: Ask, { registry, compat, log }: NotifierServices): ResponseD
   ask.eventId = header.id
   if (header.params.size > 0) ask.narrowed = ask.package.narrows?.(header.params) ?? ''
   return ask.package.evsSubsHandl?.(ask.request, ask.resource)
+}
+
+/** Asterisk passes all bodies over. */
+function body(ask: Ask): Refusal | undefined {
+  return refuseBody(ask.request, ask.package)
 }
 
 function list(ask: Ask, { lists }: NotifierServices): Refusal | undefined {

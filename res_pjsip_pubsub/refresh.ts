@@ -8,6 +8,7 @@ import { requiredOf } from './lists/facts.ts'
 import { accepted, type NotifierServices, refuse, type Subscribed } from './notifier.ts'
 import { othersAreBack } from './phones.ts'
 import * as refusal from './refusals.ts'
+import { refuseBody } from './request-body.ts'
 import { isKept, type Saved } from './storage/storage.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import { inDialog as usageOf } from './subscriptions.ts'
@@ -35,11 +36,11 @@ function inDialog(
   const outOfOrder = dialog.accept(tx, notifier.settings().cseq_offset)
   // Where it is now is known from one that is refused, too.
   if (before !== dialog.flow || remoteTarget !== dialog.remoteTarget) subscription.moved()
-  const refused = outOfOrder ?? check(tx, endpoint, notifier)
+  const of = notifier.registry.package(subscription.event)
+  const refused = outOfOrder ?? check(tx, endpoint, of, notifier)
   if (refused) return refuse(tx, refused)
   if (before !== tx.flow) othersAreBack(notifier.subscriptions, subscription, tx.flow)
   const { request } = tx
-  const of = notifier.registry.package(subscription.event)
   const instead = of?.evsSubsHandl?.(request, subscription.resource) ?? of?.resubscribe?.(subscription, request)
   // Not `>= 300`: where a module left the status out, nothing is refreshed either.
   if (instead && !(instead.status < 300)) return refuse(tx, instead)
@@ -117,10 +118,16 @@ function whose(
   return found.phase === 'active' || found.phase === 'waiting' ? found : undefined
 }
 
-/** Asterisk does not look at sub_min_expiry again. */
-function check({ request }: ServerTransaction, endpoint: Endpoint, notifier: NotifierServices): Refusal | undefined {
+/** Asterisk does not look at sub_min_expiry again, nor at bodies. */
+function check(
+  { request }: ServerTransaction,
+  endpoint: Endpoint,
+  of: EventPackage<unknown> | undefined,
+  notifier: NotifierServices,
+): Refusal | undefined {
   if (!endpoint.allow_subscribe) return refusal.DECLINED
-  return notifier.compat() === 'asterisk' ? undefined : refuseExpires(request, endpoint, notifier, true)
+  if (notifier.compat() === 'asterisk') return undefined
+  return refuseBody(request, of) ?? refuseExpires(request, endpoint, notifier, true)
 }
 
 /** RFC 5839 6.3: the watcher has the state already, and wants no NOTIFY then. */

@@ -1,26 +1,20 @@
 /** Whether a SUBSCRIBE is for a resource list: one of pjsip.conf (RFC 4662 4.1), or one that it brings along (RFC 5367). */
-import { unzipSync } from 'node:zlib'
 import type { Refusal, SipRequest } from '../../core/sip/contract.ts'
 import { parseUri } from '../../core/sip/parse-uri.ts'
-import { parseMediaType } from '../../core/sip/values.ts'
 import { parseXml, XmlError, type XmlNode } from '../../core/xml.ts'
-import { badRequest, listHeader } from '../refusals.ts'
+import { badRequest } from '../refusals.ts'
+import { ENCODINGS, encodingOf, LIST_TYPE, textOf, typeOf } from '../request-body.ts'
 import { EVENTLIST, hasTag, type ListEntry, RECIPIENT_LIST } from './facts.ts'
 
-const LIST_TYPE = 'application/resource-lists+xml'
 const NAMESPACE = 'urn:ietf:params:xml:ns:resource-lists'
 const MOST_ENTRIES = 1000
-/** Codings that a list may come in: Linphone packs each of its lists (`deflate`). */
-const CODINGS: readonly string[] = ['deflate', 'gzip']
-/** Bytes of a list that came packed. A message of any size may be made of few. */
-const MOST_UNPACKED = 256 * 1024
 
 /** RFC 4662 4.1: who asks for a list has to say that it understands one. */
 export const EXTENSION_REQUIRED: Refusal = { status: 421, headers: [['Require', EVENTLIST]] }
 
 const NOT_A_LIST: Refusal = {
   status: 415,
-  headers: [['Accept', LIST_TYPE], ...listHeader('Accept-Encoding', [...CODINGS, 'identity'])],
+  headers: [['Accept', LIST_TYPE], ENCODINGS],
 }
 
 export function understandsLists(request: SipRequest): boolean {
@@ -34,29 +28,7 @@ export function bringsList(request: SipRequest): boolean {
 
 export function refuseList(request: SipRequest): Refusal | undefined {
   if (!understandsLists(request)) return EXTENSION_REQUIRED
-  return typeOf(request) === LIST_TYPE && codingOf(request) !== undefined ? undefined : NOT_A_LIST
-}
-
-function typeOf(request: SipRequest): string {
-  return parseMediaType(request.header('Content-Type') ?? '')?.type ?? ''
-}
-
-/** How the body is packed, in lower case; empty for not at all, and undefined for what nobody here unpacks. */
-function codingOf(request: SipRequest): string | undefined {
-  if (request.header('Content-Encoding') === undefined) return ''
-  const all = request.headers('Content-Encoding').map((name) => name.toLowerCase())
-  const [only = '', ...more] = all.filter((name) => name !== 'identity')
-  return more.length === 0 && (only === '' || CODINGS.includes(only)) ? only : undefined
-}
-
-/** The text of its body; undefined where it cannot be unpacked. */
-function textOf(request: SipRequest): string | undefined {
-  if (codingOf(request) === '') return request.bodyText
-  try {
-    return unzipSync(request.body, { maxOutputLength: MOST_UNPACKED }).toString()
-  } catch {
-    return undefined
-  }
+  return typeOf(request) === LIST_TYPE && encodingOf(request) !== undefined ? undefined : NOT_A_LIST
 }
 
 /** The entries of its body, each URI once; lists within the list are flattened (RFC 5363 5), and references left out. */

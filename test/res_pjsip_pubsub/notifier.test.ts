@@ -97,6 +97,42 @@ describe('notifier: answers to SUBSCRIBE', () => {
     }
   }
 
+  const FILTER = { 'Content-Type': 'application/simple-filter+xml' }
+  const bodies: readonly (readonly [what: string, headers: Headers, rfc: number, asterisk: number])[] = [
+    ['nobody reads', FILTER, 415, 200],
+    ['nobody has to read', { ...FILTER, 'Content-Disposition': 'render; handling=Optional' }, 200, 200],
+    ['everybody has to read', { ...FILTER, 'Content-Disposition': 'render;handling=required' }, 415, 200],
+    ['has no type', {}, 415, 200],
+  ]
+  for (const compat of ['rfc', 'asterisk'] as const)
+    for (const [what, headers, ...expected] of bodies) {
+      const status = expected[compat === 'rfc' ? 0 : 1]
+      it(`answers ${status} to a body that ${what}, at first and in a refresh (${compat})`, async () => {
+        made.office.general({ compat })
+        const { sip } = made
+        const tx = await sip.receive('SUBSCRIBE', 'sip:200@pbx.example', headers, undefined, '<filter-set/>')
+        expect(tx.status).to.equal(status)
+        if (status === 415) expect(tx.header('Accept')).to.equal('application/resource-lists+xml')
+        const first = await sip.subscribe('200')
+        expect((await sip.again(first, headers, undefined, '<filter-set/>')).status).to.equal(status)
+        // What it had stands.
+        expect((await sip.again(first)).status).to.equal(200)
+      })
+    }
+
+  it('leaves a body to the package that reads it, and refuses one that is compressed', async () => {
+    const filtering = Object.assign(new Lamps('filtering'), { subscribeBodies: ['application/simple-filter+xml'] })
+    filtering.set('1', 'off')
+    made.pubsub.eventPackage(filtering)
+    const ask = (headers: Headers) =>
+      made.sip.receive('SUBSCRIBE', 'sip:1@pbx.example', { Event: 'filtering', ...headers }, undefined, '<filter-set/>')
+    expect((await ask(FILTER)).status).to.equal(200)
+    const packed = await ask({ ...FILTER, 'Content-Encoding': 'gzip' })
+    expect([packed.status, packed.header('Accept-Encoding')]).to.deep.equal([415, 'identity'])
+    const other = await ask({ 'Content-Type': 'text/plain' })
+    expect(other.header('Accept')).to.equal('application/resource-lists+xml, application/simple-filter+xml')
+  })
+
   it('answers 416 to a Request-URI that is no SIP URI', async () => {
     const tx = await made.sip.receive('SUBSCRIBE', 'tel:+441234', { To: '<sip:200@pbx.example>' })
     expect(tx.status).to.equal(416)

@@ -347,16 +347,22 @@ export class FakeSip implements Sip {
   }
 
   /** A SUBSCRIBE in a dialog that an earlier one made. */
-  again(first: FakeTransaction, headers: Headers = {}, cseq = first.dialog.remoteCseq + 1): Promise<FakeTransaction> {
+  again(
+    first: FakeTransaction,
+    headers: Headers = {},
+    cseq = first.dialog.remoteCseq + 1,
+    body = '',
+  ): Promise<FakeTransaction> {
     const { request, dialog } = first
-    return this.receive('SUBSCRIBE', 'sip:192.0.2.1:5060', {
+    const all = {
       'Call-ID': request.callId,
       From: request.from.text,
       To: `<${request.to.uriText}>;tag=${dialog.localTag}`,
       CSeq: `${cseq} SUBSCRIBE`,
       Event: request.header('Event'),
       ...headers,
-    })
+    }
+    return this.receive('SUBSCRIBE', 'sip:192.0.2.1:5060', all, undefined, body)
   }
 }
 

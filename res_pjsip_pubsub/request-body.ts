@@ -1,0 +1,57 @@
+/** What the body of a SUBSCRIBE may be (RFC 3261 8.2.3): what is not understood is refused, unless it need not be. */
+import { unzipSync } from 'node:zlib'
+import type { Refusal, SipRequest } from '../core/sip/contract.ts'
+import { parseMediaType, parseTokenValue } from '../core/sip/values.ts'
+import type { EventPackage } from './contract.ts'
+import { listHeader } from './refusals.ts'
+
+/** RFC 5367. */
+export const LIST_TYPE = 'application/resource-lists+xml'
+
+/** How a list may be packed: Linphone packs each of its lists (`deflate`). */
+const PACKED: readonly string[] = ['deflate', 'gzip']
+/** Bytes of a list that came packed. A message of any size may be made of few. */
+const MOST_UNPACKED = 256 * 1024
+
+export const ENCODINGS: readonly [string, string] = ['Accept-Encoding', [...PACKED, 'identity'].join(', ')]
+
+type Reader = Pick<EventPackage<unknown>, 'subscribeBodies'>
+
+export function refuseBody(request: SipRequest, of: Reader | undefined): Refusal | undefined {
+  if (request.bodyLength === 0 || isOptional(request)) return undefined
+  const types = [LIST_TYPE, ...(of?.subscribeBodies ?? [])]
+  if (!types.includes(typeOf(request))) return { status: 415, headers: listHeader('Accept', types) }
+  const encoding = encodingOf(request)
+  if (encoding === undefined) return { status: 415, headers: [ENCODINGS] }
+  if (encoding === '' || typeOf(request) === LIST_TYPE) return undefined
+  return { status: 415, headers: [['Accept-Encoding', 'identity']] }
+}
+
+/** How the body is packed, in lower case; empty for not at all, and undefined for what nobody here unpacks. */
+export function encodingOf(request: SipRequest): string | undefined {
+  if (request.header('Content-Encoding') === undefined) return ''
+  const all = request.headers('Content-Encoding').map((name) => name.toLowerCase())
+  const [only = '', ...more] = all.filter((name) => name !== 'identity')
+  return more.length === 0 && (only === '' || PACKED.includes(only)) ? only : undefined
+}
+
+/** The text of the body; undefined where it cannot be unpacked. */
+export function textOf(request: SipRequest): string | undefined {
+  if (encodingOf(request) === '') return request.bodyText
+  try {
+    return unzipSync(request.body, { maxOutputLength: MOST_UNPACKED }).toString()
+  } catch {
+    return undefined
+  }
+}
+
+/** In lower case, without parameters; empty where there is none that can be read. */
+export function typeOf(request: SipRequest): string {
+  return parseMediaType(request.header('Content-Type') ?? '')?.type ?? ''
+}
+
+/** RFC 3261 20.11: who does not say so means that it is required. */
+function isOptional(request: SipRequest): boolean {
+  const disposition = parseTokenValue(request.header('Content-Disposition') ?? '')
+  return disposition?.params.get('handling')?.toLowerCase() === 'optional'
+}
