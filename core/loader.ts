@@ -50,16 +50,22 @@ interface Slot {
 
 export type ReadOptions = <S extends OptionSet>(declared: ModuleConfig<S>) => OptionValues<S>
 
+/** Milliseconds. Who leaves a notifier that does not answer takes 64 s: a refresh under way goes first, then the farewell. */
+const UNDO_LIMIT = 90_000
+
 export class Loader {
   readonly #core: Core
   readonly #readOptions: ReadOptions
+  readonly #undoLimit: number
   readonly #slots = new Map<string, Slot>()
   /** One change of modules at a time. */
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(core: Core, readOptions: ReadOptions) {
+  /** `undoLimit`: milliseconds that each undoing of a module is waited for, as all other changes of modules wait with it. */
+  constructor(core: Core, readOptions: ReadOptions, undoLimit = UNDO_LIMIT) {
     this.#core = core
     this.#readOptions = readOptions
+    this.#undoLimit = undoLimit
   }
 
   add(definition: ModuleDefinition): void {
@@ -251,9 +257,9 @@ export class Loader {
     try {
       slot.api = await slot.definition.load(context, needs as never)
     } catch (error) {
-      await scope
-        .close()
-        .catch((undoing: unknown) => core.log.logger('loader').error(`undoing ${name}: ${reasonOf(undoing)}`))
+      await this.#undo(name, scope).catch((undoing: unknown) =>
+        core.log.logger('loader').error(`undoing ${name}: ${reasonOf(undoing)}`),
+      )
       return this.#decline(slot, reasonOf(error))
     }
     Object.assign(slot, { status: 'Running', why: '', byHand: false, knowsAll: false, scope, context })
@@ -290,11 +296,20 @@ export class Loader {
     const { scope } = slot
     Object.assign(slot, { status: 'Not Running', why: '', scope: undefined, context: undefined, api: undefined })
     try {
-      await scope?.close()
+      if (scope) await this.#undo(slot.definition.name, scope)
     } catch (error) {
       this.#core.log.logger('loader').error(`unloading ${slot.definition.name}: ${reasonOf(error)}`)
     }
     return [...gone, slot.definition.name]
+  }
+
+  #undo(name: string, scope: Scope): Promise<void> {
+    const milliseconds = this.#undoLimit
+    const exceeded = (): void =>
+      this.#core.log
+        .logger('loader')
+        .error(`unloading ${name}: a part of it has not ended within ${milliseconds / 1000} s, and is left to itself`)
+    return scope.close({ milliseconds, exceeded })
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

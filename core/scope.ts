@@ -1,5 +1,13 @@
+import { within } from './within.ts'
+
 /** Ownership: whatever registers returns its undoing, and a scope undoes what it owns, last first. */
 export type Undo = () => void | Promise<void>
+
+/** How long each undoing is waited for, and what happens where that is over. */
+export interface Patience {
+  readonly milliseconds: number
+  readonly exceeded: () => void
+}
 
 export class Scope {
   readonly #undos: Undo[] = []
@@ -12,17 +20,30 @@ export class Scope {
     return undo
   }
 
-  /** Undoes everything, last first. One failing undo does not keep the others from running; all failures are thrown together. */
-  async close(): Promise<void> {
+  /**
+   * Undoes everything, last first. One failing undo does not keep the others from running; all failures are thrown
+   * together. Without `patience` each is waited for as long as it takes.
+   */
+  async close(patience?: Patience): Promise<void> {
     this.#closed = true
     const failures: unknown[] = []
     for (let undo = this.#undos.pop(); undo; undo = this.#undos.pop()) {
       try {
-        await undo()
+        const undoing = undo()
+        await (undoing && patience ? bounded(undoing, patience) : undoing)
       } catch (error) {
         failures.push(error)
       }
     }
     if (failures.length > 0) throw new AggregateError(failures, 'some of what was owned could not be undone')
   }
+}
+
+async function bounded(undoing: Promise<void>, { milliseconds, exceeded }: Patience): Promise<void> {
+  let isOver = false
+  const ended = undoing.finally(() => {
+    isOver = true
+  })
+  await within(milliseconds, ended)
+  if (!isOver) exceeded()
 }

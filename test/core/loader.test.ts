@@ -7,6 +7,9 @@ import { defaultsOf } from '../../core/options.ts'
 
 const plan: ModulesPlan = { autoload: true, preload: [], load: [], noload: [], require: [] }
 
+/** Milliseconds that one undoing may take. */
+const UNDO_LIMIT = 50
+
 describe('module loader', () => {
   let happened: string[]
   let logged: string[]
@@ -15,7 +18,7 @@ describe('module loader', () => {
     const log = new Log()
     log.addSink((line) => logged.push(line.message))
     // Modules here use nothing of the core but the log.
-    const loader = new Loader({ log } as unknown as Core, ({ set }) => defaultsOf(set))
+    const loader = new Loader({ log } as unknown as Core, ({ set }) => defaultsOf(set), UNDO_LIMIT)
     for (const definition of definitions) loader.add(definition)
     return loader
   }
@@ -146,6 +149,38 @@ describe('module loader', () => {
       'res_core declined: the database is in use',
       'res_body declined: it requires res_core, which is not running',
     ])
+  })
+
+  it('waits no longer for an undoing that does not end, says whose it is, and goes on with the rest', async () => {
+    const stuck: ModuleDefinition = {
+      ...recording('res_stuck'),
+      load({ own }) {
+        own(() => {
+          happened.push('- first')
+        })
+        own(() => new Promise<void>(() => undefined))
+      },
+    }
+    const failing: ModuleDefinition = {
+      ...recording('res_failing'),
+      load({ own }) {
+        own(() => new Promise<void>(() => undefined))
+        throw new Error('the sky fell')
+      },
+    }
+    const loader = loaderOf(stuck, failing, recording('res_other'))
+    await loader.start(plan)
+    const waits = (name: string): string =>
+      `unloading ${name}: a part of it has not ended within 0.05 s, and is left to itself`
+    expect(logged[0]).to.equal(waits('res_failing'))
+    logged = []
+    const unloaded = loader.unload('res_stuck')
+    const other = loader.unload('res_other')
+    expect(await Promise.all([unloaded, other])).to.deep.equal([['res_stuck'], ['res_other']])
+    expect(happened).to.deep.equal(['+ res_other', '- first', '- res_other'])
+    expect(logged).to.deep.equal([waits('res_stuck')])
+    await loader.load('res_stuck')
+    expect(loader.list().find(({ name }) => name === 'res_stuck')?.status).to.equal('Running')
   })
 
   it('loads a declined module once its reason is gone', async () => {
