@@ -19,6 +19,7 @@ const NOTHING: MessageSummary = { newMessages: 0, oldMessages: 0, account: '' }
 export class Summaries {
   readonly #pubsub: Published
   readonly #summaries = new Map<string, Summary>()
+  readonly #watched = new Set<Summary>()
 
   constructor(pubsub: Published) {
     this.#pubsub = pubsub
@@ -28,24 +29,41 @@ export class Summaries {
   of(key: string, name: string, sum: MailboxSum | undefined, look: Look): Watchable<MessageSummary> {
     let summary = this.#summaries.get(key)
     if (!summary) {
-      const topic = this.#pubsub.publications('message-summary', name, summaryDocumentKind)
-      summary = new Summary(name, topic, this.#pubsub, { look, forget: () => this.#summaries.delete(key) })
+      summary = this.#begin(key, name, look)
       this.#summaries.set(key, summary)
     }
     summary.hasSum(sum)
     return summary.state
   }
 
+  /** Several of one name may be watched, where one was found before it was forgotten. */
+  #begin(key: string, name: string, look: Look): Summary {
+    const topic = this.#pubsub.publications('message-summary', name, summaryDocumentKind)
+    const summary: Summary = new Summary(name, topic, this.#pubsub, {
+      look,
+      wanted: () => {
+        if (!this.#summaries.has(key)) this.#summaries.set(key, summary)
+        this.#watched.add(summary)
+      },
+      idle: () => {
+        if (this.#summaries.get(key) === summary) this.#summaries.delete(key)
+        this.#watched.delete(summary)
+      },
+    })
+    return summary
+  }
+
   /** Those without mailboxes may have some since endpoints and AORs were read again. */
   async reread(): Promise<void> {
-    for (const summary of this.#summaries.values()) await summary.lookAgain()
+    for (const summary of this.#watched) await summary.lookAgain()
   }
 }
 
 /** Where it is kept. */
 interface Keeper {
   readonly look: Look
-  forget(): void
+  wanted(): void
+  idle(): void
 }
 
 class Summary implements Composition<MessageSummary> {
@@ -112,8 +130,12 @@ class Summary implements Composition<MessageSummary> {
     return !this.#pubsub.isPublished(this.#name)
   }
 
+  wanted(): void {
+    this.#keeper.wanted()
+  }
+
   idle(): void {
-    this.#keeper.forget()
+    this.#keeper.idle()
   }
 }
 

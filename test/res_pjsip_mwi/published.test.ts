@@ -1,8 +1,11 @@
 /** Message summaries that are published (RFC 3842): what is read, and what they and Asterisk's mailboxes become. */
 import { expect } from 'chai'
 import { array, assert, constantFrom, integer, property, record, shuffledSubarray, string } from 'fast-check'
-import { summed } from '../../res_pjsip_mwi/summaries.ts'
+import { defaultsOf } from '../../core/options.ts'
+import { type Watchable, Watched } from '../../core/watch.ts'
+import { Summaries, summed } from '../../res_pjsip_mwi/summaries.ts'
 import { printSummary, readSummary, type SummaryDocument } from '../../res_pjsip_mwi/summary-publication.ts'
+import { pubsubOptions } from '../../res_pjsip_pubsub/options.ts'
 import { pjsipConfig, type TestCoreSettings } from '../support/core.ts'
 import type { Headers } from '../support/fake-sip.ts'
 import { MwiOffice } from '../support/mwi-office.ts'
@@ -101,6 +104,26 @@ describe('message summaries that are published', () => {
         },
       ),
     )
+  })
+})
+
+describe('a summary without mailboxes', () => {
+  it('is looked for again also where it was found before its last watcher left', async () => {
+    const publications = (): Watchable<never[]> => new Watched([])
+    const summaries = new Summaries({ publications, isPublished: () => true, settings: defaultsOf(pubsubOptions) })
+    let looks = 0
+    const look = async (): Promise<undefined> => void looks++
+    const nobody = { value: () => undefined }
+    const first = summaries.of('aor vm', 'vm', undefined, look)
+    void first.watch(nobody)()
+    const stop = first.watch(nobody)
+    const second = summaries.of('aor vm', 'vm', undefined, look)
+    second.watch(nobody)
+    void stop()
+    await summaries.reread()
+    expect(looks).to.equal(1)
+    const other = summaries.of('aor vm', 'vm', undefined, look)
+    expect(other).to.equal(second)
   })
 })
 
