@@ -6,12 +6,14 @@ const ended = new Share()
 
 /**
  * `next` gets what was found. Where it has to wait for its turn, that is what is found `again` then: nobody watched the
- * first meanwhile, so it may be gone. Rejects as each of them does.
+ * first meanwhile, so it may be gone; what was not there is not looked for twice. Rejects as each of them does.
  */
 export function afterLookup<Found, Result>(
   looking: Promise<Found>,
   again: () => Eventual<Found>,
   next: (found: Found) => Eventual<Result>,
 ): Promise<Result> {
-  return looking.then((found) => ended.take((isLate) => (isLate ? whenThere(again(), next) : next(found))))
+  return looking.then((found) =>
+    ended.take((isLate) => (isLate && found !== undefined ? whenThere(again(), next) : next(found))),
+  )
 }

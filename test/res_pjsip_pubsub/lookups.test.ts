@@ -33,6 +33,17 @@ describe('After a lookup', () => {
     expect(turns).to.be.above(3)
   })
 
+  it('what was not there is not looked for again, nor complained of twice', async () => {
+    const again = (): undefined => expect.fail()
+    const all = Array.from({ length: 10 }, () =>
+      afterLookup<undefined, boolean>(Promise.resolve(undefined), again, (found) => {
+        busy(1)
+        return found === undefined
+      }),
+    )
+    expect(new Set(await Promise.all(all))).to.deep.equal(new Set([true]))
+  })
+
   it('whatever fails is told to whoever asked', async () => {
     const failed = (): never => {
       throw new Error('it fails')
