@@ -1,6 +1,7 @@
 /** What the sections of pjsip.conf about our own subscriptions need: URIs, an event, and what its state becomes. */
 import type { PjsipConfig } from '../endpoints.ts'
 import { parseUri } from '../sip/parse-uri.ts'
+import { mailboxName } from '../states/mailboxes.ts'
 import type { OutboundSubscriptionConfig } from '../subscription-options.ts'
 import type { Findings } from './findings.ts'
 import type { Drafts } from './pjsip-conf.ts'
@@ -45,7 +46,8 @@ function checkTarget(
   if (targets[other] !== '') checker.problem(other, `has a ${other}, expected a ${wanted} for event = ${event}`)
   // What several say of a device adds up; of a mailbox the last to speak would be believed, of two the wrong one.
   if (mailbox === '') return
-  const first = taken.get(mailbox.toLowerCase())
+  const key = mailboxName(mailbox).toLowerCase()
+  const first = taken.get(key)
   if (first !== undefined) checker.problem('mailbox', `has mailbox = ${mailbox} as [${first}] has, expected another`)
-  taken.set(mailbox.toLowerCase(), id)
+  taken.set(key, id)
 }

@@ -45,6 +45,7 @@ describe('pjsip.conf: outbound-subscription', () => {
     ['an auth that there is not', `${GOOD}outbound_auth = nobody`, "/own/pjsip.conf:6: [there] has outbound_auth = nobody: there is no auth 'nobody', expected the name of a section with type = auth"],
     ['a transport that there is not', `${GOOD}transport = nothing`, "/own/pjsip.conf:6: [there] has transport = nothing: there is no transport 'nothing', expected the name of a section with type = transport"],
     ['a mailbox that another has', `${GOOD}[one]\ntype = outbound-subscription\nserver_uri = sip:a@b\nevent = message-summary\nmailbox = 1@x\n[two]\ntype = outbound-subscription\nserver_uri = sip:a@b\nevent = message-summary\nmailbox = 1@X`, '/own/pjsip.conf:15: [two] has mailbox = 1@X as [one] has, expected another'],
+    ['a mailbox that another has by its whole name', `${GOOD}[one]\ntype = outbound-subscription\nserver_uri = sip:a@b\nevent = message-summary\nmailbox = 1@default\n[two]\ntype = outbound-subscription\nserver_uri = sip:a@b\nevent = message-summary\nmailbox = 1`, '/own/pjsip.conf:15: [two] has mailbox = 1 as [one] has, expected another'],
   ] // biome-ignore format: a table
   for (const [what, section, fault] of BAD)
     it(`${what} is a fault`, () => {
