@@ -35,6 +35,8 @@ export interface ContactServices {
   /** undefined where nothing is to be told of this group. */
   readonly compose: (contact: Contact, group: MailboxGroup) => Tidings | undefined
   readonly send: (request: OutOfDialogRequest, done: OutcomeHandler) => void
+  /** What it has under way ends, and is not repeated. */
+  readonly giveUp: (sender: object) => void
   /** Milliseconds after a first failure; 30 s where it is left out. */
   readonly firstPause?: number
 }
@@ -112,6 +114,8 @@ export class UnsolicitedContact {
     if (this.#phase === 'sending') this.#anew = true
     else if (this.#phase !== 'queued') this.#enter('idle')
     this.want(groups)
+    // It may be on its way through a proxy that is gone, and would be repeated behind what is newer.
+    if (this.#anew) this.#services.giveUp(this)
   }
 
   /**
@@ -150,7 +154,7 @@ export class UnsolicitedContact {
       if (this.#told.get(group) === text) continue
       this.#enter('sending')
       this.#services.counters.sent.add()
-      this.#services.send(tidings.request, (outcome) => this.#ended(group, text, way, outcome))
+      this.#services.send({ ...tidings.request, sender: this }, (outcome) => this.#ended(group, text, way, outcome))
       return
     }
     this.#enter('idle')

@@ -168,6 +168,7 @@ export class Unsolicited {
       counters: this.#counters,
       compose: (now, contact, group) => this.#compose(now, contact, group),
       send: (request, done) => this.#core.sip.request(request, done),
+      giveUp: (sender) => this.#core.sip.giveUp(sender),
     })
     const unindex = this.#byMailbox.add(served.mailboxes, served)
     for (const aor of endpoint.aors) {

@@ -25,7 +25,7 @@ import type { Sender, Wire } from './transport.ts'
 export interface Draft {
   readonly method: string
   /** Whose requests may be given up together. */
-  readonly sender?: object
+  readonly sender?: object | undefined
   /** Its sender would send it to another URI by now, whatever way that goes. */
   readonly isOvertaken?: boolean
   /** As it was written last, to the letter. */

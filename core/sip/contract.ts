@@ -241,6 +241,8 @@ export interface OutOfDialogRequest {
    * is the outcome. Absent: a 3xx is the outcome.
    */
   readonly redirected?: (identity: RequestIdentity) => void
+  /** Whose requests are given up together. */
+  readonly sender?: object
 }
 
 export interface Sip {
@@ -262,6 +264,8 @@ export interface Sip {
   /** By its id. */
   dialog(id: string): Dialog | undefined
   request(request: OutOfDialogRequest, done: OutcomeHandler): void
+  /** What this sender has in flight ends, and is not repeated: it says something newer, by another way. */
+  giveUp(sender: object): void
   /** An open TCP or TLS flow from this address, if there is one. */
   findFlow(remote: Address, protocol?: Protocol): Flow | undefined
   /** A Contact URI of ours as a peer on this flow reaches us, with external addresses where they apply: `<sip:192.0.2.1:5060>`. */

@@ -62,6 +62,15 @@ class OutOfDialogDraft implements Draft {
     return this.#request.method
   }
 
+  get sender(): object | undefined {
+    return this.#request.sender
+  }
+
+  /** It says nothing that its sender would send by now. */
+  get isOvertaken(): boolean {
+    return true
+  }
+
   /** RFC 3261 22.2: the same request but for its CSeq and the credentials. */
   authorize(credentials: readonly HeaderLine[]): void {
     this.#cseq++

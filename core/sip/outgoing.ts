@@ -69,7 +69,7 @@ export class Outgoing {
   }
 
   /** What this sender has in flight, and not by this way, or to another URI than it would send it to now. */
-  giveUp(sender: object, wire: Wire | undefined): void {
+  giveUp(sender: object, wire?: Wire): void {
     this.#context.transactions.giveUp(sender, wire)
   }
 

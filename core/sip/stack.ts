@@ -237,6 +237,10 @@ class SipStack implements Stack {
     sendOutOfDialog(request, this.#outgoing, (wire) => this.#contact(wire, '', secure), done)
   }
 
+  giveUp(sender: object): void {
+    this.#outgoing.giveUp(sender)
+  }
+
   findFlow(remote: Address, protocol?: Protocol): Flow | undefined {
     return this.#transports.findConnection(remote, protocol)
   }

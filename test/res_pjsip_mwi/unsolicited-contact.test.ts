@@ -45,6 +45,7 @@ class Rig {
         },
       }),
       send: ({ headers = [], body }, done) => this.sent.push(new FakeNotify(1, headers, body, done)),
+      giveUp: () => undefined,
       firstPause,
     })
   }

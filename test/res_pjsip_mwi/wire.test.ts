@@ -7,6 +7,7 @@ import mwiBody from '../../res_pjsip_mwi/res_pjsip_mwi_body_generator.ts'
 import pubsubModule from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
 import { TestCore } from '../support/core.ts'
 import { TestPhone } from '../support/phone.ts'
+import { until } from '../support/tools.ts'
 
 describe('message-summary on the wire', () => {
   for (const protocol of ['udp', 'tcp'] as const) {
@@ -147,6 +148,44 @@ describe('message-summary on the wire', () => {
       expect((await flows[0].next('NOTIFY')).body).to.contain('Voice-Message: 2/0')
     } finally {
       await flows[0].close()
+      await office.close()
+    }
+  })
+
+  it('goes by another proxy at once, where the phone registers by that while it is on its way by one that is gone', async () => {
+    const office = await TestCore.start({
+      contacts: 'registrar',
+      endpoints: { 100: { aors: ['100'], mailboxes: ['100'] } },
+      aors: { 100: { max_contacts: 1, support_path: true } },
+    })
+    await office.load(pubsubModule, mwiBody, mwi)
+    const server = { address: '127.0.0.1', port: office.port }
+    const proxies = await Promise.all([TestPhone.open({ server }), TestPhone.open({ server })])
+    const register = async (proxy: TestPhone): Promise<void> => {
+      const headers: [string, string][] = [
+        ['Contact', '<sip:100@10.0.0.1:5060>'],
+        ['Path', `<sip:127.0.0.1:${proxy.local.port};lr>`],
+        ['Supported', 'path'],
+      ]
+      const [from, to] = ['<sip:100@127.0.0.1>', '<sip:100@127.0.0.1>']
+      const answer = await proxy.request('REGISTER', { uri: 'sip:127.0.0.1', from, to, contact: false, headers })
+      expect(answer.status).to.equal(200)
+    }
+    const inFlight = () => new Map(office.core.metrics.read()).get('sip.transactions.client')
+    const [gone, other] = proxies
+    try {
+      office.core.mailboxes.set('pbx1', '100@default', { newMessages: 0, oldMessages: 0 })
+      await register(gone)
+      await gone.next('NOTIFY')
+      await until('its answer', () => inFlight() === 0)
+      gone.onRequest = () => undefined
+      office.core.mailboxes.set('pbx1', '100@default', { newMessages: 1, oldMessages: 0 })
+      await gone.next('NOTIFY')
+      await register(other)
+      expect((await other.next('NOTIFY')).body).to.contain('Voice-Message: 1/0')
+      await until('that nothing is repeated to the one that is gone', () => inFlight() === 0)
+    } finally {
+      for (const proxy of proxies) await proxy.close()
       await office.close()
     }
   })

@@ -310,6 +310,10 @@ export class FakeSip implements Sip {
     done({ kind: 'response', response: response(this.autoAnswer ?? 200, []) })
   }
 
+  giveUp(): void {
+    // Nothing is under way: all is answered at once.
+  }
+
   findFlow(): Flow | undefined {
     return undefined
   }
