@@ -1,4 +1,5 @@
 /** The NOTIFY for message-summary that nobody asked for. */
+import { isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
@@ -58,7 +59,7 @@ function routesOf({ outbound_proxy }: Endpoint, { path }: Contact): readonly str
 /** How the peer knows us: by configuration, by the flow it registered on, by an address of its transport or any, by our first network. */
 function ownHost({ sip, endpoints }: Asked, endpoint: Endpoint, contact: Contact): string {
   const { from_domain } = endpoint
-  if (from_domain !== '') return from_domain
+  if (from_domain !== '') return asHost(from_domain)
   const { flow } = contact
   if (flow) {
     const contact = sip.contactFor(flow).replace(/^<|>$/g, '')
@@ -69,11 +70,16 @@ function ownHost({ sip, endpoints }: Asked, endpoint: Endpoint, contact: Contact
   const transport = transportOf(endpoint, contact)
   const named = transports.filter(({ id }) => id === transport)
   for (const { external_signaling_address, bind } of [...named, ...transports]) {
-    if (external_signaling_address !== '') return external_signaling_address
+    if (external_signaling_address !== '') return asHost(external_signaling_address)
     const host = hostOfBind(bind)
     if (host !== '') return host
   }
   return firstAddress()
+}
+
+/** As a URI has it. */
+function asHost(written: string): string {
+  return isIPv6(written) ? `[${written}]` : written
 }
 
 /** Empty where it binds to all addresses. */

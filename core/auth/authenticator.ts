@@ -8,6 +8,7 @@ import { type Eventual, whenThere } from '../eventual.ts'
 import type { Log, Logger } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
 import type { Address, CredentialsFor, ServerTransaction } from '../sip/contract.ts'
+import { printHostPort } from '../sip/parse-uri.ts'
 import type { SipUri } from '../sip/uri.ts'
 import { type AclUse, forbiddenBy, forbiddenByAll, hasAcl, looksAtContacts } from './acl.ts'
 import type { Authenticator } from './auth.ts'
@@ -289,5 +290,6 @@ function whyRefused(verdict: Verdict, { request }: ServerTransaction): string | 
 }
 
 function describe({ request, source }: ServerTransaction): string {
-  return `Request '${request.method}' from '${request.from.uriText}' at ${source.address}:${source.port} (Call-ID ${request.callId})`
+  const at = printHostPort(source.address, source.port)
+  return `Request '${request.method}' from '${request.from.uriText}' at ${at} (Call-ID ${request.callId})`
 }

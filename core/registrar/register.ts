@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import type { Aor, Endpoint } from '../endpoints.ts'
 import type { Address, Flow, Refusal, ServerTransaction, SipRequest } from '../sip/contract.ts'
 import { equalUris } from '../sip/equal-uris.ts'
-import { parseNameAddr, parseUri, printUri } from '../sip/parse-uri.ts'
+import { parseNameAddr, parseUri, printHostPort, printUri } from '../sip/parse-uri.ts'
 import type { NameAddr, SipUri } from '../sip/uri.ts'
 import { parseDeltaSeconds, parseOptionTags } from '../sip/values.ts'
 import { withoutZone } from '../sip/zone.ts'
@@ -162,7 +162,7 @@ function readContact(contact: NameAddr, scene: RegisterScene): Asked | Refusal {
       cseq: request.cseq.number,
       protocol: flow.protocol,
       transport: isConnection ? '' : flow.transport,
-      source: `${source.address}:${source.port}`,
+      source: printHostPort(source.address, source.port),
       followed: isConnection && path.length === 0 && (rewritten || regId > 0),
     },
   }

@@ -7,7 +7,7 @@ import type { Log, Logger } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
 import { Scope, type Undo } from '../scope.ts'
 import type { HeaderLine, Refusal, ServerTransaction, Sip, SipRequest } from '../sip/contract.ts'
-import { parseNameAddr, printNameAddr } from '../sip/parse-uri.ts'
+import { parseNameAddr, printHostPort, printNameAddr } from '../sip/parse-uri.ts'
 import { parseOptionTags } from '../sip/values.ts'
 import type { Store } from '../store.ts'
 import { nameIn } from '../user-options.ts'
@@ -130,7 +130,7 @@ class SipRegistrar implements Registrar {
     if (answer.status >= 300) {
       this.#refused.add()
       this.#log.warning(
-        `endpoint '${endpoint.id}' (${tx.source.address}:${tx.source.port}) may not register ` +
+        `endpoint '${endpoint.id}' (${printHostPort(tx.source.address, tx.source.port)}) may not register ` +
           `'${tx.request.to.uriText}': ${answer.status} ${answer.reason ?? ''}`.trimEnd(),
       )
     }

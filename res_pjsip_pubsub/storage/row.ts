@@ -1,6 +1,6 @@
 /** A subscription as a row of the table active_watchers: Kamailio's columns, and beside them what it has no column for. */
 import type { Dialog, DialogRecord, SipRequest } from '../../core/sip/contract.ts'
-import { parseNameAddr, parseUri } from '../../core/sip/parse-uri.ts'
+import { parseNameAddr, parseUri, printHostPort } from '../../core/sip/parse-uri.ts'
 import type { TableDefinition } from '../../core/store-contract.ts'
 import { writeType } from '../lists/facts.ts'
 import type { NotifierSubscription } from '../subscription.ts'
@@ -142,7 +142,7 @@ export const SHARED_ROWS: typeof ROWS = { ...ROWS, indexes: [['owner'], ['claim'
 export function toRow(subscription: NotifierSubscription, reserved: number, before: number): Row {
   const { dialog } = subscription
   const flow = dialog.flow
-  const address = flow ? `${flow.local.address}:${flow.local.port}` : ''
+  const address = flow ? printHostPort(flow.local.address, flow.local.port) : ''
   return rowOf(dialog.record(), {
     event: subscription.event,
     eventId: subscription.eventId,

@@ -309,6 +309,16 @@ describe('message-summary that nobody asked for', () => {
     expect(sent?.notify.text).to.not.contain('Message-Account')
   })
 
+  for (const from_domain of ['2001:db8::9', '[2001:db8::9]'])
+    it(`is from a URI with brackets where from_domain is ${from_domain}`, async () => {
+      office = await MwiOffice.open(endpoint({ from_domain }), usual)
+      await office.told(2)
+      expect(office.sip.unsolicited[0]).to.deep.include({
+        from: '<sip:100@[2001:db8::9]>',
+        to: '<sip:100@[2001:db8::9]>',
+      })
+    })
+
   it('is from mwi_from_user, and goes by the outbound proxy', async () => {
     const changed = { mwi_from_user: 'voicemail', from_user: 'x', from_domain: 'h', outbound_proxy: 'sip:proxy;lr' }
     office = await MwiOffice.open({ ...endpoint(changed), global: { default_voicemail_extension: '8500' } }, usual)

@@ -57,7 +57,11 @@ describe('Registrar on the wire', () => {
     const endpoints = new Endpoints(pjsipConfig({ ...OFFICE, global }))
     const limits = createLimits({ endpoints, log, metrics })
     stack = await testStack({
-      transports: [transportConfig(), transportConfig({ protocol: 'tcp' })],
+      transports: [
+        transportConfig(),
+        transportConfig({ protocol: 'tcp' }),
+        transportConfig({ id: 'six', bind: '[::1]:0' }),
+      ],
       beforeRequest: limits.beforeRequest,
       metrics,
     })
@@ -117,6 +121,17 @@ describe('Registrar on the wire', () => {
       expect(await registrar.of('100')).to.deep.equal([])
     })
   }
+
+  it('shows where an IPv6 phone is with brackets, so that its port is none of its address', async () => {
+    const server = stack.listening.find(({ transport }) => transport === 'six')
+    if (!server) throw new Error('nobody listens')
+    const one = await TestPhone.open({ server, user: '100', password: 'lamp-secret' })
+    scope.own(() => one.close())
+    expect((await register(one)).status).to.equal(200)
+    expect(await run('pjsip show contacts')).to.contain(`UDP [::1]:${one.local.port}`)
+    expect((await one.request('REGISTER', { uri: 'sip:127.0.0.1', to: '<sip:nat@127.0.0.1>' })).status).to.equal(403)
+    expect(lines.join()).to.contain(`'100' ([::1]:${one.local.port}) may not register`)
+  })
 
   it('knows the AOR of a phone by its credentials, where that is how the phone is known', async () => {
     const [device, other] = [await phone('udp', 'device'), await phone('udp', '100')]
