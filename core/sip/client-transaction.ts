@@ -21,6 +21,9 @@ import { Timed, type TimerWheel } from './timer-wheel.ts'
 import type { Timers } from './timers.ts'
 import type { Sender, Wire } from './transport.ts'
 
+/** RFC 3261 18.1.1: over this size a request goes over a transport with congestion control. */
+export const MOST_ON_UDP = 1300
+
 /** A request that was written. */
 export interface Draft {
   readonly method: string
@@ -183,8 +186,9 @@ class ClientTransaction implements Sender {
     if (this.#draft.sender !== sender) return false
     if (this.#draft.isOvertaken) return true
     if (!wire || isSameFlow(this.wire, wire)) return false
+    if (!this.wire.reliable || wire.reliable || this.wire.remote.address !== wire.remote.address) return true
     // What is too big for UDP goes by a connection of the same address.
-    return !this.wire.reliable || wire.reliable || this.wire.remote.address !== wire.remote.address
+    return this.#draft.rewrite(this.owner.branchOf(this.#place)).length <= MOST_ON_UDP
   }
 
   giveUp(): void {

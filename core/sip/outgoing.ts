@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import type { Globals, System } from '../endpoints.ts'
 import type { Addressing } from './addressing.ts'
 import { Avoided } from './avoided.ts'
-import type { ClientTransactions, Draft as WrittenDraft } from './client-transaction.ts'
+import { type ClientTransactions, MOST_ON_UDP, type Draft as WrittenDraft } from './client-transaction.ts'
 import type { Connection } from './connection.ts'
 import type { Outcome, OutcomeHandler, Protocol } from './contract.ts'
 import { type Origin, Origins } from './origin.ts'
@@ -37,9 +37,6 @@ export interface OutgoingContext {
   readonly system: () => System
   readonly global: () => Globals
 }
-
-/** RFC 3261 18.1.1: over this size a request goes over a transport with congestion control. */
-const MOST_ON_UDP = 1300
 
 export class Outgoing {
   readonly #context: OutgoingContext

@@ -315,6 +315,13 @@ describe('phones that come back', () => {
       await hears(await phone('udp'), 'refresh', dialog, lost)
     })
 
+    it('get it by UDP where they refresh by that, though the connection they had seems to live', async () => {
+      const [before, dialog] = await falling('tcp')
+      lamps.set('200', 'on')
+      const lost = await before.next('NOTIFY')
+      await hears(await phone('udp'), 'refresh', dialog, lost)
+    })
+
     it('get it where it is the last one, too', async () => {
       const [before] = await falling('udp', NAT, 'nat')
       subscriptions()[0]?.terminate('noresource')
