@@ -40,8 +40,7 @@ export interface TamedClient {
 
 /** Loads the api-docs and opens the event socket. Rejects where either fails. */
 export async function connectTamed(start: WorkerStart, observer: ClientObserver): Promise<TamedClient> {
-  tameSwagger(start)
-  const client = await ariClient.connect(start.base, start.username, start.password)
+  const client = await readDocs(start)
   client._connection.host = start.base.slice(start.base.indexOf('//') + 2)
   await openSocket(client, start, observer)
   return {
@@ -51,6 +50,16 @@ export async function connectTamed(start: WorkerStart, observer: ClientObserver)
     request: (operation, parameters) => requestTwice(client, operation, parameters),
     ping: () => client.ping(),
   }
+}
+
+/** Before it reads the api-docs it asks for the list of them, which may stay without an answer for ever. */
+function readDocs(start: WorkerStart): Promise<Client> {
+  const { base, username, password, requestTimeout } = start
+  return new Promise((resolve, reject) => {
+    const limit = setTimeout(() => reject(new Error(`no answer within ${requestTimeout} ms`)), requestTimeout)
+    tameSwagger(start, () => clearTimeout(limit))
+    ariClient.connect(base, username, password).then(resolve, reject)
+  })
 }
 
 function openSocket(client: Client, { app, requestTimeout }: WorkerStart, observer: ClientObserver): Promise<void> {
@@ -162,7 +171,8 @@ function messageIn(data: string): string {
   }
 }
 
-function tameSwagger({ base, requestTimeout }: WorkerStart): void {
+/** `reads`: the api-docs are read now, each with a time-out of its own. */
+function tameSwagger({ base, requestTimeout }: WorkerStart, reads: () => void): void {
   const swagger = loadSwagger()
   const basePath = `${base}/ari`
   // Its log writes to the terminal and keeps everything for ever.
@@ -171,6 +181,7 @@ function tameSwagger({ base, requestTimeout }: WorkerStart): void {
   const api = swagger.SwaggerApi.prototype
   const { build, buildFrom1_1Spec } = api
   api.build = function () {
+    reads()
     this.url = `${basePath}/api-docs/resources.json`
     return build.call(this)
   }

@@ -171,6 +171,15 @@ describe('The bridge, when Asterisk goes away', function () {
     pbx.thaw()
   })
 
+  it('begins anew after request_timeout where nobody answers while it connects', async () => {
+    proxy = await AriProxy.before(pbx.url)
+    let asked = 0
+    proxy.rules.push({ path: /api-docs\/resources/, answer: () => ++asked === 1 })
+    rig = bridgeTo(proxy.url, { request_timeout: 1000, reconnect_max: 1 })
+    // Less than the time that is allowed for all of the api-docs.
+    await until('the connection', () => rig.bridge.status().state === 'serving', 10_000)
+  })
+
   it('repairs what drifted, logs it and counts it', async () => {
     proxy = await AriProxy.before(pbx.url)
     rig = bridgeTo(proxy.url)
