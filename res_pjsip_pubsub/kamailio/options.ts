@@ -57,7 +57,7 @@ const publicationParameters = options({
   }),
   accept_unknown: yesno(
     false,
-    'Whether anything may be published and subscribed to, as in Kamailio; otherwise only what has a hint, an endpoint, an AOR, or a publication.',
+    'Whether anything may be published and watched, as in Kamailio; otherwise what has a hint, an endpoint, an AOR or a publication is published about, and what has a hint, mailboxes or a publication is watched.',
   ),
   retrieve_order: integer(
     0,
