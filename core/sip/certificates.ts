@@ -26,19 +26,40 @@ export function readCertificates(config: TransportConfig): SecureContextOptions 
     throw new ConfigError(`[${config.id}] has protocol=tls and needs cert_file (and priv_key_file)`, config)
   }
   const cert = read('cert_file', config.cert_file, config)
+  // Asterisk, too, looks for the key in the certificate's file where none is named.
+  const key = config.priv_key_file === '' ? cert : read('priv_key_file', config.priv_key_file, config)
   const options: SecureContextOptions = {
     cert,
-    // Asterisk, too, looks for the key in the certificate's file where none is named.
-    key: config.priv_key_file === '' ? cert : read('priv_key_file', config.priv_key_file, config),
+    key,
     ca: config.ca_list_file === '' ? undefined : read('ca_list_file', config.ca_list_file, config),
     minVersion,
   }
   try {
     createSecureContext(options)
   } catch (error) {
-    throw new ConfigError(`the certificate or key of [${config.id}] cannot be used: ${reasonOf(error)}`, config)
+    const expected = expectedOf(cert, key)
+    throw new ConfigError(
+      `the certificate or key of [${config.id}] cannot be used: ${reasonOf(error)}, expected ${expected}`,
+      config,
+    )
   }
   return options
+}
+
+/** OpenSSL says neither which of the files it means, nor what it misses there. */
+function expectedOf(cert: Buffer, key: Buffer): string {
+  if (!isUsable({ cert })) return 'a PEM certificate in cert_file'
+  if (isUsable({ key })) return 'the key of that certificate'
+  return key.includes('ENCRYPTED') ? 'a key without a password' : 'a PEM key in priv_key_file'
+}
+
+function isUsable(parts: SecureContextOptions): boolean {
+  try {
+    createSecureContext(parts)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function read(option: string, path: string, config: TransportConfig): Buffer {

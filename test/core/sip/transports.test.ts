@@ -329,7 +329,13 @@ describe('transports', () => {
       /^pjsip.conf:3: cert_file of \[tls\] cannot be read/,
     )
     const wrong = { ...tls, ...certificates.make('one'), priv_key_file: certificates.make('two').priv_key_file }
-    expect((await failure({ transports: [wrong] })).message).to.match(/certificate or key of \[tls\] cannot be used/)
+    expect((await failure({ transports: [wrong] })).message).to.match(
+      /certificate or key of \[tls\] cannot be used: .*, expected the key of that certificate$/,
+    )
+    const keyless = { ...tls, cert_file: wrong.cert_file }
+    expect((await failure({ transports: [keyless] })).message).to.match(/, expected a PEM key in priv_key_file$/)
+    const swapped = { ...tls, cert_file: wrong.priv_key_file }
+    expect((await failure({ transports: [swapped] })).message).to.match(/, expected a PEM certificate in cert_file$/)
     const network = transportConfig({ local_net: ['10.0.0.0/99'], line: 5 })
     expect((await failure({ transports: [network] })).message).to.match(/^pjsip.conf:5: local_net = '10.0.0.0\/99'/)
     const bind = transportConfig({ bind: 'everywhere', line: 6 })
