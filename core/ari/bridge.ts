@@ -354,7 +354,10 @@ class AriBridge implements Bridge {
   async #reconcileNow(): Promise<Reconciliation> {
     const { devices, mailboxes, presences } = this.#core
     await this.#lookAgain()
-    const result = await reconcile([{ compare: () => this.#devices.compare(devices.needed()) }, this.#calls], this.#log)
+    const comparable = { compare: (unread: (name: string) => void) => this.#devices.compare(devices.needed(), unread) }
+    const result = await reconcile([comparable, this.#calls], this.#log)
+    // A module may have been unloaded since the connect, which no event tells.
+    if (result.unread.length > 0) await this.#checkUp()
     // Nothing tells of these but reading them: that they changed since the last time is no drift.
     await Promise.all([
       this.#mailboxes.refresh(mailboxes.needed()),

@@ -75,13 +75,16 @@ export class CallTracker {
     return differences
   }
 
-  /** Calls that began or ended without an event. */
-  async compare(): Promise<Difference[]> {
+  /** Calls that began or ended without an event. `unread` is told where they cannot be asked for. */
+  async compare(unread: (name: string) => void = () => undefined): Promise<Difference[]> {
     const told = new Set<string>()
     this.#told = told
     const answer = await this.#link.request('channels.list', {})
     if (this.#told === told) this.#told = undefined
-    if (answer.kind !== 'ok') return []
+    if (answer.kind !== 'ok') {
+      unread('calls')
+      return []
+    }
     const channels = list(answer.body).flatMap((raw) => readChannel(raw) ?? [])
     const listed = new Map(channels.map((channel) => [channel.id, channel]))
     const differences: Difference[] = []

@@ -2,6 +2,10 @@
 import { CommandError, type ConsoleCommand, type ConsoleOutput, plain } from '../console/console.ts'
 import { reasonOf } from '../log.ts'
 import type { Bridge, BridgeStatus } from './bridge-contract.ts'
+import type { Reconciliation } from './reconcile.ts'
+
+/** Of what could not be read, so many are named. */
+const UNREAD_NAMED = 5
 
 export function ariCommands(bridges: () => readonly Bridge[]): ConsoleCommand[] {
   const names = (): readonly string[] => bridges().map(({ name }) => name)
@@ -92,11 +96,15 @@ function showOne(status: BridgeStatus, out: ConsoleOutput): void {
     ['Presence states', String(status.presences)],
     ['Calls', String(status.calls)],
     ['Hints remembered', String(status.hints)],
-    ['Reconciled', last ? `${last.at.toISOString()}, ${last.repaired.length} repaired` : 'not yet'],
+    ['Reconciled', last ? `${last.at.toISOString()}, ${last.repaired.length} repaired${unreadText(last)}` : 'not yet'],
     ['Repaired since the start', String(status.repaired)],
   ]
   for (const [name, value] of rows) out.print(plain(`${`${name}:`.padEnd(26)}${value}`))
   for (const complaint of status.complaints) out.print(plain(`To do: ${complaint}`))
+}
+
+function unreadText({ unread }: Reconciliation): string {
+  return unread.length > 0 ? `, ${unread.length} could not be read` : ''
 }
 
 function stateText({ state, retryAt }: BridgeStatus): string {
@@ -119,11 +127,15 @@ function shortTime(at: Date): string {
 }
 
 async function reconcileNow(bridge: Bridge, out: ConsoleOutput): Promise<void> {
-  const { repaired } = await bridge.reconcile().catch((error: unknown) => {
+  const { repaired, unread } = await bridge.reconcile().catch((error: unknown) => {
     throw new CommandError(reasonOf(error))
   })
   for (const { what, believed, found } of repaired) {
     out.print(plain(`${bridge.name}: ${what} was believed ${believed}, Asterisk says ${found}; repaired`))
   }
-  if (repaired.length === 0) out.print(`${bridge.name}: nothing differs`)
+  if (unread.length > 0) {
+    const some = unread.slice(0, UNREAD_NAMED).join(', ')
+    const more = unread.length > UNREAD_NAMED ? `, and ${unread.length - UNREAD_NAMED} more` : ''
+    out.print(plain(`${bridge.name}: could not be asked for ${some}${more}; see ari show server ${bridge.name}`))
+  } else if (repaired.length === 0) out.print(`${bridge.name}: nothing differs`)
 }

@@ -75,14 +75,18 @@ export class DeviceReader implements Reader {
     return differences.length
   }
 
-  /** What Asterisk says differently. Devices that an event told of meanwhile are left out. */
-  async compare(names: readonly string[]): Promise<Difference[]> {
+  /**
+   * What Asterisk says differently. Devices that an event told of meanwhile are left out; `unread` is told those that could
+   * not be asked for.
+   */
+  async compare(names: readonly string[], unread: (name: string) => void = () => undefined): Promise<Difference[]> {
     const states = new Map<string, DeviceState>()
     const valid = await this.#asked.during(names, () => this.#ask(names, states))
     const differences: Difference[] = []
     for (const name of names) {
       const found = states.get(name.toLowerCase())
       const believed = this.#devices.reportOf(this.origin, name)?.state
+      if (found === undefined && valid.has(name)) unread(name)
       if (found === undefined || found === believed || !valid.has(name)) continue
       differences.push({
         what: name,

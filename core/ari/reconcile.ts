@@ -3,8 +3,8 @@ import type { Logger } from '../log.ts'
 import type { Difference } from './difference.ts'
 
 export interface Comparison {
-  /** What differs now. Never rejects. */
-  compare(): Promise<readonly Difference[]>
+  /** What differs now. `unread` is told the names of what could not be asked for. Never rejects. */
+  compare(unread: (name: string) => void): Promise<readonly Difference[]>
 }
 
 /** An event that is on its way while we ask looks like a difference; it has arrived after this long. */
@@ -13,6 +13,8 @@ const SETTLE_MS = 300
 export interface Reconciliation {
   readonly at: Date
   readonly repaired: readonly { readonly what: string; readonly believed: string; readonly found: string }[]
+  /** Names of what could not be asked for: whether that differs nobody knows. */
+  readonly unread: readonly string[]
 }
 
 /**
@@ -24,20 +26,22 @@ export async function reconcile(
   log: Logger,
   settle: number = SETTLE_MS,
 ): Promise<Reconciliation> {
-  const first = await compareAll(comparisons)
-  if (first.length === 0) return { at: new Date(), repaired: [] }
+  const unread = new Set<string>()
+  const first = await compareAll(comparisons, unread)
+  if (first.length === 0) return { at: new Date(), repaired: [], unread: [...unread] }
   const suspects = new Set(first.map(signature))
   await new Promise((resolve) => setTimeout(resolve, settle))
-  const drifted = (await compareAll(comparisons)).filter((difference) => suspects.has(signature(difference)))
+  const drifted = (await compareAll(comparisons, unread)).filter((difference) => suspects.has(signature(difference)))
   for (const { what, believed, found, repair } of drifted) {
     repair()
     log.notice(`${what} was believed ${believed}, Asterisk says ${found}; repaired`)
   }
-  return { at: new Date(), repaired: drifted.map(({ what, believed, found }) => ({ what, believed, found })) }
+  const repaired = drifted.map(({ what, believed, found }) => ({ what, believed, found }))
+  return { at: new Date(), repaired, unread: [...unread] }
 }
 
-async function compareAll(comparisons: readonly Comparison[]): Promise<Difference[]> {
-  const found = await Promise.all(comparisons.map((comparison) => comparison.compare()))
+async function compareAll(comparisons: readonly Comparison[], unread: Set<string>): Promise<Difference[]> {
+  const found = await Promise.all(comparisons.map((comparison) => comparison.compare((name) => unread.add(name))))
   return found.flat()
 }
 

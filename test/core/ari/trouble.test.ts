@@ -4,6 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
+import { ariCommands } from '../../../core/ari/commands.ts'
+import { Console } from '../../../core/console/console.ts'
 import { pbxData } from '../../../core/demo/data.ts'
 import { type DemoPbx, type DemoPbxOptions, startDemoPbx } from '../../../core/demo/pbx.ts'
 import { ConfigError, defaultsOf } from '../../../core/options.ts'
@@ -157,6 +159,37 @@ describe('The bridge, where something is wrong in Asterisk', function () {
       () => rig?.bridge.status().connects === 2 && rig.bridge.status().state === 'serving',
     )
     expect(rig.logged('load = res_mwi_devstate.so'), 'said once').to.have.length(1)
+  })
+
+  it('says what a comparison could not ask for, and names a module that was unloaded since the connect', async () => {
+    const missingModules: string[] = []
+    await start({ missingModules })
+    const { bridge, devices } = (rig = bridgeTo(proxy.url))
+    await bridge.settled
+    await devices.need('Custom:x').ready
+    const console = new Console()
+    for (const command of ariCommands(() => [bridge])) console.register(command)
+    const run = async (line: string): Promise<string> => {
+      const lines: string[] = []
+      await console.run(line, { print: (text) => lines.push(text) })
+      return lines.join('\n')
+    }
+    const missing = (_: unknown, response: ServerResponse): void => {
+      response.writeHead(404, { 'Content-Type': 'application/json' }).end('{"message":"Resource not found"}')
+    }
+    missingModules.push('res_ari_device_states.so')
+    proxy.rules.push({ path: /deviceStates/, answer: missing }, { path: /channels$/, answer: missing })
+    expect(await run('ari reconcile')).to.equal(
+      'pbx1: could not be asked for Custom:x, calls; see ari show server pbx1',
+    )
+    expect(await run('ari show server pbx1'))
+      .to.match(/Reconciled: .*, 0 repaired, 2 could not be read\n/)
+      .and.include('To do: Asterisk has not loaded res_ari_device_states.so')
+
+    missingModules.pop()
+    proxy.rules.length = 0
+    expect(await run('ari reconcile')).to.equal('pbx1: nothing differs')
+    expect(bridge.status().complaints).to.deep.equal([])
   })
 
   it('keeps its hints where the function that tells them is unloaded, and says so once', async () => {
