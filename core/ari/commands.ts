@@ -37,7 +37,11 @@ export function ariCommands(bridges: () => readonly Bridge[]): ConsoleCommand[] 
       help: 'Compares what is believed with what Asterisk says, of one server or of all, and repairs what differs.',
       complete: (place) => (place === 0 ? names() : []),
       run: async ([name], out) => {
-        for (const bridge of name === undefined ? bridges() : [find(name)]) await reconcileNow(bridge, out)
+        const failures: string[] = []
+        for (const bridge of name === undefined ? bridges() : [find(name)])
+          await reconcileNow(bridge, out).catch((error: unknown) => failures.push(reasonOf(error)))
+        // One that is away keeps nobody from comparing the others.
+        if (failures.length > 0) throw new CommandError(failures.join('; '))
       },
     },
   ]
@@ -127,9 +131,7 @@ function shortTime(at: Date): string {
 }
 
 async function reconcileNow(bridge: Bridge, out: ConsoleOutput): Promise<void> {
-  const { repaired, unread } = await bridge.reconcile().catch((error: unknown) => {
-    throw new CommandError(reasonOf(error))
-  })
+  const { repaired, unread } = await bridge.reconcile()
   for (const { what, believed, found } of repaired) {
     out.print(plain(`${bridge.name}: ${what} was believed ${believed}, Asterisk says ${found}; repaired`))
   }

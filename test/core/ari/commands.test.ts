@@ -72,6 +72,14 @@ describe('The console commands of the bridges', () => {
     expect(failure).to.include('pbx2 is away')
   })
 
+  it('ari reconcile, where the first of several servers is away', async () => {
+    const [awayFirst, lines] = [new Console(), new Array<string>()]
+    for (const command of ariCommands(() => [away.bridge, rig.bridge])) awayFirst.register(command)
+    const ran = awayFirst.run('ari reconcile', { print: (text) => lines.push(text) })
+    expect(await ran.catch((error: unknown) => String(error))).to.include('pbx2 is away')
+    expect(lines).to.deep.equal(['pbx1: nothing differs'])
+  })
+
   it('beside another server that is away, hints are found and change at hint_interval', async () => {
     const hint = await rig.hints.find('default', '200')
     if (!hint || hint === 'unreachable') throw new Error('no hint')
