@@ -8,10 +8,13 @@ import { commaList, custom, integer, list, type Option, type OptionValues, optio
 export const PUBLISHED_EVENTS = ['asterisk-devicestate', 'asterisk-mwi', 'presence', 'dialog'] as const
 export type PublishedEventName = (typeof PUBLISHED_EVENTS)[number]
 
+export function isPublishedEvent(event: string): event is PublishedEventName {
+  return PUBLISHED_EVENTS.some((one) => one === event)
+}
+
 function readEvent(value: string): PublishedEventName | '' {
-  const event = PUBLISHED_EVENTS.find((one) => one === value)
-  if (event === undefined && value !== '') throw new Error(`expected ${PUBLISHED_EVENTS.join(', ')}`)
-  return event ?? ''
+  if (value !== '' && !isPublishedEvent(value)) throw new Error(`expected ${PUBLISHED_EVENTS.join(', ')}`)
+  return value
 }
 
 /** Extended, without case, anywhere in the name: as Asterisk compares. */

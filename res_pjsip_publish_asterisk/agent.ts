@@ -4,8 +4,12 @@
  */
 import type { OutboundPublish } from '../core/publication-options.ts'
 import type { Undo } from '../core/scope.ts'
-import { Client, type ClientServices } from './client.ts'
+import { Client, type ClientServices, publish } from './client.ts'
 import type { EventPublisher, OutboundPublishing } from './contract.ts'
+import type { Kept } from './entity-tags.ts'
+
+/** Milliseconds within which the other sections have said what they have: one may have another name, and the rest of its own. */
+const ALL_SAID = 2000
 
 interface Running {
   readonly client: Client
@@ -19,12 +23,36 @@ export class Agent implements OutboundPublishing {
   readonly #stopping: () => boolean
   readonly #publishers = new Map<string, EventPublisher>()
   readonly #running = new Map<string, Running>()
+  /** What an earlier process has published for sections that are gone, or are for another event now. */
+  readonly #left: readonly Kept[]
+  #takesBack: NodeJS.Timeout | undefined
 
   /** `sections`: what the files say now. */
   constructor(services: ClientServices, sections: () => Iterable<OutboundPublish>, stopping: () => boolean) {
     this.#services = services
     this.#sections = sections
     this.#stopping = stopping
+    const events = new Map([...sections()].map(({ id, event }) => [id, event]))
+    this.#left = [...services.tags.all].filter(({ section, sender }) => sender && events.get(section) !== sender.event)
+  }
+
+  /** The files are read, and who publishes begins. */
+  begun(): void {
+    this.#takesBack = setTimeout(() => {
+      for (const kept of this.#left) this.#takeBack(kept)
+    }, ALL_SAID)
+    this.#takesBack.unref()
+  }
+
+  /** Where nobody answers it is tried again at the next start, as long as it has not expired. */
+  #takeBack(kept: Kept): void {
+    const { section, user, sender, serverUri, entityTag } = kept
+    const { tags } = this.#services
+    if (!sender) return
+    const draft = { serverUri, entityTag, expires: 0, body: undefined }
+    publish({ ...sender, id: section }, sender, draft, this.#services, ({ kind }) => {
+      if (kind !== 'failed' && tags.get(section, user) === kept) tags.set(section, user, undefined)
+    })
   }
 
   publisher(publisher: EventPublisher): Undo {
@@ -83,6 +111,7 @@ export class Agent implements OutboundPublishing {
   }
 
   close(): void {
+    clearTimeout(this.#takesBack)
     for (const id of this.#running.keys()) this.#end(id)
   }
 

@@ -5,12 +5,12 @@ import type { Counter } from '../core/metrics.ts'
 import type { OutboundPublish } from '../core/publication-options.ts'
 import type { HeaderLine } from '../core/sip/contract.ts'
 import { parseUri } from '../core/sip/parse-uri.ts'
-import { verdictOf } from './answer-rule.ts'
+import { type Verdict, verdictOf } from './answer-rule.ts'
 import type { PublishClient, Saying } from './contract.ts'
 import { EntityIds } from './entity-ids.ts'
-import type { EntityTags } from './entity-tags.ts'
-import { OutboundPublication } from './outbound-publication.ts'
-import { asEndpoint, publishRequest, urisOf } from './publish-request.ts'
+import type { EntityTags, Sender } from './entity-tags.ts'
+import { type Draft, type Lease, OutboundPublication } from './outbound-publication.ts'
+import { asEndpoint, type PublishWay, publishRequest, type Uris, urisOf } from './publish-request.ts'
 
 export interface ClientServices {
   readonly core: Pick<Core, 'sip' | 'auth' | 'general' | 'servers'>
@@ -59,12 +59,21 @@ export class Client implements PublishClient {
   }
 
   say(saying: Saying): void {
-    this.#publication(this.section.multi_user ? (saying.user ?? '') : '').say(saying)
+    const { user = '', context } = saying
+    this.#publication(this.section.multi_user ? user : '', context).say(saying)
+  }
+
+  left(): ReadonlyMap<string, string> {
+    const left = new Map<string, string>()
+    for (const { section, user, sender } of this.#services.tags.all)
+      if (section === this.section.id && user !== '' && sender && !this.#publications.has(user))
+        left.set(user, sender.context)
+    return left
   }
 
   /** Who publishes has said all there is at the start. */
   saidAll(): void {
-    if (this.#addsUp && this.#services.tags.get(this.section.id, '')) this.#publication('').saidAll()
+    if (this.#addsUp && this.#kept('')) this.#publication('').saidAll()
   }
 
   again(): void {
@@ -114,7 +123,8 @@ export class Client implements PublishClient {
   }
 
   end(user: string): void {
-    this.#publications.get(user)?.end(true)
+    const published = this.#publications.get(user) ?? (this.#kept(user) && this.#make(user))
+    published?.end(true)
     this.#publications.delete(user)
   }
 
@@ -123,16 +133,23 @@ export class Client implements PublishClient {
     this.#publications.clear()
   }
 
-  #publication(user: string): OutboundPublication {
+  #publication(user: string, context?: string): OutboundPublication {
     let found = this.#publications.get(user)
-    if (!found) this.#publications.set(user, (found = this.#make(user)))
+    if (!found) this.#publications.set(user, (found = this.#make(user, context)))
     return found
   }
 
-  #make(user: string): OutboundPublication {
-    const { core, log, tags, now, common, sent, failed } = this.#services
+  /** What an earlier process has published, of the event that the section is for now. */
+  #kept(user: string): Lease | undefined {
+    const kept = this.#services.tags.get(this.section.id, user)
+    return kept?.sender && kept.sender.event !== this.section.event ? undefined : kept
+  }
+
+  #make(user: string, context = ''): OutboundPublication {
+    const { log, tags, now } = this.#services
     const { section } = this
     const uris = urisOf(section, user === '' ? undefined : user)
+    const sender: Sender = { ...section, from: uris.from, to: uris.to, context }
     const name = user === '' ? section.id : `${section.id} of ${user}`
     return new OutboundPublication(
       {
@@ -142,24 +159,35 @@ export class Client implements PublishClient {
         addsUp: this.#addsUp,
         mayEnd: section.event === 'dialog',
         now,
-        remember: (lease) => tags.set(section.id, user, lease),
+        remember: (lease) => tags.set(section.id, user, lease && { ...lease, sender }),
         trouble: (why) => log.notice(`outbound-publish ${name} does not get through: ${why}`),
         recovered: () => log.notice(`outbound-publish ${name} gets through again`),
         send: (draft, done) => {
-          const written = { compat: core.general.compat, common: common() }
-          const request = publishRequest(section, uris, draft, written)
-          sent.add()
-          core.sip.request({ ...request, credentials: core.auth.credentialsFor(asEndpoint(section)) }, (outcome) => {
-            const verdict = verdictOf(outcome, draft.expires)
-            if (verdict.kind !== 'accepted') failed.add()
-            log.debug(() => `PUBLISH ${request.requestUri} for ${name}: ${verdict.kind}`)
+          publish(section, uris, draft, this.#services, (verdict) => {
+            log.debug(() => `PUBLISH ${draft.serverUri} for ${name}: ${verdict.kind}`)
             done(verdict)
           })
         },
       },
-      tags.get(section.id, user),
+      this.#kept(user),
     )
   }
+}
+
+export function publish(
+  way: PublishWay,
+  uris: Pick<Uris, 'from' | 'to'>,
+  draft: Draft,
+  { core, common, sent, failed }: ClientServices,
+  done: (verdict: Verdict) => void,
+): void {
+  const request = publishRequest(way, uris, draft, { compat: core.general.compat, common: common() })
+  sent.add()
+  core.sip.request({ ...request, credentials: core.auth.credentialsFor(asEndpoint(way)) }, (outcome) => {
+    const verdict = verdictOf(outcome, draft.expires)
+    if (verdict.kind !== 'accepted') failed.add()
+    done(verdict)
+  })
 }
 
 function sameNames(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {

@@ -12,6 +12,8 @@ export interface PublishedBody extends RequestBody {
 export interface Saying {
   /** With multi_user the extension: each is a publication of its own. */
   readonly user?: string
+  /** Of that extension. */
+  readonly context?: string
   readonly key: string
   /** Made when it is sent, so that it is the newest; undefined where there is nothing to be said after all. */
   readonly body: () => PublishedBody | undefined
@@ -29,8 +31,10 @@ export interface PublishClient {
   anew(): void
   /** Whether the receiver is the server that this origin's states come from, or must not be brought them for another reason. */
   isFrom(origin: string): boolean
-  /** Takes back what is published for a user. */
+  /** Takes back what is published for a user, by an earlier process too. */
   end(user: string): void
+  /** What an earlier process has published, and nobody has said anything of yet: the context of each user. */
+  left(): ReadonlyMap<string, string>
 }
 
 /** Whoever has the states of an event. */

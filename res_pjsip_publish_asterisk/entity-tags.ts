@@ -1,6 +1,20 @@
 /** Entity-tags that servers gave us, kept over a restart: what was published is then modified and not doubled. */
+import { isPublishedEvent } from '../core/publication-options.ts'
 import type { Store } from '../core/store-contract.ts'
 import type { Lease } from './outbound-publication.ts'
+import type { PublishWay, Uris } from './publish-request.ts'
+
+/** How it is taken back where its section is gone, and the context of its extension, who is asked whether that is. */
+export interface Sender extends Omit<PublishWay, 'id'>, Pick<Uris, 'from' | 'to'> {
+  readonly context: string
+}
+
+export interface Kept extends Lease {
+  readonly section: string
+  readonly user: string
+  /** Earlier versions did not keep it. */
+  readonly sender: Sender | undefined
+}
 
 interface LeaseRow {
   /** Section, a tab, and the user. */
@@ -9,45 +23,83 @@ interface LeaseRow {
   readonly entity_tag: string
   /** Epoch milliseconds. */
   readonly expires: number
+  /** JSON, a list of strings. */
+  readonly sender: string | null
 }
 
 /** Milliseconds within which a new one is written: each PUBLISH brings one. */
 const SOON = 1000
 
 export interface EntityTags {
-  get(section: string, user: string): Lease | undefined
-  set(section: string, user: string, lease: Lease | undefined): void
+  get(section: string, user: string): Kept | undefined
+  set(section: string, user: string, lease: (Lease & { readonly sender: Sender }) | undefined): void
+  readonly all: Iterable<Kept>
 }
 
 export async function openEntityTags(store: Store, now: () => number): Promise<EntityTags> {
-  const leases = new Map<string, Lease>()
-  const rowOf = (id: string, { serverUri, entityTag, expires }: Lease): LeaseRow => ({
-    id,
-    server_uri: serverUri,
-    entity_tag: entityTag,
-    expires,
-  })
+  const leases = new Map<string, Kept>()
   const table = await store.table<LeaseRow>({
     name: 'outbound_publications',
     key: 'id',
-    columns: { id: 'text', server_uri: 'text', entity_tag: 'text', expires: 'integer' },
-    rows: () => [...leases].map(([id, lease]) => rowOf(id, lease)),
+    columns: { id: 'text', server_uri: 'text', entity_tag: 'text', expires: 'integer', sender: 'text' },
+    rows: () => [...leases.values()].map(rowOf),
   })
   await table.load((rows) => {
-    for (const { id, server_uri, entity_tag, expires } of rows) {
-      if (expires <= now()) table.delete(id)
-      else leases.set(id, { serverUri: server_uri, entityTag: entity_tag, expires })
+    for (const row of rows) {
+      if (row.expires <= now()) table.delete(row.id)
+      else leases.set(row.id, leaseOf(row))
     }
   })
-  const idOf = (section: string, user: string): string => `${section}\t${user}`
   return {
     get: (section, user) => leases.get(idOf(section, user)),
     set(section, user, lease) {
       const id = idOf(section, user)
       if (lease) {
-        leases.set(id, lease)
-        table.put(rowOf(id, lease), SOON)
+        const kept = { ...lease, section, user }
+        leases.set(id, kept)
+        table.put(rowOf(kept), SOON)
       } else if (leases.delete(id)) table.delete(id)
     },
+    get all() {
+      return leases.values()
+    },
+  }
+}
+
+const idOf = (section: string, user: string): string => `${section}\t${user}`
+
+function rowOf({ section, user, serverUri, entityTag, expires, sender }: Kept): LeaseRow {
+  return {
+    id: idOf(section, user),
+    server_uri: serverUri,
+    entity_tag: entityTag,
+    expires,
+    sender: sender ? encode(sender) : null,
+  }
+}
+
+function leaseOf({ id, server_uri, entity_tag, expires, sender }: LeaseRow): Kept {
+  const [section = '', user = ''] = id.split('\t')
+  return { section, user, serverUri: server_uri, entityTag: entity_tag, expires, sender: decode(sender) }
+}
+
+function encode({ event, from, to, context, transport, outbound_proxy, outbound_auth }: Sender): string {
+  return JSON.stringify([event, from, to, context, transport, outbound_proxy, ...outbound_auth])
+}
+
+/** Undefined for what cannot be read: it expires. */
+function decode(text: string | null): Sender | undefined {
+  const [event = '', from, to, context, transport, outbound_proxy, ...outbound_auth] = stringsIn(text ?? '')
+  return isPublishedEvent(event) && from && to && context !== undefined
+    ? { event, from, to, context, transport: transport ?? '', outbound_proxy: outbound_proxy ?? '', outbound_auth }
+    : undefined
+}
+
+function stringsIn(text: string): string[] {
+  try {
+    const value: unknown = JSON.parse(text)
+    return Array.isArray(value) ? value.map(String) : []
+  } catch {
+    return []
   }
 }

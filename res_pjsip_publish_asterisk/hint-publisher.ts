@@ -71,16 +71,28 @@ class PublishedHints {
   reload(): void {
     const { hints } = this.#services.core
     for (const { context, exten } of [...hints.extensions(), ...hints.list()]) this.follow(context, exten)
+    for (const [exten, context] of this.#client.left()) this.#goOn(context, exten)
+  }
+
+  /** What was published before a restart is published on, or taken back where that went meanwhile. */
+  #goOn(context: string, exten: string): void {
+    if (this.#isWanted(context, exten)) this.follow(context, exten)
+    else this.#client.end(exten)
+  }
+
+  #isWanted(context: string, exten: string): boolean {
+    return this.#isContext(context) && this.#isExten(exten)
   }
 
   follow(context: string, exten: string): void {
     const key = `${exten}@${context}`
-    if (exten === '' || this.#followed.has(key) || !this.#isContext(context) || !this.#isExten(exten)) return
+    if (exten === '' || this.#followed.has(key) || !this.#isWanted(context, exten)) return
     this.#followed.set(key, undefined)
     void Promise.resolve(this.#services.core.hints.find(context, exten)).then((hint) => {
       if (this.#stopped) return
-      if (!hint || hint === 'unreachable') this.#followed.delete(key)
-      else this.#watch(key, hint)
+      if (typeof hint === 'object') return this.#watch(key, hint)
+      this.#followed.delete(key)
+      if (hint === undefined && this.#client.left().get(exten) === context) this.#client.end(exten)
     })
   }
 
@@ -91,11 +103,11 @@ class PublishedHints {
   }
 
   #watch(key: string, hint: Hint): void {
-    const { exten } = hint
+    const { exten, context } = hint
     const body = (): PublishedBody | undefined => this.#body(hint)
     let isOver = false
     const undo = hint.watch({
-      value: () => this.#client.say({ user: exten, key: 'state', body }),
+      value: () => this.#client.say({ user: exten, context, key: 'state', body }),
       end: () => {
         isOver = true
         this.#followed.delete(key)

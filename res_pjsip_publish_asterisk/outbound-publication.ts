@@ -26,7 +26,7 @@ export interface Lease {
 
 /** One PUBLISH, before it has headers and URIs. */
 export interface Draft {
-  readonly server: number
+  readonly serverUri: string
   /** Undefined makes a new publication. */
   readonly entityTag: string | undefined
   /** Seconds; 0 removes. */
@@ -89,12 +89,12 @@ export class OutboundPublication {
   constructor(services: PublicationServices, lease?: Lease) {
     this.#services = services
     this.#seconds = services.expiration
-    const server = lease ? services.servers.indexOf(lease.serverUri) : -1
-    if (!lease || lease.expires <= services.now() || server < 0) return
-    this.#server = server
-    // What the last process has said there may be more than what is known now.
-    if (services.addsUp) this.#earlier.push(lease)
+    if (!lease || lease.expires <= services.now()) return
+    const server = services.servers.indexOf(lease.serverUri)
+    // What the last process has said there may be more than what is known now, and there may be nothing of ours there any more.
+    if (services.addsUp || server < 0) this.#earlier.push(lease)
     else this.#lease = lease
+    this.#server = Math.max(server, 0)
     this.#ended = services.mayEnd
   }
 
@@ -203,7 +203,7 @@ export class OutboundPublication {
   #send(body: PublishedBody | undefined): void {
     this.#enter('sending')
     if (body && this.#ended) this.#setAside()
-    const draft: Draft = { server: this.#server, entityTag: this.#lease?.entityTag, expires: this.#seconds, body }
+    const draft: Draft = { serverUri: this.serverUri, entityTag: this.#lease?.entityTag, expires: this.#seconds, body }
     this.#services.send(draft, (verdict) => this.#answered(verdict, draft))
   }
 
@@ -312,15 +312,15 @@ export class OutboundPublication {
 
   /** Whether one is taken back now and waited for. What is not taken back by that expires. */
   #takesBack(): boolean {
-    const { servers, now, send } = this.#services
+    const { now, send } = this.#services
     for (let lease = this.#earlier.shift(); lease; lease = this.#earlier.shift()) {
-      const server = servers.indexOf(lease.serverUri)
-      if (server < 0 || lease.expires <= now()) continue
+      const { serverUri, entityTag, expires } = lease
+      if (expires <= now()) continue
       // Where all is over nothing waits, nor for a server that has failed.
-      const isWaitedFor = server === this.#server && this.#phase !== 'ended'
+      const isWaitedFor = serverUri === this.serverUri && this.#phase !== 'ended'
       if (isWaitedFor) this.#enter('sending')
       const done = isWaitedFor ? (): void => this.#tookBack() : (): void => undefined
-      send({ server, entityTag: lease.entityTag, expires: 0, body: undefined }, done)
+      send({ serverUri, entityTag, expires: 0, body: undefined }, done)
       if (isWaitedFor) return true
     }
     return false

@@ -7,6 +7,9 @@ import type { HeaderLine, OutOfDialogRequest } from '../core/sip/contract.ts'
 import { parseUri, printUri } from '../core/sip/parse-uri.ts'
 import type { Draft } from './outbound-publication.ts'
 
+/** What a PUBLISH is made by, beside its URIs. */
+export type PublishWay = Pick<OutboundPublish, 'id' | 'event' | 'outbound_auth' | 'outbound_proxy' | 'transport'>
+
 /** The URIs of one publication. */
 export interface Uris {
   readonly servers: readonly string[]
@@ -29,9 +32,9 @@ function withUser(uri: string, user: string): string {
 }
 
 export function publishRequest(
-  section: OutboundPublish,
-  { servers, from, to }: Uris,
-  { server, entityTag, expires, body }: Draft,
+  section: PublishWay,
+  { from, to }: Pick<Uris, 'from' | 'to'>,
+  { serverUri, entityTag, expires, body }: Draft,
   { compat, common }: { readonly compat: 'rfc' | 'asterisk'; readonly common: readonly HeaderLine[] },
 ): Omit<OutOfDialogRequest, 'credentials'> {
   const headers: HeaderLine[] = [['Event', section.event], ['Expires', String(expires)], ...common]
@@ -40,7 +43,7 @@ export function publishRequest(
   const [sender, receiver] = compat === 'asterisk' ? [to, from] : [from, to]
   return {
     method: 'PUBLISH',
-    requestUri: servers[server] ?? '',
+    requestUri: serverUri,
     from: `<${sender}>`,
     to: `<${receiver}>`,
     headers,
@@ -52,6 +55,6 @@ export function publishRequest(
 }
 
 /** The receiver, as those see it who make bodies and credentials for endpoints. */
-export function asEndpoint({ id, outbound_auth, transport, outbound_proxy }: OutboundPublish): Endpoint {
+export function asEndpoint({ id, outbound_auth, transport, outbound_proxy }: PublishWay): Endpoint {
   return { ...defaultsOf(endpointOptions), id, outbound_auth, transport, outbound_proxy, hintContext: '' }
 }

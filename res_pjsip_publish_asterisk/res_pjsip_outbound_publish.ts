@@ -39,6 +39,9 @@ export default defineModule<readonly ['res_pjsip_pubsub'], Agent>({
     for (const command of publicationCommands(agent)) own(core.console.register(command))
     return agent
   },
+  allLoaded(agent) {
+    agent.begun()
+  },
   reload(_context, agent) {
     agent.reload()
   },

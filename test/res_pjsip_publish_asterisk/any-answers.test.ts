@@ -86,7 +86,7 @@ describe('A publication of ours, whatever is answered', () => {
               now: () => 0,
               send: (draft, done) => {
                 // Nobody waits for a withdrawal at another server than that which is published to.
-                if (draft.expires === 0 && draft.server !== SERVERS.indexOf(publication.serverUri)) takes(draft)
+                if (draft.expires === 0 && draft.serverUri !== publication.serverUri) takes(draft)
                 else {
                   expect(flying, 'two at a time').to.equal(undefined)
                   flying = { draft, done }
@@ -103,7 +103,8 @@ describe('A publication of ours, whatever is answered', () => {
             flying = undefined
             now?.done(verdict(now.draft))
           }
-          const takes = (draft: Draft): Verdict => receivers[draft.server]?.take(draft) ?? { kind: 'forgotten' }
+          const takes = (draft: Draft): Verdict =>
+            receivers[SERVERS.indexOf(draft.serverUri)]?.take(draft) ?? { kind: 'forgotten' }
           const accepted = (): void => {
             lost = challenged = 0
             answer(takes)

@@ -32,7 +32,7 @@ describe('States that would go in circles', () => {
     return new Client(section, {
       core: { ...office.core, servers: () => SERVERS },
       log: log.logger('test'),
-      tags: { get: () => undefined, set: () => undefined },
+      tags: { get: () => undefined, set: () => undefined, all: [] },
       // Each question a while after the last.
       now: () => (now += 10_000),
       common: () => [],
@@ -87,6 +87,7 @@ describe('States that would go in circles', () => {
       anew: () => undefined,
       end: () => undefined,
       isFrom: (origin) => from.includes(origin),
+      left: () => new Map(),
     }
     devices.set('pbx1', 'PJSIP/100', 'INUSE')
     devices.set('pbx1', 'PJSIP/101', 'INUSE')

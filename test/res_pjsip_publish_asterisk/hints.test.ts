@@ -1,4 +1,8 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect } from 'chai'
+import type { OutboundPublish } from '../../core/publication-options.ts'
 import { EXTENSION } from '../../core/states/extension-state.ts'
 import res_pjsip_dialog_info_body_generator from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
 import res_pjsip_exten_state from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
@@ -174,6 +178,98 @@ describe('Hints that are published', () => {
     await until('what is back', async () => {
       await office.core.hints.reread()
       return sip.sent.length > 0
+    })
+  })
+
+  describe('and a restart', () => {
+    let directory: string
+    beforeEach(() => {
+      directory = mkdtempSync(join(tmpdir(), 'published-'))
+    })
+    afterEach(() => rmSync(directory, { recursive: true }))
+
+    const section = { multi_user: true, event: 'presence', '@context': '^office$' } as const
+
+    /** Publishes `hints` to `server`, which has an endpoint of each name; with a source that can name only some. */
+    async function begin(
+      sections: Readonly<Record<string, Partial<OutboundPublish>>>,
+      hints: Readonly<Record<string, readonly string[]>>,
+      named = Object.keys(hints),
+    ): Promise<void> {
+      office = await startServer(EID.a, { hints, storePath: join(directory, 'a.db') })
+      office.core.hints.addSource({
+        name: 'dialplan',
+        lookup: () => Promise.resolve(undefined),
+        extensions: () => named.map((key) => ({ exten: key.slice(0, 3), context: key.slice(4) })),
+        onChange: () => () => undefined,
+      })
+      configure(office, { outbound: sections })
+      await load(office)
+    }
+
+    const published = async (at: TestCore | undefined): Promise<readonly string[]> =>
+      [...((await at?.run('presence presentity_list')) ?? '').matchAll(/sip:(\d+)@/g)]
+        .map(([, user = '']) => user)
+        .sort()
+
+    const quiet = async (): Promise<boolean> => {
+      const shown = await office.run('pjsip show publications outbound')
+      return /\d  published /.test(shown) && !/\d  (sending|idle|waiting) /.test(shown)
+    }
+
+    for (const [what, after, sections, named] of [
+      ['hints that went', { '200@office': ['Custom:door'] }, ['lamps'], ['200']],
+      ['hints that are not to be published any more', HINTS, ['few'], ['200']],
+      ['a section that went', HINTS, [], []],
+      ['a section that has another name', HINTS, ['renamed'], ['200', '201']],
+      ['a section that is for another event', HINTS, ['dialogs'], ['200', '201']],
+      ['a server that went', HINTS, ['elsewhere'], []],
+    ] as const)
+      it(`takes back what was published of ${what}`, async () => {
+        const endpoints = Object.fromEntries(
+          ['lamps', '200', '201'].map((id) => [id, { allow_publish: 'any' }] as const),
+        )
+        server = await startServer(EID.b, { endpoints })
+        await load(server)
+        const third = await startServer(EID.b, { endpoints })
+        await load(third)
+        const to = { ...section, server_uri: [uriOf(server)] }
+        await begin({ lamps: to }, HINTS)
+        await until('both', async () => (await published(server)).length === 2)
+        await until('all said', quiet)
+        await office.close()
+        const all: Readonly<Record<string, Partial<OutboundPublish>>> = {
+          few: { ...to, '@exten': '^200$' },
+          dialogs: { ...to, event: 'dialog' },
+          elsewhere: { ...to, server_uri: [uriOf(third)] },
+          renamed: to,
+          lamps: to,
+        }
+        const now = Object.fromEntries(sections.map((name) => [name === 'renamed' ? name : 'lamps', all[name] ?? {}]))
+        await begin(now, after)
+        if (sections.length > 0) await until('all said', quiet)
+        await until('what is to be there', async () => (await published(server)).join() === named.join())
+        const active = async (): Promise<string> => (await server?.run('pjsip show publications inbound')) ?? ''
+        await until('one of each', async () => (await active()).includes(`${named.length} active publications`))
+        if (sections[0] === 'elsewhere') expect(await published(third)).to.deep.equal(['200', '201'])
+        await third.close()
+      })
+
+    it('goes on with hints that only a watcher had named, and takes those back that are gone', async () => {
+      const endpoints = Object.fromEntries(['lamps', '200', '201'].map((id) => [id, { allow_publish: 'any' }] as const))
+      server = await startServer(EID.b, { endpoints })
+      await load(server)
+      const to = { ...section, server_uri: [uriOf(server)] }
+      await begin({ lamps: to }, HINTS)
+      await until('both', async () => (await published(server)).length === 2)
+      await until('all said', quiet)
+      await office.close()
+      await begin({ lamps: to }, { '200@office': ['Custom:door'] }, [])
+      await until('200 alone', async () => (await published(server)).join() === '200')
+      office.core.devices.set('local', 'Custom:door', 'INUSE')
+      await until('200 in use', async () =>
+        ((await server?.run('presence presentity_list full')) ?? '').includes('On the phone'),
+      )
     })
   })
 

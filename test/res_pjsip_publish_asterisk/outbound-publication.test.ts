@@ -10,15 +10,17 @@ class Rig {
   readonly troubles: string[] = []
   readonly remembered: (Lease | undefined)[] = []
   recovered = 0
-  readonly #flying: { readonly server: number; readonly done: (verdict: Verdict) => void }[] = []
+  readonly #flying: { readonly serverUri: string; readonly done: (verdict: Verdict) => void }[] = []
   now = 1_000_000
   readonly publication: OutboundPublication
+  readonly #servers: readonly string[]
 
   constructor(
     servers: readonly string[] = ['sip:one'],
     lease?: Lease,
     { addsUp = false, mayEnd = false }: { readonly addsUp?: boolean; readonly mayEnd?: boolean } = {},
   ) {
+    this.#servers = servers
     this.publication = new OutboundPublication(
       {
         servers,
@@ -28,10 +30,10 @@ class Rig {
         mayEnd,
         now: () => this.now,
         send: (draft, done) => {
-          const { server } = draft
-          if (this.#flying.some((one) => one.server === server)) throw new Error('two PUBLISH requests at a time')
+          const { serverUri } = draft
+          if (this.#flying.some((one) => one.serverUri === serverUri)) throw new Error('two PUBLISH requests at a time')
           this.drafts.push(draft)
-          this.#flying.push({ server, done })
+          this.#flying.push({ serverUri, done })
         },
         remember: (one) => this.remembered.push(one),
         trouble: (why) => this.troubles.push(why),
@@ -58,8 +60,8 @@ class Rig {
 
   /** Body, entity-tag and server of each PUBLISH. */
   get sent(): string[] {
-    return this.drafts.map(({ body, entityTag, server, expires }) =>
-      [body?.content.toString() ?? '-', entityTag ?? 'new', server, expires].join(' '),
+    return this.drafts.map(({ body, entityTag, serverUri, expires }) =>
+      [body?.content.toString() ?? '-', entityTag ?? 'new', this.#servers.indexOf(serverUri), expires].join(' '),
     )
   }
 }
@@ -253,9 +255,18 @@ describe('A publication of ours', () => {
     const late = new Rig(['sip:one', 'sip:two'], { ...lease, expires: 900_000 })
     late.say('a', 'A')
     expect(late.sent).to.deep.equal(['A new 0 600'])
-    const elsewhere = new Rig(['sip:three'], lease)
-    elsewhere.say('a', 'A')
-    expect(elsewhere.sent).to.deep.equal(['A new 0 600'])
+  })
+
+  it('at a server that went while we were stopped is withdrawn when all is said elsewhere', () => {
+    for (const addsUp of [false, true]) {
+      const rig = new Rig(['sip:three'], { serverUri: 'sip:two', entityTag: 'kept', expires: 2_000_000 }, { addsUp })
+      rig.say('a', 'A')
+      expect(rig.sent).to.deep.equal(['A new 0 600'])
+      rig.accept()
+      expect(rig.sent).to.deep.equal(['A new 0 600', '- kept -1 0'])
+      expect(rig.drafts.at(-1)?.serverUri).to.equal('sip:two')
+      rig.publication.end(false)
+    }
   })
 
   it('that adds up is made anew after a restart, and what was published before is taken back when all is said', () => {
