@@ -25,6 +25,7 @@ import {
   hasTable,
   inTransaction,
   isDamage,
+  isLocked,
   mayPass,
   writeAll,
   writesOfAll,
@@ -344,8 +345,11 @@ export class SqliteStore implements Store {
 
   #refused(error: unknown): void {
     if (!this.#retryPause) {
+      const mend = isLocked(error)
+        ? 'Another process has it locked, as sqlite3 or a backup: end that'
+        : "Free space, or see to the file's permissions"
       this.#settings.log.error(
-        `the store ${this.#settings.path} cannot be written (${reasonOf(error)}); the server goes on without it and tries again. Free space, or see to the file's permissions`,
+        `the store ${this.#settings.path} cannot be written (${reasonOf(error)}); the server goes on without it and tries again. ${mend}`,
       )
     }
     this.#retryPause = Math.min(RETRY_MOST, this.#retryPause * 2 || RETRY_FIRST)

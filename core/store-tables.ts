@@ -34,6 +34,9 @@ const PASSING: ReadonlySet<string> = new Set([
   'SQLITE_LOCKED',
 ])
 
+const LOCKED: ReadonlySet<string> = new Set(['SQLITE_BUSY', 'SQLITE_LOCKED'])
+
+export const isLocked = (error: unknown): boolean => hasCode(error, LOCKED)
 export const isDamage = (error: unknown): boolean => hasCode(error, DAMAGED)
 /** What waits is kept and tried again. */
 export const mayPass = (error: unknown): boolean => hasCode(error, PASSING)

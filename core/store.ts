@@ -26,13 +26,22 @@ const BUSY = 2000
 const LOG_BUSY = 20
 /** What the log keeps of the disk when a burst is over. */
 const LOG_BYTES = 64 * 2 ** 20
-/** Openings at the same moment, of a file that is not there yet, get in each other's way. */
-const OPENINGS = 10
+/** The same while the file is opened: who waits for a start is to hear why. */
+const OPENING_BUSY = 1000
+/** How long a file is waited for that another process has locked; openings at the same moment get in each other's way, too. */
+const OPENING_MOST = 20_000
 
 export async function openStore(settings: StoreSettings): Promise<Store> {
   const { path, hold } = settings
   const unlock = hold && path !== ':memory:' ? await lockStore(path, hold) : undefined
-  const store = new SqliteStore(settings, { database: openDatabase, store: openStore, closed: unlock })
+  let isFirst = true
+  const database = (of: StoreSettings): Promise<Database> => {
+    // Later ones are tried again as it is, and others wait for them.
+    const most = isFirst ? OPENING_MOST : 0
+    isFirst = false
+    return openDatabase(of, most)
+  }
+  const store = new SqliteStore(settings, { database, store: openStore, closed: unlock })
   try {
     await store.open()
     return store
@@ -42,16 +51,26 @@ export async function openStore(settings: StoreSettings): Promise<Store> {
   }
 }
 
-async function openDatabase(settings: StoreSettings): Promise<Database> {
+/** Waits so many milliseconds for another process that has it locked, and says so where that takes longer than a transaction. */
+async function openDatabase(settings: StoreSettings, most: number): Promise<Database> {
+  const began = performance.now()
+  let isSaid = false
   for (let opening = 1; ; opening++) {
     try {
       return await openOnce(settings)
     } catch (error) {
       const busy = error instanceof Error && 'code' in error && error.code === 'SQLITE_BUSY'
-      if (!busy || opening === OPENINGS) throw error
+      const waited = performance.now() - began
+      if (!busy || waited >= most) throw error
+      if (waited >= OPENING_BUSY && !isSaid) {
+        isSaid = true
+        settings.log.warning(
+          `the store ${settings.path} is locked by another process, as sqlite3 or a backup; it is waited for, ${most / 1000} s at most`,
+        )
+      }
     }
     await new Promise((resolve) => {
-      setTimeout(resolve, 20 * opening)
+      setTimeout(resolve, Math.min(20 * opening, 200))
     })
   }
 }
@@ -105,7 +124,7 @@ async function openOnce({ path, synchronous }: StoreSettings): Promise<Database>
     },
   }
   try {
-    handle.configure('busyTimeout', BUSY)
+    handle.configure('busyTimeout', OPENING_BUSY)
     await database.run('PRAGMA journal_mode = WAL')
     await database.run(`PRAGMA synchronous = ${synchronous}`)
     await database.run('PRAGMA wal_autocheckpoint = 0')
@@ -113,6 +132,7 @@ async function openOnce({ path, synchronous }: StoreSettings): Promise<Database>
     const check = await database.all('PRAGMA quick_check(1)')
     if (check[0]?.['quick_check'] !== 'ok')
       throw Object.assign(new Error(String(check[0]?.['quick_check'])), { code: 'SQLITE_CORRUPT' })
+    handle.configure('busyTimeout', BUSY)
     return database
   } catch (error) {
     await database.close().catch(() => undefined)

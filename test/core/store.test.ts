@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +7,7 @@ import { promisify } from 'node:util'
 import { expect } from 'chai'
 import { Log } from '../../core/log.ts'
 import { openStore, type Store, type TableDefinition } from '../../core/store.ts'
+import { until } from '../support/tools.ts'
 
 interface Lamp {
   readonly name: string
@@ -67,6 +69,30 @@ describe('store', () => {
     const pages: number[] = []
     await table.load((rows) => pages.push(rows.length), 3)
     expect(pages).to.deep.equal([3, 3, 1])
+  })
+
+  it('says that it waits for a file that another process has locked, and for which', async () => {
+    const path = join(directory, 'locked.db')
+    const first = await openAt(path)
+    ;(await first.table(lamps)).put({ name: 'kept', watchers: 1, note: null })
+    await first.close()
+    const lock = `
+      const { Database } = require('sqlite3')
+      const file = new Database(process.argv[1])
+      const sql = 'PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE'
+      file.exec(sql, (error) => console.log(error?.message ?? 'locked'))
+      setTimeout(() => undefined, 30000)`
+    const other = spawn(process.execPath, ['-e', lock, path])
+    const [said] = await once(other.stdout, 'data')
+    expect(String(said)).to.include('locked')
+    const opening = openAt(path)
+    await until('a word of it', () => logged.length > 0)
+    expect(logged).to.deep.equal([
+      `the store ${path} is locked by another process, as sqlite3 or a backup; it is waited for, 20 s at most`,
+    ])
+    other.kill('SIGKILL')
+    expect(await rowsOf(await opening)).to.deep.equal([{ name: 'kept', watchers: 1, note: null }])
+    expect(logged).to.have.length(1)
   })
 
   it('adds the columns that a table of an older version lacks', async () => {
