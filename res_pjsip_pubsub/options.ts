@@ -67,11 +67,25 @@ export const pubsubOptions = options({
   ...watcherOptions,
 })
 
+type Times = Pick<OptionValues<typeof pubsubOptions>, 'min_expires' | 'max_expires' | 'default_expires'>
+
+/** Times of which one could not be granted. */
+function timesApart({
+  min_expires,
+  max_expires,
+  default_expires,
+}: Times): readonly (readonly [option: keyof Times, why: string])[] {
+  if (min_expires > max_expires) return [['min_expires', `is more than max_expires, expected ${max_expires} at most`]]
+  if (default_expires >= min_expires && default_expires <= max_expires) return []
+  const why = `is not between min_expires and max_expires, expected ${min_expires} to ${max_expires}`
+  return [['default_expires', why]]
+}
+
 export const pubsubConfig: ModuleConfig<typeof pubsubOptions> = {
   file: 'pubsub.conf',
   section: 'general',
   set: pubsubOptions,
-  contradictions: tablesInCommon,
+  contradictions: (values) => [...tablesInCommon(values), ...timesApart(values)],
   databases: ({ db_url }) => (db_url.kind === 'sqlite' ? [['db_url', db_url.path]] : []),
   directories: ({ rules_directory }) => (rules_directory === '' ? [] : [['rules_directory', rules_directory]]),
 }

@@ -103,6 +103,26 @@ describe('parameters of Kamailio', () => {
 describe('parameters of storage', () => {
   const settings = defaultsOf(pubsubOptions)
 
+  it('say when the times that are granted contradict each other', () => {
+    const faults = (lines: string): string[] => {
+      const findings = new Findings()
+      checkModuleFile(parseConfig(`[general]\n${lines}`, 'pubsub.conf').file, [pubsubConfig], ':memory:', findings)
+      return findings.problems.map(({ message }) => message)
+    }
+    expect(faults('min_expires = 600\nmax_expires = 300')).to.deep.equal([
+      'pubsub.conf:2: min_expires = 600 is more than max_expires, expected 300 at most',
+    ])
+    expect(faults('min_expires = 60\ndefault_expires = 30')).to.deep.equal([
+      'pubsub.conf:3: default_expires = 30 is not between min_expires and max_expires, expected 60 to 3600',
+    ])
+    expect(faults('default_expires = 900\nmax_expires = 600')).to.deep.equal([
+      'pubsub.conf:2: default_expires = 900 is not between min_expires and max_expires, expected 0 to 600',
+    ])
+    // Without a line of its own it is max_expires at most.
+    expect(faults('max_expires = 600')).to.deep.equal([])
+    expect(faults('min_expires = 60\nmax_expires = 60\ndefault_expires = 60')).to.deep.equal([])
+  })
+
   it('name four tables, none of them twice or taken, which is found before anything starts', () => {
     const faults = (lines: string): string[] => {
       const findings = new Findings()
