@@ -62,6 +62,8 @@ export class Intake<State> {
   readonly #lost = new EntityIds()
   readonly #filters = new WeakMap<AsteriskPublication, (name: string) => boolean>()
   #servers: { readonly until: number; readonly all: readonly AsteriskServer[] } = { until: 0, all: [] }
+  /** Names of servers of ours that are away, and were asked to publish what was passed over while they were not. */
+  readonly #missed = new Set<string>()
   #warned = false
 
   constructor(taken: TakenStates<State>, ledger: Ledger<State>, services: IntakeServices) {
@@ -211,16 +213,27 @@ export class Intake<State> {
   }
 
   #yield(name: string, origin: string): void {
-    const server = this.#connected().find((one) => one.name === origin)
-    if (server && server.entityId !== '') this.#ledger.forget(server.entityId, name)
+    const server = this.#all().find((one) => one.name === origin)
+    if (!server || server.entityId === '') return
+    if (server.connected) {
+      this.#missed.delete(origin)
+      this.#ledger.forget(server.entityId, name)
+    } else if (!this.#missed.has(origin)) {
+      // Its devices become unavailable, but it may be its ARI alone that is away: until it publishes a change of them
+      // nothing else would tell.
+      this.#missed.add(origin)
+      this.ask()
+    }
   }
 
   #connected(): readonly AsteriskServer[] {
+    return this.#all().filter(({ connected }) => connected)
+  }
+
+  #all(): readonly AsteriskServer[] {
     const now = performance.now()
-    if (this.#servers.until < now) {
-      const all = this.#services.core.servers?.() ?? []
-      this.#servers = { until: now + SERVERS_KEPT, all: all.filter(({ connected }) => connected) }
-    }
+    if (this.#servers.until < now)
+      this.#servers = { until: now + SERVERS_KEPT, all: this.#services.core.servers?.() ?? [] }
     return this.#servers.all
   }
 

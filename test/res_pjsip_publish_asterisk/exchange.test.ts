@@ -238,6 +238,27 @@ describe('Servers that exchange states', () => {
     })
   })
 
+  it('ask a server whose ARI is away for what was passed over while it was not', async () => {
+    let isConnected = true
+    const pbx1 = { name: 'pbx1', url: 'http://198.51.100.7:8088', entityId: EID.a }
+    Object.assign(b.core, { servers: () => [{ ...pbx1, connected: isConnected }] })
+    b.core.devices.set('pbx1', 'PJSIP/100', 'INUSE')
+    a.core.devices.set('local', 'PJSIP/100', 'INUSE')
+    a.core.devices.set('local', 'PJSIP/101', 'INUSE')
+    await connected()
+    await until('101 at b', () => b.core.devices.get('PJSIP/101') === 'INUSE')
+    await until('quiet', async () => (await quiet(a)) && (await quiet(b)))
+    expect(b.core.devices.reportOf(EID.a, 'PJSIP/100')).to.equal(undefined)
+    isConnected = false
+    b.core.devices.set('pbx1', 'PJSIP/100', 'UNAVAILABLE')
+    let rings = false
+    await until('what it publishes', () => {
+      rings = !rings
+      b.core.devices.set('pbx1', 'PJSIP/200', rings ? 'RINGING' : 'NOT_INUSE')
+      return b.core.devices.get('PJSIP/100') === 'INUSE'
+    })
+  })
+
   it('answer a challenge with their outbound_auth', async () => {
     await b.close()
     b = await startServer(EID.b, {
