@@ -2,6 +2,7 @@
 import { CommandError, type ConsoleCommand, likeFilter, plain } from '../../core/console/console.ts'
 import { seconds, table } from '../console-text.ts'
 import { nameKey } from '../identity.ts'
+import { FOREVER } from '../publishing/compositor.ts'
 import type { InboundPublication } from '../publishing/publication.ts'
 import type { PubsubCore } from '../pubsub.ts'
 import { cleanedText } from '../storage/cleaning.ts'
@@ -195,7 +196,7 @@ function presentity(one: InboundPublication, full: boolean): string {
     ['event', one.event],
     ['publisher', `${one.publisher} (endpoint ${one.endpointId})`],
     ['etag', one.entityTag],
-    ['expires', `in ${seconds(one.expires - now)} s`],
+    ['expires', one.expires >= FOREVER ? 'never' : `in ${seconds(one.expires - now)} s`],
     ['received', `${seconds(now - one.received)} s ago`],
     ['priority', String(one.priority)],
     ...(one.sender === '' ? [] : [['sender', one.sender] as const]),

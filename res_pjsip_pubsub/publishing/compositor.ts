@@ -45,8 +45,8 @@ export interface HardState {
   readonly modified: number
 }
 
-/** Epoch milliseconds: the last second of the year 9999. */
-const FOREVER = 253_402_300_799_000
+/** Epoch milliseconds: the last second of the year 9999. What is to expire then does not. */
+export const FOREVER = 253_402_300_799_000
 /** Below everything that phones say. */
 const HARD_STATE_PRIORITY = -1_000_000_000
 

@@ -430,6 +430,15 @@ describe('console of presence', () => {
     expect([...made.pubsub.allPublications].map((one) => one.body)).to.deep.equal(['on holiday'])
   })
 
+  it('says of a hard state that it does not expire', async () => {
+    made.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
+    const path = join(directory, 'note.txt')
+    writeFileSync(path, 'on holiday')
+    await made.pubsub.presRefreshWatchers('100', 'note', 2, 'hard', path)
+    expect(await made.office.run('presence why 100')).to.match(/, text\/note.* does not expire$/m)
+    expect(await made.office.run('presence presentity_list full')).to.match(/expires +never$/m)
+  })
+
   function failure(line: string): Promise<string> {
     return made.office.run(line).then(
       () => '',
