@@ -24,7 +24,13 @@ export class XmlError extends Error {
  * declaration. Throws XmlError.
  */
 export function parseXml(text: string): XmlNode {
-  return readUsualXml(text) ?? readAnyXml(text)
+  const lines = withLineFeeds(text)
+  return readUsualXml(lines) ?? readAnyXml(lines)
+}
+
+/** XML 1.0 2.11: whatever ends a line is a line feed to who reads it. Only `&#13;` is a carriage return. */
+function withLineFeeds(text: string): string {
+  return text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text
 }
 
 /** Slowly: whatever is XML, and words for what is not. */

@@ -37,6 +37,14 @@ describe('reading XML', () => {
     expect(root.children[1]?.attributes.get('lang')).to.equal('en')
   })
 
+  it('takes whatever ends a line for a line feed (XML 2.11), and a carriage return that is written as such for one', () => {
+    for (const declaration of ['', '<?xml version="1.0"?>\r\n', '<?xml-stylesheet href="a"?>\r']) {
+      const root = parseXml(`${declaration}<note>out\r\nto\rlunch\n<![CDATA[\r\n1]]>&#13;</note>\r\n`)
+      expect(root.text).to.equal('out\nto\nlunch\n\n1\r')
+    }
+    expect(printXml(element('note', {}, parseXml('<note>out\r\nto</note>').text))).to.not.contain('&#13;')
+  })
+
   it('reads element and attribute names that JavaScript knows otherwise', () => {
     const root = parseXml('<a toString="1" constructor="2"><__proto__>x</__proto__><_>y</_><cdata>z</cdata></a>')
     expect([...root.attributes]).to.deep.equal([
