@@ -132,7 +132,7 @@ export class Outgoing {
     if (isLast && this.#avoided.none) return this.send(draft, wire, uri, done)
     this.send(draft, wire, uri, (outcome) => {
       const failed = isFailure(outcome)
-      if (!failed) this.#avoided.answered(target)
+      if (!failed && outcome.kind === 'response') this.#avoided.answered(target)
       if (!failed || isLast) return done(outcome)
       this.#avoided.failed(target, outcome)
       this.#try(draft, uri, others, way, done)

@@ -95,6 +95,33 @@ describe('requests of ours', () => {
     expect(came).to.have.property('size', 1)
   })
 
+  it('go on to the address that answers, also where one was given up on its way to the other', async () => {
+    const names: NameServer = {
+      naptr: () => Promise.reject(new Error('none')),
+      srv: () => Promise.reject(new Error('none')),
+      addresses: async () => ['127.0.0.3', '127.0.0.4'],
+    }
+    await open({ names, timers: { t1: 10, t2: 20, f: 300 } })
+    const second = await phoneOf('127.0.0.4')
+    const { port } = second.local
+    const requestUri = `sip:p@phones.example:${port}`
+    const first = createSocket('udp4').bind(port, '127.0.0.3')
+    const came = new Set<string>()
+    const sender = {}
+    first.on('message', (request) => {
+      came.add(/branch=[^;\r]*/.exec(String(request))?.[0] ?? '')
+      stack.giveUp(sender)
+    })
+    await once(first, 'listening')
+    expect(statusOf(await send({ requestUri }))).to.equal(200)
+    second.onRequest = () => 503
+    expect(await send({ requestUri, sender })).to.include({ kind: 'unreachable', moved: true })
+    second.onRequest = () => 200
+    expect(statusOf(await send({ requestUri }))).to.equal(200)
+    first.close()
+    expect(came).to.have.property('size', 2)
+  })
+
   it('carry what they were given, and what every request must', async () => {
     await open()
     const phone = await phoneOf()
