@@ -8,8 +8,8 @@ import { parseUri } from '../core/sip/parse-uri.ts'
 import { type Verdict, verdictOf } from './answer-rule.ts'
 import type { PublishClient, Saying } from './contract.ts'
 import { EntityIds } from './entity-ids.ts'
-import type { EntityTags, Sender } from './entity-tags.ts'
-import { type Draft, type Lease, OutboundPublication } from './outbound-publication.ts'
+import type { EntityTags, Kept, Sender } from './entity-tags.ts'
+import { type Draft, OutboundPublication } from './outbound-publication.ts'
 import { asEndpoint, type PublishWay, publishRequest, type Uris, urisOf } from './publish-request.ts'
 
 export interface ClientServices {
@@ -140,7 +140,7 @@ export class Client implements PublishClient {
   }
 
   /** What an earlier process has published, of the event that the section is for now. */
-  #kept(user: string): Lease | undefined {
+  #kept(user: string): Kept | undefined {
     const kept = this.#services.tags.get(this.section.id, user)
     return kept?.sender && kept.sender.event !== this.section.event ? undefined : kept
   }
@@ -149,6 +149,7 @@ export class Client implements PublishClient {
     const { log, tags, now } = this.#services
     const { section } = this
     const uris = urisOf(section, user === '' ? undefined : user)
+    const kept = this.#kept(user)
     const sender: Sender = { ...section, from: uris.from, to: uris.to, context }
     const name = user === '' ? section.id : `${section.id} of ${user}`
     return new OutboundPublication(
@@ -163,13 +164,15 @@ export class Client implements PublishClient {
         trouble: (why) => log.notice(`outbound-publish ${name} does not get through: ${why}`),
         recovered: () => log.notice(`outbound-publish ${name} gets through again`),
         send: (draft, done) => {
-          publish(section, uris, draft, this.#services, (verdict) => {
+          // A server that went knows us as the section was when it was there.
+          const before = uris.servers.includes(draft.serverUri) ? undefined : kept?.sender
+          publish({ ...section, ...before }, before ?? uris, draft, this.#services, (verdict) => {
             log.debug(() => `PUBLISH ${draft.serverUri} for ${name}: ${verdict.kind}`)
             done(verdict)
           })
         },
       },
-      this.#kept(user),
+      kept,
     )
   }
 }

@@ -188,15 +188,26 @@ describe('Hints that are published', () => {
     })
     afterEach(() => rmSync(directory, { recursive: true }))
 
-    const section = { multi_user: true, event: 'presence', '@context': '^office$' } as const
+    const auths = { door: { username: 'lamps', password: 'secret' } } as const
+    const section = { multi_user: true, event: 'presence', '@context': '^office$', outbound_auth: ['door'] } as const
 
-    /** Publishes `hints` to `server`, which has an endpoint of each name; with a source that can name only some. */
+    /** Who has an endpoint of each name, and asks for their password. */
+    async function receiver(auth: readonly string[] = ['door']): Promise<TestCore> {
+      const endpoints = Object.fromEntries(
+        ['lamps', '200', '201'].map((id) => [id, { allow_publish: 'any', auth }] as const),
+      )
+      const core = await startServer(EID.b, { endpoints, auths })
+      await load(core)
+      return core
+    }
+
+    /** Publishes `hints`, with a source that can name only some. */
     async function begin(
       sections: Readonly<Record<string, Partial<OutboundPublish>>>,
       hints: Readonly<Record<string, readonly string[]>>,
       named = Object.keys(hints),
     ): Promise<void> {
-      office = await startServer(EID.a, { hints, storePath: join(directory, 'a.db') })
+      office = await startServer(EID.a, { hints, auths, storePath: join(directory, 'a.db') })
       office.core.hints.addSource({
         name: 'dialplan',
         lookup: () => Promise.resolve(undefined),
@@ -226,13 +237,8 @@ describe('Hints that are published', () => {
       ['a server that went', HINTS, ['elsewhere'], []],
     ] as const)
       it(`takes back what was published of ${what}`, async () => {
-        const endpoints = Object.fromEntries(
-          ['lamps', '200', '201'].map((id) => [id, { allow_publish: 'any' }] as const),
-        )
-        server = await startServer(EID.b, { endpoints })
-        await load(server)
-        const third = await startServer(EID.b, { endpoints })
-        await load(third)
+        server = await receiver()
+        const third = await receiver([])
         const to = { ...section, server_uri: [uriOf(server)] }
         await begin({ lamps: to }, HINTS)
         await until('both', async () => (await published(server)).length === 2)
@@ -241,7 +247,7 @@ describe('Hints that are published', () => {
         const all: Readonly<Record<string, Partial<OutboundPublish>>> = {
           few: { ...to, '@exten': '^200$' },
           dialogs: { ...to, event: 'dialog' },
-          elsewhere: { ...to, server_uri: [uriOf(third)] },
+          elsewhere: { ...to, server_uri: [uriOf(third)], outbound_auth: [] },
           renamed: to,
           lamps: to,
         }
@@ -256,9 +262,7 @@ describe('Hints that are published', () => {
       })
 
     it('goes on with hints that only a watcher had named, and takes those back that are gone', async () => {
-      const endpoints = Object.fromEntries(['lamps', '200', '201'].map((id) => [id, { allow_publish: 'any' }] as const))
-      server = await startServer(EID.b, { endpoints })
-      await load(server)
+      server = await receiver()
       const to = { ...section, server_uri: [uriOf(server)] }
       await begin({ lamps: to }, HINTS)
       await until('both', async () => (await published(server)).length === 2)
