@@ -66,8 +66,7 @@ export class Client implements PublishClient {
   left(): ReadonlyMap<string, string> {
     const left = new Map<string, string>()
     for (const { section, user, sender } of this.#services.tags.all)
-      if (section === this.section.id && user !== '' && sender && !this.#publications.has(user))
-        left.set(user, sender.context)
+      if (section === this.section.id && user !== '' && sender) left.set(user, sender.context)
     return left
   }
 

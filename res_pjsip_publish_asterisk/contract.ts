@@ -33,7 +33,7 @@ export interface PublishClient {
   isFrom(origin: string): boolean
   /** Takes back what is published for a user, by an earlier process too. */
   end(user: string): void
-  /** What an earlier process has published, and nobody has said anything of yet: the context of each user. */
+  /** What an earlier process has published: the context of each user. */
   left(): ReadonlyMap<string, string>
 }
 

@@ -53,6 +53,8 @@ class PublishedHints {
   readonly #isExten: (name: string) => boolean
   /** By `exten@context`; undefined while it is looked up. */
   readonly #followed = new Map<string, Undo | undefined>()
+  /** The context of each extension that an earlier process has published, and that is not followed yet. */
+  readonly #left: Map<string, string>
   /** By extension. */
   readonly #versions = new Map<string, number>()
   #stopped = false
@@ -65,19 +67,25 @@ class PublishedHints {
     this.#services = services
     this.#isContext = compileFilter(client.section['@context'])
     this.#isExten = compileFilter(client.section['@exten'])
+    this.#left = new Map(client.left())
   }
 
   /** All hints there are now. */
   reload(): void {
     const { hints } = this.#services.core
     for (const { context, exten } of [...hints.extensions(), ...hints.list()]) this.follow(context, exten)
-    for (const [exten, context] of this.#client.left()) this.#goOn(context, exten)
+    for (const [exten, context] of this.#left) this.#goOn(context, exten)
   }
 
   /** What was published before a restart is published on, or taken back where that went meanwhile. */
   #goOn(context: string, exten: string): void {
     if (this.#isWanted(context, exten)) this.follow(context, exten)
-    else this.#client.end(exten)
+    else this.#end(exten)
+  }
+
+  #end(exten: string): void {
+    this.#left.delete(exten)
+    this.#client.end(exten)
   }
 
   #isWanted(context: string, exten: string): boolean {
@@ -92,7 +100,7 @@ class PublishedHints {
       if (this.#stopped) return
       if (typeof hint === 'object') return this.#watch(key, hint)
       this.#followed.delete(key)
-      if (hint === undefined && this.#client.left().get(exten) === context) this.#client.end(exten)
+      if (hint === undefined && this.#left.get(exten) === context) this.#end(exten)
     })
   }
 
@@ -104,6 +112,7 @@ class PublishedHints {
 
   #watch(key: string, hint: Hint): void {
     const { exten, context } = hint
+    this.#left.delete(exten)
     const body = (): PublishedBody | undefined => this.#body(hint)
     let isOver = false
     const undo = hint.watch({
