@@ -81,7 +81,7 @@ function viewKey({ asterisk, hide, single, earlyInUse }: View): string {
 }
 
 function variantOf(view: View, { narrowed = '' }: Addressing): string {
-  return view.asked ? viewKey(view) + narrowed : viewKey(view)
+  return view.asked ? keyOf(viewKey(view), narrowed) : viewKey(view)
 }
 
 export function dialogInfo(

@@ -348,6 +348,22 @@ describe('publications about an extension', () => {
       }
     })
 
+    it('is told to nobody who asks for another one, and sees it otherwise', async () => {
+      await open({
+        endpoints: {
+          100: { allow_publish: 'any', hide_callers: 'yes' },
+          101: { notify_early_inuse_ringing: true },
+        },
+      })
+      const seeing = await watch('200', 'dialog;call-id=6a', { From: '<sip:101@pbx.example>;tag=1' })
+      const hidden = await watch('200', 'dialog;call-id=a')
+      const inner = '<remote><identity display="Carol">sip:301@pbx.example</identity></remote>'
+      await dialogs([{ id: 'one', callId: '6a', state: 'early', inner }])
+      await lit(seeing, 'one=early')
+      expect(dialogsIn(hidden.dialog.last.text)).to.deep.equal(['200=terminated'])
+      expect(hidden.dialog.last.text).to.contain('call-id="a"').and.not.to.contain('Carol')
+    })
+
     it('is left to what Asterisk does with compat = asterisk', async () => {
       await open({ general: { compat: 'asterisk' } })
       const tx = await watch('200', ASKED)
