@@ -2,7 +2,7 @@
 import { CommandError, type ConsoleCommand, likeFilter, plain } from '../../core/console/console.ts'
 import { seconds, table } from '../console-text.ts'
 import { nameKey } from '../identity.ts'
-import { FOREVER } from '../publishing/compositor.ts'
+import { FOREVER } from '../publishing/hard-state.ts'
 import type { InboundPublication } from '../publishing/publication.ts'
 import type { PubsubCore } from '../pubsub.ts'
 import { cleanedText } from '../storage/cleaning.ts'

@@ -3,24 +3,23 @@
  * steps of one request. What several publications make together is for the packages to say.
  */
 
-import { compilePattern, type Pattern } from '../../core/auth/pattern.ts'
-import type { Endpoint, Endpoints } from '../../core/endpoints.ts'
+import type { Endpoint } from '../../core/endpoints.ts'
 import type { Eventual } from '../../core/eventual.ts'
 import { inSlices } from '../../core/in-slices.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { ServerTransaction, SipRequest } from '../../core/sip/contract.ts'
-import { randomId } from '../../core/sip/id.ts'
-import type { Hints } from '../../core/states/hints.ts'
 import type { Store } from '../../core/store-contract.ts'
 import { nameIn } from '../../core/user-options.ts'
 import type { Watchable } from '../../core/watch.ts'
 import type { Kind, Publication, PublicationEvent, PublicationHandler, Publishing, ResponseData } from '../contract.ts'
-import { isOwnName, nameKey, senderUri } from '../identity.ts'
+import { nameKey, senderUri } from '../identity.ts'
 import type { PubsubSettings } from '../options.ts'
 import type { Timers } from '../services.ts'
 import { openPublications } from '../storage/modes.ts'
 import { telling } from '../telling.ts'
+import { FOREVER, type HardState, type HardStateName, hardPublication } from './hard-state.ts'
+import { Permission, type PermissionServices } from './permission.ts'
 import { BodyToRead, InboundPublication, readStored } from './publication.ts'
 import { followerOf } from './publication-following.ts'
 import type { PublicationStore, StoredPublication } from './publication-store.ts'
@@ -28,34 +27,20 @@ import { Publications } from './publications.ts'
 import { type Asserted, type Published, type PublishServices, priorityOf, publish } from './publish.ts'
 import { Turns } from './turns.ts'
 
-export interface CompositorServices {
-  readonly settings: () => PubsubSettings
+export interface CompositorServices extends PermissionServices {
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly timers: Timers
   readonly log: Logger
-  readonly endpoints: Endpoints
-  readonly hints: Pick<Hints, 'find'>
   readonly packageSays: (event: string, request: SipRequest, resource: string) => ResponseData | undefined
 }
-
-export interface HardState {
-  readonly text: string
-  /** Epoch milliseconds. */
-  readonly modified: number
-}
-
-/** Epoch milliseconds: the last second of the year 9999. What is to expire then does not. */
-export const FOREVER = 253_402_300_799_000
-/** Below everything that phones say. */
-const HARD_STATE_PRIORITY = -1_000_000_000
 
 export class Compositor implements Publishing {
   readonly #services: CompositorServices
   readonly #handlers = new Map<string, PublicationHandler<unknown>>()
   readonly #publications: Publications
   readonly #turns = new Turns()
-  readonly #patterns = new Map<string, Pattern>()
+  readonly #permission: Permission
   readonly #publishing: PublishServices
   readonly #reading = new Set<Promise<void>>()
   #store: PublicationStore | undefined
@@ -66,6 +51,7 @@ export class Compositor implements Publishing {
     // Publications are filed by these keys, so that another sip_uri_match holds when the module is loaded again.
     const { sip_uri_match } = services.settings()
     this.#publications = new Publications(services.settings, (name) => nameKey(name, { sip_uri_match }))
+    this.#permission = new Permission(services, (resource) => this.isPublished(resource))
     this.#publishing = this.#makePublishing()
   }
 
@@ -237,44 +223,18 @@ export class Compositor implements Publishing {
     instance: string,
     find: () => Promise<HardState | undefined>,
   ): Promise<void> {
+    const name = { event, resource, instance }
     // In turn: of two the later has the last word, and finds what the first has made.
-    const set = async (): Promise<void> => this.#setHardState(event, resource, instance, await find())
+    const set = async (): Promise<void> => this.#setHardState(name, await find())
     return Promise.resolve(this.#turns.take(this.#publications.topicKey(event, resource), set))
   }
 
-  async #setHardState(
-    event: string,
-    resource: string,
-    instance: string,
-    document: HardState | undefined,
-  ): Promise<void> {
-    const handler = this.#handlers.get(event)
-    if (!handler) throw new Error(`nobody reads what is published for ${event}`)
-    const read = document && (await handler.read(bodyOf(document, handler, resource)))
-    if (read && 'fault' in read) throw new Error(read.fault)
-    const known = this.#publications.ofInstance({ event, resource, endpointId: '', instance })
-    if (!document || !read) return known && this.#drop(known, 'its file is gone')
-    const ruid = randomId()
-    const facts = {
-      ruid,
-      event,
-      resource,
-      domain: '',
-      endpointId: '',
-      endpoint: undefined,
-      publisher: instance,
-      instance,
-    }
-    const said = {
-      contentType: handler.accept[0],
-      body: document.text,
-      read: { state: read.state },
-      sender: '',
-      priority: HARD_STATE_PRIORITY,
-      received: document.modified,
-    }
-    const lease = { entityTag: randomId(), expires: FOREVER }
-    const made = new InboundPublication(ruid.slice(0, 8), facts, said, lease, (due) => this.#due(due))
+  async #setHardState(name: HardStateName, document: HardState | undefined): Promise<void> {
+    const handler = this.#handlers.get(name.event)
+    if (!handler) throw new Error(`nobody reads what is published for ${name.event}`)
+    const made = document && (await hardPublication(name, document, handler, (due) => this.#due(due)))
+    const known = this.#publications.ofInstance({ ...name, endpointId: '' })
+    if (!made) return known && this.#drop(known, 'its file is gone')
     // With one another: in between nobody is to find neither of them.
     await Promise.all([known && this.#store?.forget(known), this.#store?.keep(made)])
     if (known) {
@@ -395,8 +355,8 @@ export class Compositor implements Publishing {
       handler: (event) => this.#handlers.get(event),
       events: () => this.publishable,
       nameIn: (uri) => nameIn(uri, endpoints.global),
-      mayPublish: (endpoint, resource) => this.#mayPublish(endpoint, resource),
-      exists: (handler, resource, endpoint) => this.#exists(handler, resource, endpoint),
+      mayPublish: (endpoint, resource) => this.#permission.mayPublish(endpoint, resource),
+      exists: (handler, resource, endpoint) => this.#permission.exists(handler, resource, endpoint),
       inTurn: (key, work) => this.#turns.take(key, work),
       sync: () => this.#store?.sync?.(),
       find: (entityTag) => {
@@ -418,53 +378,6 @@ export class Compositor implements Publishing {
       closed: () => this.#closed,
     }
   }
-
-  /** `allow_publish` of the endpoint. Whatever else it allows, its own names are its own. */
-  #mayPublish(endpoint: Endpoint, resource: string): boolean {
-    const { allow_publish } = endpoint
-    if (allow_publish === 'no') return false
-    if (allow_publish === 'any') return true
-    if (isOwnName(resource, endpoint, this.#services.settings())) return true
-    if (allow_publish === 'own') return false
-    let pattern = this.#patterns.get(allow_publish)
-    if (!pattern) this.#patterns.set(allow_publish, (pattern = compilePattern(allow_publish)))
-    return pattern.test(resource)
-  }
-
-  #exists(
-    handler: PublicationHandler<unknown>,
-    resource: string,
-    endpoint: Endpoint,
-  ): Eventual<boolean | 'unavailable'> {
-    return this.isPublished(resource) || this.#isThere(handler, resource, endpoint)
-  }
-
-  async #isThere(
-    handler: PublicationHandler<unknown>,
-    resource: string,
-    endpoint: Endpoint,
-  ): Promise<boolean | 'unavailable'> {
-    const { endpoints, hints } = this.#services
-    if (resource === '') return false
-    if ((await endpoints.endpoint(resource)) || (await endpoints.aor(resource))) return true
-    if (await handler.exists?.(resource, endpoint)) return true
-    const hint = await hints.find(endpoint.hintContext, resource)
-    if (hint === undefined || hint === 'unreachable') {
-      const unsure = endpoints.mayExist('endpoint', resource) || endpoints.mayExist('aor', resource)
-      return hint === 'unreachable' || unsure ? 'unavailable' : false
-    }
-    // A hint that nobody watches is let go.
-    void hint.watch({ value: () => undefined })()
-    return true
-  }
-}
-
-function bodyOf(
-  { text }: HardState,
-  { accept }: PublicationHandler<unknown>,
-  resource: string,
-): Parameters<PublicationHandler<unknown>['read']>[0] {
-  return new BodyToRead(accept[0], text, resource)
 }
 
 function isSame(known: InboundPublication, { said, lease }: StoredPublication): boolean {

@@ -1,0 +1,54 @@
+/** What holds about a resource where nobody publishes anything (RFC 3903 4): a document from a file, as a publication. */
+import { randomId } from '../../core/sip/id.ts'
+import type { PublicationHandler } from '../contract.ts'
+import { BodyToRead, InboundPublication } from './publication.ts'
+
+export interface HardState {
+  readonly text: string
+  /** Epoch milliseconds. */
+  readonly modified: number
+}
+
+/** `instance` tells one file from another. */
+export interface HardStateName {
+  readonly event: string
+  readonly resource: string
+  readonly instance: string
+}
+
+/** Epoch milliseconds: the last second of the year 9999. What is to expire then does not. */
+export const FOREVER = 253_402_300_799_000
+/** Below everything that phones say. */
+const PRIORITY = -1_000_000_000
+
+/** Of no endpoint. Rejects where the document is not good. */
+export async function hardPublication(
+  { event, resource, instance }: HardStateName,
+  { text, modified }: HardState,
+  handler: PublicationHandler<unknown>,
+  due: (publication: InboundPublication) => void,
+): Promise<InboundPublication> {
+  const [contentType] = handler.accept
+  const read = await handler.read(new BodyToRead(contentType, text, resource))
+  if ('fault' in read) throw new Error(read.fault)
+  const ruid = randomId()
+  const facts = {
+    ruid,
+    event,
+    resource,
+    domain: '',
+    endpointId: '',
+    endpoint: undefined,
+    publisher: instance,
+    instance,
+  }
+  const said = {
+    contentType,
+    body: text,
+    read: { state: read.state },
+    sender: '',
+    priority: PRIORITY,
+    received: modified,
+  }
+  return new InboundPublication(ruid.slice(0, 8), facts, said, { entityTag: randomId(), expires: FOREVER }, due)
+}
