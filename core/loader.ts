@@ -137,11 +137,14 @@ export class Loader {
     })
   }
 
-  /** Unloads it with its dependents and loads all of them again. Throws with all that declined, and why. */
+  /**
+   * Unloads it with its dependents and loads all of them again, and those that declined before. Throws with all that
+   * declined, and why.
+   */
   restart(name: string): Promise<string[]> {
     return this.#inTurn(async () => {
       const names = await this.#takeDown(this.#slot(name))
-      const again = [...names].reverse()
+      const again = [...names.toReversed(), ...this.#declinedFor(name)]
       for (const each of again) await this.#bringUp(each, new Set(), true)
       this.#allLoaded()
       const declined = again.map((each) => this.#slot(each)).filter(({ status }) => status !== 'Running')
@@ -226,6 +229,13 @@ export class Loader {
     return [...this.#slots.values()].filter(
       (s) => s.status === 'Running' && (s.definition.requires ?? []).some((r) => r === name),
     )
+  }
+
+  /** Those that require it, be it by another one, and declined. */
+  #declinedFor(name: string): string[] {
+    const needs = (one: string): boolean =>
+      (this.#slots.get(one)?.definition.requires ?? []).some((required) => required === name || needs(required))
+    return [...this.#slots].filter(([one, { status }]) => status === 'Declined' && needs(one)).map(([one]) => one)
   }
 
   /** Whether modules.conf keeps it from running by refusing it or something that it requires. */

@@ -347,6 +347,11 @@ export interface Pubsub extends Publishing, PresenceFunctions {
   readonly store: Store
   /** One is about to register, and reads first what it decides by: nobody new gets in meanwhile, and decisions stand. */
   expectAuthorizer(): Undo
+  /**
+   * The one that was expected cannot read what it decides by, which may hide something: everybody waits for a decision
+   * (`pending`), until one is expected again.
+   */
+  authorizerFailed(why: string): void
   /** Who decides on the watchers of packages with `reqAuth`. A second one throws. */
   authorizer(authorizer: Authorizer): Undo
   /** Events with a package, in the order of registration: Allow-Events. */

@@ -222,6 +222,10 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     return this.watching.expectAuthorizer()
   }
 
+  authorizerFailed(why: string): void {
+    this.watching.authorizerFailed(why)
+  }
+
   authorizer(authorizer: Authorizer): Undo {
     return this.watching.register(authorizer)
   }

@@ -9,7 +9,8 @@
  *     rules/view.ts                        what is left of a presence document
  */
 import { reasonOf } from '../core/log.ts'
-import { defineModule } from '../core/module.ts'
+import { defineModule, type ModuleContext } from '../core/module.ts'
+import type { Pubsub } from './contract.ts'
 import { nameKey } from './identity.ts'
 import { RulesAuthorizer } from './rules/authorizer.ts'
 import { RulesBook } from './rules/book.ts'
@@ -22,69 +23,79 @@ export default defineModule({
   name: 'res_pjsip_presence_rules',
   description: 'Authorization of watchers by rules documents (RFC 5025)',
   requires: ['res_pjsip_pubsub'],
-  async load({ core, log, own }, { res_pjsip_pubsub: pubsub }) {
-    own(pubsub.expectAuthorizer())
+  async load(context, { res_pjsip_pubsub: pubsub }) {
+    context.own(pubsub.expectAuthorizer())
     // Documents are filed by these keys, so that another sip_uri_match holds when the module is loaded again.
     const { sip_uri_match } = pubsub.settings
-    const keyOf = (name: string): string => nameKey(name, { sip_uri_match })
-    const book = new RulesBook(log, keyOf)
-    const table = await RulesTable.open(
-      pubsub.store,
-      pubsub.settings.xcap_table,
-      log,
-      () => pubsub.settings.rules_domains,
-      keyOf,
-    )
-    let watched: RulesDirectory | undefined
-    let isOver = false
-    const watchInstead = (next: RulesDirectory | undefined): void => {
-      watched?.close()
-      watched = next
+    const book = new RulesBook(context.log, (name) => nameKey(name, { sip_uri_match }))
+    try {
+      await openRules(context, pubsub, book)
+    } catch (error) {
+      // Who has no rules goes on without them.
+      if (!book.isRead || book.all.length > 0 || pubsub.settings.rules_absent !== 'allow')
+        pubsub.authorizerFailed(`res_pjsip_presence_rules declined: ${reasonOf(error)}`)
+      throw error
     }
-    own(() => {
-      isOver = true
-      watchInstead(undefined)
-    })
-
-    const readDirectory = async (): Promise<void> => {
-      const path = pubsub.settings.rules_directory
-      // Before it is read, or what is written meanwhile is not seen; anew, as another may have taken its place.
-      const next = path === '' ? undefined : new RulesDirectory(path, log, () => void again(readDirectory))
-      const shelf =
-        path === ''
-          ? new Map()
-          : await readRulesDirectory(path).catch((error: unknown) => {
-              next?.close()
-              throw error
-            })
-      if (isOver) return next?.close()
-      watchInstead(next)
-      await book.fill('directory', shelf)
-    }
-    const readTable = async (): Promise<void> => book.fill('table', await table.read())
-    const reread = async (): Promise<void> => {
-      await readTable()
-      await readDirectory()
-    }
-    // What was read before stands where it cannot be read now.
-    const again = (read: () => Promise<void>): Promise<void> =>
-      read().catch((error: unknown) => log.error(`rules are not read again: ${reasonOf(error)}`))
-
-    own(table.onForeignChange(() => again(readTable)))
-    await reread()
-    const put = async (presentity: string, document: string): Promise<void> => {
-      readRuleset(document)
-      const refusal = book.notInTable(presentity)
-      if (refusal !== undefined) throw new Error(refusal)
-      await table.put(presentity, document)
-      await reread()
-    }
-    // Spheres are in it: whoever waits for a decision is decided on by what holds.
-    await pubsub.publicationsRead()
-    const authorizer = new RulesAuthorizer(pubsub, book, reread, put)
-    own(() => authorizer.close())
-    own(pubsub.authorizer(authorizer))
-    const parts = { book, authorizer, table, endpoints: core.endpoints, reread }
-    for (const command of rulesCommands(parts)) own(core.console.register(command))
   },
 })
+
+async function openRules({ core, log, own }: ModuleContext, pubsub: Pubsub, book: RulesBook): Promise<void> {
+  const table = await RulesTable.open(
+    pubsub.store,
+    pubsub.settings.xcap_table,
+    log,
+    () => pubsub.settings.rules_domains,
+    book.keyOf,
+  )
+  let watched: RulesDirectory | undefined
+  let isOver = false
+  const watchInstead = (next: RulesDirectory | undefined): void => {
+    watched?.close()
+    watched = next
+  }
+  own(() => {
+    isOver = true
+    watchInstead(undefined)
+  })
+
+  const readDirectory = async (): Promise<void> => {
+    const path = pubsub.settings.rules_directory
+    // Before it is read, or what is written meanwhile is not seen; anew, as another may have taken its place.
+    const next = path === '' ? undefined : new RulesDirectory(path, log, () => void again(readDirectory))
+    const shelf =
+      path === ''
+        ? new Map()
+        : await readRulesDirectory(path).catch((error: unknown) => {
+            next?.close()
+            throw error
+          })
+    if (isOver) return next?.close()
+    watchInstead(next)
+    await book.fill('directory', shelf)
+  }
+  const readTable = async (): Promise<void> => book.fill('table', await table.read())
+  const reread = async (): Promise<void> => {
+    await readTable()
+    await readDirectory()
+  }
+  // What was read before stands where it cannot be read now.
+  const again = (read: () => Promise<void>): Promise<void> =>
+    read().catch((error: unknown) => log.error(`rules are not read again: ${reasonOf(error)}`))
+
+  own(table.onForeignChange(() => again(readTable)))
+  await reread()
+  const put = async (presentity: string, document: string): Promise<void> => {
+    readRuleset(document)
+    const refusal = book.notInTable(presentity)
+    if (refusal !== undefined) throw new Error(refusal)
+    await table.put(presentity, document)
+    await reread()
+  }
+  // Spheres are in it: whoever waits for a decision is decided on by what holds.
+  await pubsub.publicationsRead()
+  const authorizer = new RulesAuthorizer(pubsub, book, reread, put)
+  own(() => authorizer.close())
+  own(pubsub.authorizer(authorizer))
+  const parts = { book, authorizer, table, endpoints: core.endpoints, reread }
+  for (const command of rulesCommands(parts)) own(core.console.register(command))
+}

@@ -37,6 +37,7 @@ export class RulesBook {
   /** By plain key; of several the first by key. */
   #byPlainKey = new Map<string, RulesDocument>()
   #turn: Promise<void> = Promise.resolve()
+  #isRead = false
 
   constructor(log: Logger, keyOf: (name: string) => string) {
     this.#log = log
@@ -51,6 +52,11 @@ export class RulesBook {
   /** Equal for names that have one document where none bears the name itself. */
   plainKeyOf(presentity: string): string {
     return plainExten(this.keyOf(presentity))
+  }
+
+  /** Every shelf was read once. */
+  get isRead(): boolean {
+    return this.#isRead
   }
 
   /** By name. */
@@ -107,6 +113,7 @@ export class RulesBook {
       }
     }
     this.#documents = now
+    this.#isRead = this.#shelves.size === SHELVES.length
     this.#byPlainKey = new Map(this.all.toReversed().map(([key, document]) => [this.plainKeyOf(key), document]))
     const changed = [...before.keys(), ...now.keys()].filter((key) => before.get(key)?.text !== now.get(key)?.text)
     const plainKeys = new Set(changed.map((key) => this.plainKeyOf(key)))

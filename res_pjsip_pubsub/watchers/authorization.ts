@@ -2,7 +2,7 @@
  * What a watcher may have of what it watches: the contract, and who is asked.
  *
  * A package that has `reqAuth` is asked itself where it has `getAuthStatus`; otherwise the one authorizer that a module
- * registered. Without either everything is allowed. Decisions are watched, as state is: a changed rule comes by the same
+ * registered. Without either everything is allowed, unless one was to come that could not read its rules. Decisions are watched, as state is: a changed rule comes by the same
  * path as the first answer.
  */
 import type { Endpoint } from '../../core/endpoints.ts'
@@ -69,6 +69,8 @@ interface AuthorizationServices {
   readonly package: (event: string) => EventPackage<unknown> | undefined
   /** Milliseconds that decisions stand when the authorizer goes, as it may come back. */
   readonly grace: () => number
+  /** Everything is allowed, whatever the rules are. */
+  readonly isForced: () => boolean
   /** Everybody is to be authorized anew, or those of whom packages decide for themselves. */
   readonly changed: (whom: 'all' | 'by package') => Promise<void>
 }
@@ -91,6 +93,8 @@ export class Authorizations {
   readonly #began = Date.now()
   #isLoaded = false
   #isExpected = false
+  /** What everybody gets in place of what the rules say, which could not be read. */
+  #failure: Watchable<Authorization> | undefined
   readonly #services: AuthorizationServices
 
   constructor(services: AuthorizationServices) {
@@ -101,6 +105,7 @@ export class Authorizations {
   register(authorizer: Authorizer): Undo {
     if (this.#authorizer) throw new Error('there is an authorizer already')
     this.#authorizer = authorizer
+    this.#failure = undefined
     this.stop()
     void this.#services.changed('all')
     return () => {
@@ -113,11 +118,18 @@ export class Authorizations {
   /** One reads what it decides by, however long that takes: until its undoing there is no end to the grace. */
   expect(): Undo {
     this.stop()
+    this.#failure = undefined
     this.#isExpected = true
     return () => {
       this.#isExpected = false
       if (!this.#authorizer) this.#beginGrace()
     }
+  }
+
+  /** The one that is expected cannot read what it decides by: everybody waits, until another one is expected. */
+  failed(why: string): void {
+    this.#failure = new Constant<Authorization>({ handling: 'confirm', view: undefined, why })
+    void this.#services.changed('all')
   }
 
   /** `restored`: of a subscription that was put back, for which the authorizer may still be on its way. */
@@ -126,6 +138,7 @@ export class Authorizations {
     if (!of?.reqAuth || asked.isList) return ALWAYS
     if (of.getAuthStatus) return byPackage(of, asked)
     if (this.#authorizer) return this.#authorizer.authorize(asked)
+    if (this.#failure) return this.#services.isForced() ? ALWAYS : this.#failure
     // Nobody is let in because the authorizer takes long to read what it decides by.
     const begins = !this.#isLoaded || (restored && Date.now() < this.#began + this.#services.grace())
     return this.#leaving || this.#isExpected || begins ? undefined : ALWAYS
@@ -145,7 +158,7 @@ export class Authorizations {
   /** The authorizer reads its rules again, and packages that decide for themselves are asked again. */
   async refresh(): Promise<void> {
     await this.#authorizer?.refresh?.()
-    await this.#services.changed('by package')
+    await this.#services.changed(this.#failure ? 'all' : 'by package')
   }
 
   stop(): void {

@@ -48,6 +48,7 @@ export class Watching {
     this.#authorizations = new Authorizations({
       package: services.package,
       grace: () => services.settings().unload_grace * 1000,
+      isForced: () => services.settings().force_active,
       changed: (whom) => this.#authorizeAll(whom),
     })
     this.#waiting = new WaitingRoom({
@@ -113,6 +114,10 @@ export class Watching {
 
   expectAuthorizer(): Undo {
     return this.#authorizations.expect()
+  }
+
+  authorizerFailed(why: string): void {
+    this.#authorizations.failed(why)
   }
 
   /** `restored`: of a subscription that was put back. */

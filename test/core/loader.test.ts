@@ -151,6 +151,28 @@ describe('module loader', () => {
     ])
   })
 
+  it('loads again what declined, too, where that requires the module', async () => {
+    let fault: string | undefined = 'its files cannot be read'
+    const loader = loaderOf(
+      recording('res_core'),
+      recording('res_body', ['res_core']),
+      recording('res_rules', ['res_body'], () => fault),
+      recording('res_other', [], () => fault),
+    )
+    await loader.start(plan)
+    expect(await loader.restart('res_core').then(String, reasonOf)).to.equal(
+      'res_rules declined: its files cannot be read',
+    )
+    fault = undefined
+    await loader.restart('res_core')
+    expect(loader.list().map(({ name, status }) => `${name} ${status}`)).to.deep.equal([
+      'res_body Running',
+      'res_core Running',
+      'res_other Declined',
+      'res_rules Running',
+    ])
+  })
+
   it('waits no longer for an undoing that does not end, says whose it is, and goes on with the rest', async () => {
     const stuck: ModuleDefinition = {
       ...recording('res_stuck'),

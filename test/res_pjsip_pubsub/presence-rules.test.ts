@@ -645,4 +645,65 @@ describe('rules of presentities, on the wire', () => {
     await until('the grace to end', () => watcher.received.some(({ body }) => body.includes('<basic>')))
     expect(await told(watcher)).to.match(/^active open/)
   })
+
+  it('shows nobody anything while they are there and cannot be loaded', async () => {
+    const rules = join(directory, 'rules')
+    mkdirSync(rules)
+    writeFileSync(join(rules, '200.xml'), ruleset({ conditions: one('sip:100@a'), handling: 'allow' }))
+    await begin({ rules_directory: rules })
+    const [watcher, other] = [await phone('100'), await phone('101')]
+    await subscribe(watcher)
+    expect(await told(watcher)).to.equal('active open On the phone')
+    renameSync(rules, `${rules}.away`)
+    const declined = await office.loader.restart('res_pjsip_presence_rules').catch(String)
+    expect(declined).to.include('res_pjsip_presence_rules declined: ')
+    expect(await told(watcher)).to.equal('pending')
+    await new Promise((resolve) => {
+      setTimeout(resolve, 1200)
+    })
+    await subscribe(other)
+    expect(await told(other), 'longer than unload_grace').to.equal('pending')
+    await office.loader.restart('res_pjsip_pubsub').catch(String)
+    expect((await subscribe(other)).ok.status, 'the core of subscriptions alone is loaded again').to.equal(200)
+    expect(await told(other)).to.equal('pending')
+    const seen = (): number => watcher.received.filter(({ body }) => body.includes('<basic>')).length
+    expect(seen(), 'but for what it saw before').to.equal(1)
+    renameSync(`${rules}.away`, rules)
+    await office.loader.load('res_pjsip_presence_rules')
+    await until('word of the decision', () => seen() === 2)
+    await until('the end of the other', () =>
+      other.received.some((notify) => notify.header('Subscription-State') === 'terminated;reason=rejected'),
+    )
+  })
+
+  it('are switched off by force_active also where they cannot be loaded', async () => {
+    await begin({ rules_directory: directory })
+    office.file('pubsub.conf', { unload_grace: '1', rules_directory: join(directory, 'none') })
+    await office.loader.reload('res_pjsip_pubsub').catch(String)
+    await office.loader.restart('res_pjsip_presence_rules').catch(String)
+    const watcher = await phone('100')
+    await subscribe(watcher)
+    expect(await told(watcher)).to.equal('pending')
+    office.file('pubsub.conf', { unload_grace: '1', force_active: '1' })
+    await office.loader.reload('res_pjsip_pubsub')
+    expect(await told(watcher)).to.equal('active open On the phone')
+  })
+
+  it('keep nobody waiting who has none, whatever they cannot be loaded for', async () => {
+    await begin()
+    const watcher = await phone('100')
+    await subscribe(watcher)
+    expect(await told(watcher)).to.equal('active open On the phone')
+    await office.loader.unload('res_pjsip_presence_rules')
+    const undo = office.core.console.register({ words: 'presence rules reload', help: '', run: () => undefined })
+    expect(await office.loader.load('res_pjsip_presence_rules').catch(String)).to.include('declined')
+    await until('the grace to end', async () => {
+      const { ok } = await subscribe(await phone('101'))
+      return ok.status === 200
+    })
+    expect(await told(phones.at(-1) as TestPhone)).to.equal('active open On the phone')
+    office.core.devices.set('pbx1', 'Custom:door', 'NOT_INUSE')
+    expect(await told(watcher)).to.equal('active open Ready')
+    await undo()
+  })
 })
