@@ -228,8 +228,9 @@ export type SubscriptionEvent = 'established' | 'refreshed' | 'status' | 'termin
 export interface PublishedBody<State> {
   /** Content-Type in lower case, without parameters. */
   readonly type: string
+  /** In UTF-8. */
   readonly body: Buffer
-  /** The body read as UTF-8. */
+  /** XML is read by the encoding that it has, and says UTF-8; what else there is is read as UTF-8. */
   readonly text: string
   readonly resource: string
   /** What the publication said until now; undefined for a new one, and for one that comes from the store. */

@@ -1,4 +1,5 @@
 /** The answers a SUBSCRIBE is refused with, and the headers that belong to them. */
+import type { EncodingFault } from '../core/documents/encoding.ts'
 import type { HeaderLine, Refusal } from '../core/sip/contract.ts'
 
 export const DECLINED: Refusal = { status: 603 }
@@ -11,6 +12,11 @@ export const NO_FETCH: Refusal = { status: 400 }
 export const OVER_ENDPOINT_LIMIT: Refusal = { status: 403, reason: 'Too Many Subscriptions' }
 
 export const badRequest = (reason: string): Refusal => ({ status: 400, reason })
+
+/** What nobody here reads is a type that is not taken (RFC 3261 21.4.13). */
+export function notDecoded({ isUnknown, fault }: EncodingFault, types: readonly string[]): Refusal {
+  return isUnknown ? { status: 415, reason: fault, headers: listHeader('Accept', types) } : badRequest(fault)
+}
 
 /** RFC 6665 8.3.2: with the events there are packages for. Asterisk says only 489. */
 export function badEvent(events: readonly string[], compat: 'rfc' | 'asterisk'): Refusal {

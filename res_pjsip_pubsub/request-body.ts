@@ -1,5 +1,6 @@
 /** What the body of a SUBSCRIBE may be (RFC 3261 8.2.3): what is not understood is refused, unless it need not be. */
 import { unzipSync } from 'node:zlib'
+import { bodyTextOf, decodeXml, type EncodingFault } from '../core/documents/encoding.ts'
 import type { Refusal, SipRequest } from '../core/sip/contract.ts'
 import { parseMediaType, parseTokenValue } from '../core/sip/values.ts'
 import type { EventPackage } from './contract.ts'
@@ -35,11 +36,13 @@ export function encodingOf(request: SipRequest): string | undefined {
   return more.length === 0 && (only === '' || PACKED.includes(only)) ? only : undefined
 }
 
-/** The text of the body; undefined where it cannot be unpacked. */
-export function textOf(request: SipRequest): string | undefined {
-  if (encodingOf(request) === '') return request.bodyText
+/** The text of the XML in the body; undefined where it cannot be unpacked. */
+export function textOf(request: SipRequest): string | EncodingFault | undefined {
+  const contentType = request.header('Content-Type') ?? ''
+  if (encodingOf(request) === '') return bodyTextOf(request, typeOf(request), contentType)
   try {
-    return unzipSync(request.body, { maxOutputLength: MOST_UNPACKED }).toString()
+    const bytes = unzipSync(request.body, { maxOutputLength: MOST_UNPACKED })
+    return decodeXml(bytes, parseMediaType(contentType)?.params.get('charset'))
   } catch {
     return undefined
   }

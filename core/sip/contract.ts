@@ -33,7 +33,7 @@ export interface Flow {
 export type HeaderLine = readonly [name: string, value: string]
 
 /** A parsed message. Parsing is lazy: nothing is looked at until it is asked for. Names are case-insensitive and compact forms are known. */
-interface SipMessage {
+export interface SipMessage {
   /** The first value of a header, folded lines joined and trimmed. For list headers the first element. */
   header(name: string): string | undefined
   /** All values, in order. For headers whose grammar is a comma list (Via, Route, Record-Route, Contact, Accept, Supported, Require, Allow, Allow-Events, Path …) split at commas outside quotes and angle brackets. */

@@ -2,7 +2,7 @@
 import type { Refusal, SipRequest } from '../../core/sip/contract.ts'
 import { parseUri } from '../../core/sip/parse-uri.ts'
 import { parseXml, XmlError, type XmlNode } from '../../core/xml.ts'
-import { badRequest } from '../refusals.ts'
+import { badRequest, notDecoded } from '../refusals.ts'
 import { ENCODINGS, encodingOf, LIST_TYPE, textOf, typeOf } from '../request-body.ts'
 import { EVENTLIST, hasTag, type ListEntry, RECIPIENT_LIST } from './facts.ts'
 
@@ -35,6 +35,7 @@ export function refuseList(request: SipRequest): Refusal | undefined {
 export function readEntries(request: SipRequest): readonly ListEntry[] | Refusal {
   const text = textOf(request)
   if (text === undefined) return badRequest('Resource List Cannot Be Unpacked')
+  if (typeof text !== 'string') return notDecoded(text, [LIST_TYPE])
   let root: XmlNode
   try {
     root = parseXml(text)

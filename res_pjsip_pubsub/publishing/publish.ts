@@ -5,6 +5,7 @@
  */
 
 import { type Steps, takeSteps, wait } from '../../core/auth/steps.ts'
+import { bodyTextOf } from '../../core/documents/encoding.ts'
 import type { Endpoint } from '../../core/endpoints.ts'
 import { type Eventual, whenThere } from '../../core/eventual.ts'
 import type { HeaderLine, Refusal, ServerTransaction, SipRequest } from '../../core/sip/contract.ts'
@@ -323,9 +324,12 @@ function readBody(
   const encoding = request.header('Content-Encoding') === undefined ? [] : request.headers('Content-Encoding')
   if (encoding.some((name) => name.toLowerCase() !== 'identity'))
     return { status: 415, headers: [...refusal.listHeader('Accept', handler.accept), ['Accept-Encoding', 'identity']] }
-  const type = typeOf(request.header('Content-Type') ?? '', handler)
+  const contentType = request.header('Content-Type') ?? ''
+  const type = typeOf(contentType, handler)
   if (type === undefined) return { status: 415, headers: refusal.listHeader('Accept', handler.accept) }
-  const text = detached(request.bodyText)
+  const decoded = bodyTextOf(request, type, contentType)
+  if (typeof decoded !== 'string') return refusal.notDecoded(decoded, handler.accept)
+  const text = detached(decoded)
   const previous = known?.isRead ? known.state : undefined
   if (handler.equalsSayTheSame && known?.isRead && text === known.body && type === known.contentType)
     return said(ask, type, known.body, { state: previous }, services)

@@ -1,11 +1,12 @@
 /** Console commands: the rules of presentities, and what they make of a watcher. */
 import { readFile } from 'node:fs/promises'
 import { CommandError, type ConsoleCommand, plain, plainLines } from '../../core/console/console.ts'
+import { decodeXml } from '../../core/documents/encoding.ts'
 import type { Endpoints } from '../../core/endpoints.ts'
 import { reasonOf } from '../../core/log.ts'
 import type { RulesAuthorizer } from './authorizer.ts'
 import type { RulesBook } from './book.ts'
-import { readRuleset } from './document.ts'
+import { RulesFault, readRuleset } from './document.ts'
 import type { RulesTable } from './table.ts'
 
 export interface RulesParts {
@@ -110,7 +111,8 @@ function refuseDirectory(book: RulesBook, name: string): void {
 
 async function textOf(path: string): Promise<string> {
   try {
-    const text = await readFile(path, 'utf8')
+    const text = decodeXml(await readFile(path))
+    if (typeof text !== 'string') throw new RulesFault(text.fault)
     readRuleset(text)
     return text
   } catch (error) {

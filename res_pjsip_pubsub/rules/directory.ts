@@ -2,6 +2,7 @@
 import { type FSWatcher, watch } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { decodeXml } from '../../core/documents/encoding.ts'
 import { type Logger, reasonOf } from '../../core/log.ts'
 import { ConfigError } from '../../core/options.ts'
 import type { RulesText, Shelf } from './book.ts'
@@ -22,7 +23,7 @@ export async function readRulesDirectory(directory: string): Promise<Shelf> {
   for (const name of names.sort()) {
     if (!name.endsWith(EXTENSION) || name === EXTENSION) continue
     const place = join(directory, name)
-    const read = await readFile(place, 'utf8').then((text) => ({ text }), unreadable)
+    const read = await readFile(place).then(decoded, unreadable)
     if (read) shelf.set(name.slice(0, -EXTENSION.length), { ...read, place })
   }
   return shelf
@@ -30,6 +31,11 @@ export async function readRulesDirectory(directory: string): Promise<Shelf> {
 
 function cannotBeRead(directory: string, error: unknown): ConfigError {
   return new ConfigError(`rules_directory = ${directory} cannot be read: ${reasonOf(error)}`)
+}
+
+function decoded(bytes: Buffer): { readonly text: string; readonly fault?: string } {
+  const text = decodeXml(bytes)
+  return typeof text === 'string' ? { text } : { text: '', fault: text.fault }
 }
 
 /** One that goes while it is read is not there any more; any other is there, and its presentity has rules. */

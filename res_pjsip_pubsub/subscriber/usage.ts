@@ -5,10 +5,12 @@
  *     live ──leave()──→ leaving ──→ ended
  *       └── told so, refused, expired, silent ──↗
  */
+import { bodyTextOf } from '../../core/documents/encoding.ts'
 import type { Logger } from '../../core/log.ts'
 import type { CredentialsFor, Dialog, HeaderLine, Outcome, ServerTransaction } from '../../core/sip/contract.ts'
 import type { ResponseData } from '../contract.ts'
 import { DatastoreMap } from '../datastores.ts'
+import { notDecoded } from '../refusals.ts'
 import { telling } from '../telling.ts'
 import type { OutboundDialog, SubscriberHandler } from './contract.ts'
 import type { Reader, Reading, WatchedEvent } from './events.ts'
@@ -193,7 +195,13 @@ export class Usage<T> implements OutboundDialog {
     }
     if (handler && !this.#handled(tx, handler)) return undefined
     if (type === '' && !handler) return undefined
-    const reading = this.#reader.read(tx.request.bodyText)
+    const text = bodyTextOf(tx.request, type, tx.request.header('Content-Type') ?? '')
+    if (typeof text !== 'string') {
+      this.#settings.say(`a body cannot be read: ${text.fault}`)
+      tx.answer(notDecoded(text, accept))
+      return undefined
+    }
+    const reading = this.#reader.read(text)
     if (reading && 'fault' in reading) {
       this.#settings.say(`a body cannot be read: ${reading.fault}`)
       tx.answer({ status: 400, reason: reading.fault })

@@ -96,6 +96,12 @@ describe('resource lists that watchers bring', () => {
     })
   }
 
+  it('may be of another encoding than UTF-8', async () => {
+    const list = `<?xml version="1.0" encoding="ISO-8859-1"?>${resourceLists(['sip:200@x', 'Büro'])}`
+    const { dialog } = await office.bring(Buffer.from(list, 'latin1'))
+    expect((await office.told(dialog))[0]?.entries.map(({ name }) => name)).to.deep.equal(['Büro'])
+  })
+
   const many = resourceLists(...Array.from({ length: 1001 }, (_, at) => [`sip:${at}@x`] as const))
   const DEFLATED = { 'Content-Encoding': 'deflate' }
   const REFUSED: readonly (readonly [

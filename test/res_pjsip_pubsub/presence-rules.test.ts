@@ -252,6 +252,10 @@ describe('rules of presentities, on the wire', () => {
     expect(await told(watcher)).to.equal('pending')
     writeFileSync(join(directory, '200.xml'), ruleset({ handling: 'allow' }))
     expect(await told(watcher)).to.equal('active open On the phone')
+    writeFileSync(join(directory, '200.xml'), `\ufeff${ruleset({ handling: 'confirm' })}`, 'utf16le')
+    expect(await told(watcher), 'in UTF-16').to.equal('pending')
+    writeFileSync(join(directory, '200.xml'), `\ufeff${ruleset({ handling: 'allow' })}`, 'utf16le')
+    expect(await told(watcher), 'in UTF-16').to.equal('active open On the phone')
     writeFileSync(join(directory, '200.xml'), 'not this')
     expect(await told(watcher), 'nobody sees what the owner may not want').to.equal('pending')
     expect(office.logged.join('\n')).to.match(

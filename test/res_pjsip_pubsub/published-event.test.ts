@@ -15,7 +15,7 @@ describe('an event that is nothing but what is published', () => {
 
   const PROFILE: PublishedEvent = { event: 'ua-profile', accept: ['text/xml', 'text/plain'] }
 
-  async function publish(body: string, headers: Headers = {}): Promise<FakeTransaction> {
+  async function publish(body: string | Buffer, headers: Headers = {}): Promise<FakeTransaction> {
     const tx = await made.sip.publish('100', body, { Event: 'ua-profile', 'Content-Type': 'text/xml', ...headers })
     await settled()
     return tx
@@ -77,6 +77,21 @@ describe('an event that is nothing but what is published', () => {
     made.pubsub.addEvent(PROFILE)
     const tx = await publish('<a>')
     expect([tx.status, tx.given?.reason]).to.deep.equal([400, 'Body Is Not XML'])
+  })
+
+  it('reads XML by its own encoding, and sends it on in UTF-8', async () => {
+    made.pubsub.addEvent(PROFILE)
+    const tx = await watch()
+    const written = (encoding: string): string => `<?xml version="1.0" encoding="${encoding}"?><a>Büro</a>`
+    expect((await publish(Buffer.from(written('ISO-8859-1'), 'latin1'))).status).to.equal(200)
+    await until('the document', () => tx.dialog.last.text === written('UTF-8'))
+    expect([...made.pubsub.allPublications].map(({ body }) => body)).to.deep.equal([written('UTF-8')])
+    const unknown = await publish(written('EBCDIC-DE'))
+    expect([unknown.status, unknown.header('Accept')]).to.deep.equal([415, 'text/xml, text/plain'])
+    const broken = await publish(Buffer.from('\ufeff<a/', 'utf16le').subarray(0, -1))
+    expect([broken.status, broken.given?.reason]).to.deep.equal([400, 'Body Is Not In Its Character Encoding'])
+    const text = await publish('plain', { 'Content-Type': 'text/plain;charset=EBCDIC-DE' })
+    expect(text.status).to.equal(200)
   })
 
   it('does not tell the sender of its own change', async () => {

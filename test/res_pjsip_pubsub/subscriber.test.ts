@@ -318,6 +318,17 @@ describe('a subscription of ours', () => {
     await shows('NOT_INUSE')
   })
 
+  it('reads a document by its own encoding', async () => {
+    const { notifier } = there
+    const subscribe = await there.subscribe()
+    const wide = dialogInfo({ a: 'confirmed' }).replace(/[^]/g, '\0$&')
+    expect((await notifier.notify(subscribe, { body: wide })).status).to.equal(200)
+    await shows('INUSE')
+    const type = 'application/dialog-info+xml;charset=EBCDIC-DE'
+    const unknown = await notifier.notify(subscribe, { body: dialogInfo({}, { version: 1 }), type })
+    expect([unknown.status, unknown.header('accept')]).to.deep.equal([415, 'application/dialog-info+xml'])
+  })
+
   it('answers a NOTIFY of nobody 481', async () => {
     const { notifier } = there
     const answer = await notifier.request('NOTIFY', {

@@ -345,7 +345,7 @@ export class FakeSip implements Sip {
   }
 
   /** A PUBLISH about this user; without a body it has no Content-Type either. */
-  publish(user: string, body: string, headers: Headers = {}): Promise<FakeTransaction> {
+  publish(user: string, body: string | Buffer, headers: Headers = {}): Promise<FakeTransaction> {
     const type = body === '' ? undefined : 'application/lamp'
     return this.receive('PUBLISH', `sip:${user}@pbx.example`, { 'Content-Type': type, ...headers }, undefined, body)
   }
