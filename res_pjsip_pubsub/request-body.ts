@@ -21,7 +21,7 @@ type Reader = Pick<EventPackage<unknown>, 'subscribeBodies'>
 export function refuseBody(request: SipRequest, of: Reader | undefined): Refusal | undefined {
   if (request.bodyLength === 0 || isOptional(request)) return undefined
   const types = [LIST_TYPE, ...(of?.subscribeBodies ?? [])]
-  if (!types.includes(typeOf(request))) return { status: 415, headers: listHeader('Accept', types) }
+  if (!types.includes(typeOf(request))) return { status: 415, headers: [...listHeader('Accept', types), ENCODINGS] }
   const encoding = encodingOf(request)
   if (encoding === undefined) return { status: 415, headers: [ENCODINGS] }
   if (encoding === '' || typeOf(request) === LIST_TYPE) return undefined
