@@ -179,7 +179,7 @@ const presentities = ({ compositor }: PubsubCore): string[] => [
 const watched = ({ subscriptions }: PubsubCore): string[] => [...new Set([...subscriptions].map((one) => one.resource))]
 
 function block(one: InboundPublication): string {
-  const expiry = String(seconds(one.expires - Date.now())).padStart(8)
+  const expiry = (one.expires >= FOREVER ? 'never' : String(seconds(one.expires - Date.now()))).padStart(8)
   const lines = [
     `Endpoint: ${one.endpointId}/${one.publisher}`,
     `Resource: ${one.resource}/${one.event}`,

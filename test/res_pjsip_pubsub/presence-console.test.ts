@@ -437,6 +437,7 @@ describe('console of presence', () => {
     await made.pubsub.presRefreshWatchers('100', 'note', 2, 'hard', path)
     expect(await made.office.run('presence why 100')).to.match(/, text\/note.* does not expire$/m)
     expect(await made.office.run('presence presentity_list full')).to.match(/expires +never$/m)
+    expect(await made.office.run('pjsip show publications inbound')).to.match(/^ {2}Expiry: {4}never {2}\S+$/m)
   })
 
   function failure(line: string): Promise<string> {
