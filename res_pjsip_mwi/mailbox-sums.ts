@@ -168,6 +168,8 @@ export class MailboxSums {
   readonly #sums = new Map<string, MailboxSum>()
   /** All that follow the counts: of one that is watched again another may be found by now. */
   readonly #kept = new Set<MailboxSum>()
+  /** Those that are kept beside the one that is found by their key. */
+  readonly #besides = new Set<MailboxSum>()
   /** Those that nobody could say the definition of when it was read anew. */
   readonly #unasked = new Set<MailboxSum>()
   readonly #index = new MailboxIndex<MailboxSum>()
@@ -216,6 +218,13 @@ export class MailboxSums {
     for (const sum of this.list()) await this.#defineAnew(sum)
   }
 
+  /** The same for what is found by this key. */
+  async rereadOf(key: string): Promise<void> {
+    const found = this.#sums.get(key)
+    if (found) await this.#defineAnew(found)
+    for (const sum of this.#besides) if (sum.key === key) await this.#defineAnew(sum)
+  }
+
   async #defineAnew(sum: MailboxSum): Promise<void> {
     const definition = await sum.define()
     if (!this.#kept.has(sum)) return
@@ -241,17 +250,20 @@ export class MailboxSums {
     this.#isOver = true
     for (const sum of this.#kept) sum.dispose()
     this.#kept.clear()
+    this.#besides.clear()
     this.#sums.clear()
     this.#unasked.clear()
   }
 
   #enter(sum: MailboxSum): void {
     this.#kept.add(sum)
-    if (!this.#sums.has(sum.key)) this.#sums.set(sum.key, sum)
+    if (this.#sums.has(sum.key)) this.#besides.add(sum)
+    else this.#sums.set(sum.key, sum)
   }
 
   #leave(sum: MailboxSum): void {
     this.#kept.delete(sum)
+    this.#besides.delete(sum)
     if (this.#sums.get(sum.key) === sum) this.#sums.delete(sum.key)
     this.#unasked.delete(sum)
   }

@@ -7,7 +7,7 @@ import { defineModule } from '../core/module.ts'
 import { LastChanges } from './last-changes.ts'
 import { MailboxSums } from './mailbox-sums.ts'
 import { resourceOf } from './resources.ts'
-import { endConflicting, MESSAGE_SUMMARY, SolicitedMailboxes, solicitedFinder } from './solicited.ts'
+import { endConflicting, followServers, MESSAGE_SUMMARY, SolicitedMailboxes, solicitedFinder } from './solicited.ts'
 import { composeSummary, Summaries } from './summaries.ts'
 import { messageSummaryKind } from './summary.ts'
 import { SIMPLE_MESSAGE_SUMMARY, summaryDocumentKind, summaryHandler } from './summary-publication.ts'
@@ -67,6 +67,7 @@ export default defineModule({
         }),
       }),
     )
+    own(followServers({ core, pubsub, sums, summaries }))
     own(solicited.follow(pubsub))
     own(unsolicited.follow())
     own(

@@ -1,5 +1,5 @@
 /** Which mailboxes the user part of a Request-URI means. */
-import type { Aor, Endpoint, Endpoints } from '../core/endpoints.ts'
+import type { Aor, Endpoint, Endpoints, PjsipConfig } from '../core/endpoints.ts'
 import { mailboxName } from '../core/states/mailboxes.ts'
 import type { Define, SumDefinition } from './mailbox-sums.ts'
 
@@ -35,6 +35,15 @@ export async function resourceOf(
     return definitionOf(now ? [now] : [], endpoints)
   }
   return { key: `aor ${aor.id}`, aor: aor.id, define }
+}
+
+/** Whether the files alone say what it is: no server is asked for it. */
+export function isInFiles(user: string, { id, aors: ids }: Endpoint, files: PjsipConfig): boolean {
+  const { aors, endpoints, resourceLists } = files
+  if (user === '') return endpoints.has(id) && ids.every((aor) => aors.has(aor))
+  if (aors.has(user) || resourceLists?.has(user)) return true
+  const wanted = user.toLowerCase()
+  return ids.some((aor) => aors.get(aor)?.voicemail_extension.toLowerCase() === wanted)
 }
 
 async function byVoicemailExtension(endpoints: AorLookup, user: string, endpoint: Endpoint): Promise<Aor | undefined> {

@@ -5,7 +5,7 @@ import type { Logger } from '../core/log.ts'
 import { Scope, type Undo } from '../core/scope.ts'
 import type { EventPackage, Found, Pubsub, Subscription, Watcher } from '../res_pjsip_pubsub/contract.ts'
 import type { MailboxSums } from './mailbox-sums.ts'
-import { type AorLookup, fullNames, resourceOf } from './resources.ts'
+import { type AorLookup, fullNames, isInFiles, resourceOf } from './resources.ts'
 import type { Look, Summaries } from './summaries.ts'
 import type { MessageSummary } from './summary.ts'
 
@@ -63,6 +63,29 @@ export function solicitedFinder({
   }
 }
 
+/**
+ * Nobody tells of changes on a server: an AOR that is in no file may have other mailboxes since its phone asked last, and
+ * is asked for again when the phone renews its subscription.
+ */
+export function followServers({
+  core: { endpoints },
+  sums,
+  summaries,
+  pubsub,
+}: Pick<SolicitedServices, 'sums' | 'summaries'> & {
+  readonly core: Pick<Core, 'endpoints'>
+  readonly pubsub: Pick<Pubsub, 'onSubscription'>
+}): Undo {
+  return pubsub.onSubscription((what, { event, resource, endpoint }) => {
+    if (what !== 'refreshed' || event !== MESSAGE_SUMMARY || isInFiles(resource, endpoint, endpoints.files)) return
+    void resourceOf(endpoints, resource, endpoint).then(async (found) => {
+      const key = found?.key ?? `aor ${resource}`
+      await sums.rereadOf(key)
+      await summaries.rereadOf(key)
+    })
+  })
+}
+
 /** Asterisk gives up what an endpoint asked for, as soon as there is a contact to tell of the same mailboxes unasked. */
 export async function endConflicting(pubsub: Pubsub, endpoints: AorLookup, endpoint: Endpoint): Promise<void> {
   if (endpoint.mwi_subscribe_replaces_unsolicited) return
@@ -85,7 +108,7 @@ function lowerNames(mailboxes: readonly string[]): string[] {
   return fullNames(mailboxes).map((name) => name.toLowerCase())
 }
 
-type FollowedEndpoints = AorLookup & Pick<Core['endpoints'], 'onChange' | 'onSource'>
+type FollowedEndpoints = AorLookup & Pick<Core['endpoints'], 'files' | 'onChange' | 'onSource'>
 
 /** Mailboxes that an endpoint watches itself, where that replaces unsolicited NOTIFYs for them. */
 export class SolicitedMailboxes {
@@ -125,7 +148,10 @@ export class SolicitedMailboxes {
     const { endpoint, event } = subscription
     if (event !== MESSAGE_SUMMARY || !endpoint.mwi_subscribe_replaces_unsolicited) return
     const known = this.#watched.get(endpoint.id)
-    if (known?.has(subscription)) return
+    if (known?.has(subscription)) {
+      if (!isInFiles(subscription.resource, endpoint, this.#endpoints.files)) void this.#read(subscription, known)
+      return
+    }
     const subscriptions = known ?? new Map<Subscription, readonly string[]>()
     subscriptions.set(subscription, [])
     this.#watched.set(endpoint.id, subscriptions)

@@ -57,6 +57,11 @@ export class Summaries {
   async reread(): Promise<void> {
     for (const summary of this.#watched) await summary.lookAgain()
   }
+
+  /** The same for one of them. */
+  async rereadOf(key: string): Promise<void> {
+    await this.#summaries.get(key)?.lookAgain()
+  }
 }
 
 /** Where it is kept. */

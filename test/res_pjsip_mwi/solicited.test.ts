@@ -137,6 +137,64 @@ describe('message-summary that is asked for', () => {
     expect(all.dialog.last.state).to.match(/^active/)
   })
 
+  describe('about an AOR that only a server knows', () => {
+    let knows: Record<string, { readonly mailboxes: readonly string[]; readonly voicemail_extension?: string }>
+
+    beforeEach(async () => {
+      knows = { 900: { mailboxes: ['900'], voicemail_extension: '*97' }, 901: { mailboxes: ['901'] } }
+      office = await MwiOffice.open(
+        {
+          ...SETTINGS,
+          endpoints: { 100: { aors: ['900', '901'], mailboxes: ['7'], mwi_subscribe_replaces_unsolicited: true } },
+        },
+        ({ contacts }) => contacts.has('900', 'sip:900@192.0.2.9'),
+      )
+      office.test.core.endpoints.addSource({
+        name: 'pbx1',
+        endpoint: async () => undefined,
+        aor: async (id) => pjsipConfig({ aors: knows }).aors.get(id),
+        auth: async () => undefined,
+      })
+      for (const [mailbox, count] of [
+        ['7@default', 7],
+        ['900@default', 1],
+        ['901@default', 20],
+      ] as const)
+        office.count(mailbox, count)
+    })
+
+    for (const [user, before, after] of [
+      ['900', body(1, 0, '*97'), body(7, 0, '*98')],
+      ['*97', body(1, 0, '*97'), body(7, 0, '*97')],
+      ['', body(21, 0, '*97'), body(27, 0, '*98')],
+    ] as const)
+      it(`follows it when the phone renews its subscription to '${user}'`, async () => {
+        const tx = await office.subscribe(user)
+        expect(tx.dialog.last.text).to.equal(before)
+        knows = { ...knows, 900: { mailboxes: ['7'], voicemail_extension: user === '*97' ? '*97' : '*98' } }
+        await office.sip.again(tx)
+        await until('NOTIFY of the other mailbox', () => tx.dialog.last.text === after)
+      })
+
+    it('counts as watched by what it is then, where that replaces unsolicited NOTIFYs', async () => {
+      const tx = await office.subscribe('900')
+      const told = (await office.told(1)).length
+      knows = { ...knows, 900: { mailboxes: ['7'] } }
+      await office.sip.again(tx)
+      await until('NOTIFY of the other mailbox', () => tx.dialog.last.text.includes('7/0'))
+      office.count('7@default', 8)
+      await until('NOTIFY of its change', () => tx.dialog.last.text.includes('8/0'))
+      expect(await office.settled()).to.have.length(told)
+    })
+
+    it('ends with its mailboxes', async () => {
+      const tx = await office.subscribe('900')
+      knows = { ...knows, 900: { mailboxes: [] } }
+      await office.sip.again(tx)
+      await until('end of it', () => tx.dialog.last.state === 'terminated;reason=noresource')
+    })
+  })
+
   describe('beside unsolicited NOTIFYs for the same mailbox', () => {
     const conflict = (replaces: boolean, compat: 'rfc' | 'asterisk'): TestCoreSettings => ({
       ...SETTINGS,
