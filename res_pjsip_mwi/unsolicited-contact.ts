@@ -220,12 +220,11 @@ export class UnsolicitedContact {
   }
 }
 
-/** Whether two Contacts of one URI are reached through the same proxies, or by the same flow where there are none. */
+/** Whether two Contacts of one URI are reached through the same proxies, or by the same flow. */
 export function isSameWay(one: Contact, other: Contact): boolean {
   const { path } = one
-  if (path.length !== other.path.length) return false
-  // A proxy is reached by its URI, too, when the connection to it is gone.
-  return path.length === 0 ? one.flow?.id === other.flow?.id : path.every((hop, at) => hop === other.path[at])
+  if (one.flow?.id !== other.flow?.id) return false
+  return path.length === other.path.length && path.every((hop, at) => hop === other.path[at])
 }
 
 function verdictOf(outcome: Outcome): 'taken' | 'refused' | 'failed' {

@@ -4,7 +4,7 @@ import { Counter } from '../../core/metrics.ts'
 import type { Contact } from '../../core/registrar/registrar.ts'
 import { SendQueue } from '../../res_pjsip_mwi/send-queue.ts'
 import { UnsolicitedContact } from '../../res_pjsip_mwi/unsolicited-contact.ts'
-import { FakeFlow, FakeNotify } from '../support/fake-sip.ts'
+import { FakeNotify } from '../support/fake-sip.ts'
 import { until } from '../support/tools.ts'
 
 const CONTACT: Contact = {
@@ -138,18 +138,6 @@ describe('a contact that is told unasked', () => {
     expect(rig.contact.phase).to.equal('idle')
     rig.contact.refreshed([GROUP], CONTACT)
     expect(rig.contact.phase).to.equal('idle')
-  })
-
-  it('goes on by the proxy that it came by last, whatever has become of the connections to both', () => {
-    const [one, other] = ['<sip:one;lr>', '<sip:other;lr>'].map((hop) => ({ ...CONTACT, path: [hop] }))
-    if (!one || !other) throw new Error('no ways')
-    const connected = (way: Contact): Contact => ({ ...way, flow: new FakeFlow('TCP') })
-    const last = connected(other)
-    rig.contact.update([connected(one), last], last)
-    rig.contact.update([one, other])
-    expect(rig.contact.contact).to.equal(other)
-    rig.contact.update([connected(one), connected(other)])
-    expect(rig.contact.contact.path).to.equal(other.path)
   })
 
   it('is not sent anything once it is gone, whatever was under way', async () => {
