@@ -130,8 +130,11 @@ export class UnsolicitedContact {
     this.want(groups)
   }
 
+  /** Whoever takes its place tells the phone anew: nothing older is to arrive behind that. */
   dispose(): void {
+    const isSending = this.#phase === 'sending'
     this.#enter('gone')
+    if (isSending) this.#services.giveUp(this)
   }
 
   #enqueue(): void {

@@ -5,7 +5,7 @@ import { expect } from 'chai'
 import mwi from '../../res_pjsip_mwi/res_pjsip_mwi.ts'
 import mwiBody from '../../res_pjsip_mwi/res_pjsip_mwi_body_generator.ts'
 import pubsubModule from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
-import { TestCore } from '../support/core.ts'
+import { pjsipConfig, TestCore } from '../support/core.ts'
 import { TestPhone } from '../support/phone.ts'
 import { until } from '../support/tools.ts'
 
@@ -186,6 +186,27 @@ describe('message-summary on the wire', () => {
       await until('that nothing is repeated to the one that is gone', () => inFlight() === 0)
     } finally {
       for (const proxy of proxies) await proxy.close()
+      await office.close()
+    }
+  })
+
+  it('is not repeated behind the one that puts the lamp out, where a reload takes the mailboxes away', async () => {
+    const settings = { endpoints: { 100: { aors: ['100'], mailboxes: ['100'] } }, aors: { 100: { max_contacts: 1 } } }
+    const office = await TestCore.start({ contacts: 'registrar', ...settings })
+    await office.load(pubsubModule, mwiBody, mwi)
+    office.core.mailboxes.set('pbx1', '100@default', { newMessages: 1, oldMessages: 0 })
+    const phone = await TestPhone.open({ server: { address: '127.0.0.1', port: office.port }, user: '100' })
+    phone.onRequest = ({ body }) => (body.includes('Messages-Waiting: no') ? 200 : undefined)
+    try {
+      const answer = await phone.request('REGISTER', { to: '<sip:100@127.0.0.1>', headers: [['Expires', '600']] })
+      expect(answer.status).to.equal(200)
+      expect((await phone.next('NOTIFY')).body).to.contain('Messages-Waiting: yes')
+      office.core.endpoints.replace(pjsipConfig({ ...settings, endpoints: { 100: { aors: ['100'] } } }))
+      await phone.take(({ body }) => body.includes('Messages-Waiting: no'), 'the end')
+      const inFlight = (): unknown => new Map(office.core.metrics.read()).get('sip.transactions.client')
+      await until('that nothing is repeated', () => inFlight() === 0)
+    } finally {
+      await phone.close()
       await office.close()
     }
   })
