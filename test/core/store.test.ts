@@ -83,16 +83,20 @@ describe('store', () => {
       file.exec(sql, (error) => console.log(error?.message ?? 'locked'))
       setTimeout(() => undefined, 30000)`
     const other = spawn(process.execPath, ['-e', lock, path])
-    const [said] = await once(other.stdout, 'data')
-    expect(String(said)).to.include('locked')
-    const opening = openAt(path)
-    await until('a word of it', () => logged.length > 0)
-    expect(logged).to.deep.equal([
-      `the store ${path} is locked by another process, as sqlite3 or a backup; it is waited for, 20 s at most`,
-    ])
-    other.kill('SIGKILL')
-    expect(await rowsOf(await opening)).to.deep.equal([{ name: 'kept', watchers: 1, note: null }])
-    expect(logged).to.have.length(1)
+    try {
+      const [said] = await once(other.stdout, 'data')
+      expect(String(said)).to.include('locked')
+      const opening = openAt(path)
+      await until('a word of it', () => logged.length > 0)
+      expect(logged).to.deep.equal([
+        `the store ${path} is locked by another process, as sqlite3 or a backup; it is waited for, 20 s at most`,
+      ])
+      other.kill('SIGKILL')
+      expect(await rowsOf(await opening)).to.deep.equal([{ name: 'kept', watchers: 1, note: null }])
+      expect(logged).to.have.length(1)
+    } finally {
+      other.kill('SIGKILL')
+    }
   })
 
   it('adds the columns that a table of an older version lacks', async () => {
