@@ -171,7 +171,7 @@ describe('message-summary on the wire', () => {
       const answer = await proxy.request('REGISTER', { uri: 'sip:127.0.0.1', from, to, contact: false, headers })
       expect(answer.status).to.equal(200)
     }
-    const inFlight = () => new Map(office.core.metrics.read()).get('sip.transactions.client')
+    const inFlight = (): number => office.metric('sip.transactions.client')
     const [gone, other] = proxies
     try {
       office.core.mailboxes.set('pbx1', '100@default', { newMessages: 0, oldMessages: 0 })

@@ -1,15 +1,12 @@
 /** Where a request goes that is redirected (RFC 3261 8.1.3.4), answer by answer. */
 import { expect } from 'chai'
 import type { Outcome, OutOfDialogRequest } from '../../../core/sip/contract.ts'
-import { toWire } from '../../../core/sip/grammar.ts'
-import { parseMessage } from '../../../core/sip/message.ts'
 import { followingRedirects } from '../../../core/sip/redirects.ts'
+import { responseOf, sipBytes } from '../../support/sip-text.ts'
 
 function answered(status: number, ...contacts: string[]): Outcome {
-  const lines = [`SIP/2.0 ${status} Said`, ...contacts.map((contact) => `Contact: ${contact}`), '\r\n']
-  const response = parseMessage(toWire(lines.join('\r\n')))
-  if (response.kind !== 'response') throw new Error('no response')
-  return { kind: 'response', response }
+  const lines = [`SIP/2.0 ${status} Said`, ...contacts.map((contact) => `Contact: ${contact}`)]
+  return { kind: 'response', response: responseOf(sipBytes(lines)) }
 }
 
 /** What is sent where each address answers what it is given here, and what comes of it. */
