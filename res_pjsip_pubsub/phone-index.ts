@@ -10,7 +10,7 @@ import type { SubscriptionFacts } from './subscription-facts.ts'
 /** Phones behind one border controller have its host and port in their contacts, and are told apart by who they are. */
 export type PhoneFacts = Pick<
   SubscriptionFacts,
-  'endpoint' | 'watcher' | 'resource' | 'event' | 'eventId' | 'contactKey'
+  'endpoint' | 'watcher' | 'resource' | 'event' | 'eventId' | 'narrowed' | 'contactKey'
 >
 
 /** Nobody outside knows which names have the same number. */
@@ -82,6 +82,7 @@ function isSame(one: PhoneFacts, other: PhoneFacts): boolean {
     one.event === other.event &&
     one.eventId === other.eventId &&
     one.resource === other.resource &&
+    one.narrowed === other.narrowed &&
     one.contactKey === other.contactKey &&
     one.watcher === other.watcher
   )

@@ -141,12 +141,13 @@ export class Restorer {
 
   /** The phone did not wait: the first NOTIFY in the old dialog tells whether it knows that still. */
   #hasSubscribedAnew(
-    { watcher, resource, event, event_id: eventId, contact_key: contactKey }: StoredRow,
+    { watcher, resource, event, event_id: eventId, contact_key: contactKey, content_type }: StoredRow,
     endpoint: Endpoint,
   ): boolean {
     const { subscriptions, services } = this.#with
     if (!services.settings().replace_same_contact) return false
-    return subscriptions.ofPhone({ endpoint, watcher, resource, event, eventId, contactKey }).length > 0
+    const narrowed = readType(content_type)?.narrowed ?? ''
+    return subscriptions.ofPhone({ endpoint, watcher, resource, event, eventId, narrowed, contactKey }).length > 0
   }
 
   #dropExpired(): void {

@@ -12,6 +12,7 @@ import { inSlices } from '../../core/in-slices.ts'
 import { reasonOf } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import { StoreUnavailable, type Table } from '../../core/store-contract.ts'
+import { readType } from '../lists/facts.ts'
 import type { NotifierSubscription } from '../subscription.ts'
 import { highest } from './highest.ts'
 import { Reserves, settled } from './reserves.ts'
@@ -186,6 +187,7 @@ export class SharedStorage implements SubscriptionStorage {
     const same = await round.at.select(this.#table, { ...phone, resource, event, event_id })
     for (const row of same) {
       if (row.dialog_id === dialog.id || row.owner === this.#servers.id) continue
+      if ((readType(row.content_type)?.narrowed ?? '') !== subscription.narrowed) continue
       this.#leaveForOthers(round, row)
     }
   }

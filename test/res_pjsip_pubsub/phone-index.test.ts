@@ -15,6 +15,7 @@ function member(place: number, endpoint: string, name: string, resource: string)
     resource,
     event: 'dialog',
     eventId: '',
+    narrowed: '',
     contactKey: `${name}:5060`,
     place,
     serial: place,

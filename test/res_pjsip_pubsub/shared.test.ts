@@ -214,6 +214,17 @@ describe('servers that share a database', function () {
     expect(live).to.deep.equal([{ callid: after.request.callId }])
   })
 
+  it('leaves a phone what it has at one when it asks the other for another part of the state', async () => {
+    Object.assign(builder.lamps, { narrows: (params: ReadonlyMap<string, string>) => params.get('bulb') ?? '' })
+    const all = await one.sip.subscribe('200')
+    const part = await one.sip.subscribe('200', { Event: 'lamp;bulb=2' })
+    const anew = await other.sip.subscribe('200', { Event: 'lamp;bulb=2' })
+    await until('that the first lets go of the part', () => owned(one) === 1)
+    builder.lamps.set('200', 'on')
+    await until('the change', () => [all, anew].every(({ dialog }) => dialog.notifies.at(-1)?.text === 'on'))
+    expect(part.dialog.notifies.at(-1)?.text).to.equal('off')
+  })
+
   it('goes on in a new file where the old one is damaged', async () => {
     const mine = await one.sip.subscribe('200')
     const theirs = await other.sip.subscribe('200', { Contact: '<sip:100@192.0.2.1:6001>' })

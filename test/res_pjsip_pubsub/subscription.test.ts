@@ -290,6 +290,18 @@ describe('subscription: its life', () => {
       expect((await made.sip.subscribe('201')).status).to.equal(403)
     })
 
+    it('leaves its place to it where it asks for another part of the state', async () => {
+      Object.assign(made.lamps, { narrows: (params: ReadonlyMap<string, string>) => params.get('bulb') ?? '' })
+      const { endpoints } = made.office.core
+      const old = endpoints.files.endpoints.get('100')
+      if (!old) throw new Error('no endpoint')
+      endpoints.replace({ ...endpoints.files, endpoints: new Map([['100', { ...old, subscription_limit: 1 }]]) })
+      expect((await made.sip.subscribe('200', { Event: 'lamp;bulb=2' })).status).to.equal(403)
+      expect(tx.dialog.disposed).to.equal(false)
+      expect((await made.sip.subscribe('200')).status).to.equal(200)
+      expect(tx.dialog.disposed).to.equal(true)
+    })
+
     it('is known by its +sip.instance, wherever it is', async () => {
       const contact = (port: number): string => `<sip:100@192.0.2.7:${port}>;+sip.instance="<urn:uuid:1>"`
       const first = await made.sip.subscribe('201', { Contact: contact(5080) })
