@@ -19,7 +19,7 @@ export const ENCODINGS: readonly [string, string] = ['Accept-Encoding', [...PACK
 type Reader = Pick<EventPackage<unknown>, 'subscribeBodies'>
 
 export function refuseBody(request: SipRequest, of: Reader | undefined): Refusal | undefined {
-  if (request.bodyLength === 0 || isOptional(request)) return undefined
+  if (request.bodyLength === 0 || isPadding(request) || isOptional(request)) return undefined
   const types = [LIST_TYPE, ...(of?.subscribeBodies ?? [])]
   if (!types.includes(typeOf(request))) return { status: 415, headers: [...listHeader('Accept', types), ENCODINGS] }
   const encoding = encodingOf(request)
@@ -51,6 +51,11 @@ export function textOf(request: SipRequest): string | EncodingFault | undefined 
 /** In lower case, without parameters; empty where there is none that can be read. */
 export function typeOf(request: SipRequest): string {
   return parseMediaType(request.header('Content-Type') ?? '')?.type ?? ''
+}
+
+/** Without Content-Length all of the datagram is body (RFC 3261 18.3), also a line end or NUL too many behind the headers. */
+function isPadding(request: SipRequest): boolean {
+  return request.header('Content-Length') === undefined && request.header('Content-Type') === undefined
 }
 
 /** RFC 3261 20.11: who does not say so means that it is required. */

@@ -103,6 +103,8 @@ describe('notifier: answers to SUBSCRIBE', () => {
     ['nobody has to read', { ...FILTER, 'Content-Disposition': 'render; handling=Optional' }, 200, 200],
     ['everybody has to read', { ...FILTER, 'Content-Disposition': 'render;handling=required' }, 415, 200],
     ['has no type', {}, 415, 200],
+    ['may be what fills its datagram up', { 'Content-Length': undefined }, 200, 200],
+    ['has a type and no length', { ...FILTER, 'Content-Length': undefined }, 415, 200],
   ]
   for (const compat of ['rfc', 'asterisk'] as const)
     for (const [what, headers, ...expected] of bodies) {
