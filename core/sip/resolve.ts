@@ -16,11 +16,17 @@ export interface Target extends Address {
   readonly protocol: Protocol
 }
 
+/** `ttl`: seconds that it may be kept. */
+export interface HostAddress {
+  readonly address: string
+  readonly ttl: number
+}
+
 /** The questions that are asked. All reject where there is no answer; with the code ENOTFOUND or ENODATA that is the answer. */
 export interface NameServer {
   naptr(name: string): Promise<readonly NaptrRecord[]>
   srv(name: string): Promise<readonly SrvRecord[]>
-  addresses(name: string, family: 4 | 6): Promise<readonly string[]>
+  addresses(name: string, family: 4 | 6): Promise<readonly HostAddress[]>
   /** Of names that only this machine knows; 0 is either family. May take long. */
   local?(name: string, family: 0 | 4 | 6): Promise<readonly string[]>
 }
@@ -34,7 +40,11 @@ export interface ResolverSettings {
   readonly now?: () => number
 }
 
+/** Where nothing tells for how long, as with SRV and NAPTR, whose time node does not give, and with /etc/hosts. */
 const KEEP_FOUND = 60_000
+/** Bounds of what name servers say: a name that changes with each question is not asked for with each NOTIFY. */
+const SHORTEST_KEPT = 5000
+const LONGEST_KEPT = 3_600_000
 /** A name that is not there is asked for again sooner: a phone's entry may just be about to appear. */
 const KEEP_MISSING = 10_000
 const CACHE_SIZE = 2000
@@ -53,6 +63,8 @@ interface Cached {
 interface Found {
   readonly targets: readonly Target[]
   readonly at: number
+  /** Milliseconds. */
+  readonly kept: number
 }
 
 export class Resolver {
@@ -92,7 +104,7 @@ export class Resolver {
     const now = this.#now()
     const isUnknown = found === undefined || (found.length === 0 && search.unanswered)
     if (isUnknown && before && now < before.at + KEEP_UNANSWERED) return before
-    return { targets: found ?? [], at: now }
+    return { targets: found ?? [], at: now, kept: keptFor(search) }
   }
 
   /** Names are asked for anew, as with other transports; what is being found for those of before is not remembered. */
@@ -116,10 +128,15 @@ export class Resolver {
     void answer.then((found) => {
       if (this.#cache.get(key)?.targets !== targets) return
       const isNews = found.targets.length > 0 && found.at >= asked
-      this.#cache.set(key, { until: this.#now() + (isNews ? KEEP_FOUND : KEEP_MISSING), targets, found })
+      this.#cache.set(key, { until: this.#now() + (isNews ? found.kept : KEEP_MISSING), targets, found })
     })
     return targets
   }
+}
+
+function keptFor({ ttl, hasUntimed }: Search): number {
+  const said = Math.min(Math.max(ttl * 1000, SHORTEST_KEPT), LONGEST_KEPT)
+  return hasUntimed ? Math.min(said, KEEP_FOUND) : said
 }
 
 /** What the URI itself says about the protocol; a `transport` we do not know says nothing. */

@@ -20,6 +20,8 @@ export class Search {
   readonly #offers: ResolverSettings['offers']
   readonly #names: NameServer
   #unanswered = false
+  #hasUntimed = false
+  #ttl = Number.POSITIVE_INFINITY
 
   constructor(offers: ResolverSettings['offers'], names: NameServer) {
     this.#offers = offers
@@ -31,9 +33,20 @@ export class Search {
     return this.#unanswered
   }
 
+  /** Seconds: the shortest time that an address may be kept. */
+  get ttl(): number {
+    return this.#ttl
+  }
+
+  /** Whether something was asked whose time nobody tells. */
+  get hasUntimed(): boolean {
+    return this.#hasUntimed
+  }
+
   /** RFC 3263 4.1 and 4.2. */
   async targets(uri: SipUri, host: string, stated: Protocol | undefined): Promise<readonly Target[]> {
     if (uri.port !== undefined) return this.#hosts(stated ?? 'UDP', [{ name: host, port: uri.port }])
+    this.#hasUntimed = true
     if (stated) return this.#services([{ protocol: stated, name: SRV_PREFIX[stated] + host }], host, stated)
     const pointers = await this.#pointers(uri, host)
     const services =
@@ -95,9 +108,12 @@ export class Search {
    */
   async #addressesOf(name: string, families: readonly (4 | 6)[]): Promise<readonly string[]> {
     const answers = await Promise.all(families.map((family) => this.#orNone(this.#names.addresses(name, family))))
-    const found = answers.flat()
+    const records = answers.flat()
+    for (const { ttl } of records) this.#ttl = Math.min(this.#ttl, ttl)
+    const found = records.map(({ address }) => address)
     const [first = 0, second] = families
     if (found.length > 0 || first === 0 || !this.#names.local) return found
+    this.#hasUntimed = true
     const own = await this.#orNone(this.#names.local(name, second === undefined ? first : 0))
     return families.flatMap((family) => own.filter((address) => isIP(address) === family))
   }
@@ -106,7 +122,8 @@ export class Search {
     try {
       return await answer
     } catch (error) {
-      if (!isNone(error)) this.#unanswered = true
+      // What did not come now may come at the next time.
+      if (!isNone(error)) this.#unanswered = this.#hasUntimed = true
       return []
     }
   }

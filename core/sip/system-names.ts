@@ -24,7 +24,8 @@ export function systemNames(make: () => Asked = systemResolver, settings: () => 
   return {
     naptr: (name) => current().resolveNaptr(name),
     srv: (name) => current().resolveSrv(name),
-    addresses: (name, family) => (family === 4 ? current().resolve4(name) : current().resolve6(name)),
+    addresses: (name, family) =>
+      family === 4 ? current().resolve4(name, { ttl: true }) : current().resolve6(name, { ttl: true }),
     local: hostsFile,
   }
 }

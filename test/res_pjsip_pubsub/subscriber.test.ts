@@ -191,7 +191,7 @@ describe('a subscription of ours', () => {
       names: {
         naptr: () => Promise.reject(new Error('none')),
         srv: async () => [1, 2].map((priority) => ({ priority, weight: 0, port, name: `server${priority}.example` })),
-        addresses: async (name) => [name === 'server1.example' ? '127.0.0.7' : '127.0.0.1'],
+        addresses: async (name) => [{ address: name === 'server1.example' ? '127.0.0.7' : '127.0.0.1', ttl: 60 }],
       },
     })
     port = there.notifier.port

@@ -8,7 +8,7 @@ import { expect } from 'chai'
 import { systemOptions, type TransportConfig } from '../../../core/endpoints.ts'
 import { defaultsOf } from '../../../core/options.ts'
 import type { Flow, Outcome, OutOfDialogRequest } from '../../../core/sip/contract.ts'
-import type { NameServer } from '../../../core/sip/resolve.ts'
+import type { HostAddress, NameServer } from '../../../core/sip/resolve.ts'
 import type { Stack, StackSettings } from '../../../core/sip/stack.ts'
 import { Certificates } from '../../support/certificates.ts'
 import { TestPhone } from '../../support/phone.ts'
@@ -65,7 +65,7 @@ describe('requests of ours', () => {
       naptr: () => Promise.reject(new Error('none')),
       srv: () => Promise.reject(new Error('none')),
       // The port is the phones' alone; the addresses are all ours.
-      addresses: async () => ['127.0.0.3', '127.0.0.4', '127.0.0.5'],
+      addresses: async () => addresses('127.0.0.3', '127.0.0.4', '127.0.0.5'),
     }
     await open({ names, timers: { t1: 10, t2: 20, f: 80 } })
     const last = await phoneOf('127.0.0.5')
@@ -80,7 +80,7 @@ describe('requests of ours', () => {
     const names: NameServer = {
       naptr: () => Promise.reject(new Error('none')),
       srv: () => Promise.reject(new Error('none')),
-      addresses: async () => ['127.0.0.3', '127.0.0.4'],
+      addresses: async () => addresses('127.0.0.3', '127.0.0.4'),
     }
     await open({ names, timers: { t1: 10, t2: 20, f: 300 } })
     const second = await phoneOf('127.0.0.4')
@@ -287,7 +287,7 @@ describe('requests of ours', () => {
         { ...pointer, order: 2, service: 'SIP+D2U', replacement: 'udp.example' },
       ],
       srv: async (name) => [{ priority: 1, weight: 1, port: ports[name] ?? 0, name }],
-      addresses: async () => ['127.0.0.1'],
+      addresses: async () => addresses('127.0.0.1'),
     }
     const udp = transportConfig()
     const tcp = transportConfig({ protocol: 'tcp', allow_reload: true })
@@ -316,7 +316,7 @@ describe('requests of ours', () => {
           { ...pointer, order: 2, service: 'SIP+D2U', replacement: 'udp' },
         ]),
       srv: (name) => answer([{ priority: 1, weight: 1, port: name === 'tcp' ? ports.tcp : ports.udp, name }]),
-      addresses: () => answer(['127.0.0.1']),
+      addresses: () => answer(addresses('127.0.0.1')),
     }
     const udp = transportConfig()
     const tcp = transportConfig({ protocol: 'tcp', allow_reload: true })
@@ -427,4 +427,8 @@ function answerAll(socket: Socket): void {
       socket.write(['SIP/2.0 200 OK', ...copied, 'Content-Length: 0', '', ''].join('\r\n'))
     }
   })
+}
+
+function addresses(...all: readonly string[]): HostAddress[] {
+  return all.map((address) => ({ address, ttl: 60 }))
 }

@@ -18,6 +18,7 @@ class Names implements NameServer {
   readonly asked: string[] = []
   zone: Zone
   isDead = false
+  ttl = 60
 
   constructor(zone: Zone) {
     this.zone = zone
@@ -43,8 +44,9 @@ class Names implements NameServer {
     }))
   }
 
-  async addresses(name: string, family: 4 | 6): Promise<readonly string[]> {
-    return this.#found(family === 4 ? 'A' : 'AAAA', name, family === 4 ? this.zone.a : this.zone.aaaa)
+  async addresses(name: string, family: 4 | 6): ReturnType<NameServer['addresses']> {
+    const found = this.#found(family === 4 ? 'A' : 'AAAA', name, family === 4 ? this.zone.a : this.zone.aaaa)
+    return found.map((address) => ({ address, ttl: this.ttl }))
   }
 
   #found<T>(type: string, name: string, records: Record<string, readonly T[]> | undefined): readonly T[] {
@@ -185,6 +187,34 @@ describe('resolving SIP URIs', () => {
     expect(await ask('sip:100@a:5060')).to.equal(1)
   })
 
+  for (const [ttl, uri, seconds] of [
+    [30, 'sip:100@a:5060', 30],
+    [900, 'sip:100@a:5060', 900],
+    [0, 'sip:100@a:5060', 5],
+    [86_400, 'sip:100@a:5060', 3600],
+    [30, 'sip:100@a', 30],
+    // Of NAPTR and SRV, and that there are none, nobody tells for how long.
+    [900, 'sip:100@a', 60],
+    [900, 'sip:100@own:5060', 60],
+  ] as const)
+    it(`remembers ${uri} for ${seconds} s where its addresses may be kept ${ttl}`, async () => {
+      let now = 0
+      const names = new Names({ a: { a: ['192.0.2.1'] } })
+      names.ttl = ttl
+      const withOwn: NameServer = Object.assign(names, { local: async () => ['192.0.2.7'] })
+      const resolver = new Resolver({ offers: all, names: withOwn, now: () => now })
+      const parsed = parseUri(uri)
+      if (!parsed) throw new Error('no URI')
+      await resolver.resolve(parsed)
+      const { length } = names.asked
+      now = seconds * 1000 - 1
+      await resolver.resolve(parsed)
+      expect(names.asked, 'before').to.have.length(length)
+      now += 1
+      await resolver.resolve(parsed)
+      expect(names.asked, 'after').to.have.length(2 * length)
+    })
+
   it('keeps what was found for a day where no name server answers, and asks again after ten seconds', async () => {
     let now = 0
     const names = new Names({ srv: { '_sip._udp.a': [[1, 1, 5070, 'b']] }, a: { b: ['192.0.2.1'] } })
@@ -275,6 +305,7 @@ describe('resolving SIP URIs', () => {
       expect(await found()).to.deep.equal(['UDP 192.0.2.1 5060'])
       asked = servers[1]
       expect(await found()).to.deep.equal(['UDP 192.0.2.2 5060'])
+      expect(await names.addresses('pbx', 4)).to.deep.equal([{ address: '192.0.2.2', ttl: 1 }])
     } finally {
       for (const server of servers) server.close()
     }
