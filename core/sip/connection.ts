@@ -46,6 +46,8 @@ export class Connection extends Timed implements Wire {
   #written = 0
   /** When the last bytes came. */
   #heard = 0
+  /** When the last request was sent that had no answer, and nothing else came since either. */
+  #passedOver = 0
   #nextPing: number
   #why = ''
 
@@ -130,10 +132,16 @@ export class Connection extends Timed implements Wire {
 
   /**
    * A peer that is gone, or a firewall in between that has forgotten us, lets bytes vanish for a quarter of an hour before
-   * the system notices. We can make another connection; a phone that made this one does so itself.
+   * the system notices. We can make another connection; whoever made this one does so itself, and has it until then.
    */
   unanswered(since: number): void {
-    if (this.outgoing && this.#heard < since) this.end('the peer does not answer')
+    if (this.#heard >= since) return
+    if (this.outgoing) this.end('the peer does not answer')
+    else this.#passedOver = since
+  }
+
+  get silent(): boolean {
+    return this.#heard < this.#passedOver
   }
 
   /** What is written already is sent, and it is over. */

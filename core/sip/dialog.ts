@@ -208,13 +208,24 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
     if (out) return outgoing.send(draft, out, this.#remoteTarget, done)
     const { nextHop } = this.routing
     if (nextHop && (wire || this.#canConnect))
-      outgoing.sendTo(draft, nextHop, { transport: this.#place.transport }, done)
+      outgoing.sendTo(draft, nextHop, { transport: this.#place.transport }, wire ? this.#orBy(wire, draft, done) : done)
     else failSoon(done, 'the connection is gone')
+  }
+
+  /** Where no other connection can be made, one that is silent is what there is. */
+  #orBy(wire: Wire, draft: Draft, done: OutcomeHandler): OutcomeHandler {
+    if (!wire.silent) return done
+    return (outcome) => {
+      const isLost = outcome.kind === 'unreachable' && !outcome.moved
+      if (isLost && wire.open && !this.#disposed) this.#context.outgoing.send(draft, wire, this.#remoteTarget, done)
+      else done(outcome)
+    }
   }
 
   /** Undefined where the way has to be looked for each time. */
   #wayOut(wire: Wire): Wire | undefined {
-    if (wire.reliable || this.#followFlow) return wire
+    if (wire.reliable) return wire.silent && this.#canConnect ? undefined : wire
+    if (this.#followFlow) return wire
     if (this.#out && !this.#out.carrier.closed) return this.#out
     const { nextHop, routes } = this.routing
     this.#out = nextHop && routes.length === 0 ? this.#context.outgoing.fixedWay(nextHop, wire) : undefined

@@ -28,6 +28,8 @@ export interface Wire extends Flow {
   send(text: string, sender?: Sender): void
   /** What was sent on a connection at that time (of performance.now()) was given up without an answer. */
   unanswered?(since: number): void
+  /** A request was not answered on it, and nothing has come by it since. */
+  readonly silent?: boolean
 }
 
 /** A flow that came from this folder, as all flows do, as what it is. */

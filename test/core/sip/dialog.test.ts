@@ -357,6 +357,51 @@ describe('dialogs', () => {
     })
   })
 
+  describe('on a connection that was made to us and has fallen silent', () => {
+    const behindProxy = async (): Promise<[TestPhone, PhoneDialog, Dialog, Server]> => {
+      await open({ timers: { f: 80 } })
+      const [listener, port] = await listening()
+      const proxy = await phoneOf({ protocol: 'tcp', contact: '<sip:phone@192.0.2.8>' })
+      const route = `<sip:127.0.0.1:${port};transport=tcp;lr>`
+      const [theirs, ours] = await subscribe(proxy, [['Record-Route', route]])
+      // A firewall forgets it: what is sent there comes to nobody, and no end of it is seen.
+      proxy.onRequest = () => undefined
+      expect(statusOf(await notify(ours))).to.equal('timeout')
+      return [proxy, theirs, ours, listener]
+    }
+
+    const cseqs = (phone: TestPhone): number[] =>
+      phone.received.filter(({ method }) => method === 'NOTIFY').map(({ cseq }) => cseq)
+
+    it('go by a new one to the proxy, until something comes by the old one', async () => {
+      const [proxy, theirs, ours, listener] = await behindProxy()
+      const connected = once(listener, 'connection')
+      const outcome = notify(ours)
+      const [socket] = await connected
+      const [bytes] = await once(socket, 'data')
+      expect(String(bytes)).to.match(/^NOTIFY sip:phone@192\.0\.2\.8 /)
+      const copied = String(bytes).match(/^(?:Via|From|To|Call-ID|CSeq):.*\r\n/gm) ?? []
+      socket.write(`SIP/2.0 200 OK\r\n${copied.join('')}Content-Length: 0\r\n\r\n`)
+      expect(statusOf(await outcome)).to.equal(200)
+      expect(cseqs(proxy)).to.deep.equal([1])
+      expect((await proxy.request('SUBSCRIBE', { dialog: theirs })).status).to.equal(200)
+      proxy.onRequest = () => 200
+      expect(statusOf(await notify(ours))).to.equal(200)
+      expect(cseqs(proxy)).to.deep.equal([1, 3])
+      socket.destroy()
+      listener.close()
+    })
+
+    it('go by that where no new one can be made', async () => {
+      const [proxy, , ours, listener] = await behindProxy()
+      listener.close()
+      await once(listener, 'close')
+      proxy.onRequest = () => 200
+      expect(statusOf(await notify(ours))).to.equal(200)
+      expect(cseqs(proxy)).to.deep.equal([1, 2])
+    })
+  })
+
   describe('over 1300 bytes', () => {
     const big = 'x'.repeat(1500)
 
