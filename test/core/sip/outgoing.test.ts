@@ -99,7 +99,7 @@ describe('requests of ours', () => {
     const names: NameServer = {
       naptr: () => Promise.reject(new Error('none')),
       srv: () => Promise.reject(new Error('none')),
-      addresses: async () => ['127.0.0.3', '127.0.0.4'],
+      addresses: async () => addresses('127.0.0.3', '127.0.0.4'),
     }
     await open({ names, timers: { t1: 10, t2: 20, f: 300 } })
     const second = await phoneOf('127.0.0.4')
