@@ -92,10 +92,13 @@ export class OutboundPublication {
     if (!lease || lease.expires <= services.now()) return
     const server = services.servers.indexOf(lease.serverUri)
     // What the last process has said there may be more than what is known now, and there may be nothing of ours there any more.
-    if (services.addsUp || server < 0) this.#earlier.push(lease)
-    else this.#lease = lease
     this.#server = Math.max(server, 0)
-    this.#ended = services.mayEnd
+    if (services.addsUp || server < 0) {
+      this.#earlier.push(lease)
+    } else {
+      this.#lease = lease
+      this.#ended = services.mayEnd
+    }
   }
 
   get phase(): Phase {

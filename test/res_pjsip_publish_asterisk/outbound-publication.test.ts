@@ -258,10 +258,12 @@ describe('A publication of ours', () => {
   })
 
   it('at a server that went while we were stopped is withdrawn when all is said elsewhere', () => {
-    for (const addsUp of [false, true]) {
-      const rig = new Rig(['sip:three'], { serverUri: 'sip:two', entityTag: 'kept', expires: 2_000_000 }, { addsUp })
+    for (const kind of [{}, { addsUp: true }, { mayEnd: true }]) {
+      const rig = new Rig(['sip:three'], { serverUri: 'sip:two', entityTag: 'kept', expires: 2_000_000 }, kind)
       rig.say('a', 'A')
       expect(rig.sent).to.deep.equal(['A new 0 600'])
+      // A stop before it is answered leaves it to the next start.
+      expect(rig.remembered).to.deep.equal([])
       rig.accept()
       expect(rig.sent).to.deep.equal(['A new 0 600', '- kept -1 0'])
       expect(rig.drafts.at(-1)?.serverUri).to.equal('sip:two')
