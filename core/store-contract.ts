@@ -55,8 +55,11 @@ export interface Table<Row> {
   /** As put. */
   putLater(key: string | number, row: RowToMake<Row>): void
   delete(key: string | number): void
-  /** What the database holds, in pages of `most` rows, so that the event loop breathes. Rows still waiting to be written are not in it. */
-  load(page: (rows: readonly Row[]) => void, most?: number): Promise<void>
+  /**
+   * What the database holds, in pages of `most` rows, so that the event loop breathes. Rows still waiting to be written are
+   * not in it. Resolves with false where that cannot be read now, or not to the end.
+   */
+  load(page: (rows: readonly Row[]) => void, most?: number): Promise<boolean>
   /** As load, of rows that have a key and for tables of many rows: only these columns of each, in this order. */
   scan(
     columns: readonly ScanColumn<Row>[],

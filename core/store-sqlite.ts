@@ -99,15 +99,15 @@ export class SqliteStore implements Store {
       put: (row, within = GATHER) => this.#note(table, row[definition.key], row, within),
       putLater: (key, row) => this.#note(table, key, row, GATHER),
       delete: (key) => this.#note(table, key, null, GATHER),
-      load: async (page, most) => {
-        await this.#guarded((database) =>
+      load: (page, most) =>
+        this.#guarded((database) =>
           loadPages(database, table.definition, (rows) => page(rows as unknown as readonly Row[]), most),
+        ),
+      scan: async (columns, page, most) => {
+        await this.#guarded((database) =>
+          scanPages(database, table.definition, { columns, most, page, inTurn: (work) => this.#inTurn(work) }),
         )
       },
-      scan: (columns, page, most) =>
-        this.#guarded((database) =>
-          scanPages(database, table.definition, { columns, most, page, inTurn: (work) => this.#inTurn(work) }),
-        ),
       select: (where, above) => this.#select<Row>(table, where, above),
     }
     this.#handles.set(handle, table)
@@ -355,14 +355,18 @@ export class SqliteStore implements Store {
     this.#retryPause = Math.min(RETRY_MOST, this.#retryPause * 2 || RETRY_FIRST)
   }
 
-  /** Runs it on a fresh file where the file turns out to be damaged; without a database there is nothing to do yet. */
-  async #guarded(work: (database: Database) => Promise<void>): Promise<void> {
+  /** Begins a fresh file where the file turns out to be damaged; without a database there is nothing to do yet. False where it was not done. */
+  async #guarded(work: (database: Database) => Promise<void>): Promise<boolean> {
+    const { database } = this.#file
+    if (!database) return false
     try {
-      if (this.#file.database) await work(this.#file.database)
+      await work(database)
+      return true
     } catch (error) {
       if (isDamage(error)) await this.#replace(error)
       else if (mayPass(error)) this.#refused(error)
       else throw error
+      return false
     }
   }
 

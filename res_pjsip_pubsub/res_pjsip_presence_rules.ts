@@ -19,6 +19,9 @@ import { RulesDirectory, readRulesDirectory } from './rules/directory.ts'
 import { readRuleset } from './rules/document.ts'
 import { RulesTable } from './rules/table.ts'
 
+/** Milliseconds between two looks for a table that could not be read. */
+const AGAIN = 1000
+
 export default defineModule({
   name: 'res_pjsip_presence_rules',
   description: 'Authorization of watchers by rules documents (RFC 5025)',
@@ -73,7 +76,11 @@ async function openRules({ core, log, own }: ModuleContext, pubsub: Pubsub, book
     watchInstead(next)
     await book.fill('directory', shelf)
   }
-  const readTable = async (): Promise<void> => book.fill('table', await table.read())
+  const readTable = async (): Promise<void> => {
+    const shelf = await table.read()
+    if (shelf) await book.fill('table', shelf)
+    else if (book.isRead) throw new Error('the database cannot be read now')
+  }
   const reread = async (): Promise<void> => {
     await readTable()
     await readDirectory()
@@ -96,6 +103,17 @@ async function openRules({ core, log, own }: ModuleContext, pubsub: Pubsub, book
   const authorizer = new RulesAuthorizer(pubsub, book, reread, put)
   own(() => authorizer.close())
   own(pubsub.authorizer(authorizer))
+  if (!book.isRead)
+    log.error(
+      `the table ${pubsub.settings.xcap_table} cannot be read now, and may have rules: watchers of presence wait until it can; who has no rules may set force_active = 1 in pubsub.conf`,
+    )
+  // The store goes on without a file that it cannot use, and opens it later.
+  const looking = setInterval(() => {
+    if (book.isRead) clearInterval(looking)
+    else void again(() => authorizer.refresh())
+  }, AGAIN)
+  looking.unref()
+  own(() => clearInterval(looking))
   const parts = { book, authorizer, table, endpoints: core.endpoints, reread }
   for (const command of rulesCommands(parts)) own(core.console.register(command))
 }

@@ -178,6 +178,7 @@ export class RulesAuthorizer implements Authorizer {
     const { settings } = this.#pubsub
     if (settings.force_active) return { ...ALLOWED, why: 'force_active' }
     const document = this.#book.get(name)
+    if (!document && !this.#book.isRead) return plainly('confirm', 'the table of rules cannot be read now')
     if (!document) return plainly(settings.rules_absent, `${name} has no rules: rules_absent`)
     const { presentity, ruleset, place, fault } = document
     if (!ruleset) return plainly('confirm', `${place} cannot be read: ${fault}`)

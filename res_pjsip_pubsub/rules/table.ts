@@ -49,10 +49,11 @@ export class RulesTable {
     return new RulesTable(store, await openXcap(store, name), name, log, domains, keyOf)
   }
 
-  async read(): Promise<Shelf> {
+  /** Undefined where the database cannot be read now. */
+  async read(): Promise<Shelf | undefined> {
     await this.#store.flush()
     const shelf = new Map<string, RulesText>()
-    await this.#table.load((rows) => {
+    const isWhole = await this.#table.load((rows) => {
       for (const row of rows) {
         const { username, domain, doc, doc_uri } = row
         if (!isRules(row) || username === '' || !this.#isOurs(domain)) continue
@@ -63,7 +64,7 @@ export class RulesTable {
         else shelf.set(key, { text: textOf(doc), place })
       }
     })
-    return shelf
+    return isWhole ? shelf : undefined
   }
 
   /**

@@ -44,7 +44,7 @@ describe('rules of presentities, on the wire', () => {
     rmSync(directory, { recursive: true, force: true })
   })
 
-  async function begin(options: Readonly<Record<string, string>> = {}): Promise<void> {
+  async function begin(options: Readonly<Record<string, string>> = {}, store?: Store): Promise<void> {
     office = await TestCore.start({
       endpoints: { 100: {}, 101: {}, 102: {}, 200: { aors: ['door'] }, proxy: { trust_id_inbound: true } },
       hints: {
@@ -54,6 +54,7 @@ describe('rules of presentities, on the wire', () => {
       },
       files: { 'pubsub.conf': { unload_grace: '1', ...options } },
       storePath: join(directory, 'rules.db'),
+      ...(store && { store }),
     })
     pubsub = await office.load<Pubsub>(res_pjsip_pubsub)
     await office.load(res_pjsip_exten_state, res_pjsip_pidf_body_generator, res_pjsip_dialog_info_body_generator)
@@ -680,6 +681,41 @@ describe('rules of presentities, on the wire', () => {
     )
   })
 
+  it('let everybody wait while the database cannot be read, and hold as soon as it can', async () => {
+    const path = join(directory, 'rules.db')
+    await begin()
+    await set(ruleset({ conditions: one('sip:100@a'), handling: 'allow' }))
+    await office.close()
+    const real = await openStore({ path, synchronous: 'off', log: new Log('error').logger('store') })
+    let isLocked = true
+    // As one that another process keeps locked for longer than a start waits for it.
+    const store = new Proxy(real, {
+      get(target, name) {
+        if (name !== 'table') return bound(target, name)
+        return async (definition: Parameters<Store['table']>[0]) =>
+          new Proxy(await target.table(definition), {
+            get: (table, method) => (method === 'load' && isLocked ? async () => false : bound(table, method)),
+          })
+      },
+    })
+    await begin({}, store)
+    const [allowed, blocked, unruled] = [await phone('100'), await phone('101'), await phone('102')]
+    await subscribe(allowed)
+    await subscribe(blocked)
+    await subscribe(unruled, { resource: '201' })
+    for (const who of [allowed, blocked, unruled]) expect(await told(who)).to.equal('pending')
+    isLocked = false
+    expect(await told(allowed)).to.match(/^active open/)
+    expect(await told(blocked)).to.equal('terminated;reason=rejected')
+    expect(await told(unruled)).to.match(/^active /)
+    isLocked = true
+    expect(await office.run('presence rules reload').catch(String)).to.include('cannot be read now')
+    await subscribe(blocked)
+    expect(blocked.received.at(-1)?.status, 'what was read stands').to.equal(403)
+    await office.close()
+    await real.close()
+  })
+
   it('are switched off by force_active also where they cannot be loaded', async () => {
     await begin({ rules_directory: directory })
     office.file('pubsub.conf', { unload_grace: '1', rules_directory: join(directory, 'none') })
@@ -711,3 +747,8 @@ describe('rules of presentities, on the wire', () => {
     await undo()
   })
 })
+
+function bound(target: object, name: string | symbol): unknown {
+  const value: unknown = Reflect.get(target, name, target)
+  return typeof value === 'function' ? value.bind(target) : value
+}
