@@ -201,12 +201,13 @@ class Extension implements Composition<PublishedState> {
     this.#sender = part === this.#hint ? '' : this.#senderNow()
   }
 
-  /** Where something is published, that goes on. */
+  /** Where something is published, that goes on. Otherwise it is over by its hint for those, too, who watch it only later. */
   partEnded(part: Watchable<unknown>, _reason: EndReason): boolean {
     if (part !== this.#hint) return true
-    this.#hint = undefined
     this.#sender = ''
-    return !this.#pubsub.isPublished(this.exten)
+    if (!this.#pubsub.isPublished(this.exten)) return true
+    this.#hint = undefined
+    return false
   }
 
   /** What is published already is no change that anybody makes from now on. */

@@ -128,11 +128,12 @@ class Summary implements Composition<MessageSummary> {
     if (before && before.mailboxes === mailboxes && !sameCounts(before.counts, counts)) this.#counted = Date.now()
   }
 
-  /** Where something is published, that goes on. */
+  /** Where something is published, that goes on. Otherwise it is over by its sum for those, too, who watch it only later. */
   partEnded(part: Watchable<unknown>, _reason: EndReason): boolean {
     if (part !== this.#sum) return true
+    if (!this.#pubsub.isPublished(this.#name)) return true
     this.#sum = undefined
-    return !this.#pubsub.isPublished(this.#name)
+    return false
   }
 
   wanted(): void {

@@ -20,8 +20,10 @@ describe('extensions', () => {
   let hints: Hints
   let dialplan: Dialplan
   let extensions: Extensions
+  let published: boolean
 
   beforeEach(() => {
+    published = true
     devices = new Devices()
     const settings = { removedHintGrace: () => 0, log: new Log('error').logger('hints') }
     hints = new Hints({ devices, presences: new Presences(), calls: new Calls() }, settings)
@@ -29,7 +31,7 @@ describe('extensions', () => {
     hints.addSource(dialplan)
     const nothing = new Constant<readonly Publication<never>[]>([])
     extensions = new Extensions(
-      { publications: () => nothing, isPublished: () => true, settings: defaultsOf(pubsubOptions) },
+      { publications: () => nothing, isPublished: () => published, settings: defaultsOf(pubsubOptions) },
       hints,
     )
     hints.onReread(() => void extensions.reread())
@@ -37,8 +39,9 @@ describe('extensions', () => {
 
   const watch = (state: Watchable<PublishedState>) => {
     const seen: PublishedState[] = []
-    const stop = state.watch({ value: (value) => void seen.push(value) })
-    return { stop, last: () => seen.at(-1)?.state }
+    const ends: string[] = []
+    const stop = state.watch({ value: (value) => void seen.push(value), end: (reason) => ends.push(reason) })
+    return { stop, ends, last: () => seen.at(-1)?.state }
   }
   const inUse = (exten: string): void => {
     dialplan.lines.set(`${exten}@office`, { devices: [`PJSIP/${exten}`] })
@@ -73,6 +76,23 @@ describe('extensions', () => {
     await until('the hint', () => late.last() === EXTENSION.INUSE)
     void late.stop()
     expect(hints.list()).to.deep.equal([])
+  })
+
+  it('are over for all who found one whose hint has gone since, and not for the first alone', async () => {
+    inUse('100')
+    const hint = await hints.find('office', '100')
+    if (!hint || hint === 'unreachable') throw new Error('no hint')
+    const found = [extensions.of('office', '100', hint), extensions.of('office', '100', hint)]
+    published = false
+    dialplan.lines.clear()
+    const before = watch(extensions.of('office', '100', hint))
+    await hints.reread()
+    for (const { ends } of [before, ...found.map(watch)]) expect(ends).to.deep.equal(['noresource'])
+    published = true
+    const late = watch(extensions.of('office', '100', hint))
+    expect([late.last(), late.ends]).to.deep.equal([EXTENSION.UNAVAILABLE, []])
+    inUse('100')
+    await until('the hint', () => late.last() === EXTENSION.INUSE)
   })
 
   it('are not kept for long where nobody watches them', () => {

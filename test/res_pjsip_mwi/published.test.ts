@@ -2,7 +2,10 @@
 import { expect } from 'chai'
 import { array, assert, constantFrom, integer, property, record, shuffledSubarray, string } from 'fast-check'
 import { defaultsOf } from '../../core/options.ts'
+import { Mailboxes } from '../../core/states/mailboxes.ts'
 import { type Watchable, Watched } from '../../core/watch.ts'
+import { LastChanges } from '../../res_pjsip_mwi/last-changes.ts'
+import { MailboxSums, type SumDefinition } from '../../res_pjsip_mwi/mailbox-sums.ts'
 import { Summaries, summed } from '../../res_pjsip_mwi/summaries.ts'
 import { printSummary, readSummary, type SummaryDocument } from '../../res_pjsip_mwi/summary-publication.ts'
 import { pubsubOptions } from '../../res_pjsip_pubsub/options.ts'
@@ -124,6 +127,25 @@ describe('a summary without mailboxes', () => {
     expect(looks).to.equal(1)
     const other = summaries.of('aor vm', 'vm', undefined, look)
     expect(other).to.equal(second)
+  })
+})
+
+describe('a summary whose mailboxes go while phones wait for the disk', () => {
+  it('is over for all who found it, and not for the first alone', async () => {
+    const mailboxes = new Mailboxes()
+    const sums = new MailboxSums(mailboxes, new LastChanges(mailboxes))
+    let definition: SumDefinition | undefined = { mailboxes: ['100@default'], account: '' }
+    const look = () => sums.find('aor 100', () => Promise.resolve(definition))
+    const publications = (): Watchable<never[]> => new Watched([])
+    const summaries = new Summaries({ publications, isPublished: () => false, settings: defaultsOf(pubsubOptions) })
+    const sum = await look()
+    const found = [1, 2].map(() => summaries.of('aor 100', '100', sum, look))
+    definition = undefined
+    await sums.reread()
+    const ends: string[] = []
+    for (const one of found) one.watch({ value: () => undefined, end: (reason) => ends.push(reason) })
+    expect(ends).to.deep.equal(['noresource', 'noresource'])
+    sums.dispose()
   })
 })
 
