@@ -183,10 +183,15 @@ describe('Hints that are published', () => {
 
   describe('and a restart', () => {
     let directory: string
+    let third: TestCore | undefined
     beforeEach(() => {
       directory = mkdtempSync(join(tmpdir(), 'published-'))
     })
-    afterEach(() => rmSync(directory, { recursive: true }))
+    afterEach(async () => {
+      await third?.close()
+      third = undefined
+      rmSync(directory, { recursive: true })
+    })
 
     const auths = { door: { username: 'lamps', password: 'secret' } } as const
     const section = { multi_user: true, event: 'presence', '@context': '^office$', outbound_auth: ['door'] } as const
@@ -238,7 +243,7 @@ describe('Hints that are published', () => {
     ] as const)
       it(`takes back what was published of ${what}`, async () => {
         server = await receiver()
-        const third = await receiver([])
+        third = await receiver([])
         const to = { ...section, server_uri: [uriOf(server)] }
         await begin({ lamps: to }, HINTS)
         await until('both', async () => (await published(server)).length === 2)
@@ -258,7 +263,6 @@ describe('Hints that are published', () => {
         const active = async (): Promise<string> => (await server?.run('pjsip show publications inbound')) ?? ''
         await until('one of each', async () => (await active()).includes(`${named.length} active publications`))
         if (sections[0] === 'elsewhere') expect(await published(third)).to.deep.equal(['200', '201'])
-        await third.close()
       })
 
     it('goes on with hints that only a watcher had named, and takes those back that are gone', async () => {
