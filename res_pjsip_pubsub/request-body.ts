@@ -14,18 +14,25 @@ const PACKED: readonly string[] = ['deflate', 'gzip']
 /** Bytes of a list that came packed. A message of any size may be made of few. */
 const MOST_UNPACKED = 256 * 1024
 
-export const ENCODINGS: readonly [string, string] = ['Accept-Encoding', [...PACKED, 'identity'].join(', ')]
+/** RFC 3261 21.4.13: with what can be read. */
+export const NOT_A_LIST = notReadable([LIST_TYPE])
 
 type Reader = Pick<EventPackage<unknown>, 'subscribeBodies'>
 
 export function refuseBody(request: SipRequest, of: Reader | undefined): Refusal | undefined {
   if (request.bodyLength === 0 || isPadding(request) || isOptional(request)) return undefined
   const types = [LIST_TYPE, ...(of?.subscribeBodies ?? [])]
-  if (!types.includes(typeOf(request))) return { status: 415, headers: [...listHeader('Accept', types), ENCODINGS] }
   const encoding = encodingOf(request)
-  if (encoding === undefined) return { status: 415, headers: [ENCODINGS] }
+  if (encoding === undefined || !types.includes(typeOf(request))) return notReadable(types)
   if (encoding === '' || typeOf(request) === LIST_TYPE) return undefined
   return { status: 415, headers: [['Accept-Encoding', 'identity']] }
+}
+
+function notReadable(types: readonly string[]): Refusal {
+  return {
+    status: 415,
+    headers: [...listHeader('Accept', types), ['Accept-Encoding', [...PACKED, 'identity'].join(', ')]],
+  }
 }
 
 /** How the body is packed, in lower case; empty for not at all, and undefined for what nobody here unpacks. */

@@ -3,7 +3,7 @@ import type { Refusal, SipRequest } from '../../core/sip/contract.ts'
 import { parseUri } from '../../core/sip/parse-uri.ts'
 import { parseXml, XmlError, type XmlNode } from '../../core/xml.ts'
 import { badRequest, notDecoded } from '../refusals.ts'
-import { ENCODINGS, encodingOf, LIST_TYPE, textOf, typeOf } from '../request-body.ts'
+import { encodingOf, LIST_TYPE, NOT_A_LIST, textOf, typeOf } from '../request-body.ts'
 import { EVENTLIST, hasTag, type ListEntry, RECIPIENT_LIST } from './facts.ts'
 
 const NAMESPACE = 'urn:ietf:params:xml:ns:resource-lists'
@@ -11,11 +11,6 @@ const MOST_ENTRIES = 1000
 
 /** RFC 4662 4.1: who asks for a list has to say that it understands one. */
 export const EXTENSION_REQUIRED: Refusal = { status: 421, headers: [['Require', EVENTLIST]] }
-
-const NOT_A_LIST: Refusal = {
-  status: 415,
-  headers: [['Accept', LIST_TYPE], ENCODINGS],
-}
 
 export function understandsLists(request: SipRequest): boolean {
   return hasTag(request, ['Supported', 'Require'], EVENTLIST)
