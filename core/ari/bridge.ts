@@ -70,6 +70,8 @@ class AriBridge implements Bridge {
   readonly #lost: (() => void) | undefined
   #options: ServerOptions
   #staleTimer: NodeJS.Timeout | undefined
+  /** ARI was switched off while everything was to be read: what nobody needed then may be as it was, or not. */
+  #isUnread = false
   #reconciling: Promise<Reconciliation> | undefined
   #settle: () => void = () => undefined
 
@@ -257,16 +259,16 @@ class AriBridge implements Bridge {
     if (this.#complaints.has('module ')) await this.#checkUp()
   }
 
-  /** Everything somebody needs is read; what nobody needs any more is forgotten, for no event will have told its end. */
+  /**
+   * Everything somebody needs is read; what nobody needs any more is forgotten, for no event will have told its end. At a
+   * start nobody may need anything yet: where nothing can be read, what was stored is all that those who come will see.
+   */
   async #readAll(): Promise<void> {
     const { devices, mailboxes, presences } = this.#core
+    this.#isUnread = !(await this.#canRead())
     mailboxes.speak(this.name)
     presences.speak(this.name)
-    for (const states of [devices, mailboxes, presences]) {
-      for (const name of states.namesOf(this.name)) {
-        if (!states.isNeeded(name)) states.set(this.name, name, undefined)
-      }
-    }
+    if (!this.#isUnread) this.#forgetUnneeded()
     this.#objects?.refresh()
     const [device, mailbox, presence, calls] = await Promise.all([
       this.#devices.refresh(devices.needed()),
@@ -280,6 +282,20 @@ class AriBridge implements Bridge {
       `read; ${device} devices, ${mailbox} mailboxes, ${presence} presence states and ${calls.length} calls ` +
         'were other than believed',
     )
+  }
+
+  #forgetUnneeded(): void {
+    const { devices, mailboxes, presences } = this.#core
+    for (const states of [devices, mailboxes, presences]) {
+      for (const name of states.namesOf(this.name)) {
+        if (!states.isNeeded(name)) states.set(this.name, name, undefined)
+      }
+    }
+  }
+
+  /** Not where ARI is switched off, which leaves an event socket open. */
+  async #canRead(): Promise<boolean> {
+    return (await this.#link.request('asterisk.getInfo', {})).kind === 'ok'
   }
 
   #event(event: AriEvent): void {
@@ -354,6 +370,7 @@ class AriBridge implements Bridge {
   async #reconcileNow(): Promise<Reconciliation> {
     const { devices, mailboxes, presences } = this.#core
     await this.#lookAgain()
+    if (this.#isUnread) await this.#readAll()
     const comparable = { compare: (unread: (name: string) => void) => this.#devices.compare(devices.needed(), unread) }
     const result = await reconcile([comparable, this.#calls], this.#log)
     // A module may have been unloaded since the connect, which no event tells.

@@ -11,7 +11,7 @@ import { type DemoPbx, type DemoPbxOptions, startDemoPbx } from '../../../core/d
 import { ConfigError, defaultsOf } from '../../../core/options.ts'
 import { serverOptions } from '../../../core/settings.ts'
 import { AriProxy } from '../../support/ari-proxy.ts'
-import { type BridgeRig, bridgeTo } from '../../support/bridge-rig.ts'
+import { type BridgeRig, bridgeTo, stateModel } from '../../support/bridge-rig.ts'
 import { Certificates } from '../../support/certificates.ts'
 import { until } from '../../support/tools.ts'
 
@@ -74,6 +74,30 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     proxy.opensSockets = true
     await until('service', () => rig?.bridge.status().state === 'serving')
     expect(rig.bridge.status().complaints).to.deep.equal([])
+  })
+
+  it('keeps what was stored where ARI is switched off at the start, until it is back', async () => {
+    await start()
+    let isOff = true
+    // After the event socket is open, that is.
+    const path = /^\/ari\/(?!api-docs)/
+    proxy.rules.push({
+      path,
+      answer: (_, response) => (isOff && proxy.sockets > 0 ? void response.writeHead(404).end() : false),
+    })
+    const model = stateModel()
+    for (const device of ['Custom:x', 'Custom:gone'])
+      model.devices.restore(device, { origin: 'pbx1', state: 'INUSE', since: Date.now() })
+    rig = bridgeTo(proxy.url, {}, { model, fromFiles: true })
+    await until('service', () => rig?.bridge.status().state === 'serving')
+    await model.devices.need('Custom:x').ready
+    expect(model.devices.get('Custom:x')).to.equal('INUSE')
+    isOff = false
+    await rig.bridge.reconcile()
+    expect(model.devices.get('Custom:x')).to.equal('NOT_INUSE')
+    expect(model.devices.reportOf('pbx1', 'Custom:gone')).to.equal(undefined)
+    expect(rig.bridge.status().complaints).to.deep.equal([])
+    await stillServes(rig)
   })
 
   it('ends its subscription to device states before it closes the event socket, which may lock Asterisk up', async () => {
