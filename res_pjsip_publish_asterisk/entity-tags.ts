@@ -1,6 +1,7 @@
 /** Entity-tags that servers gave us, kept over a restart: what was published is then modified and not doubled. */
 import { isPublishedEvent } from '../core/publication-options.ts'
 import type { Store } from '../core/store-contract.ts'
+import { stringsIn } from '../core/strings-in.ts'
 import type { Lease } from './outbound-publication.ts'
 import type { PublishWay, Uris } from './publish-request.ts'
 
@@ -93,13 +94,4 @@ function decode(text: string | null): Sender | undefined {
   return isPublishedEvent(event) && from && to && context !== undefined
     ? { event, from, to, context, transport: transport ?? '', outbound_proxy: outbound_proxy ?? '', outbound_auth }
     : undefined
-}
-
-function stringsIn(text: string): string[] {
-  try {
-    const value: unknown = JSON.parse(text)
-    return Array.isArray(value) ? value.map(String) : []
-  } catch {
-    return []
-  }
 }

@@ -2,6 +2,7 @@
 
 import type { Undo } from '../scope.ts'
 import type { Store } from '../store.ts'
+import { stringsIn } from '../strings-in.ts'
 import { type DeviceState, type Devices, isDeviceState } from './devices.ts'
 import type { MailboxCounts, Mailboxes } from './mailboxes.ts'
 import { isPresenceName, type PresenceState, type Presences } from './presence.ts'
@@ -106,12 +107,3 @@ async function keep<T>(
 }
 
 const idOf = (origin: string, name: string): string => `${origin}\t${name.toLowerCase()}`
-
-function stringsIn(text: string): string[] {
-  try {
-    const value: unknown = JSON.parse(text)
-    return Array.isArray(value) ? value.map(String) : []
-  } catch {
-    return []
-  }
-}

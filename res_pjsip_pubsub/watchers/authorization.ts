@@ -2,8 +2,8 @@
  * What a watcher may have of what it watches: the contract, and who is asked.
  *
  * A package that has `reqAuth` is asked itself where it has `getAuthStatus`; otherwise the one authorizer that a module
- * registered. Without either everything is allowed, unless one was to come that could not read its rules. Decisions are watched, as state is: a changed rule comes by the same
- * path as the first answer.
+ * registered. Without either everything is allowed, unless one was to come that could not read its rules. Decisions are
+ * watched, as state is: a changed rule comes by the same path as the first answer.
  */
 import type { Endpoint } from '../../core/endpoints.ts'
 import type { Undo } from '../../core/scope.ts'

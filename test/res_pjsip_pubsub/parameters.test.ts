@@ -31,6 +31,12 @@ function rows(): string[][] {
 
 const unquoted = (cell: string | undefined): string => (cell ?? '').replace(/^`|`$/g, '')
 
+function faults(lines: string): string[] {
+  const findings = new Findings()
+  checkModuleFile(parseConfig(`[general]\n${lines}`, 'pubsub.conf').file, [pubsubConfig], ':memory:', findings)
+  return findings.problems.map(({ message }) => message)
+}
+
 describe('parameters of Kamailio', () => {
   it('are all there', () => {
     expect(Object.keys(pubsubOptions)).to.include.members(OF_KAMAILIO)
@@ -104,11 +110,6 @@ describe('parameters of storage', () => {
   const settings = defaultsOf(pubsubOptions)
 
   it('say when the times that are granted contradict each other', () => {
-    const faults = (lines: string): string[] => {
-      const findings = new Findings()
-      checkModuleFile(parseConfig(`[general]\n${lines}`, 'pubsub.conf').file, [pubsubConfig], ':memory:', findings)
-      return findings.problems.map(({ message }) => message)
-    }
     expect(faults('min_expires = 600\nmax_expires = 300')).to.deep.equal([
       'pubsub.conf:2: min_expires = 600 is more than max_expires, expected 300 at most',
     ])
@@ -124,11 +125,6 @@ describe('parameters of storage', () => {
   })
 
   it('name four tables, none of them twice or taken, which is found before anything starts', () => {
-    const faults = (lines: string): string[] => {
-      const findings = new Findings()
-      checkModuleFile(parseConfig(`[general]\n${lines}`, 'pubsub.conf').file, [pubsubConfig], ':memory:', findings)
-      return findings.problems.map(({ message }) => message)
-    }
     expect(faults('presentity_table = a\nactive_watchers_table = b\nwatchers_table = c\nxcap_table = d')).to.deep.equal(
       [],
     )

@@ -61,13 +61,7 @@ describe('requests of ours', () => {
   after(() => certificates.remove())
 
   it('go to the next address where one does not answer, refuses with 503 or cannot be reached', async () => {
-    const names: NameServer = {
-      naptr: () => Promise.reject(new Error('none')),
-      srv: () => Promise.reject(new Error('none')),
-      // The port is the phones' alone; the addresses are all ours.
-      addresses: async () => addresses('127.0.0.3', '127.0.0.4', '127.0.0.5'),
-    }
-    await open({ names, timers: { t1: 10, t2: 20, f: 80 } })
+    await open({ names: namesOf('127.0.0.3', '127.0.0.4', '127.0.0.5'), timers: { t1: 10, t2: 20, f: 80 } })
     const last = await phoneOf('127.0.0.5')
     const { port } = last.local
     last.onRequest = () => 202
@@ -77,12 +71,7 @@ describe('requests of ours', () => {
   })
 
   it('go first to an address that answers, once another has failed', async () => {
-    const names: NameServer = {
-      naptr: () => Promise.reject(new Error('none')),
-      srv: () => Promise.reject(new Error('none')),
-      addresses: async () => addresses('127.0.0.3', '127.0.0.4'),
-    }
-    await open({ names, timers: { t1: 10, t2: 20, f: 300 } })
+    await open({ names: namesOf('127.0.0.3', '127.0.0.4'), timers: { t1: 10, t2: 20, f: 300 } })
     const second = await phoneOf('127.0.0.4')
     const { port } = second.local
     const first = createSocket('udp4').bind(port, '127.0.0.3')
@@ -96,12 +85,7 @@ describe('requests of ours', () => {
   })
 
   it('go on to the address that answers, also where one was given up on its way to the other', async () => {
-    const names: NameServer = {
-      naptr: () => Promise.reject(new Error('none')),
-      srv: () => Promise.reject(new Error('none')),
-      addresses: async () => addresses('127.0.0.3', '127.0.0.4'),
-    }
-    await open({ names, timers: { t1: 10, t2: 20, f: 300 } })
+    await open({ names: namesOf('127.0.0.3', '127.0.0.4'), timers: { t1: 10, t2: 20, f: 300 } })
     const second = await phoneOf('127.0.0.4')
     const { port } = second.local
     const requestUri = `sip:p@phones.example:${port}`
@@ -431,4 +415,10 @@ function answerAll(socket: Socket): void {
 
 function addresses(...all: readonly string[]): HostAddress[] {
   return all.map((address) => ({ address, ttl: 60 }))
+}
+
+/** A name of several addresses, which are all ours; the port is the phones' alone. */
+function namesOf(...all: readonly string[]): NameServer {
+  const none = (): Promise<never> => Promise.reject(new Error('none'))
+  return { naptr: none, srv: none, addresses: async () => addresses(...all) }
 }
