@@ -67,6 +67,8 @@ export class ListMember {
   #state: { readonly value: unknown } | undefined
   #authorization: Authorization = ALLOWED
   #isLooking = false
+  /** How often leave was asked for anew: the last one counts, whichever answer comes first. */
+  #asked = 0
   #isClosed = false
   #isQuiet = false
   #toldWatching: Watching | undefined
@@ -134,9 +136,10 @@ export class ListMember {
   async authorize(): Promise<void> {
     const way = this.#way
     if (!way) return
+    const asked = ++this.#asked
     try {
       const decision = await this.#services.authorize(this.item.resource)
-      if (!decision || this.#way !== way) return
+      if (!decision || asked !== this.#asked || this.#way !== way) return
       this.#way = { source: way.source, decision }
       const [heeding, ...others] = this.#following
       if (!heeding) return
