@@ -11,10 +11,12 @@ import {
   type ObjectType,
 } from '../endpoints.ts'
 import { type Logger, reasonOf } from '../log.ts'
+import { dropOldest } from '../oldest.ts'
 import { type ConfigError, type OptionSet, type OptionValues, readSection } from '../options.ts'
 import type { Undo } from '../scope.ts'
 import type { Complaints } from './complaints.ts'
 import { list, record, text } from './events.ts'
+import { isFresh } from './fresh.ts'
 import { isPlain } from './functions.ts'
 import type { AriLink } from './supervisor.ts'
 
@@ -82,7 +84,7 @@ export class AriEndpointSource implements EndpointSource {
   couldNotAsk(type: ObjectType, id: string): boolean {
     if (!isName(id)) return false
     const known = this.#known(`${type}/${id}`)
-    return !known || (!known.section && !isFresh(known))
+    return !known || (!known.section && !isKnown(known))
   }
 
   /** Everything is asked anew, but what was known stands while Asterisk does not answer. */
@@ -125,7 +127,7 @@ export class AriEndpointSource implements EndpointSource {
   #section(type: string, id: string, isClaim: boolean): ConfigSection | undefined | Promise<ConfigSection | undefined> {
     const key = `${type}/${id}`
     const known = this.#known(key)
-    if (known && isFresh(known)) return known.section
+    if (known && isKnown(known)) return known.section
     const underWay = this.#asking.get(key)
     if (underWay) return underWay
     const isBounded = isClaim && !known?.section
@@ -187,9 +189,7 @@ export class AriEndpointSource implements EndpointSource {
     this.#missing.delete(key)
     const remembered = section ? this.#found : this.#missing
     remembered.set(key, { section, at: Date.now() })
-    if (remembered.size <= MOST_REMEMBERED) return
-    const [oldest] = remembered.keys()
-    if (oldest !== undefined) remembered.delete(oldest)
+    dropOldest(remembered, MOST_REMEMBERED)
   }
 }
 
@@ -198,8 +198,6 @@ function isName(id: string): boolean {
   return isPlain(id) && !/^\.+$/.test(id)
 }
 
-/** Not what was asked for later than now: the clock was put back, and would have it stand for as long. */
-function isFresh({ section, at }: Remembered): boolean {
-  const age = Date.now() - at
-  return age >= 0 && age < (section ? FOUND_TTL : UNKNOWN_TTL)
+function isKnown({ section, at }: Remembered): boolean {
+  return isFresh(at, section ? FOUND_TTL : UNKNOWN_TTL)
 }

@@ -14,6 +14,7 @@ import type { HintDefinition } from '../states/hint.ts'
 import type { HintSource, Hints } from '../states/hints.ts'
 import type { Reading } from './channel-variables.ts'
 import type { Complaints } from './complaints.ts'
+import { isFresh } from './fresh.ts'
 import { ALWAYS_THERE, type HintFunctions, hintOf } from './functions.ts'
 import { needsDialplan, readHint } from './hint-text.ts'
 import type { Probe } from './probe.ts'
@@ -82,7 +83,7 @@ export class AriHintSource implements HintSource {
     if ((contexts.length > 0 && !contexts.includes(context)) || !this.#isAsked({ context, exten })) return undefined
     const key = keyOf({ context, exten })
     const known = this.#remembered.get(key)
-    if (known && (known.answer || this.#isFresh(known))) return known.answer
+    if (known && (known.answer || isFresh(known.at, this.#settings.unknownTtl() * 1000))) return known.answer
     let asking = this.#asking.get(key)
     if (!asking) {
       asking = this.#ask([{ context, exten }]).then((answers) => answers[0])
@@ -126,12 +127,6 @@ export class AriHintSource implements HintSource {
   /** Tells everyone to look again: what could not be said before may be said now. */
   changed(): void {
     for (const listener of this.#listeners) listener()
-  }
-
-  /** Not what was asked for later than now: the clock was put back, and would have it stand for as long. */
-  #isFresh({ at }: Remembered): boolean {
-    const age = Date.now() - at
-    return age >= 0 && age < this.#settings.unknownTtl() * 1000
   }
 
   #isAsked({ context, exten }: Key): boolean {
