@@ -71,12 +71,7 @@ export class Restorer {
 
   /** Another server goes on with it: its endpoint need not be found any more. */
   disown(dialogId: string): void {
-    for (const [id, rows] of this.#homeless) {
-      const rest = rows.filter((row) => row.dialog_id !== dialogId)
-      if (rest.length === rows.length) continue
-      if (rest.length > 0) this.#homeless.set(id, rest)
-      else this.#homeless.delete(id)
-    }
+    this.#keep((row) => row.dialog_id !== dialogId)
   }
 
   /** Not waited for: an Asterisk server that is away must not hold up the start. */
@@ -152,9 +147,17 @@ export class Restorer {
 
   #dropExpired(): void {
     const now = this.#with.services.now()
+    this.#keep((row) => {
+      if (row.expires_ms > now) return true
+      void this.#with.storage.forget(row)
+      return false
+    })
+  }
+
+  /** Of the rows that wait for their endpoints these go on waiting. */
+  #keep(waits: (row: StoredRow) => boolean): void {
     for (const [id, rows] of this.#homeless) {
-      for (const row of rows) if (row.expires_ms <= now) void this.#with.storage.forget(row)
-      const rest = rows.filter((row) => row.expires_ms > now)
+      const rest = rows.filter(waits)
       if (rest.length > 0) this.#homeless.set(id, rest)
       else this.#homeless.delete(id)
     }
