@@ -2,7 +2,6 @@
 import { CommandError, type ConsoleCommand, likeFilter, plain } from '../../core/console/console.ts'
 import { seconds, table } from '../console-text.ts'
 import { nameKey } from '../identity.ts'
-import { FOREVER } from '../publishing/hard-state.ts'
 import type { InboundPublication } from '../publishing/publication.ts'
 import type { PubsubCore } from '../pubsub.ts'
 import { cleanedText } from '../storage/cleaning.ts'
@@ -179,7 +178,7 @@ const presentities = ({ compositor }: PubsubCore): string[] => [
 const watched = ({ subscriptions }: PubsubCore): string[] => [...new Set([...subscriptions].map((one) => one.resource))]
 
 function block(one: InboundPublication): string {
-  const expiry = (one.expires >= FOREVER ? 'never' : String(seconds(one.expires - Date.now()))).padStart(8)
+  const expiry = (one.neverExpires ? 'never' : String(seconds(one.expires - Date.now()))).padStart(8)
   const lines = [
     `Endpoint: ${one.endpointId}/${one.publisher}`,
     `Resource: ${one.resource}/${one.event}`,
@@ -196,7 +195,7 @@ function presentity(one: InboundPublication, full: boolean): string {
     ['event', one.event],
     ['publisher', `${one.publisher} (endpoint ${one.endpointId})`],
     ['etag', one.entityTag],
-    ['expires', one.expires >= FOREVER ? 'never' : `in ${seconds(one.expires - now)} s`],
+    ['expires', one.neverExpires ? 'never' : `in ${seconds(one.expires - now)} s`],
     ['received', `${seconds(now - one.received)} s ago`],
     ['priority', String(one.priority)],
     ...(one.sender === '' ? [] : [['sender', one.sender] as const]),

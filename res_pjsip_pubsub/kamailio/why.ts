@@ -7,7 +7,7 @@ import { mailboxName } from '../../core/states/mailboxes.ts'
 import type { Reported } from '../../core/states/reported.ts'
 import { seconds } from '../console-text.ts'
 import { nameKey } from '../identity.ts'
-import { FOREVER } from '../publishing/hard-state.ts'
+import type { InboundPublication } from '../publishing/publication.ts'
 import type { PubsubCore } from '../pubsub.ts'
 import { userOf } from './functions.ts'
 import { hintContexts } from './hint-contexts.ts'
@@ -104,7 +104,7 @@ function publicationLines(resource: string, { compositor, settings }: PubsubCore
     .map((one) => {
       const unread = one.isRead ? '' : ', which nobody reads now'
       const of = `publication ${one.id} for ${one.event} by ${one.publisher} (endpoint ${one.endpointId})`
-      return `${of}, ${one.contentType}${unread}: priority ${one.priority}, ${age(one.received)}, ${expiry(one.expires)}`
+      return `${of}, ${one.contentType}${unread}: priority ${one.priority}, ${age(one.received)}, ${expiry(one)}`
     })
 }
 
@@ -130,8 +130,8 @@ function age(since: number): string {
   return `${seconds(Date.now() - since)} s old`
 }
 
-function expiry(expires: number): string {
-  return expires >= FOREVER ? 'does not expire' : `expires in ${left(expires)}`
+function expiry({ expires, neverExpires }: InboundPublication): string {
+  return neverExpires ? 'does not expire' : `expires in ${left(expires)}`
 }
 
 function left(expires: number): string {

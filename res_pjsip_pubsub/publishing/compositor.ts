@@ -2,7 +2,6 @@
  * The event state compositor (RFC 3903): who takes PUBLISH for an event, and all that is published. publish.ts has the
  * steps of one request. What several publications make together is for the packages to say.
  */
-
 import type { Endpoint } from '../../core/endpoints.ts'
 import type { Eventual } from '../../core/eventual.ts'
 import { inSlices } from '../../core/in-slices.ts'
@@ -18,7 +17,7 @@ import type { PubsubSettings } from '../options.ts'
 import type { Timers } from '../services.ts'
 import { openPublications } from '../storage/modes.ts'
 import { telling } from '../telling.ts'
-import { FOREVER, type HardState, type HardStateName, hardPublication } from './hard-state.ts'
+import { type HardState, type HardStateName, hardPublication } from './hard-state.ts'
 import { Permission, type PermissionServices } from './permission.ts'
 import { BodyToRead, InboundPublication, readStored } from './publication.ts'
 import { followerOf } from './publication-following.ts'
@@ -341,7 +340,7 @@ export class Compositor implements Publishing {
   }
 
   #arm(publication: InboundPublication): void {
-    if (publication.expires >= FOREVER) return
+    if (publication.neverExpires) return
     this.#services.timers.arm(publication, Math.max(0, publication.expires - this.#services.now()))
   }
 

@@ -1,7 +1,7 @@
 /** What holds about a resource where nobody publishes anything (RFC 3903 4): a document from a file, as a publication. */
 import { randomId } from '../../core/sip/id.ts'
 import type { PublicationHandler } from '../contract.ts'
-import { BodyToRead, InboundPublication } from './publication.ts'
+import { BodyToRead, FOREVER, InboundPublication } from './publication.ts'
 
 export interface HardState {
   readonly text: string
@@ -16,8 +16,6 @@ export interface HardStateName {
   readonly instance: string
 }
 
-/** Epoch milliseconds: the last second of the year 9999. What is to expire then does not. */
-export const FOREVER = 253_402_300_799_000
 /** Below everything that phones say. */
 const PRIORITY = -1_000_000_000
 

@@ -65,6 +65,9 @@ export async function readStored(handler: PublicationHandler<unknown>, body: Bod
   }
 }
 
+/** Epoch milliseconds: the last second of the year 9999. What is to expire then does not. */
+export const FOREVER = 253_402_300_799_000
+
 export class InboundPublication extends Timed implements Publication {
   readonly id: string
   readonly ruid: string
@@ -112,6 +115,9 @@ export class InboundPublication extends Timed implements Publication {
   }
   get expires(): number {
     return this.#expires
+  }
+  get neverExpires(): boolean {
+    return this.#expires >= FOREVER
   }
   get sender(): string {
     return this.#sender
