@@ -103,17 +103,18 @@ async function openRules({ core, log, own }: ModuleContext, pubsub: Pubsub, book
   const authorizer = new RulesAuthorizer(pubsub, book, reread, put)
   own(() => authorizer.close())
   own(pubsub.authorizer(authorizer))
-  if (!book.isRead)
+  if (!book.isRead) {
     log.error(
       `the table ${pubsub.settings.xcap_table} cannot be read now, and may have rules: watchers of presence wait until it can; who has no rules may set force_active = 1 in pubsub.conf`,
     )
-  // The store goes on without a file that it cannot use, and opens it later.
-  const looking = setInterval(() => {
-    if (book.isRead) clearInterval(looking)
-    else void again(() => authorizer.refresh())
-  }, AGAIN)
-  looking.unref()
-  own(() => clearInterval(looking))
+    // The store goes on without a file that it cannot use, and opens it later.
+    const looking = setInterval(() => {
+      if (book.isRead) clearInterval(looking)
+      else void again(() => authorizer.refresh())
+    }, AGAIN)
+    looking.unref()
+    own(() => clearInterval(looking))
+  }
   const parts = { book, authorizer, table, endpoints: core.endpoints, reread }
   for (const command of rulesCommands(parts)) own(core.console.register(command))
 }
