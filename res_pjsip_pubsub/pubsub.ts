@@ -1,5 +1,4 @@
 /** The pubsub core: what a loaded res_pjsip_pubsub is made of, and the API it gives to packages (contract.ts). */
-
 import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
 import { inSlices } from '../core/in-slices.ts'

@@ -1,5 +1,4 @@
 /** Which address of ours a peer is told: the one the system would send from, or the external one of the transport. */
-
 import { createSocket } from 'node:dgram'
 import { inNetwork, type Network, parseAddress, readNetwork } from '../auth/networks.ts'
 import type { TransportConfig } from '../endpoints.ts'

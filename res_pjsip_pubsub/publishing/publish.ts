@@ -3,7 +3,6 @@
  * with the other PUBLISH requests about the same resource, in the order in which they came, as each may change which
  * entity-tag is the right one. Each step gives the answer the request is refused with, or lets it pass.
  */
-
 import { type Steps, takeSteps, wait } from '../../core/auth/steps.ts'
 import { bodyTextOf } from '../../core/documents/encoding.ts'
 import type { Endpoint } from '../../core/endpoints.ts'
