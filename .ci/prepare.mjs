@@ -84,6 +84,7 @@ if (process.argv[2] === 'test') {
     baresip: ['baresip-core'],
     openssl: ['openssl'],
     sqlite3: ['sqlite3'],
+    'systemd-analyze': ['systemd'],
     kamailio: ['kamailio', 'kamailio-presence-modules', 'kamailio-xml-modules', 'kamailio-sqlite-modules'],
   }
   const missing = Object.keys(tools).filter((tool) => !has(tool))
