@@ -92,6 +92,16 @@ export class Publications implements Iterable<InboundPublication> {
     return facts.instance === '' ? undefined : this.#byInstance.get(instanceKey(facts))
   }
 
+  /** One of the endpoint is about to be made, and counts already. */
+  takePlace(endpointId: string): void {
+    count(this.#byEndpoint, endpointId, 1)
+  }
+
+  /** It was added, or is not made after all. */
+  leavePlace(endpointId: string): void {
+    count(this.#byEndpoint, endpointId, -1)
+  }
+
   /** How many an endpoint has. */
   ofEndpoint(endpointId: string): number {
     return this.#byEndpoint.get(endpointId) ?? 0

@@ -181,7 +181,7 @@ function grant({ request, handler }: Ask, { settings }: PublishServices): number
 }
 
 function* create(ask: Ask, seconds: number, services: PublishServices): Steps<Published> {
-  const { tx, request, endpoint, event, resource, domain, handler } = ask
+  const { tx, request, endpoint, event, resource, handler } = ask
   const { publications } = services
   const exists = yield* wait(services.exists(handler, resource, endpoint))
   if (exists === 'unavailable') return refuse(tx, refusal.tryLater(500, services.settings().retry_after))
@@ -198,10 +198,29 @@ function* create(ask: Ask, seconds: number, services: PublishServices): Steps<Pu
     return refuse(tx, granted({ entityTag: randomId(), expires: 0 }, 0, services))
   }
   const limit = endpoint.publication_limit
-  if (!replaced && limit > 0 && publications.ofEndpoint(endpoint.id) >= limit) {
+  if (replaced || limit <= 0) return yield* make(ask, instance, replaced, seconds, services)
+  if (publications.ofEndpoint(endpoint.id) >= limit) {
     services.refused(request, endpoint, `it has its ${limit} publications already`)
     return refuse(tx, { status: 403, reason: 'Too Many Publications' })
   }
+  // Others of it may come before this one is kept.
+  publications.takePlace(endpoint.id)
+  try {
+    return yield* make(ask, instance, undefined, seconds, services)
+  } finally {
+    publications.leavePlace(endpoint.id)
+  }
+}
+
+function* make(
+  ask: Ask,
+  instance: string,
+  replaced: InboundPublication | undefined,
+  seconds: number,
+  services: PublishServices,
+): Steps<Published> {
+  const { tx, request, endpoint, resource, domain, handler } = ask
+  const { publications } = services
   const said = yield* wait(readBody(ask, undefined, services))
   if (!isSaid(said)) return refuse(tx, said)
   const gone = unloaded(ask, services)

@@ -267,6 +267,23 @@ describe('PUBLISH', () => {
       expect([third.status, third.given?.reason]).to.deep.equal([403, 'Too Many Publications'])
       expect((await again(tag, 'one more')).status).to.equal(200)
     })
+
+    it('no more than that where several come at once, and what is refused takes no place', async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'lamplighter-limit-'))
+      try {
+        const storePath = join(directory, 'lamps.db')
+        await begin({ storePath, endpoints: { 100: { aors: ['desk'], allow_publish: 'any', publication_limit: 1 } } })
+        expect((await sip.publish('100', 'broken')).status).to.equal(400)
+        const all = await Promise.all(['100', 'desk', '200'].map((resource) => sip.publish(resource, 'on')))
+        expect(all.map(({ status }) => status)).to.have.members([200, 403, 403])
+        const made = all.findIndex(({ status }) => status === 200)
+        const gone = { 'SIP-If-Match': all[made]?.header('SIP-ETag') ?? '', Expires: '0' }
+        expect((await sip.publish(['100', 'desk', '200'][made] ?? '', '', gone)).status).to.equal(200)
+        expect((await sip.publish('200', 'on')).status).to.equal(200)
+      } finally {
+        rmSync(directory, { recursive: true, force: true })
+      }
+    })
   })
 
   describe('what there is', () => {
