@@ -120,21 +120,16 @@ function callsOf({ calls }: ExtensionState, device: string): Call[] {
   return calls.filter((call) => call.device.toLowerCase() === device.toLowerCase())
 }
 
-/** Call-ID and tags are the real ones where they are known, and otherwise made from the call: the same every time. */
 function dialogOf(call: Call, state: ShownDialog['state'], held: boolean): ShownDialog {
-  const { origin, id, direction, local, remote, sip } = call
-  const made = sip ? undefined : hexDigest('sha256', `${origin}\0${id}`)
-  return {
-    id: `${id}@${origin}`,
-    state,
-    held,
-    direction,
-    callId: sip?.callId ?? made?.slice(0, 32),
-    localTag: sip?.localTag ?? made?.slice(32, 48),
-    remoteTag: sip?.remoteTag ?? made?.slice(48),
-    local,
-    remote,
-  }
+  const { origin, id, direction, local, remote } = call
+  return { id: `${id}@${origin}`, state, held, direction, ...namesOf(call), local, remote }
+}
+
+/** Call-ID and tags are the real ones where they are known, and otherwise made from the call: the same every time. */
+export function namesOf({ origin, id, sip }: Call): Required<Pick<ShownDialog, 'callId' | 'localTag' | 'remoteTag'>> {
+  if (sip) return { callId: sip.callId, localTag: sip.localTag, remoteTag: sip.remoteTag }
+  const made = hexDigest('sha256', `${origin}\0${id}`)
+  return { callId: made.slice(0, 32), localTag: made.slice(32, 48), remoteTag: made.slice(48) }
 }
 
 function interest({ state, held }: ShownDialog): number {

@@ -11,7 +11,8 @@ import { EXTENSION } from '../core/states/extension-state.ts'
 import type { Hint } from '../core/states/hint.ts'
 import { NO_PRESENCE } from '../core/states/presence.ts'
 import type { EventPackage, Found, Pubsub, Watcher } from '../res_pjsip_pubsub/contract.ts'
-import { askedBy } from './asked-dialog.ts'
+import { askedBy, readAsked } from './asked-dialog.ts'
+import { isAskedOver } from './asked-over.ts'
 import { dialogHandler } from './dialog-publication.ts'
 import { Extensions } from './extensions.ts'
 import { extensionStateKind } from './kind.ts'
@@ -36,9 +37,9 @@ export default defineModule({
     const presence = packageOf('presence', [...PRESENCE_TYPES, ...DIALOG_TYPES], find)
     own(pubsub.eventPackage({ ...presence, reqAuth: true, politeState: nobodyThere }))
     const dialog = packageOf('dialog', [...DIALOG_TYPES, ...PRESENCE_TYPES], find)
-    own(pubsub.eventPackage({ ...dialog, shownIn: callsAlone, narrows: askedBy }))
+    own(pubsub.eventPackage({ ...dialog, ...ofOneDialog(core), shownIn: callsAlone }))
     const sla = packageOf('dialog;sla', DIALOG_TYPES, lineFinder(core, pubsub, extensions))
-    own(pubsub.eventPackage({ ...sla, winfo: false, shownIn: callsAlone, narrows: askedBy }))
+    own(pubsub.eventPackage({ ...sla, ...ofOneDialog(core), winfo: false, shownIn: callsAlone }))
   },
 })
 
@@ -71,6 +72,14 @@ function packageOf(
     find,
     displayName: ({ name }) => name,
     ownChange: ({ published }, watcher) => published !== undefined && published.sender === watcher,
+  }
+}
+
+/** Who asks for one dialog. Asterisk does not look at that. */
+function ofOneDialog({ general }: Pick<Core, 'general'>): Pick<EventPackage<PublishedState>, 'narrows' | 'isOver'> {
+  return {
+    narrows: askedBy,
+    isOver: (narrowed, now, before) => general.compat === 'rfc' && isAskedOver(readAsked(narrowed), now, before),
   }
 }
 

@@ -62,6 +62,11 @@ export interface EventPackage<State> {
    * empty for all of it. It is asked for once, and stays over refreshes and restarts.
    */
   narrows?(params: ReadonlyMap<string, string>): string
+  /**
+   * Whether the part of the state that is asked for is over, so that its subscription ends (`noresource`). Asked at each
+   * change. `before`: the state before it, where it was watched then.
+   */
+  isOver?(narrowed: string, state: State, before: State | undefined): boolean
 
   // The callbacks of a subscription handler. All are optional, and the core does the common thing without them.
   /** A SUBSCRIBE that would make a subscription, before anything is looked up. What is returned is sent, and nothing is made. */

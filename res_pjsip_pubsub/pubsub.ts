@@ -321,6 +321,13 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
         const of = this.#packageOf(subscription)
         return !!of?.ownChange && isOwnChange(of, state, nameKey(subscription.watcher, this.#settings), this.#log)
       },
+      isOver: (subscription, state, before) => {
+        // What a list has to say is no state of the package.
+        if (subscription.isList) return false
+        const of = this.#packageOf(subscription)
+        const asked = (): boolean | undefined => of?.isOver?.(subscription.narrowed, state, before)
+        return telling(this.#log, 'isOver', asked, of?.event) === true
+      },
       notifyHeaders: ({ list }) => this.#notifyHeaders.of(list),
       credentialsFor: (endpoint) => this.#core.auth.credentialsFor(endpoint),
       keep: (subscription) => this.#storage.keep(subscription),

@@ -43,6 +43,8 @@ export interface Services {
   readonly mayNotify: (subscription: NotifierSubscription) => boolean
   /** Whether its watcher made this change itself. Absent: never. */
   readonly isOwnChange?: (subscription: NotifierSubscription, state: unknown) => boolean
+  /** Whether the part of the state that it asks for is over. Absent: never. */
+  readonly isOver?: (subscription: NotifierSubscription, state: unknown, before: unknown) => boolean
   /** It is pending, active, or over now. */
   readonly statusChanged: (subscription: NotifierSubscription) => void
   /** What it watches is away. */

@@ -129,9 +129,12 @@ export class NotifierSubscription
   }
 
   value(state: unknown): void {
+    const before = this.#state
     this.#state = state
     const want = this.#first
     this.#first = WANT.changed
+    if (this.narrowed !== '' && this.#services.isOver?.(this, state, before === NOTHING ? undefined : before))
+      return this.terminate('noresource')
     if (want !== WANT.changed || !this.#services.isOwnChange?.(this, state)) this.want(want)
   }
 

@@ -12,6 +12,7 @@ import xpidfBodies from '../../res_pjsip_exten_state/res_pjsip_xpidf_body_genera
 import type { Pubsub } from '../../res_pjsip_pubsub/contract.ts'
 import pubsubModule from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
 import { TestCore, type TestCoreSettings } from '../support/core.ts'
+import { call } from '../support/extension-state.ts'
 import { FakeSip, type FakeTransaction, type Headers } from '../support/fake-sip.ts'
 import {
   DIALOG_TYPE,
@@ -381,6 +382,77 @@ describe('publications about an extension', () => {
       ])
       await lit(one, '200=early')
       await lit(tx, 'b=confirmed')
+    })
+
+    describe('ends with it (RFC 4235 3.4)', () => {
+      const ENDED = 'terminated;reason=noresource'
+      const stateOf = ({ dialog }: FakeTransaction): string => dialog.last.header('Subscription-State') ?? ''
+      const ended = (tx: FakeTransaction): Promise<unknown> => until('the end', () => stateOf(tx) === ENDED)
+      const one = (state: string): DialogText => ({ id: 'a', callId: 'one', state })
+      const two: DialogText = { id: 'b', callId: 'two', state: 'confirmed' }
+
+      it('where its publisher says so, and where it tells of others alone', async () => {
+        await open()
+        const all = await watch('200', 'dialog')
+        const asked = await watch('200', 'dialog;call-id=one')
+        const other = await watch('200', 'dialog;call-id=two')
+        const tag = await dialogs([one('early'), two])
+        await lit(asked, 'a=early')
+        const next = await dialogs([one('terminated'), two], { 'SIP-If-Match': tag })
+        await ended(asked)
+        expect(dialogsIn(asked.dialog.last.text)).to.deep.equal(['a=terminated'])
+        await dialogs([{ id: 'c', callId: 'three', state: 'early' }], { 'SIP-If-Match': next })
+        await ended(other)
+        expect(dialogsIn(other.dialog.last.text)).to.deep.equal(['200=terminated'])
+        expect((await sip.again(asked, { Event: 'dialog' })).status).to.equal(481)
+        expect(stateOf(all)).to.match(/^active/)
+      })
+
+      it('not while there is another that forked from it, nor where nobody tells of it any more', async () => {
+        await open()
+        const asked = await watch('200', 'dialog;call-id=one')
+        const forked = { ...one('early'), id: 'b' }
+        const tag = await dialogs([one('early'), forked])
+        const next = await dialogs([one('terminated'), forked], { 'SIP-If-Match': tag })
+        await lit(asked, 'b=early')
+        await publish('200', 'dialog', '', { 'SIP-If-Match': next, Expires: '0' })
+        await lit(asked, '200=terminated')
+        expect(stateOf(asked)).to.match(/^active/)
+        await dialogs([one('terminated')])
+        await ended(asked)
+      })
+
+      it('where Asterisk has it no more, but not while Asterisk is away', async () => {
+        await open()
+        const { calls, devices } = office.core
+        const begin = async (): Promise<FakeTransaction> => {
+          devices.set('pbx1', 'PJSIP/200', 'INUSE')
+          calls.set(call({ state: 'confirmed', sip: { callId: 'one', localTag: 'us', remoteTag: 'them' } }))
+          const tx = await watch('200', 'dialog;call-id=one;to-tag=us;from-tag=them')
+          await lit(tx, '1700000000.1@pbx1=confirmed')
+          return tx
+        }
+        const kept = await begin()
+        calls.end('pbx1', 'PJSIP/200', call().id)
+        devices.expireOrigin('pbx1')
+        await lit(kept, '200=terminated')
+        expect(stateOf(kept)).to.match(/^active/)
+        const asked = await begin()
+        await lit(kept, '1700000000.1@pbx1=confirmed')
+        calls.end('pbx1', 'PJSIP/200', call().id)
+        devices.set('pbx1', 'PJSIP/200', 'NOT_INUSE')
+        await Promise.all([ended(asked), ended(kept)])
+      })
+
+      it('not with compat = asterisk', async () => {
+        await open({ general: { compat: 'asterisk' } })
+        const asked = await watch('200', 'dialog;call-id=one')
+        const tag = await dialogs([one('early')])
+        await lit(asked, '200=early')
+        await dialogs([one('terminated')], { 'SIP-If-Match': tag })
+        await lit(asked, '200=terminated')
+        expect(stateOf(asked)).not.to.contain('terminated')
+      })
     })
   })
 
