@@ -46,6 +46,7 @@ export class Bridges {
 
     const names = servers.map(({ name }) => name)
     this.#order = names
+    this.#core.devices.asked(names.length > 0)
     for (const [name, { bridge }] of this.#bridges) {
       if (names.includes(name)) continue
       this.#bridges.delete(name)

@@ -48,6 +48,8 @@ export function aggregateDeviceStates(states: Iterable<DeviceState>): DeviceStat
 }
 
 export class Devices extends Reported<DeviceState> {
+  #isAsked = false
+
   constructor(now?: () => number) {
     super(aggregateReports, Object.is, now)
   }
@@ -55,6 +57,17 @@ export class Devices extends Reported<DeviceState> {
   /** UNKNOWN is what a line is that is idle, where its channels alone tell of it (DAHDI, IAX2): its lamp is not broken. */
   protected override saysNothing(state: DeviceState): boolean {
     return state === 'INVALID'
+  }
+
+  /** A `Custom:` device that nobody ever set is one, and idle, as in Asterisk; where that can be asked it may know better. */
+  protected override unsaid(device: string): DeviceState {
+    return !this.#isAsked && isCustom(device) ? 'UNKNOWN' : 'INVALID'
+  }
+
+  /** Whether there is an Asterisk to ask. What was seen before it answers stays. */
+  asked(isAsked: boolean): void {
+    this.#isAsked = isAsked
+    if (!isAsked) this.weighUnsaid()
   }
 
   /** The origin has been away for too long: its devices become UNAVAILABLE. `Custom:` ones belong to nobody and stay. */

@@ -70,7 +70,7 @@ export class Reported<T> {
 
   /** The aggregate now. */
   get(name: string): T {
-    return this.#items.get(name.toLowerCase())?.state ?? this.#aggregate([], name)
+    return this.#items.get(name.toLowerCase())?.state ?? this.unsaid(name)
   }
 
   /** The aggregate over some of the origins; undefined where none of them has an opinion. */
@@ -98,6 +98,16 @@ export class Reported<T> {
   /** Whether that is what is said of something that there is not; no other than what is seen where nobody says anything. */
   protected saysNothing(_state: T): boolean {
     return false
+  }
+
+  /** What is seen where nobody says anything. */
+  protected unsaid(name: string): T {
+    return this.#aggregate([], name)
+  }
+
+  /** That is something else now. */
+  protected weighUnsaid(): void {
+    for (const item of this.#items.values()) if (item.reports.length === 0) this.#weigh(item)
   }
 
   /** An origin's opinion; undefined takes it back. */
@@ -138,12 +148,16 @@ export class Reported<T> {
     else if (at < 0) reports.push(report)
     else reports[at] = report
     for (const listener of this.#reportListeners) listener(name, origin, report)
-    const now = this.#aggregate(reports, name)
-    if (!this.#equal(now, item.state)) {
-      item.state = now
-      for (const listener of this.#changeListeners) listener(name, now)
-    }
+    this.#weigh(item)
     this.#sweep(item)
+  }
+
+  #weigh(item: Item<T>): void {
+    const { name, reports } = item
+    const now = reports.length === 0 ? this.unsaid(name) : this.#aggregate(reports, name)
+    if (this.#equal(now, item.state)) return
+    item.state = now
+    for (const listener of this.#changeListeners) listener(name, now)
   }
 
   namesOf(origin: string): string[] {
@@ -293,10 +307,7 @@ export class Reported<T> {
     const key = name.toLowerCase()
     let item = this.#items.get(key)
     if (!item)
-      this.#items.set(
-        key,
-        (item = { name, key, reports: [], state: this.#aggregate([], name), needed: 0, asking: undefined }),
-      )
+      this.#items.set(key, (item = { name, key, reports: [], state: this.unsaid(name), needed: 0, asking: undefined }))
     return item
   }
 

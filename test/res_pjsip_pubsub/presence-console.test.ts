@@ -113,7 +113,7 @@ describe('console of presence', () => {
     const watching = { From: '<sip:300@pbx.example>;tag=a', Event: 'dialog', Accept: undefined }
     await made.sip.subscribe('301', watching)
     await settled(8)
-    expect(await made.office.run('presence why 302')).to.match(/^hint 302@floor, test: Unavailable\n/)
+    expect(await made.office.run('presence why 302')).to.match(/^hint 302@floor, test: Idle\n/)
     dialplan.reachable = false
     expect(await made.office.run('presence why 303')).to.include('hint 303@floor: no Asterisk server can say now')
   })

@@ -50,6 +50,7 @@ describe('hints', () => {
   const settled = () => hints.reread()
 
   it('maps device states to extension states, and no device at all to unavailable', async () => {
+    devices.asked(true)
     const hint = await find('100')
     const expected = {
       UNKNOWN: 0,

@@ -111,6 +111,24 @@ describe('states', () => {
     expect(mailboxes.get('100@default').newMessages).to.equal(3)
   })
 
+  it('has a Custom: device that nobody ever set as idle, unless there is an Asterisk that may know better', () => {
+    const devices = new Devices()
+    const told: string[] = []
+    devices.onChange((device, state) => told.push(`${device} ${state}`))
+    const seen = (): DeviceState[] => [devices.get('Custom:night'), devices.get('PJSIP/100')]
+    const { release } = devices.need('Custom:night')
+    expect(seen()).to.deep.equal(['UNKNOWN', 'INVALID'])
+    devices.set('local', 'Custom:night', 'INUSE')
+    devices.asked(true)
+    expect(devices.get('Custom:other')).to.equal('INVALID')
+    devices.set('local', 'Custom:night', undefined)
+    expect(seen()).to.deep.equal(['INVALID', 'INVALID'])
+    devices.asked(false)
+    expect(seen()).to.deep.equal(['UNKNOWN', 'INVALID'])
+    expect(told).to.deep.equal(['Custom:night INUSE', 'Custom:night INVALID', 'Custom:night UNKNOWN'])
+    void release()
+  })
+
   it('makes the devices of a dead origin unavailable, but not Custom: ones', () => {
     const devices = new Devices()
     devices.set('pbx1', 'PJSIP/100', 'INUSE')
