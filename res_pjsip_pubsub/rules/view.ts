@@ -1,4 +1,6 @@
 /** What transformations leave of a presence document (RFC 5025 3.3). */
+import { equalUris } from '../../core/sip/equal-uris.ts'
+import { parseUri, schemeOf } from '../../core/sip/parse-uri.ts'
 import type { XmlElement } from '../../core/xml.ts'
 import type { View } from '../watchers/authorization.ts'
 import type { Components, Transformations, UserInput } from './document.ts'
@@ -28,6 +30,8 @@ const ALWAYS: ReadonlySet<string> = new Set([
   `${DATA_MODEL} timestamp`,
   `${RPID} service-class`,
 ])
+const OF_URI = 'service-uri:'
+const OF_SCHEME = 'service-uri-scheme:'
 const USER_INPUT = `${RPID} user-input`
 /** Attributes of it that are left out. */
 const HIDDEN: Readonly<Record<UserInput, readonly string[]>> = {
@@ -97,9 +101,23 @@ function isSelected(element: XmlElement, scope: Scope, { all, selected }: Compon
     const name = nameOf(child, within(scope, child))
     if (name === `${RPID} class`) return selected.has(`class:${text}`)
     if (name === DEVICE_ID) return selected.has(`deviceID:${text}`)
-    if (name !== `${PIDF} contact`) return false
-    return selected.has(`service-uri:${text}`) || selected.has(`service-uri-scheme:${text.split(':', 1)[0]}`)
+    return name === `${PIDF} contact` && isContactSelected(text, selected)
   })
+}
+
+/** RFC 5025 3.3.1.1: by the rules of its scheme. */
+function isContactSelected(text: string, selected: ReadonlySet<string>): boolean {
+  const scheme = schemeOf(text)
+  const uri = parseUri(text)
+  for (const one of selected) {
+    if (one.startsWith(OF_SCHEME) && one.slice(OF_SCHEME.length).toLowerCase() === scheme) return true
+    if (!one.startsWith(OF_URI)) continue
+    const wanted = one.slice(OF_URI.length)
+    if (wanted === text) return true
+    const other = uri && parseUri(wanted)
+    if (other && equalUris(uri, other)) return true
+  }
+  return false
 }
 
 function component(element: XmlElement, scope: Scope, shown: Transformations): XmlElement {
