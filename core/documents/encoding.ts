@@ -34,6 +34,13 @@ export function bodyTextOf(
   return decodeXml(message.body, parseMediaType(contentType)?.params.get('charset'))
 }
 
+/** What stands in a file or a table; what is no XML is UTF-8. What comes as a text has been decoded already. */
+export function documentTextOf(document: string | Uint8Array, type: string): string | EncodingFault {
+  const isXml = type.endsWith('xml')
+  if (typeof document === 'string') return isXml ? sayingUtf8(document) : document
+  return isXml ? decodeXml(document) : new TextDecoder().decode(document)
+}
+
 /** `charset`: of the Content-Type. */
 export function decodeXml(bytes: Uint8Array, charset = ''): string | EncodingFault {
   const encoding = encodingOf(bytes, charset.toLowerCase())

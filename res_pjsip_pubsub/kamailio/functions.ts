@@ -33,7 +33,7 @@ import { isPublishedEvent, type PublishedEvent, publishedEvent } from '../publis
 import { resubscribe } from '../refresh.ts'
 import type { Cleaned } from '../storage/cleaning.ts'
 import type { SubscriptionStorage } from '../storage/storage.ts'
-import { DOC_TYPE, openXcap, textOf } from '../storage/xcap.ts'
+import { DOC_TYPE, documentOf, openXcap } from '../storage/xcap.ts'
 import { NotifierSubscription } from '../subscription.ts'
 import type { SubHandling } from '../watchers/authorization.ts'
 import type { Watching } from '../watchers/watching.ts'
@@ -266,7 +266,7 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
       const table = await openXcap(this.store, settings.xcap_table)
       const rows = await table.select({ doc_uri: fileUri, doc_type: DOC_TYPE.pidfManipulation })
       const found = rows.find(({ username }) => nameKey(username, settings) === nameKey(resource, settings))
-      if (found) return { text: textOf(found.doc), modified: Date.now() }
+      if (found) return { document: documentOf(found.doc), modified: Date.now() }
     }
     return filename === '' ? undefined : readHardState(filename)
   }
@@ -314,8 +314,8 @@ const STRANGER: Endpoint = { ...defaultsOf(endpointOptions), id: '', hintContext
 /** Undefined where there is no such file: the hard state is withdrawn. Throws where there is one that cannot be read. */
 async function readHardState(path: string): Promise<HardState | undefined> {
   try {
-    const [text, { mtimeMs }] = await Promise.all([readFile(path, 'utf8'), stat(path)])
-    return { text, modified: Math.floor(mtimeMs) }
+    const [document, { mtimeMs }] = await Promise.all([readFile(path), stat(path)])
+    return { document, modified: Math.floor(mtimeMs) }
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error

@@ -2,8 +2,9 @@
  * Publications in the store: a row each, in Kamailio's table `presentity` with Kamailio's columns, and behind them those
  * that Kamailio has no use for.
  */
+import { documentTextOf } from '../../core/documents/encoding.ts'
 import type { Store, Table, TableDefinition } from '../../core/store-contract.ts'
-import { textOf } from '../storage/xcap.ts'
+import { documentOf } from '../storage/xcap.ts'
 import type { Lease, PublicationFacts, Said } from './publication.ts'
 
 export interface PresentityRow {
@@ -233,7 +234,9 @@ function overSince({ expires, expires_ms }: PresentityRow): number {
 function completed(row: PresentityRow, type: string): PresentityRow {
   const lacksType = typeof row.ruid === 'string' && isOfOthers({ ...row })
   if (!lacksType || type === '') return row
-  return { ...row, body: textOf(row.body), content_type: type, sender: row.sender ?? '', priority: row.priority ?? 0 }
+  const body = documentTextOf(documentOf(row.body), type)
+  if (typeof body !== 'string') return row
+  return { ...row, body, content_type: type, sender: row.sender ?? '', priority: row.priority ?? 0 }
 }
 
 /** Kamailio's, say: it has no column for what we need to show them. They are left alone until somebody asks to read them again. */

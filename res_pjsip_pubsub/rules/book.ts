@@ -4,12 +4,20 @@ import { type Logger, reasonOf } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import { type Ruleset, RulesFault, readRuleset } from './document.ts'
 
+/** RFC 4745 15.2 */
+export const RULES_TYPE = 'application/auth-policy+xml'
+
 export interface RulesText {
   readonly text: string
   /** Where it is from, for people. */
   readonly place: string
   /** Why there is no text. */
   readonly fault?: string
+}
+
+/** Of a document that nobody can read there is no text. */
+export function rulesTextOf(text: string | { readonly fault: string }, place: string): RulesText {
+  return typeof text === 'string' ? { text, place } : { text: '', fault: text.fault, place }
 }
 
 export interface RulesDocument extends RulesText {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { decodeXml } from '../../core/documents/encoding.ts'
 import { type Logger, reasonOf } from '../../core/log.ts'
 import { ConfigError } from '../../core/options.ts'
-import type { RulesText, Shelf } from './book.ts'
+import { type RulesText, rulesTextOf, type Shelf } from './book.ts'
 
 const EXTENSION = '.xml'
 /** Milliseconds that the writing of files is left to settle. */
@@ -23,8 +23,8 @@ export async function readRulesDirectory(directory: string): Promise<Shelf> {
   for (const name of names.sort()) {
     if (!name.endsWith(EXTENSION) || name === EXTENSION) continue
     const place = join(directory, name)
-    const read = await readFile(place).then(decoded, unreadable)
-    if (read) shelf.set(name.slice(0, -EXTENSION.length), { ...read, place })
+    const read = await readFile(place).then(decodeXml, unreadable)
+    if (read !== undefined) shelf.set(name.slice(0, -EXTENSION.length), rulesTextOf(read, place))
   }
   return shelf
 }
@@ -33,15 +33,10 @@ function cannotBeRead(directory: string, error: unknown): ConfigError {
   return new ConfigError(`rules_directory = ${directory} cannot be read: ${reasonOf(error)}`)
 }
 
-function decoded(bytes: Buffer): { readonly text: string; readonly fault?: string } {
-  const text = decodeXml(bytes)
-  return typeof text === 'string' ? { text } : { text: '', fault: text.fault }
-}
-
 /** One that goes while it is read is not there any more; any other is there, and its presentity has rules. */
-function unreadable(error: unknown): { readonly text: string; readonly fault: string } | undefined {
+function unreadable(error: unknown): { readonly fault: string } | undefined {
   const isGone = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-  return isGone ? undefined : { text: '', fault: reasonOf(error) }
+  return isGone ? undefined : { fault: reasonOf(error) }
 }
 
 export class RulesDirectory {

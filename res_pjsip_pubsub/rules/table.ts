@@ -1,10 +1,11 @@
 /** Authorization documents in the table `xcap`, where XCAP servers put them and Kamailio's tools look for them. */
+import { documentTextOf } from '../../core/documents/encoding.ts'
 import { hexDigest } from '../../core/hex-digest.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { Store, Table } from '../../core/store.ts'
-import { DOC_TYPE, openXcap, textOf, type XcapRow } from '../storage/xcap.ts'
-import type { RulesText, Shelf } from './book.ts'
+import { DOC_TYPE, documentOf, openXcap, type XcapRow } from '../storage/xcap.ts'
+import { RULES_TYPE, type RulesText, rulesTextOf, type Shelf } from './book.ts'
 
 /** Milliseconds within which another program's change is seen. */
 const POLL = 1000
@@ -61,7 +62,7 @@ export class RulesTable {
         const key = this.#keyOf(username)
         const other = shelf.get(key)
         if (other) this.#log.warning(`${place} is passed over, as ${username} has rules in ${other.place}`)
-        else shelf.set(key, { text: textOf(doc), place })
+        else shelf.set(key, rulesTextOf(documentTextOf(documentOf(doc), RULES_TYPE), place))
       }
     })
     return isWhole ? shelf : undefined

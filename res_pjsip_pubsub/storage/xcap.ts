@@ -37,6 +37,6 @@ export function openXcap(store: Store, name: string): Promise<Table<XcapRow>> {
 }
 
 /** Other programs write blobs there. */
-export function textOf(doc: unknown): string {
-  return doc instanceof Uint8Array ? Buffer.from(doc).toString('utf8') : String(doc)
+export function documentOf(doc: unknown): string | Uint8Array {
+  return doc instanceof Uint8Array ? doc : String(doc)
 }

@@ -14,6 +14,7 @@ import { openXcap } from '../../res_pjsip_pubsub/storage/xcap.ts'
 import { Dialplan } from '../support/dialplan.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { LampHandler } from '../support/lamp-publications.ts'
+import { blob, sqlite } from '../support/sqlite.ts'
 import { until } from '../support/tools.ts'
 
 const DIALOGS =
@@ -402,6 +403,43 @@ describe('console of presence', () => {
     rmSync(path)
     expect(await shown()).to.equal('')
     expect([...made.pubsub.allPublications]).to.deep.equal([])
+  })
+
+  it('reads XML of a file, and of rows of other programs, by the encoding it has', async () => {
+    made.pubsub.addEvent({ event: 'profile', accept: ['text/xml'] })
+    const written = (name: string, encoding: string): string => `<?xml version="1.0" encoding="${encoding}"?><${name}/>`
+    const latin1 = (name: string): Buffer => Buffer.from(written(name, 'ISO-8859-1'), 'latin1')
+    const database = join(directory, 'lamps.db')
+    const shown = async (refresh: string): Promise<string | undefined> => {
+      await made.office.run(`presence refreshWatchers sip:100@pbx.example profile ${refresh}`)
+      return made.pubsub.getPresentity('100', 'profile')
+    }
+    const path = join(directory, 'profile.xml')
+    writeFileSync(path, latin1('Datei-ä'))
+    expect(await shown(`2 hard ${path}`)).to.equal(written('Datei-ä', 'UTF-8'))
+    writeFileSync(path, written('a', 'EBCDIC-DE'))
+    expect(await failure(`presence refreshWatchers sip:100@pbx.example profile 2 hard ${path}`)).to.include(
+      'Unknown Character Encoding',
+    )
+    rmSync(path)
+    await shown(`2 hard ${path}`)
+    await openXcap(made.office.store, 'xcap')
+    await sqlite(
+      database,
+      `INSERT INTO xcap (username, domain, doc, doc_type, etag, source, doc_uri, port)
+        VALUES ('100', 'pbx.example', ${blob(latin1('Blob-ö'))}, 16, 'e', 0, '/100', 0)`,
+    )
+    expect(await shown('2 /100 none')).to.equal(written('Blob-ö', 'UTF-8'))
+    await sqlite(database, `UPDATE xcap SET doc = '${written('Text-ü', 'ISO-8859-1')}'`)
+    expect(await shown('2 /100 none')).to.equal(written('Text-ü', 'UTF-8'))
+    await sqlite(database, 'DELETE FROM xcap')
+    await shown('2 /100 none')
+    await sqlite(
+      database,
+      `INSERT INTO presentity (username, domain, event, etag, expires, received_time, body, sender, priority, ruid)
+        VALUES ('100', 'pbx.example', 'profile', 'e1', 4000000000, 1, ${blob(latin1('Zeile-ß'))}, '', 0, 'r1')`,
+    )
+    expect(await shown('1')).to.equal(written('Zeile-ß', 'UTF-8'))
   })
 
   it('shows one hard state after the other, and nothing in between', async () => {

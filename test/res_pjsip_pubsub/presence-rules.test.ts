@@ -18,6 +18,7 @@ import res_pjsip_watcherinfo_body_generator from '../../res_pjsip_pubsub/res_pjs
 import { TestCore } from '../support/core.ts'
 import { type PhoneDialog, TestPhone, type WireMessage } from '../support/phone.ts'
 import { one, ruleset } from '../support/rules.ts'
+import { blob, sqlite } from '../support/sqlite.ts'
 import { until } from '../support/tools.ts'
 import { readWatcherInfo } from '../support/watcher-table.ts'
 
@@ -378,6 +379,25 @@ describe('rules of presentities, on the wire', () => {
     } finally {
       await other.close()
     }
+  })
+
+  it('reads what is a blob in the table by its own encoding, and blocks where nobody can', async () => {
+    await begin()
+    const table = await office.store.table({ name: 'xcap', key: 'doc_uri', serial: 'id', columns: XCAP })
+    const row = { username: '200', domain: 'pbx', etag: 'e', source: 0, port: 0, doc_type: 2, doc_uri: '/rules' }
+    table.put({ ...row, doc: '' })
+    await office.store.flush()
+    const path = join(directory, 'rules.db')
+    const shown = async (doc: Buffer): Promise<string> => {
+      await sqlite(path, `UPDATE xcap SET doc = ${blob(doc)}`)
+      await office.run('presence rules reload')
+      return office.run('presence rules show')
+    }
+    const rules = ruleset({ handling: 'confirm' })
+    expect(await shown(Buffer.from(rules, 'utf16le'))).to.match(/^200 +1 rules {2}xcap: /)
+    expect(await shown(Buffer.from(`<?xml version="1.0" encoding="EBCDIC-DE"?>${rules}`))).to.match(
+      /^200 +not read: Unknown Character Encoding {2}xcap: /,
+    )
   })
 
   it('passes over rows that do not say whose they are, and reads the others', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import sqlite3 from 'sqlite3'
 import { type LampOffice, lampOffice } from './lamp-office.ts'
 import { Lamps } from './lamps.ts'
+import { allRows, sqlite } from './sqlite.ts'
 
 export interface StorageMode {
   readonly mode: 0 | 1 | 2 | 3
@@ -57,33 +58,19 @@ export class ServerBuilder {
   }
 
   /** What SQLite itself has, beside any store. */
-  async query(sql: string): Promise<Record<string, unknown>[]> {
-    const database = new sqlite3.Database(this.path)
-    database.configure('busyTimeout', 3000)
-    try {
-      return await all(database, sql)
-    } finally {
-      await new Promise<void>((resolve) => {
-        database.close(() => resolve())
-      })
-    }
+  query(sql: string): Promise<Record<string, unknown>[]> {
+    return sqlite(this.path, sql)
   }
 
   /** Nobody else can write until what comes back is called. */
   async lock(): Promise<() => Promise<void>> {
     const database = new sqlite3.Database(this.path)
-    await all(database, 'BEGIN IMMEDIATE')
+    await allRows(database, 'BEGIN IMMEDIATE')
     return async () => {
-      await all(database, 'ROLLBACK')
+      await allRows(database, 'ROLLBACK')
       await new Promise<void>((resolve) => {
         database.close(() => resolve())
       })
     }
   }
-}
-
-function all(database: sqlite3.Database, sql: string): Promise<Record<string, unknown>[]> {
-  return new Promise((resolve, reject) => {
-    database.all<Record<string, unknown>>(sql, (error, rows) => (error ? reject(error) : resolve(rows)))
-  })
 }
