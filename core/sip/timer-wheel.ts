@@ -86,7 +86,9 @@ export class TimerWheel {
     if (due >= this.#wakeAt || this.#continuing) return
     this.#wakeAt = due
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#run(), Math.max(0, due * TICK - this.#now()))
+    // Node takes 24 days at most for a moment.
+    const sleep = Math.min(due * TICK - this.#now(), SLOTS * TICK)
+    this.#timer = setTimeout(() => this.#run(), Math.max(0, sleep))
     this.#timer.unref()
   }
 

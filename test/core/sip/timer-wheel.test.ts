@@ -26,6 +26,18 @@ describe('timer wheel', () => {
 
   afterEach(() => wheel.stop())
 
+  it('takes any time, also more than Node takes at once', async () => {
+    const warned: string[] = []
+    const hear = ({ name }: Error): void => void warned.push(name)
+    process.on('warning', hear)
+    const probe = new Probe()
+    wheel.arm(probe, 2 ** 40)
+    // Warnings are told in the next turn.
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('warning', hear)
+    expect([warned, probe.times, wheel.size]).to.deep.equal([[], [], 1])
+  })
+
   it('fires each timer once, never early, in the order of their times', async () => {
     const order: number[] = []
     const started = performance.now()
