@@ -13,6 +13,11 @@ export const OVER_ENDPOINT_LIMIT: Refusal = { status: 403, reason: 'Too Many Sub
 
 export const badRequest = (reason: string): Refusal => ({ status: 400, reason })
 
+/** A body is packed where none may be (RFC 3261 8.2.3). */
+export function packed(types: readonly string[]): Refusal {
+  return { status: 415, headers: [...listHeader('Accept', types), ['Accept-Encoding', 'identity']] }
+}
+
 /** What nobody here reads is a type that is not taken (RFC 3261 21.4.13). */
 export function notDecoded({ isUnknown, fault }: EncodingFault, types: readonly string[]): Refusal {
   return isUnknown ? { status: 415, reason: fault, headers: listHeader('Accept', types) } : badRequest(fault)

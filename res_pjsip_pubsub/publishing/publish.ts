@@ -18,6 +18,7 @@ import { eventOf, isEventType } from '../event-name.ts'
 import { plainUri } from '../identity.ts'
 import type { PubsubSettings } from '../options.ts'
 import * as refusal from '../refusals.ts'
+import { encodingOf } from '../request-body.ts'
 import { BodyToRead, InboundPublication, type Lease, type Said } from './publication.ts'
 import type { Publications } from './publications.ts'
 
@@ -339,9 +340,7 @@ function readBody(
   const { request, handler, resource } = ask
   if (request.bodyLength === 0) return refusal.badRequest('Missing Body')
   if (request.bodyLength > MAX_BODY) return { status: 413 }
-  const encoding = request.header('Content-Encoding') === undefined ? [] : request.headers('Content-Encoding')
-  if (encoding.some((name) => name.toLowerCase() !== 'identity'))
-    return { status: 415, headers: [...refusal.listHeader('Accept', handler.accept), ['Accept-Encoding', 'identity']] }
+  if (encodingOf(request) !== '') return refusal.packed(handler.accept)
   const contentType = request.header('Content-Type') ?? ''
   const type = typeOf(contentType, handler)
   if (type === undefined) return { status: 415, headers: refusal.listHeader('Accept', handler.accept) }

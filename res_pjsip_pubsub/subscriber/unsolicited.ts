@@ -9,6 +9,8 @@ import type { Answer, ServerTransaction } from '../../core/sip/contract.ts'
 import { parseEvent, parseMediaType } from '../../core/sip/values.ts'
 import { mailboxName } from '../../core/states/mailboxes.ts'
 import { isProviderOrigin, providerOrigin } from '../../core/subscription-options.ts'
+import { packed } from '../refusals.ts'
+import { encodingOf } from '../request-body.ts'
 import { summaryEvent } from './events.ts'
 import { readSummary } from './summary.ts'
 
@@ -41,6 +43,7 @@ export class ProviderMailboxes {
     const type = parseMediaType(request.header('Content-Type') ?? '')?.type
     if (type !== summaryEvent.accept[0])
       return tx.answer(this.#unknown({ status: 415, headers: [['Accept', summaryEvent.accept[0]]] }))
+    if (encodingOf(request) !== '') return tx.answer(this.#unknown(packed(summaryEvent.accept)))
     const reading = readSummary(request.bodyText)
     if (!reading || !('state' in reading)) {
       const reason = reading && 'fault' in reading ? reading.fault : 'Nothing In Message Summary'

@@ -10,7 +10,8 @@ import type { Logger } from '../../core/log.ts'
 import type { CredentialsFor, Dialog, HeaderLine, Outcome, ServerTransaction } from '../../core/sip/contract.ts'
 import type { ResponseData } from '../contract.ts'
 import { DatastoreMap } from '../datastores.ts'
-import { notDecoded } from '../refusals.ts'
+import { notDecoded, packed } from '../refusals.ts'
+import { encodingOf } from '../request-body.ts'
 import { telling } from '../telling.ts'
 import type { OutboundDialog, SubscriberHandler } from './contract.ts'
 import type { Reader, Reading, WatchedEvent } from './events.ts'
@@ -195,6 +196,11 @@ export class Usage<T> implements OutboundDialog {
     }
     if (handler && !this.#handled(tx, handler)) return undefined
     if (type === '' && !handler) return undefined
+    if (encodingOf(tx.request) !== '') {
+      this.#settings.say('a body cannot be read: it is packed')
+      tx.answer(packed(accept))
+      return undefined
+    }
     const text = bodyTextOf(tx.request, type, tx.request.header('Content-Type') ?? '')
     if (typeof text !== 'string') {
       this.#settings.say(`a body cannot be read: ${text.fault}`)

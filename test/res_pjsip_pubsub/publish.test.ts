@@ -138,6 +138,10 @@ describe('PUBLISH', () => {
   describe('refusals', () => {
     beforeEach(() => begin())
 
+    it('takes a body that is packed in no way, however that is said', async () => {
+      for (const coding of ['identity', 'Identity', '']) await published('on', { 'Content-Encoding': coding })
+    })
+
     for (const [what, headers, body, status, more] of [
       ['no Event', { Event: undefined }, 'on', 489, ['Allow-Events', 'lamp']],
       ['an Event nobody takes', { Event: 'weather' }, 'on', 489, ['Allow-Events', 'lamp']],

@@ -22,7 +22,13 @@ describe('unsolicited NOTIFYs of a provider', () => {
 
   function notify(
     body: string,
-    { event = 'message-summary', type = 'application/simple-message-summary', state = '', from = 'provider' } = {},
+    {
+      event = 'message-summary',
+      type = 'application/simple-message-summary',
+      state = '',
+      from = 'provider',
+      coding = '',
+    } = {},
   ): Promise<WireMessage> {
     return there.notifier.request('NOTIFY', {
       from: `<sip:${from}@127.0.0.1>`,
@@ -31,6 +37,7 @@ describe('unsolicited NOTIFYs of a provider', () => {
         ...(event === '' ? [] : [['Event', event] as const]),
         ...(state === '' ? [] : [['Subscription-State', state] as const]),
         ...(body === '' ? [] : [['Content-Type', type] as const]),
+        ...(coding === '' ? [] : [['Content-Encoding', coding] as const]),
       ],
     })
   }
@@ -50,6 +57,8 @@ describe('unsolicited NOTIFYs of a provider', () => {
     expect([strange.status, strange.header('allow-events')]).to.deep.equal([489, 'message-summary'])
     expect((await notify(SUMMARY, { type: 'text/plain' })).status).to.equal(415)
     expect((await notify('')).status).to.equal(415)
+    const packed = await notify(SUMMARY, { coding: 'gzip' })
+    expect([packed.status, packed.header('accept-encoding')]).to.deep.equal([415, 'identity'])
     const broken = await notify('Voice-Message: x/y')
     expect([broken.status, broken.reason]).to.deep.equal([400, 'Malformed Message Counts'])
     expect(there.mailbox()).to.equal('0/0')

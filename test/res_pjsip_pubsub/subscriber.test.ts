@@ -312,6 +312,8 @@ describe('a subscription of ours', () => {
     expect((await notifier.notify(subscribe, { body, event: 'presence' })).status).to.equal(481)
     const other = await notifier.notify(subscribe, { body, type: 'application/pidf+xml' })
     expect([other.status, other.header('accept')]).to.deep.equal([415, 'application/dialog-info+xml'])
+    const packed = await notifier.notify(subscribe, { body, headers: [['Content-Encoding', 'gzip']] })
+    expect([packed.status, packed.header('accept-encoding')]).to.deep.equal([415, 'identity'])
     const broken = await notifier.notify(subscribe, { body: '<dialog-info' })
     expect([broken.status, broken.reason]).to.deep.equal([400, 'Dialog Information Is Not XML'])
     expect((await notifier.notify(subscribe, { body: dialogInfo({}, { version: 9 }) })).status).to.equal(200)
