@@ -1,6 +1,7 @@
 /** The console commands of the core: `core …`, `module …`, `logger …`, `pjsip set logger`, `dialplan reload`. */
 
 import { parseAddress } from '../auth/networks.ts'
+import { didYouMean } from '../conf/suggestion.ts'
 import type { Core } from '../core.ts'
 import type { Loader } from '../loader.ts'
 import { isLevel, LEVELS } from '../log.ts'
@@ -28,7 +29,7 @@ export function registerCoreCommands(core: Core, loader: Loader, operations: Ope
     ...coreCommands(core, operations),
     ...hintCommands(core, operations),
     ...moduleCommands(core, loader),
-    ...loggerCommands(core, operations),
+    ...loggerCommands(core, loader, operations),
   ]
   const undos = commands.map((command) => core.console.register(command))
   return () => undos.forEach((undo) => void undo())
@@ -263,16 +264,24 @@ function moduleCommands(core: Core, loader: Loader): ConsoleCommand[] {
   ]
 }
 
-function loggerCommands(core: Core, operations: Operations): ConsoleCommand[] {
+function loggerCommands(core: Core, loader: Loader, operations: Operations): ConsoleCommand[] {
+  // A module may be loaded later.
+  const categories = (): string[] =>
+    [...new Set([...core.log.categories, ...loader.list().map(({ name }) => name)])].sort()
   return [
     {
       words: 'logger set level',
       args: '<level> [category]',
       help: 'Sets what is logged, in all or of one module.',
-      complete: (place) => (place === 0 ? LEVELS : core.log.categories),
+      complete: (place) => (place === 0 ? LEVELS : categories()),
       run: ([level = '', category], out) => {
         const wanted = level.toLowerCase()
         if (!isLevel(wanted)) throw new CommandError(`'${level}' is no level, expected one of ${LEVELS.join(', ')}`)
+        const known = categories()
+        if (category !== undefined && !known.includes(category)) {
+          const hint = didYouMean(category, known) || `, expected one of ${known.join(', ')}`
+          throw new CommandError(`'${category}' is no category${hint}`)
+        }
         core.log.setLevel(wanted, category)
         out.print(`Level of ${category ?? 'all'} is ${wanted}`)
       },

@@ -127,6 +127,23 @@ describe('commands of the core', () => {
     expect(await refusal('mwi delete 100')).to.equal('nothing was set here for 100@default')
   })
 
+  it('logger set level says which categories there are, and takes those of modules that are not loaded', async () => {
+    office.core.log.logger('lamps')
+    await office.load(defineModule({ name: 'res_a', description: '', load: () => undefined }))
+    await office.run('module unload res_a')
+    const { categories } = office.core.log
+    expect(categories).to.include('lamps')
+    expect(await refusal('logger set level debug nosuch')).to.match(
+      /^'nosuch' is no category, expected one of .*\blamps\b.*\bres_a\b/,
+    )
+    expect(await refusal('logger set level debug lamsp')).to.equal("'lamsp' is no category, did you mean 'lamps'?")
+    expect(office.core.log.categories).to.deep.equal(categories)
+    for (const category of ['lamps', 'res_a'])
+      expect(await office.run(`logger set level debug ${category}`)).to.equal(`Level of ${category} is debug`)
+    expect(office.core.log.levelOf('lamps')).to.equal('debug')
+    expect(await office.run('logger set level notice')).to.equal('Level of all is notice')
+  })
+
   it('pjsip set logger takes addresses only, with or without brackets', async () => {
     expect(await refusal('pjsip set logger host phone.example')).to.match(/^'phone.example' is no IP address/)
     expect(await office.run('pjsip set logger host [::1]')).to.equal('PJSIP logging enabled for host ::1')
