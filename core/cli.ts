@@ -91,11 +91,12 @@ function print(text: string): number {
 }
 
 async function check(directory: string): Promise<number> {
-  const { problems } = readWith(await findModules(), directory)
-  for (const problem of problems) console.error(problem.message)
-  const count = problems.length === 0 ? 'no faults' : problems.length === 1 ? '1 fault' : `${problems.length} faults`
+  const { problems, warnings } = readWith(await findModules(), directory)
+  const faults = [...problems, ...warnings]
+  for (const fault of faults) console.error(fault.message)
+  const count = faults.length === 0 ? 'no faults' : faults.length === 1 ? '1 fault' : `${faults.length} faults`
   console.log(`${directory}: ${count}`)
-  return problems.length === 0 ? 0 : 1
+  return faults.length === 0 ? 0 : 1
 }
 
 /** Serves until a signal ends it. */

@@ -1,8 +1,7 @@
 /** The log of the server: where it goes, and what it says of a configuration that was just read. */
-import type { Configuration } from './conf/configuration.ts'
+import type { Configuration, ConfigurationReading } from './conf/configuration.ts'
 import type { Log } from './log.ts'
 import { type FileSink, fileSink, streamSink } from './log-sinks.ts'
-import type { ConfigError } from './options.ts'
 import { waitsForRestart } from './reload.ts'
 import type { Scope } from './scope.ts'
 
@@ -40,8 +39,9 @@ export class ServerLog {
   }
 
   /** What is passed over in Asterisk's files may be the answer to somebody's question. */
-  notes(notes: readonly ConfigError[]): void {
+  found({ warnings, notes }: Pick<ConfigurationReading, 'warnings' | 'notes'>): void {
     const log = this.#log.logger('config')
+    for (const warning of warnings) log.warning(warning.message)
     for (const note of notes) log.verbose(note.message)
     if (notes.length > 0 && !log.enabled('verbose')) {
       log.notice(`${notes.length} lines of Asterisk's files are passed over; at level verbose a reload shows them`)

@@ -104,7 +104,7 @@ class LamplighterServer implements Server {
   readonly #started = new Date()
   readonly #serverLog: ServerLog
   #configuration: Configuration
-  readonly #notes: readonly ConfigError[]
+  readonly #found: Pick<ConfigurationReading, 'warnings' | 'notes'>
   #running: Running | undefined
   #reloading: Promise<void> = Promise.resolve()
   #stopping = false
@@ -112,12 +112,12 @@ class LamplighterServer implements Server {
   constructor(
     settings: ServerSettings,
     modules: readonly ModuleDefinition[],
-    { configuration, notes }: ConfigurationReading,
+    { configuration, warnings, notes }: ConfigurationReading,
   ) {
     this.#settings = settings
     this.#modules = modules
     this.#configuration = configuration
-    this.#notes = notes
+    this.#found = { warnings, notes }
     this.#log = new Log(configuration.console.level)
     this.#serverLog = new ServerLog(this.#log, configuration)
   }
@@ -140,7 +140,7 @@ class LamplighterServer implements Server {
     const { version, onStop, ended } = this.#settings
     const { store: storeOptions, servers, pjsip, modules } = this.#configuration
     this.#serverLog.open(this.#scope)
-    this.#serverLog.notes(this.#notes)
+    this.#serverLog.found(this.#found)
 
     // First of all, for two on one directory would take each other's store, port and Asterisk away.
     const console = new Console()
@@ -328,13 +328,14 @@ class LamplighterServer implements Server {
   async #reload(): Promise<void> {
     const log = this.#log.logger('core')
     const { stack, core, dialplan, aliases, bridges, loader } = this.#parts
-    const { configuration, notes } = this.#readGood()
+    const reading = this.#readGood()
+    const { configuration } = reading
     const { pjsip, modules } = configuration
     const before = this.#configuration
     await beforeAnything(() => stack.reload(pjsip.transports, pjsip.system))
     this.#configuration = configuration
     this.#serverLog.reloaded(before, configuration)
-    this.#serverLog.notes(notes)
+    this.#serverLog.found(reading)
     const takeFiles = (): void => core.endpoints.replace(pjsip)
     const askServers = (): Promise<void> => bridges.configure(configuration)
     // Who knows the phones from now on is there before those who knew them go.

@@ -46,6 +46,8 @@ export interface ConfigurationReading {
   readonly configuration: Configuration
   /** All that must be put right before this configuration can be used. */
   readonly problems: readonly ConfigError[]
+  /** What is wrong, and can be lived with. */
+  readonly warnings: readonly ConfigError[]
   /** What is passed over in Asterisk's files, for the log. */
   readonly notes: readonly ConfigError[]
 }
@@ -98,7 +100,8 @@ export function readConfiguration(
     files: [...ours.files, ...theirs.files],
   }
   checkPaths(configuration, ours.read('lamplighter.conf'), configuration.files, findings)
-  return { configuration, problems: findings.problems, notes: findings.notes }
+  const { problems, warnings, notes } = findings
+  return { configuration, problems, warnings, notes }
 }
 
 /** A directory whose files are read at most once. */

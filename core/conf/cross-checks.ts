@@ -43,6 +43,9 @@ export function checkPaths(
     const why = isWritten && path !== ':memory:' && whyNoFile(path)
     if (why) fault(`${key} = ${path} ${why}`, key)
   }
+  const whyNoLog = logFile === undefined ? undefined : whyNoFile(logFile)
+  // Lamps are lit without it.
+  if (whyNoLog) findings.warning(`logfile = ${logFile} ${whyNoLog}`, placeOf(settings, 'logfile'))
   const uses = new Map(files.map((file) => [file, 'a file of the configuration']))
   const written: [key: string, path: string | undefined, use: string][] = [
     ['path', storePath, 'the store'],

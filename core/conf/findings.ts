@@ -1,5 +1,6 @@
 /**
- * What reading the configuration found. Problems keep it from taking effect; notes do not, and are for the log.
+ * What reading the configuration found. Problems keep it from taking effect; warnings, which a check counts as faults, and
+ * notes do not, and are for the log.
  * Asterisk's own files get the benefit of the doubt: what Asterisk only warns about is a note there, and a problem in ours.
  */
 import type { Place } from '../config.ts'
@@ -7,10 +8,15 @@ import { ConfigError } from '../options.ts'
 
 export class Findings {
   readonly problems: ConfigError[] = []
+  readonly warnings: ConfigError[] = []
   readonly notes: ConfigError[] = []
 
   problem(message: string, place?: Place): void {
     this.problems.push(new ConfigError(message, place))
+  }
+
+  warning(message: string, place?: Place): void {
+    this.warnings.push(new ConfigError(message, place))
   }
 
   note(message: string, place?: Place): void {

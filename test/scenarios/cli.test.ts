@@ -26,7 +26,8 @@ describe('the command line', function () {
     it('reports every fault of all files with its place, and ends with 1', async () => {
       const { directory } = instanceOf({
         'lamplighter.conf':
-          '[general]\ncompat = rcf\n[pbx1]\ntype = server\nurl = ftp://x\nusername = lamp\npasswrd = x\n',
+          '[general]\ncompat = rcf\n[pbx1]\ntype = server\nurl = ftp://x\nusername = lamp\npasswrd = x\n' +
+          '[console]\nlogfile = nowhere/log\n',
         'pjsip.conf':
           '[udp]\ntype = transport\nbind = here\n[tls]\ntype = transport\nprotocol = tls\nbind = 127.0.0.1:0\ncert_file = bad.pem\n' +
           '[100]\ntype = endpoint\nauth = nobody\nallow_subscribe = maybe\n',
@@ -44,6 +45,7 @@ describe('the command line', function () {
         'lamplighter.conf:2',
         'lamplighter.conf:5',
         'lamplighter.conf:7',
+        'lamplighter.conf:9',
         'modules.conf:3',
         'pjsip.conf:11',
         'pjsip.conf:12',
@@ -54,7 +56,7 @@ describe('the command line', function () {
         'voicemail.conf:2',
       ])
       expect(lines.filter((line) => !/expected|did you mean|cannot be used/.test(line))).to.deep.equal([])
-      expect(stdout).to.equal(`${directory}: 12 faults\n`)
+      expect(stdout).to.equal(`${directory}: 13 faults\n`)
       expect(code).to.equal(1)
     })
 

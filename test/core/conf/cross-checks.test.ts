@@ -10,15 +10,16 @@ describe('what no single file shows to be wrong', () => {
     directory = mkdtempSync(join(tmpdir(), 'cross-'))
   })
   afterEach(() => rmSync(directory, { recursive: true }))
-  const faults = (files: Readonly<Record<string, string>>): string[] => {
+  const reading = (files: Readonly<Record<string, string>>): ReturnType<typeof readConfiguration> => {
     for (const [name, text] of Object.entries(files)) {
       mkdirSync(join(directory, name, '..'), { recursive: true })
       writeFileSync(join(directory, name), text)
     }
-    return readConfiguration(directory, [], ['res_lamp', 'res_shade']).problems.map(({ message }) =>
-      message.replaceAll(directory, 'DIR'),
-    )
+    return readConfiguration(directory, [], ['res_lamp', 'res_shade'])
   }
+  const messages = (errors: readonly Error[]): string[] =>
+    errors.map(({ message }) => message.replaceAll(directory, 'DIR'))
+  const faults = (files: Readonly<Record<string, string>>): string[] => messages(reading(files).problems)
 
   it('store, socket and log file have paths of their own', () => {
     const text = '[store]\npath = x\n[console]\nsocket = more/../x\nlogfile = voicemail.conf\n'
@@ -41,6 +42,17 @@ describe('what no single file shows to be wrong', () => {
       'DIR/lamplighter.conf:2: path = DIR is a directory, expected a file',
       'DIR/lamplighter.conf:4: socket = DIR/var is a directory, expected a file',
     ])
+  })
+
+  it('a log file that cannot be made is warned of, as lamps are lit without it', () => {
+    const at = (path: string): string[] =>
+      messages(reading({ 'lamplighter.conf': `[console]\nlogfile = ${path}\n` }).warnings)
+    expect(at('log/lamps.log')).to.deep.equal([
+      'DIR/lamplighter.conf:2: logfile = DIR/log/lamps.log cannot be made, expected a directory DIR/log',
+    ])
+    mkdirSync(join(directory, 'log'))
+    expect(at('log/lamps.log')).to.deep.equal([])
+    expect(at('log')).to.deep.equal(['DIR/lamplighter.conf:2: logfile = DIR/log is a directory, expected a file'])
   })
 
   it('included files are not overwritten, either', () => {
