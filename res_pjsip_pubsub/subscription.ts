@@ -7,6 +7,7 @@ import type { SentBody, Told } from './bodies.ts'
 import type { Addressing, Subscription, TerminationReason, WatcherEvent } from './contract.ts'
 import { type DeliveryCounters, WANT, type Want } from './delivery.ts'
 import { describe, judge, type Verdict } from './failure-rule.ts'
+import { listEvent } from './lists/linphone.ts'
 import { Notification, type Termination } from './notification.ts'
 import type { Turns } from './notify-queue.ts'
 import { type Happening, NEXT, type Phase, SHOWN } from './phase.ts'
@@ -302,7 +303,8 @@ export class NotifierSubscription
     // Remembered where a part of what is new may follow: each reference from old to new is looked at by the collector.
     const state = this.#state === NOTHING || known || !this.sharing?.hasParts ? undefined : this.#state
     const told = known ? body?.known : body?.told
-    return new Notification(this.subject.eventHeader, common, shown, state, told, content)
+    const event = this.list && shown.compat === 'rfc' ? listEvent(this.subject) : this.subject.eventHeader
+    return new Notification(event, common, shown, state, told, content)
   }
 
   protected override transmit(notification: Notification, done: OutcomeHandler): void {

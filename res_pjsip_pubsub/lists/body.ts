@@ -14,7 +14,15 @@ import {
   type ShownResource,
   wholeOf,
 } from './document.ts'
-import { type InstanceLine, multipartType, type Part, printMultipart, type ResourceLine, rlmiPart } from './rlmi.ts'
+import {
+  type InstanceLine,
+  multipartType,
+  type Part,
+  type PartStyle,
+  printMultipart,
+  type ResourceLine,
+  rlmiPart,
+} from './rlmi.ts'
 
 /** What lasts over the NOTIFYs of a subscription. */
 export interface ListContext {
@@ -22,7 +30,7 @@ export interface ListContext {
   readonly dialogId: string
   /** Of the URI that was subscribed to: the right side of Content-IDs. */
   readonly host: string
-  readonly compat: 'rfc' | 'asterisk'
+  readonly style: PartStyle
   /** The number of the next document of a resource or a list within the list. */
   readonly nextVersion: (key: string) => number
 }
@@ -106,8 +114,7 @@ export class ListBody implements SentBody, Told {
     const parts: Part[] = []
     const resources = lines.map((line) => this.#line(line, parts))
     const rlmi = { uri: list.uri, name: list.name, version, fullState: full, resources }
-    const binary = this.#context.compat === 'rfc'
-    return printMultipart(mark, [rlmiPart(this.#cid(`${list.key}\0rlmi`), rlmi), ...parts], binary)
+    return printMultipart(mark, [rlmiPart(this.#cid(`${list.key}\0rlmi`), rlmi), ...parts], this.#context.style)
   }
 
   /** Its body, if it has one, goes to the parts. */
@@ -139,7 +146,7 @@ export class ListBody implements SentBody, Told {
     { uri, name, key }: Shown,
     { state, reason, cid }: Pick<InstanceLine, 'state' | 'reason'> & { readonly cid?: string | undefined },
   ): ResourceLine {
-    const why = this.#context.compat === 'asterisk' ? '' : reason
+    const why = this.#context.style === 'asterisk' ? '' : reason
     return { uri, name, instance: { id: this.#ids.of(key), state, reason: why, cid } }
   }
 
@@ -148,13 +155,13 @@ export class ListBody implements SentBody, Told {
   }
 
   #startOf({ key }: ShownList): string | undefined {
-    return this.#context.compat === 'asterisk' ? undefined : this.#cid(`${key}\0rlmi`)
+    return this.#context.style === 'asterisk' ? undefined : this.#cid(`${key}\0rlmi`)
   }
 }
 
 /** What no published document can guess; Asterisk's is short. */
-function boundary({ compat }: ListContext): string {
-  return compat === 'asterisk' ? letters() : randomBytes(12).toString('hex')
+function boundary({ style }: ListContext): string {
+  return style === 'asterisk' ? letters() : randomBytes(12).toString('hex')
 }
 
 /** The same for a resource in all NOTIFYs of a subscription; Asterisk makes new ones each time. */
@@ -173,8 +180,8 @@ class Ids {
   }
 
   #make(key: string): string {
-    const { compat, dialogId } = this.#context
-    if (compat === 'asterisk') return letters()
+    const { style, dialogId } = this.#context
+    if (style === 'asterisk') return letters()
     return hexDigest('sha1', `${dialogId}\0${key}`).slice(0, 16)
   }
 }

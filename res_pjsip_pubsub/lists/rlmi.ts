@@ -72,11 +72,15 @@ export function multipartType(boundary: string, start: string | undefined): stri
   return `multipart/related;type="${RLMI_TYPE}"${named};boundary=${boundary}`
 }
 
-export function printMultipart(boundary: string, parts: readonly Part[], binary: boolean): string {
-  const encoding = binary ? 'Content-Transfer-Encoding: binary\r\n' : ''
+/** Asterisk does not say that its parts are binary; of Linphone see linphone.ts. */
+export type PartStyle = 'rfc' | 'asterisk' | 'linphone'
+
+export function printMultipart(boundary: string, parts: readonly Part[], style: PartStyle): string {
+  const encoding = style === 'asterisk' ? '' : 'Content-Transfer-Encoding: binary\r\n'
+  const [id, end] = style === 'linphone' ? ['Content-Id: ', ''] : ['Content-ID: <', '>']
   const printed = parts.map(
     ({ cid, type, content }) =>
-      `--${boundary}\r\n${encoding}Content-ID: <${cid}>\r\nContent-Type: ${type}\r\n\r\n${content}\r\n`,
+      `--${boundary}\r\n${encoding}${id}${cid}${end}\r\nContent-Type: ${type}\r\n\r\n${content}\r\n`,
   )
   return `${printed.join('')}--${boundary}--\r\n`
 }

@@ -8,6 +8,7 @@ import { Observable, type WatchObserver } from '../../core/watch.ts'
 import { ListBody, type ListContext } from './body.ts'
 import type { Shown, ShownList } from './document.ts'
 import type { ListFacts } from './facts.ts'
+import { isLinphone } from './linphone.ts'
 import { ListMember, type MemberServices, type Rendering, type Watching } from './member.ts'
 import type { ListPlan, PlannedItem, PlannedResource } from './plan.ts'
 
@@ -32,6 +33,7 @@ export interface SourceServices extends Omit<MemberServices, 'changed' | 'deacti
 export interface ListAddress {
   readonly localUri: string
   readonly dialogId: string
+  readonly userAgent: string
 }
 
 interface Node {
@@ -175,7 +177,7 @@ export class ListSource extends Observable<ListSource> {
     return {
       ...address,
       host: parseUri(address.localUri)?.host ?? 'localhost',
-      compat: this.#services.compat(),
+      style: this.#services.compat() === 'rfc' && isLinphone(address) ? 'linphone' : this.#services.compat(),
       nextVersion: (key) => {
         const version = this.#versions.get(key) ?? this.#services.firstVersion
         this.#versions.set(key, version + 1)

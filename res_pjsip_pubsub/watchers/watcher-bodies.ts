@@ -46,7 +46,7 @@ export class WatcherBodies {
           authorization,
         ),
     }
-    return state.body({ localUri, dialogId: dialog.id }, rendering, dialog.room)
+    return state.body({ localUri, dialogId: dialog.id, userAgent }, rendering, dialog.room)
   }
 
   /** What is new in a state for one who was told `since`; `whole`: this body type has no parts. */

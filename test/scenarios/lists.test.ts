@@ -50,16 +50,13 @@ describe('resource lists in a server', function () {
     event: string,
     protocol: 'udp' | 'tcp' = 'udp',
     expires = '600',
+    more: readonly (readonly [name: string, value: string])[] = [],
   ): Promise<[TestPhone, ListClient]> {
     const { host, port } = scene.instance.address(protocol)
     const server = { address: host, port }
     const phone = await TestPhone.open({ server, protocol, user: '100', password: PASSWORD, patience: 8000 })
     connected.push(phone)
-    const headers = [
-      ['Event', event],
-      ['Supported', 'eventlist'],
-      ['Expires', expires],
-    ] as const
+    const headers = [['Event', event], ['Supported', 'eventlist'], ['Expires', expires], ...more] as const
     const answer = await phone.request('SUBSCRIBE', { dialog: phone.dialog(`sip:${name}@${host}:${port}`), headers })
     expect([answer.status, answer.header('require')]).to.deep.equal([200, 'eventlist'])
     return [phone, new ListClient()]
@@ -124,6 +121,19 @@ describe('resource lists in a server', function () {
     const at = `@${host}:${port}`
     expect([...client.table.keys()]).to.deep.equal([`sip:100${at}`, `sip:doorpeople${at} sip:200${at}`])
     expect([...client.table.values()].every((body) => body.includes('<basic>'))).to.equal(true)
+  })
+
+  it('are written for Linphone as its own server writes them, as it shows no others', async () => {
+    const [phone] = await watch('people', 'presence', 'udp', '600', [
+      ['User-Agent', 'LinphoneAndroid/5.2.4 (Pixel 6) LinphoneSDK/5.3.47'],
+    ])
+    const notify = await phone.next('NOTIFY')
+    const { body } = notify
+    expect(notify.header('event')).to.equal('Presence')
+    const cids = [...body.matchAll(/ cid="([^"]+)"/g)].map(([, cid]) => cid)
+    expect(cids.length).to.be.above(1)
+    for (const cid of cids) expect(body).to.include(`\r\nContent-Id: ${cid}\r\n`)
+    expect(body).not.to.include('Content-ID')
   })
 
   it('show mailboxes', async () => {
