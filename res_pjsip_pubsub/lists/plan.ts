@@ -20,6 +20,7 @@ export interface PlannedResource {
   readonly resource: string
   /** As the watcher wrote it; undefined: made of the list's. */
   readonly uri?: string
+  /** As the watcher wrote it; undefined: found here. */
   readonly name?: string
   /** It stands for a pattern: where it is not there it is not shown. */
   readonly mayBeMissing: boolean
@@ -36,10 +37,10 @@ export function configuredPlan(name: string, event: string, configured: Configur
   return planOf(name, event, configured, new Set())
 }
 
-/** A list of the watcher's own. */
+/** A list of the watcher's own. It is told no names but its own: Linphone renames the contacts of its user by them. */
 export function broughtPlan(name: string, entries: readonly ListEntry[]): ListPlan {
   const items = entries.map(({ uri, resource, name: display }) => {
-    return { resource, uri, mayBeMissing: false, ...(display === '' ? {} : { name: display }) }
+    return { resource, uri, mayBeMissing: false, name: display }
   })
   return { name, fullState: false, showsNames: false, items }
 }

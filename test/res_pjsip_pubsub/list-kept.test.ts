@@ -36,9 +36,9 @@ describe('resource lists that watchers bring', () => {
     expect(first?.entries.map(({ uri, name, instance }) => [uri, name, instance?.state, instance?.body])).to.deep.equal(
       [
         ['sip:200@other.example', 'The <door>', 'active', 'off'],
-        ['sip:201@x;a=b', '201', 'active', 'off'],
+        ['sip:201@x;a=b', '', 'active', 'off'],
         ['tel:+1', '', 'terminated', undefined],
-        ['sip:299@x', '299', 'terminated', undefined],
+        ['sip:299@x', '', 'terminated', undefined],
       ],
     )
     office.made.lamps.set('201', 'on')
@@ -197,7 +197,7 @@ describe('resource lists over a restart', () => {
     const [again] = await office.told(other)
     expect(again?.entries.map(({ uri, name, instance }) => [uri, name, instance?.body])).to.deep.equal([
       ['sip:202@x', 'Third', 'off'],
-      ['sip:200@x', '200', 'on'],
+      ['sip:200@x', '', 'on'],
     ])
     lamps.set('200', 'dim')
     expect((await office.told(dialog))[0]?.full).to.equal(false)
