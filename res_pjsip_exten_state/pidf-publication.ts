@@ -11,6 +11,7 @@ import {
   RPID,
   readPidf,
   tuplesOf,
+  withoutNoBasic,
 } from '../core/documents/pidf.ts'
 import type { XmlNode } from '../core/xml.ts'
 import { copyXml, type Prefixes } from '../core/xml-copy.ts'
@@ -51,8 +52,9 @@ function presenceOf(root: XmlNode): PublishedPresence {
   const persons = root.children.filter((child) => isModel(child, 'person'))
   const devices = root.children.filter((child) => isModel(child, 'device'))
   const notes = root.children.filter((child) => isPidf(child, 'note'))
-  const tuples = tuplesOf(root)
-  const known = new Set([...persons, ...devices, ...notes, ...tuples])
+  const all = tuplesOf(root)
+  const tuples = all.map(withoutNoBasic).filter((tuple) => tuple !== undefined)
+  const known = new Set([...persons, ...devices, ...notes, ...all])
   return {
     tuples: copies(tuples),
     persons: copies(persons),

@@ -1,5 +1,5 @@
 /** Presence documents (RFC 3863, RFC 4479, RFC 4480) as they come from others: whether one is right, and its parts. */
-import type { XmlNode } from '../xml.ts'
+import { XmlNode } from '../xml-node.ts'
 import { type DocumentReading, readDocument } from './reading.ts'
 
 export const PIDF = 'urn:ietf:params:xml:ns:pidf'
@@ -23,10 +23,7 @@ function pidfFault(root: XmlNode): string | undefined {
     if (id === '') return 'tuple Without id'
     if (ids.has(id)) return 'Two Tuples With One id'
     ids.add(id)
-    const status = tuple.children.find((child) => isPidf(child, 'status'))
-    if (!status) return 'tuple Without status'
-    const basic = status.children.find((child) => isPidf(child, 'basic'))
-    if (basic && wordOf(basic) === undefined) return 'basic Is Neither open Nor closed'
+    if (!statusOf(tuple)) return 'tuple Without status'
   }
   return undefined
 }
@@ -44,11 +41,30 @@ export function tuplesOf(root: XmlNode): XmlNode[] {
   return root.children.filter((child) => isPidf(child, 'tuple'))
 }
 
+function statusOf(tuple: XmlNode | undefined): XmlNode | undefined {
+  return tuple?.children.find((child) => isPidf(child, 'status'))
+}
+
 /** undefined where it says neither. */
 export function basicOf(tuple: XmlNode | undefined): Basic | undefined {
-  const status = tuple?.children.find((child) => isPidf(child, 'status'))
-  const basic = status?.children.find((child) => isPidf(child, 'basic'))
+  const basic = statusOf(tuple)?.children.find((child) => isPidf(child, 'basic'))
   return basic && wordOf(basic)
+}
+
+/**
+ * Without a basic that says neither, as baresip's `unknown`: it counts as not there, and watchers are shown no word that
+ * RFC 3863 4.1.4 does not know. undefined where nothing is left of its status, which may not be empty (4.1.3).
+ */
+export function withoutNoBasic(tuple: XmlNode): XmlNode | undefined {
+  const status = statusOf(tuple)
+  if (!status?.children.some(isNoBasic)) return tuple
+  const children = status.children.filter((child) => !isNoBasic(child))
+  if (children.length === 0) return undefined
+  const kept = withChildren(status, children)
+  return withChildren(
+    tuple,
+    tuple.children.map((child) => (child === status ? kept : child)),
+  )
 }
 
 export function noteIn(tuple: XmlNode | undefined): string | undefined {
@@ -60,6 +76,14 @@ export function activitiesOf(person: XmlNode): string[] {
     .filter((child) => child.name === 'activities' && child.ns === RPID)
     .flatMap((activities) => activities.children.filter((child) => child.ns === RPID).map((child) => child.name))
     .filter((name) => name !== 'note' && name !== 'unknown')
+}
+
+function isNoBasic(node: XmlNode): boolean {
+  return isPidf(node, 'basic') && wordOf(node) === undefined
+}
+
+function withChildren({ name, ns, qualified, text }: XmlNode, children: readonly XmlNode[]): XmlNode {
+  return new XmlNode(name, ns, qualified, children, text)
 }
 
 function wordOf({ text }: XmlNode): Basic | undefined {

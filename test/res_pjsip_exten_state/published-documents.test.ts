@@ -38,11 +38,6 @@ describe('presence documents that are published', () => {
     ['a tuple without id', `<presence ${NS} entity="x"><tuple><status/></tuple></presence>`, 'tuple Without id'],
     ['a tuple without status', `<presence ${NS} entity="x"><tuple id="a"/></presence>`, 'tuple Without status'],
     [
-      'a basic that is neither',
-      `<presence ${NS} entity="x"><tuple id="a"><status><basic>maybe</basic></status></tuple></presence>`,
-      'basic Is Neither open Nor closed',
-    ],
-    [
       'an id twice',
       `<presence ${NS} entity="x"><tuple id="a"><status/></tuple><tuple id="a"><status/></tuple></presence>`,
       'Two Tuples With One id',
@@ -52,6 +47,20 @@ describe('presence documents that are published', () => {
       expect(faultOf(presence(text))).to.equal(fault)
     })
   }
+
+  it('takes a basic that is neither open nor closed, as of baresip when it starts, for none, and shows it to nobody', () => {
+    const tuple = (id: string, status: string): string => `<tuple id="${id}"><status>${status}</status></tuple>`
+    const odd = '<basic>unknown</basic>'
+    const more = '<x:hat xmlns:x="urn:x">red</x:hat>'
+    const tuples = tuple('a', odd) + tuple('b', `${odd}${more}`) + tuple('c', '<basic>closed</basic>')
+    const state = good(presence(`<presence ${NS} entity="x">${tuples}</presence>`))
+    expect(state.basic).to.equal(undefined)
+    const document = element('presence', { entity: 'sip:200@h', xmlns: 'urn:ietf:params:xml:ns:pidf' })
+    addPublished(document, { alone: true, presence: [state], ahead: 0, dialogs: [], sender: '' })
+    const shown = printXml(document)
+    expect([...shown.matchAll(/<tuple id="(.)">/g)].map(([, id]) => id)).to.deep.equal(['b', 'c'])
+    expect(shown).to.contain('>red<').and.to.contain('<basic>closed</basic>').and.not.to.contain('unknown')
+  })
 
   it('keeps elements of every namespace, known or not, with their attributes', () => {
     const inner =
