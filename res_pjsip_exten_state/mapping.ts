@@ -117,9 +117,9 @@ export function availabilityOf({ state, presence, devices, published }: Publishe
   }
 }
 
-/** The best presence document that was published, in the words of the formats that have but one. */
+/** The best presence document that was published and says something, in the words of the formats that have but one. */
 function publishedAvailability({ presence }: Published): Availability {
-  const [best] = presence
+  const best = presence.find(({ basic }) => basic !== undefined) ?? presence[0]
   const words = STATE_WORDS[best?.basic === 'open' ? EXTENSION.NOT_INUSE : EXTENSION.UNAVAILABLE]
   const activities = best?.activities ?? []
   const onThePhone = activities.includes('on-the-phone')

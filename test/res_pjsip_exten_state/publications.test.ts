@@ -124,6 +124,15 @@ describe('publications about an extension', () => {
       expect(tx.dialog.last.state).to.match(/^active/)
     })
 
+    it('is in one word that of a device which says one, whoever said nothing behind it', async () => {
+      await open()
+      await publish('300', 'presence', pidfBody('soft', 'open'))
+      const unknown = pidfBody('other', 'open').replace('>open<', '>unknown<')
+      await publish('300', 'presence', unknown, { From: '<sip:101@pbx.example>;tag=1' })
+      const tx = await watch('300', 'presence', { Accept: 'application/xpidf+xml' })
+      expect(tx.dialog.last.text).to.contain('status="open"')
+    })
+
     it('follows a hint that comes and goes while it is watched', async () => {
       await open()
       let exten = ''
