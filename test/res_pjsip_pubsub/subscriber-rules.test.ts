@@ -193,6 +193,7 @@ describe('presence documents that come to us', () => {
     ['closed', tuple('closed'), 'UNAVAILABLE'],
     ['no tuple', '', 'UNAVAILABLE'],
     ['one of two open', tuple('closed') + tuple('open'), 'NOT_INUSE'],
+    ['neither open nor closed beside one open', tuple('unknown') + tuple('open'), 'NOT_INUSE'],
     ['on the phone', tuple('open') + person('on-the-phone'), 'INUSE'],
     ['ringing, as Asterisk writes it', tuple('open', 'Ringing') + person('on-the-phone'), 'RINGING'],
     ['on hold, as Asterisk writes it', `<note>On hold</note>${tuple('open')}${person('on-the-phone')}`, 'ONHOLD'],
