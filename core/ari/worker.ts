@@ -2,6 +2,9 @@
  * The worker thread: one connection to one Asterisk, for as long as it lasts. It may die at any time, and it ends when
  * its connection does; the supervisor starts another one.
  */
+import { get as getHttp } from 'node:http'
+import { get as getHttps } from 'node:https'
+import { text } from 'node:stream/consumers'
 import { parentPort, workerData } from 'node:worker_threads'
 import { reasonOf } from '../log.ts'
 import { readEvent, readInfo } from './events.ts'
@@ -44,19 +47,41 @@ try {
 
 /** Asks for `/asterisk/info` before anything else: its status says what is wrong far better than `ari-client` does. */
 async function look(): Promise<AsteriskInfo> {
-  const response = await fetch(`${start.base}/ari/asterisk/info`, {
-    headers: { authorization: `Basic ${Buffer.from(`${start.username}:${start.password}`).toString('base64')}` },
-    signal: AbortSignal.timeout(start.requestTimeout),
-    redirect: 'error',
-  }).catch((error: unknown) => {
+  const response = await ask('/ari/asterisk/info').catch((error: unknown) => {
     throw new Refused({ cause: isUntrusted(error) ? 'certificate' : 'unreachable', reason: networkReason(error) })
   })
-  const body = await response.text()
   if (response.status === 401) throw new Refused({ cause: 'credentials', reason: '401 Unauthorized' })
-  const info = response.ok ? readInfo(parsed(body)) : undefined
+  const isOk = response.status === 200
+  const info = isOk ? readInfo(parsed(response.body)) : undefined
   if (info) return info
-  const reason = response.ok ? 'the answer is not what ARI says' : `${response.status} ${response.statusText}`
+  const reason = isOk ? 'the answer is not what ARI says' : `${response.status} ${response.statusText}`
   throw new Refused({ cause: response.status >= 500 ? 'unreachable' : 'not-ari', reason })
+}
+
+interface Answer {
+  readonly status: number
+  readonly statusText: string
+  readonly body: string
+}
+
+/**
+ * Not by `fetch`: where a connection is taken and ended at once, as by a tunnel whose other end is not there, that settles
+ * by nothing but its time-out, and the thread ends first.
+ */
+function ask(path: string): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const get = start.base.startsWith('https:') ? getHttps : getHttp
+    const request = get(`${start.base}${path}`, {
+      agent: false,
+      headers: { authorization: `Basic ${Buffer.from(`${start.username}:${start.password}`).toString('base64')}` },
+      signal: AbortSignal.timeout(start.requestTimeout),
+    })
+    request.on('error', reject)
+    request.on('response', (response) => {
+      const { statusCode: status = 0, statusMessage: statusText = '' } = response
+      text(response).then((body) => resolve({ status, statusText, body }), reject)
+    })
+  })
 }
 
 function parsed(body: string): unknown {
@@ -69,17 +94,15 @@ function parsed(body: string): unknown {
 
 /** Node names what it has against a certificate after OpenSSL: `DEPTH_ZERO_SELF_SIGNED_CERT`, `ERR_TLS_CERT_ALTNAME_INVALID`. */
 function isUntrusted(error: unknown): boolean {
-  const code = error instanceof Error && error.cause instanceof Error && 'code' in error.cause ? error.cause.code : ''
+  const code = error instanceof Error && 'code' in error ? error.code : ''
   return /^(?:ERR_TLS_CERT|CERT|UNABLE_TO|DEPTH_ZERO|SELF_SIGNED)_/.test(String(code))
 }
 
-/** fetch says "fetch failed" and keeps the reason for itself. */
+/** Of a host with several addresses each has a reason of its own, and the error that holds them has none. */
 function networkReason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  if (error.name === 'TimeoutError') return `no answer within ${start.requestTimeout} ms`
-  const cause: unknown = error.cause
-  if (cause instanceof AggregateError && cause.errors.length > 0) return reasonOf(cause.errors[0])
-  return withoutSecrets(cause === undefined ? error.message : reasonOf(cause))
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0])
+  if (error instanceof Error && error.name === 'AbortError') return `no answer within ${start.requestTimeout} ms`
+  return withoutSecrets(reasonOf(error))
 }
 
 /** The password is part of the event socket's URL, and URLs end up in messages. */

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { expect } from 'chai'
 import { pbxData } from '../../../core/demo/data.ts'
 import { type DemoPbx, startDemoPbx } from '../../../core/demo/pbx.ts'
@@ -235,5 +237,15 @@ describe('The bridge, when Asterisk goes away', function () {
     expect(rig.logged('cannot reach Asterisk at'), 'said once').to.have.length(1)
     pbx = await startDemoPbx({ port, data: DATA })
     await until('service', () => rig.bridge.status().state === 'serving')
+  })
+
+  it('says that Asterisk is not reached where a tunnel before it takes connections and ends them', async () => {
+    const tunnel = createServer((socket) => socket.on('error', () => undefined).end())
+    await once(tunnel.listen(0, '127.0.0.1'), 'listening')
+    rig = bridgeTo(`http://127.0.0.1:${(tunnel.address() as AddressInfo).port}`)
+    await rig.bridge.settled
+    tunnel.close()
+    expect(rig.logged('cannot reach Asterisk at')).to.have.length(1)
+    expect(rig.bridge.status().lastError?.text).to.equal('socket hang up')
   })
 })
