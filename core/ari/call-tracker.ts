@@ -2,6 +2,7 @@
  * Calls of one Asterisk, from its channel events. A channel that no event told of (Asterisk ran before us) is learned
  * from `GET /channels`; every event carries the whole channel, so one that was missed does no harm.
  */
+import { dropOldest } from '../oldest.ts'
 import type { Call, Calls, Party } from '../states/calls.ts'
 import type { Devices } from '../states/devices.ts'
 import { deviceOf, dialledNumber, directionOf, isLeg, stateOf } from './channel-call.ts'
@@ -35,12 +36,20 @@ interface Leg {
 
 type ChannelEvent = Extract<AriEvent, { type: 'channel' | 'channel-gone' | 'dial' }>
 
+/** Channels of which it is remembered that they are over; what comes of one later comes at once. */
+const MOST_ENDED = 100
+
 export class CallTracker {
   readonly #origin: string
   readonly #calls: Calls
   readonly #devices: Devices
   readonly #link: AriLink
   readonly #legs = new Map<string, Leg>()
+  /**
+   * Asterisk makes its events of what differs between two snapshots of a channel. With the last one it tells first that
+   * the channel is gone, and then what else is new, as whom it was connected with: that must not bring it back.
+   */
+  readonly #ended = new Set<string>()
   /** Channels that events told of while `GET /channels` was under way: the events are right. */
   #told: Set<string> | undefined
 
@@ -58,10 +67,14 @@ export class CallTracker {
   event(event: ChannelEvent): void {
     if (event.type === 'channel') {
       this.#told?.add(event.channel.id)
+      if (event.change === 'created') this.#ended.delete(event.channel.id)
+      if (this.#ended.has(event.channel.id)) return
       this.#see(event.channel)
       if (event.change === 'hold' || event.change === 'unhold') this.#hold(event.channel.id, event.change === 'hold')
     } else if (event.type === 'channel-gone') {
       this.#told?.add(event.channel.id)
+      this.#ended.add(event.channel.id)
+      dropOldest(this.#ended, MOST_ENDED)
       this.#gone(event.channel.id)
     } else {
       this.#dial(event)
@@ -193,7 +206,7 @@ export class CallTracker {
 
   #dial({ status, caller, peer }: Extract<ChannelEvent, { type: 'dial' }>): void {
     for (const channel of [caller, peer]) {
-      if (!channel) continue
+      if (!channel || this.#ended.has(channel.id)) continue
       this.#told?.add(channel.id)
       this.#see(channel)
     }

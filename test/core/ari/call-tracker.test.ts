@@ -159,4 +159,19 @@ describe('Calls from channel events', () => {
     ])
     expect(calls.list()).to.deep.equal([])
   })
+
+  it('does not bring back a call of which Asterisk tells more after its end, until its channel is created anew', () => {
+    const ringing = channel('1', 'PJSIP/104-1', { application: 'AppQueue' })
+    const over = { ...ringing, connected: { name: 'Alice', number: '102' } }
+    const caller = channel('2', 'PJSIP/102-2', { state: 'Up' })
+    see('created', caller)
+    see('created', ringing)
+    tracker.event({ type: 'dial', status: 'CANCEL', caller, peer: over })
+    tracker.event({ type: 'channel-gone', channel: over })
+    see('connected', over)
+    tracker.event({ type: 'dial', status: 'CANCEL', caller, peer: over })
+    expect(calls.list().map(({ id }) => id)).to.deep.equal(['2'])
+    see('created', ringing)
+    expect(calls.list().map(({ id }) => id)).to.deep.equal(['2', '1'])
+  })
 })
