@@ -257,6 +257,7 @@ class AriBridge implements Bridge {
     if (this.#complaints.has('subscription') || this.#complaints.has('calls'))
       await subscribe(this.#link, this.#options.app, this.#complaints, this.#log)
     if (this.#complaints.has('module ')) await this.#checkUp()
+    if (this.#complaints.has('objects')) await this.#objects?.lookAgain()
   }
 
   /**

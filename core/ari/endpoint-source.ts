@@ -94,6 +94,12 @@ export class AriEndpointSource implements EndpointSource {
     for (const listener of this.#listeners) listener()
   }
 
+  /** Whether objects are shown again, by one that need not be there. Then those who wait for theirs look again, too. */
+  async lookAgain(): Promise<void> {
+    await this.#ask('endpoint', NEED_NOT_BE_THERE, undefined)
+    if (!this.#complaints.has('objects')) this.refresh()
+  }
+
   onChange(listener: () => void): Undo {
     this.#listeners.add(listener)
     return () => {
@@ -192,6 +198,8 @@ export class AriEndpointSource implements EndpointSource {
     dropOldest(remembered, MOST_REMEMBERED)
   }
 }
+
+const NEED_NOT_BE_THERE = 'lamplighter-probe'
 
 /** Whether Asterisk can be asked for it: `.` and `..` are path segments of their own. */
 function isName(id: string): boolean {

@@ -216,6 +216,26 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     expect(bridge.status().complaints).to.deep.equal([])
   })
 
+  it('finds by itself that pjsip objects are shown again, and who waits for one looks again', async () => {
+    await start()
+    const message = 'The requested URL was not found on this server.'
+    proxy.rules.push({
+      path: /config\/dynamic/,
+      answer: (_, response) => void response.writeHead(404).end(JSON.stringify({ message })),
+    })
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    let looks = 0
+    rig.endpoints.onSource(() => looks++)
+    expect(await rig.endpoints.endpoint('100')).to.equal(undefined)
+    expect(rig.bridge.status().complaints[0]).to.include('does not show its pjsip objects (404')
+    await rig.bridge.reconcile()
+    expect([rig.bridge.status().complaints.length, looks]).to.deep.equal([1, 0])
+    proxy.rules.pop()
+    await rig.bridge.reconcile()
+    expect([rig.bridge.status().complaints.length, looks]).to.deep.equal([0, 1])
+  })
+
   it('keeps its hints where the function that tells them is unloaded, and says so once', async () => {
     const missingModules: string[] = []
     await start({ missingModules })
