@@ -4,7 +4,8 @@
  *     trying ─answer→ completed ─J→ terminated
  *
  * A transaction that waits for its answer holds the request. Once it is answered over UDP nothing is kept but its key,
- * what of the answer is its own and where it went, for retransmissions; over TCP and TLS nothing at all (J is zero there).
+ * what of the answer is its own and where it went, for retransmissions; over TCP and TLS (J is zero there) no more than
+ * what copies of it by another way would have in common.
  */
 import type { Logger } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
@@ -13,6 +14,7 @@ import { AnsweredRequests } from './answered-requests.ts'
 import { Connection } from './connection.ts'
 import type { Address, Answer, ServerTransaction, SipRequest } from './contract.ts'
 import { toWire } from './grammar.ts'
+import { HEADER } from './headers.ts'
 import { isRfc3261Branch } from './id.ts'
 import type { ParsedRequest } from './message.ts'
 import { Timed, type TimerWheel } from './timer-wheel.ts'
@@ -73,9 +75,9 @@ export class ServerTransactions {
   }
 
   /** RFC 3261 8.2.2.2: a proxy has forked the request with this merge key, and it is here already by another way. */
-  isMerged(merge: string | undefined): boolean {
+  isMerged(merge: string | undefined, { branch }: Via): boolean {
     if (merge === undefined) return false
-    return this.#answered.hasMerge(merge) || (this.#merging.size > 0 && this.#merging.has(merge))
+    return this.#answered.hasMerge(merge, branch) || (this.#merging.size > 0 && this.#merging.has(merge))
   }
 
   begin(key: string, merge: string | undefined, incoming: IncomingRequest): RequestTransaction {
@@ -94,9 +96,12 @@ export class ServerTransactions {
 
   complete(transaction: RequestTransaction, status: number, own: OwnParts, wire: Wire): void {
     if (transaction.kept) this.#forget(transaction)
-    if (wire.reliable) return
     // Some phones repeat what was refused with the CSeq it had, and credentials.
-    this.#answered.add(transaction.key, own, wire, status < 300 ? transaction.merge : undefined)
+    const merge = status < 300 ? transaction.merge : undefined
+    if (!wire.reliable) this.#answered.add(transaction.key, own, wire, merge)
+    // J is zero there, and still the copy that a proxy made comes when this one has been answered.
+    else if (merge !== undefined && isForwarded(transaction.incoming))
+      this.#answered.addMerge(merge, transaction.incoming.via.branch ?? '')
   }
 
   expire(transaction: RequestTransaction): void {
@@ -182,6 +187,11 @@ const BAR = '|'
 export function mergeKey({ to, from, callId, cseq }: SipRequest): string | undefined {
   if (to.tag !== undefined || from.tag === undefined) return undefined
   return toWire(callId + BAR + from.tag + BAR + String(cseq.number) + BAR + cseq.method)
+}
+
+/** Whether a proxy has put its Via above another, in a line of its own or in the same. */
+function isForwarded({ request, via }: IncomingRequest): boolean {
+  return request.count(HEADER.via) > 1 || request.line(HEADER.via)?.length !== via.text.length
 }
 
 /** RFC 3261 18.2.2: the connection the request came by; if that is gone, a new one to where its Via says. */

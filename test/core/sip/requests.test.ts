@@ -118,6 +118,36 @@ describe('requests', () => {
     expect(await statusOf('z9hG4bKfive')).to.equal(200)
   })
 
+  it('that a proxy forked over connections are answered 482 but for the first, and what comes straight is not', async () => {
+    await open({ transports: [transportConfig({ protocol: 'tcp' })] })
+    let handled = 0
+    stack.handle('SUBSCRIBE', (tx) => {
+      handled++
+      tx.answer({ status: 200 })
+    })
+    const [server] = stack.listening
+    if (!server) throw new Error('nothing listens')
+    const proxy = await TestPhone.open({ server, protocol: 'tcp' })
+    const other = await TestPhone.open({ server, protocol: 'tcp' })
+    try {
+      const dialog = { ...proxy.dialog('sip:101@127.0.0.1'), cseq: 7 }
+      const statusOf = async (by: TestPhone, branch: string, headers: [string, string][]): Promise<number> => {
+        by.send(by.write('SUBSCRIBE', { branch, headers }, dialog))
+        return (await by.take((message) => message.param('via', 'branch') === branch, branch)).status
+      }
+      const phones: [string, string][] = [['Via', 'SIP/2.0/UDP 192.0.2.7;branch=z9hG4bKphone']]
+      expect(await statusOf(proxy, 'z9hG4bKone', phones)).to.equal(200)
+      expect(await statusOf(other, 'z9hG4bKtwo', phones)).to.equal(482)
+      expect(handled).to.equal(1)
+      expect(await statusOf(proxy, 'z9hG4bKone', phones), 'a stateless proxy repeats what it gets').to.equal(200)
+      dialog.cseq++
+      expect(await statusOf(proxy, 'z9hG4bKthree', []), 'its connection may be lost with the answer').to.equal(200)
+      expect(await statusOf(other, 'z9hG4bKfour', [])).to.equal(200)
+    } finally {
+      await Promise.all([proxy.close(), other.close()])
+    }
+  })
+
   it('are not harmed by CANCEL: 200 where it means something, 481 where it does not', async () => {
     await open()
     let answer: (() => void) | undefined
