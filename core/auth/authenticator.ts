@@ -14,8 +14,8 @@ import { type AclUse, forbiddenBy, forbiddenByAll, hasAcl, looksAtContacts } fro
 import type { Authenticator } from './auth.ts'
 import { CredentialCheck, type Verdict } from './credentials.ts'
 import { parseDigest } from './digest.ts'
+import { hostResolver, type Resolve } from './host-names.ts'
 import { Identification, type Identified } from './identification.ts'
-import { type Resolve, resolveHost } from './identifies.ts'
 import type { Limits } from './limits.ts'
 import { parseAddress } from './networks.ts'
 import { outboundCredentials } from './outbound.ts'
@@ -69,7 +69,7 @@ class EndpointAuthenticator implements RunningAuthenticator {
     limits,
     secret,
     now = Date.now,
-    resolve = resolveHost,
+    resolve = hostResolver(),
     targetsOf = () => [],
   }: AuthenticatorSettings) {
     this.#endpoints = endpoints

@@ -9,7 +9,8 @@ import type { ServerTransaction } from '../sip/contract.ts'
 import { nameIn } from '../user-options.ts'
 import { MAX_CREDENTIALS } from './credentials.ts'
 import { parseDigest } from './digest.ts'
-import { Identifies, type Resolve } from './identifies.ts'
+import type { Resolve } from './host-names.ts'
+import { Identifies } from './identifies.ts'
 
 /** Seconds after which host names in `match` are looked up again. */
 const RESOLVE_INTERVAL = 300

@@ -1,13 +1,10 @@
 /** `type=identify`: which endpoint an address or a header belongs to, made ready for the packet path. */
-import { lookup, resolveSrv } from 'node:dns/promises'
 import type { Identify } from '../endpoints.ts'
 import type { Logger } from '../log.ts'
 import type { SipRequest } from '../sip/contract.ts'
+import type { Resolve } from './host-names.ts'
 import { inNetwork, type Network, parseAddress, readNetwork } from './networks.ts'
 import { compilePattern } from './pattern.ts'
-
-/** Addresses of a host name. Rejects where there are none. */
-export type Resolve = (host: string, srv: boolean) => Promise<readonly string[]>
 
 /** Source addresses whose endpoint is remembered. */
 const MOST_KNOWN = 4096
@@ -145,20 +142,4 @@ function keyOf({ host, srv }: HostName): string {
 
 function looksLikeAddress(match: string): boolean {
   return match.includes('/') || match.includes(':') || /^[0-9.]+$/.test(match)
-}
-
-/** The system's resolver: the targets of `_sip._udp`, `_sip._tcp` and `_sips._tcp` where there are any, and the name itself. */
-export const resolveHost: Resolve = async (host, srv) => {
-  const names = [host]
-  if (srv) {
-    const services = ['_sip._udp', '_sip._tcp', '_sips._tcp'].map((service) => resolveSrv(`${service}.${host}`))
-    for (const answer of await Promise.allSettled(services))
-      if (answer.status === 'fulfilled') names.push(...answer.value.map(({ name }) => name))
-  }
-  const answers = await Promise.allSettled(names.map((name) => lookup(name, { all: true })))
-  const addresses = answers.flatMap((answer) =>
-    answer.status === 'fulfilled' ? answer.value.map(({ address }) => address) : [],
-  )
-  if (addresses.length === 0) throw new Error('no address')
-  return [...new Set(addresses)]
 }

@@ -130,7 +130,7 @@ export class Search {
 }
 
 /** There is no such name, or nothing of this kind under it. */
-function isNone(error: unknown): boolean {
+export function isNone(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOTFOUND' || error.code === 'ENODATA')
 }
 
