@@ -38,6 +38,8 @@ export interface AuthenticatorSettings {
   readonly now?: () => number
   /** For host names in `match`. */
   readonly resolve?: Resolve
+  /** Milliseconds until names that have led nowhere yet are looked up again. */
+  readonly resolveAgain?: number
   /** Where a request to a Contact would be sent. Never rejects. Without it nobody knows where a name leads. */
   readonly targetsOf?: (contact: SipUri) => Eventual<readonly Address[]>
 }
@@ -70,12 +72,13 @@ class EndpointAuthenticator implements RunningAuthenticator {
     secret,
     now = Date.now,
     resolve = hostResolver(),
+    resolveAgain,
     targetsOf = () => [],
   }: AuthenticatorSettings) {
     this.#endpoints = endpoints
     this.#log = log.logger('authenticator')
     this.#limits = limits
-    this.#identification = new Identification(endpoints, this.#log, resolve)
+    this.#identification = new Identification(endpoints, this.#log, resolve, resolveAgain)
     this.#credentials = new CredentialCheck({ secret, now })
     this.#strikes = new Strikes(now)
     this.#targetsOf = targetsOf

@@ -12,8 +12,10 @@ import { parseDigest } from './digest.ts'
 import type { Resolve } from './host-names.ts'
 import { Identifies } from './identifies.ts'
 
-/** Seconds after which host names in `match` are looked up again. */
-const RESOLVE_INTERVAL = 300
+/** Milliseconds after which host names in `match` are looked up again. */
+const RESOLVE_INTERVAL = 300_000
+/** Of those that have led nowhere yet: the network may come up later than we do, and phones are strangers until then. */
+const RESOLVE_AGAIN = 10_000
 
 /** In the words of endpoint_identifier_order. */
 const METHODS = ['ip', 'username', 'header', 'auth_username'] as const
@@ -32,12 +34,14 @@ export class Identification {
   readonly #endpoints: Endpoints
   readonly #log: Logger
   readonly #resolve: Resolve
+  readonly #resolveAgain: number
   readonly #stopWatching: () => void | Promise<void>
   #identifies: Identifies
   #order: readonly Method[] = []
   #anonymous = false
   #timer: NodeJS.Timeout | undefined
   #ready: Promise<void>
+  #closed = false
   /** Some id of an endpoint of the files has a domain. */
   #domains = false
   readonly #by: Record<Method, (tx: ServerTransaction) => Identified | Promise<Identified>> = {
@@ -50,10 +54,12 @@ export class Identification {
     auth_username: ({ request }) => this.#ofCredentials(request.headers('Authorization'), 0),
   }
 
-  constructor(endpoints: Endpoints, log: Logger, resolve: Resolve) {
+  /** `resolveAgain`: milliseconds, in place of our own. */
+  constructor(endpoints: Endpoints, log: Logger, resolve: Resolve, resolveAgain = RESOLVE_AGAIN) {
     this.#endpoints = endpoints
     this.#log = log
     this.#resolve = resolve
+    this.#resolveAgain = resolveAgain
     this.#identifies = new Identifies([], log)
     this.#ready = this.#prepare()
     this.#stopWatching = endpoints.onChange(() => void this.#prepare())
@@ -65,6 +71,7 @@ export class Identification {
   }
 
   close(): void {
+    this.#closed = true
     void this.#stopWatching()
     clearTimeout(this.#timer)
   }
@@ -160,9 +167,16 @@ export class Identification {
   async #resolveNames(identifies: Identifies): Promise<void> {
     clearTimeout(this.#timer)
     if (!identifies.hasNames) return
-    this.#timer = setTimeout(() => void this.#resolveNames(identifies), RESOLVE_INTERVAL * 1000)
-    this.#timer.unref()
+    this.#lookAgain(identifies, RESOLVE_INTERVAL)
     await identifies.resolveNames(this.#resolve, this.#log)
+    if (identifies.hasUnknown && identifies === this.#identifies) this.#lookAgain(identifies, this.#resolveAgain)
+  }
+
+  #lookAgain(identifies: Identifies, pause: number): void {
+    clearTimeout(this.#timer)
+    if (this.#closed) return
+    this.#timer = setTimeout(() => void this.#resolveNames(identifies), pause)
+    this.#timer.unref()
   }
 }
 

@@ -34,6 +34,8 @@ export class Identifies {
   /** Of addresses that have asked before: phones ask again and again. */
   readonly #known = new Map<string, string | undefined>()
   readonly #names: HostName[] = []
+  /** name → why it could not be resolved the last time */
+  readonly #faults = new Map<string, string>()
 
   /** What cannot be read is said in the log and matches nothing. */
   constructor(sections: readonly Identify[], log: Logger) {
@@ -46,6 +48,11 @@ export class Identifies {
 
   get hasNames(): boolean {
     return this.#names.length > 0
+  }
+
+  /** Some name has not led anywhere yet. */
+  get hasUnknown(): boolean {
+    return this.#names.some((name) => !this.#found.has(keyOf(name)))
   }
 
   /** After a reload: what these names led to before holds until they have been looked up again. */
@@ -66,9 +73,13 @@ export class Identifies {
     const { host, endpoint, srv } = name
     try {
       this.#found.set(keyOf(name), await resolve(host, srv))
+      this.#faults.delete(keyOf(name))
       this.#indexHosts()
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
+      // What lasts is told once, not with each try.
+      if (this.#faults.get(keyOf(name)) === why) return
+      this.#faults.set(keyOf(name), why)
       log.warning(`identify: '${host}' of endpoint '${endpoint}' cannot be resolved: ${why}`)
     }
   }

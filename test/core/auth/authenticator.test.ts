@@ -469,6 +469,21 @@ describe('Authenticator', () => {
       expect(identify(tx(from('x'), '192.0.2.7'))).to.equal(undefined)
     })
 
+    it('by a host name that led nowhere at the start, as soon as it does, and says once that it did not', async () => {
+      let asked = 0
+      const resolve = async (): Promise<readonly string[]> => {
+        if (++asked < 4) throw new Error('no address')
+        return ['192.0.2.7']
+      }
+      const identifies = { a: { endpoint: 'trunk', match: ['trunk.example'] } }
+      start({ endpoints: { trunk: {} }, identifies }, { resolve, resolveAgain: 1 })
+      await auth.ready
+      expect(identify(tx(from('x'), '192.0.2.7'))).to.equal(undefined)
+      await until('the fourth look', () => asked === 4)
+      await until('its address', () => identify(tx(from('x'), '192.0.2.7'))?.id === 'trunk')
+      expect(lines.filter((line) => line.includes('cannot be resolved'))).to.have.length(1)
+    })
+
     it('by a host name though another one before it is still looked up, the last of the file where both lead there', async () => {
       const answers = new Map<string, (addresses: string[]) => void>()
       const resolve = (host: string): Promise<string[]> => new Promise((known) => answers.set(host, known))
