@@ -65,6 +65,8 @@ interface Found {
   readonly at: number
   /** Milliseconds. */
   readonly kept: number
+  /** As in Search. */
+  readonly isOfHost: boolean
 }
 
 export class Resolver {
@@ -102,9 +104,12 @@ export class Resolver {
   async #answerOf(search: Search, targets: Promise<readonly Target[]>, before: Found | undefined): Promise<Found> {
     const found = await withLimit(targets, this.#limit)
     const now = this.#now()
-    const isUnknown = found === undefined || (found.length === 0 && search.unanswered)
+    const { isOfHost } = search
+    // The address of the host may be that of its web server, where it has SRV records that nobody tells just now.
+    const isGuess = isOfHost && before?.isOfHost === false
+    const isUnknown = found === undefined || ((found.length === 0 || isGuess) && search.unanswered)
     if (isUnknown && before && now < before.at + KEEP_UNANSWERED) return before
-    return { targets: found ?? [], at: now, kept: keptFor(search) }
+    return { targets: found ?? [], at: now, kept: keptFor(search), isOfHost }
   }
 
   /** Names are asked for anew, as with other transports; what is being found for those of before is not remembered. */

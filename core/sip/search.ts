@@ -20,6 +20,7 @@ export class Search {
   readonly #offers: ResolverSettings['offers']
   readonly #names: NameServer
   #unanswered = false
+  #isOfHost = false
   #hasUntimed = false
   #ttl = Number.POSITIVE_INFINITY
 
@@ -31,6 +32,11 @@ export class Search {
   /** Whether something was asked that no name server has answered: there may be more than was found. */
   get unanswered(): boolean {
     return this.#unanswered
+  }
+
+  /** Whether the host itself was taken, for want of SRV records. */
+  get isOfHost(): boolean {
+    return this.#isOfHost
   }
 
   /** Seconds: the shortest time that an address may be kept. */
@@ -88,7 +94,9 @@ export class Search {
       }),
     )
     const found = answers.flat().slice(0, MOST_TARGETS)
-    return found.length > 0 ? found : this.#hosts(fallback, [{ name: host, port: DEFAULT_PORT[fallback] }])
+    if (found.length > 0) return found
+    this.#isOfHost = true
+    return this.#hosts(fallback, [{ name: host, port: DEFAULT_PORT[fallback] }])
   }
 
   async #hosts(protocol: Protocol, hosts: readonly { name: string; port: number }[]): Promise<readonly Target[]> {

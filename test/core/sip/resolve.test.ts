@@ -18,6 +18,8 @@ class Names implements NameServer {
   readonly asked: string[] = []
   zone: Zone
   isDead = false
+  /** Types of questions that nobody answers. */
+  silent: readonly string[] = []
   ttl = 60
 
   constructor(zone: Zone) {
@@ -52,7 +54,8 @@ class Names implements NameServer {
   #found<T>(type: string, name: string, records: Record<string, readonly T[]> | undefined): readonly T[] {
     this.asked.push(`${type} ${name}`)
     const found = records?.[name]
-    if (this.isDead || !found) throw Object.assign(new Error('none'), { code: this.isDead ? 'ETIMEOUT' : 'ENOTFOUND' })
+    const isSilent = this.isDead || this.silent.includes(type)
+    if (isSilent || !found) throw Object.assign(new Error('none'), { code: isSilent ? 'ETIMEOUT' : 'ENOTFOUND' })
     return found
   }
 }
@@ -242,6 +245,32 @@ describe('resolving SIP URIs', () => {
     names.isDead = true
     now += 86_401_000
     expect(await ask(), 'after a day').to.equal('')
+  })
+
+  it('keeps what SRV records have said, and does not take the host itself, where they are not answered now', async () => {
+    let now = 0
+    const names = new Names({ srv: { '_sip._udp.a': [[1, 1, 5070, 'b']] }, a: { a: ['192.0.2.9'], b: ['192.0.2.1'] } })
+    const resolver = new Resolver({ offers: all, names, now: () => now })
+    const ask = async (uri: string): Promise<string> => {
+      now += 61_000
+      const parsed = parseUri(uri)
+      return parsed ? (await resolver.resolve(parsed)).map(text).join() : ''
+    }
+    for (const uri of ['sip:100@a;transport=udp', 'sip:100@a']) {
+      names.silent = []
+      expect(await ask(uri)).to.equal('UDP 192.0.2.1 5070')
+      names.silent = ['NAPTR', 'SRV']
+      expect(await ask(uri)).to.equal('UDP 192.0.2.1 5070')
+      expect(await ask(uri)).to.equal('UDP 192.0.2.1 5070')
+    }
+    names.silent = []
+    names.zone = { a: { a: ['192.0.2.9'] } }
+    expect(await ask('sip:100@a'), 'there are none any more').to.equal('UDP 192.0.2.9 5060')
+    names.silent = ['SRV']
+    names.zone = { a: { a: ['192.0.2.8'], c: ['192.0.2.5'] } }
+    expect(await ask('sip:100@c')).to.equal('UDP 192.0.2.5 5060')
+    names.zone = { a: { c: ['192.0.2.6'] } }
+    expect(await ask('sip:100@c'), 'where they are never answered').to.equal('UDP 192.0.2.6 5060')
   })
 
   it('keeps it also where a reload comes while they are asked, and what they say of before that is not taken', async () => {
