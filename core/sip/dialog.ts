@@ -207,9 +207,11 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
     const out = wire && this.#wayOut(wire)
     if (out) return outgoing.send(draft, out, this.#remoteTarget, done)
     const { nextHop } = this.routing
-    if (nextHop && (wire || this.#canConnect))
-      outgoing.sendTo(draft, nextHop, { transport: this.#place.transport }, wire ? this.#orBy(wire, draft, done) : done)
-    else failSoon(done, 'the connection is gone')
+    if (nextHop && (wire || this.#canConnect)) {
+      const { transport, remote } = this.#place
+      const way = { transport, near: remote.address }
+      outgoing.sendTo(draft, nextHop, way, wire ? this.#orBy(wire, draft, done) : done)
+    } else failSoon(done, 'the connection is gone')
   }
 
   /** Where no other connection can be made, one that is silent is what there is. */

@@ -27,6 +27,8 @@ export interface Way {
   readonly transport?: string | undefined
   /** Where the URI states none. */
   readonly protocol?: Protocol | undefined
+  /** The address that the last request of the peer came from: of several proxies with one name the one that is there. */
+  readonly near?: string | undefined
 }
 
 export interface OutgoingContext {
@@ -96,7 +98,7 @@ export class Outgoing {
   sendTo(draft: Draft, uri: SipUri, way: Way, done: OutcomeHandler): void {
     const targets = this.#context.resolver.resolve(uri, way.protocol)
     if (targets instanceof Promise)
-      void targets.then((found) => this.#try(draft, uri, this.#avoided.last(found), way, done))
+      void targets.then((found) => this.#try(draft, uri, this.#avoided.last(nearFirst(found, way.near)), way, done))
     else this.#try(draft, uri, targets, way, done)
   }
 
@@ -149,6 +151,17 @@ export class Outgoing {
     const { addressing, system } = this.#context
     return this.#origins.of(addressing.ownAddress(wire), wire.protocol, !system().disable_rport)
   }
+}
+
+/**
+ * The order that records give is for whoever knows nothing of the servers (RFC 2782). The one that has just brought a
+ * request is there, and a watcher waits for its first NOTIFY no longer than another would be tried in vain (RFC 6665
+ * 4.1.2.4).
+ */
+function nearFirst(targets: readonly Target[], near: string | undefined): readonly Target[] {
+  const at = targets.findIndex(({ address }) => address === near)
+  const nearest = targets[at]
+  return nearest && at > 0 ? [nearest, ...targets.filter((target) => target !== nearest)] : targets
 }
 
 /** RFC 3263 4.3. What was given up as its peer is elsewhere by now is for its sender. */

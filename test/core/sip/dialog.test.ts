@@ -1,4 +1,5 @@
 /** Dialogs: numbers, routes, targets, flows that come and go, and records that outlive a restart (RFC 3261 12). */
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -255,6 +256,34 @@ describe('dialogs', () => {
     expect(statusOf(await notify(ours))).to.equal(481)
     phone.onRequest = () => undefined
     expect(statusOf(await notify(ours))).to.equal('timeout')
+  })
+
+  it('go first to that proxy of a name that brought the last request, and to the others where it is gone', async () => {
+    const none = (): Promise<never> => Promise.reject(new Error('none'))
+    const addresses = async (_name: string, family: 4 | 6): Promise<{ address: string; ttl: number }[]> =>
+      family === 4 ? ['127.0.0.3', '127.0.0.4'].map((address) => ({ address, ttl: 60 })) : []
+    await open({ names: { naptr: none, srv: none, addresses }, timers: { t1: 10, t2: 20, f: 200 } })
+    const second = await phoneOf({ localAddress: '127.0.0.4' })
+    const { port } = second.local
+    const first = createSocket('udp4').bind(port, '127.0.0.3')
+    let came = 0
+    first.on('message', (request, { port: from, address }) => {
+      came++
+      const head = String(request).split('\r\n')
+      const copied = head.filter((line) => /^(?:Via|From|To|Call-ID|CSeq):/.test(line))
+      first.send(['SIP/2.0 202 Accepted', ...copied, 'Content-Length: 0', '', ''].join('\r\n'), from, address)
+    })
+    await once(first, 'listening')
+    try {
+      const [, ours] = await subscribe(second, [['Record-Route', `<sip:proxies.example:${port};lr>`]])
+      expect(statusOf(await notify(ours))).to.equal(200)
+      expect(came).to.equal(0)
+      second.onRequest = () => undefined
+      expect(statusOf(await notify(ours))).to.equal(202)
+      expect(came).to.equal(1)
+    } finally {
+      first.close()
+    }
   })
 
   it('are unreachable where the target has no address', async () => {
