@@ -24,6 +24,9 @@ import type { Sender, Wire } from './transport.ts'
 /** RFC 3261 18.1.1: over this size a request goes over a transport with congestion control. */
 export const MOST_ON_UDP = 1300
 
+/** What becomes of a request that its sender gives up. */
+export const MOVED: Outcome = { kind: 'unreachable', reason: 'its peer is elsewhere now', moved: true }
+
 /** A request that was written. */
 export interface Draft {
   readonly method: string
@@ -192,7 +195,7 @@ class ClientTransaction implements Sender {
   }
 
   giveUp(): void {
-    this.finish({ kind: 'unreachable', reason: 'its peer is elsewhere now', moved: true })
+    this.finish(MOVED)
   }
 
   fail(reason: string): void {

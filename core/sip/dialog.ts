@@ -189,8 +189,9 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
     if (!credentials) return this.#send(method, content, done)
     const { headers, body } = content
     const answered = answeringChallenges(
-      { method, requestUri: this.routing.requestUri },
+      { method, requestUri: this.routing.requestUri, sender: this },
       credentials,
+      this.#context.outgoing.waiting,
       (lines) => {
         if (this.#disposed) failSoon(done, 'the dialog is over')
         else this.#send(method, { headers: [...headers, ...lines], body }, done)

@@ -34,9 +34,10 @@ export function sendOutOfDialog(
     draft.authorize(lines)
     send(done)
   }
-  const { method, credentials } = request
-  if (credentials) send(answeringChallenges({ method, requestUri: routing.requestUri }, credentials, again, done))
-  else send(done)
+  const { method, credentials, sender } = request
+  if (!credentials) return send(done)
+  const asked = { method, requestUri: routing.requestUri, sender }
+  send(answeringChallenges(asked, credentials, outgoing.waiting, again, done))
 }
 
 class OutOfDialogDraft implements Draft {

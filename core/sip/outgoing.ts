@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import type { Globals, System } from '../endpoints.ts'
 import type { Addressing } from './addressing.ts'
 import { Avoided } from './avoided.ts'
-import { type ClientTransactions, MOST_ON_UDP, type Draft as WrittenDraft } from './client-transaction.ts'
+import { type ClientTransactions, MOST_ON_UDP, MOVED, type Draft as WrittenDraft } from './client-transaction.ts'
 import type { Connection } from './connection.ts'
 import type { Outcome, OutcomeHandler, Protocol } from './contract.ts'
 import { type Origin, Origins } from './origin.ts'
@@ -12,6 +12,7 @@ import type { Resolver, Target } from './resolve.ts'
 import type { Wire } from './transport.ts'
 import type { Transports } from './transports.ts'
 import type { SipUri } from './uri.ts'
+import { WaitingRequests } from './waiting-requests.ts'
 import { asSeenFrom } from './zone.ts'
 
 /** A request that can be written for whatever wire it goes out on. */
@@ -44,6 +45,8 @@ export class Outgoing {
   readonly #context: OutgoingContext
   readonly #origins = new Origins()
   readonly #avoided = new Avoided()
+  /** Those that are not on any wire yet. */
+  readonly waiting = new WaitingRequests((done) => this.#context.transactions.report(done, MOVED))
 
   constructor(context: OutgoingContext) {
     this.#context = context
@@ -67,8 +70,9 @@ export class Outgoing {
     transactions.send(draft, origin, text, wire, done)
   }
 
-  /** What this sender has in flight, and not by this way, or to another URI than it would send it to now. */
+  /** What this sender has waiting; and in flight, and not by this way, or to another URI than it would send it to now. */
   giveUp(sender: object, wire?: Wire): void {
+    this.waiting.giveUp(sender)
     this.#context.transactions.giveUp(sender, wire)
   }
 
@@ -98,7 +102,9 @@ export class Outgoing {
   sendTo(draft: Draft, uri: SipUri, way: Way, done: OutcomeHandler): void {
     const targets = this.#context.resolver.resolve(uri, way.protocol)
     if (targets instanceof Promise)
-      void targets.then((found) => this.#try(draft, uri, this.#avoided.last(nearFirst(found, way.near)), way, done))
+      this.waiting.until(targets, draft.sender, done, (found) =>
+        this.#try(draft, uri, this.#avoided.last(nearFirst(found, way.near)), way, done),
+      )
     else this.#try(draft, uri, targets, way, done)
   }
 

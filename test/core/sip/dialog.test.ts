@@ -6,7 +6,8 @@ import { networkInterfaces } from 'node:os'
 import { expect } from 'chai'
 import { systemOptions } from '../../../core/endpoints.ts'
 import { defaultsOf } from '../../../core/options.ts'
-import type { Dialog, Outcome } from '../../../core/sip/contract.ts'
+import type { Dialog, HeaderLine, Outcome } from '../../../core/sip/contract.ts'
+import type { HostAddress } from '../../../core/sip/resolve.ts'
 import type { Stack, StackSettings } from '../../../core/sip/stack.ts'
 import { type PhoneDialog, type PhoneSettings, TestPhone } from '../../support/phone.ts'
 import { testStack, transportConfig } from '../../support/stack.ts'
@@ -156,6 +157,34 @@ describe('dialogs', () => {
     const [one, two] = phone.received.filter(({ method }) => method === 'NOTIFY')
     expect(two?.raw.toString('latin1')).to.equal(one?.raw.toString('latin1'))
     expect(two?.raw.toString('latin1')).to.not.equal(undefined)
+  })
+
+  it('give up what waits for a name server or for credentials, too, and send nothing of it later', async () => {
+    const found: ((targets: readonly HostAddress[]) => void)[] = []
+    const none = (): Promise<never> => Promise.reject(new Error('none'))
+    const addresses = (): Promise<readonly HostAddress[]> => new Promise((resolve) => found.push(resolve))
+    await open({ names: { naptr: none, srv: none, addresses } })
+    const phone = await phoneOf({ contact: '<sip:phone@phones.example>', autoAnswer: false })
+    const [theirs, ours] = await subscribe(phone)
+    const named = notify(ours)
+    await until('the name is asked for', () => found.length > 0)
+    const target = `<sip:phone@127.0.0.1:${phone.local.port}>`
+    await phone.request('SUBSCRIBE', { dialog: theirs, contact: false, headers: [['Contact', target]] })
+    ours.giveUp()
+    expect(await named).to.include({ kind: 'unreachable', moved: true })
+    for (const one of found) one([{ address: '127.0.0.1', ttl: 60 }])
+    let known: ((lines: readonly HeaderLine[]) => void) | undefined
+    const credentials = (): Promise<readonly HeaderLine[]> => new Promise((resolve) => void (known = resolve))
+    const challenged = new Promise<Outcome>((resolve) => ours.request('NOTIFY', { headers: [] }, resolve, credentials))
+    phone.respond(await phone.next('NOTIFY'), 401, [['WWW-Authenticate', 'Digest realm="r", nonce="n"']])
+    await until('the credentials are asked for', () => known !== undefined)
+    ours.giveUp()
+    expect(await challenged).to.include({ kind: 'unreachable', moved: true })
+    known?.([['Authorization', 'Digest']])
+    phone.onRequest = () => 200
+    expect(statusOf(await notify(ours))).to.equal(200)
+    const bodies = phone.received.filter(({ method }) => method === 'NOTIFY').map(({ body }) => body)
+    expect(bodies).to.deep.equal(['', 'state'])
   })
 
   it('send to where the SUBSCRIBE came from, where the flow is followed', async () => {
