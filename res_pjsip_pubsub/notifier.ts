@@ -60,6 +60,8 @@ export interface NotifierServices extends Services {
   readonly forget: (subscription: NotifierSubscription) => Saved
   /** Takes over what a request in a dialog is for, where another server may have it. */
   readonly takeOver: (request: SipRequest) => Promise<void> | undefined
+  /** What was found for it is not what its watcher is to see by now: it is looked for anew. */
+  readonly lookAgain: (subscription: NotifierSubscription) => void
   /** It was refreshed. */
   readonly renewed: (subscription: NotifierSubscription) => void
 }
@@ -340,7 +342,9 @@ function start(
     subscription.fetched(source, condition)
     return subscription
   }
-  subscription.found(source, WANT.forced, condition)
+  // While this waited for the disk a reload may have moved the endpoint to where its extension is another one.
+  if (subscription.endpoint.hintContext === ask.endpoint.hintContext) subscription.found(source, WANT.forced, condition)
+  else notifier.lookAgain(subscription)
   contestOthers(subscription, ask, notifier)
   notifier.subscriptions.tell('established', subscription)
   telling(

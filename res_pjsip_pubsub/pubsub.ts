@@ -336,6 +336,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       forget: ({ dialog }) => this.#storage.forget(keyOfDialog(dialog)),
       takeOver: (request) => this.#takeOver(request),
       closed: () => this.#closing,
+      lookAgain: (subscription) => this.#reviver.add(subscription, this.#settings.unload_grace, WANT.forced),
       renewed: (subscription) => this.subscriptions.tell('refreshed', subscription),
       lost: (subscription) => this.#reviver.add(subscription, this.#settings.unload_grace, WANT.changed),
       sending: (subscription, notification) => this.facts.sending(subscription, notification),

@@ -21,7 +21,14 @@ export function resubscribe(
   notifier: NotifierServices,
 ): Subscribed | Promise<Subscribed> {
   const taken = notifier.takeOver(tx.request)
-  return taken ? taken.then(() => inDialog(tx, endpoint, notifier)) : inDialog(tx, endpoint, notifier)
+  if (!taken) return inDialog(tx, endpoint, notifier)
+  const isOfFiles = notifier.inFiles(endpoint.id) === endpoint
+  return taken.then(() => inDialog(tx, isOfFiles ? asNow(endpoint, notifier) : endpoint, notifier))
+}
+
+/** After a wait: the files may have been read again. */
+function asNow(endpoint: Endpoint, { inFiles }: NotifierServices): Endpoint {
+  return inFiles(endpoint.id) ?? endpoint
 }
 
 function inDialog(
@@ -48,9 +55,11 @@ function inDialog(
   const renewal = { tx, endpoint, subscription, of, instead, seconds }
   const saved = save(renewal, notifier)
   if (!saved) return renew(renewal, notifier)
+  const isOfFiles = notifier.inFiles(endpoint.id) === endpoint
   return saved.then((isSaved) => {
     if (!isKept(subscription)) return refuse(tx, refusal.NO_SUBSCRIPTION)
-    return isSaved ? renew(renewal, notifier) : refuse(tx, refusal.tryLater(500, notifier.settings().retry_after))
+    if (!isSaved) return refuse(tx, refusal.tryLater(500, notifier.settings().retry_after))
+    return renew(isOfFiles ? { ...renewal, endpoint: asNow(endpoint, notifier) } : renewal, notifier)
   })
 }
 

@@ -5,6 +5,7 @@
  * Lookups are spread, as each ends in a NOTIFY, and begin when all modules of a start are loaded, or a moment after the
  * last registration, so that a package is there with all of its generators and supplements.
  */
+import type { Endpoint } from '../core/endpoints.ts'
 import type { Eventual } from '../core/eventual.ts'
 import { type Logger, reasonOf } from '../core/log.ts'
 import type { Watchable } from '../core/watch.ts'
@@ -135,8 +136,8 @@ export class Reviver {
     if (!of || !registry.generator(contentType, of.kind)) return this.#notYet(subscription, 'deactivated')
     const find = (): Eventual<Found<unknown>> => of.find(resource, { endpoint, uri, userAgent, request: undefined })
     const found = subscription.isList ? this.#services.lists.reopen(subscription) : find()
-    if (!(found instanceof Promise)) return this.#concluded(subscription, found)
-    const later = (there: Found<unknown>): void => this.#concluded(subscription, there)
+    if (!(found instanceof Promise)) return this.#concluded(subscription, endpoint, found)
+    const later = (there: Found<unknown>): void => this.#concluded(subscription, endpoint, there)
     const concluded = subscription.isList ? found.then(later) : afterLookup(found, find, later)
     concluded.catch((error: unknown) => {
       log.error(`${event} of ${resource}: ${reasonOf(error)}`)
@@ -144,16 +145,21 @@ export class Reviver {
     })
   }
 
-  #concluded(subscription: NotifierSubscription, found: Found<unknown>): void {
-    const patience = this.#patience.get(subscription)
-    if (!patience || subscription.phase !== 'waiting') return
+  /** `asker`: as whom it was looked up. In another context its extension is another one, and the next round looks for that. */
+  #isAwaited(subscription: NotifierSubscription, asker: Endpoint): boolean {
+    const { phase, endpoint } = subscription
+    return phase === 'waiting' && endpoint.hintContext === asker.hintContext && this.#patience.has(subscription)
+  }
+
+  #concluded(subscription: NotifierSubscription, asker: Endpoint, found: Found<unknown>): void {
+    if (!this.#isAwaited(subscription, asker)) return
     if (found === undefined) return this.#notYet(subscription, 'noresource')
     if (found === 'unavailable') return this.#notYet(subscription, 'probation')
     if (!isWatchable(found)) return this.#notYet(subscription, found.status === 403 ? 'rejected' : 'noresource')
     const decision = this.#services.authorize(subscription, true)
-    if (!(decision instanceof Promise)) return this.#decided(subscription, found, decision)
+    if (!(decision instanceof Promise)) return this.#decided(subscription, asker, found, decision)
     decision.then(
-      (later) => this.#decided(subscription, found, later),
+      (later) => this.#decided(subscription, asker, found, later),
       (error: unknown) => {
         this.#services.log.error(`leave for ${subscription.event} of ${subscription.resource}: ${reasonOf(error)}`)
         this.#notYet(subscription, 'probation')
@@ -161,9 +167,9 @@ export class Reviver {
     )
   }
 
-  #decided(subscription: NotifierSubscription, found: Watchable<unknown>, decision: Decision): void {
+  #decided(subscription: NotifierSubscription, asker: Endpoint, found: Watchable<unknown>, decision: Decision): void {
     const patience = this.#patience.get(subscription)
-    if (!patience || subscription.phase !== 'waiting') return
+    if (!patience || !this.#isAwaited(subscription, asker)) return
     if (!decision) return this.#notYet(subscription, 'probation')
     this.delete(subscription)
     subscription.authorize(decision)

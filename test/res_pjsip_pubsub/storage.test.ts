@@ -3,10 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { Watched } from '../../core/watch.ts'
 import { STATUS } from '../../res_pjsip_pubsub/storage/row.ts'
 import type { FakeDialog, FakeSip, FakeTransaction, Headers } from '../support/fake-sip.ts'
 import { type LampOffice, settled } from '../support/lamp-office.ts'
-import { XML } from '../support/lamps.ts'
+import { type Lamp, XML } from '../support/lamps.ts'
 import { ServerBuilder, STORAGE_MODES, type StorageMode } from '../support/storage-modes.ts'
 import { until } from '../support/tools.ts'
 
@@ -206,6 +207,35 @@ function conformance(mode: StorageMode, directory: () => string): void {
       expect((await sip.again(first, { Expires: '0' })).status).to.equal(200)
       expect(await builder.query(`SELECT 1 FROM active_watchers ${where}`)).to.deep.equal([])
     })
+
+    it('shows what is in the context that a reload has moved the endpoint to while the disk was waited for', async () => {
+      const { office, sip, pubsub } = await builder.begin()
+      const { endpoints } = office.core
+      const elsewhere = new Watched<Lamp>({ light: 'elsewhere' })
+      const find = builder.lamps.find.bind(builder.lamps)
+      builder.lamps.find = (resource, watcher) =>
+        watcher.endpoint.hintContext === 'elsewhere' ? elsewhere : find(resource, watcher)
+      const moveTo = (hintContext: string): void => {
+        const { files } = endpoints
+        const old = files.endpoints.get('100')
+        if (!old) throw new Error('no endpoint')
+        endpoints.replace({ ...files, endpoints: new Map([['100', { ...old, hintContext }]]) })
+      }
+      const before = endpoints.files.endpoints.get('100')?.hintContext ?? ''
+      const [unlock, subscribing] = [await builder.lock(), sip.subscribe('200')]
+      await until('it waits for the disk', () => [...pubsub.subscriptions].length === 1)
+      moveTo('elsewhere')
+      await unlock()
+      const { dialog } = await subscribing
+      await until('a NOTIFY', () => dialog.notifies.length > 0)
+      expect(dialog.notifies.map(({ text }) => text)).to.deep.equal(['elsewhere'])
+      const [again, refreshing] = [await builder.lock(), sip.again(await subscribing)]
+      moveTo(before)
+      await again()
+      expect((await refreshing).status).to.equal(200)
+      await until('the lamp of before', () => dialog.notifies.at(-1)?.text === 'off')
+      expect([...pubsub.subscriptions].map(({ endpoint }) => endpoint.hintContext)).to.deep.equal([before])
+    }).timeout(20000)
 
     it('answers 500 where it cannot write, and takes the phone when it can again', async () => {
       const { sip } = await builder.begin()

@@ -1,7 +1,8 @@
 import { expect } from 'chai'
+import { Watched } from '../../core/watch.ts'
 import { FakeFlow, type FakeNotify, type FakeTransaction } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
-import { maker, TEXT, XML } from '../support/lamps.ts'
+import { type Lamp, maker, TEXT, XML } from '../support/lamps.ts'
 import { until } from '../support/tools.ts'
 
 describe('subscription: its life', () => {
@@ -152,6 +153,24 @@ describe('subscription: its life', () => {
     expect(active()).to.equal(1)
     expect(made.lamps.watchers('200')).to.equal(1)
     expect(texts()).to.have.length(1)
+  })
+
+  it('shows nothing of a context that the endpoint has left before it was looked up there', async () => {
+    const { endpoints } = made.office.core
+    const old = endpoints.files.endpoints.get('100')
+    if (!old) throw new Error('no endpoint')
+    const moveTo = (hintContext: string): void =>
+      endpoints.replace({ ...endpoints.files, endpoints: new Map([['100', { ...old, hintContext }]]) })
+    let found: (() => void) | undefined
+    const lamps = { there: new Watched<Lamp>({ light: 'there' }), here: new Watched<Lamp>({ light: 'here' }) }
+    made.lamps.find = (_resource, { endpoint: { hintContext } }) =>
+      hintContext === 'here' ? lamps.here : new Promise((resolve) => void (found = () => resolve(lamps.there)))
+    moveTo('there')
+    await until('the question', () => found)
+    moveTo('here')
+    found?.()
+    await until('the state', () => texts().length > 1)
+    expect(texts().slice(1)).to.deep.equal([xml(1, 'here')])
   })
 
   it('leaves nothing behind, however many came and went', async () => {
