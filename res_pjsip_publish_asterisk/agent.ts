@@ -7,6 +7,7 @@ import type { Undo } from '../core/scope.ts'
 import { Client, type ClientServices, publish } from './client.ts'
 import type { EventPublisher, OutboundPublishing } from './contract.ts'
 import type { Kept } from './entity-tags.ts'
+import { Withdrawals } from './withdrawals.ts'
 
 /** Milliseconds within which the other sections have said what they have: one may have another name, and the rest of its own. */
 const ALL_SAID = 2000
@@ -26,33 +27,42 @@ export class Agent implements OutboundPublishing {
   /** What an earlier process has published for sections that are gone, or are for another event now. */
   readonly #left: readonly Kept[]
   #takesBack: NodeJS.Timeout | undefined
+  readonly #withdrawals: Withdrawals
 
   /** `sections`: what the files say now. */
-  constructor(services: ClientServices, sections: () => Iterable<OutboundPublish>, stopping: () => boolean) {
-    this.#services = services
+  constructor(
+    services: Omit<ClientServices, 'withdrawals'>,
+    sections: () => Iterable<OutboundPublish>,
+    stopping: () => boolean,
+  ) {
+    this.#withdrawals = new Withdrawals({
+      tags: services.tags,
+      now: services.now,
+      send: ({ section, sender }, draft, done) => {
+        if (sender) publish({ ...sender, id: section }, sender, draft, services, done)
+      },
+    })
+    this.#services = { ...services, withdrawals: this.#withdrawals }
     this.#sections = sections
     this.#stopping = stopping
-    const events = new Map([...sections()].map(({ id, event }) => [id, event]))
-    this.#left = [...services.tags.all].filter(({ section, sender }) => sender && events.get(section) !== sender.event)
+    const ofSection = this.#isOfSection()
+    this.#left = [...services.tags.all].filter((kept) => !ofSection(kept))
+  }
+
+  /** Whether a section that is there goes on with it, or takes it back itself. */
+  #isOfSection(): (kept: Kept) => boolean {
+    const events = new Map([...this.#sections()].map(({ id, event }) => [id, event]))
+    return ({ section, sender }) => events.get(section) === sender?.event
   }
 
   /** The files are read, and who publishes begins. */
   begun(): void {
     this.#takesBack = setTimeout(() => {
-      for (const kept of this.#left) this.#takeBack(kept)
+      // A reload may have brought sections back meanwhile.
+      const ofSection = this.#isOfSection()
+      for (const kept of this.#left) if (kept.sender && !ofSection(kept)) this.#withdrawals.take(kept)
     }, ALL_SAID)
     this.#takesBack.unref()
-  }
-
-  /** Where nobody answers it is tried again at the next start, as long as it has not expired. */
-  #takeBack(kept: Kept): void {
-    const { section, user, sender, serverUri, entityTag } = kept
-    const { tags } = this.#services
-    if (!sender) return
-    const draft = { serverUri, entityTag, expires: 0, body: undefined }
-    publish({ ...sender, id: section }, sender, draft, this.#services, ({ kind }) => {
-      if (kind !== 'failed' && tags.get(section, user) === kept) tags.set(section, user, undefined)
-    })
   }
 
   publisher(publisher: EventPublisher): Undo {
@@ -113,6 +123,7 @@ export class Agent implements OutboundPublishing {
   close(): void {
     clearTimeout(this.#takesBack)
     for (const id of this.#running.keys()) this.#end(id)
+    this.#withdrawals.stop()
   }
 
   /** Not where it has ended meanwhile. */

@@ -11,6 +11,7 @@ import { EntityIds } from './entity-ids.ts'
 import type { EntityTags, Kept, Sender } from './entity-tags.ts'
 import { type Draft, OutboundPublication } from './outbound-publication.ts'
 import { asEndpoint, type PublishWay, publishRequest, type Uris, urisOf } from './publish-request.ts'
+import type { Withdrawals } from './withdrawals.ts'
 
 export interface ClientServices {
   readonly core: Pick<Core, 'sip' | 'auth' | 'general' | 'servers'>
@@ -21,6 +22,7 @@ export interface ClientServices {
   readonly common: () => readonly HeaderLine[]
   readonly sent: Counter
   readonly failed: Counter
+  readonly withdrawals: Pick<Withdrawals, 'take' | 'leave'>
 }
 
 /** Milliseconds. Which servers there are is asked for with each state. */
@@ -145,10 +147,11 @@ export class Client implements PublishClient {
   }
 
   #make(user: string, context = ''): OutboundPublication {
-    const { log, tags, now } = this.#services
+    const { log, tags, now, withdrawals } = this.#services
     const { section } = this
     const uris = urisOf(section, user === '' ? undefined : user)
     const kept = this.#kept(user)
+    if (kept) withdrawals.leave(kept)
     const sender: Sender = { ...section, from: uris.from, to: uris.to, context }
     const name = user === '' ? section.id : `${section.id} of ${user}`
     return new OutboundPublication(
@@ -162,10 +165,13 @@ export class Client implements PublishClient {
         remember: (lease) => tags.set(section.id, user, lease && { ...lease, sender }),
         trouble: (why) => log.notice(`outbound-publish ${name} does not get through: ${why}`),
         recovered: () => log.notice(`outbound-publish ${name} gets through again`),
-        send: (draft, done) => {
+        takeBack: (lease) => {
           // A server that went knows us as the section was when it was there.
-          const before = uris.servers.includes(draft.serverUri) ? undefined : kept?.sender
-          publish({ ...section, ...before }, before ?? uris, draft, this.#services, (verdict) => {
+          const before = uris.servers.includes(lease.serverUri) ? undefined : kept?.sender
+          withdrawals.take({ ...lease, section: section.id, user, sender: before ?? sender })
+        },
+        send: (draft, done) => {
+          publish(section, uris, draft, this.#services, (verdict) => {
             log.debug(() => `PUBLISH ${draft.serverUri} for ${name}: ${verdict.kind}`)
             done(verdict)
           })
@@ -180,7 +186,7 @@ export function publish(
   way: PublishWay,
   uris: Pick<Uris, 'from' | 'to'>,
   draft: Draft,
-  { core, common, sent, failed }: ClientServices,
+  { core, common, sent, failed }: Omit<ClientServices, 'withdrawals'>,
   done: (verdict: Verdict) => void,
 ): void {
   const request = publishRequest(way, uris, draft, { compat: core.general.compat, common: common() })

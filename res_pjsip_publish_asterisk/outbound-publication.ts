@@ -47,6 +47,8 @@ export interface PublicationServices {
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly send: (draft: Draft, done: (verdict: Verdict) => void) => void
+  /** This one is over, whenever its server hears of it. */
+  readonly takeBack: (lease: Lease) => void
   /** It is kept over a restart, or forgotten. */
   readonly remember: (lease: Lease | undefined) => void
   /** For the operator: something else than the last time. */
@@ -315,16 +317,17 @@ export class OutboundPublication {
 
   /** Whether one is taken back now and waited for. What is not taken back by that expires. */
   #takesBack(): boolean {
-    const { now, send } = this.#services
+    const { now, send, takeBack } = this.#services
     for (let lease = this.#earlier.shift(); lease; lease = this.#earlier.shift()) {
       const { serverUri, entityTag, expires } = lease
       if (expires <= now()) continue
       // Where all is over nothing waits, nor for a server that has failed.
-      const isWaitedFor = serverUri === this.serverUri && this.#phase !== 'ended'
-      if (isWaitedFor) this.#enter('sending')
-      const done = isWaitedFor ? (): void => this.#tookBack() : (): void => undefined
-      send({ serverUri, entityTag, expires: 0, body: undefined }, done)
-      if (isWaitedFor) return true
+      if (serverUri === this.serverUri && this.#phase !== 'ended') {
+        this.#enter('sending')
+        send({ serverUri, entityTag, expires: 0, body: undefined }, () => this.#tookBack())
+        return true
+      }
+      takeBack(lease)
     }
     return false
   }

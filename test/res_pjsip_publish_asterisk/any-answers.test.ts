@@ -85,13 +85,10 @@ describe('A publication of ours, whatever is answered', () => {
               mayEnd,
               now: () => 0,
               send: (draft, done) => {
-                // Nobody waits for a withdrawal at another server than that which is published to.
-                if (draft.expires === 0 && draft.serverUri !== publication.serverUri) takes(draft)
-                else {
-                  expect(flying, 'two at a time').to.equal(undefined)
-                  flying = { draft, done }
-                }
+                expect(flying, 'two at a time').to.equal(undefined)
+                flying = { draft, done }
               },
+              takeBack: ({ serverUri, entityTag }) => takes({ serverUri, entityTag, expires: 0, body: undefined }),
               remember: () => undefined,
               trouble: () => undefined,
               recovered: () => undefined,

@@ -38,6 +38,7 @@ describe('States that would go in circles', () => {
       common: () => [],
       sent: metrics.counter('sent'),
       failed: metrics.counter('failed'),
+      withdrawals: { take: () => undefined, leave: () => undefined },
     })
   }
   const notFor = (client: Client): string[] => ['pbx1', 'pbx2', 'local'].filter((origin) => client.isFrom(origin))

@@ -265,6 +265,54 @@ describe('Hints that are published', () => {
         if (sections[0] === 'elsewhere') expect(await published(third)).to.deep.equal(['200', '201'])
       })
 
+    it('takes back what a server that is away has not heard of, also when a section went, and we, before it is there', async () => {
+      const there = await TestPhone.open({ server: { address: '127.0.0.1', port: 9 } })
+      const withdrawn: string[] = []
+      let isAway = false
+      there.onRequest = (request) => {
+        if (request.header('expires') === '0') withdrawn.push(request.header('sip-if-match'))
+        const made: [string, string][] = [
+          ['SIP-ETag', /sip:(\d+)/.exec(request.uri)?.[1] ?? ''],
+          ['Expires', '600'],
+        ]
+        there.respond(request, isAway ? 503 : 200, isAway ? [['Retry-After', '1']] : made)
+        return undefined
+      }
+      const to = { ...section, server_uri: [`sip:127.0.0.1:${there.local.port}`], outbound_auth: [] }
+      await begin({ lamps: to }, HINTS)
+      await until('all said', quiet)
+      isAway = true
+      configure(office, {})
+      await until('two that are refused', () => withdrawn.length === 2)
+      await until('another attempt', () => withdrawn.length > 2)
+      await office.close()
+      isAway = false
+      withdrawn.length = 0
+      await begin({}, HINTS)
+      await until('both taken back', () => withdrawn.length === 2)
+      expect(withdrawn.sort()).to.deep.equal(['200', '201'])
+      await there.close()
+    })
+
+    it('leaves a section alone that comes back a moment after the start', async () => {
+      server = await receiver()
+      const to = { ...section, server_uri: [uriOf(server)] }
+      const lamps = { ...to, '@exten': '^200$' }
+      await begin({ lamps, gone: { ...to, '@exten': '^201$' } }, HINTS)
+      await until('both', async () => (await published(server)).length === 2)
+      await until('all said', quiet)
+      await office.close()
+      await begin({}, HINTS)
+      const withdrawn = new Set<string>()
+      office.core.sip.trace((text) => {
+        const [, user] = /PUBLISH sip:(\d+)/.exec(text) ?? []
+        if (user !== undefined && text.includes('Expires: 0')) withdrawn.add(user)
+      })
+      configure(office, { outbound: { lamps } })
+      await until('the other taken back', async () => (await published(server)).join() === '200')
+      expect([...withdrawn]).to.deep.equal(['201'])
+    })
+
     it('goes on with hints that only a watcher had named, and takes those back that are gone', async () => {
       server = await receiver()
       const to = { ...section, server_uri: [uriOf(server)] }
@@ -279,6 +327,31 @@ describe('Hints that are published', () => {
         ((await server?.run('presence presentity_list full')) ?? '').includes('On the phone'),
       )
     })
+  })
+
+  it('of one extension in two contexts are one publication, which ends with the last of them', async () => {
+    server = await startServer(EID.b, { endpoints: { 200: { allow_publish: 'any' } } })
+    await load(server)
+    const hints: Record<string, string[]> = { '200@office': ['Custom:door'], '200@lab': ['Custom:lab'] }
+    office = await startServer(EID.a, { hints, general: { removed_hint_grace: 0 } })
+    office.core.devices.set('local', 'Custom:lab', 'RINGING')
+    nameable(office, [{ exten: '200', context: 'lab' }])
+    const lamps = { server_uri: [uriOf(server)], event: 'dialog', multi_user: true, '@exten': '^200$' } as const
+    configure(office, { outbound: { lamps } })
+    await load(office)
+    const state = async (): Promise<string> =>
+      /<state>(\w+)/.exec((await server?.run('presence presentity_list full')) ?? '')?.[1] ?? 'none'
+    await until('it is there', async () => (await state()) !== 'none')
+    office.core.devices.set('local', 'Custom:door', 'INUSE')
+    await until('what changed last', async () => (await state()) === 'confirmed')
+    delete hints['200@office']
+    await office.core.hints.reread()
+    await until('the other', async () => (await state()) === 'early')
+    office.core.devices.set('local', 'Custom:lab', 'INUSE')
+    await until('its change', async () => (await state()) === 'confirmed')
+    delete hints['200@lab']
+    await office.core.hints.reread()
+    await until('nothing', async () => (await state()) === 'none')
   })
 
   it('of patterns are published as soon as somebody watches them', async () => {

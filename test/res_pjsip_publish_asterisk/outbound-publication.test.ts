@@ -35,6 +35,7 @@ class Rig {
           this.drafts.push(draft)
           this.#flying.push({ serverUri, done })
         },
+        takeBack: ({ serverUri, entityTag }) => this.drafts.push({ serverUri, entityTag, expires: 0, body: undefined }),
         remember: (one) => this.remembered.push(one),
         trouble: (why) => this.troubles.push(why),
         recovered: () => this.recovered++,

@@ -1,0 +1,86 @@
+/**
+ * Publications that nobody of ours goes on with: each is taken back (RFC 3903 4.5), and again where its server does not
+ * answer, until it has expired there. What is not answered by then is kept for the next start.
+ */
+import { pauseAfter, type Verdict } from './answer-rule.ts'
+import type { EntityTags, Kept } from './entity-tags.ts'
+import type { Draft } from './outbound-publication.ts'
+
+interface WithdrawalServices {
+  readonly tags: Pick<EntityTags, 'get' | 'set'>
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  readonly send: (kept: Kept, draft: Draft, done: (verdict: Verdict) => void) => void
+}
+
+interface Withdrawal {
+  readonly kept: Kept
+  failures: number
+  timer: NodeJS.Timeout | undefined
+}
+
+export class Withdrawals {
+  readonly #services: WithdrawalServices
+  /** By server and entity-tag. */
+  readonly #all = new Map<string, Withdrawal>()
+  #stopped = false
+
+  constructor(services: WithdrawalServices) {
+    this.#services = services
+  }
+
+  take(kept: Kept): void {
+    const key = keyOf(kept)
+    if (this.#all.has(key)) return
+    const withdrawal = { kept, failures: 0, timer: undefined }
+    this.#all.set(key, withdrawal)
+    this.#send(key, withdrawal)
+  }
+
+  /** Somebody goes on with it after all. */
+  leave(kept: Kept): void {
+    clearTimeout(this.#all.get(keyOf(kept))?.timer)
+    this.#all.delete(keyOf(kept))
+  }
+
+  stop(): void {
+    this.#stopped = true
+    for (const { kept, timer } of this.#all.values()) {
+      clearTimeout(timer)
+      this.#keep(kept)
+    }
+  }
+
+  /** Not in the place of what is published there by now. */
+  #keep(kept: Kept): void {
+    const { tags } = this.#services
+    const { section, user, sender } = kept
+    if (sender && !tags.get(section, user)) tags.set(section, user, { ...kept, sender })
+  }
+
+  #send(key: string, withdrawal: Withdrawal): void {
+    const { serverUri, entityTag } = withdrawal.kept
+    const draft = { serverUri, entityTag, expires: 0, body: undefined }
+    this.#services.send(withdrawal.kept, draft, (verdict) => {
+      if (this.#all.get(key) === withdrawal) this.#answered(key, withdrawal, verdict)
+    })
+  }
+
+  #answered(key: string, withdrawal: Withdrawal, verdict: Verdict): void {
+    const { tags, now } = this.#services
+    const { section, user, expires } = withdrawal.kept
+    const pause = verdict.kind === 'failed' ? pauseAfter(verdict, withdrawal.failures++) * 1000 : undefined
+    if (pause !== undefined && now() + pause < expires) {
+      this.#keep(withdrawal.kept)
+      if (this.#stopped) return
+      withdrawal.timer = setTimeout(() => this.#send(key, withdrawal), pause)
+      withdrawal.timer.unref()
+      return
+    }
+    this.#all.delete(key)
+    const row = tags.get(section, user)
+    if (row && keyOf(row) === key) tags.set(section, user, undefined)
+  }
+}
+
+const keyOf = ({ serverUri, entityTag }: Kept): string => `${serverUri}\t${entityTag}`
