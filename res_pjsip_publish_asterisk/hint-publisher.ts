@@ -55,6 +55,8 @@ class PublishedHints {
   readonly #followed = new Map<string, Undo | undefined>()
   /** The context of each extension that an earlier process has published, and that is not followed yet. */
   readonly #left: Map<string, string>
+  /** By extension: what stands in several contexts is one publication, which says what changed last. */
+  readonly #watched = new Map<string, Set<Hint>>()
   /** By extension. */
   readonly #versions = new Map<string, number>()
   #stopped = false
@@ -85,7 +87,14 @@ class PublishedHints {
 
   #end(exten: string): void {
     this.#left.delete(exten)
-    this.#client.end(exten)
+    const [other] = this.#watched.get(exten) ?? []
+    if (other) this.#say(other)
+    else this.#client.end(exten)
+  }
+
+  #say(hint: Hint): void {
+    const { exten, context } = hint
+    this.#client.say({ user: exten, context, key: 'state', body: () => this.#body(hint) })
   }
 
   #isWanted(context: string, exten: string): boolean {
@@ -111,16 +120,19 @@ class PublishedHints {
   }
 
   #watch(key: string, hint: Hint): void {
-    const { exten, context } = hint
+    const { exten } = hint
     this.#left.delete(exten)
-    const body = (): PublishedBody | undefined => this.#body(hint)
+    const inContexts = this.#watched.get(exten) ?? new Set()
+    this.#watched.set(exten, inContexts.add(hint))
     let isOver = false
     const undo = hint.watch({
-      value: () => this.#client.say({ user: exten, context, key: 'state', body }),
+      value: () => this.#say(hint),
       end: () => {
         isOver = true
         this.#followed.delete(key)
-        this.#client.end(exten)
+        inContexts.delete(hint)
+        if (inContexts.size === 0) this.#watched.delete(exten)
+        this.#end(exten)
       },
     })
     // One that went while its devices were asked for has ended by now.
