@@ -60,6 +60,11 @@ export class Composed<T> extends Observable<T> {
     else this.#end(ended)
   }
 
+  /** It has no more values. */
+  end(reason: EndReason): void {
+    this.#end(reason)
+  }
+
   /** Composes anew. */
   refresh(): void {
     if (!this.#starting) this.#watched?.set(this.#composition.compose())

@@ -54,6 +54,13 @@ export class Extensions {
     return this.#extension(this.#extensions, context, exten, OF_EXTENSION, hint)
   }
 
+  /** An extension of which nobody can say whether it has a hint: unavailable, until somebody can. */
+  unsaid(context: string, exten: string): Watchable<PublishedState> {
+    const state = this.of(context, exten, undefined)
+    this.#extensions.get(context)?.get(exten)?.becomeUnsaid()
+    return state
+  }
+
   /** A shared line (dialog;sla). */
   line(context: string, name: string, hint: Hint | undefined): Watchable<PublishedState> {
     return this.#extension(this.#lines, context, name, OF_LINE, hint)
@@ -105,8 +112,9 @@ export class Extensions {
   async #lookAgain(extension: Extension): Promise<void> {
     if (extension.isHinted) return
     const hint = await this.#hints.find(extension.context, extension.exten)
-    if (hint === undefined || hint === 'unreachable') return
-    if (this.#watched.has(extension)) extension.hasHint(hint)
+    if (hint === 'unreachable' || !this.#watched.has(extension)) return
+    if (hint) extension.hasHint(hint)
+    else extension.hasNone()
   }
 }
 
@@ -130,6 +138,8 @@ class Extension implements Composition<PublishedState> {
   readonly exten: string
   readonly #keeper: Keeper
   #hint: Hint | undefined
+  /** Nobody could say whether there is one. */
+  #isUnsaid = false
   /** What was composed last, and of which value of the hint: it stays where nothing has changed. */
   #composedOf: ExtensionState | undefined
   #composed: PublishedState | undefined
@@ -166,7 +176,19 @@ class Extension implements Composition<PublishedState> {
   hasHint(hint: Hint | undefined): void {
     if (!hint || hint === this.#hint) return
     this.#hint = hint
+    this.#isUnsaid = false
     this.state.repart()
+  }
+
+  becomeUnsaid(): void {
+    this.#isUnsaid = this.#hint === undefined && !this.#pubsub.isPublished(this.exten)
+  }
+
+  /** It is known now that there is no hint. Who watches it looks whether there is anything else. */
+  hasNone(): void {
+    if (!this.#isUnsaid) return
+    this.#isUnsaid = false
+    this.state.end('deactivated')
   }
 
   parts(): readonly Watchable<unknown>[] {
@@ -180,6 +202,7 @@ class Extension implements Composition<PublishedState> {
     const hinted = this.#hint?.value
     // The hint's own object, so that bodies made of it are shared.
     if (hinted && presence.length === 0 && dialogs.length === 0) return hinted
+    if (this.#isUnsaid && presence.length === 0 && dialogs.length === 0) return this.#nobody
     const byPriority = this.#pubsub.settings.retrieve_order === 1
     const { context, exten, name, state, devices, presence: ownPresence, calls } = hinted ?? this.#nobody
     const published = {

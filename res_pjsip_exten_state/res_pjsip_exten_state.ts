@@ -35,15 +35,17 @@ export default defineModule({
     const find = extensionFinder(core, log, pubsub, extensions)
     // Either package can be had in the types of the other: phones ask for that, and Asterisk grants it.
     const presence = packageOf('presence', [...PRESENCE_TYPES, ...DIALOG_TYPES], find)
-    own(pubsub.eventPackage({ ...presence, reqAuth: true, politeState: nobodyThere }))
+    const meanwhile: Meanwhile = (resource, { endpoint }) => extensions.unsaid(endpoint.hintContext, resource)
+    own(pubsub.eventPackage({ ...presence, meanwhile, reqAuth: true, politeState: nobodyThere }))
     const dialog = packageOf('dialog', [...DIALOG_TYPES, ...PRESENCE_TYPES], find)
-    own(pubsub.eventPackage({ ...dialog, ...ofOneDialog(core), shownIn: callsAlone }))
+    own(pubsub.eventPackage({ ...dialog, ...ofOneDialog(core), meanwhile, shownIn: callsAlone }))
     const sla = packageOf('dialog;sla', DIALOG_TYPES, lineFinder(core, pubsub, extensions))
     own(pubsub.eventPackage({ ...sla, ...ofOneDialog(core), winfo: false, shownIn: callsAlone }))
   },
 })
 
 type Find = EventPackage<PublishedState>['find']
+type Meanwhile = EventPackage<PublishedState>['meanwhile'] & {}
 
 /** As an extension looks whose phones are all away (RFC 5025 3.2.1). */
 function nobodyThere({ context, exten }: PublishedState): PublishedState {

@@ -89,6 +89,12 @@ export interface EventPackage<State> {
    */
   ownChange?(state: State, watcher: string): boolean
 
+  /**
+   * What somebody sees who was granted it before a restart of ours, or a reload, while nobody can say whether it is there.
+   * It ends as `deactivated` when somebody can. Absent: the subscription ends as `probation`.
+   */
+  meanwhile?(resource: string, watcher: Watcher): Watchable<State> | undefined
+
   // The rest of Kamailio's pres_ev_t.
   /** `req_auth`: a watcher needs leave, which getAuthStatus gives. Default false: whoever may subscribe may watch. */
   readonly reqAuth?: boolean

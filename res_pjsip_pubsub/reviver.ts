@@ -154,8 +154,22 @@ export class Reviver {
   #concluded(subscription: NotifierSubscription, asker: Endpoint, found: Found<unknown>): void {
     if (!this.#isAwaited(subscription, asker)) return
     if (found === undefined) return this.#notYet(subscription, 'noresource')
-    if (found === 'unavailable') return this.#notYet(subscription, 'probation')
-    if (!isWatchable(found)) return this.#notYet(subscription, found.status === 403 ? 'rejected' : 'noresource')
+    const shown = found === 'unavailable' ? this.#meanwhile(subscription) : found
+    if (shown === undefined) return this.#notYet(subscription, 'probation')
+    if (!isWatchable(shown)) return this.#notYet(subscription, shown.status === 403 ? 'rejected' : 'noresource')
+    this.#authorize(subscription, asker, shown)
+  }
+
+  /** That nobody can say whether it is there is waited for as anything else, and is no reason to end what was granted. */
+  #meanwhile(subscription: NotifierSubscription): Watchable<unknown> | undefined {
+    const { registry, now } = this.#services
+    const { event, resource, endpoint, watcher: uri, userAgent, isList } = subscription
+    const patience = this.#patience.get(subscription)
+    if (isList || !patience || now() < patience.until) return undefined
+    return registry.package(event)?.meanwhile?.(resource, { endpoint, uri, userAgent, request: undefined })
+  }
+
+  #authorize(subscription: NotifierSubscription, asker: Endpoint, found: Watchable<unknown>): void {
     const decision = this.#services.authorize(subscription, true)
     if (!(decision instanceof Promise)) return this.#decided(subscription, asker, found, decision)
     decision.then(

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import type { Undo } from '../../core/scope.ts'
 import type { HintDefinition } from '../../core/states/hint.ts'
@@ -10,6 +13,7 @@ import eyebeamModule from '../../res_pjsip_exten_state/res_pjsip_pidf_eyebeam_bo
 import xpidfModule from '../../res_pjsip_exten_state/res_pjsip_xpidf_body_generator.ts'
 import pubsubModule from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
 import { TestCore, type TestCoreSettings } from '../support/core.ts'
+import { Dialplan as ReachableDialplan } from '../support/dialplan.ts'
 import { call } from '../support/extension-state.ts'
 import { FakeSip, type FakeTransaction, type Headers } from '../support/fake-sip.ts'
 import { until } from '../support/tools.ts'
@@ -50,7 +54,7 @@ describe('the packages presence and dialog', () => {
   let sip: FakeSip
   let office: TestCore
 
-  async function open(settings: TestCoreSettings = {}): Promise<void> {
+  async function open(settings: TestCoreSettings = {}, ...sources: readonly HintSource[]): Promise<void> {
     sip = new FakeSip()
     office = await TestCore.start({
       sip,
@@ -58,6 +62,7 @@ describe('the packages presence and dialog', () => {
       hints: { '200@office': ['PJSIP/200'], '201@blf': ['Custom:door'] },
       ...settings,
     })
+    for (const source of sources) office.core.hints.addSource(source)
     await office.load(...MODULES)
   }
 
@@ -105,6 +110,37 @@ describe('the packages presence and dialog', () => {
     expect(said.filter((line) => line.includes('cannot be shown any more'))).to.have.length(1)
     expect(said.filter((line) => line.includes('subscription failed'))).to.deep.equal([])
   })
+
+  for (const event of ['dialog', 'presence'])
+    it(`keep a restored subscription to ${event} whose hint nobody can tell, unavailable until somebody can`, async () => {
+      const asterisk = new ReachableDialplan('pbx1')
+      for (const exten of ['300', '301']) asterisk.lines.set(`${exten}@office`, { devices: ['PJSIP/300'] })
+      const restarted = { directory: mkdtempSync(join(tmpdir(), 'unsaid-')) }
+      const settings: TestCoreSettings = {
+        storePath: join(restarted.directory, 'presence.db'),
+        files: { 'pubsub.conf': { restore_patience: '1', unload_grace: '1' } },
+      }
+      await open(settings)
+      office.core.hints.addSource(asterisk)
+      office.core.devices.set('pbx1', 'PJSIP/300', 'INUSE')
+      for (const exten of ['300', '301']) await subscribe(exten, { Event: event, Accept: 'application/pidf+xml' })
+      await office.close()
+      asterisk.reachable = false
+      await open(settings, asterisk)
+      const dialogs = [...sip.dialogs.values()]
+      const last = (exten: string): string | undefined => {
+        const told = dialogs.find(({ localUri }) => localUri.includes(exten))?.notifies.at(-1)
+        return told && `${told.state.replace(/;expires=\d+/, '')} ${/<note[^>]*>([^<]*)/.exec(told.text)?.[1]}`
+      }
+      await until('both unavailable', () => ['300', '301'].every((exten) => last(exten) === 'active Unavailable'))
+      asterisk.lines.delete('301@office')
+      asterisk.reachable = true
+      office.core.devices.set('pbx1', 'PJSIP/300', 'INUSE')
+      asterisk.reload()
+      await until('the one that is there', () => last('300') === 'active On the phone')
+      await until('the end of the other', () => last('301')?.startsWith('terminated;reason=noresource'))
+      rmSync(restarted.directory, { recursive: true })
+    })
 
   it('follow the calls of the extension', async () => {
     await open()
