@@ -1,0 +1,27 @@
+import { expect } from 'chai'
+import { Complaints } from '../../../core/ari/complaints.ts'
+import type { ConnectFailure } from '../../../core/ari/protocol.ts'
+import { Log } from '../../../core/log.ts'
+
+describe('What is said of the connection to an Asterisk', () => {
+  it('is that it answers 404 only where that lasts: its HTTP server is there before its ARI when it starts', () => {
+    const said: string[] = []
+    const log = { ...new Log('error').logger('test'), error: (message: string) => void said.push(message) }
+    let now = 0
+    const complaints = new Complaints(log, () => now)
+    const fails = (at: number, cause: ConnectFailure['cause'], reason: string): number => {
+      now = at
+      complaints.connection({ cause, reason }, 'http://pbx:8088', 'lamp')
+      return said.length
+    }
+    expect(fails(0, 'not-ari', '404 Not Found')).to.equal(0)
+    expect(fails(9_000, 'not-ari', '404 Not Found')).to.equal(0)
+    complaints.settle('connection')
+    expect(fails(11_000, 'not-ari', '404 Not Found')).to.equal(0)
+    expect(fails(12_000, 'unreachable', 'connect ECONNREFUSED')).to.equal(0)
+    expect(fails(21_000, 'not-ari', '404 Not Found')).to.equal(0)
+    expect(fails(31_000, 'not-ari', '404 Not Found')).to.equal(1)
+    expect(said[0]).to.include('answers, but not as ARI does (404 Not Found)')
+    expect(fails(31_000, 'not-ari', 'no JSON')).to.equal(2)
+  })
+})
