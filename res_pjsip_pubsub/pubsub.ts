@@ -95,9 +95,9 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       log,
       settings: () => (made ? made.#settings : settings),
       now: Date.now,
-      lost: (dialogId) => {
-        subscriptions.disown(dialogId)
-        if (made) made.#restorer?.disown(dialogId)
+      lost: (dialogIds) => {
+        for (const dialogId of dialogIds) subscriptions.disown(dialogId)
+        if (made) made.#restorer?.disown(dialogIds)
       },
     })
     const pubsub = new PubsubCore(core, log, settings, subscriptions, { store, storage })

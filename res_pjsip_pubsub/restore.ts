@@ -69,9 +69,10 @@ export class Restorer {
     }
   }
 
-  /** Another server goes on with it: its endpoint need not be found any more. */
-  disown(dialogId: string): void {
-    this.#keep((row) => row.dialog_id !== dialogId)
+  /** Another server goes on with these: their endpoints need not be found any more. */
+  disown(dialogIds: readonly string[]): void {
+    const lost = new Set(dialogIds)
+    this.#keep((row) => !lost.has(row.dialog_id))
   }
 
   /** Not waited for: an Asterisk server that is away must not hold up the start. */

@@ -2,13 +2,21 @@
 import type { Logger } from '../log.ts'
 import type { ConnectFailure } from './protocol.ts'
 
+/** Milliseconds for which an Asterisk that starts may have its HTTP server, and no ARI there yet. */
+const STARTS_FOR = 10_000
+
 export class Complaints {
   readonly #log: Logger
+  readonly #now: () => number
+  /** Since when ARI was not found where something answers. */
+  #notFoundSince: number | undefined
   /** key → what was said */
   readonly #open = new Map<string, string>()
 
-  constructor(log: Logger) {
+  /** `now`: milliseconds. */
+  constructor(log: Logger, now = (): number => performance.now()) {
     this.#log = log
+    this.#now = now
   }
 
   /** What holds now, for the console. */
@@ -29,11 +37,13 @@ export class Complaints {
 
   /** It is right again. */
   settle(key: string, message?: string): void {
+    if (key === 'connection') this.#notFoundSince = undefined
     if (!this.#open.delete(key) || message === undefined) return
     this.#log.notice(message)
   }
 
   connection(failure: ConnectFailure, base: string, username: string): void {
+    if (this.#mayBeStarting(failure)) return
     switch (failure.cause) {
       case 'credentials':
         return this.say(
@@ -72,6 +82,12 @@ export class Complaints {
             'and bindport in its http.conf, and url in lamplighter.conf',
         )
     }
+  }
+
+  #mayBeStarting({ cause, reason }: ConnectFailure): boolean {
+    const isNotFound = cause === 'not-ari' && reason.startsWith('404')
+    this.#notFoundSince = isNotFound ? (this.#notFoundSince ?? this.#now()) : undefined
+    return this.#notFoundSince !== undefined && this.#now() < this.#notFoundSince + STARTS_FOR
   }
 
   probe(status: number, message: string): void {

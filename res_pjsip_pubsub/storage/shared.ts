@@ -134,7 +134,7 @@ export class SharedStorage implements SubscriptionStorage {
       claimed.push(await this.#take(round, row))
     })
     if (!done || claimed.length === 0) return undefined
-    this.#settings.lost(key.dialog_id)
+    this.#settings.lost([key.dialog_id])
     return claimed[0]
   }
 
@@ -171,7 +171,7 @@ export class SharedStorage implements SubscriptionStorage {
       round.at.put(this.#table, { ...this.#rowOf(subscription, reserved), owner: this.#servers.id, claim })
       if (isNew) await this.#replaceOthers(round, subscription)
     })
-    if (lost) this.#settings.lost(key.dialog_id)
+    if (lost) this.#settings.lost([key.dialog_id])
     else if (done) subscription.coveredCseq = reserved
     else if (!isNew) this.#unwritten.add(subscription)
     return done && !lost
@@ -258,10 +258,12 @@ export class SharedStorage implements SubscriptionStorage {
   }
 
   #dropLost(changed: readonly Row[]): void {
+    const lost: string[] = []
     for (const { owner, claim, dialog_id } of changed) {
       this.#seen = highest(this.#seen, [claim])
-      if (owner !== this.#servers.id && owner !== '') this.#settings.lost(dialog_id)
+      if (owner !== this.#servers.id && owner !== '') lost.push(dialog_id)
     }
+    if (lost.length > 0) this.#settings.lost(lost)
   }
 
   async #takeOrphans(round: Round): Promise<Row[]> {

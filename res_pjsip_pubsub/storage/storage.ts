@@ -60,8 +60,8 @@ export interface StorageSettings {
   readonly subscriptions: Iterable<NotifierSubscription>
   readonly log: Logger
   readonly now: () => number
-  /** Another server has it now: it is dropped without a word. */
-  readonly lost: (dialogId: string) => void
+  /** Another server has them now: they are dropped without a word. */
+  readonly lost: (dialogIds: readonly string[]) => void
 }
 
 /** Milliseconds that a row may be over: whoever has it is about to take it away. */
