@@ -76,13 +76,17 @@ export function followServers({
   readonly core: Pick<Core, 'endpoints'>
   readonly pubsub: Pick<Pubsub, 'onSubscription'>
 }): Undo {
-  return pubsub.onSubscription((what, { event, resource, endpoint }) => {
-    if (what !== 'refreshed' || event !== MESSAGE_SUMMARY || isInFiles(resource, endpoint, endpoints.files)) return
-    void resourceOf(endpoints, resource, endpoint).then(async (found) => {
-      const key = found?.key ?? `aor ${resource}`
-      await sums.rereadOf(key)
-      await summaries.rereadOf(key)
-    })
+  const reread = async (resource: string, endpoint: Endpoint): Promise<void> => {
+    const found = await resourceOf(endpoints, resource, endpoint)
+    const key = found?.key ?? `aor ${resource}`
+    await sums.rereadOf(key)
+    await summaries.rereadOf(key)
+  }
+  return pubsub.onSubscription((what, subscription) => {
+    if (what !== 'refreshed' || subscription.event !== MESSAGE_SUMMARY) return
+    const { resources, endpoint } = subscription
+    for (const resource of resources)
+      if (!isInFiles(resource, endpoint, endpoints.files)) void reread(resource, endpoint)
   })
 }
 

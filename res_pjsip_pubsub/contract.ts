@@ -151,6 +151,8 @@ export interface Subscription {
   /** The `id` parameter of Event; empty where there is none. */
   readonly eventId: string
   readonly resource: string
+  /** That one, or those of the list that it is; none while it is not known what is in the list. */
+  readonly resources: readonly string[]
   readonly endpoint: Endpoint
   readonly watcher: string
   readonly userAgent: string

@@ -8,6 +8,7 @@ import type { Addressing, Subscription, TerminationReason, WatcherEvent } from '
 import { type DeliveryCounters, WANT, type Want } from './delivery.ts'
 import { describe, judge, type Verdict } from './failure-rule.ts'
 import { listEvent } from './lists/linphone.ts'
+import { ListSource } from './lists/source.ts'
 import { Notification, type Termination } from './notification.ts'
 import type { Turns } from './notify-queue.ts'
 import { type Happening, NEXT, type Phase, SHOWN } from './phase.ts'
@@ -79,6 +80,11 @@ export class NotifierSubscription
   /** What it watches; undefined while that is away. */
   get source(): Watchable<unknown> | undefined {
     return this.#source
+  }
+
+  get resources(): readonly string[] {
+    if (!this.isList) return [this.resource]
+    return this.#source instanceof ListSource ? this.#source.resources : []
   }
 
   get authorization(): Authorization {

@@ -83,6 +83,11 @@ export class ListSource extends Observable<ListSource> {
     return this.#members.size
   }
 
+  /** Each once. */
+  get resources(): readonly string[] {
+    return [...new Set([...this.#members.values()].map(({ item }) => item.resource))]
+  }
+
   /** Whether anything of it can be seen. */
   get isVisible(): boolean {
     return isVisible(this.#root, this.#services.hidesMissing)

@@ -146,6 +146,7 @@ describe('message-summary that is asked for', () => {
         {
           ...SETTINGS,
           endpoints: { 100: { aors: ['900', '901'], mailboxes: ['7'], mwi_subscribe_replaces_unsolicited: true } },
+          lists: { voicemail: { event: 'message-summary', list_item: ['900', '901'] } },
         },
         ({ contacts }) => contacts.has('900', 'sip:900@192.0.2.9'),
       )
@@ -175,6 +176,17 @@ describe('message-summary that is asked for', () => {
         await office.sip.again(tx)
         await until('NOTIFY of the other mailbox', () => tx.dialog.last.text === after)
       })
+
+    it('follows it when the phone renews its subscription to a list that has it', async () => {
+      const tx = await office.subscribe('voicemail', {
+        Supported: 'eventlist',
+        Accept: 'multipart/related, application/rlmi+xml, application/simple-message-summary',
+      })
+      expect(tx.dialog.last.text).to.include('Voice-Message: 1/0')
+      knows = { ...knows, 900: { mailboxes: ['7'] } }
+      await office.sip.again(tx, { Supported: 'eventlist' })
+      await until('NOTIFY of the other mailbox', () => tx.dialog.last.text.includes('Voice-Message: 7/0'))
+    })
 
     it('counts as watched by what it is then, where that replaces unsolicited NOTIFYs', async () => {
       const tx = await office.subscribe('900')
