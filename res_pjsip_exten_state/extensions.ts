@@ -106,7 +106,8 @@ export class Extensions {
   /** Those without a hint may have one since the dialplan was read again. */
   async reread(): Promise<void> {
     this.#rereads++
-    for (const extension of this.#watched) await this.#lookAgain(extension)
+    // At once: where a server is back that was away at our start, all that it alone tells has waited for it.
+    await Promise.all([...this.#watched].map((extension) => this.#lookAgain(extension)))
   }
 
   async #lookAgain(extension: Extension): Promise<void> {

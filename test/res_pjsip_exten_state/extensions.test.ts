@@ -56,6 +56,15 @@ describe('extensions', () => {
     await until('the hint', () => watched.last() === EXTENSION.INUSE)
   })
 
+  it('wait for no other that takes its time', async () => {
+    const lookup = dialplan.lookup.bind(dialplan)
+    dialplan.lookup = (context, exten) => (exten === '99' ? new Promise(() => undefined) : lookup(context, exten))
+    const [slow, watched] = ['99', '100'].map((exten) => watch(extensions.of('office', exten, undefined)))
+    inUse('100')
+    await until('the hint', () => watched?.last() === EXTENSION.INUSE)
+    expect(slow?.last()).to.equal(EXTENSION.UNAVAILABLE)
+  })
+
   it('get it where they were found before the last watcher left, and are watched after', async () => {
     const found = extensions.of('office', '100', undefined)
     void watch(found).stop()
