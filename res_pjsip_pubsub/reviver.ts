@@ -129,13 +129,13 @@ export class Reviver {
   }
 
   #lookUp(subscription: NotifierSubscription): void {
-    const { registry, log } = this.#services
+    const { registry, lists, log } = this.#services
     const { event, resource, contentType, endpoint, watcher: uri, userAgent } = subscription
     if (subscription.phase !== 'waiting') return this.delete(subscription)
     const of = registry.package(event)
     if (!of || !registry.generator(contentType, of.kind)) return this.#notYet(subscription, 'deactivated')
     const find = (): Eventual<Found<unknown>> => of.find(resource, { endpoint, uri, userAgent, request: undefined })
-    const found = subscription.isList ? this.#services.lists.reopen(subscription) : find()
+    const found = subscription.isList ? lists.reopen(subscription, this.#isOverdue(subscription)) : find()
     if (!(found instanceof Promise)) return this.#concluded(subscription, endpoint, found)
     const later = (there: Found<unknown>): void => this.#concluded(subscription, endpoint, there)
     const concluded = subscription.isList ? found.then(later) : afterLookup(found, find, later)
@@ -162,10 +162,9 @@ export class Reviver {
 
   /** That nobody can say whether it is there is waited for as anything else, and is no reason to end what was granted. */
   #meanwhile(subscription: NotifierSubscription): Watchable<unknown> | undefined {
-    const { registry, now } = this.#services
     const { event, resource, endpoint, watcher: uri, userAgent, isList } = subscription
-    const patience = this.#patience.get(subscription)
-    if (isList || !patience || now() < patience.until) return undefined
+    if (isList || !this.#isOverdue(subscription)) return undefined
+    const { registry } = this.#services
     return registry.package(event)?.meanwhile?.(resource, { endpoint, uri, userAgent, request: undefined })
   }
 
@@ -190,10 +189,14 @@ export class Reviver {
     subscription.found(found, patience.want)
   }
 
-  #notYet(subscription: NotifierSubscription, reason: TerminationReason): void {
-    const { now, settings, log } = this.#services
+  #isOverdue(subscription: NotifierSubscription): boolean {
     const patience = this.#patience.get(subscription)
-    if (!patience || now() < patience.until) return
+    return patience !== undefined && this.#services.now() >= patience.until
+  }
+
+  #notYet(subscription: NotifierSubscription, reason: TerminationReason): void {
+    const { settings, log } = this.#services
+    if (!this.#isOverdue(subscription)) return
     this.delete(subscription)
     log.notice(
       `${subscription.event} of ${subscription.resource} for ${subscription.endpoint.id} cannot be shown any more: ${reason}`,

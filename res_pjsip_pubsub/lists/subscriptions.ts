@@ -132,12 +132,12 @@ export class ResourceLists {
     return this.#open(event, resource, named, { entries }, 0)
   }
 
-  /** Of a subscription whose state is away. */
-  reopen(subscription: NotifierSubscription): Promise<Found<unknown>> {
+  /** Of a subscription whose state is away. `anyway`: also where nothing can be said of any of its resources yet. */
+  reopen(subscription: NotifierSubscription, anyway: boolean): Promise<Found<unknown>> {
     const { event, resource, endpoint, watcher: uri, userAgent, version, list, dialog } = subscription
     const displayName = parseNameAddr(dialog.remoteUri)?.display ?? ''
     const watcher = { endpoint, uri, userAgent, request: undefined, callId: dialog.callId, displayName }
-    return this.#open(event, resource, watcher, list ?? { entries: undefined }, version)
+    return this.#open(event, resource, watcher, list ?? { entries: undefined }, version, anyway)
   }
 
   *sections(): Iterable<ListSection> {
@@ -204,6 +204,7 @@ export class ResourceLists {
     watcher: ListWatcher,
     facts: ListFacts,
     firstVersion: number,
+    anyway = false,
   ): Promise<Found<unknown>> {
     const compat = (): 'rfc' | 'asterisk' => this.#core.general.compat
     const { entries } = facts
@@ -233,7 +234,7 @@ export class ResourceLists {
       log: this.#log,
     })
     await source.look()
-    if (source.isUnavailable) return 'unavailable'
+    if (source.isUnavailable && !anyway) return 'unavailable'
     return compat() === 'asterisk' && !source.isVisible ? NOTHING_THERE : source
   }
 

@@ -244,6 +244,23 @@ describe('resource lists of which somebody cannot say everything', () => {
     expect(office.table(dialog)['sip:201@pbx.example']).to.equal('off')
   })
 
+  it('stay where they were granted before, and nothing can be said any more', async () => {
+    const { dialog } = await office.subscribe('floor')
+    await office.told(dialog)
+    for (const name of ['200', '201']) unsaid.add(name)
+    office.configure(({ endpoints }) => ({
+      endpoints: new Map([...endpoints].map(([id, endpoint]) => [id, { ...endpoint, hintContext: 'elsewhere' }])),
+    }))
+    const states = async (): Promise<string> => {
+      await office.told(dialog)
+      return Object.values(office.table(dialog)).join()
+    }
+    await until('both pending', async () => (await states()) === 'pending,pending', 6000)
+    unsaid.clear()
+    await until('both states', async () => (await states()) === 'off,off', 6000)
+    expect(dialog.last.state).to.match(/^active/)
+  })
+
   it('hold what the configuration says, though it was read again while they were looked up', async () => {
     slowness = 250
     const subscribing = office.subscribe('floor')
