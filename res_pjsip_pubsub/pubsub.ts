@@ -95,6 +95,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       log,
       settings: () => (made ? made.#settings : settings),
       now: Date.now,
+      sip: core.sip,
+      stopping: () => core.stopping,
       lost: (dialogIds) => {
         for (const dialogId of dialogIds) subscriptions.disown(dialogId)
         if (made) made.#restorer?.disown(dialogIds)

@@ -4,6 +4,9 @@
  * A server that could not say so for HOLD stops sending, and only after LEASE do others take its subscriptions: so there
  * is never a time at which two believe they have one. All clocks are one clock, as the servers are on one host. Where that
  * was set back, a beat lies in the future: of a server that lives only until its next one, of a dead one it may be for days.
+ *
+ * One whose module goes while its process goes on has its phones for the lease still: only it has their connections, and
+ * it is back within a moment where the module is loaded anew.
  */
 import { randomBytes } from 'node:crypto'
 import type { Atomic, Store, Table, TableDefinition } from '../../core/store-contract.ts'
@@ -31,6 +34,9 @@ const LEASE = 4000
 /** The beat of one that has left: over by every clock. */
 const LEFT = 0
 
+/** Who went while the SIP stack, with the connections of its phones, went on. */
+const goneBefore = new WeakMap<object, string>()
+
 /** What a server does within one transaction, in which nobody else can change an owner. */
 export interface Round {
   readonly at: Atomic
@@ -45,25 +51,37 @@ export interface Round {
   readonly nextClaim: () => number
 }
 
+export interface ServerSettings {
+  /** The SIP stack: it stays while modules come and go. */
+  readonly sip: object
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
+
 export class Servers {
   readonly id = randomBytes(8).toString('hex')
   readonly #store: Store
   readonly #table: Table<Server>
   readonly #now: () => number
+  readonly #sip: object
+  /** What it left is ours, and no other's for the lease. */
+  readonly #before: string | undefined
   #lastBeat = Number.NEGATIVE_INFINITY
   /** The highest claim that is known, also where the table was begun anew. */
   #claims = 0
   /** Beats in the future, and since when each is known. */
   #ahead = new Map<string, { readonly beat: number; readonly since: number }>()
 
-  private constructor(store: Store, table: Table<Server>, now: () => number) {
+  private constructor(store: Store, table: Table<Server>, { sip, now }: ServerSettings) {
     this.#store = store
     this.#table = table
     this.#now = now
+    this.#sip = sip
+    this.#before = goneBefore.get(sip)
   }
 
-  static async open(store: Store, now: () => number): Promise<Servers> {
-    return new Servers(store, await store.table(SERVERS), now)
+  static async open(store: Store, settings: ServerSettings): Promise<Servers> {
+    return new Servers(store, await store.table(SERVERS), settings)
   }
 
   /** Whether nobody can have taken anything from us. */
@@ -101,6 +119,7 @@ export class Servers {
     const ahead = this.#ahead
     this.#ahead = new Map()
     const isDead = ({ id, beat }: Server): boolean => {
+      if (id === this.#before) return true
       if (beat <= now) return now - beat > LEASE
       const known = ahead.get(id)
       const since = known?.beat === beat && known.since <= now ? known.since : now
@@ -118,6 +137,12 @@ export class Servers {
   /** A row has this number: the next one is higher, though all who counted are gone. */
   noteClaim(claim: unknown): void {
     this.#claims = highest(this.#claims, [claim])
+  }
+
+  /** Nothing is sent from now on; who comes after us in this process has the lease to go on. */
+  pause(): void {
+    this.#lastBeat = Number.NEGATIVE_INFINITY
+    goneBefore.set(this.#sip, this.id)
   }
 
   /**

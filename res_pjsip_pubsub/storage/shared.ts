@@ -4,6 +4,7 @@
  *     new                        the server that is asked owns it; the row is on disk before the 200
  *     refreshed elsewhere        the server that is asked takes it over, and the old owner drops it without a word
  *     the owner stops or dies    any other takes it over, and sends a NOTIFY
+ *     its module is loaded anew  it stays with the server, unless that takes longer than a lease
  *
  * Each taking over reserves a block of numbers above all that the owner before may have used, in the same transaction
  * that changes the owner, so that no CSeq is used twice; and a row is written only by the one who owns it then.
@@ -63,9 +64,9 @@ export class SharedStorage implements SubscriptionStorage {
   }
 
   static async open(settings: StorageSettings): Promise<SharedStorage> {
-    const { store, subscriptions, now } = settings
+    const { store, subscriptions } = settings
     const name = settings.settings().active_watchers_table
-    const servers = await Servers.open(store, now)
+    const servers = await Servers.open(store, settings)
     const reserves = await Reserves.open(store, name)
     // Each server writes its own into a file that had to be begun anew.
     const rows = function* (): Iterable<Row> {
@@ -143,15 +144,20 @@ export class SharedStorage implements SubscriptionStorage {
     clearInterval(this.#timer)
     void this.#stopWatching()
     await this.#work
+    const { id: owner } = this.#servers
+    const isLeaving = this.#settings.stopping()
     await this.#attempt(async ({ at, nextClaim }) => {
-      const claim = nextClaim()
-      const owned = new Set((await at.select(this.#table, { owner: this.#servers.id })).map((row) => row.dialog_id))
+      const leaving = isLeaving ? { owner: '', claim: nextClaim() } : undefined
+      const claims = new Map((await at.select(this.#table, { owner })).map((row) => [row.dialog_id, row.claim]))
       await inSlices(all, (subscription) => {
-        if (isKept(subscription) && owned.has(subscription.dialog.id))
-          at.put(this.#table, { ...this.#rowOf(subscription, subscription.dialog.localCseq), owner: '', claim })
+        const claim = claims.get(subscription.dialog.id)
+        if (!isKept(subscription) || claim === undefined) return
+        const row = this.#rowOf(subscription, subscription.dialog.localCseq)
+        at.put(this.#table, { ...row, owner, claim, ...leaving })
       })
     })
-    await this.#servers.leave()
+    if (isLeaving) await this.#servers.leave()
+    else this.#servers.pause()
   }
 
   // What this server owns.

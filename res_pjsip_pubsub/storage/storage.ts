@@ -60,6 +60,10 @@ export interface StorageSettings {
   readonly subscriptions: Iterable<NotifierSubscription>
   readonly log: Logger
   readonly now: () => number
+  /** The SIP stack. */
+  readonly sip: object
+  /** Whether the process is about to end, and not this module alone. */
+  readonly stopping: () => boolean
   /** Another server has them now: they are dropped without a word. */
   readonly lost: (dialogIds: readonly string[]) => void
 }

@@ -226,6 +226,8 @@ describe('storage of subscriptions: numbers reserved beside the rows', function 
       subscriptions: [],
       log: new Log().logger('storage'),
       now: Date.now,
+      sip: {},
+      stopping: () => false,
       lost: () => undefined,
     })
     const unlock = await builder.lock()
@@ -261,6 +263,8 @@ describe('storage of subscriptions: numbers reserved beside the rows', function 
       subscriptions: [],
       log: new Log().logger('storage'),
       now: Date.now,
+      sip: {},
+      stopping: () => false,
       lost: () => undefined,
     })
     const rows: StoredRow[] = []

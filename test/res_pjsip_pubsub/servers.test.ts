@@ -22,7 +22,7 @@ describe('servers that share a database: leases', () => {
     const log = new Log()
     const store = await openStore({ path: join(directory, 's.db'), synchronous: 'off', log: log.logger('store') })
     stores.push(store)
-    return Servers.open(store, () => clock.now)
+    return Servers.open(store, { sip: {}, now: () => clock.now })
   }
   const beat = (server: Servers): Promise<readonly string[]> =>
     server.round(async ({ dead, began }) => {

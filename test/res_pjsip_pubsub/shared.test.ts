@@ -161,6 +161,36 @@ describe('servers that share a database', function () {
     expect(dialog.notifies[0]?.cseq).to.be.above(1)
   })
 
+  it('keeps its phones, which may have a connection to it, when the module is loaded anew', async () => {
+    const tx = await one.sip.subscribe('200')
+    const gone = await one.sip.subscribe('201')
+    const { loader } = one.office
+    const names = await loader.unload('res_pjsip_pubsub')
+    const unloaded = Date.now()
+    await until('that the other has looked', async () => {
+      const [last] = await builder.query('SELECT max(beat) AS beat FROM presence_servers')
+      return Number(last?.['beat']) > unloaded
+    })
+    // One goes there by itself meanwhile.
+    expect((await again(other, gone, gone.request.cseq.number + 1)).status).to.equal(200)
+    for (const name of names.toReversed()) await loader.load(name)
+    builder.lamps.set('200', 'on')
+    const dialog = await until('its dialog', () => one.sip.dialogs.get(tx.dialog.id))
+    await until('the change', () => dialog.notifies.at(-1)?.text === 'on')
+    expect(other.sip.dialogs.has(tx.dialog.id)).to.equal(false)
+    expect(new Set(numbersOf([tx.dialog, dialog])).size).to.equal(tx.dialog.notifies.length + dialog.notifies.length)
+    expect(owned(other)).to.equal(1)
+  })
+
+  it('leaves its phones to the other where the module stays away', async () => {
+    const tx = await one.sip.subscribe('200')
+    await until('a NOTIFY', () => tx.dialog.notifies.length === 1)
+    await one.office.loader.unload('res_pjsip_pubsub')
+    const dialog = await until('that it is taken over', () => other.sip.dialogs.get(tx.dialog.id), 10000)
+    await until('a NOTIFY', () => dialog.notifies.length > 0)
+    expect(dialog.notifies[0]?.cseq).to.be.above(tx.dialog.last.cseq)
+  })
+
   it('lets go of what the other takes also after both were stopped for a while', async () => {
     const tx = await one.sip.subscribe('200')
     let cseq = tx.request.cseq.number
