@@ -282,9 +282,15 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     return this.requests.take(request).then((isTaken) => (isTaken ? undefined : this.takeRequest(request)))
   }
 
-  /** Where servers share a database, a phone may ask any of them. */
-  #takeOver(request: SipRequest): Promise<void> | undefined {
-    return this.#storage.claim?.(keyOfRequest(request))?.then((row) => row && this.#restorer?.take(row))
+  /** What this endpoint has in the store is in its dialog before its request is looked at; another server may have it. */
+  #takeOver(request: SipRequest, endpoint: Endpoint): Promise<void> | undefined {
+    const restorer = this.#restorer
+    restorer?.found(endpoint)
+    return this.#storage.claim?.(keyOfRequest(request))?.then((row) => {
+      if (!row) return
+      restorer?.take(row)
+      restorer?.found(endpoint)
+    })
   }
 
   #advertised(): HeaderLine[] {
@@ -336,7 +342,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       mayNotify: (subscription) => this.#storage.mayNotify(subscription),
       save: (subscription) => this.#storage.save(subscription),
       forget: ({ dialog }) => this.#storage.forget(keyOfDialog(dialog)),
-      takeOver: (request) => this.#takeOver(request),
+      takeOver: (request, endpoint) => this.#takeOver(request, endpoint),
       closed: () => this.#closing,
       lookAgain: (subscription) => this.#reviver.add(subscription, this.#settings.unload_grace, WANT.forced),
       renewed: (subscription) => this.subscriptions.tell('refreshed', subscription),

@@ -20,7 +20,7 @@ export function resubscribe(
   endpoint: Endpoint,
   notifier: NotifierServices,
 ): Subscribed | Promise<Subscribed> {
-  const taken = notifier.takeOver(tx.request)
+  const taken = notifier.takeOver(tx.request, endpoint)
   if (!taken) return inDialog(tx, endpoint, notifier)
   const isOfFiles = notifier.inFiles(endpoint.id) === endpoint
   return taken.then(() => inDialog(tx, isOfFiles ? asNow(endpoint, notifier) : endpoint, notifier))

@@ -69,6 +69,11 @@ export class Restorer {
     }
   }
 
+  /** It has just asked for something, and need not be looked for any more. */
+  found(endpoint: Endpoint): void {
+    if (this.#homeless.has(endpoint.id)) this.#comeHome(endpoint.id, endpoint)
+  }
+
   /** Another server goes on with these: their endpoints need not be found any more. */
   disown(dialogIds: readonly string[]): void {
     const lost = new Set(dialogIds)

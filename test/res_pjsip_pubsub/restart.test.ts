@@ -267,6 +267,30 @@ describe('subscription: over a restart', () => {
     expect(dialogsOf(second.sip)[0]?.last.text).to.equal('off')
   })
 
+  it('takes the refresh of a phone that only another source knows, and that was not found yet', async () => {
+    const first = await begin()
+    const endpoint = first.office.core.endpoints.files.endpoints.get('100')
+    const tx = await first.sip.subscribe('200')
+    await end(first, 'close')
+    const second = await begin({ endpoints: { 101: {} } })
+    second.office.core.endpoints.addSource({
+      name: 'pbx1',
+      // It is back by the time that the phone asks for something.
+      endpoint: async (id, isClaim) => (id === '100' && isClaim === true ? endpoint : undefined),
+      aor: async () => undefined,
+      auth: async () => undefined,
+    })
+    const refresh = await second.sip.receive('SUBSCRIBE', 'sip:x', {
+      'Call-ID': tx.request.callId,
+      From: tx.request.from.text,
+      To: `<sip:200@pbx.example>;tag=${tx.dialog.localTag}`,
+      CSeq: `${tx.request.cseq.number + 1} SUBSCRIBE`,
+      Event: 'lamp',
+    })
+    expect(refresh.status).to.equal(200)
+    await until('a NOTIFY', () => dialogsOf(second.sip)[0]?.notifies.at(-1)?.text === 'off')
+  })
+
   it('asks a phone that subscribed anew meanwhile whether it knows the old one', async () => {
     const first = await begin()
     const { endpoints } = first.office.core.endpoints.files

@@ -88,6 +88,22 @@ describe('servers that share a database', function () {
     expect((await again(other, tx, 100)).status).to.equal(200)
   })
 
+  it('takes a refresh of a phone that only an Asterisk server knows there', async () => {
+    const tx = await one.sip.subscribe('200')
+    const endpoint = one.office.core.endpoints.files.endpoints.get('100')
+    await builder.end(other, 'close')
+    other = await builder.begin({ options: FAST, endpoints: { 101: {} } })
+    other.office.core.endpoints.addSource({
+      name: 'pbx',
+      endpoint: async (id) => (id === '100' ? endpoint : undefined),
+      aor: async () => undefined,
+      auth: async () => undefined,
+    })
+    const refresh = await again(other, tx, tx.request.cseq.number + 1)
+    expect(refresh.status).to.equal(200)
+    await until('a NOTIFY of the other', () => refresh.dialog.notifies.length > 0)
+  })
+
   it('answers 481 for a dialog that no server has', async () => {
     const tx = await one.sip.subscribe('200')
     const gone = await again(other, tx, 9, { 'Call-ID': 'nobody-knows-it' })
