@@ -58,8 +58,8 @@ export interface NotifierServices extends Services {
   readonly save: (subscription: NotifierSubscription) => Saved
   /** Its watcher ends it. */
   readonly forget: (subscription: NotifierSubscription) => Saved
-  /** Takes over what a request in a dialog is for, where it is in the store still, or another server has it. */
-  readonly takeOver: (request: SipRequest, endpoint: Endpoint) => Promise<void> | undefined
+  /** Takes over what a request in a dialog is for, where it is in the store still, or another server has it. False: nobody can say now. */
+  readonly takeOver: (request: SipRequest, endpoint: Endpoint) => Promise<boolean> | undefined
   /** What was found for it is not what its watcher is to see by now: it is looked for anew. */
   readonly lookAgain: (subscription: NotifierSubscription) => void
   /** It was refreshed. */

@@ -283,13 +283,14 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   }
 
   /** What this endpoint has in the store is in its dialog before its request is looked at; another server may have it. */
-  #takeOver(request: SipRequest, endpoint: Endpoint): Promise<void> | undefined {
+  #takeOver(request: SipRequest, endpoint: Endpoint): Promise<boolean> | undefined {
     const restorer = this.#restorer
     restorer?.found(endpoint)
     return this.#storage.claim?.(keyOfRequest(request))?.then((row) => {
-      if (!row) return
+      if (!row || row === 'unavailable') return row === undefined
       restorer?.take(row)
       restorer?.found(endpoint)
+      return true
     })
   }
 

@@ -21,9 +21,9 @@ export function resubscribe(
   notifier: NotifierServices,
 ): Subscribed | Promise<Subscribed> {
   const taken = notifier.takeOver(tx.request, endpoint)
-  if (!taken) return inDialog(tx, endpoint, notifier)
+  if (!taken) return inDialog(tx, endpoint, notifier, true)
   const isOfFiles = notifier.inFiles(endpoint.id) === endpoint
-  return taken.then(() => inDialog(tx, isOfFiles ? asNow(endpoint, notifier) : endpoint, notifier))
+  return taken.then((isKnown) => inDialog(tx, isOfFiles ? asNow(endpoint, notifier) : endpoint, notifier, isKnown))
 }
 
 /** After a wait: the files may have been read again. */
@@ -35,9 +35,12 @@ function inDialog(
   tx: ServerTransaction,
   endpoint: Endpoint,
   notifier: NotifierServices,
+  isKnown: boolean,
 ): Subscribed | Promise<Subscribed> {
   const subscription = whose(tx, endpoint, notifier)
-  if (!subscription) return refuse(tx, refusal.NO_SUBSCRIPTION)
+  // A 481 would end what another server goes on with (RFC 6665 4.1.2.2).
+  if (!subscription)
+    return refuse(tx, isKnown ? refusal.NO_SUBSCRIPTION : refusal.tryLater(500, notifier.settings().retry_after))
   const { dialog } = subscription
   const { flow: before, remoteTarget } = dialog
   const outOfOrder = dialog.accept(tx, notifier.settings().cseq_offset)

@@ -126,7 +126,7 @@ export class SharedStorage implements SubscriptionStorage {
   }
 
   /** Also where we believe that it is ours: another one may have taken it a moment ago. */
-  async claim(key: RowKey): Promise<Row | undefined> {
+  async claim(key: RowKey): Promise<Row | 'unavailable' | undefined> {
     const claimed: Row[] = []
     const done = await this.#attempt(async (round) => {
       const [row] = await round.at.select(this.#table, key)
@@ -134,7 +134,8 @@ export class SharedStorage implements SubscriptionStorage {
       if (row.status === STATUS.terminated || row.expires_ms <= round.began) return
       claimed.push(await this.#take(round, row))
     })
-    if (!done || claimed.length === 0) return undefined
+    if (!done) return 'unavailable'
+    if (claimed.length === 0) return undefined
     this.#settings.lost([key.dialog_id])
     return claimed[0]
   }

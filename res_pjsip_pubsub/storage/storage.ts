@@ -44,8 +44,11 @@ export interface SubscriptionStorage {
   mayNotify(subscription: NotifierSubscription): boolean
   /** Its row is of no use any more. */
   forget(key: RowKey): Saved
-  /** Takes over from another server what a request in this dialog is for; undefined where nobody has it. Absent where there is no other. */
-  claim?(key: RowKey): Promise<StoredRow | undefined> | undefined
+  /**
+   * Takes over from another server what a request in this dialog is for; undefined where no other has it, `unavailable`
+   * where that cannot be known now. Absent where there is no other.
+   */
+  claim?(key: RowKey): Promise<StoredRow | 'unavailable' | undefined> | undefined
   /** Deletes rows whose time is over and that nobody took away, as of a server that was ended. Resolves with their number. */
   clean(isLive: (dialogId: string) => boolean): Promise<number>
   /** Writes what waits for `db_update_period`. Resolves when it is on disk. Absent where nothing waits. */

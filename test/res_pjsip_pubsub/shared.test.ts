@@ -88,6 +88,16 @@ describe('servers that share a database', function () {
     expect((await again(other, tx, 100)).status).to.equal(200)
   })
 
+  it('does not end a subscription at the other because the file cannot be written now', async () => {
+    const tx = await one.sip.subscribe('200')
+    const { number } = tx.request.cseq
+    const unlock = await builder.lock()
+    const refused = await again(other, tx, number + 1)
+    await unlock()
+    expect([refused.status, refused.header('Retry-After')]).to.deep.equal([500, '10'])
+    expect((await again(other, tx, number + 2)).status).to.equal(200)
+  })
+
   it('takes a refresh of a phone that only an Asterisk server knows there', async () => {
     const tx = await one.sip.subscribe('200')
     const endpoint = one.office.core.endpoints.files.endpoints.get('100')
