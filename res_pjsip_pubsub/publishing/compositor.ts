@@ -374,7 +374,7 @@ export class Compositor implements Publishing {
       telling: (what, tell, event) => telling(log, what, tell, event),
       refused: (request, endpoint, why) =>
         log.notice(`PUBLISH of endpoint ${endpoint.id} for ${request.requestUri} is refused: ${why}`),
-      closed: () => this.#closed,
+      closed: () => this.#closed || this.#store?.isUnread === true,
     }
   }
 }

@@ -74,6 +74,8 @@ export class SharedPublications implements PublicationStore {
   #awake: number
   /** Rows may have gone without being seen. */
   #missed = false
+  /** The table could not be read at the start. */
+  #isUnread = false
 
   private constructor(
     settings: SharedSettings,
@@ -97,12 +99,22 @@ export class SharedPublications implements PublicationStore {
   }
 
   async load(each: (stored: StoredPublication) => void): Promise<number> {
-    const rows = await this.#table.select({}, ['changed', 0])
-    this.#seen = highest(
-      0,
-      rows.map(({ changed }) => changed),
-    )
+    try {
+      const rows = await this.#table.select({}, ['changed', 0])
+      this.#seen = highest(
+        0,
+        rows.map(({ changed }) => changed),
+      )
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error
+      this.#isUnread = true
+      return 0
+    }
     return this.#plain.load(each)
+  }
+
+  get isUnread(): boolean {
+    return this.#isUnread
   }
 
   follow(follower: PublicationFollower): void {
@@ -110,7 +122,7 @@ export class SharedPublications implements PublicationStore {
     const { store, period } = this.#settings
     this.#stopWatching = store.onForeignChange(period, () => void this.sync())
     this.#beat = setInterval(() => {
-      if (this.#mayHaveMissed()) void this.sync()
+      if (this.#isUnread || this.#mayHaveMissed()) void this.sync()
     }, BEAT).unref()
   }
 
@@ -193,12 +205,13 @@ export class SharedPublications implements PublicationStore {
     let rows: readonly PresentityRow[]
     let all: readonly PresentityRow[] | undefined
     try {
-      rows = await this.#table.select({}, ['changed', this.#seen])
+      rows = await this.#table.select({}, this.#isUnread ? undefined : ['changed', this.#seen])
       if (this.#mayHaveMissed()) all = await this.#table.select({})
     } catch (error) {
       if (error instanceof StoreUnavailable) return
       throw error
     }
+    this.#isUnread = false
     const inOrder = rows.toSorted((a, b) => (a.changed ?? 0) - (b.changed ?? 0))
     for (const row of inOrder) {
       this.#seen = highest(this.#seen, [row.changed])

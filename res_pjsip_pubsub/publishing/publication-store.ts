@@ -85,6 +85,8 @@ export interface KeptPublication extends PublicationFacts, Lease, Omit<Said, 're
 export interface PublicationStore {
   /** All there are, in pages. Resolves with the number of rows that could not be read, and were deleted. */
   load(each: (stored: StoredPublication) => void): Promise<number>
+  /** What there is cannot be read yet. Absent where nobody waits for it. */
+  readonly isUnread?: boolean
   keep(publication: KeptPublication): void | Promise<void>
   forget(publication: Pick<KeptPublication, 'ruid'>): void | Promise<void>
   /**

@@ -60,6 +60,7 @@ export interface PublishServices {
   /** Undefined where it fails. */
   readonly telling: <T>(what: string, tell: () => T, event: string) => T | undefined
   readonly refused: (request: SipRequest, endpoint: Endpoint, why: string) => void
+  /** Nobody can say now what is published: it is unloaded, or the table cannot be read yet. */
   readonly closed: () => boolean
 }
 

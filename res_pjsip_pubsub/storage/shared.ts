@@ -43,6 +43,8 @@ export class SharedStorage implements SubscriptionStorage {
   readonly #reserves: Reserves
   readonly #settings: StorageSettings
   #each: (row: StoredRow) => void = () => undefined
+  /** False where the file could not be read to its end yet, as another program has it locked. */
+  #isRead = false
   /** Changes of owner up to this number are known. */
   #seen = 0
   /** Owners that nobody knows: their rows are from before the list of servers. */
@@ -243,6 +245,10 @@ export class SharedStorage implements SubscriptionStorage {
 
   /** Says that we live, drops what others took over, and takes over what nobody has. */
   async #round(): Promise<void> {
+    if (!this.#isRead) {
+      await this.#readLate()
+      if (!this.#isRead) return
+    }
     for (const subscription of this.#unwritten) {
       this.#unwritten.delete(subscription)
       if (isKept(subscription)) void this.#write(subscription)
@@ -303,10 +309,15 @@ export class SharedStorage implements SubscriptionStorage {
     }
   }
 
+  /** Whatever is to be written opens a file that could not be opened at the start. */
+  async #readLate(): Promise<void> {
+    if (await this.#attempt(async () => undefined)) await this.#readThrough()
+  }
+
   /** Deletes what cannot be read, and finds out who owns the rest, and how far the claims are. */
   async #readThrough(): Promise<number> {
     const unreadable: string[] = []
-    await this.#table.load((rows) => {
+    this.#isRead = await this.#table.load((rows) => {
       for (const row of rows) {
         if (!isOurs(row)) continue
         this.#servers.noteClaim(row.claim)

@@ -3,6 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { Log } from '../../core/log.ts'
+import { openStore, type Store } from '../../core/store.ts'
+import { StoreUnavailable } from '../../core/store-contract.ts'
 import type { Publication } from '../../res_pjsip_pubsub/contract.ts'
 import type { FakeDialog, FakeTransaction, Headers } from '../support/fake-sip.ts'
 import { type LampOffice, settled } from '../support/lamp-office.ts'
@@ -10,6 +13,38 @@ import { LampHandler } from '../support/lamp-publications.ts'
 import { type Lamp, lampKind, XML } from '../support/lamps.ts'
 import { ServerBuilder, STORAGE_MODES } from '../support/storage-modes.ts'
 import { until } from '../support/tools.ts'
+
+/** A store that can neither be read nor written until it is opened, as one that another program has locked since before it began. */
+function lockedStore(store: Store): { readonly store: Store; readonly open: () => void } {
+  let isLocked = true
+  const when = <T>(work: () => Promise<T>): Promise<T> =>
+    isLocked ? Promise.reject(new StoreUnavailable('locked')) : work()
+  return {
+    open: () => {
+      isLocked = false
+    },
+    store: {
+      async table(definition) {
+        const made = await store.table(definition)
+        const real = { ...made }
+        return Object.assign(made, {
+          load: async (...asked: Parameters<typeof real.load>) => !isLocked && (await real.load(...asked)),
+          select: (...asked: Parameters<typeof real.select>) => when(() => real.select(...asked)),
+        })
+      },
+      flush: () => store.flush(),
+      durable: async () => !isLocked && (await store.durable()),
+      get writable() {
+        return !isLocked
+      },
+      atomically: (work) => when(() => store.atomically(work)),
+      onForeignChange: (milliseconds, changed) => store.onForeignChange(milliseconds, changed),
+      adopt: (old, into, convert) => store.adopt(old, into, convert),
+      beside: (path, hold) => store.beside(path, hold),
+      close: () => store.close(),
+    },
+  }
+}
 
 /** Polls every 10 ms, so that the tests are short. */
 const FAST = { notifier_poll_rate: '100' }
@@ -311,6 +346,37 @@ describe('servers that share a database', function () {
     await until('that the first lets go', () => !one.sip.dialogs.has(tx.dialog.id))
     expect((await again(one, tx, tx.request.cseq.number + 2)).status).to.equal(200)
     await until('that the other lets go', () => owned(other) === 0)
+  })
+
+  it('begins without the file where another program has it locked, and goes on when it can be read', async () => {
+    one.pubsub.publicationHandler(new LampHandler())
+    const tx = await one.sip.subscribe('200')
+    await until('a NOTIFY', () => tx.dialog.notifies.length === 1)
+    const published = await one.sip.publish('100', 'red', { Event: 'lamp', Expires: '600' })
+    for (const office of [one, other]) await builder.end(office, 'close')
+    const store = await openStore({ path: builder.path, synchronous: 'off', log: new Log('error').logger('store') })
+    const lock = lockedStore(store)
+    try {
+      one = await builder.begin({ options: FAST, store: lock.store })
+      one.pubsub.publicationHandler(new LampHandler())
+      const refresh = (): Promise<FakeTransaction> => again(one, tx, tx.request.cseq.number + 1)
+      const change = (): Promise<FakeTransaction> =>
+        one.sip.publish('100', 'green', { Event: 'lamp', 'SIP-If-Match': published.header('SIP-ETag') })
+      const anew = await one.sip.subscribe('201')
+      const refused = [await refresh(), anew, await change()]
+      expect(refused.map(({ status }) => status)).to.deep.equal([500, 500, 503])
+      expect(refused.map((each) => each.header('Retry-After'))).to.deep.equal(['10', '10', '10'])
+      lock.open()
+      const dialog = await until('its dialog', () => one.sip.dialogs.get(tx.dialog.id))
+      await until('a NOTIFY', () => dialog.notifies.length > 0)
+      expect(dialog.notifies[0]?.cseq).to.be.above(tx.dialog.last.cseq)
+      expect((await refresh()).status).to.equal(200)
+      await until('what was published', () => one.pubsub.publications<Lamp>('lamp', '100', lampKind).value.length === 1)
+      expect((await change()).status).to.equal(200)
+    } finally {
+      await builder.end(one, 'close')
+      await store.close()
+    }
   })
 
   describe('publications', () => {
