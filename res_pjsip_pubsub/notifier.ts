@@ -62,6 +62,8 @@ export interface NotifierServices extends Services {
   readonly takeOver: (request: SipRequest, endpoint: Endpoint) => Promise<boolean> | undefined
   /** What was found for it is not what its watcher is to see by now: it is looked for anew. */
   readonly lookAgain: (subscription: NotifierSubscription) => void
+  /** Its watcher is about to be told what is known of it. */
+  readonly hurry: (subscription: NotifierSubscription) => void
   /** It was refreshed. */
   readonly renewed: (subscription: NotifierSubscription) => void
 }

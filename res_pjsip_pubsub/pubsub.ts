@@ -346,6 +346,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       takeOver: (request, endpoint) => this.#takeOver(request, endpoint),
       closed: () => this.#closing,
       lookAgain: (subscription) => this.#reviver.add(subscription, this.#settings.unload_grace, WANT.forced),
+      hurry: (subscription) => this.#reviver.hurry(subscription),
       renewed: (subscription) => this.subscriptions.tell('refreshed', subscription),
       lost: (subscription) => this.#reviver.add(subscription, this.#settings.unload_grace, WANT.changed),
       sending: (subscription, notification) => this.facts.sending(subscription, notification),

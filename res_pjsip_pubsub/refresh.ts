@@ -103,6 +103,8 @@ function renew(
     else subscription.terminate('timeout')
     return subscription
   }
+  subscription.endpointChanged(endpoint)
+  if (subscription.phase === 'waiting') notifier.hurry(subscription)
   subscription.refreshed(endpoint, silent)
   notifier.renewed(subscription)
   return subscription

@@ -52,6 +52,7 @@ export class Reviver {
   #duration = 0
   #timer: NodeJS.Timeout | undefined
   #stopped = false
+  #begun = false
 
   constructor(services: ReviverServices) {
     this.#services = services
@@ -82,7 +83,13 @@ export class Reviver {
 
   /** Nothing more will be registered for now. */
   begin(): void {
+    this.#begun = true
     if (this.#patience.size > 0 && !this.#stopped) this.#after(0)
+  }
+
+  /** Its watcher asks for it now, and what is told at once need not be told again. */
+  hurry(subscription: NotifierSubscription): void {
+    if (this.#begun && !this.#stopped && this.#patience.has(subscription)) this.#lookUp(subscription)
   }
 
   stop(): void {

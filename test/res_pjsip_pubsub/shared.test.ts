@@ -99,6 +99,18 @@ describe('servers that share a database', function () {
     expect(await builder.query('SELECT count(*) AS n FROM active_watchers')).to.deep.equal([{ n: 1 }])
   })
 
+  it('answers a refresh at the other with one NOTIFY, which has the state', async () => {
+    const tx = await one.sip.subscribe('200', { Accept: XML })
+    builder.lamps.set('200', 'on')
+    await until('the change', () => tx.dialog.notifies.at(-1)?.text.includes('>on<'))
+    const refresh = await again(other, tx, tx.request.cseq.number + 1)
+    await until('a NOTIFY of the other', () => refresh.dialog.notifies.length > 0)
+    expect(refresh.dialog.notifies[0]?.text).to.include('>on<')
+    builder.lamps.set('200', 'off')
+    await until('the change', () => refresh.dialog.notifies.at(-1)?.text.includes('>off<'))
+    expect(refresh.dialog.notifies).to.have.length(2)
+  })
+
   it('takes the end of a subscription at either', async () => {
     const tx = await one.sip.subscribe('200')
     const end = await again(other, tx, tx.request.cseq.number + 1, { Expires: '0' })
