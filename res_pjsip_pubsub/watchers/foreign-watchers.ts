@@ -53,13 +53,27 @@ export class ForeignWatchers {
     for (const undo of this.#undos) void undo()
   }
 
+  /** Those there are now; none where they cannot be read. */
+  async of(event: string, resource: string): Promise<readonly WatcherFacts[]> {
+    try {
+      return await this.#others({ event, resource })
+    } catch (error) {
+      this.#unread(error)
+      return []
+    }
+  }
+
   #soon(which?: readonly WatchedList[]): void {
-    const { lists, log } = this.#services
+    const { lists } = this.#services
     this.#turn = this.#turn
       .then(async () => {
         for (const list of which ?? [...lists.watched]) await this.#look(list)
       })
-      .catch((error: unknown) => log.warning(`watchers at other servers cannot be read: ${reasonOf(error)}`))
+      .catch((error: unknown) => this.#unread(error))
+  }
+
+  #unread(error: unknown): void {
+    this.#services.log.warning(`watchers at other servers cannot be read: ${reasonOf(error)}`)
   }
 
   async #look(list: WatchedList): Promise<void> {
@@ -77,7 +91,7 @@ export class ForeignWatchers {
         list.change({ ...watcher, status: 'terminated', event: 'timeout' })
   }
 
-  async #others({ event, resource }: WatchedList): Promise<WatcherFacts[]> {
+  async #others({ event, resource }: Pick<WatchedList, 'event' | 'resource'>): Promise<WatcherFacts[]> {
     const { now, isOurs } = this.#services
     const subscribed = (await this.#subscribed.select({ event, resource })).filter(
       ({ expires_ms, dialog_id }) => expires_ms > now() && !isOurs(dialog_id),

@@ -153,9 +153,9 @@ export class WatcherLists {
     this.#others = others
   }
 
-  /** The list of a resource, which is kept while it is watched. */
-  list(event: string, resource: string): Watchable<WatcherInfo> {
-    const made = (): WatcherList => this.#lists.get(this.#keyOf(event, resource)) ?? this.#make(event, resource)
+  /** The list of a resource, which is kept while it is watched. `others`: watchers at other servers, for one that is new. */
+  list(event: string, resource: string, others: readonly WatcherFacts[]): Watchable<WatcherInfo> {
+    const made = (): WatcherList => this.#lists.get(this.#keyOf(event, resource)) ?? this.#make(event, resource, others)
     return new WhileWatched({
       value: () => made().state.value,
       open: () => this.#open(made()),
@@ -213,8 +213,10 @@ export class WatcherLists {
     }
   }
 
-  #make(event: string, resource: string): WatcherList {
-    return new WatcherList(event, resource, this.own(event, resource), () => ++this.#changes)
+  /** Of one that was at another server a moment ago its own facts count. */
+  #make(event: string, resource: string, others: readonly WatcherFacts[]): WatcherList {
+    const all = [...others, ...this.own(event, resource)]
+    return new WatcherList(event, resource, all, () => ++this.#changes)
   }
 
   #open(list: WatcherList): Watched<WatcherInfo> {

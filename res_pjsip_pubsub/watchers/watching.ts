@@ -3,7 +3,7 @@ import type { Endpoints } from '../../core/endpoints.ts'
 import { type Logger, reasonOf } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { Store } from '../../core/store-contract.ts'
-import { Constant } from '../../core/watch.ts'
+import { Constant, type Watchable } from '../../core/watch.ts'
 import type { EventPackage, Watcher } from '../contract.ts'
 import { nameKey } from '../identity.ts'
 import { storageModes } from '../kamailio/options.ts'
@@ -15,7 +15,7 @@ import type { Subscriptions } from '../subscriptions.ts'
 import { type Asked, type Authorization, Authorizations, type Authorizer, type Decision } from './authorization.ts'
 import { ForeignWatchers } from './foreign-watchers.ts'
 import { WaitingRoom } from './waiting.ts'
-import { WatcherLists, watcherId } from './watchers.ts'
+import { type WatcherFacts, type WatcherInfo, WatcherLists, watcherId } from './watchers.ts'
 import { maySee, watchedEvent, watcherInfoKind, winfoPackage } from './winfo.ts'
 
 interface WatchingServices {
@@ -67,7 +67,11 @@ export class Watching {
     this.lists.keeper(this.#waiting)
     const made = new WeakMap<object, EventPackage<unknown>>()
     const winfo = {
-      list: (event: string, resource: string) => this.lists.list(event, resource),
+      list: (event: string, resource: string) => {
+        const listOf = (others: readonly WatcherFacts[]): Watchable<WatcherInfo> =>
+          this.lists.list(event, resource, others)
+        return this.#foreign ? this.#foreign.of(event, resource).then(listOf) : listOf([])
+      },
       settings: services.settings,
     }
     this.template = {

@@ -3,6 +3,7 @@
  * Only the owner of a resource is told who watches it, and whoever the administrator names.
  */
 import type { Endpoint } from '../../core/endpoints.ts'
+import type { Eventual } from '../../core/eventual.ts'
 import type { Refusal } from '../../core/sip/contract.ts'
 import type { Watchable } from '../../core/watch.ts'
 import type { EventPackage, Kind } from '../contract.ts'
@@ -22,7 +23,7 @@ const NOT_OWNER: Refusal = { status: 403, reason: 'Not Your Watchers' }
 type OwnerSettings = Pick<PubsubSettings, 'winfo_admins' | 'sip_uri_match'>
 
 export interface WinfoServices {
-  readonly list: (event: string, resource: string) => Watchable<WatcherInfo>
+  readonly list: (event: string, resource: string) => Eventual<Watchable<WatcherInfo>>
   /** Endpoints that may see everybody's watchers. */
   readonly settings: () => OwnerSettings
 }

@@ -96,6 +96,25 @@ describe('watchers at other servers', function () {
     await shows('sip:100@pbx.example active subscribe')
   })
 
+  it('are there for who only asks, and in the first list of who goes on', async () => {
+    await other.sip.subscribe('200')
+    await shows('sip:100@pbx.example active subscribe')
+    await one.sip.again(owner, { Expires: '0' })
+    for (const [tag, expires] of [
+      ['o2', '0'],
+      ['o3', '600'],
+    ]) {
+      const asked = await one.sip.subscribe('200', {
+        From: `<sip:200@pbx.example>;tag=${tag}`,
+        Event: 'lamp.winfo',
+        Expires: expires ?? '',
+        Contact: '<sip:200@192.0.2.2>',
+      })
+      await until('its list', () => asked.dialog.notifies.length > 0)
+      expect(asked.dialog.notifies[0]?.text).to.include('sip:100@pbx.example')
+    }
+  })
+
   it('stay the same when another server takes their subscription over', async () => {
     const tx = await other.sip.subscribe('200')
     await shows('sip:100@pbx.example active subscribe')
