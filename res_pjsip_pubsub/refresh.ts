@@ -103,9 +103,10 @@ function renew(
     else subscription.terminate('timeout')
     return subscription
   }
+  // In another context its extension is another one, which is looked up then.
   subscription.endpointChanged(endpoint)
   if (subscription.phase === 'waiting') notifier.hurry(subscription)
-  subscription.refreshed(endpoint, silent)
+  subscription.refreshed(silent)
   notifier.renewed(subscription)
   return subscription
 }

@@ -179,8 +179,7 @@ export class NotifierSubscription
   }
 
   /** RFC 6665 4.2.1.1. The NOTIFY that follows is left out where the watcher has the state already (RFC 5839 6.3). */
-  refreshed(endpoint: Endpoint, isSilent: boolean): void {
-    this.endpointChanged(endpoint)
+  refreshed(isSilent: boolean): void {
     if (isSilent) this.wake()
     else this.want(WANT.forced)
   }

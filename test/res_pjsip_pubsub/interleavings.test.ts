@@ -188,7 +188,7 @@ const step: fc.Arbitrary<readonly [string, Step]> = fc.oneof(
       if (w.ended.length > 0) return
       w.dialog.reachable = true
       w.subscription.extend(w.time + 600_000)
-      w.subscription.refreshed(w.subscription.endpoint, false)
+      w.subscription.refreshed(false)
     },
   ] as const),
   fc.constant(['notify', (w: World) => w.subscription.notify()] as const),
