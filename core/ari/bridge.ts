@@ -195,8 +195,8 @@ class AriBridge implements Bridge {
     await this.#link.close()
     await this.#scope.close()
     if (!forget) return
-    this.#calls.drop()
     for (const states of [this.#core.devices, this.#core.mailboxes, this.#core.presences]) states.dropOrigin(this.name)
+    this.#calls.drop()
   }
 
   /** Before the connection is ended on purpose: nothing of ours stays there, and Asterisk has nothing to end with it. */
@@ -350,8 +350,9 @@ class AriBridge implements Bridge {
       // It is back, and what it says is about to be known; should it go again, the time begins anew.
       if (this.#health.state === 'reading') return
       this.#health.become('stale')
-      this.#calls.drop()
+      // First of all: a call that goes while its device is there has ended.
       this.#core.devices.expireOrigin(this.name)
+      this.#calls.drop()
       // What is kept where nobody else knows better: counts and presence are as good as they were last heard.
       this.#core.mailboxes.silence(this.name)
       this.#core.presences.silence(this.name)

@@ -105,6 +105,23 @@ describe('The bridge, when Asterisk goes away', function () {
     expect(rig.logged('its devices are unavailable')).to.have.length(before + 1)
   })
 
+  it('has calls for as long as their devices are there, so that none seems to end with the connection', async () => {
+    rig = bridgeTo(pbx.url, { stale_after: 1 })
+    await rig.bridge.settled
+    const [hint] = await hintsOf(['101'])
+    pbx.call('100', '101').answer()
+    await until('the call', () => hint?.value.calls[0]?.state === 'confirmed' && hint.value.state === 1)
+    const ended: string[] = []
+    const stop = rig.calls.onChange((device) => {
+      if (rig.calls.of('PJSIP/101').length === 0) ended.push(`${device} ${rig.devices.get(device)}`)
+    })
+    const down = pbx.dropLink(2500)
+    await until('the end', () => ended.length > 0)
+    expect(ended).to.include('PJSIP/101 UNAVAILABLE').and.not.include('PJSIP/101 INUSE')
+    await stop()
+    await down
+  })
+
   it('forgets after a reconnect what nobody needs any more', async () => {
     rig = bridgeTo(pbx.url)
     await rig.bridge.settled
