@@ -50,6 +50,11 @@ export function dialogsOf(state: ExtensionState, exten: string, view: DialogView
   return best ? [{ ...best, id: exten }] : []
 }
 
+/** A call as it is by itself, whatever its device may say. */
+export function dialogAlone(call: Call): ShownDialog {
+  return dialogOf(call, rings(call) ? 'early' : 'confirmed', call.held)
+}
+
 /** The caller Asterisk would name: the oldest call that rings on any of the devices that ring. */
 export function oldestRinging(state: ExtensionState): Call | undefined {
   const ringing = new Set(

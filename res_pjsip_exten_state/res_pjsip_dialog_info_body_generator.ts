@@ -24,7 +24,7 @@ import {
   mostInteresting,
   shownElement,
 } from './dialog-composition.ts'
-import { dialogsOf, oldestRinging, type ShownDialog } from './dialogs.ts'
+import { dialogAlone, dialogsOf, oldestRinging, type ShownDialog } from './dialogs.ts'
 import { extensionStateKind } from './kind.ts'
 import { STATE_WORDS } from './mapping.ts'
 import type { PublishedState } from './published.ts'
@@ -128,14 +128,21 @@ function ownDialogs(state: PublishedState, exten: string, entity: string, view: 
     const [made, word] = asteriskDialog(state, exten, entity, view)
     return [{ made, interest: interest(word), callId: undefined }]
   }
-  const { asked } = view
-  const all = dialogsOf(state, exten, view)
-  const shown = asked ? all.filter((dialog) => isAsked(asked, dialog)) : all
-  return shown.map((dialog) => ({
+  return shownDialogs(state, exten, view).map((dialog) => ({
     made: dialogElement(dialog, state, entity, view),
     interest: interest(dialog.state, dialog.held),
     callId: dialog.callId,
   }))
+}
+
+function shownDialogs(state: PublishedState, exten: string, view: View): readonly ShownDialog[] {
+  const { asked } = view
+  const all = dialogsOf(state, exten, view)
+  if (!asked) return all
+  const shown = all.filter((dialog) => isAsked(asked, dialog))
+  if (shown.length > 0 || all.every((dialog) => dialog.state === 'terminated')) return shown
+  // Its device may be a step behind, as where it rings still when the call is answered. That does not end the call.
+  return state.calls.map(dialogAlone).filter((dialog) => isAsked(asked, dialog))
 }
 
 /** Calls that go on, Asterisk's first; where there are none, what is said of the last ones. */

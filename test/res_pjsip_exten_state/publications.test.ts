@@ -393,6 +393,23 @@ describe('publications about an extension', () => {
       await lit(tx, 'b=confirmed')
     })
 
+    it('goes on where its device is a step behind', async () => {
+      await open()
+      const { calls, devices } = office.core
+      const sip = { callId: 'one', localTag: 'us', remoteTag: 'them' }
+      devices.set('pbx1', 'PJSIP/200', 'RINGING')
+      calls.set(call({ sip }))
+      const tx = await watch('200', 'dialog;call-id=one')
+      await lit(tx, '1700000000.1@pbx1=early')
+      calls.set(call({ sip, state: 'confirmed' }))
+      await lit(tx, '1700000000.1@pbx1=confirmed')
+      devices.set('pbx1', 'PJSIP/200', 'INUSE')
+      expect(tx.dialog.notifies.map(({ text }) => dialogsIn(text).join())).to.deep.equal([
+        '1700000000.1@pbx1=early',
+        '1700000000.1@pbx1=confirmed',
+      ])
+    })
+
     describe('ends with it (RFC 4235 3.4)', () => {
       const ENDED = 'terminated;reason=noresource'
       const stateOf = ({ dialog }: FakeTransaction): string => dialog.last.header('Subscription-State') ?? ''
