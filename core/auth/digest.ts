@@ -131,6 +131,8 @@ export interface ChallengedRequest {
   readonly requestUri: string
   /** Values of the WWW-Authenticate (401) or Proxy-Authenticate (407) headers, in order. */
   readonly challenges: readonly string[]
+  /** How often their nonces were used, with this time; once where it is left out. */
+  readonly count?: number | undefined
 }
 
 export interface ChallengeAnswer {
@@ -146,11 +148,12 @@ export interface ChallengeAnswer {
  * have a hash for (RFC 8760 2.4). Empty where nothing can be answered. `cnonce` is for tests.
  */
 export function answerChallenge(
-  { method, requestUri, challenges }: ChallengedRequest,
+  { method, requestUri, challenges, count = 1 }: ChallengedRequest,
   credentials: Credentials,
   cnonce: string = randomBytes(12).toString('hex'),
 ): readonly ChallengeAnswer[] {
   const answers = new Map<string, ChallengeAnswer>()
+  const nc = count.toString(16).padStart(8, '0')
   for (const challenge of challenges) {
     const params = parseDigest(challenge)
     const algorithm = digestAlgorithm(params?.get('algorithm') ?? 'MD5')
@@ -163,7 +166,7 @@ export function answerChallenge(
       .map((word) => word.trim().toLowerCase())
     const secret = digestSecret(credentials, algorithm, realm)
     if (secret === undefined || (offered && !offered.includes('auth'))) continue
-    const input = { nonce, uri: requestUri, qop: offered && 'auth', nc: '00000001', cnonce }
+    const input = { nonce, uri: requestUri, qop: offered && 'auth', nc, cnonce }
     const opaque = params.get('opaque')
     const value = [
       `Digest username=${quote(credentials.username)}`,
@@ -172,7 +175,7 @@ export function answerChallenge(
       `uri=${quote(requestUri)}`,
       `response="${digestResponse(algorithm, secret, method, input)}"`,
       `algorithm=${algorithm}`,
-      ...(offered ? ['qop=auth', 'nc=00000001', `cnonce="${cnonce}"`] : []),
+      ...(offered ? ['qop=auth', `nc=${nc}`, `cnonce="${cnonce}"`] : []),
       ...(opaque === undefined ? [] : [`opaque=${quote(opaque)}`]),
     ].join(', ')
     answers.set(realm, { value, realm, stale: params.get('stale')?.toLowerCase() === 'true' })

@@ -34,7 +34,7 @@ export function outboundCredentials(
 
 /** One line for each realm that one of the sections is for. */
 export function credentialLines(challenged: Challenged, auths: readonly Auth[]): readonly HeaderLine[] {
-  const { method, requestUri, response } = challenged
+  const { method, requestUri, response, count } = challenged
   const name = response.status === 407 ? 'Proxy-Authorization' : 'Authorization'
   const challenges = challengesOf(challenged)
   return realmsOf(challenged).flatMap((realm): HeaderLine[] => {
@@ -42,7 +42,10 @@ export function credentialLines(challenged: Challenged, auths: readonly Auth[]):
     if (!auth) return []
     const ofRealm = challenges.filter((text) => parseDigest(text)?.get('realm') === realm)
     const credentials = { ...auth, username: usernameOf(auth) }
-    return answerChallenge({ method, requestUri, challenges: ofRealm }, credentials).map(({ value }) => [name, value])
+    return answerChallenge({ method, requestUri, challenges: ofRealm, count }, credentials).map(({ value }) => [
+      name,
+      value,
+    ])
   })
 }
 

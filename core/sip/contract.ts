@@ -123,6 +123,8 @@ export interface Challenged {
   readonly method: string
   readonly requestUri: string
   readonly response: SipResponse
+  /** How often its nonces were used, with this time; once where it is left out. */
+  readonly count?: number
 }
 
 /** The Authorization and Proxy-Authorization lines that a challenged request is sent with once more; empty where there are none for it. Never rejects. */
@@ -180,8 +182,8 @@ export interface Dialog extends DialogState {
    */
   accept(tx: ServerTransaction, tolerance?: number): Refusal | undefined
   /**
-   * RFC 3261 12.2.1. A challenge is answered once, where there are credentials for it; what comes then is the outcome. A
-   * body over 1300 bytes on UDP goes over a TCP flow of the same peer where one is open.
+   * RFC 3261 12.2.1. A challenge of the peer and one of a proxy are answered once each, where there are credentials; what
+   * comes then is the outcome. A body over 1300 bytes on UDP goes over a TCP flow of the same peer where one is open.
    */
   request(method: string, content: RequestContent, done: OutcomeHandler, credentials?: CredentialsFor): void
   /** Its requests go over this flow from now on: the peer has shown, by other means than a request in this dialog, that it is there. */

@@ -192,9 +192,9 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
       { method, requestUri: this.routing.requestUri, sender: this },
       credentials,
       this.#context.outgoing.waiting,
-      (lines) => {
+      (lines, next) => {
         if (this.#disposed) failSoon(done, 'the dialog is over')
-        else this.#send(method, { headers: [...headers, ...lines], body }, done)
+        else this.#send(method, { headers: [...headers, ...lines], body }, next)
       },
       done,
     )

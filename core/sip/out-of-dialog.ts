@@ -30,9 +30,9 @@ export function sendOutOfDialog(
       failSoon(finished, `'${request.routes?.[0] ?? request.requestUri}' is no address to send to`)
     }
   }
-  const again = (lines: readonly HeaderLine[]): void => {
+  const again = (lines: readonly HeaderLine[], next: OutcomeHandler): void => {
     draft.authorize(lines)
-    send(done)
+    send(next)
   }
   const { method, credentials, sender } = request
   if (!credentials) return send(done)

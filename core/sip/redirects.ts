@@ -1,4 +1,5 @@
 /** A request of ours that is answered 3xx goes on to where it was sent (RFC 3261 8.1.3.4). */
+import { MOST_SENT } from './challenged.ts'
 import type { Outcome, OutcomeHandler, OutOfDialogRequest, SipResponse } from './contract.ts'
 import { equalUris } from './equal-uris.ts'
 import { newCallId, newTag } from './id.ts'
@@ -32,8 +33,8 @@ export function followingRedirects(
     if (isRedirection(outcome)) targets.add(outcome.response)
     const next = isOver(outcome) ? undefined : targets.next()
     if (!next) return done(outcome)
-    // It may have gone out a second time, with credentials.
-    identity = { ...identity, cseq: identity.cseq + 2 }
+    // It may have gone out again, with credentials.
+    identity = { ...identity, cseq: identity.cseq + MOST_SENT }
     request.redirected?.(identity)
     const { flow: _onlyFirst, ...rest } = request
     send({ ...rest, requestUri: asRequestUri(next), identity }, answered)

@@ -11,6 +11,7 @@
 import type { Core } from '../../core/core.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
+import { MOST_SENT } from '../../core/sip/challenged.ts'
 import type {
   CredentialsFor,
   HeaderLine,
@@ -199,7 +200,7 @@ export class OutboundSubscription<T> {
     const { fromTag, cseq } = attempt.identity
     const dialog = core.sip.createDialog(tx, { followFlow: false, localTag: fromTag })
     // The SUBSCRIBE may have gone out again with credentials.
-    dialog.skipCseqTo(cseq + 2)
+    dialog.skipCseqTo(cseq + MOST_SENT)
     const usage: Usage<T> = new Usage<T>({
       id: this.config.id,
       dialog,

@@ -60,10 +60,10 @@ describe('a subscription of ours', () => {
     await notifier.notify(again, { body: dialogInfo({}) })
     await there.office.run('pjsip send subscribe there')
     const refresh = await notifier.subscribe()
-    expect(refresh.cseq).to.equal(3)
+    expect(refresh.cseq).to.equal(4)
     expect(refresh.param('to', 'tag')).to.equal('notifier')
     const authorized = await notifier.subscribe()
-    expect([authorized.cseq, authorized.header('authorization') === '']).to.deep.equal([4, false])
+    expect([authorized.cseq, authorized.header('authorization') === '']).to.deep.equal([5, false])
   })
 
   it('goes where a redirection sends it, the best address first, and none twice', async () => {
@@ -84,7 +84,7 @@ describe('a subscription of ours', () => {
     expect(notifier.subscribes.map(({ uri }) => uri)).to.deep.equal(
       ['100', 'deaf', 'low', 'last'].map((user) => notifier.uri(user)),
     )
-    expect(notifier.subscribes.map(({ cseq }) => cseq)).to.deep.equal([1, 3, 5, 7])
+    expect(notifier.subscribes.map(({ cseq }) => cseq)).to.deep.equal([1, 4, 7, 10])
     for (const name of ['call-id', 'from', 'to'] as const) expect(last.header(name)).to.equal(first.header(name))
     expect((await notifier.notify(last, { body: dialogInfo({ a: 'confirmed' }) })).status).to.equal(200)
     await shows('INUSE')

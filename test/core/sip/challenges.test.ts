@@ -1,4 +1,4 @@
-/** Requests of ours that are challenged, over real sockets: once more with credentials, and no more than once. */
+/** Requests of ours that are challenged, over real sockets: once more with credentials, and no more than once for each who asks. */
 import { expect } from 'chai'
 import { answerChallenge } from '../../../core/auth/digest.ts'
 import type { CredentialsFor, Dialog, Outcome } from '../../../core/sip/contract.ts'
@@ -94,6 +94,42 @@ describe('challenges to requests of ours', () => {
     phone.respond(second, 200)
     const ended = await outcome
     expect(ended.kind === 'response' && ended.response.status).to.equal(200)
+  })
+
+  it('of a proxy and of who is behind it are both answered, each with a count of its nonce that rises', async () => {
+    const { address, port } = phone.local
+    const both: CredentialsFor = ({ method, requestUri, response, count }) => {
+      const isProxy = response.status === 407
+      const challenges = response.headers(isProxy ? 'Proxy-Authenticate' : 'WWW-Authenticate')
+      return answerChallenge({ method, requestUri, challenges, count }, secret).map(
+        ({ value }) => [isProxy ? 'Proxy-Authorization' : 'Authorization', value] as const,
+      )
+    }
+    const outcome = new Promise<Outcome>((resolve) => {
+      stack.request(
+        {
+          method: 'SUBSCRIBE',
+          requestUri: `sip:100@${address}:${port}`,
+          from: '<sip:a@b>',
+          to: '<sip:c@d>',
+          credentials: both,
+        },
+        resolve,
+      )
+    })
+    phone.respond(await phone.next('SUBSCRIBE'), 407, [
+      ['Proxy-Authenticate', 'Digest realm="p", nonce="1", qop="auth"'],
+    ])
+    const second = await phone.next('SUBSCRIBE')
+    expect(second.header('proxy-authorization')).to.include('nonce="1"').and.include('nc=00000001')
+    phone.respond(second, 401, [['WWW-Authenticate', CHALLENGE]])
+    const third = await phone.next('SUBSCRIBE')
+    expect(third.cseq).to.equal(3)
+    expect(third.header('proxy-authorization')).to.include('nonce="1"').and.include('nc=00000002')
+    expect(third.header('authorization')).to.include('nonce="abc"').and.include('nc=00000001')
+    phone.respond(third, 407, [['Proxy-Authenticate', 'Digest realm="p", nonce="2", qop="auth"']])
+    const ended = await outcome
+    expect(ended.kind === 'response' && ended.response.status).to.equal(407)
   })
 
   it('are the outcome where there are no credentials, or the dialog is over meanwhile', async () => {
