@@ -35,7 +35,7 @@ declare module 'swagger-client' {
   }
   export interface HttpJob {
     timeout?: number
-    readonly on: { readonly error: (response: Response) => void }
+    readonly on: { error: (response: Response) => void }
   }
   interface Api {
     url: string

@@ -158,6 +158,11 @@ function readFailure(response: Readonly<Record<string, unknown>>): AriAnswer {
   return { kind: 'refused', status, message: messageIn(data) }
 }
 
+function reasonIn(failure: AriAnswer): string {
+  if (failure.kind === 'refused') return `${failure.status} ${failure.message}`.trim()
+  return failure.kind === 'unreachable' ? failure.reason : ''
+}
+
 /** What Asterisk's HTTP server answers in ARI's place is a page: `<p>Shutdown in progress</p>`. */
 const SENTENCE_OF_A_PAGE = /<p>([^<]+)<\/p>/
 
@@ -178,6 +183,7 @@ function tameSwagger({ base, requestTimeout }: WorkerStart, reads: () => void): 
   // Its log writes to the terminal and keeps everything for ever.
   Object.assign(globalThis, { log: () => undefined })
 
+  let lastFailure: AriAnswer | undefined
   const api = swagger.SwaggerApi.prototype
   const { build, buildFrom1_1Spec } = api
   api.build = function () {
@@ -189,7 +195,7 @@ function tameSwagger({ base, requestTimeout }: WorkerStart, reads: () => void): 
     return buildFrom1_1Spec.call(this, { ...spec, basePath })
   }
   api.fail = function (reason) {
-    this.failure(new Error(String(reason)))
+    this.failure(new Error(lastFailure ? reasonIn(lastFailure) : String(reason)))
   }
   const resource = swagger.SwaggerResource.prototype
   const { addApiDeclaration } = resource
@@ -200,7 +206,13 @@ function tameSwagger({ base, requestTimeout }: WorkerStart, reads: () => void): 
   const http = swagger.ShredHttpClient.prototype
   const { execute } = http
   http.execute = function (job) {
-    const failed = job.on.error
+    const { error: told } = job.on
+    // What it makes of this for its reason is `503 : undefined`, or a guess at the settings of browsers.
+    const failed: typeof told = (response) => {
+      lastFailure = readFailure(record(response))
+      told(response)
+    }
+    job.on.error = failed
     job.timeout = requestTimeout
     const { emitter } = execute.call(this, job)
     // With a time-out set it says this of errors only by an argument.

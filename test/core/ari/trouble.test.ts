@@ -339,6 +339,17 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     ])
   })
 
+  it('says what an Asterisk that ends answered where its api-docs are read', async () => {
+    await start()
+    proxy.rules.push({
+      path: /api-docs\/resources/,
+      answer: (_, response) => void response.writeHead(503).end('<p>Shutdown in progress</p>'),
+    })
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    expect(rig.bridge.status().lastError?.text).to.equal('503 Shutdown in progress')
+  })
+
   it('survives connections that are reset under a request', async () => {
     await start()
     rig = bridgeTo(proxy.url)
