@@ -356,9 +356,12 @@ export class NotifierSubscription
       this.#lastEvent = 'timeout'
       this.#services.statusChanged(this)
     }
+    const isUnderWay = silently && this.deliveryState === 'flying'
     this.stopDelivery()
     this.#services.timers.cancel(this)
     this.#services.ended(this, why)
+    // Whoever goes on with its dialog has newer things to say.
+    if (isUnderWay) this.dialog.giveUp()
     this.sharing?.letGo()
     this.clearDatastores()
   }

@@ -190,7 +190,10 @@ export interface Dialog extends DialogState {
   rebind(flow: Flow): void
   /** As DialogSettings.followFlow, which a reload of the endpoint may turn round. */
   followFlow(follows: boolean): void
-  /** Requests in flight that went by another way, or to another Contact, than they would now end: nobody may be there to answer them. */
+  /**
+   * Requests in flight that went by another way, or to another Contact, than they would now end: nobody may be there to
+   * answer them. So do all of a dialog that is disposed of.
+   */
   giveUp(): void
   /** Raises the number of the next request, never lowers it. */
   skipCseqTo(number: number): void

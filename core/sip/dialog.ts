@@ -262,6 +262,10 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
     }
   }
 
+  get isDisposed(): boolean {
+    return this.#disposed
+  }
+
   dispose(): void {
     if (this.#disposed) return
     this.#disposed = true
@@ -373,9 +377,9 @@ class DialogRequest implements Draft, HeadPieces {
     return this.#dialog.wayNow
   }
 
-  /** RFC 3261 12.2.2: a refresh has named another Contact. Whoever is on the way there is the same. */
+  /** RFC 3261 12.2.2: a refresh has named another Contact; whoever is on the way there is the same. Or the dialog is over. */
   get isOvertaken(): boolean {
-    return this.requestUri !== this.#dialog.requestUri
+    return this.#dialog.isDisposed || this.requestUri !== this.#dialog.requestUri
   }
 
   get origin(): Origin {

@@ -111,6 +111,17 @@ describe('servers that share a database', function () {
     expect(refresh.dialog.notifies).to.have.length(2)
   })
 
+  it('repeats no NOTIFY that was on its way when the other took the subscription', async () => {
+    const tx = await one.sip.subscribe('200')
+    await until('a NOTIFY', () => tx.dialog.notifies.length === 1)
+    one.sip.autoAnswer = undefined
+    builder.lamps.set('200', 'on')
+    await until('one that is not answered', () => tx.dialog.flying.length === 1)
+    expect((await again(other, tx, tx.request.cseq.number + 1)).status).to.equal(200)
+    await until('that the first lets go', () => owned(one) === 0)
+    expect(tx.dialog.givenUp).to.equal(1)
+  })
+
   it('takes the end of a subscription at either', async () => {
     const tx = await one.sip.subscribe('200')
     const end = await again(other, tx, tx.request.cseq.number + 1, { Expires: '0' })

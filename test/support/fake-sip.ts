@@ -137,7 +137,11 @@ export class FakeDialog implements Dialog {
   get remoteTarget(): string {
     return this.#start.remoteTarget
   }
-  giveUp(): void {}
+  /** How often it was asked to end what is in flight. */
+  givenUp = 0
+  giveUp(): void {
+    this.givenUp++
+  }
   followFlow(): void {}
   get flow(): Flow | undefined {
     return undefined

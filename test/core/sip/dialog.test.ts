@@ -415,6 +415,17 @@ describe('dialogs', () => {
     })
   })
 
+  it('ends what is in flight when it is disposed of and given up', async () => {
+    await open()
+    const phone = await phoneOf({ autoAnswer: false })
+    const [, ours] = await subscribe(phone)
+    const flying = notify(ours)
+    await phone.next('NOTIFY')
+    ours.dispose()
+    ours.giveUp()
+    expect(statusOf(await flying)).to.equal('unreachable')
+  })
+
   describe('on a connection that was made to us and has fallen silent', () => {
     const behindProxy = async (): Promise<[TestPhone, PhoneDialog, Dialog, Server]> => {
       await open({ timers: { f: 80 } })
