@@ -5,7 +5,6 @@
 import { type MailboxCounts, type Mailboxes, mailboxName, NO_MESSAGES, sameCounts } from '../states/mailboxes.ts'
 import type { Reader } from '../states/reported.ts'
 import type { Complaints } from './complaints.ts'
-import type { Difference } from './difference.ts'
 import { list, record, text } from './events.ts'
 import { mailboxOf } from './functions.ts'
 import { Gathered } from './gathered.ts'
@@ -63,25 +62,15 @@ export class MailboxReader implements Reader {
 
   /** Reads them and takes over what is said. Returns how many were other than believed. */
   async refresh(names: readonly string[]): Promise<number> {
-    const differences = await this.compare(names)
-    for (const { repair } of differences) repair()
-    return differences.length
-  }
-
-  async compare(names: readonly string[]): Promise<Difference[]> {
-    if (names.length === 0) return []
+    if (names.length === 0) return 0
     const counts = await this.#inOrder.read(() => (this.#external ? this.#readList(names) : this.#readCounts(names)))
-    const differences: Difference[] = []
+    let differences = 0
     for (const [name, found] of counts) {
       const believed = this.#mailboxes.reportOf(this.origin, name)?.state
       const state = found === 'gone' ? undefined : found
       if (believed === state || (believed && state && sameCounts(believed, state))) continue
-      differences.push({
-        what: `mailbox ${name}`,
-        believed: shown(believed),
-        found: shown(state),
-        repair: () => this.#take(name, state),
-      })
+      differences++
+      this.#take(name, state)
     }
     return differences
   }
@@ -167,8 +156,4 @@ export class MailboxReader implements Reader {
 function countsOf(unread: unknown, old: unknown): MailboxCounts {
   const count = (raw: unknown): number => (typeof raw === 'number' && raw > 0 ? Math.floor(raw) : 0)
   return { newMessages: count(unread), oldMessages: count(old) }
-}
-
-function shown(counts: MailboxCounts | undefined): string {
-  return counts ? `${counts.newMessages} new and ${counts.oldMessages} old` : 'not known'
 }

@@ -2,7 +2,6 @@
 import { isPresenceName, type PresenceState, type Presences, samePresence } from '../states/presence.ts'
 import type { Reader } from '../states/reported.ts'
 import type { Complaints } from './complaints.ts'
-import type { Difference } from './difference.ts'
 import { presenceOf } from './functions.ts'
 import { Gathered } from './gathered.ts'
 import type { Probe } from './probe.ts'
@@ -39,18 +38,12 @@ export class PresenceReader implements Reader {
 
   /** Reads them and takes over what is said. Returns how many were other than believed. */
   async refresh(names: readonly string[]): Promise<number> {
-    const differences = await this.compare(names)
-    for (const { repair } of differences) repair()
-    return differences.length
-  }
-
-  async compare(names: readonly string[]): Promise<Difference[]> {
     const asked = names.flatMap((name) => {
       const functions = presenceOf(name)
       return functions ? [{ name, functions }] : []
     })
     const readings = await this.#probe.read(asked.flatMap(({ functions: f }) => [f.value, f.subtype, f.message]))
-    const differences: Difference[] = []
+    let differences = 0
     for (const [at, { name }] of asked.entries()) {
       const [value, subtype, message] = readings.slice(3 * at, 3 * at + 3)
       if (value?.kind === 'none') this.#cannotSay(name)
@@ -64,12 +57,8 @@ export class PresenceReader implements Reader {
       }
       const believed = this.#presences.reportOf(this.origin, name)?.state
       if (believed && samePresence(believed, found)) continue
-      differences.push({
-        what: name,
-        believed: believed ? shown(believed) : 'not known',
-        found: shown(found),
-        repair: () => this.#presences.set(this.origin, name, found),
-      })
+      differences++
+      this.#presences.set(this.origin, name, found)
     }
     return differences
   }
@@ -84,8 +73,4 @@ export class PresenceReader implements Reader {
       )
     } else this.#complaints.say(`presence ${name}`, `Asterisk knows no presence provider ${name}: correct the hint`)
   }
-}
-
-function shown({ state, subtype, message }: PresenceState): string {
-  return [state, subtype, message].filter((part) => part !== '').join(',')
 }
