@@ -2,6 +2,7 @@
 import type { Endpoint, Endpoints } from '../endpoints.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import { dropOldest } from '../oldest.ts'
 import type { Address, Flow, Refusal, SipRequest } from '../sip/contract.ts'
 
 export interface Limits {
@@ -93,7 +94,7 @@ export class Buckets {
     if (bucket.tokens >= perSecond) bucket.dry = false
     this.#buckets.delete(key)
     this.#buckets.set(key, bucket)
-    if (this.#buckets.size > this.#capacity) this.#forgetOldest()
+    dropOldest(this.#buckets, this.#capacity)
     if (bucket.tokens >= 1) {
       bucket.tokens--
       return 'yes'
@@ -101,12 +102,5 @@ export class Buckets {
     const first = !bucket.dry
     bucket.dry = true
     return first ? 'just dry' : 'dry'
-  }
-
-  #forgetOldest(): void {
-    for (const key of this.#buckets.keys()) {
-      this.#buckets.delete(key)
-      return
-    }
   }
 }

@@ -1,4 +1,5 @@
 /** How often something went wrong with the same one in a while, so that the log hears of it once, not every time. */
+import { dropOldest } from '../oldest.ts'
 
 /** Ones that are counted at a time; the oldest are forgotten first. */
 const CAPACITY = 10_000
@@ -22,17 +23,10 @@ export class Strikes {
     let count = this.#counts.get(key)
     if (!count || now - count.since >= periodSeconds * 1000) {
       this.#counts.delete(key)
-      this.#makeRoom()
       this.#counts.set(key, (count = { n: 0, since: now }))
+      dropOldest(this.#counts, CAPACITY)
     }
     count.n++
     return count.n === Math.max(1, threshold) ? now - count.since : undefined
-  }
-
-  #makeRoom(): void {
-    for (const key of this.#counts.keys()) {
-      if (this.#counts.size < CAPACITY) return
-      this.#counts.delete(key)
-    }
   }
 }
