@@ -28,7 +28,6 @@ export interface ModuleInfo {
   readonly name: string
   readonly description: string
   readonly status: ModuleStatus
-  readonly requires: readonly string[]
   /** Running modules that require this one. */
   readonly usedBy: readonly string[]
   /** Why it declined. */
@@ -110,7 +109,6 @@ export class Loader {
         name: slot.definition.name,
         description: slot.definition.description,
         status: slot.status,
-        requires: slot.definition.requires ?? [],
         usedBy: this.#dependents(slot.definition.name).map((d) => d.definition.name),
         why: slot.why,
       }))

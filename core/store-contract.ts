@@ -4,7 +4,6 @@ import type { Undo } from './scope.ts'
 import type { Cell } from './store-tables.ts'
 
 export type ColumnType = 'text' | 'integer' | 'real'
-export type RowOf<C extends Readonly<Record<string, ColumnType>>> = { readonly [N in keyof C]: Cell }
 
 export interface TableDefinition<Row> {
   readonly name: string

@@ -18,7 +18,7 @@ import type { LogState } from './store-log.ts'
 import { SqliteStore } from './store-sqlite.ts'
 import type { Cell, Database } from './store-tables.ts'
 
-export type { ColumnType, RowOf, Store, Table, TableDefinition } from './store-contract.ts'
+export type { ColumnType, Store, Table, TableDefinition } from './store-contract.ts'
 
 /** Milliseconds that SQLite waits for another process to finish its transaction. */
 const BUSY = 2000

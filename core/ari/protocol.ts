@@ -26,7 +26,6 @@ export type AriAnswer =
 export type ToWorker =
   | { readonly kind: 'request'; readonly id: number; readonly operation: Operation; readonly parameters: Parameters }
   | { readonly kind: 'ping' }
-  | { readonly kind: 'stop' }
 
 /**
  * Why there is no connection. `certificate`: what its https shows is not trusted; `credentials`: 401; `not-ari`:
@@ -76,7 +75,7 @@ export interface Channel {
   readonly created: number
 }
 
-export type ChannelChange = 'created' | 'state' | 'connected' | 'caller' | 'hold' | 'unhold' | 'other'
+export type ChannelChange = 'created' | 'state' | 'connected' | 'caller' | 'hold' | 'unhold'
 
 export type AriEvent =
   | { readonly type: 'device'; readonly name: string; readonly state: DeviceState }

@@ -41,7 +41,7 @@ export interface LinkObserver {
 }
 
 /** `connecting` and `connected` have a worker, `waiting` has the timer, `closed` has neither. */
-export type LinkState = 'waiting' | 'connecting' | 'connected' | 'closed'
+type LinkState = 'waiting' | 'connecting' | 'connected' | 'closed'
 
 export class Supervisor implements AriLink {
   #settings: LinkSettings
@@ -66,10 +66,6 @@ export class Supervisor implements AriLink {
     this.#settings = settings
     this.#observer = observer
     this.#log = log
-  }
-
-  get state(): LinkState {
-    return this.#state
   }
 
   get connected(): boolean {

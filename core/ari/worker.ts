@@ -31,7 +31,6 @@ try {
   })
   port.on('message', (message: ToWorker) => {
     if (message.kind === 'ping') client.ping()
-    else if (message.kind === 'stop') process.exit(0)
     else {
       void client.request(message.operation, message.parameters).then((answer) => {
         post({ kind: 'answer', id: message.id, answer })

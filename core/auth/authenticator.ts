@@ -32,8 +32,6 @@ export interface AuthenticatorSettings {
   readonly log: Log
   readonly metrics: Metrics
   readonly limits?: Limits
-  /** Nonces made with it stay good over a restart. */
-  readonly secret?: Buffer
   /** Epoch milliseconds. */
   readonly now?: () => number
   /** For host names in `match`. */
@@ -69,7 +67,6 @@ class EndpointAuthenticator implements RunningAuthenticator {
     log,
     metrics,
     limits,
-    secret,
     now = Date.now,
     resolve = hostResolver(),
     resolveAgain,
@@ -79,7 +76,7 @@ class EndpointAuthenticator implements RunningAuthenticator {
     this.#log = log.logger('authenticator')
     this.#limits = limits
     this.#identification = new Identification(endpoints, this.#log, resolve, resolveAgain)
-    this.#credentials = new CredentialCheck({ secret, now })
+    this.#credentials = new CredentialCheck({ now })
     this.#strikes = new Strikes(now)
     this.#targetsOf = targetsOf
     this.#counters = {

@@ -59,10 +59,6 @@ export class DemoPhone {
     return this.lamps.flatMap((lamp) => lamp.faults)
   }
 
-  get contact(): string {
-    return this.#agent.contact(this.user)
-  }
-
   async open(): Promise<void> {
     await this.#agent.open()
     for (const lamp of this.lamps) lamp.subscribe()

@@ -47,10 +47,6 @@ export class AriRequest {
     return typeof value === 'string' ? value.split(',') : []
   }
 
-  has(name: string): boolean {
-    return this.#query.has(name) || Object.hasOwn(this.#body, name)
-  }
-
   get body(): Readonly<Record<string, unknown>> {
     return this.#body
   }

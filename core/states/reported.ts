@@ -24,7 +24,6 @@ export interface Listed<T> {
   readonly name: string
   readonly state: T
   readonly reports: readonly Report<T>[]
-  readonly needed: boolean
 }
 
 interface Item<T> {
@@ -91,7 +90,7 @@ export class Reported<T> {
   /** All that is known or needed, in the order of the names. */
   list(): Listed<T>[] {
     return [...this.#items.values()]
-      .map((i) => ({ name: i.name, state: i.state, reports: i.reports.slice(), needed: i.needed > 0 }))
+      .map((i) => ({ name: i.name, state: i.state, reports: i.reports.slice() }))
       .sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
