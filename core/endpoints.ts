@@ -18,7 +18,7 @@ import {
 } from './options.ts'
 import type { AsteriskPublication, InboundPublicationConfig, OutboundPublish } from './publication-options.ts'
 import type { ResourceList } from './resource-list-options.ts'
-import type { Undo } from './scope.ts'
+import { addedTo, type Undo } from './scope.ts'
 import type { OutboundSubscriptionConfig } from './subscription-options.ts'
 
 /** deny and permit lines hold in the order in which they are written, across both names: the last that matches wins. */
@@ -369,10 +369,7 @@ export class Endpoints {
   }
 
   onChange(listener: () => void): Undo {
-    this.#listeners.add(listener)
-    return () => {
-      this.#listeners.delete(listener)
-    }
+    return addedTo(this.#listeners, listener)
   }
 
   addSource(source: EndpointSource): Undo {
@@ -391,10 +388,7 @@ export class Endpoints {
 
   /** A source came, or may know what could not be asked for before. */
   onSource(listener: () => void): Undo {
-    this.#sourceListeners.add(listener)
-    return () => {
-      this.#sourceListeners.delete(listener)
-    }
+    return addedTo(this.#sourceListeners, listener)
   }
 
   /** Asked in the order of these names from now on, after those that are not named. */

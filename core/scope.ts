@@ -3,6 +3,14 @@ import { within } from './within.ts'
 /** Ownership: whatever registers returns its undoing, and a scope undoes what it owns, last first. */
 export type Undo = () => void | Promise<void>
 
+/** Puts it into the set; the undoing takes it out. */
+export function addedTo<T>(set: Set<T>, one: T): Undo {
+  set.add(one)
+  return () => {
+    set.delete(one)
+  }
+}
+
 /** How long each undoing is waited for, and what happens where that is over. */
 export interface Patience {
   readonly milliseconds: number

@@ -13,7 +13,7 @@ import {
 import { type Logger, reasonOf } from '../log.ts'
 import { dropOldest } from '../oldest.ts'
 import { type ConfigError, type OptionSet, type OptionValues, readSection } from '../options.ts'
-import type { Undo } from '../scope.ts'
+import { addedTo, type Undo } from '../scope.ts'
 import type { Complaints } from './complaints.ts'
 import { list, record, text } from './events.ts'
 import { isFresh } from './fresh.ts'
@@ -101,10 +101,7 @@ export class AriEndpointSource implements EndpointSource {
   }
 
   onChange(listener: () => void): Undo {
-    this.#listeners.add(listener)
-    return () => {
-      this.#listeners.delete(listener)
-    }
+    return addedTo(this.#listeners, listener)
   }
 
   async #object<S extends OptionSet>(

@@ -9,7 +9,7 @@
 import type { Eventual } from '../eventual.ts'
 import type { Logger } from '../log.ts'
 import { dropOldest } from '../oldest.ts'
-import type { Undo } from '../scope.ts'
+import { addedTo, type Undo } from '../scope.ts'
 import type { HintDefinition } from '../states/hint.ts'
 import type { HintSource, Hints } from '../states/hints.ts'
 import type { Reading } from './channel-variables.ts'
@@ -94,10 +94,7 @@ export class AriHintSource implements HintSource {
   }
 
   onChange(listener: () => void): Undo {
-    this.#listeners.add(listener)
-    return () => {
-      this.#listeners.delete(listener)
-    }
+    return addedTo(this.#listeners, listener)
   }
 
   /** All answers may be different: extensions without a hint are forgotten, those in use are read again. Returns what changed. */

@@ -1,6 +1,6 @@
 /** The hints of the dialplan files, found as Asterisk finds extensions: exact ones, patterns, then included contexts. */
 import { basename } from 'node:path'
-import type { Undo } from '../scope.ts'
+import { addedTo, type Undo } from '../scope.ts'
 import type { HintDefinition } from '../states/hint.ts'
 import type { HintSource } from '../states/hints.ts'
 import { type DialplanContext, type DialplanData, NO_DIALPLAN } from './dialplan-conf.ts'
@@ -24,10 +24,7 @@ export class Dialplan implements HintSource {
   }
 
   onChange(listener: () => void): Undo {
-    this.#listeners.add(listener)
-    return () => {
-      this.#listeners.delete(listener)
-    }
+    return addedTo(this.#listeners, listener)
   }
 
   lookup(context: string, exten: string): HintDefinition | undefined {

@@ -5,7 +5,7 @@ import { type Steps, takeSteps, wait } from '../auth/steps.ts'
 import type { Aor, Endpoint, Endpoints } from '../endpoints.ts'
 import type { Log, Logger } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
-import { Scope, type Undo } from '../scope.ts'
+import { addedTo, Scope, type Undo } from '../scope.ts'
 import type { HeaderLine, Refusal, ServerTransaction, Sip, SipRequest } from '../sip/contract.ts'
 import { parseNameAddr, printHostPort, printNameAddr } from '../sip/parse-uri.ts'
 import { parseOptionTags } from '../sip/values.ts'
@@ -106,17 +106,11 @@ class SipRegistrar implements Registrar {
   }
 
   onChange(listener: ContactListener): Undo {
-    this.#listeners.add(listener)
-    return () => {
-      this.#listeners.delete(listener)
-    }
+    return addedTo(this.#listeners, listener)
   }
 
   onRefresh(listener: RefreshListener): Undo {
-    this.#refreshListeners.add(listener)
-    return () => {
-      this.#refreshListeners.delete(listener)
-    }
+    return addedTo(this.#refreshListeners, listener)
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,6 @@
 /** One TCP or TLS connection: bytes to messages, keep-alives both ways, and its end. */
 import type { Socket } from 'node:net'
-import type { Undo } from '../scope.ts'
+import { addedTo, type Undo } from '../scope.ts'
 import type { Address } from './contract.ts'
 import { StreamFramer } from './frame.ts'
 import type { StreamTransport } from './stream.ts'
@@ -93,10 +93,7 @@ export class Connection extends Timed implements Wire {
     }
     // A wrapper, so that one function may listen twice.
     const entry = (why: string): void => listener(why)
-    this.#listeners.add(entry)
-    return () => {
-      this.#listeners.delete(entry)
-    }
+    return addedTo(this.#listeners, entry)
   }
 
   send(text: string, sender?: Sender): void {

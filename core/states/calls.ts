@@ -1,5 +1,5 @@
 /** Calls as ARI channel events tell them: one entry a channel of a device. They give dialog-info its dialogs. */
-import type { Undo } from '../scope.ts'
+import { addedTo, type Undo } from '../scope.ts'
 
 export interface Party {
   readonly number: string
@@ -101,10 +101,7 @@ export class Calls {
   }
 
   onChange(listener: (device: string) => void): Undo {
-    this.#listeners.add(listener)
-    return () => {
-      this.#listeners.delete(listener)
-    }
+    return addedTo(this.#listeners, listener)
   }
 
   #changed(device: string): void {

@@ -7,7 +7,7 @@
 
 import { type Eventual, whenThere } from '../eventual.ts'
 import type { Logger } from '../log.ts'
-import type { Undo } from '../scope.ts'
+import { addedTo, type Undo } from '../scope.ts'
 import { Unwatched } from '../unwatched.ts'
 import { within } from '../within.ts'
 import { EXTENSION, type ExtensionStateCode } from './extension-state.ts'
@@ -169,10 +169,7 @@ export class Hints {
 
   /** Called when sources may know hints that they did not know before. */
   onReread(listener: () => void): Undo {
-    this.#rereadListeners.add(listener)
-    return () => {
-      this.#rereadListeners.delete(listener)
-    }
+    return addedTo(this.#rereadListeners, listener)
   }
 
   /** All hints in use are looked up again. Runs once at a time; a call during a run starts one more after it. */

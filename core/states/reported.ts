@@ -2,7 +2,7 @@
  * State that several origins (an Asterisk server, a publisher, `local`) have an opinion of, by name. What is seen is
  * the aggregate over origins. Names compare without case and are shown as first written.
  */
-import type { Undo } from '../scope.ts'
+import { addedTo, type Undo } from '../scope.ts'
 
 export interface Report<T> {
   readonly origin: string
@@ -229,25 +229,16 @@ export class Reported<T> {
 
   /** Aggregates, each change once. */
   onChange(listener: (name: string, state: T) => void): Undo {
-    this.#changeListeners.add(listener)
-    return () => {
-      this.#changeListeners.delete(listener)
-    }
+    return addedTo(this.#changeListeners, listener)
   }
 
   /** Single opinions as they change. For the store and for publishers. */
   onReport(listener: (name: string, origin: string, report: Report<T> | undefined) => void): Undo {
-    this.#reportListeners.add(listener)
-    return () => {
-      this.#reportListeners.delete(listener)
-    }
+    return addedTo(this.#reportListeners, listener)
   }
 
   addReader(reader: Reader): Undo {
-    this.#readers.add(reader)
-    return () => {
-      this.#readers.delete(reader)
-    }
+    return addedTo(this.#readers, reader)
   }
 
   /** What somebody depends on: readers read it again after a reconnect and when they reconcile. */
