@@ -13,7 +13,7 @@ export interface Composition<T> {
   /** A part has another value. Not called for the values there are when it is first watched. */
   changed?(part: Watchable<unknown>): void
   /** A part has no more values. Whether that is the end of the whole, too. */
-  partEnded?(part: Watchable<unknown>, reason: EndReason): boolean
+  partEnded?(part: Watchable<unknown>): boolean
   /** Somebody watches it from now on. */
   wanted?(): void
   /** Nobody watches it any more. */
@@ -91,7 +91,7 @@ export class Composed<T> extends Observable<T> {
           this.refresh()
         },
         end: (reason) => {
-          const isEnd = this.#composition.partEnded?.(part, reason) ?? true
+          const isEnd = this.#composition.partEnded?.(part) ?? true
           if (this.#starting && isEnd) ended = reason
           else if (isEnd) this.#end(reason)
           else this.refresh()

@@ -6,7 +6,7 @@ import type { Hints } from '../core/states/hints.ts'
 import { NO_PRESENCE } from '../core/states/presence.ts'
 import { detached } from '../core/text.ts'
 import { Unwatched } from '../core/unwatched.ts'
-import type { EndReason, Watchable } from '../core/watch.ts'
+import type { Watchable } from '../core/watch.ts'
 import type { Publication, Pubsub } from '../res_pjsip_pubsub/contract.ts'
 import {
   DialogSource,
@@ -226,7 +226,7 @@ class Extension implements Composition<PublishedState> {
   }
 
   /** Where something is published, that goes on. Otherwise it is over by its hint for those, too, who watch it only later. */
-  partEnded(part: Watchable<unknown>, _reason: EndReason): boolean {
+  partEnded(part: Watchable<unknown>): boolean {
     if (part !== this.#hint) return true
     this.#sender = ''
     if (!this.#pubsub.isPublished(this.exten)) return true

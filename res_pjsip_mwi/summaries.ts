@@ -1,7 +1,7 @@
 /** What a message-summary watcher watches: the counts of mailboxes, and what was published about them. */
 import { Composed, type Composition } from '../core/composed.ts'
 import { type MailboxCounts, sameCounts } from '../core/states/mailboxes.ts'
-import type { EndReason, Watchable } from '../core/watch.ts'
+import type { Watchable } from '../core/watch.ts'
 import type { Publication, Pubsub } from '../res_pjsip_pubsub/contract.ts'
 import type { MailboxSum } from './mailbox-sums.ts'
 import { type MessageSummary, sameSummary } from './summary.ts'
@@ -129,7 +129,7 @@ class Summary implements Composition<MessageSummary> {
   }
 
   /** Where something is published, that goes on. Otherwise it is over by its sum for those, too, who watch it only later. */
-  partEnded(part: Watchable<unknown>, _reason: EndReason): boolean {
+  partEnded(part: Watchable<unknown>): boolean {
     if (part !== this.#sum) return true
     if (!this.#pubsub.isPublished(this.#name)) return true
     this.#sum = undefined
