@@ -165,6 +165,8 @@ export class DialogSource implements PublishedDialogs {
   }
 }
 
+/** What the packages presence and dialog watch, and their body generators say. */
+export const extensionStateKind: Kind<PublishedState> = { name: 'exten state' }
 export const presenceKind: Kind<PublishedPresence> = { name: 'published presence' }
 export const dialogsKind: Kind<PublishedDialogs> = { name: 'published dialogs' }
 

@@ -25,9 +25,8 @@ import {
   shownElement,
 } from './dialog-composition.ts'
 import { dialogAlone, dialogsOf, oldestRinging, type ShownDialog } from './dialogs.ts'
-import { extensionStateKind } from './kind.ts'
 import { STATE_WORDS } from './mapping.ts'
-import type { PublishedState } from './published.ts'
+import { extensionStateKind, type PublishedState } from './published.ts'
 
 /** Nothing before the version varies. */
 const VERSION_AT = `${XML_DECLARATION}<dialog-info xmlns="${DIALOG_INFO}" version="`.length

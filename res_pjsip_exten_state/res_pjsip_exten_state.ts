@@ -15,9 +15,8 @@ import { askedBy, readAsked } from './asked-dialog.ts'
 import { isAskedOver } from './asked-over.ts'
 import { dialogHandler } from './dialog-publication.ts'
 import { Extensions } from './extensions.ts'
-import { extensionStateKind } from './kind.ts'
 import { presenceHandler } from './pidf-publication.ts'
-import type { PublishedState } from './published.ts'
+import { extensionStateKind, type PublishedState } from './published.ts'
 
 const PRESENCE_TYPES = ['application/pidf+xml', 'application/xpidf+xml', 'application/cpim-pidf+xml'] as const
 const DIALOG_TYPES = ['application/dialog-info+xml'] as const

@@ -11,10 +11,9 @@ import type { ExtensionState } from '../core/states/extension-state.ts'
 import { keyOf } from '../core/text.ts'
 import { cutForEscaping, element, printXml, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
-import { extensionStateKind } from './kind.ts'
 import { availabilityOf, STATE_WORDS, xmlId } from './mapping.ts'
 import { addPublished, dummyTuple } from './pidf-composition.ts'
-import type { PublishedState } from './published.ts'
+import { extensionStateKind, type PublishedState } from './published.ts'
 
 export default defineModule({
   name: 'res_pjsip_pidf_body_generator',

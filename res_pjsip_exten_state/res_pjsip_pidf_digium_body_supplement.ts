@@ -3,8 +3,7 @@
 import { defineModule } from '../core/module.ts'
 import { cutForEscaping, element, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodySupplement } from '../res_pjsip_pubsub/contract.ts'
-import { extensionStateKind } from './kind.ts'
-import type { PublishedState } from './published.ts'
+import { extensionStateKind, type PublishedState } from './published.ts'
 
 export default defineModule({
   name: 'res_pjsip_pidf_digium_body_supplement',

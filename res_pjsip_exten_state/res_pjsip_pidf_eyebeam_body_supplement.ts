@@ -8,10 +8,9 @@ import { defineModule } from '../core/module.ts'
 import type { ExtensionState } from '../core/states/extension-state.ts'
 import { element, type XmlElement } from '../core/xml.ts'
 import type { BodySupplement } from '../res_pjsip_pubsub/contract.ts'
-import { extensionStateKind } from './kind.ts'
 import { availabilityOf, STATE_WORDS, xmlId } from './mapping.ts'
 import { addPerson } from './pidf-composition.ts'
-import type { PublishedState } from './published.ts'
+import { extensionStateKind, type PublishedState } from './published.ts'
 
 export default defineModule({
   name: 'res_pjsip_pidf_eyebeam_body_supplement',

@@ -8,9 +8,8 @@ import { defineModule } from '../core/module.ts'
 import { keyOf } from '../core/text.ts'
 import { cutForEscaping, element, printXml, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
-import { extensionStateKind } from './kind.ts'
 import { availabilityOf, STATE_WORDS } from './mapping.ts'
-import type { PublishedState } from './published.ts'
+import { extensionStateKind, type PublishedState } from './published.ts'
 
 export default defineModule({
   name: 'res_pjsip_xpidf_body_generator',
