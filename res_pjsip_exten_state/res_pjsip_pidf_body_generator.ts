@@ -8,11 +8,11 @@ import type { Core } from '../core/core.ts'
 import { PIDF } from '../core/documents/pidf.ts'
 import { defineModule } from '../core/module.ts'
 import type { ExtensionState } from '../core/states/extension-state.ts'
-import { keyOf } from '../core/text.ts'
 import { cutForEscaping, element, printXml, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
 import { availabilityOf, STATE_WORDS, xmlId } from './mapping.ts'
 import { addPublished, dummyTuple } from './pidf-composition.ts'
+import { presenceSharing } from './presence-sharing.ts'
 import { extensionStateKind, type PublishedState } from './published.ts'
 
 export default defineModule({
@@ -36,11 +36,7 @@ export function pidf(
   return {
     type: 'application/pidf+xml',
     kind: extensionStateKind,
-    share: ({ resource, localUri, remoteUri }) =>
-      core.general.compat === 'asterisk'
-        ? `asterisk ${keyOf(localUri, remoteUri, resource)}`
-        : keyOf(localUri, resource),
-    variant: ({ remoteUri }) => (core.general.compat === 'asterisk' ? remoteUri : ''),
+    ...presenceSharing(core),
     generate(state, to) {
       const document = core.general.compat === 'asterisk' ? asteriskForm(state, to) : rfcForm(state, to)
       if (state.published) addPublished(document, state.published)

@@ -5,10 +5,10 @@
 import type { Core } from '../core/core.ts'
 import { hexDigest } from '../core/hex-digest.ts'
 import { defineModule } from '../core/module.ts'
-import { keyOf } from '../core/text.ts'
 import { cutForEscaping, element, printXml, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
 import { availabilityOf, STATE_WORDS } from './mapping.ts'
+import { presenceSharing } from './presence-sharing.ts'
 import { extensionStateKind, type PublishedState } from './published.ts'
 
 export default defineModule({
@@ -25,11 +25,7 @@ export function xpidf(core: Pick<Core, 'general'>, type: string): BodyGenerator<
   return {
     type,
     kind: extensionStateKind,
-    share: ({ resource, localUri, remoteUri }) =>
-      core.general.compat === 'asterisk'
-        ? `asterisk ${keyOf(localUri, remoteUri, resource)}`
-        : keyOf(localUri, resource),
-    variant: ({ remoteUri }) => (core.general.compat === 'asterisk' ? remoteUri : ''),
+    ...presenceSharing(core),
     generate(state, to) {
       const address = core.general.compat === 'asterisk' ? to.remoteUri : to.localUri
       if (core.general.compat === 'asterisk' && !state.published?.alone)
