@@ -1,4 +1,5 @@
 /** The ledgers in the store, so that a restart knows which publication a state belongs to. */
+import type { StateCodec } from '../core/states/codecs.ts'
 import type { Store, Table } from '../core/store-contract.ts'
 import type { Entry, LedgerStore } from './ledger.ts'
 
@@ -10,12 +11,6 @@ interface SaidRow {
   readonly origin: string
   readonly name: string
   readonly state: string
-}
-
-export interface StateCodec<State> {
-  encode(state: State): string
-  /** undefined for what cannot be read: it is left out. */
-  decode(text: string): State | undefined
 }
 
 export class SaidTable {

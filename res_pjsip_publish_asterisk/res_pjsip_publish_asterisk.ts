@@ -4,28 +4,14 @@
  */
 import { defaultEntityId } from '../core/entity-id.ts'
 import { defineModule } from '../core/module.ts'
-import { type DeviceState, isDeviceState } from '../core/states/devices.ts'
+import { deviceCodec, mailboxCodec } from '../core/states/codecs.ts'
+import type { DeviceState } from '../core/states/devices.ts'
 import { type MailboxCounts, sameCounts } from '../core/states/mailboxes.ts'
 import { Intake, type IntakeServices, type TakenStates } from './intake.ts'
 import { deviceStateBody, mailboxGoneBody, mailboxStateBody, readDeviceState, readMailboxState } from './json-bodies.ts'
 import { Ledger } from './ledger.ts'
-import { rowOf, SaidTable, type StateCodec } from './ledger-store.ts'
+import { rowOf, SaidTable } from './ledger-store.ts'
 import { statePublisher } from './state-publisher.ts'
-
-const deviceCodec: StateCodec<DeviceState> = {
-  encode: (state) => state,
-  decode: (text) => (isDeviceState(text) ? text : undefined),
-}
-
-const mailboxCodec: StateCodec<MailboxCounts> = {
-  encode: ({ newMessages, oldMessages }) => `${newMessages}/${oldMessages}`,
-  decode: (text) => {
-    const [newMessages = Number.NaN, oldMessages = Number.NaN] = text.split('/').map(Number)
-    return Number.isSafeInteger(newMessages) && Number.isSafeInteger(oldMessages)
-      ? { newMessages, oldMessages }
-      : undefined
-  },
-}
 
 interface Api {
   readonly intakes: readonly { configure(): void; ask(): void }[]

@@ -2,10 +2,10 @@
 
 import type { Undo } from '../scope.ts'
 import type { Store } from '../store.ts'
-import { stringsIn } from '../strings-in.ts'
-import { type DeviceState, type Devices, isDeviceState } from './devices.ts'
-import type { MailboxCounts, Mailboxes } from './mailboxes.ts'
-import { isPresenceName, type PresenceState, type Presences } from './presence.ts'
+import { deviceCodec, mailboxCodec, presenceCodec, type StateCodec } from './codecs.ts'
+import type { Devices } from './devices.ts'
+import type { Mailboxes } from './mailboxes.ts'
+import type { Presences } from './presence.ts'
 import type { Report, Reported } from './reported.ts'
 
 interface StateRow {
@@ -16,37 +16,6 @@ interface StateRow {
   readonly state: string
   /** Epoch milliseconds of the last change. */
   readonly since: number
-}
-
-interface Codec<T> {
-  encode(state: T): string
-  /** undefined for what cannot be read: it is left out. */
-  decode(text: string): T | undefined
-}
-
-const deviceCodec: Codec<DeviceState> = {
-  encode: (state) => state,
-  decode: (text) => (isDeviceState(text) ? text : undefined),
-}
-
-const presenceCodec: Codec<PresenceState> = {
-  encode: ({ state, subtype, message }) => JSON.stringify([state, subtype, message]),
-  decode: (text) => {
-    const [state, subtype, message] = stringsIn(text)
-    return state !== undefined && isPresenceName(state)
-      ? { state, subtype: subtype ?? '', message: message ?? '' }
-      : undefined
-  },
-}
-
-const mailboxCodec: Codec<MailboxCounts> = {
-  encode: ({ newMessages, oldMessages }) => `${newMessages}/${oldMessages}`,
-  decode: (text) => {
-    const [fresh, old] = text.split('/').map(Number)
-    return Number.isSafeInteger(fresh) && Number.isSafeInteger(old)
-      ? { newMessages: fresh ?? 0, oldMessages: old ?? 0 }
-      : undefined
-  },
 }
 
 /** Milliseconds until what an Asterisk server said is written: it can be asked again, and a busy device changes often. */
@@ -77,7 +46,7 @@ async function keep<T>(
   store: Store,
   name: string,
   states: Reported<T>,
-  codec: Codec<T>,
+  codec: StateCodec<T>,
   origins: Origins,
 ): Promise<Undo> {
   const rowOf = (item: string, { origin, state, since }: Report<T>): StateRow => ({
