@@ -6,7 +6,7 @@ import { defaultEntityId } from '../core/entity-id.ts'
 import { defineModule } from '../core/module.ts'
 import { deviceCodec, mailboxCodec } from '../core/states/codecs.ts'
 import type { DeviceState } from '../core/states/devices.ts'
-import { type MailboxCounts, sameCounts } from '../core/states/mailboxes.ts'
+import type { MailboxCounts } from '../core/states/mailboxes.ts'
 import { Intake, type IntakeServices, type TakenStates } from './intake.ts'
 import { deviceStateBody, mailboxGoneBody, mailboxStateBody, readDeviceState, readMailboxState } from './json-bodies.ts'
 import { Ledger } from './ledger.ts'
@@ -76,7 +76,6 @@ export default defineModule<readonly ['res_pjsip_pubsub', 'res_pjsip_outbound_pu
           eid,
           filter: (section) => section['@device_state_filter'],
           gone: (name) => deviceStateBody(name, 'INVALID', eid()),
-          same: Object.is,
           body: (name, state) => deviceStateBody(name, state, eid()),
         }),
       ),
@@ -89,7 +88,6 @@ export default defineModule<readonly ['res_pjsip_pubsub', 'res_pjsip_outbound_pu
           eid,
           filter: (section) => section['@mailbox_state_filter'],
           gone: (name) => mailboxGoneBody(name, eid()),
-          same: sameCounts,
           body: (name, state) => mailboxStateBody(name, state, eid()),
         }),
       ),

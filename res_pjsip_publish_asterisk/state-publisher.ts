@@ -16,7 +16,6 @@ export interface PublishedStates<State> {
   readonly filter: (section: OutboundPublish) => string
   /** What is said of something that nobody here knows any more. */
   readonly gone: (name: string) => RequestBody
-  readonly same: (a: State, b: State) => boolean
   readonly body: (name: string, state: State) => RequestBody
 }
 
@@ -25,7 +24,7 @@ export function statePublisher<State>(published: PublishedStates<State>): EventP
 }
 
 function follow<State>(
-  { states, eid, filter, gone, same, body }: PublishedStates<State>,
+  { states, eid, filter, gone, body }: PublishedStates<State>,
   client: PublishClient,
 ): ReturnType<EventPublisher['start']> {
   const { section } = client
@@ -46,7 +45,7 @@ function follow<State>(
     if (now === undefined) {
       if (!said.delete(key)) return
       client.say({ key, once: true, body: () => bodyOf(name) })
-    } else if (before === undefined || !same(before, now)) {
+    } else if (before === undefined || !states.same(before, now)) {
       said.set(key, now)
       client.say({ key, body: () => bodyOf(name) })
     }

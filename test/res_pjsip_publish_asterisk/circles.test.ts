@@ -100,7 +100,6 @@ describe('States that would go in circles', () => {
       eid: () => EID.other,
       filter: () => '',
       gone: (name) => deviceStateBody(name, 'INVALID', EID.pbx1),
-      same: Object.is,
       body: (name, state) => deviceStateBody(name, state, EID.other),
     }).start(client)
     const words = (): string[] =>
