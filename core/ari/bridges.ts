@@ -85,8 +85,7 @@ export class Bridges {
   }
 
   registerCommands(console: Console): Undo {
-    const undos = ariCommands(() => this.all).map((command) => console.register(command))
-    return () => undos.forEach((undo) => void undo())
+    return console.register(...ariCommands(() => this.all))
   }
 
   async close(): Promise<void> {

@@ -25,14 +25,12 @@ export interface Operations {
 }
 
 export function registerCoreCommands(core: Core, loader: Loader, operations: Operations): Undo {
-  const commands = [
+  return core.console.register(
     ...coreCommands(core, operations),
     ...hintCommands(core, operations),
     ...moduleCommands(core, loader),
     ...loggerCommands(core, loader, operations),
-  ]
-  const undos = commands.map((command) => core.console.register(command))
-  return () => undos.forEach((undo) => void undo())
+  )
 }
 
 /** `udp:127.0.0.1:5060`, `tls:[::1]:5061`. */

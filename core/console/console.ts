@@ -29,12 +29,14 @@ export class Console {
   readonly #commands = new Map<string, ConsoleCommand>()
   #isStopping = false
 
-  register(command: ConsoleCommand): Undo {
-    const key = command.words.toLowerCase()
-    if (this.#commands.has(key)) throw new Error(`console command '${command.words}' is registered twice`)
-    this.#commands.set(key, command)
+  register(...commands: readonly ConsoleCommand[]): Undo {
+    for (const command of commands) {
+      const key = command.words.toLowerCase()
+      if (this.#commands.has(key)) throw new Error(`console command '${command.words}' is registered twice`)
+      this.#commands.set(key, command)
+    }
     return () => {
-      this.#commands.delete(key)
+      for (const { words } of commands) this.#commands.delete(words.toLowerCase())
     }
   }
 

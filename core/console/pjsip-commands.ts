@@ -24,9 +24,11 @@ export interface PjsipCommandSettings {
 }
 
 export function registerPjsipCommands(settings: PjsipCommandSettings): Undo {
-  const commands = [...endpointCommands(settings), ...authCommands(settings), ...contactCommands(settings)]
-  const undos = commands.map((command) => settings.console.register(command))
-  return () => undos.forEach((undo) => void undo())
+  return settings.console.register(
+    ...endpointCommands(settings),
+    ...authCommands(settings),
+    ...contactCommands(settings),
+  )
 }
 
 const LIKE = '[like <regular expression>]'

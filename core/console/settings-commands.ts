@@ -17,8 +17,7 @@ export interface SettingsCommandSettings {
 }
 
 export function registerSettingsCommands(settings: SettingsCommandSettings): Undo {
-  const undos = [showSettings(settings), showMailboxes(settings)].map((command) => settings.console.register(command))
-  return () => undos.forEach((undo) => void undo())
+  return settings.console.register(showSettings(settings), showMailboxes(settings))
 }
 
 function showSettings({ configuration, started, listening }: SettingsCommandSettings): ConsoleCommand {

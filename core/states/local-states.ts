@@ -22,8 +22,8 @@ export function registerLocalStates(
     }
     return prefix + name.slice(prefix.length)
   }
-  const undos = [
-    console.register({
+  return console.register(
+    {
       words: 'devstate change',
       args: '<Custom:name> <state>',
       help: 'Sets a custom device state.',
@@ -36,8 +36,8 @@ export function registerLocalStates(
         devices.set(LOCAL, device, wanted)
         out.print(`Changing ${device} to ${wanted}`)
       },
-    }),
-    console.register({
+    },
+    {
       words: 'devstate delete',
       args: '<Custom:name>',
       help: 'Takes back a custom device state that was set here.',
@@ -48,13 +48,13 @@ export function registerLocalStates(
         devices.set(LOCAL, device, undefined)
         out.print(`Deleted ${device}`)
       },
-    }),
-    console.register({
+    },
+    {
       words: 'devstate list',
       help: 'Shows all device states that are known, with who says so.',
       run: (_args, out) => printStates(out, 'device states', devices.list(), String),
-    }),
-    console.register({
+    },
+    {
       words: 'presencestate change',
       args: '<CustomPresence:name> <state>[,subtype[,message[,options]]]',
       isText: true,
@@ -80,16 +80,16 @@ export function registerLocalStates(
         presences.set(LOCAL, provider, { state: wanted, subtype: text(subtype), message: text(message) })
         out.print(plain(`Changing ${provider} to ${wanted}, subtype ${text(subtype)}, message ${text(message)}`))
       },
-    }),
-    console.register({
+    },
+    {
       words: 'presencestate list',
       help: 'Shows all presence states that are known, with who says so.',
       run: (_args, out) =>
         printStates(out, 'presence states', presences.list(), (p) =>
           [p.state, p.subtype, p.message].filter(Boolean).join(', '),
         ),
-    }),
-    console.register({
+    },
+    {
       words: 'mwi update',
       args: '<mailbox[@context]> <new> [old]',
       help: 'Sets the message counts of a mailbox.',
@@ -100,8 +100,8 @@ export function registerLocalStates(
         mailboxes.set(LOCAL, mailbox, counts)
         out.print(`Mailbox ${mailbox} has ${counts.newMessages} new and ${counts.oldMessages} old messages`)
       },
-    }),
-    console.register({
+    },
+    {
       words: 'mwi delete',
       args: '<mailbox[@context]>',
       help: 'Takes back the message counts that were set here.',
@@ -113,15 +113,14 @@ export function registerLocalStates(
         mailboxes.set(LOCAL, mailbox, undefined)
         out.print(`Deleted ${mailbox}`)
       },
-    }),
-    console.register({
+    },
+    {
       words: 'mwi list',
       help: 'Shows all mailboxes that are known, with who says so.',
       run: (_args, out) =>
         printStates(out, 'mailboxes', mailboxes.list(), (c) => `${c.newMessages} new, ${c.oldMessages} old`),
-    }),
-  ]
-  return () => undos.forEach((undo) => void undo())
+    },
+  )
 }
 
 function namesOf(listed: readonly { name: string }[], prefix: string): string[] {
