@@ -3,6 +3,7 @@
  * the aggregate over origins. Names compare without case and are shown as first written.
  */
 import { addedTo, type Undo } from '../scope.ts'
+import { Silence } from './silence.ts'
 
 export interface Report<T> {
   readonly origin: string
@@ -49,10 +50,10 @@ export class Reported<T> {
   readonly #changeListeners = new Set<(name: string, state: T) => void>()
   readonly #reportListeners = new Set<(name: string, origin: string, report: Report<T> | undefined) => void>()
   readonly #readers = new Set<Reader>()
-  /** Origins that are silent → what they left to others, by name in lower case. */
-  readonly #silent = new Map<string, Map<string, Report<T>>>()
-  /** Those of them that are saying anew what they know. */
-  readonly #speaking = new Set<string>()
+  readonly #silence = new Silence<T, Item<T>>(
+    () => this.#items.values(),
+    (item, origin, report) => this.#report(item, origin, report),
+  )
   readonly #aggregate: (reports: readonly Report<T>[], name: string) => T
   readonly #equal: (a: T, b: T) => boolean
   readonly #now: () => number
@@ -115,21 +116,21 @@ export class Reported<T> {
     const before = known && reportOf(known, origin)
     if (state === undefined || (!known?.needed && this.#isIdle(origin, state))) {
       if (!before) return
-      this.#putBack(known, origin)
+      this.#silence.putBack(known, origin)
       this.#report(known, origin, undefined)
     } else if (!before || !this.#equal(before.state, state)) {
       const item = known ?? this.#item(name)
-      const left = this.#takeLeft(origin, item.key)
+      const left = this.#silence.take(origin, item.key)
       const since = left && this.#equal(left.state, state) ? left.since : this.#nowOf(item, origin)
       this.#report(item, origin, { origin, state, since })
-      if (this.#silent.size > 0 && !this.#silent.has(origin)) this.#leaveToHeard(item)
+      this.#silence.said(item, origin)
     }
   }
 
   /** Puts back an opinion that was stored, with its age, where the origin has not spoken since. */
   restore(name: string, report: Report<T>): void {
     const item = this.#item(name)
-    this.#takeLeft(report.origin, item.key)
+    this.#silence.take(report.origin, item.key)
     if (!reportOf(item, report.origin)) this.#report(item, report.origin, report)
   }
 
@@ -164,67 +165,28 @@ export class Reported<T> {
   }
 
   dropOrigin(origin: string): void {
-    this.#silent.delete(origin)
-    this.#speaking.delete(origin)
+    this.#silence.forget(origin)
     for (const name of this.namesOf(origin)) this.set(origin, name, undefined)
   }
 
-  /**
-   * The origin is silent: what another one, who is not, has an opinion of as well is left to that one. It counts again
-   * where nobody else is left who is heard.
-   */
+  /** What another one, who is not silent, has an opinion of as well is left to that one. */
   silence(origin: string): void {
-    this.#speaking.delete(origin)
-    if (!this.#silent.has(origin)) this.#silent.set(origin, new Map())
-    for (const item of this.#items.values()) {
-      if (reportOf(item, origin) && !this.#leaves(item, origin)) this.#putBack(item, origin)
-    }
+    this.#silence.begin(origin)
   }
 
-  /** It is about to say anew what it knows: what it says from now on is not left to others. */
+  /** It is about to say anew what it knows. */
   speak(origin: string): void {
-    if (this.#silent.has(origin)) this.#speaking.add(origin)
+    this.#silence.speak(origin)
   }
 
-  /** It is silent no more, and has said anew what it knows: what it said before and did not repeat is forgotten. */
+  /** It is silent no more, and has said anew what it knows. */
   hear(origin: string): void {
-    this.#speaking.delete(origin)
-    if (!this.#silent.delete(origin)) return
-    for (const item of this.#items.values()) this.#leaveToHeard(item)
-  }
-
-  #leaveToHeard(item: Item<T>): void {
-    for (const origin of this.#silent.keys()) if (!this.#speaking.has(origin)) this.#leaves(item, origin)
+    this.#silence.end(origin)
   }
 
   /** What a silent origin left to others, if it did. */
   leftBy(origin: string, name: string): T | undefined {
-    return this.#silent.get(origin)?.get(name.toLowerCase())?.state
-  }
-
-  /** Whether a silent origin's opinion could be left to somebody. */
-  #leaves(item: Item<T>, origin: string): boolean {
-    const report = reportOf(item, origin)
-    if (!report || item.reports.every((one) => this.#silent.has(one.origin))) return false
-    this.#report(item, origin, undefined)
-    this.#silent.get(origin)?.set(item.key, report)
-    return true
-  }
-
-  /** What silent ones left, where but for this origin there is nobody to leave it to. */
-  #putBack(item: Item<T>, but: string): void {
-    if (item.reports.some(({ origin }) => origin !== but && !this.#silent.has(origin))) return
-    for (const origin of this.#silent.keys()) {
-      const left = this.#takeLeft(origin, item.key)
-      if (left) this.#report(item, origin, left)
-    }
-  }
-
-  #takeLeft(origin: string, key: string): Report<T> | undefined {
-    const left = this.#silent.get(origin)
-    const report = left?.get(key)
-    left?.delete(key)
-    return report
+    return this.#silence.leftBy(origin, name.toLowerCase())
   }
 
   /** Aggregates, each change once. */
@@ -288,7 +250,7 @@ export class Reported<T> {
   #forgetIdle(item: Item<T>): void {
     for (const { origin, state } of item.reports.slice()) {
       if (!this.#isIdle(origin, state)) continue
-      this.#putBack(item, origin)
+      this.#silence.putBack(item, origin)
       this.#report(item, origin, undefined)
     }
   }
