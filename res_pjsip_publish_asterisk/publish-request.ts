@@ -1,7 +1,7 @@
 /** A PUBLISH as it goes out (RFC 3903 4.1), by the options of its section. */
 import type { Endpoint } from '../core/endpoints.ts'
-import { endpointOptions } from '../core/endpoints.ts'
 import { defaultsOf } from '../core/options.ts'
+import { endpointOptions } from '../core/pjsip-options.ts'
 import type { OutboundPublish } from '../core/publication-options.ts'
 import type { HeaderLine, OutOfDialogRequest } from '../core/sip/contract.ts'
 import { parseUri, printUri } from '../core/sip/parse-uri.ts'

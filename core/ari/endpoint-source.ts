@@ -1,18 +1,10 @@
 /** Endpoints, AORs and auths of one Asterisk, read one at a time from its dynamic configuration when they are needed. */
 import type { ConfigSection } from '../config.ts'
-import {
-  type Aor,
-  type Auth,
-  aorOptions,
-  authOptions,
-  type Endpoint,
-  type EndpointSource,
-  endpointOptions,
-  type ObjectType,
-} from '../endpoints.ts'
+import type { Aor, Auth, Endpoint, EndpointSource, ObjectType } from '../endpoints.ts'
 import { type Logger, reasonOf } from '../log.ts'
 import { dropOldest } from '../oldest.ts'
 import { type ConfigError, type OptionSet, type OptionValues, readSection } from '../options.ts'
+import { aorOptions, authOptions, endpointOptions } from '../pjsip-options.ts'
 import { addedTo, type Undo } from '../scope.ts'
 import type { Complaints } from './complaints.ts'
 import { list, record, text } from './events.ts'

@@ -8,25 +8,19 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type ConfigFile, type ConfigSection, lastValue } from '../config.ts'
+import type { Acl, Aor, Auth, Endpoint, Identify, PjsipConfig, TransportConfig } from '../endpoints.ts'
+import { reasonOf } from '../log.ts'
+import { type ConfigError, type OptionSet, type OptionValues, readSection } from '../options.ts'
 import {
-  type Acl,
-  type Aor,
-  type Auth,
   aclOptions,
   aorOptions,
   authOptions,
-  type Endpoint,
   endpointOptions,
   globalOptions,
-  type Identify,
   identifyOptions,
-  type PjsipConfig,
   systemOptions,
-  type TransportConfig,
   transportOptions,
-} from '../endpoints.ts'
-import { reasonOf } from '../log.ts'
-import { type ConfigError, type OptionSet, type OptionValues, readSection } from '../options.ts'
+} from '../pjsip-options.ts'
 import {
   asteriskPublicationOptions,
   inboundPublicationOptions,

@@ -3,16 +3,9 @@
 import { readNetwork } from '../auth/networks.ts'
 import { compilePattern } from '../auth/pattern.ts'
 import { type ConfigSection, lastValue, type Place } from '../config.ts'
-import {
-  type Aor,
-  type Auth,
-  type Endpoint,
-  globalOptions,
-  type Identify,
-  type PjsipConfig,
-  type TransportConfig,
-} from '../endpoints.ts'
+import type { Aor, Auth, Endpoint, Identify, PjsipConfig, TransportConfig } from '../endpoints.ts'
 import { reasonOf } from '../log.ts'
+import { globalOptions } from '../pjsip-options.ts'
 import { parseNameAddr } from '../sip/parse-uri.ts'
 import type { Findings } from './findings.ts'
 import type { Draft, Drafts } from './pjsip-conf.ts'

@@ -1,16 +1,9 @@
 /** The console commands about pjsip objects: `pjsip show endpoints`, `pjsip show contacts` … Secrets are never shown. */
 import type { AclRule } from '../auth/acl.ts'
 import { usernameOf } from '../auth/credentials.ts'
-import {
-  type Aor,
-  type Auth,
-  aorOptions,
-  authOptions,
-  type Endpoint,
-  type Endpoints,
-  endpointOptions,
-} from '../endpoints.ts'
+import type { Aor, Auth, Endpoint, Endpoints } from '../endpoints.ts'
 import type { OptionSet } from '../options.ts'
+import { aorOptions, authOptions, endpointOptions } from '../pjsip-options.ts'
 import type { Binding } from '../registrar/bindings.ts'
 import type { Contact } from '../registrar/registrar.ts'
 import type { Registrar } from '../registrar/registrations.ts'

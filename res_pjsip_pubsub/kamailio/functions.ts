@@ -1,9 +1,10 @@
 /** Kamailio's functions, as the half of the pubsub core that is made of the other half (contract.ts says what each does). */
 
 import { readFile, stat } from 'node:fs/promises'
-import { type Endpoint, type Endpoints, endpointOptions } from '../../core/endpoints.ts'
+import type { Endpoint, Endpoints } from '../../core/endpoints.ts'
 import { type Eventual, whenThere } from '../../core/eventual.ts'
 import { defaultsOf } from '../../core/options.ts'
+import { endpointOptions } from '../../core/pjsip-options.ts'
 import type { Undo } from '../../core/scope.ts'
 import { parseUri } from '../../core/sip/parse-uri.ts'
 import { type EventValue, parseEvent } from '../../core/sip/values.ts'

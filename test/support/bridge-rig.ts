@@ -1,10 +1,11 @@
 /** A bridge with the state model behind it, for tests. */
 import { startBridge } from '../../core/ari/bridge.ts'
 import type { Bridge, ServerOptions } from '../../core/ari/bridge-contract.ts'
-import { Endpoints, globalOptions, systemOptions } from '../../core/endpoints.ts'
+import { Endpoints } from '../../core/endpoints.ts'
 import { formatLogLine, Log, type LogLine } from '../../core/log.ts'
 import { Metrics } from '../../core/metrics.ts'
 import { defaultsOf } from '../../core/options.ts'
+import { globalOptions, systemOptions } from '../../core/pjsip-options.ts'
 import { serverOptions } from '../../core/settings.ts'
 import { Calls } from '../../core/states/calls.ts'
 import { Devices } from '../../core/states/devices.ts'

@@ -12,27 +12,29 @@ import {
   type Acl,
   type Aor,
   type Auth,
-  aclOptions,
-  aorOptions,
-  authOptions,
   type Endpoint,
   Endpoints,
-  endpointOptions,
   type Globals,
-  globalOptions,
   type Identify,
-  identifyOptions,
   type PjsipConfig,
   type System,
-  systemOptions,
   type TransportConfig,
-  transportOptions,
 } from '../../core/endpoints.ts'
 import { Loader } from '../../core/loader.ts'
 import { Log } from '../../core/log.ts'
 import { Metrics } from '../../core/metrics.ts'
 import type { ModuleConfig, ModuleDefinition } from '../../core/module.ts'
 import { ConfigError, defaultsOf, type OptionSet, type OptionValues, readSection } from '../../core/options.ts'
+import {
+  aclOptions,
+  aorOptions,
+  authOptions,
+  endpointOptions,
+  globalOptions,
+  identifyOptions,
+  systemOptions,
+  transportOptions,
+} from '../../core/pjsip-options.ts'
 import type { Contact, Contacts } from '../../core/registrar/registrar.ts'
 import { createRegistrar } from '../../core/registrar/registrations.ts'
 import { type ResourceList, resourceListOptions } from '../../core/resource-list-options.ts'

@@ -1,10 +1,10 @@
 /** A UDP transport alone, without a stack over it: whatever comes is kept. */
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { globalOptions, systemOptions } from '../../core/endpoints.ts'
 import { Log } from '../../core/log.ts'
 import { Metrics } from '../../core/metrics.ts'
 import { defaultsOf } from '../../core/options.ts'
+import { globalOptions, systemOptions } from '../../core/pjsip-options.ts'
 import type { Address } from '../../core/sip/contract.ts'
 import type { DatagramsKind } from '../../core/sip/datagrams.ts'
 import { TimerWheel } from '../../core/sip/timer-wheel.ts'

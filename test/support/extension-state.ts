@@ -1,7 +1,8 @@
 /** Extension states, calls and addressings for the tests of bodies. */
 
-import { type Endpoint, endpointOptions } from '../../core/endpoints.ts'
+import type { Endpoint } from '../../core/endpoints.ts'
 import { defaultsOf, type OptionValues } from '../../core/options.ts'
+import { endpointOptions } from '../../core/pjsip-options.ts'
 import { generalOptions } from '../../core/settings.ts'
 import type { Call } from '../../core/states/calls.ts'
 import type { DeviceState } from '../../core/states/devices.ts'

@@ -1,9 +1,10 @@
 /** A SIP stack on 127.0.0.1 with ports of the system's choice, for tests. */
 
-import { globalOptions, systemOptions, type TransportConfig, transportOptions } from '../../core/endpoints.ts'
+import type { TransportConfig } from '../../core/endpoints.ts'
 import { Log } from '../../core/log.ts'
 import { Metrics } from '../../core/metrics.ts'
 import { defaultsOf } from '../../core/options.ts'
+import { globalOptions, systemOptions, transportOptions } from '../../core/pjsip-options.ts'
 import { createStack, type Stack, type StackSettings } from '../../core/sip/stack.ts'
 
 export function transportConfig(values: Partial<TransportConfig> = {}): TransportConfig {

@@ -1,7 +1,7 @@
 /** What a reader of watcher information keeps (RFC 3858 4.2). */
 
-import { endpointOptions } from '../../core/endpoints.ts'
 import { defaultsOf } from '../../core/options.ts'
+import { endpointOptions } from '../../core/pjsip-options.ts'
 import { parseXml } from '../../core/xml.ts'
 import type { Addressing } from '../../res_pjsip_pubsub/contract.ts'
 

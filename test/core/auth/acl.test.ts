@@ -1,8 +1,9 @@
 import { expect } from 'chai'
 import { forbiddenBy, forbiddenByAll, permits } from '../../../core/auth/acl.ts'
 import { type IpAddress, inNetwork, parseAddress, readNetwork } from '../../../core/auth/networks.ts'
-import { type Acl, aclOptions, type Endpoint, endpointOptions, type PjsipConfig } from '../../../core/endpoints.ts'
+import type { Acl, Endpoint, PjsipConfig } from '../../../core/endpoints.ts'
 import { type ConfigError, type OptionSet, readSection } from '../../../core/options.ts'
+import { aclOptions, endpointOptions } from '../../../core/pjsip-options.ts'
 import { pjsipConfig } from '../../support/core.ts'
 
 function at(text: string): IpAddress {

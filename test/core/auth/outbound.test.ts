@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import { credentialLines } from '../../../core/auth/outbound.ts'
-import { type Auth, authOptions } from '../../../core/endpoints.ts'
+import type { Auth } from '../../../core/endpoints.ts'
 import { defaultsOf } from '../../../core/options.ts'
+import { authOptions } from '../../../core/pjsip-options.ts'
 import type { HeaderLine } from '../../../core/sip/contract.ts'
 import { parseMessage } from '../../../core/sip/message.ts'
 

@@ -1,8 +1,8 @@
 /** Timers E, F, K and J, retransmissions and matching (RFC 3261 17.1.2, 17.2.2, 17.1.3, 17.2.3), with short times. */
 import { expect } from 'chai'
-import { systemOptions } from '../../../core/endpoints.ts'
 import { Metrics } from '../../../core/metrics.ts'
 import { defaultsOf } from '../../../core/options.ts'
+import { systemOptions } from '../../../core/pjsip-options.ts'
 import type { Outcome, ServerTransaction } from '../../../core/sip/contract.ts'
 import type { Stack, StackSettings } from '../../../core/sip/stack.ts'
 import { TestPhone } from '../../support/phone.ts'
