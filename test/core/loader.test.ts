@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import type { Core } from '../../core/core.ts'
-import { findModules, Loader, type ModulesPlan } from '../../core/loader.ts'
+import { findModules } from '../../core/find-modules.ts'
+import { Loader, type ModulesPlan } from '../../core/loader.ts'
 import { Log, reasonOf } from '../../core/log.ts'
 import { defineModule, type ModuleDefinition } from '../../core/module.ts'
 import { defaultsOf } from '../../core/options.ts'

@@ -1,6 +1,6 @@
 /** Each module in turn is unloaded and loaded again while phones stay subscribed: afterwards every lamp is right. */
 import { expect } from 'chai'
-import { findModules } from '../../core/loader.ts'
+import { findModules } from '../../core/find-modules.ts'
 import type { ModuleDefinition } from '../../core/module.ts'
 import { TestCore } from '../support/core.ts'
 import { type PhoneDialog, TestPhone } from '../support/phone.ts'
