@@ -10,7 +10,6 @@ import { Bridges } from './ari/bridges.ts'
 import { createAuthenticator } from './auth/authenticator.ts'
 import { createLimits } from './auth/limits.ts'
 import { type Configuration, type ConfigurationReading, readConfiguration } from './conf/configuration.ts'
-import { Dialplan } from './conf/dialplan.ts'
 import { addressText, registerCoreCommands, setTrace } from './console/commands.ts'
 import { Console } from './console/console.ts'
 import { registerPjsipCommands } from './console/pjsip-commands.ts'
@@ -18,7 +17,6 @@ import { serveConsole } from './console/server.ts'
 import { registerSettingsCommands } from './console/settings-commands.ts'
 import type { Core } from './core.ts'
 import { Endpoints } from './endpoints.ts'
-import { isEntityId } from './entity-id.ts'
 import { findModules } from './find-modules.ts'
 import { Loader, type ReadOptions } from './loader.ts'
 import { Log, reasonOf } from './log.ts'
@@ -31,20 +29,11 @@ import { createRegistrar } from './registrar/registrations.ts'
 import { beforeAnything, ConfigurationFaults, logFailure, takeSteps } from './reload.ts'
 import { Scope } from './scope.ts'
 import { ServerLog } from './server-log.ts'
+import { type ServerStates, startStates } from './server-states.ts'
 import { createStack, type Stack } from './sip/stack.ts'
-import { Calls } from './states/calls.ts'
-import { Devices } from './states/devices.ts'
-import { EXTENSION, type ExtensionStateCode } from './states/extension-state.ts'
-import { Hints } from './states/hints.ts'
-import { LOCAL, registerLocalStates } from './states/local-states.ts'
-import { MailboxAliases } from './states/mailbox-aliases.ts'
-import { MailboxLamps } from './states/mailbox-lamps.ts'
-import { Mailboxes } from './states/mailboxes.ts'
-import { Presences } from './states/presence.ts'
-import { keepStates } from './states/state-store.ts'
+import { registerLocalStates } from './states/local-states.ts'
 import { openStore } from './store.ts'
-import { StoreInUse } from './store-contract.ts'
-import { isNotifierOrigin } from './subscription-options.ts'
+import { type Store, StoreInUse } from './store-contract.ts'
 import { within } from './within.ts'
 
 /** How long a start waits for what Asterisk says, in milliseconds: a restored lamp is better late than wrong. */
@@ -139,7 +128,7 @@ class LamplighterServer implements Server {
   async start(): Promise<void> {
     const own = this.#scope.own
     const { version, onStop, ended } = this.#settings
-    const { store: storeOptions, servers, pjsip, modules } = this.#configuration
+    const { pjsip, modules } = this.#configuration
     this.#serverLog.open(this.#scope)
     this.#serverLog.found(this.#found)
 
@@ -151,50 +140,11 @@ class LamplighterServer implements Server {
     })
     own(await serveConsole(this.#configuration.consoleSocket, console, this.#log, open))
 
-    const path = this.#configuration.storePath
-    const store = await openStore({
-      path,
-      synchronous: storeOptions.synchronous,
-      log: this.#log.logger('store'),
-      // Two would restore the same subscriptions, and both speak in their dialogs.
-      hold: 'alone',
-    }).catch((error: unknown) => {
-      if (error instanceof StoreInUse) {
-        const why = `path = ${path} is the store of another Lamplighter that runs, expected one of its own`
-        throw new ConfigError(why, this.#configuration.storePlace)
-      }
-      throw new ConfigError(
-        `the store ${path} cannot be opened: ${reasonOf(error)}; [store] path in lamplighter.conf names another`,
-      )
-    })
+    const store = await openServerStore(this.#configuration, this.#log)
     own(() => store.close())
 
-    const devices = new Devices()
-    const presences = new Presences()
-    const mailboxes = new Mailboxes()
-    const calls = new Calls()
-    const hintLog = this.#log.logger('hints')
-    const hints = new Hints(
-      { devices, presences, calls },
-      { removedHintGrace: () => this.#removedHintGrace, removedHintState: () => this.#removedHintState, log: hintLog },
-    )
-    const dialplan = new Dialplan(this.#configuration.dialplan)
-    own(hints.addSource(dialplan))
-    // What others have published is shown until the module that takes it knows which of it still holds.
-    const isPublishedTo = (pjsip.inboundPublications?.size ?? 0) > 0
-    const isServer = (origin: string): boolean => servers.some(({ name }) => name === origin)
-    const isKnown = (origin: string): boolean =>
-      origin === LOCAL ||
-      isServer(origin) ||
-      (isPublishedTo && isEntityId(origin)) ||
-      isNotifierOrigin(origin, pjsip.outboundSubscriptions)
-    // Nothing in memory is there after a restart.
-    if (path !== ':memory:') own(await keepStates(store, { devices, presences, mailboxes }, { isKnown, isServer }))
-
-    const aliases = new MailboxAliases(mailboxes, this.#configuration.mailboxes.aliases)
-    own(() => aliases.close())
-    const mailboxLamps = new MailboxLamps(devices, mailboxes)
-    own(() => mailboxLamps.close())
+    const states = await startStates(() => this.#configuration, store, this.#log, own)
+    const { devices, presences, mailboxes, calls, hints, dialplan, aliases } = states
 
     const metrics = new Metrics()
     own(processMetrics(metrics))
@@ -374,17 +324,6 @@ class LamplighterServer implements Server {
     if (deaf.length > 0) throw new Error(deaf.map(({ id }) => `transport [${id}] does not listen`).join('\n'))
   }
 
-  /** To Asterisk's body generators a hint that is gone is one that is idle. */
-  get #removedHintState(): ExtensionStateCode {
-    return this.#configuration.general.compat === 'asterisk' ? EXTENSION.NOT_INUSE : EXTENSION.UNAVAILABLE
-  }
-
-  /** Asterisk ends the subscriptions of a hint at once. */
-  get #removedHintGrace(): number {
-    const { compat, removed_hint_grace } = this.#configuration.general
-    return compat === 'asterisk' ? 0 : removed_hint_grace
-  }
-
   #readGood(): ConfigurationReading {
     const reading = readWith(this.#modules, this.#settings.directory)
     if (reading.problems.length > 0) throw new ConfigurationFaults(reading.problems)
@@ -399,11 +338,28 @@ class LamplighterServer implements Server {
   }
 }
 
-interface Running {
+interface Running extends Pick<ServerStates, 'dialplan' | 'aliases'> {
   readonly core: Core
   readonly stack: Stack
-  readonly dialplan: Dialplan
-  readonly aliases: MailboxAliases
   readonly loader: Loader
   readonly bridges: Bridges
+}
+
+/** Throws ConfigError. */
+async function openServerStore({ storePath, storePlace, store }: Configuration, log: Log): Promise<Store> {
+  return openStore({
+    path: storePath,
+    synchronous: store.synchronous,
+    log: log.logger('store'),
+    // Two would restore the same subscriptions, and both speak in their dialogs.
+    hold: 'alone',
+  }).catch((error: unknown) => {
+    if (error instanceof StoreInUse) {
+      const why = `path = ${storePath} is the store of another Lamplighter that runs, expected one of its own`
+      throw new ConfigError(why, storePlace)
+    }
+    throw new ConfigError(
+      `the store ${storePath} cannot be opened: ${reasonOf(error)}; [store] path in lamplighter.conf names another`,
+    )
+  })
 }
