@@ -11,7 +11,8 @@ import type { Logger } from '../log.ts'
 import { dropOldest } from '../oldest.ts'
 import { addedTo, type Undo } from '../scope.ts'
 import type { HintDefinition } from '../states/hint.ts'
-import type { HintSource, Hints } from '../states/hints.ts'
+import type { HintAnswer, HintSource } from '../states/hint-sources.ts'
+import type { Hints } from '../states/hints.ts'
 import type { Reading } from './channel-variables.ts'
 import type { Complaints } from './complaints.ts'
 import { isFresh } from './fresh.ts'
@@ -45,8 +46,6 @@ export interface HintSourceSettings {
   readonly isInFiles: IsInFiles | undefined
 }
 
-type Answer = HintDefinition | 'unreachable' | undefined
-
 export class AriHintSource implements HintSource {
   readonly name: string
   readonly #hints: Pick<Hints, 'list'>
@@ -56,7 +55,7 @@ export class AriHintSource implements HintSource {
   readonly #log: Logger
   readonly #settings: HintSourceSettings
   readonly #remembered = new Map<string, Remembered>()
-  readonly #asking = new Map<string, Promise<Answer>>()
+  readonly #asking = new Map<string, Promise<HintAnswer>>()
   readonly #listeners = new Set<() => void>()
 
   constructor(
@@ -78,7 +77,7 @@ export class AriHintSource implements HintSource {
     return this.#remembered.size
   }
 
-  lookup(context: string, exten: string): Eventual<Answer> {
+  lookup(context: string, exten: string): Eventual<HintAnswer> {
     const contexts = this.#settings.contexts()
     if ((contexts.length > 0 && !contexts.includes(context)) || !this.#isAsked({ context, exten })) return undefined
     const key = keyOf({ context, exten })
@@ -130,7 +129,7 @@ export class AriHintSource implements HintSource {
     return hintOf(context, exten) !== undefined && this.#settings.isInFiles?.(context, exten) !== true
   }
 
-  async #ask(keys: readonly Key[]): Promise<Answer[]> {
+  async #ask(keys: readonly Key[]): Promise<HintAnswer[]> {
     const known = (key: Key): HintDefinition | 'unreachable' =>
       this.#remembered.get(keyOf(key))?.answer ?? 'unreachable'
     if (!this.#link.connected) return keys.map(known)

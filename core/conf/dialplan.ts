@@ -2,7 +2,7 @@
 import { basename } from 'node:path'
 import { addedTo, type Undo } from '../scope.ts'
 import type { HintDefinition } from '../states/hint.ts'
-import type { HintSource } from '../states/hints.ts'
+import type { HintSource } from '../states/hint-sources.ts'
 import { type DialplanContext, type DialplanData, NO_DIALPLAN } from './dialplan-conf.ts'
 import { evaluateHint, type WrittenHint } from './dialplan-hint.ts'
 import { matchesPattern, plainExten } from './dialplan-pattern.ts'

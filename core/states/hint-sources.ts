@@ -3,12 +3,22 @@ import type { Eventual } from '../eventual.ts'
 import type { Undo } from '../scope.ts'
 import type { HintDefinition } from './hint.ts'
 import { mergeDefinitions } from './hint-definitions.ts'
-import type { HintSource } from './hints.ts'
 
 /** Milliseconds that the others get once one has named a hint: a server that hangs must not keep phones waiting. */
 const OTHERS_GET = 500
 
-type Answer = HintDefinition | 'unreachable' | undefined
+export type HintAnswer = HintDefinition | 'unreachable' | undefined
+
+/** Who knows hints: the dialplan files, or an Asterisk server through its probe channel. */
+export interface HintSource {
+  readonly name: string
+  /** undefined: this source has no such hint. 'unreachable': it cannot say now, and what it said before stands. Never rejects. */
+  lookup(context: string, exten: string): Eventual<HintAnswer>
+  /** Extensions that it has a hint for by name, not by pattern; absent where it cannot tell. */
+  extensions?(): readonly { readonly context: string; readonly exten: string }[]
+  /** Tells that all answers may be different now. */
+  onChange(listener: () => void): Undo
+}
 
 export interface HintSourcesObserver {
   /** All answers may be different now. */
@@ -45,9 +55,9 @@ export class HintSources {
   }
 
   /** undefined: nobody has such a hint. 'unreachable': none of those who could say had it. Never rejects. */
-  lookup(context: string, exten: string): Eventual<Answer> {
+  lookup(context: string, exten: string): Eventual<HintAnswer> {
     const asked = this.#sources.map((source) => source.lookup(context, exten))
-    const answers: Answer[] = asked.map((asking) => (asking instanceof Promise ? 'unreachable' : asking))
+    const answers: HintAnswer[] = asked.map((asking) => (asking instanceof Promise ? 'unreachable' : asking))
     let open = asked.length
     if (!asked.some((asking) => asking instanceof Promise)) return together(answers)
     return new Promise((resolve) => {
@@ -69,18 +79,18 @@ export class HintSources {
     })
   }
 
-  #late(context: string, exten: string, answer: Answer, answers: readonly Answer[]): void {
+  #late(context: string, exten: string, answer: HintAnswer, answers: readonly HintAnswer[]): void {
     const all = together(answers)
     if (isDefinition(answer) && isDefinition(all)) this.#observer.late(context, exten, all)
   }
 }
 
-function together(answers: readonly Answer[]): Answer {
+function together(answers: readonly HintAnswer[]): HintAnswer {
   const [first, ...more] = answers.filter(isDefinition)
   if (!first) return answers.includes('unreachable') ? 'unreachable' : undefined
   return more.reduce(mergeDefinitions, first)
 }
 
-function isDefinition(answer: Answer): answer is HintDefinition {
+function isDefinition(answer: HintAnswer): answer is HintDefinition {
   return typeof answer === 'object'
 }

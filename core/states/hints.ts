@@ -13,20 +13,7 @@ import { within } from '../within.ts'
 import { EXTENSION, type ExtensionStateCode } from './extension-state.ts'
 import { Hint, type HintDefinition, type HintKeeper, type HintParts } from './hint.ts'
 import { namesIn, sameDefinition } from './hint-definitions.ts'
-import { HintSources } from './hint-sources.ts'
-
-type HintAnswer = HintDefinition | 'unreachable' | undefined
-
-/** Who knows hints: the dialplan files, or an Asterisk server through its probe channel. */
-export interface HintSource {
-  readonly name: string
-  /** undefined: this source has no such hint. 'unreachable': it cannot say now, and what it said before stands. Never rejects. */
-  lookup(context: string, exten: string): Eventual<HintAnswer>
-  /** Extensions that it has a hint for by name, not by pattern; absent where it cannot tell. */
-  extensions?(): readonly { readonly context: string; readonly exten: string }[]
-  /** Tells that all answers may be different now. */
-  onChange(listener: () => void): Undo
-}
+import { type HintSource, HintSources } from './hint-sources.ts'
 
 /** How long a SUBSCRIBE waits for the first states of a hint's devices, in milliseconds. */
 const FIRST_READ_LIMIT = 1500

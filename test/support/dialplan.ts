@@ -1,5 +1,5 @@
 import type { HintDefinition } from '../../core/states/hint.ts'
-import type { HintSource } from '../../core/states/hints.ts'
+import type { HintSource } from '../../core/states/hint-sources.ts'
 
 /** A dialplan in memory: `exten@context` → what a hint line has. */
 export class Dialplan implements HintSource {

@@ -5,7 +5,7 @@
 import { expect } from 'chai'
 import { record } from '../../../core/ari/events.ts'
 import type { Hint } from '../../../core/states/hint.ts'
-import type { HintSource } from '../../../core/states/hints.ts'
+import type { HintSource } from '../../../core/states/hint-sources.ts'
 import { type BridgeRig, bridgeTo } from '../../support/bridge-rig.ts'
 import { Instance } from '../../support/instance.ts'
 import { TestPhone } from '../../support/phone.ts'
