@@ -47,7 +47,7 @@ export function publishRequest(
     from: `<${sender}>`,
     to: `<${receiver}>`,
     headers,
-    routes: section.outbound_proxy === '' ? [] : [`<${section.outbound_proxy.replace(/^<|>$/g, '')}>`],
+    routes: section.outbound_proxy === '' ? [] : [`<${section.outbound_proxy}>`],
     body,
     redirected: () => undefined,
     transport: section.transport === '' ? undefined : section.transport,
