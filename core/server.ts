@@ -212,7 +212,7 @@ class LamplighterServer implements Server {
       core,
       core.store,
       this.#log,
-      (context, exten) => dialplan.find(context, exten) !== undefined,
+      (context, exten) => dialplan.lookup(context, exten) !== undefined,
     )
     this.#running = { core, stack, dialplan, aliases, loader, bridges }
     own(() => bridges.close())

@@ -27,12 +27,8 @@ export class Dialplan implements HintSource {
     return addedTo(this.#listeners, listener)
   }
 
-  lookup(context: string, exten: string): HintDefinition | undefined {
-    return this.find(context, exten)
-  }
-
   /** undefined also where only Asterisk could evaluate what the hint says. */
-  find(context: string, exten: string): HintDefinition | undefined {
+  lookup(context: string, exten: string): HintDefinition | undefined {
     const hint = this.#search(context, exten)
     if (!hint) return undefined
     try {

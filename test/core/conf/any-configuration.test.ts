@@ -86,7 +86,7 @@ describe('any configuration', () => {
         const dialplan = readDialplan([{ file: config, foreign }], pjsip.hints)
         const voicemail = readVoicemail([{ file: config, foreign }])
         const modules = readModules(config)
-        new Dialplan(dialplan.data).find('a', '100')
+        new Dialplan(dialplan.data).lookup('a', '100')
         const all: readonly ConfigError[] = [
           problems,
           notes,

@@ -20,7 +20,7 @@ function devices(
   exten: string,
   context: string,
 ): readonly string[] | undefined {
-  return new Dialplan(configuration.dialplan).find(context, exten)?.devices
+  return new Dialplan(configuration.dialplan).lookup(context, exten)?.devices
 }
 
 describe('configuration: without files', () => {
@@ -113,7 +113,7 @@ describe('configuration: beside an Asterisk', () => {
     ])
     expect(devices(reading, '200', 'ext-local')).to.deep.equal(['PJSIP/200', 'Custom:DND200'])
     expect(devices(reading, '200', 'blf')).to.deep.equal(['PJSIP/200'])
-    expect(new Dialplan(reading.configuration.dialplan).find('from-internal', '200')?.name).to.equal('Desk')
+    expect(new Dialplan(reading.configuration.dialplan).lookup('from-internal', '200')?.name).to.equal('Desk')
     expect(devices(reading, '*76200', 'blf')).to.deep.equal(['Custom:DEVDND200'])
     expect(devices(reading, '*76233', 'blf')).to.deep.equal(['Custom:DEVDND233'])
     expect(devices(reading, '1234', 'blf')).to.deep.equal(['Custom:light'])

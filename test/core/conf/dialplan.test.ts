@@ -25,7 +25,7 @@ function plan(text: string): Dialplan {
 
 /** `devices | presence | name`, as the hint of an extension says it. */
 function hint(dialplan: Dialplan, exten: string, context = 'c'): string | undefined {
-  const found = dialplan.find(context, exten)
+  const found = dialplan.lookup(context, exten)
   return found && [found.devices.join('&'), found.presence.join('&'), found.name].join('|')
 }
 
@@ -58,7 +58,7 @@ describe('dialplan: hints', () => {
   }
 
   it('keeps the name and the place for people', () => {
-    expect(plan('[c]\nexten => _X,hint,PJSIP/${EXTEN}').find('c', '7')).to.deep.equal({
+    expect(plan('[c]\nexten => _X,hint,PJSIP/${EXTEN}').lookup('c', '7')).to.deep.equal({
       context: 'c',
       exten: '7',
       devices: ['PJSIP/7'],
@@ -96,7 +96,7 @@ describe('dialplan: hints', () => {
     )
     expect(hint(dialplan, '1')).to.equal('D/1||')
     expect(hint(dialplan, '2')).to.equal('B/2||')
-    expect(dialplan.find('c', '1')?.context).to.equal('d')
+    expect(dialplan.lookup('c', '1')?.context).to.equal('d')
     expect(hint(dialplan, '3')).to.equal(undefined)
     expect(hint(dialplan, '1', 'e')).to.equal(undefined)
     expect(hint(dialplan, '1', 'nowhere')).to.equal(undefined)
@@ -156,7 +156,7 @@ describe('dialplan: hints', () => {
       '/ast/extensions.conf:2: hint 1: the function DB(x/y) cannot be evaluated here, Asterisk is asked over ARI',
     ])
     const dialplan = new Dialplan(data)
-    expect(dialplan.find('c', '1')).to.equal(undefined)
+    expect(dialplan.lookup('c', '1')).to.equal(undefined)
     expect(hint(dialplan, '2')).to.equal('PJSIP/2||')
   })
 

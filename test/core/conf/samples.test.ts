@@ -68,7 +68,8 @@ describe('samples', () => {
         expect([...mailboxes.mailboxes.keys()]).to.deep.equal(['100@default', '101@default', '100@sales'])
         expect(modules.require).to.deep.equal(['res_pjsip_pubsub'])
         const dialplan = new Dialplan(configuration.dialplan)
-        const devices = (exten: string): readonly string[] | undefined => dialplan.find('from-internal', exten)?.devices
+        const devices = (exten: string): readonly string[] | undefined =>
+          dialplan.lookup('from-internal', exten)?.devices
         expect(['100', '101', '300', '455', '*76200', '*80'].map(devices)).to.deep.equal([
           ['PJSIP/100'],
           ['PJSIP/101', 'Custom:hq-101'],
