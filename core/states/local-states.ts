@@ -158,8 +158,8 @@ function printStates<T>(
 }
 
 /** `for 3 min`, for people. */
-export function ageOf(since: number, now = Date.now()): string {
-  const seconds = Math.max(0, Math.round((now - since) / 1000))
+function ageOf(since: number): string {
+  const seconds = Math.max(0, Math.round((Date.now() - since) / 1000))
   if (seconds < 120) return `for ${seconds} s`
   if (seconds < 7200) return `for ${Math.round(seconds / 60)} min`
   return seconds < 172800 ? `for ${Math.round(seconds / 3600)} h` : `for ${Math.round(seconds / 86400)} days`
