@@ -6,7 +6,7 @@ import type { Need } from '../core/states/reported.ts'
 import { Observable, Watched, type WatchObserver } from '../core/watch.ts'
 import { within } from '../core/within.ts'
 import { LastChanges } from './last-changes.ts'
-import { MailboxIndex } from './mailbox-index.ts'
+import { MailboxIndex } from './party-index.ts'
 import { type MessageSummary, sameSummary, sumOf } from './summary.ts'
 
 export interface SumDefinition {

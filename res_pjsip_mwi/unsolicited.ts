@@ -10,7 +10,7 @@ import type { Contact } from '../core/registrar/registrar.ts'
 import { Scope, type Undo } from '../core/scope.ts'
 import type { HeaderLine } from '../core/sip/contract.ts'
 import { type MailboxCounts, NO_MESSAGES } from '../core/states/mailboxes.ts'
-import { MailboxIndex } from './mailbox-index.ts'
+import { MailboxIndex, PartyIndex } from './party-index.ts'
 import { fullNames } from './resources.ts'
 import { SendQueue } from './send-queue.ts'
 import { type MessageSummary, sumOf } from './summary.ts'
@@ -41,7 +41,7 @@ export class Unsolicited {
   readonly #queue: SendQueue
   readonly #endpoints = new Map<string, { readonly served: UnsolicitedEndpoint; readonly forget: Undo }>()
   readonly #byMailbox = new MailboxIndex<UnsolicitedEndpoint>()
-  readonly #byAor = new Map<string, Set<UnsolicitedEndpoint>>()
+  readonly #byAor = new PartyIndex<UnsolicitedEndpoint>((aor) => aor)
   /** Endpoints that are not in our files, found by their contacts. */
   readonly #dynamic = new Set<string>()
   readonly #counters
@@ -80,7 +80,7 @@ export class Unsolicited {
     scope.own(contacts.onChange((aor, added) => this.#contactChanged(aor, added)))
     scope.own(
       contacts.onRefresh((contact) => {
-        for (const endpoint of this.#byAor.get(contact.aor) ?? []) endpoint.refreshed(contact)
+        for (const endpoint of this.#byAor.of(contact.aor)) endpoint.refreshed(contact)
         this.#askAgain(contact.aor, contact)
       }),
     )
@@ -102,7 +102,7 @@ export class Unsolicited {
 
   /** Something is published about an AOR, or no longer. */
   publicationsChanged(aor: string): void {
-    for (const endpoint of this.#byAor.get(aor) ?? []) endpoint.summaryChanged()
+    for (const endpoint of this.#byAor.of(aor)) endpoint.summaryChanged()
   }
 
   solicitedChanged(endpointId: string): void {
@@ -170,19 +170,8 @@ export class Unsolicited {
       send: (request, done) => this.#core.sip.request(request, done),
       giveUp: (sender) => this.#core.sip.giveUp(sender),
     })
-    const unindex = this.#byMailbox.add(served.mailboxes, served)
-    for (const aor of endpoint.aors) {
-      const others = this.#byAor.get(aor)
-      if (others) others.add(served)
-      else this.#byAor.set(aor, new Set([served]))
-    }
-    const forget = (): void => {
-      void unindex()
-      for (const aor of endpoint.aors) {
-        this.#byAor.get(aor)?.delete(served)
-        if (this.#byAor.get(aor)?.size === 0) this.#byAor.delete(aor)
-      }
-    }
+    const undos = [this.#byMailbox.add(served.mailboxes, served), this.#byAor.add(endpoint.aors, served)]
+    const forget = (): void => undos.forEach((undo) => void undo())
     this.#endpoints.set(endpoint.id, { served, forget })
     void served.look(() => tell)
   }
@@ -208,12 +197,12 @@ export class Unsolicited {
   }
 
   #contactChanged(aor: string, added: Contact | undefined): void {
-    const served = this.#byAor.get(aor)
-    if (added && served) this.#askAgain(aor, added)
-    if (!served) {
+    const served = this.#byAor.of(aor)
+    if (served.length === 0) {
       if (added && !this.#isInFiles(aor)) void this.#discover(aor, true)
       return
     }
+    if (added) this.#askAgain(aor, added)
     for (const endpoint of served) {
       if (added) this.#settings.onRegistered(endpoint.endpoint)
       const isAdded = (contact: Contact): boolean => added !== undefined && phoneOf(contact) === phoneOf(added)
