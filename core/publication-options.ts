@@ -5,7 +5,7 @@
 import { compilePattern } from './auth/pattern.ts'
 import { commaList, custom, integer, list, type Option, type OptionValues, options, text, yesno } from './options.ts'
 
-export const PUBLISHED_EVENTS = ['asterisk-devicestate', 'asterisk-mwi', 'presence', 'dialog'] as const
+const PUBLISHED_EVENTS = ['asterisk-devicestate', 'asterisk-mwi', 'presence', 'dialog'] as const
 export type PublishedEventName = (typeof PUBLISHED_EVENTS)[number]
 
 export function isPublishedEvent(event: string): event is PublishedEventName {

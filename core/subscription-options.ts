@@ -1,7 +1,7 @@
 /** Where we are a subscriber ourselves: `type=outbound-subscription` of pjsip.conf. Asterisk has no such sections. */
 import { commaList, custom, integer, type OptionValues, options, text } from './options.ts'
 
-export const SUBSCRIBED_EVENTS = ['message-summary', 'dialog', 'presence'] as const
+const SUBSCRIBED_EVENTS = ['message-summary', 'dialog', 'presence'] as const
 export type SubscribedEventName = (typeof SUBSCRIBED_EVENTS)[number]
 
 function readEvent(value: string): SubscribedEventName | '' {

@@ -138,12 +138,12 @@ export function usernameOf(auth: Auth): string {
   return auth.username === '' ? auth.id : auth.username
 }
 
-export function realmOf(auth: Auth, global: Globals): string {
+function realmOf(auth: Auth, global: Globals): string {
   return auth.realm === '' ? global.default_realm : auth.realm
 }
 
 /** The algorithms that are offered and that the section has a secret for. */
-export function algorithmsOf(auth: Auth, global: Globals): readonly DigestAlgorithm[] {
+function algorithmsOf(auth: Auth, global: Globals): readonly DigestAlgorithm[] {
   const wanted =
     auth.supported_algorithms_uas.length > 0 ? auth.supported_algorithms_uas : global.default_auth_algorithms_uas
   const possible =

@@ -82,7 +82,7 @@ export function extensionStateName(states: readonly DeviceState[]): string {
 }
 
 /** `_11X`, `_[1-3]Z.`: one pass over both, no backtracking, since only the last element may match many digits. */
-export function matchesPattern(pattern: string, exten: string): boolean {
+function matchesPattern(pattern: string, exten: string): boolean {
   if (!pattern.startsWith('_')) return false
   let at = 0
   for (const element of patternElements(pattern)) {

@@ -37,7 +37,7 @@ function dialogInfoFault(root: XmlNode): string | undefined {
   return undefined
 }
 
-export function isDialogInfo(node: XmlNode, name: string): boolean {
+function isDialogInfo(node: XmlNode, name: string): boolean {
   return node.name === name && node.ns === DIALOG_INFO
 }
 

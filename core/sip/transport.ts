@@ -100,7 +100,7 @@ export function hostPort({ address, port }: Address): string {
   return `${hostText(address)}:${port}`
 }
 
-export function hostText(address: string): string {
+function hostText(address: string): string {
   return address.includes(':') ? `[${address}]` : address
 }
 
