@@ -11,13 +11,8 @@ const HISTORY = 500
 
 /** Runs one command and returns the exit code: 0 when it went well, 1 when it failed or nobody answers. */
 export async function runRemote(socket: string, command: string): Promise<number> {
-  let client: ConsoleClient
-  try {
-    client = await connectConsole(socket)
-  } catch (error) {
-    console.error(`${reasonOf(error)}; is it running with this configuration?`)
-    return 1
-  }
+  const client = await connected(socket)
+  if (!client) return 1
   const failure = await client.run(command, (text) => console.log(text))
   client.close()
   if (failure === undefined) return 0
@@ -27,13 +22,8 @@ export async function runRemote(socket: string, command: string): Promise<number
 
 /** Reads commands until `exit`, end of input, or the end of the server. */
 export async function interact(socket: string, version: string): Promise<number> {
-  let client: ConsoleClient
-  try {
-    client = await connectConsole(socket)
-  } catch (error) {
-    console.error(`${reasonOf(error)}; is it running with this configuration?`)
-    return 1
-  }
+  const client = await connected(socket)
+  if (!client) return 1
   const terminal = process.stdin.isTTY && process.stdout.isTTY
   const historyFile = join(
     process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'),
@@ -82,6 +72,14 @@ export async function interact(socket: string, version: string): Promise<number>
   lines.close()
   // Someone who pipes commands in wants to know; someone who types them has read it.
   return !terminal && (failed || lost) ? 1 : 0
+}
+
+/** undefined where nobody answers, which has been said. */
+function connected(socket: string): Promise<ConsoleClient | undefined> {
+  return connectConsole(socket).catch((error: unknown) => {
+    console.error(`${reasonOf(error)}; is it running with this configuration?`)
+    return undefined
+  })
 }
 
 function readHistory(path: string): string[] {
