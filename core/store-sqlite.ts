@@ -284,9 +284,7 @@ export class SqliteStore implements Store {
       return result
     } catch (error) {
       this.#waiting.putBack(taken)
-      if (isDamage(error)) await this.#replace(error)
-      else if (mayPass(error)) this.#refused(error)
-      else throw error
+      await this.#meet(error)
       throw new StoreUnavailable(reasonOf(error), { cause: error })
     }
   }
@@ -343,6 +341,13 @@ export class SqliteStore implements Store {
 
   // Trouble.
 
+  /** Throws what is a fault of ours. */
+  async #meet(error: unknown): Promise<void> {
+    if (isDamage(error)) await this.#replace(error)
+    else if (mayPass(error)) this.#refused(error)
+    else throw error
+  }
+
   #refused(error: unknown): void {
     if (!this.#retryPause) {
       const mend = isLocked(error)
@@ -363,9 +368,7 @@ export class SqliteStore implements Store {
       await work(database)
       return true
     } catch (error) {
-      if (isDamage(error)) await this.#replace(error)
-      else if (mayPass(error)) this.#refused(error)
-      else throw error
+      await this.#meet(error)
       return false
     }
   }
