@@ -128,6 +128,7 @@ class LamplighterServer implements Server {
   async start(): Promise<void> {
     const own = this.#scope.own
     const { version, onStop, ended } = this.#settings
+    const orEnded = (work: Promise<void>): Promise<void> => (ended ? Promise.race([work, ended]) : work)
     const { pjsip, modules } = this.#configuration
     this.#serverLog.open(this.#scope)
     this.#serverLog.found(this.#found)
@@ -217,7 +218,7 @@ class LamplighterServer implements Server {
     this.#running = { core, stack, dialplan, aliases, loader, bridges }
     own(() => bridges.close())
     await bridges.configure(this.#configuration)
-    await Promise.race(ended ? [bridges.settled(BRIDGE_WAIT), ended] : [bridges.settled(BRIDGE_WAIT)])
+    await orEnded(bridges.settled(BRIDGE_WAIT))
 
     for (const definition of this.#modules) loader.add(definition)
     await loader.start(modules)
@@ -248,8 +249,7 @@ class LamplighterServer implements Server {
     )
     setTrace(core, endpoints.global.debug)
     // Before that they lead nowhere, and an Asterisk that is refused with 401 may not publish again by itself.
-    const named = within(NAMES_WAIT, auth.ready)
-    await Promise.race(ended ? [named, ended] : [named])
+    await orEnded(within(NAMES_WAIT, auth.ready))
     stack.start()
     opened()
   }
