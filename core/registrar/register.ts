@@ -13,7 +13,6 @@ import { withoutZone } from '../sip/zone.ts'
 import type { Binding } from './bindings.ts'
 
 export interface RegisterPlan {
-  readonly kind: 'plan'
   readonly put: readonly Binding[]
   readonly remove: readonly Binding[]
   /** Removed to make room, not because the phone asked for it. */
@@ -93,7 +92,7 @@ function planContacts(asked: readonly Asked[], scene: RegisterScene): RegisterPl
 }
 
 function plan(parts: Partial<RegisterPlan>): RegisterPlan {
-  return { kind: 'plan', put: [], remove: [], replaced: [], expires: undefined, outbound: false, ...parts }
+  return { put: [], remove: [], replaced: [], expires: undefined, outbound: false, ...parts }
 }
 
 /** `Contact: *` with `Expires: 0`, and nothing else (RFC 3261 10.2.2, 10.3 step 6). */
