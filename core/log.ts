@@ -1,5 +1,5 @@
 /** The log: Asterisk's look, a level per category (a category is a module's name), sinks that can be swapped. */
-import type { Undo } from './scope.ts'
+import { addedTo, type Undo } from './scope.ts'
 
 export const LEVELS = ['error', 'warning', 'notice', 'verbose', 'debug'] as const
 export type Level = (typeof LEVELS)[number]
@@ -53,10 +53,7 @@ export class Log {
   }
 
   addSink(sink: LogSink): Undo {
-    this.#sinks.add(sink)
-    return () => {
-      this.#sinks.delete(sink)
-    }
+    return addedTo(this.#sinks, sink)
   }
 
   /** `logger set level LEVEL [category]`; without a category it is the level of all that have none of their own. */

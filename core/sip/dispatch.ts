@@ -1,7 +1,7 @@
 /** What is done with a message that came in: answers to their transactions, requests to their handlers. */
 import { type Logger, reasonOf } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
-import type { Undo } from '../scope.ts'
+import { addedTo, type Undo } from '../scope.ts'
 import { AnsweredVias } from './answered-vias.ts'
 import { type CheckSettings, checkRequest, checkResponse } from './check.ts'
 import type { ClientTransactions } from './client-transaction.ts'
@@ -89,10 +89,7 @@ export class Dispatcher implements Receiver {
 
   advertise(lines: () => readonly HeaderLine[]): Undo {
     const entry = (): readonly HeaderLine[] => lines()
-    this.#advertised.add(entry)
-    return () => {
-      this.#advertised.delete(entry)
-    }
+    return addedTo(this.#advertised, entry)
   }
 
   /** What waits is handled first, a few milliseconds at a time; what comes meanwhile waits, too. */
