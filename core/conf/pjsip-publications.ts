@@ -23,8 +23,8 @@ export function checkPublications(
     checkAsterisk(one, checker('asterisk-publication', one.id), config)
 }
 
-function checkOutbound(publish: OutboundPublish, checker: Checker, { auths, transports }: PjsipConfig): void {
-  const { server_uri, from_uri, to_uri, outbound_proxy, event, multi_user, outbound_auth, transport } = publish
+function checkOutbound(publish: OutboundPublish, checker: Checker, config: PjsipConfig): void {
+  const { server_uri, from_uri, to_uri, outbound_proxy, event, multi_user } = publish
   if (server_uri.length === 0) checker.problem('server_uri', 'has no server_uri, expected a SIP URI')
   for (const [option, uris] of Object.entries({
     server_uri,
@@ -37,14 +37,7 @@ function checkOutbound(publish: OutboundPublish, checker: Checker, { auths, tran
   if (event === '' && !checker.says('event')) checker.problem('event', 'has no event, expected one that is published')
   if ((event === 'presence' || event === 'dialog') && !multi_user)
     checker.problem('multi_user', `publishes ${event} of many extensions, expected multi_user = yes`)
-  for (const auth of outbound_auth) checker.reference('outbound_auth', auth, auths.has(auth), 'auth')
-  if (transport !== '')
-    checker.reference(
-      'transport',
-      transport,
-      transports.some(({ id }) => id === transport),
-      'transport',
-    )
+  checker.way(publish, config)
 }
 
 function checkInbound(inbound: InboundPublicationConfig, checker: Checker, config: PjsipConfig): void {
@@ -97,6 +90,17 @@ export class Checker {
 
   note(option: string, what: string): void {
     this.#findings.note(`[${this.#id}] ${what}`, lastValue(this.#section, option) ?? this.#section)
+  }
+
+  /** What requests of ours are sent with. */
+  way(
+    { outbound_auth, transport }: Pick<OutboundPublish, 'outbound_auth' | 'transport'>,
+    { auths, transports }: PjsipConfig,
+  ): void {
+    for (const auth of outbound_auth) this.reference('outbound_auth', auth, auths.has(auth), 'auth')
+    if (transport === '') return
+    const known = transports.some(({ id }) => id === transport)
+    this.reference('transport', transport, known, 'transport')
   }
 
   reference(option: string, name: string, there: boolean, type: string): void {

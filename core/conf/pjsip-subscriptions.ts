@@ -16,8 +16,8 @@ export function checkSubscriptions(config: PjsipConfig, drafts: Drafts, findings
   }
 }
 
-function checkAddresses(one: OutboundSubscriptionConfig, checker: Checker, { auths, transports }: PjsipConfig): void {
-  const { server_uri, to_uri, from_uri, outbound_proxy, outbound_auth, transport } = one
+function checkAddresses(one: OutboundSubscriptionConfig, checker: Checker, config: PjsipConfig): void {
+  const { server_uri, to_uri, from_uri, outbound_proxy } = one
   if (server_uri === '') checker.problem('server_uri', 'has no server_uri, expected a SIP URI')
   for (const [option, uri] of Object.entries({ server_uri, to_uri, from_uri, outbound_proxy })) {
     const parsed = uri === '' ? undefined : parseUri(uri)
@@ -26,11 +26,7 @@ function checkAddresses(one: OutboundSubscriptionConfig, checker: Checker, { aut
     else if (parsed && parsed.headers !== '')
       checker.problem(option, `has ${option} = ${uri}, expected a SIP URI without headers`)
   }
-  for (const auth of outbound_auth) checker.reference('outbound_auth', auth, auths.has(auth), 'auth')
-  if (transport !== '') {
-    const known = transports.some(({ id }) => id === transport)
-    checker.reference('transport', transport, known, 'transport')
-  }
+  checker.way(one, config)
 }
 
 function checkTarget(
