@@ -8,7 +8,7 @@ import type { Difference } from './difference.ts'
 import { readDevice } from './events.ts'
 import { deviceStateOf, type Expression } from './functions.ts'
 import { Gathered } from './gathered.ts'
-import { PROBE_DEVICE, type Probe } from './probe.ts'
+import type { Probe } from './probe.ts'
 import type { AriLink } from './supervisor.ts'
 
 /** From so many on, one probe channel is cheaper than a request each. */
@@ -53,7 +53,7 @@ export class DeviceReader implements Reader {
     // Halves of Local channels, our probe's among them, come and go with every call. Where no lamp shows them they are not
     // kept, nor is what was known while one did.
     const isNeeded = this.#devices.isNeeded(name)
-    if (isLocal(name) && !isNeeded) return this.#devices.set(this.origin, name, undefined)
+    if (!isNeeded && name.startsWith('Local/')) return this.#devices.set(this.origin, name, undefined)
     if (isNeeded) this.#spelled.set(name.toLowerCase(), name)
     this.#asked.told(name)
     this.#devices.set(this.origin, name, state)
@@ -127,8 +127,4 @@ export class DeviceReader implements Reader {
       }),
     )
   }
-}
-
-function isLocal(device: string): boolean {
-  return device.startsWith('Local/') || device === PROBE_DEVICE
 }

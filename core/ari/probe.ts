@@ -10,7 +10,7 @@ import type { Expression } from './functions.ts'
 import type { AriLink } from './supervisor.ts'
 
 /** Needs no dialplan: the context need not exist, and the channel is created, never dialled. */
-export const PROBE_DEVICE = 'Local/zz@lamplighter-probe'
+const PROBE_DEVICE = 'Local/zz@lamplighter-probe'
 const LINGER_MS = 250
 const OLDEST_MS = 20_000
 /** Answers of one round are given out before the next is asked. */
