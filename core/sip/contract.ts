@@ -271,8 +271,6 @@ export interface Sip {
   request(request: OutOfDialogRequest, done: OutcomeHandler): void
   /** What this sender has in flight ends, and is not repeated: it says something newer, by another way. */
   giveUp(sender: object): void
-  /** An open TCP or TLS flow from this address, if there is one. */
-  findFlow(remote: Address, protocol?: Protocol): Flow | undefined
   /** A Contact URI of ours as a peer on this flow reaches us, with external addresses where they apply: `<sip:192.0.2.1:5060>`. */
   contactFor(flow: Flow, user?: string): string
   /** SIP trace for `pjsip set logger`; `host` limits it to one peer. */

@@ -22,7 +22,6 @@ import type {
   HeaderLine,
   OutcomeHandler,
   OutOfDialogRequest,
-  Protocol,
   Refusal,
   ServerTransaction,
   Sip,
@@ -239,10 +238,6 @@ class SipStack implements Stack {
 
   giveUp(sender: object): void {
     this.#outgoing.giveUp(sender)
-  }
-
-  findFlow(remote: Address, protocol?: Protocol): Flow | undefined {
-    return this.#transports.findConnection(remote, protocol)
   }
 
   contactFor(flow: Flow, user = ''): string {

@@ -318,10 +318,6 @@ export class FakeSip implements Sip {
     // Nothing is under way: all is answered at once.
   }
 
-  findFlow(): Flow | undefined {
-    return undefined
-  }
-
   contactFor(): string {
     return `<sip:${US.address}:${US.port}>`
   }
