@@ -7,10 +7,10 @@ import type { Call, Calls, Party } from '../states/calls.ts'
 import type { Devices } from '../states/devices.ts'
 import { deviceOf, dialledNumber, directionOf, isLeg, stateOf } from './channel-call.ts'
 import { type Reading, readOnChannel } from './channel-variables.ts'
-import type { Difference } from './difference.ts'
 import { list, readChannel } from './events.ts'
 import { CONNECTED_PRESENTATION, SIP_LEG } from './functions.ts'
 import type { AriEvent, Channel } from './protocol.ts'
+import type { Difference } from './reconcile.ts'
 import type { AriLink } from './supervisor.ts'
 
 interface Leg {

@@ -4,11 +4,11 @@ import type { DeviceState, Devices } from '../states/devices.ts'
 import type { Reader } from '../states/reported.ts'
 import { Asked } from './asked.ts'
 import { canReadMany } from './channel-variables.ts'
-import type { Difference } from './difference.ts'
 import { readDevice } from './events.ts'
 import { deviceStateOf, type Expression } from './functions.ts'
 import { Gathered } from './gathered.ts'
 import type { Probe } from './probe.ts'
+import type { Difference } from './reconcile.ts'
 import type { AriLink } from './supervisor.ts'
 
 /** From so many on, one probe channel is cheaper than a request each. */

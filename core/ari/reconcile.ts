@@ -1,6 +1,15 @@
 /** Comparing what we believe with what Asterisk says. What differs is repaired, logged and counted. */
 import type { Logger } from '../log.ts'
-import type { Difference } from './difference.ts'
+
+/** Something we believed that Asterisk says otherwise. Texts are for the log. */
+export interface Difference {
+  /** `PJSIP/100`, `call PJSIP/100-00000001` … */
+  readonly what: string
+  readonly believed: string
+  readonly found: string
+  /** Takes Asterisk's word. */
+  readonly repair: () => void
+}
 
 export interface Comparison {
   /** What differs now. `unread` is told the names of what could not be asked for. Never rejects. */
@@ -12,7 +21,7 @@ const SETTLE_MS = 300
 
 export interface Reconciliation {
   readonly at: Date
-  readonly repaired: readonly { readonly what: string; readonly believed: string; readonly found: string }[]
+  readonly repaired: readonly Omit<Difference, 'repair'>[]
   /** Names of what could not be asked for: whether that differs nobody knows. */
   readonly unread: readonly string[]
 }
