@@ -11,7 +11,7 @@ const WRAPPINGS: ReadonlySet<string> = new Set(['multipart/related', 'applicatio
 /** More are not looked at, as in Asterisk. */
 const MOST_RANGES = 32
 
-export interface Offer {
+interface Offer {
   /** The package's own types, best first. */
   readonly preferred: readonly string[]
   /** Whether there is a generator for this type and the package's kind. */

@@ -16,7 +16,7 @@ import { Timed } from '../core/sip/timer-wheel.ts'
 import type { Verdict } from './failure-rule.ts'
 import type { Turn, Turns } from './notify-queue.ts'
 
-export type DeliveryState = 'idle' | 'queued' | 'flying' | 'pausing' | 'stalled' | 'closed'
+type DeliveryState = 'idle' | 'queued' | 'flying' | 'pausing' | 'stalled' | 'closed'
 
 /** How much a NOTIFY is wanted. Changed: if the body differs from the last. Forced: whatever it is. Final: the last one. */
 export const WANT = { nothing: 0, changed: 1, forced: 2, final: 3 } as const

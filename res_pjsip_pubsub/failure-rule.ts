@@ -20,7 +20,7 @@ export type Verdict =
   | { readonly kind: 'ended'; readonly why: string }
   | { readonly kind: 'retry'; readonly pause: number }
 
-export interface RetrySettings {
+interface RetrySettings {
   readonly notify_retries: number
   readonly notify_retry_interval: number
   readonly notify_retry_max: number

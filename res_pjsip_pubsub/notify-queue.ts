@@ -16,7 +16,7 @@ export interface Turns {
 }
 
 /** How turns are spread. */
-export interface Pace {
+interface Pace {
   /** Milliseconds between two polls. */
   readonly interval: number
   /** The longest that a turn waits, in milliseconds. */

@@ -9,8 +9,8 @@ import type { BodyGenerator, BodySupplement, EventPackage, Kind } from './contra
 import { isEventType } from './event-name.ts'
 
 /** Told after each registration and its undoing. */
-export interface RegistryListener {
-  packageAdded(event: string): void
+interface RegistryListener {
+  packageAdded(): void
   /** Its undoing is over when this is. */
   packageRemoved(event: string): Promise<void> | void
   /** A generator or supplement of this type came or went. */
@@ -141,7 +141,7 @@ export class Registry {
     if (this.#packages.has(event)) throw new Error(`event ${event} has a package already`)
     this.#packages.set(event, definition)
     this.#forget()
-    this.#listener.packageAdded(event)
+    this.#listener.packageAdded()
     return () => {
       if (this.#packages.get(event) !== definition) return
       this.#packages.delete(event)

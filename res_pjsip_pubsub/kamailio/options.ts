@@ -5,7 +5,7 @@
 import { custom, integer, type Option, type OptionValues, options, text, yesno } from '../../core/options.ts'
 
 /** Where rows are kept: the store of lamplighter.conf, a file of its own, or nowhere, as only the functions are wanted. */
-export type DatabaseUrl =
+type DatabaseUrl =
   | { readonly kind: 'store' }
   | { readonly kind: 'sqlite'; readonly path: string }
   | { readonly kind: 'none' }

@@ -36,7 +36,7 @@ export function hasTag(request: SipRequest, headers: readonly string[], tag: str
   return headers.some((name) => parseOptionTags(request.headers(name)).some((one) => one.toLowerCase() === tag))
 }
 
-export interface KeptType {
+interface KeptType {
   /** Of the bodies of its resources. */
   readonly contentType: string
   readonly list?: ListFacts | undefined

@@ -21,7 +21,7 @@ export interface InstanceLine {
   readonly cid: string | undefined
 }
 
-export interface Rlmi {
+interface Rlmi {
   readonly uri: string
   readonly name: string
   readonly version: number
@@ -29,7 +29,7 @@ export interface Rlmi {
   readonly resources: readonly ResourceLine[]
 }
 
-export function printRlmi({ uri, name, version, fullState, resources }: Rlmi): string {
+function printRlmi({ uri, name, version, fullState, resources }: Rlmi): string {
   const attributes = { xmlns: NAMESPACE, uri, version: String(version), fullState: String(fullState) }
   return printXml(element('list', attributes, [...nameOf(name), ...resources.map(resourceElement)]))
 }

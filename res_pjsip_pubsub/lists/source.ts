@@ -12,7 +12,7 @@ import { isLinphone } from './linphone.ts'
 import { ListMember, type MemberServices, type Rendering, type Watching } from './member.ts'
 import type { ListPlan, PlannedItem, PlannedResource } from './plan.ts'
 
-export interface SourceServices extends Omit<MemberServices, 'changed' | 'deactivated'> {
+interface SourceServices extends Omit<MemberServices, 'changed' | 'deactivated'> {
   readonly facts: ListFacts
   /** As the configuration has it now; undefined where there is no such list any more. */
   readonly plan: () => ListPlan | undefined
@@ -30,7 +30,7 @@ export interface SourceServices extends Omit<MemberServices, 'changed' | 'deacti
 }
 
 /** Of the subscription. */
-export interface ListAddress {
+interface ListAddress {
   readonly localUri: string
   readonly dialogId: string
   readonly userAgent: string

@@ -26,7 +26,7 @@ import { Publications } from './publications.ts'
 import { type Asserted, type Published, type PublishServices, priorityOf, publish } from './publish.ts'
 import { Turns } from './turns.ts'
 
-export interface CompositorServices extends PermissionServices {
+interface CompositorServices extends PermissionServices {
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly timers: Timers
@@ -101,11 +101,6 @@ export class Compositor implements Publishing {
     return this.#publications
   }
 
-  /** What is published about a resource now, best first. */
-  ofResource(event: string, resource: string): readonly InboundPublication[] {
-    return this.#publications.watchable(event, resource).value
-  }
-
   publicationsRead(): Promise<void> | undefined {
     return this.#reading.size === 0 ? undefined : Promise.all(this.#reading).then(() => undefined)
   }
@@ -123,11 +118,6 @@ export class Compositor implements Publishing {
     return this.#publications.onPublication((what, publication) =>
       telling(this.#services.log, 'onPublication', () => listener(what, publication)),
     )
-  }
-
-  /** Events that are taken: Allow-Events. */
-  get publishable(): readonly string[] {
-    return [...this.#handlers.keys()]
   }
 
   // What happens.
@@ -352,7 +342,7 @@ export class Compositor implements Publishing {
       packageSays,
       publications: this.#publications,
       handler: (event) => this.#handlers.get(event),
-      events: () => this.publishable,
+      events: () => [...this.#handlers.keys()],
       nameIn: (uri) => nameIn(uri, endpoints.global),
       mayPublish: (endpoint, resource) => this.#permission.mayPublish(endpoint, resource),
       exists: (handler, resource, endpoint) => this.#permission.exists(handler, resource, endpoint),

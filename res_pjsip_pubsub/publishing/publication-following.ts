@@ -4,7 +4,7 @@ import { BodyToRead, type InboundPublication, readStored } from './publication.t
 import type { PublicationFollower, StoredPublication } from './publication-store.ts'
 import type { Publications } from './publications.ts'
 
-export interface FollowingServices {
+interface FollowingServices {
   readonly publications: Publications
   readonly handler: (event: string) => PublicationHandler<unknown> | undefined
   /** It is new here. */

@@ -43,7 +43,7 @@ const SEEN = 10_000
 /** Milliseconds between two looks at whether this process stood still. */
 const BEAT = 1000
 
-export interface SharedSettings {
+interface SharedSettings {
   readonly store: Store
   readonly table: string
   /** What there is, for a file that has to be written anew. */

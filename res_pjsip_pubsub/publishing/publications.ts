@@ -7,7 +7,7 @@ import type { InboundPublication } from './publication.ts'
 type Listener = (what: PublicationEvent, publication: InboundPublication) => void
 type Several = readonly InboundPublication[]
 
-export interface PublicationSettings {
+interface PublicationSettings {
   /** 0: the newest goes first; 1: the one of the highest priority. */
   readonly retrieve_order: number
 }
@@ -37,10 +37,6 @@ export class Publications implements Iterable<InboundPublication> {
   constructor(settings: () => PublicationSettings, nameKey: (resource: string) => string) {
     this.#settings = settings
     this.#nameKey = nameKey
-  }
-
-  get size(): number {
-    return this.#byTag.size
   }
 
   [Symbol.iterator](): IterableIterator<InboundPublication> {

@@ -229,7 +229,7 @@ function leave(presentity: Presentity): void {
 }
 
 /** The names a watcher has proved to have, or that a trusted endpoint says it has. */
-export function requesterOf({ endpoint, watcher }: Pick<Asked, 'endpoint' | 'watcher'>): Requester {
+function requesterOf({ endpoint, watcher }: Pick<Asked, 'endpoint' | 'watcher'>): Requester {
   const uri = parseUri(watcher)
   const domain = uri?.host ?? ''
   if (endpoint.trust_id_inbound) return { authenticated: true, users: uri ? [uri.user] : [], domain, asserted: true }

@@ -32,8 +32,8 @@ export interface RulesDocument extends RulesText {
 export type Shelf = ReadonlyMap<string, RulesText>
 
 /** Shelves in this order: the document of the first that has one counts. */
-export const SHELVES = ['directory', 'table'] as const
-export type ShelfName = (typeof SHELVES)[number]
+const SHELVES = ['directory', 'table'] as const
+type ShelfName = (typeof SHELVES)[number]
 
 export class RulesBook {
   /** Of a presentity: equal for names that mean the same one. */

@@ -9,7 +9,7 @@ import type { RulesBook } from './book.ts'
 import { RulesFault, readRuleset } from './document.ts'
 import type { RulesTable } from './table.ts'
 
-export interface RulesParts {
+interface RulesParts {
   readonly book: RulesBook
   readonly authorizer: RulesAuthorizer
   readonly table: RulesTable

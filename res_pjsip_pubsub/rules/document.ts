@@ -44,7 +44,7 @@ export interface Many {
   readonly exceptDomains: readonly string[]
 }
 /** Epoch milliseconds, both included. */
-export interface Period {
+interface Period {
   readonly from: number
   readonly until: number
 }

@@ -27,7 +27,7 @@ const FIXED = [
   'sip_uri_match',
 ] as const
 
-export interface OpenDatabase {
+interface OpenDatabase {
   readonly store: Store
   readonly close: () => Promise<void>
 }

@@ -17,7 +17,7 @@ import {
 import type { Row } from './row.ts'
 import { isCount } from './row-dialog.ts'
 
-export interface Reserve {
+interface Reserve {
   /** The table of subscriptions. */
   readonly table_name: string
   readonly count: number

@@ -252,7 +252,7 @@ export function isRow(row: Readonly<Record<string, unknown>>): boolean {
 }
 
 /** The table of the first versions. */
-export interface OldRow {
+interface OldRow {
   readonly dialog_id: string
   readonly event: string
   readonly event_id: string

@@ -3,7 +3,7 @@ import type { Undo } from '../../core/scope.ts'
 import type { Dialog, ServerTransaction, Sip } from '../../core/sip/contract.ts'
 import { isRefusal, type NotifyHead, readNotify } from './notify.ts'
 
-export type NotifyHandler = (tx: ServerTransaction, head: NotifyHead) => Promise<void> | void
+type NotifyHandler = (tx: ServerTransaction, head: NotifyHead) => Promise<void> | void
 
 export class NotifyRouter {
   readonly #sip: Sip

@@ -39,7 +39,7 @@ export interface SubscriptionContext {
   readonly sent: () => void
 }
 
-export type SubscriberPhase = 'subscribing' | 'established' | 'waiting' | 'over' | 'closed'
+type SubscriberPhase = 'subscribing' | 'established' | 'waiting' | 'over' | 'closed'
 
 /** A SUBSCRIBE that may still make dialogs. */
 interface Attempt<T> {

@@ -25,7 +25,7 @@ export interface Ending {
   readonly comeback: Comeback
 }
 
-export interface UsageSettings<T> {
+interface UsageSettings<T> {
   /** The name of its section, or of its module. */
   readonly id: string
   readonly dialog: Dialog

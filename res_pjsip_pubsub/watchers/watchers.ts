@@ -31,7 +31,6 @@ export interface WatcherEntry {
 export interface WatcherInfo {
   /** `presence`, not `presence.winfo`. */
   readonly package: string
-  readonly resource: string
   readonly change: number
   readonly watchers: readonly WatcherEntry[]
   /** Those that ended lately, all of them since the change `endedAfter`. */
@@ -117,7 +116,6 @@ class WatcherList implements WatchedList {
   #now(): WatcherInfo {
     return {
       package: this.event,
-      resource: this.resource,
       change: this.#next(),
       watchers: [...this.watchers.values()],
       ended: [...this.#ended],

@@ -22,7 +22,7 @@ const NOT_OWNER: Refusal = { status: 403, reason: 'Not Your Watchers' }
 
 type OwnerSettings = Pick<PubsubSettings, 'winfo_admins' | 'sip_uri_match'>
 
-export interface WinfoServices {
+interface WinfoServices {
   readonly list: (event: string, resource: string) => Eventual<Watchable<WatcherInfo>>
   /** Endpoints that may see everybody's watchers. */
   readonly settings: () => OwnerSettings

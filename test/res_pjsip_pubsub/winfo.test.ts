@@ -376,7 +376,7 @@ describe('watcher information (RFC 3857, 3858)', () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), async (uri, displayName) => {
         const entry = { id: 'a', uri, displayName, status: 'active', event: 'subscribe', change: 1 } as const
-        const info = { package: 'x', resource: 'r', change: 2, watchers: [entry], ended: [], endedAfter: 0 }
+        const info = { package: 'x', change: 2, watchers: [entry], ended: [], endedAfter: 0 }
         const { text, versionAt } = watcherInfo.print(watcherInfo.generate(info, addressing('sip:r@a')))
         parseXml(text)
         expect(text.slice(0, versionAt)).to.match(/version="$/)
@@ -386,7 +386,7 @@ describe('watcher information (RFC 3857, 3858)', () => {
   })
 
   it('gives the whole list to who has missed more than is remembered', () => {
-    const info = { package: 'x', resource: 'r', change: 90, watchers: [], ended: [], endedAfter: 50 }
+    const info = { package: 'x', change: 90, watchers: [], ended: [], endedAfter: 50 }
     const doc = watcherInfo.partial?.(info, { ...info, change: 40 }, addressing('sip:r@a'))
     expect(doc?.attributes.get('state')).to.equal('full')
     expect(watcherInfo.partial?.(info, { ...info, change: 60 }, addressing('sip:r@a'))).to.equal(undefined)
