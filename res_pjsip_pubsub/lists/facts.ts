@@ -1,6 +1,7 @@
 /** That a subscription is for a resource list (RFC 4662), and how its row says so. */
 import type { HeaderLine, SipRequest } from '../../core/sip/contract.ts'
 import { parseOptionTags } from '../../core/sip/values.ts'
+import { isObject, isText, readJson } from '../storage/cells.ts'
 
 export const EVENTLIST = 'eventlist'
 export const RECIPIENT_LIST = 'recipient-list-subscribe'
@@ -54,12 +55,7 @@ export function writeType({ contentType, list, narrowed }: KeptType): string {
 /** Undefined where somebody else wrote it, and it cannot be read. */
 export function readType(column: string): KeptType | undefined {
   if (!column.startsWith('{')) return { contentType: column, narrowed: '' }
-  let read: unknown
-  try {
-    read = JSON.parse(column)
-  } catch {
-    return undefined
-  }
+  const read = readJson(column)
   if (!isObject(read) || typeof read['type'] !== 'string') return undefined
   const { type, entries, narrowed = '' } = read
   if (typeof narrowed !== 'string') return undefined
@@ -71,9 +67,5 @@ export function readType(column: string): KeptType | undefined {
 }
 
 function isEntry(read: unknown): read is ListEntry {
-  return isObject(read) && ['uri', 'resource', 'name'].every((name) => typeof read[name] === 'string')
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
+  return isObject(read) && ['uri', 'resource', 'name'].every((name) => isText(read[name]))
 }

@@ -8,7 +8,7 @@
  */
 import type { Undo } from '../../core/scope.ts'
 import { type Store, StoreUnavailable, type Table, type TableDefinition } from '../../core/store-contract.ts'
-import { highest } from '../storage/highest.ts'
+import { highest } from '../storage/cells.ts'
 import {
   fromRow,
   isRow,
@@ -215,7 +215,7 @@ export class SharedPublications implements PublicationStore {
     const inOrder = rows.toSorted((a, b) => (a.changed ?? 0) - (b.changed ?? 0))
     for (const row of inOrder) {
       this.#seen = highest(this.#seen, [row.changed])
-      if (!isRow({ ...row })) continue
+      if (!isRow(row)) continue
       if (row.expires === 0) this.#follower?.gone(row.ruid)
       else this.#follower?.changed(fromRow(row))
     }

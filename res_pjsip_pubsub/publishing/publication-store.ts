@@ -4,6 +4,7 @@
  */
 import { documentTextOf } from '../../core/documents/encoding.ts'
 import type { Store, Table, TableDefinition } from '../../core/store-contract.ts'
+import { fits } from '../storage/cells.ts'
 import { documentOf } from '../storage/xcap.ts'
 import type { Lease, PublicationFacts, Said } from './publication.ts'
 
@@ -142,14 +143,14 @@ export async function openCachedPublications(
       for (const username of names) found.push(...(await table.select({ event, username })))
       return found
         .map((row) => completed(row, type))
-        .filter((row) => isRow({ ...row }))
+        .filter(isRow)
         .map(fromRow)
     },
     async clean(now, isLive) {
       let cleaned = 0
       await table.load((page) => {
         for (const row of page) {
-          if (isOfOthers({ ...row }) || overSince(row) + OVERDUE > now || isLive(row.ruid)) continue
+          if (isOfOthers(row) || overSince(row) + OVERDUE > now || isLive(row.ruid)) continue
           table.delete(row.ruid)
           cleaned++
         }
@@ -160,9 +161,9 @@ export async function openCachedPublications(
       let unreadable = 0
       await table.load((page) => {
         for (const row of page) {
-          if (isRow({ ...row })) {
+          if (isRow(row)) {
             each(fromRow(row))
-          } else if (!isOfOthers({ ...row })) {
+          } else if (!isOfOthers(row)) {
             unreadable++
             table.delete(row.ruid)
           }
@@ -234,7 +235,7 @@ function overSince({ expires, expires_ms }: PresentityRow): number {
 
 /** A row with Kamailio's columns alone, of which what has a default there need not be written. */
 function completed(row: PresentityRow, type: string): PresentityRow {
-  const lacksType = typeof row.ruid === 'string' && isOfOthers({ ...row })
+  const lacksType = typeof row.ruid === 'string' && isOfOthers(row)
   if (!lacksType || type === '') return row
   const body = documentTextOf(documentOf(row.body), type)
   if (typeof body !== 'string') return row
@@ -242,17 +243,11 @@ function completed(row: PresentityRow, type: string): PresentityRow {
 }
 
 /** Kamailio's, say: it has no column for what we need to show them. They are left alone until somebody asks to read them again. */
-function isOfOthers({ ruid, content_type }: Readonly<Record<string, unknown>>): boolean {
+function isOfOthers({ ruid, content_type }: Readonly<Record<'ruid' | 'content_type', unknown>>): boolean {
   return typeof ruid !== 'string' || content_type === null
 }
 
 /** Rows come from a file that anybody may have written to. */
-export function isRow(row: Readonly<Record<string, unknown>>): boolean {
-  return Object.entries(PRESENTITY.columns).every(([name, type]) =>
-    OWN.has(name) && row[name] === null
-      ? true
-      : type === 'text'
-        ? typeof row[name] === 'string'
-        : Number.isSafeInteger(row[name]),
-  )
+export function isRow(row: PresentityRow): boolean {
+  return fits(row, PRESENTITY.columns, OWN)
 }

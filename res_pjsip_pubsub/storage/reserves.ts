@@ -14,8 +14,8 @@ import {
   type Table,
   type TableDefinition,
 } from '../../core/store-contract.ts'
+import { highest, isCount } from './cells.ts'
 import type { Row } from './row.ts'
-import { isCount } from './row-dialog.ts'
 
 interface Reserve {
   /** The table of subscriptions. */
@@ -78,8 +78,7 @@ export class Reserves {
   }
 
   #note([row]: readonly Reserve[]): void {
-    const count = Number.isSafeInteger(row?.count) ? row?.count : 0
-    this.#count = Math.max(this.count, count ?? 0)
+    this.#count = highest(this.count, [row?.count])
   }
 }
 

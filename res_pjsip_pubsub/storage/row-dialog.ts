@@ -1,5 +1,6 @@
 /** The column `dialog`: what the other columns lack of a dialog's record. Earlier versions wrote all of it there. */
 import type { DialogRecord } from '../../core/sip/contract.ts'
+import { isCount, isObject, isText, readJson } from './cells.ts'
 import type { Row } from './row.ts'
 
 /** What is read of it, in this order; those behind `contact` are there in rows of earlier versions only. */
@@ -81,15 +82,6 @@ function fieldsOf(text: string): readonly unknown[] {
   return isObject(read) ? DIALOG_FIELDS.map((name) => read[name]) : []
 }
 
-/** Undefined where it is no JSON. */
-export function readJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
 export function isDialogRecord(read: unknown): read is DialogRecord {
   if (!isObject(read)) return false
   const { callId, localTag, remoteTag, localUri, remoteUri, remoteTarget, transport } = read
@@ -102,8 +94,8 @@ export function isDialogRecord(read: unknown): read is DialogRecord {
     isText(remoteUri) &&
     isText(remoteTarget) &&
     isText(transport) &&
-    Number.isSafeInteger(localCseq) &&
-    Number.isSafeInteger(remoteCseq) &&
+    isCount(localCseq) &&
+    isCount(remoteCseq) &&
     typeof secure === 'boolean' &&
     typeof followFlow === 'boolean' &&
     Array.isArray(routeSet) &&
@@ -112,18 +104,6 @@ export function isDialogRecord(read: unknown): read is DialogRecord {
     (contact === undefined || isText(contact)) &&
     isObject(remote) &&
     isText(remote['address']) &&
-    Number.isSafeInteger(remote['port'])
+    isCount(remote['port'])
   )
-}
-
-export function isText(value: unknown): value is string {
-  return typeof value === 'string'
-}
-
-export function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value)
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
 }

@@ -4,7 +4,8 @@ import { parseNameAddr, parseUri, printHostPort } from '../../core/sip/parse-uri
 import type { TableDefinition } from '../../core/store-contract.ts'
 import { writeType } from '../lists/facts.ts'
 import type { NotifierSubscription } from '../subscription.ts'
-import { isDialogRecord, readJson, textOf } from './row-dialog.ts'
+import { fits, readJson } from './cells.ts'
+import { isDialogRecord, textOf } from './row-dialog.ts'
 
 export interface Row {
   // Kamailio's.
@@ -244,11 +245,8 @@ export function keyOfRequest({ callId, to, from }: Pick<SipRequest, 'callId' | '
 }
 
 /** Rows come from a file that anybody may have written to. */
-export function isRow(row: Readonly<Record<string, unknown>>): boolean {
-  return Object.entries(ROWS.columns).every(([name, type]) => {
-    if (LATER.has(name) && row[name] === null) return true
-    return type === 'text' ? typeof row[name] === 'string' : Number.isSafeInteger(row[name])
-  })
+export function isRow(row: Row): boolean {
+  return fits(row, ROWS.columns, LATER)
 }
 
 /** The table of the first versions. */
@@ -312,5 +310,5 @@ export function fromOldRow(old: OldRow, before: number): Row | undefined {
     expires: old.expires,
     before,
   })
-  return isRow({ ...row }) ? row : undefined
+  return isRow(row) ? row : undefined
 }

@@ -10,7 +10,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Atomic, Store, Table, TableDefinition } from '../../core/store-contract.ts'
-import { highest } from './highest.ts'
+import { highest } from './cells.ts'
 
 export interface Server {
   readonly id: string

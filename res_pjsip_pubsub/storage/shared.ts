@@ -15,7 +15,7 @@ import type { Undo } from '../../core/scope.ts'
 import { StoreUnavailable, type Table } from '../../core/store-contract.ts'
 import { readType } from '../lists/facts.ts'
 import type { NotifierSubscription } from '../subscription.ts'
-import { highest } from './highest.ts'
+import { highest } from './cells.ts'
 import { Reserves, settled } from './reserves.ts'
 import { fromOldRow, isRow, keyOfDialog, OLD_ROWS, type Row, type RowKey, SHARED_ROWS, STATUS, toRow } from './row.ts'
 import { BEAT, type Round, Servers } from './servers.ts'
@@ -132,7 +132,7 @@ export class SharedStorage implements SubscriptionStorage {
     const claimed: Row[] = []
     const done = await this.#attempt(async (round) => {
       const [row] = await round.at.select(this.#table, key)
-      if (!row || row.owner === this.#servers.id || !isRow({ ...row })) return
+      if (!row || row.owner === this.#servers.id || !isRow(row)) return
       if (row.status === STATUS.terminated || row.expires_ms <= round.began) return
       claimed.push(await this.#take(round, row))
     })
@@ -288,7 +288,7 @@ export class SharedStorage implements SubscriptionStorage {
       const rows = await round.at.select(this.#table, { owner })
       for (const row of rows.slice(0, SHARE - taken.length)) {
         if (!isOurs(row)) continue
-        if (row.status === STATUS.terminated || !isRow({ ...row })) {
+        if (row.status === STATUS.terminated || !isRow(row)) {
           round.at.delete(this.#table, row.to_tag)
         } else {
           taken.push(await this.#take(round, row))
@@ -321,7 +321,7 @@ export class SharedStorage implements SubscriptionStorage {
       for (const row of rows) {
         if (!isOurs(row)) continue
         this.#servers.noteClaim(row.claim)
-        if (isRow({ ...row })) this.#unknown.add(row.owner)
+        if (isRow(row)) this.#unknown.add(row.owner)
         else unreadable.push(row.to_tag)
       }
     }, this.#settings.settings().fetch_rows)

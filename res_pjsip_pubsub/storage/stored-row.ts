@@ -1,8 +1,9 @@
 /** Of a stored subscription, what it is made of again after a start. */
 import type { ScanColumn } from '../../core/store-contract.ts'
+import { isCount, isText } from './cells.ts'
 import { owed } from './reserves.ts'
 import type { Row } from './row.ts'
-import { DIALOG_FIELDS, isCount, isText } from './row-dialog.ts'
+import { DIALOG_FIELDS } from './row-dialog.ts'
 
 /** The key, and what other programs' rows lack, come first. */
 export const STORED_COLUMNS = [

@@ -1,6 +1,7 @@
 /** A watcher as a row of the table `watchers`: Kamailio's columns, and beside them what it has no column for. */
 import { parseUri } from '../../core/sip/parse-uri.ts'
 import type { Store, Table } from '../../core/store-contract.ts'
+import { fits } from '../storage/cells.ts'
 import type { WatcherFacts, WatcherStatus } from './watchers.ts'
 
 export interface WatcherRow {
@@ -92,8 +93,5 @@ export function toWatcherRow(
 
 /** Rows come from a file that anybody may have written to. */
 export function isWatcherRow(row: WatcherRow): boolean {
-  const cells: Readonly<Record<string, unknown>> = { ...row }
-  return Object.entries(COLUMNS).every(([name, type]) =>
-    type === 'text' ? typeof cells[name] === 'string' : Number.isSafeInteger(cells[name]),
-  )
+  return fits(row, COLUMNS)
 }
