@@ -5,6 +5,7 @@
 import { documentTextOf } from '../../core/documents/encoding.ts'
 import type { Store, Table, TableDefinition } from '../../core/store-contract.ts'
 import { fits } from '../storage/cells.ts'
+import { OVERDUE } from '../storage/cleaning.ts'
 import { documentOf } from '../storage/xcap.ts'
 import type { Lease, PublicationFacts, Said } from './publication.ts'
 
@@ -68,9 +69,6 @@ export const SHARED_PRESENTITY: typeof PRESENTITY = {
 
 /** What rows of others may lack. */
 const OWN: ReadonlySet<string> = new Set(['expires_ms', 'received_ms', 'changed', 'endpoint', 'publisher', 'instance'])
-
-/** Milliseconds that a row may be over: whoever has it is about to take it away. */
-const OVERDUE = 60_000
 
 /** A publication as it is stored: nobody has read its body yet. */
 export interface StoredPublication {

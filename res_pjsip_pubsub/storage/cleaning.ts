@@ -2,6 +2,9 @@
 import { type Logger, reasonOf } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 
+/** Milliseconds that a row may be over: whoever has it is about to take it away. */
+export const OVERDUE = 60_000
+
 export interface Cleaned {
   readonly subscriptions: number
   readonly publications: number

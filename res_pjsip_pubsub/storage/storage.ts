@@ -14,6 +14,7 @@ import type { Logger } from '../../core/log.ts'
 import type { Store, Table } from '../../core/store-contract.ts'
 import type { PubsubSettings } from '../options.ts'
 import type { NotifierSubscription } from '../subscription.ts'
+import { OVERDUE } from './cleaning.ts'
 import type { Row, RowKey } from './row.ts'
 import type { StoredRow } from './stored-row.ts'
 
@@ -70,9 +71,6 @@ export interface StorageSettings {
   /** Another server has them now: they are dropped without a word. */
   readonly lost: (dialogIds: readonly string[]) => void
 }
-
-/** Milliseconds that a row may be over: whoever has it is about to take it away. */
-const OVERDUE = 60_000
 
 /** What `clean` does, for a table of subscriptions. */
 export async function cleanRows(
