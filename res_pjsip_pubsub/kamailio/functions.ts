@@ -1,5 +1,4 @@
 /** Kamailio's functions, as the half of the pubsub core that is made of the other half (contract.ts says what each does). */
-
 import { readFile, stat } from 'node:fs/promises'
 import type { Endpoint, Endpoints } from '../../core/endpoints.ts'
 import { type Eventual, whenThere } from '../../core/eventual.ts'

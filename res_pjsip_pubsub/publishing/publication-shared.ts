@@ -46,8 +46,9 @@ const BEAT = 1000
 interface SharedSettings {
   readonly store: Store
   readonly table: string
-  /** What there is, for a file that has to be written anew. */
+  /** Read in one step (`fetch_rows`). */
   readonly pageRows: number
+  /** What there is, for a file that has to be written anew. */
   readonly all: Iterable<KeptPublication>
   /** Milliseconds between two looks for what others wrote. */
   readonly period: number

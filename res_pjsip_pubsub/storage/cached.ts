@@ -6,8 +6,8 @@
  *     2      soon                within db_update_period           soon
  *
  * Soon is a few milliseconds, behind the packet path. A row is made when it is written, so that of many changes only the
- * last costs anything. Where the disk refuses, mode 1 answers 500, and mode 2 goes on
- * without it, as does whatever was answered before.
+ * last costs anything. Where the disk refuses, mode 1 answers 500, and mode 2 goes on without it, as does whatever was
+ * answered before.
  */
 import { inSlices } from '../../core/in-slices.ts'
 import type { RowToMake, Store, Table } from '../../core/store-contract.ts'

@@ -1,5 +1,4 @@
 /** The database and the storage that the options ask for. */
-
 import { ConfigError } from '../../core/options.ts'
 import { type Store, type StoreHold, StoreInUse } from '../../core/store-contract.ts'
 import { storageModes } from '../kamailio/options.ts'
