@@ -1,5 +1,6 @@
 /** Console commands: who watches what, in Asterisk's formats (res_pjsip_pubsub.c), and a hand on one subscription. */
-import { CommandError, type ConsoleCommand, type ConsoleOutput, plain } from '../core/console/console.ts'
+import { CommandError, type ConsoleCommand, plain } from '../core/console/console.ts'
+import { parameters, SUBSCRIPTIONS_COLUMNS, SUBSCRIPTIONS_HEADER, subscriptionLine } from './console-text.ts'
 import type { TerminationReason } from './contract.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import type { Subscriptions } from './subscriptions.ts'
@@ -14,12 +15,6 @@ const REASONS = [
   'invariant',
 ] as const satisfies readonly TerminationReason[]
 
-const SHOW_HEADER = `Endpoint: <Endpoint/Caller-ID.............................................>
-Resource: <Resource/Event.................................................>
-  Expiry: <Expiry>  <Call-id..............................................>
-===========================================================================
-`
-
 export function commands(subscriptions: Subscriptions): ConsoleCommand[] {
   return [
     {
@@ -28,7 +23,7 @@ export function commands(subscriptions: Subscriptions): ConsoleCommand[] {
       help: 'Shows who watches what.',
       complete: (place) => (place === 0 ? ['like'] : []),
       run: (args, out) => {
-        out.print(SHOW_HEADER)
+        out.print(SUBSCRIPTIONS_HEADER)
         const shown = matching(subscriptions, args)
         for (const subscription of shown) out.print(`${block(subscription)}\n`)
         out.print(`${shown.length} active subscriptions`)
@@ -40,9 +35,9 @@ export function commands(subscriptions: Subscriptions): ConsoleCommand[] {
       help: 'Lists who watches what, a line each.',
       complete: (place) => (place === 0 ? ['like'] : []),
       run: (args, out) => {
-        out.print(line('Endpoint/CLI', 'Resource/Event', 'Expiry', 'Call-id'))
+        out.print(SUBSCRIPTIONS_COLUMNS)
         const shown = matching(subscriptions, args)
-        for (const one of shown) out.print(line(who(one), what(one), String(one.secondsLeft), one.dialog.callId))
+        for (const one of shown) out.print(subscriptionLine(who(one), what(one), one.secondsLeft, one.dialog.callId))
         out.print(`\n${shown.length} active subscriptions`)
       },
     },
@@ -51,7 +46,7 @@ export function commands(subscriptions: Subscriptions): ConsoleCommand[] {
       args: '<call-id>',
       help: 'Shows all that is known of a subscription.',
       complete: (place) => (place === 0 ? [...subscriptions].map((one) => one.dialog.callId) : []),
-      run: (args, out) => details(theOne(subscriptions, args[0]), out),
+      run: (args, out) => out.print(parameters(details(theOne(subscriptions, args[0])))),
     },
     {
       words: 'pubsub notify',
@@ -111,17 +106,12 @@ function block(subscription: NotifierSubscription): string {
   )
 }
 
-function line(endpoint: string, resource: string, expiry: string, callId: string): string {
-  const column = (text: string): string => text.slice(0, 30).padEnd(30)
-  return `${column(endpoint)} ${column(resource)} ${expiry.padStart(6)} ${plain(callId)}`
-}
-
 const who = ({ endpoint }: NotifierSubscription): string => plain(`${endpoint.id}/${endpoint.callerid || '<none>'}`)
 const what = ({ resource, event }: NotifierSubscription): string => plain(`${resource}/${event}`)
 
-function details(subscription: NotifierSubscription, out: ConsoleOutput): void {
+function details(subscription: NotifierSubscription): readonly (readonly [string, string | number])[] {
   const { dialog } = subscription
-  const shown: readonly (readonly [string, string | number])[] = [
+  return [
     ['Id', subscription.id],
     ['Endpoint', subscription.endpoint.id],
     ['CallerId', subscription.endpoint.callerid],
@@ -143,7 +133,4 @@ function details(subscription: NotifierSubscription, out: ConsoleOutput): void {
     ['Notify', subscription.deliveryState],
     ['FailedNotifies', subscription.failures],
   ]
-  out.print(`${'ParameterName'.padEnd(15)}: ParameterValue`)
-  out.print('='.repeat(60))
-  for (const [name, value] of shown) out.print(plain(`${name.padEnd(15)}: ${value}`))
 }

@@ -1,13 +1,7 @@
 /** Console commands: what we watch elsewhere, in Asterisk's formats, and a hand on one subscription. */
-import { CommandError, type ConsoleCommand, type ConsoleOutput, likeFilter, plain } from '../../core/console/console.ts'
-import { seconds } from '../console-text.ts'
+import { CommandError, type ConsoleCommand, likeFilter, plain } from '../../core/console/console.ts'
+import { parameters, SUBSCRIPTIONS_COLUMNS, SUBSCRIPTIONS_HEADER, seconds, subscriptionLine } from '../console-text.ts'
 import type { AnySubscription, OutboundSubscriptions } from './subscriptions.ts'
-
-const SHOW_HEADER = `Endpoint: <Endpoint/Caller-ID.............................................>
-Resource: <Resource/Event.................................................>
-  Expiry: <Expiry>  <Call-id..............................................>
-===========================================================================
-`
 
 /** A subscription in one dialog, or one that has none now. */
 interface Shown {
@@ -33,7 +27,7 @@ export function subscriberCommands(subscriptions: OutboundSubscriptions): Consol
       complete: (place) => (place === 0 ? ['like'] : []),
       run: (args, out) => {
         const rows = shown(args)
-        out.print(SHOW_HEADER)
+        out.print(SUBSCRIPTIONS_HEADER)
         for (const row of rows) out.print(`${block(row)}\n`)
         out.print(`${rows.length} active subscriptions`)
       },
@@ -45,8 +39,8 @@ export function subscriberCommands(subscriptions: OutboundSubscriptions): Consol
       complete: (place) => (place === 0 ? ['like'] : []),
       run: (args, out) => {
         const rows = shown(args)
-        out.print(line('Endpoint/CLI', 'Resource/Event', 'Expiry', 'Call-id'))
-        for (const row of rows) out.print(line(row.endpoint, row.resource, String(row.expiry), row.callId))
+        out.print(SUBSCRIPTIONS_COLUMNS)
+        for (const row of rows) out.print(subscriptionLine(row.endpoint, row.resource, row.expiry, row.callId))
         out.print(`\n${rows.length} active subscriptions`)
       },
     },
@@ -55,7 +49,7 @@ export function subscriberCommands(subscriptions: OutboundSubscriptions): Consol
       args: '<name or call-id>',
       help: 'Shows all that is known of a subscription of ours.',
       complete: names,
-      run: (args, out) => details(theOne(subscriptions, args[0]), out),
+      run: (args, out) => out.print(parameters(details(theOne(subscriptions, args[0])))),
     },
     {
       words: 'pjsip send subscribe',
@@ -102,12 +96,7 @@ function block({ endpoint, resource, expiry, callId, state }: Shown): string {
   )
 }
 
-function line(endpoint: string, resource: string, expiry: string, callId: string): string {
-  const column = (text: string): string => text.slice(0, 30).padEnd(30)
-  return `${column(endpoint)} ${column(resource)} ${expiry.padStart(6)} ${callId}`
-}
-
-function details(one: AnySubscription, out: ConsoleOutput): void {
+function details(one: AnySubscription): readonly (readonly [string, string | number])[] {
   const { id, server_uri, to_uri, from_uri, expiration } = one.config
   const shown: (readonly [string, string | number])[] = [
     ['Name', id],
@@ -130,7 +119,5 @@ function details(one: AnySubscription, out: ConsoleOutput): void {
       ['RemoteTag', dialog.remoteTag],
       ['CSeq', dialog.localCseq],
     )
-  out.print(`${'ParameterName'.padEnd(15)}: ParameterValue`)
-  out.print('='.repeat(60))
-  for (const [name, value] of shown) out.print(plain(`${name.padEnd(15)}: ${value}`))
+  return shown
 }
