@@ -220,15 +220,15 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   }
 
   expectAuthorizer(): Undo {
-    return this.watching.expectAuthorizer()
+    return this.watching.authorizations.expect()
   }
 
   authorizerFailed(why: string): void {
-    this.watching.authorizerFailed(why)
+    this.watching.authorizations.failed(why)
   }
 
   authorizer(authorizer: Authorizer): Undo {
-    return this.watching.register(authorizer)
+    return this.watching.authorizations.register(authorizer)
   }
 
   onSubscription(listener: (what: SubscriptionEvent, subscription: Subscription) => void): Undo {
@@ -247,7 +247,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
 
   /** What was put back begins to be looked up: everybody is there who has something to say of it. */
   allLoaded(): void {
-    this.watching.loaded()
+    this.watching.authorizations.loaded()
     this.lists.loaded()
     const reading = this.compositor.publicationsRead()
     if (reading) void reading.then(() => this.#reviver.begin())

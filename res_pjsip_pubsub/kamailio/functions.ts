@@ -48,7 +48,7 @@ export interface FunctionServices {
   readonly compositor: Compositor
   readonly endpoints: Endpoints
   readonly hints: Hints
-  readonly watching: Pick<Watching, 'of' | 'refresh' | 'putRules' | 'authorize' | 'clean'>
+  readonly watching: Pick<Watching, 'of' | 'refresh' | 'authorizations' | 'authorize' | 'clean'>
   readonly bodies: Bodies
   readonly storage: Pick<SubscriptionStorage, 'clean' | 'sync'>
 }
@@ -189,7 +189,7 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
   async updateWatchersStatus(presentityUri: string, event: string, rulesDoc?: string): Promise<number> {
     const { watching } = this.functionServices
     const before = new Map([...this.#watchers(presentityUri, event)].map((one) => [one, one.state]))
-    if (rulesDoc !== undefined) await watching.putRules(userOf(presentityUri), rulesDoc)
+    if (rulesDoc !== undefined) await watching.authorizations.put(userOf(presentityUri), rulesDoc)
     await watching.refresh()
     for (const subscription of before.keys()) await watching.authorize(subscription)
     return [...before].filter(([subscription, state]) => subscription.state !== state).length

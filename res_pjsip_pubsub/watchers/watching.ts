@@ -1,7 +1,6 @@
 /** What the pubsub core does about watchers: whether each may watch, and who is told of them. */
 import type { Endpoints } from '../../core/endpoints.ts'
 import { type Logger, reasonOf } from '../../core/log.ts'
-import type { Undo } from '../../core/scope.ts'
 import type { Store } from '../../core/store-contract.ts'
 import { Constant, type Watchable } from '../../core/watch.ts'
 import type { EventPackage, Watcher } from '../contract.ts'
@@ -12,7 +11,7 @@ import type { PubsubSettings } from '../options.ts'
 import type { Template } from '../registry.ts'
 import type { NotifierSubscription } from '../subscription.ts'
 import type { Subscriptions } from '../subscriptions.ts'
-import { type Asked, type Authorization, Authorizations, type Authorizer, type Decision } from './authorization.ts'
+import { type Asked, type Authorization, Authorizations, type Decision } from './authorization.ts'
 import { ForeignWatchers } from './foreign-watchers.ts'
 import { WaitingRoom } from './waiting.ts'
 import { type WatcherFacts, type WatcherInfo, WatcherLists, watcherId } from './watchers.ts'
@@ -32,10 +31,10 @@ const NOT_OWNER = new Constant<Authorization>({ handling: 'block', view: undefin
 
 export class Watching {
   readonly lists: WatcherLists
+  readonly authorizations: Authorizations
   /** RFC 3857, unless all is to be as Asterisk has it. */
   readonly template: Template
   readonly #services: WatchingServices
-  readonly #authorizations: Authorizations
   readonly #waiting: WaitingRoom
   #foreign: ForeignWatchers | undefined
 
@@ -45,7 +44,7 @@ export class Watching {
     const { sip_uri_match } = services.settings()
     const keyOf = (resource: string): string => nameKey(resource, { sip_uri_match })
     this.lists = new WatcherLists(services.subscriptions, keyOf)
-    this.#authorizations = new Authorizations({
+    this.authorizations = new Authorizations({
       package: services.package,
       grace: () => services.settings().unload_grace * 1000,
       isForced: () => services.settings().force_active,
@@ -107,28 +106,11 @@ export class Watching {
     })
   }
 
-  /** All modules are there. */
-  loaded(): void {
-    this.#authorizations.loaded()
-  }
-
-  register(authorizer: Authorizer): Undo {
-    return this.#authorizations.register(authorizer)
-  }
-
-  expectAuthorizer(): Undo {
-    return this.#authorizations.expect()
-  }
-
-  authorizerFailed(why: string): void {
-    this.#authorizations.failed(why)
-  }
-
   /** `restored`: of a subscription that was put back. */
   of(asked: Asked, restored = false): Decision | Promise<Decision> {
     const isInfo = this.#services.package(asked.event)?.kind === watcherInfoKind
     if (isInfo && !asked.isList && !maySee(asked.resource, asked.endpoint, this.#services.settings())) return NOT_OWNER
-    return this.#authorizations.of(asked, restored)
+    return this.authorizations.of(asked, restored)
   }
 
   /** Those that wait are decided on as their endpoints, which may not have been known until now. */
@@ -141,15 +123,11 @@ export class Watching {
     return this.#waiting.clean()
   }
 
-  putRules(presentity: string, document: string): Promise<void> {
-    return this.#authorizations.put(presentity, document)
-  }
-
   /** Rules are read again, and everybody is decided on anew. */
   refresh(): Promise<void> {
     for (const subscription of this.#services.subscriptions)
       if (watchedEvent(subscription.event) !== undefined) void this.authorize(subscription)
-    return this.#authorizations.refresh()
+    return this.authorizations.refresh()
   }
 
   /** Somebody wanted to watch and may not. */
@@ -179,7 +157,7 @@ export class Watching {
   stop(): void {
     this.#foreign?.close()
     this.#waiting.close()
-    this.#authorizations.stop()
+    this.authorizations.stop()
   }
 
   async #authorizeAll(whom: 'all' | 'by package'): Promise<void> {
