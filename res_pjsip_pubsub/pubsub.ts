@@ -189,7 +189,6 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.facts = new Facts(core.sip, log)
     this.functionServices = {
       notifier: this.#services,
-      compositor: this.compositor,
       endpoints: core.endpoints,
       hints: core.hints,
       bodies: this.#bodies,

@@ -45,7 +45,6 @@ import { publishedPresence, spheresOf } from './sphere.ts'
 
 export interface FunctionServices {
   readonly notifier: NotifierServices
-  readonly compositor: Compositor
   readonly endpoints: Endpoints
   readonly hints: Hints
   readonly watching: Pick<Watching, 'of' | 'refresh' | 'authorizations' | 'authorize' | 'clean'>
@@ -144,7 +143,7 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
   }
 
   #takePublish({ tx, endpoint, priority }: PresenceRequest, sender?: string): Eventual<Published> {
-    return this.functionServices.compositor.publish(tx, endpoint, { sender, priority })
+    return this.compositor.publish(tx, endpoint, { sender, priority })
   }
 
   #takeSubscribe({ tx, endpoint, flags }: PresenceRequest, watcherUri?: string): Eventual<Subscribed> {
@@ -168,13 +167,13 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
     fileUri = '',
     filename = '',
   ): Promise<number> {
-    const { watching, compositor } = this.functionServices
+    const { watching } = this.functionServices
     const resource = userOf(presentityUri)
     const name = this.#eventOf(event)
     if (type === 0) await watching.refresh()
-    else if (type === 1) await compositor.reread(name, resource)
+    else if (type === 1) await this.compositor.reread(name, resource)
     else
-      await compositor.hardState(name, resource, fileUri || filename, () =>
+      await this.compositor.hardState(name, resource, fileUri || filename, () =>
         this.#hardState(resource, fileUri, filename),
       )
     const watchers = [...this.#watchers(presentityUri, event)]
@@ -202,11 +201,11 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
 
   /** How many rows of the tables were over. */
   async cleanup(): Promise<Cleaned> {
-    const { compositor, storage, notifier, watching } = this.functionServices
+    const { storage, notifier, watching } = this.functionServices
     const isLive = (dialogId: string): boolean => notifier.subscriptions.ofDialog(dialogId) !== undefined
     return {
       subscriptions: await storage.clean(isLive),
-      publications: await compositor.cleanup(),
+      publications: await this.compositor.cleanup(),
       watchers: await watching.clean(),
     }
   }
