@@ -43,13 +43,13 @@ export default defineModule({
 })
 
 async function openRules({ core, log, own }: ModuleContext, pubsub: Pubsub, book: RulesBook): Promise<void> {
-  const table = await RulesTable.open(
-    pubsub.store,
-    pubsub.settings.xcap_table,
+  const table = await RulesTable.open({
+    store: pubsub.store,
+    name: pubsub.settings.xcap_table,
     log,
-    () => pubsub.settings.rules_domains,
-    book.keyOf,
-  )
+    domains: () => pubsub.settings.rules_domains,
+    keyOf: book.keyOf,
+  })
   let watched: RulesDirectory | undefined
   let isOver = false
   const watchInstead = (next: RulesDirectory | undefined): void => {

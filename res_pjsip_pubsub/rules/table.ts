@@ -12,56 +12,43 @@ const POLL = 1000
 /** How much longer than a reading the rest is after it. */
 const REST = 20
 
-export class RulesTable {
-  readonly #store: Store
-  readonly #table: Table<XcapRow>
-  readonly #name: string
-  readonly #log: Logger
-  readonly #domains: () => readonly string[]
-  readonly #keyOf: (name: string) => string
+interface RulesTableSettings {
+  readonly store: Store
+  /** `xcap_table`. */
+  readonly name: string
+  readonly log: Logger
+  /** Whose users are ours; documents of others are passed over. Empty for all. */
+  readonly domains: () => readonly string[]
+  /** Equal for names that mean the same presentity. */
+  readonly keyOf: (name: string) => string
+}
 
-  private constructor(
-    store: Store,
-    table: Table<XcapRow>,
-    name: string,
-    log: Logger,
-    domains: () => readonly string[],
-    keyOf: (name: string) => string,
-  ) {
-    this.#store = store
+export class RulesTable {
+  readonly #settings: RulesTableSettings
+  readonly #table: Table<XcapRow>
+
+  private constructor(settings: RulesTableSettings, table: Table<XcapRow>) {
+    this.#settings = settings
     this.#table = table
-    this.#name = name
-    this.#log = log
-    this.#domains = domains
-    this.#keyOf = keyOf
   }
 
-  /**
-   * `domains`: whose users are ours; documents of others are passed over. Empty for all. `keyOf`: equal for names that mean
-   * the same presentity.
-   */
-  static async open(
-    store: Store,
-    name: string,
-    log: Logger,
-    domains: () => readonly string[],
-    keyOf: (name: string) => string,
-  ): Promise<RulesTable> {
-    return new RulesTable(store, await openXcap(store, name), name, log, domains, keyOf)
+  static async open(settings: RulesTableSettings): Promise<RulesTable> {
+    return new RulesTable(settings, await openXcap(settings.store, settings.name))
   }
 
   /** Undefined where the database cannot be read now. */
   async read(): Promise<Shelf | undefined> {
-    await this.#store.flush()
+    const { store, name, log, keyOf } = this.#settings
+    await store.flush()
     const shelf = new Map<string, RulesText>()
     const isWhole = await this.#table.load((rows) => {
       for (const row of rows) {
         const { username, domain, doc, doc_uri } = row
         if (!isRules(row) || username === '' || !this.#isOurs(domain)) continue
-        const place = `${this.#name}: ${doc_uri}`
-        const key = this.#keyOf(username)
+        const place = `${name}: ${doc_uri}`
+        const key = keyOf(username)
         const other = shelf.get(key)
-        if (other) this.#log.warning(`${place} is passed over, as ${username} has rules in ${other.place}`)
+        if (other) log.warning(`${place} is passed over, as ${username} has rules in ${other.place}`)
         else shelf.set(key, rulesTextOf(documentTextOf(documentOf(doc), RULES_TYPE), place))
       }
     })
@@ -79,7 +66,7 @@ export class RulesTable {
   }
 
   #newRow(presentity: string): Omit<XcapRow, 'doc' | 'etag'> {
-    const domain = this.#domains()[0] ?? 'localhost'
+    const domain = this.#settings.domains()[0] ?? 'localhost'
     return {
       username: presentity,
       domain,
@@ -96,11 +83,12 @@ export class RulesTable {
   }
 
   async #rowsOf(presentity: string): Promise<readonly XcapRow[]> {
-    const wanted = this.#keyOf(presentity)
+    const { store, keyOf } = this.#settings
+    const wanted = keyOf(presentity)
     const found: XcapRow[] = []
-    await this.#store.flush()
+    await store.flush()
     await this.#table.load((rows) => {
-      for (const row of rows) if (isRules(row) && this.#keyOf(row.username) === wanted) found.push(row)
+      for (const row of rows) if (isRules(row) && keyOf(row.username) === wanted) found.push(row)
     })
     return found
   }
@@ -119,7 +107,7 @@ export class RulesTable {
       await changed()
       restsUntil = performance.now() + (performance.now() - began) * REST
     }
-    const undo = this.#store.onForeignChange(POLL, () => {
+    const undo = this.#settings.store.onForeignChange(POLL, () => {
       const pause = restsUntil === Number.POSITIVE_INFINITY ? POLL : Math.max(0, restsUntil - performance.now())
       timer ??= setTimeout(() => void read(), pause)
       timer.unref()
@@ -131,7 +119,7 @@ export class RulesTable {
   }
 
   #isOurs(domain: string): boolean {
-    const domains = this.#domains()
+    const domains = this.#settings.domains()
     return domains.length === 0 || domains.includes(domain.toLowerCase())
   }
 }
