@@ -18,7 +18,7 @@ import { assertedUri, plainUri } from './identity.ts'
 import { requiredOf } from './lists/facts.ts'
 import { ListSource } from './lists/source.ts'
 import type { ListAsked, ResourceLists } from './lists/subscriptions.ts'
-import { afterLookup } from './lookups.ts'
+import { afterLookup, isWatchable } from './lookups.ts'
 import type { PubsubSettings } from './options.ts'
 import * as refusal from './refusals.ts'
 import type { Registry } from './registry.ts'
@@ -265,10 +265,6 @@ function decided(
   )
   notifier.blocked(ask.watcher, ask.event, ask.resource)
   return refuse(ask.tx, refusal.FORBIDDEN)
-}
-
-export function isWatchable(found: Watchable<unknown> | Refusal): found is Watchable<unknown> {
-  return 'watch' in found
 }
 
 function establish(

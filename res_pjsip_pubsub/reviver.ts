@@ -7,17 +7,14 @@
  */
 import type { Endpoint } from '../core/endpoints.ts'
 import type { Eventual } from '../core/eventual.ts'
-import { type Logger, reasonOf } from '../core/log.ts'
+import { reasonOf } from '../core/log.ts'
 import type { Watchable } from '../core/watch.ts'
 import type { Found, TerminationReason } from './contract.ts'
 import { WANT, type Want } from './delivery.ts'
-import type { ResourceLists } from './lists/subscriptions.ts'
-import { afterLookup } from './lookups.ts'
-import { isWatchable } from './notifier.ts'
-import type { PubsubSettings } from './options.ts'
-import type { Registry } from './registry.ts'
+import { afterLookup, sourceOf } from './lookups.ts'
+import type { NotifierServices } from './notifier.ts'
 import type { NotifierSubscription } from './subscription.ts'
-import type { Asked, Decision } from './watchers/authorization.ts'
+import type { Decision } from './watchers/authorization.ts'
 
 /** Milliseconds. */
 const SETTLE = 100
@@ -33,14 +30,7 @@ interface Patience {
   readonly want: Want
 }
 
-interface ReviverServices {
-  readonly lists: ResourceLists
-  readonly registry: Registry
-  readonly authorize: (asked: Asked, restored: boolean) => Decision | Promise<Decision>
-  readonly settings: () => PubsubSettings
-  readonly now: () => number
-  readonly log: Logger
-}
+type ReviverServices = Pick<NotifierServices, 'lists' | 'registry' | 'authorize' | 'settings' | 'now' | 'log'>
 
 export class Reviver {
   readonly #services: ReviverServices
@@ -160,11 +150,9 @@ export class Reviver {
 
   #concluded(subscription: NotifierSubscription, asker: Endpoint, found: Found<unknown>): void {
     if (!this.#isAwaited(subscription, asker)) return
-    if (found === undefined) return this.#notYet(subscription, 'noresource')
-    const shown = found === 'unavailable' ? this.#meanwhile(subscription) : found
-    if (shown === undefined) return this.#notYet(subscription, 'probation')
-    if (!isWatchable(shown)) return this.#notYet(subscription, shown.status === 403 ? 'rejected' : 'noresource')
-    this.#authorize(subscription, asker, shown)
+    const source = sourceOf(found === 'unavailable' ? (this.#meanwhile(subscription) ?? found) : found)
+    if (typeof source === 'string') return this.#notYet(subscription, source)
+    this.#authorize(subscription, asker, source)
   }
 
   /** That nobody can say whether it is there is waited for as anything else, and is no reason to end what was granted. */
@@ -175,11 +163,11 @@ export class Reviver {
     return registry.package(event)?.meanwhile?.(resource, { endpoint, uri, userAgent, request: undefined })
   }
 
-  #authorize(subscription: NotifierSubscription, asker: Endpoint, found: Watchable<unknown>): void {
+  #authorize(subscription: NotifierSubscription, asker: Endpoint, source: Watchable<unknown>): void {
     const decision = this.#services.authorize(subscription, true)
-    if (!(decision instanceof Promise)) return this.#decided(subscription, asker, found, decision)
+    if (!(decision instanceof Promise)) return this.#decided(subscription, asker, source, decision)
     decision.then(
-      (later) => this.#decided(subscription, asker, found, later),
+      (later) => this.#decided(subscription, asker, source, later),
       (error: unknown) => {
         this.#services.log.error(`leave for ${subscription.event} of ${subscription.resource}: ${reasonOf(error)}`)
         this.#notYet(subscription, 'probation')
@@ -187,13 +175,13 @@ export class Reviver {
     )
   }
 
-  #decided(subscription: NotifierSubscription, asker: Endpoint, found: Watchable<unknown>, decision: Decision): void {
+  #decided(subscription: NotifierSubscription, asker: Endpoint, source: Watchable<unknown>, decision: Decision): void {
     const patience = this.#patience.get(subscription)
     if (!patience || !this.#isAwaited(subscription, asker)) return
     if (!decision) return this.#notYet(subscription, 'probation')
     this.delete(subscription)
     subscription.authorize(decision)
-    subscription.found(found, patience.want)
+    subscription.found(source, patience.want)
   }
 
   #isOverdue(subscription: NotifierSubscription): boolean {

@@ -25,7 +25,8 @@ import type {
 } from '../contract.ts'
 import { qualified } from '../event-name.ts'
 import { isOwnName, nameKey } from '../identity.ts'
-import { isWatchable, type NotifierServices, type Subscribed, subscribe } from '../notifier.ts'
+import { sourceOf } from '../lookups.ts'
+import { type NotifierServices, type Subscribed, subscribe } from '../notifier.ts'
 import type { Compositor } from '../publishing/compositor.ts'
 import type { HardState } from '../publishing/hard-state.ts'
 import type { Published } from '../publishing/publish.ts'
@@ -237,14 +238,15 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
     if (!of) return undefined
     const resource = userOf(presentityUri)
     const endpoint = await this.#itself(resource)
-    const found = await of.find(resource, { endpoint, uri: presentityUri, userAgent: '', request: undefined })
-    if (found === undefined || found === 'unavailable' || !isWatchable(found)) return undefined
+    const watcher = { endpoint, uri: presentityUri, userAgent: '', request: undefined }
+    const source = sourceOf(await of.find(resource, watcher))
+    if (typeof source === 'string') return undefined
     const type = notifier.registry.choose(of, undefined, false)
     if (type === undefined) return undefined
     const localUri = parseUri(presentityUri) ? presentityUri : `sip:${presentityUri}`
     const to = { resource, localUri, remoteUri: localUri, userAgent: '', endpoint }
     let document: string | undefined
-    void found.watch({ value: (state) => void (document = bodies.body(state, of, type, to)?.withVersion(0)) })()
+    void source.watch({ value: (state) => void (document = bodies.body(state, of, type, to)?.withVersion(0)) })()
     return document
   }
 

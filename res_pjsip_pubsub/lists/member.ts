@@ -4,6 +4,7 @@ import type { Undo } from '../../core/scope.ts'
 import type { EndReason, Watchable } from '../../core/watch.ts'
 import type { Body } from '../bodies.ts'
 import type { Found, WatcherEvent } from '../contract.ts'
+import { type Absence, sourceOf } from '../lookups.ts'
 import { ALLOWED, type Authorization, type Decision } from '../watchers/authorization.ts'
 import type { WatcherStatus } from '../watchers/watchers.ts'
 import type { ShownResource } from './document.ts'
@@ -33,9 +34,6 @@ export interface Rendering {
   readonly body: (resource: string, uri: string, state: unknown, authorization: Authorization) => Body | undefined
   readonly displayName: (state: unknown) => string
 }
-
-/** Why there is no state. */
-type Absence = 'noresource' | 'rejected' | 'probation'
 
 /** How a watcher of it stands. */
 export interface Watching {
@@ -194,10 +192,8 @@ export class ListMember {
   async #find(): Promise<Way | Absence> {
     const { find, authorize } = this.#services
     const { resource } = this.item
-    const source = resource === '' ? undefined : await find(resource)
-    if (source === undefined) return 'noresource'
-    if (source === 'unavailable') return 'probation'
-    if (!('watch' in source)) return source.status === 403 ? 'rejected' : 'noresource'
+    const source = sourceOf(resource === '' ? undefined : await find(resource))
+    if (typeof source === 'string') return source
     const decision = await authorize(resource)
     return decision ? { source, decision } : 'probation'
   }
