@@ -21,12 +21,12 @@ import type {
 } from '../../core/sip/contract.ts'
 import { newCallId, newTag } from '../../core/sip/id.ts'
 import type { OutboundSubscriptionConfig } from '../../core/subscription-options.ts'
+import { Timer } from '../timer.ts'
 import type { WatchedEvent } from './events.ts'
 import type { NotifyHead } from './notify.ts'
 import type { NotifyRouter } from './router.ts'
 import { pauseBefore, verdictOn } from './rules.ts'
 import type { Target } from './target.ts'
-import { Timer } from './timer.ts'
 import { type Ending, Usage } from './usage.ts'
 
 export interface SubscriptionContext {

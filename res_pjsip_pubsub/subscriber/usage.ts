@@ -13,11 +13,11 @@ import { DatastoreMap } from '../datastores.ts'
 import { notDecoded, packed } from '../refusals.ts'
 import { encodingOf } from '../request-body.ts'
 import { telling } from '../telling.ts'
+import { Timer } from '../timer.ts'
 import type { OutboundDialog, SubscriberHandler } from './contract.ts'
 import type { Reader, Reading, WatchedEvent } from './events.ts'
 import type { NotifyHead } from './notify.ts'
 import { type Comeback, comebackAfter, pauseBefore, refreshAfter, verdictOn } from './rules.ts'
-import { Timer } from './timer.ts'
 
 export interface Ending {
   /** In words, for the log. */

@@ -9,6 +9,7 @@ import type { Endpoint } from '../../core/endpoints.ts'
 import type { Undo } from '../../core/scope.ts'
 import { Constant, type Watchable } from '../../core/watch.ts'
 import type { AuthStatus, EventPackage } from '../contract.ts'
+import { Timer } from '../timer.ts'
 
 /** RFC 5025 3.2.1, from the least to the most. `confirm`: pending until the presentity has decided. */
 export const SUB_HANDLINGS = ['block', 'confirm', 'polite-block', 'allow'] as const
@@ -89,7 +90,8 @@ const HANDLING: Readonly<Record<AuthStatus, SubHandling>> = {
 
 export class Authorizations {
   #authorizer: Authorizer | undefined
-  #leaving: NodeJS.Timeout | undefined
+  /** The authorizer went, and may come back. */
+  readonly #leaving = new Timer()
   readonly #began = Date.now()
   #isLoaded = false
   #isExpected = false
@@ -141,7 +143,7 @@ export class Authorizations {
     if (this.#failure) return this.#services.isForced() ? ALWAYS : this.#failure
     // Nobody is let in because the authorizer takes long to read what it decides by.
     const begins = !this.#isLoaded || (restored && Date.now() < this.#began + this.#services.grace())
-    return this.#leaving || this.#isExpected || begins ? undefined : ALWAYS
+    return this.#leaving.armed || this.#isExpected || begins ? undefined : ALWAYS
   }
 
   /** All modules are there: if there is an authorizer, it has registered. */
@@ -162,17 +164,11 @@ export class Authorizations {
   }
 
   stop(): void {
-    clearTimeout(this.#leaving)
-    this.#leaving = undefined
+    this.#leaving.clear()
   }
 
   #beginGrace(): void {
-    this.stop()
-    this.#leaving = setTimeout(() => {
-      this.#leaving = undefined
-      void this.#services.changed('all')
-    }, this.#services.grace())
-    this.#leaving.unref()
+    this.#leaving.set(this.#services.grace(), () => void this.#services.changed('all'))
   }
 }
 

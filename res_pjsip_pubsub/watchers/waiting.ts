@@ -9,6 +9,7 @@ import type { Undo } from '../../core/scope.ts'
 import type { Store, Table } from '../../core/store-contract.ts'
 import type { Subscription, WatcherEvent } from '../contract.ts'
 import type { PubsubSettings } from '../options.ts'
+import { Timer } from '../timer.ts'
 import { ALLOWED, type Asked, type Decision } from './authorization.ts'
 import {
   isWatcherRow,
@@ -42,8 +43,6 @@ interface Waiting extends WatcherPlace {
   undo: Undo | undefined
 }
 
-/** The longest that a timer can be set to. */
-const LONGEST = 2 ** 31 - 1
 /**
  * Watchers that one endpoint has waiting for one resource: it has written their names into From itself, and could go on
  * doing so. Those of an endpoint that is believed are as many as there are.
@@ -57,7 +56,7 @@ export class WaitingRoom implements WaitingWatchers {
   /** Subscriptions behind each row. */
   readonly #behind = new Map<string, Set<Subscription>>()
   #table: Table<WatcherRow> | undefined
-  #timer: NodeJS.Timeout | undefined
+  readonly #timer = new Timer()
   /** Epoch milliseconds for which the timer is set. */
   #due = Number.POSITIVE_INFINITY
   #closed = false
@@ -162,7 +161,7 @@ export class WaitingRoom implements WaitingWatchers {
   /** What waits is kept for the next start. */
   close(): void {
     this.#closed = true
-    clearTimeout(this.#timer)
+    this.#timer.clear()
     for (const group of this.#waiting.values()) for (const { undo } of group.values()) void undo?.()
     this.#waiting.clear()
     this.#behind.clear()
@@ -259,9 +258,7 @@ export class WaitingRoom implements WaitingWatchers {
   #arm(until: number): void {
     if (until >= this.#due) return
     this.#due = until
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#giveUp(), Math.min(LONGEST, Math.max(0, until - this.#services.now())))
-    this.#timer.unref()
+    this.#timer.set(Math.max(0, until - this.#services.now()), () => this.#giveUp())
   }
 
   #giveUp(): void {
