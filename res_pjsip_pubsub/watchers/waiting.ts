@@ -36,6 +36,8 @@ interface WaitingServices {
   readonly tell: (event: string, resource: string, watcher: WatcherFacts) => void
 }
 
+type Topic = Pick<WatcherPlace, 'event' | 'resource'>
+
 interface Waiting extends WatcherPlace {
   readonly watcher: WatcherFacts
   /** Epoch milliseconds. */
@@ -104,8 +106,8 @@ export class WaitingRoom implements WaitingWatchers {
     let cleaned = 0
     await this.#table?.load((page) => {
       for (const row of page.filter(isWatcherRow)) {
-        const { watcher_key: key, event, resource } = row
-        const isKnown = this.#behind.has(key) || this.#waiting.get(this.#groupOf(event, resource))?.has(key)
+        const { watcher_key: key } = row
+        const isKnown = this.#behind.has(key) || this.#groupOf(row)?.has(key)
         if (row.status !== STATUS_OF.waiting || row.inserted_time > oldest || isKnown) continue
         this.#table?.delete(key)
         cleaned++
@@ -115,7 +117,7 @@ export class WaitingRoom implements WaitingWatchers {
   }
 
   *of(event: string, resource: string): Iterable<WatcherFacts> {
-    for (const { watcher } of this.#waiting.get(this.#groupOf(event, resource))?.values() ?? []) yield watcher
+    for (const { watcher } of this.#groupOf({ event, resource })?.values() ?? []) yield watcher
   }
 
   keeps(event: string, isOver: boolean): boolean {
@@ -131,12 +133,12 @@ export class WaitingRoom implements WaitingWatchers {
       return this.#table?.put(toWatcherRow(place, watcher, this.#services.now()))
     }
     if (this.#withdraw(subscription, key)) return
-    if (!this.#waiting.get(this.#groupOf(place.event, place.resource))?.has(key)) this.#table?.delete(key)
+    if (!this.#groupOf(place)?.has(key)) this.#table?.delete(key)
   }
 
   resume(subscription: Subscription): string | undefined {
     if (this.#waiting.size === 0) return undefined
-    const found = this.#waiting.get(this.#groupOf(subscription.event, subscription.resource))
+    const found = this.#groupOf(subscription)
     const waiting = found?.get(keyOf(placeOf(subscription), subscription.watcher))
     if (waiting) this.#leave(waiting)
     return waiting?.watcher.id
@@ -183,11 +185,10 @@ export class WaitingRoom implements WaitingWatchers {
   }
 
   #admit(waiting: Waiting): void {
-    const group = this.#groupOf(waiting.event, waiting.resource)
-    const others = this.#waiting.get(group) ?? new Map<string, Waiting>()
+    const others = this.#groupOf(waiting) ?? new Map<string, Waiting>()
     const key = keyOf(waiting, waiting.watcher.uri)
     void others.get(key)?.undo?.()
-    this.#waiting.set(group, others.set(key, waiting))
+    this.#waiting.set(this.#topicOf(waiting), others.set(key, waiting))
     this.#services.tell(waiting.event, waiting.resource, waiting.watcher)
     this.#attend(waiting)
     this.#arm(waiting.until)
@@ -195,7 +196,7 @@ export class WaitingRoom implements WaitingWatchers {
 
   /** The oldest of its endpoint goes. */
   #makeRoom({ event, resource, endpoint, watcher }: Waiting): void {
-    const group = this.#waiting.get(this.#groupOf(event, resource))
+    const group = this.#groupOf({ event, resource })
     const claimed = [...(group?.values() ?? [])].filter((other) => other.endpoint === endpoint)
     const [oldest] = claimed
     const isKnown = claimed.some((other) => other.watcher.uri === watcher.uri)
@@ -239,19 +240,23 @@ export class WaitingRoom implements WaitingWatchers {
   }
 
   #isWaiting(waiting: Waiting): boolean {
-    const group = this.#waiting.get(this.#groupOf(waiting.event, waiting.resource))
+    const group = this.#groupOf(waiting)
     return group?.get(keyOf(waiting, waiting.watcher.uri)) === waiting
   }
 
   #leave(waiting: Waiting): void {
-    const name = this.#groupOf(waiting.event, waiting.resource)
-    const group = this.#waiting.get(name)
+    const group = this.#groupOf(waiting)
     group?.delete(keyOf(waiting, waiting.watcher.uri))
-    if (group?.size === 0) this.#waiting.delete(name)
+    if (group?.size === 0) this.#waiting.delete(this.#topicOf(waiting))
     void waiting.undo?.()
   }
 
-  #groupOf(event: string, resource: string): string {
+  /** All who wait for the same. */
+  #groupOf(topic: Topic): Map<string, Waiting> | undefined {
+    return this.#waiting.get(this.#topicOf(topic))
+  }
+
+  #topicOf({ event, resource }: Topic): string {
     return `${event}\0${this.#services.nameKey(resource)}`
   }
 
