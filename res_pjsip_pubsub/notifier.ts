@@ -21,6 +21,7 @@ import type { ListAsked, ResourceLists } from './lists/subscriptions.ts'
 import { afterLookup, isWatchable } from './lookups.ts'
 import type { PubsubSettings } from './options.ts'
 import * as refusal from './refusals.ts'
+import { refuse } from './refusals.ts'
 import type { Registry } from './registry.ts'
 import { refuseBody } from './request-body.ts'
 import type { Services } from './services.ts'
@@ -111,10 +112,6 @@ export function subscribe(
     notifier.log.error(`${ask.event} of ${ask.resource}: ${reasonOf(error)}`)
     return refuse(tx, { status: 500 })
   })
-}
-
-export function refuse(tx: ServerTransaction, answer: ResponseData): undefined {
-  tx.answer(answer)
 }
 
 function begin(tx: ServerTransaction, endpoint: Endpoint, uri: string, isOfFiles: boolean): Ask {

@@ -1,6 +1,7 @@
-/** The answers a SUBSCRIBE is refused with, and the headers that belong to them. */
+/** The answers that requests are refused with, and the headers that belong to them. */
 import type { EncodingFault } from '../core/documents/encoding.ts'
-import type { HeaderLine, Refusal } from '../core/sip/contract.ts'
+import type { HeaderLine, Refusal, ServerTransaction } from '../core/sip/contract.ts'
+import type { ResponseData } from './contract.ts'
 
 export const DECLINED: Refusal = { status: 603 }
 export const UNSUPPORTED_SCHEME: Refusal = { status: 416 }
@@ -44,4 +45,9 @@ export function tryLater(status: 500 | 503, seconds: number): Refusal {
 
 export function listHeader(name: string, values: readonly string[]): HeaderLine[] {
   return values.length === 0 ? [] : [[name, values.join(', ')]]
+}
+
+/** What was to come of the request does not. */
+export function refuse(tx: ServerTransaction, answer: ResponseData): undefined {
+  tx.answer(answer)
 }

@@ -18,6 +18,7 @@ import { eventOf, isEventType } from '../event-name.ts'
 import { plainUri } from '../identity.ts'
 import type { PubsubSettings } from '../options.ts'
 import * as refusal from '../refusals.ts'
+import { refuse } from '../refusals.ts'
 import { encodingOf } from '../request-body.ts'
 import { BodyToRead, InboundPublication, type Lease, type Said } from './publication.ts'
 import type { Publications } from './publications.ts'
@@ -97,10 +98,6 @@ export function publish(
   const refused = services.packageSays(event, tx.request, resource) ?? permission(ask, services)
   if (refused) return refuse(tx, refused)
   return services.inTurn(services.publications.topicKey(event, resource), () => conclude(ask, services))
-}
-
-function refuse(tx: ServerTransaction, answer: ResponseData): undefined {
-  tx.answer(answer)
 }
 
 function isAsk(begun: Ask | Refusal): begun is Ask {

@@ -7,6 +7,7 @@ import {
   parseRetryAfter,
   parseTokenValue,
 } from '../../core/sip/values.ts'
+import { badRequest } from '../refusals.ts'
 
 export interface NotifyHead {
   readonly event: string
@@ -23,20 +24,18 @@ export interface NotifyHead {
   readonly type: string
 }
 
-const bad = (reason: string): Refusal => ({ status: 400, reason })
-
 export function readNotify(request: SipRequest): NotifyHead | Refusal {
   const event = request.header('Event')
   // RFC 6665 8.2.1: a NOTIFY without it is of no package that we know.
-  if (event === undefined) return bad('Missing Event')
+  if (event === undefined) return badRequest('Missing Event')
   const which = parseEvent(event)
-  if (!which) return bad('Malformed Event')
+  if (!which) return badRequest('Malformed Event')
   const said = request.header('Subscription-State')
-  if (said === undefined) return bad('Missing Subscription-State')
+  if (said === undefined) return badRequest('Missing Subscription-State')
   const state = parseTokenValue(said)
-  if (!state) return bad('Malformed Subscription-State')
+  if (!state) return badRequest('Malformed Subscription-State')
   const type = typeOf(request)
-  if (type === undefined) return bad('Malformed Content-Type')
+  if (type === undefined) return badRequest('Malformed Content-Type')
   const word = state.token.toLowerCase()
   return {
     event: which.event,
