@@ -20,7 +20,7 @@ const AGAIN = 1000
 /** Questions under way at once. */
 const AT_ONCE = 16
 
-interface RestoreServices {
+export interface RestoreServices {
   readonly sip: Sip
   readonly endpoints: Endpoints
   readonly storage: SubscriptionStorage

@@ -22,7 +22,7 @@ import {
   isKept,
   needsMore,
   type Saved,
-  type StorageSettings,
+  type StorageServices,
   type SubscriptionStorage,
 } from './storage.ts'
 import { readStoredRow, STORED_COLUMNS, type StoredRow } from './stored-row.ts'
@@ -59,22 +59,22 @@ export class CachedStorage implements SubscriptionStorage {
   readonly #table: Table<Row>
   readonly #reserves: Reserves
   readonly #through: boolean
-  readonly #settings: StorageSettings
+  readonly #services: StorageServices
   /** Those that may wait to be written. */
   readonly #stale = new Set<NotifierSubscription>()
   #timer: NodeJS.Timeout | undefined
 
-  private constructor(table: Table<Row>, reserves: Reserves, through: boolean, settings: StorageSettings) {
-    this.#store = settings.store
+  private constructor(table: Table<Row>, reserves: Reserves, through: boolean, services: StorageServices) {
+    this.#store = services.store
     this.#table = table
     this.#reserves = reserves
     this.#through = through
-    this.#settings = settings
+    this.#services = services
   }
 
-  static async open(through: boolean, settings: StorageSettings): Promise<CachedStorage> {
-    const { store, subscriptions } = settings
-    const { active_watchers_table: name } = settings.settings()
+  static async open(through: boolean, services: StorageServices): Promise<CachedStorage> {
+    const { store, subscriptions } = services
+    const { active_watchers_table: name } = services.settings()
     const reserves = await Reserves.open(store, name)
     const rows = function* (): Iterable<Row> {
       for (const subscription of subscriptions) {
@@ -84,8 +84,8 @@ export class CachedStorage implements SubscriptionStorage {
     const table = await store.table({ ...OWN_ROWS, name, rows })
     const isOld = name === OLD_ROWS.name
     const adopted = isOld ? 0 : await store.adopt(OLD_ROWS, table, (row) => fromOldRow(row, reserves.count))
-    if (adopted > 0) settings.log.notice(`${adopted} subscriptions are moved to another table layout`)
-    return new CachedStorage(table, reserves, through, settings)
+    if (adopted > 0) services.log.notice(`${adopted} subscriptions are moved to another table layout`)
+    return new CachedStorage(table, reserves, through, services)
   }
 
   async load(each: (row: StoredRow) => void): Promise<number> {
@@ -109,7 +109,7 @@ export class CachedStorage implements SubscriptionStorage {
         }
       }
     }
-    await this.#table.scan(STORED_COLUMNS, take, this.#settings.settings().fetch_rows)
+    await this.#table.scan(STORED_COLUMNS, take, this.#services.settings().fetch_rows)
     return unreadable
   }
 
@@ -144,7 +144,7 @@ export class CachedStorage implements SubscriptionStorage {
   }
 
   clean(isLive: (dialogId: string) => boolean): Promise<number> {
-    return cleanRows(this.#table, this.#settings.now(), isLive)
+    return cleanRows(this.#table, this.#services.now(), isLive)
   }
 
   async sync(): Promise<void> {
@@ -172,7 +172,7 @@ export class CachedStorage implements SubscriptionStorage {
 
   #putOff(subscription: NotifierSubscription): void {
     this.#stale.add(subscription)
-    const seconds = this.#settings.settings().db_update_period
+    const seconds = this.#services.settings().db_update_period
     if (seconds > 0) this.#putStaleIn(seconds * 1000)
   }
 

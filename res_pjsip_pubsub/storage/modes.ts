@@ -9,7 +9,7 @@ import { type KeptPublication, openCachedPublications, type PublicationStore } f
 import { CachedStorage } from './cached.ts'
 import { memoryStorage } from './memory.ts'
 import { SharedStorage } from './shared.ts'
-import type { StorageSettings, SubscriptionStorage } from './storage.ts'
+import type { StorageServices, SubscriptionStorage } from './storage.ts'
 
 /** What only a load of the module changes. */
 const FIXED = [
@@ -58,16 +58,16 @@ function holdOf(settings: DatabaseSettings): StoreHold {
   return subscriptions === 1 || subscriptions === 2 || publications === 1 ? 'alone' : 'shared'
 }
 
-export async function openStorage(settings: StorageSettings): Promise<SubscriptionStorage> {
-  switch (storageModes(settings.settings()).subscriptions) {
+export async function openStorage(services: StorageServices): Promise<SubscriptionStorage> {
+  switch (storageModes(services.settings()).subscriptions) {
     case 0:
       return memoryStorage
     case 3:
-      return SharedStorage.open(settings)
+      return SharedStorage.open(services)
     case 1:
-      return CachedStorage.open(true, settings)
+      return CachedStorage.open(true, services)
     default:
-      return CachedStorage.open(false, settings)
+      return CachedStorage.open(false, services)
   }
 }
 

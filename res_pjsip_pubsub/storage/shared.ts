@@ -27,7 +27,7 @@ import {
   isOurs,
   needsMore,
   type Saved,
-  type StorageSettings,
+  type StorageServices,
   type SubscriptionStorage,
 } from './storage.ts'
 import type { StoredRow } from './stored-row.ts'
@@ -41,7 +41,7 @@ export class SharedStorage implements SubscriptionStorage {
   readonly #table: Table<Row>
   readonly #servers: Servers
   readonly #reserves: Reserves
-  readonly #settings: StorageSettings
+  readonly #services: StorageServices
   #each: (row: StoredRow) => void = () => undefined
   /** False where the file could not be read to its end yet, as another program has it locked. */
   #isRead = false
@@ -58,17 +58,17 @@ export class SharedStorage implements SubscriptionStorage {
   #work: Promise<void> = Promise.resolve()
   #closed = false
 
-  private constructor(table: Table<Row>, servers: Servers, reserves: Reserves, settings: StorageSettings) {
+  private constructor(table: Table<Row>, servers: Servers, reserves: Reserves, services: StorageServices) {
     this.#table = table
     this.#servers = servers
     this.#reserves = reserves
-    this.#settings = settings
+    this.#services = services
   }
 
-  static async open(settings: StorageSettings): Promise<SharedStorage> {
-    const { store, subscriptions } = settings
-    const name = settings.settings().active_watchers_table
-    const servers = await Servers.open(store, settings)
+  static async open(services: StorageServices): Promise<SharedStorage> {
+    const { store, subscriptions } = services
+    const name = services.settings().active_watchers_table
+    const servers = await Servers.open(store, services)
     const reserves = await Reserves.open(store, name)
     // Each server writes its own into a file that had to be begun anew.
     const rows = function* (): Iterable<Row> {
@@ -79,12 +79,12 @@ export class SharedStorage implements SubscriptionStorage {
     }
     const table = await store.table<Row>({ ...SHARED_ROWS, name, rows })
     if (name !== OLD_ROWS.name) await store.adopt(OLD_ROWS, table, (row) => fromOldRow(row, reserves.count))
-    return new SharedStorage(table, servers, reserves, settings)
+    return new SharedStorage(table, servers, reserves, services)
   }
 
   async load(each: (row: StoredRow) => void): Promise<number> {
     this.#each = each
-    const { store, settings } = this.#settings
+    const { store, settings } = this.#services
     const unreadable = await this.#readThrough()
     await this.#round()
     this.#timer = setInterval(() => this.#next(() => this.#round()), BEAT)
@@ -124,7 +124,7 @@ export class SharedStorage implements SubscriptionStorage {
   }
 
   clean(isLive: (dialogId: string) => boolean): Promise<number> {
-    return cleanRows(this.#table, this.#settings.now(), isLive)
+    return cleanRows(this.#table, this.#services.now(), isLive)
   }
 
   /** Also where we believe that it is ours: another one may have taken it a moment ago. */
@@ -138,7 +138,7 @@ export class SharedStorage implements SubscriptionStorage {
     })
     if (!done) return 'unavailable'
     if (claimed.length === 0) return undefined
-    this.#settings.lost([key.dialog_id])
+    this.#services.lost([key.dialog_id])
     return claimed[0]
   }
 
@@ -148,7 +148,7 @@ export class SharedStorage implements SubscriptionStorage {
     void this.#stopWatching()
     await this.#work
     const { id: owner } = this.#servers
-    const isLeaving = this.#settings.stopping()
+    const isLeaving = this.#services.stopping()
     await this.#attempt(async ({ at, nextClaim }) => {
       const leaving = isLeaving ? { owner: '', claim: nextClaim() } : undefined
       const claims = new Map((await at.select(this.#table, { owner })).map((row) => [row.dialog_id, row.claim]))
@@ -180,7 +180,7 @@ export class SharedStorage implements SubscriptionStorage {
       round.at.put(this.#table, { ...this.#rowOf(subscription, reserved), owner: this.#servers.id, claim })
       if (isNew) await this.#replaceOthers(round, subscription)
     })
-    if (lost) this.#settings.lost([key.dialog_id])
+    if (lost) this.#services.lost([key.dialog_id])
     else if (done) subscription.coveredCseq = reserved
     else if (!isNew) this.#unwritten.add(subscription)
     return done && !lost
@@ -188,7 +188,7 @@ export class SharedStorage implements SubscriptionStorage {
 
   /** The phone has restarted, and asked another server than before. */
   async #replaceOthers(round: Round, subscription: NotifierSubscription): Promise<void> {
-    const { settings } = this.#settings
+    const { settings } = this.#services
     if (!settings().replace_same_contact) return
     const { endpoint, dialog, watcher, resource, event } = subscription
     const { eventId: event_id, contactKey: contact_key } = subscription
@@ -276,7 +276,7 @@ export class SharedStorage implements SubscriptionStorage {
       this.#seen = highest(this.#seen, [claim])
       if (owner !== this.#servers.id && owner !== '') lost.push(dialog_id)
     }
-    if (lost.length > 0) this.#settings.lost(lost)
+    if (lost.length > 0) this.#services.lost(lost)
   }
 
   async #takeOrphans(round: Round): Promise<Row[]> {
@@ -324,7 +324,7 @@ export class SharedStorage implements SubscriptionStorage {
         if (isRow(row)) this.#unknown.add(row.owner)
         else unreadable.push(row.to_tag)
       }
-    }, this.#settings.settings().fetch_rows)
+    }, this.#services.settings().fetch_rows)
     this.#unknown.delete('')
     for (const key of unreadable) this.#table.delete(key)
     return unreadable.length
@@ -343,6 +343,6 @@ export class SharedStorage implements SubscriptionStorage {
 
   /** The store has said so where its file cannot be used; anything else must not keep the server from its next round. */
   #unavailable(error: unknown): undefined {
-    if (!(error instanceof StoreUnavailable)) this.#settings.log.error(`the table of subscriptions: ${reasonOf(error)}`)
+    if (!(error instanceof StoreUnavailable)) this.#services.log.error(`the table of subscriptions: ${reasonOf(error)}`)
   }
 }

@@ -58,7 +58,7 @@ export interface SubscriptionStorage {
   close(all: Iterable<NotifierSubscription>): Promise<void>
 }
 
-export interface StorageSettings {
+export interface StorageServices {
   readonly store: Store
   readonly settings: () => PubsubSettings
   readonly subscriptions: Iterable<NotifierSubscription>
