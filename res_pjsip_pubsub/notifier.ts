@@ -1,44 +1,34 @@
 /**
- * A SUBSCRIBE that is to make a subscription (RFC 6665 4.2.1). Its steps are in the order of the lists below; each gives
- * the answer it is refused with, or lets it pass. What passes all of them is looked up, answered 200, and notified.
+ * A SUBSCRIBE that is to make a subscription (RFC 6665 4.2.1). What passes the steps of subscribe-steps.ts is looked up,
+ * answered 200, and notified.
  */
 import type { Endpoint } from '../core/endpoints.ts'
 import type { Eventual } from '../core/eventual.ts'
 import { reasonOf } from '../core/log.ts'
-import type { DialogSettings, Refusal, ServerTransaction, Sip, SipRequest } from '../core/sip/contract.ts'
+import type { DialogSettings, ServerTransaction, Sip, SipRequest } from '../core/sip/contract.ts'
 import { printUri } from '../core/sip/parse-uri.ts'
 import type { SipUri } from '../core/sip/uri.ts'
 import type { Watchable } from '../core/watch.ts'
-import type { EventPackage, Found, ResponseData, Watcher } from './contract.ts'
+import type { Found, Watcher } from './contract.ts'
 import { WANT } from './delivery.ts'
-import { eventOf } from './event-name.ts'
-import { grant, refuseExpires } from './expires.ts'
+import { grant } from './expires.ts'
 import type { GrantedLines } from './granted.ts'
-import { assertedUri, plainUri } from './identity.ts'
 import { requiredOf } from './lists/facts.ts'
 import { ListSource } from './lists/source.ts'
-import type { ListAsked, ResourceLists } from './lists/subscriptions.ts'
+import type { ResourceLists } from './lists/subscriptions.ts'
 import { afterLookup, isWatchable } from './lookups.ts'
 import type { PubsubSettings } from './options.ts'
 import * as refusal from './refusals.ts'
 import { refuse } from './refusals.ts'
 import type { Registry } from './registry.ts'
-import { refuseBody } from './request-body.ts'
 import type { Services } from './services.ts'
 import { isKept, type Saved } from './storage/storage.ts'
+import { type Ask, begin, room, STEPS, watcherUri } from './subscribe-steps.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import type { SubscriptionFacts } from './subscription-facts.ts'
 import type { Subscriptions } from './subscriptions.ts'
 import { telling } from './telling.ts'
 import type { Asked, Authorization, Decision } from './watchers/authorization.ts'
-
-type Step = (ask: Ask, notifier: NotifierServices) => ResponseData | undefined
-
-/** RFC 6665 does not order them; Asterisk looks at Expires before Event. */
-const STEPS: Readonly<Record<'rfc' | 'asterisk', readonly Step[]>> = {
-  rfc: [allowed, uriScheme, resource, event, body, list, accept, expires, contact, room, newSubscribe],
-  asterisk: [allowed, uriScheme, resource, expires, event, list, accept, contact, room, newSubscribe],
-}
 
 export interface NotifierServices extends Services {
   readonly sip: Sip
@@ -69,29 +59,10 @@ export interface NotifierServices extends Services {
   readonly renewed: (subscription: NotifierSubscription) => void
 }
 
-/** What the steps find out about it. */
-interface Ask {
-  readonly tx: ServerTransaction
-  readonly request: SipRequest
-  readonly endpoint: Endpoint
-  /** The endpoint is as the files had it when this began. */
-  readonly isOfFiles: boolean
-  readonly watcher: Watcher
-  resource: string
-  event: string
-  eventId: string
-  narrowed: string
-  package: EventPackage<unknown> | undefined
-  list: ListAsked | undefined
-  contentType: string
-  contactKey: string
-  /** There is no room but that of what its phone has already. */
-  takesPlace: boolean
-}
-
-/** What it made, or undefined where it was refused. `watcher`: who subscribes, where that is not to be taken from the request. */
+/** What it made, or undefined where it was refused. */
 export type Subscribed = NotifierSubscription | undefined
 
+/** `watcher`: who subscribes, where that is not to be taken from the request. */
 export function subscribe(
   tx: ServerTransaction,
   endpoint: Endpoint,
@@ -113,124 +84,6 @@ export function subscribe(
     return refuse(tx, { status: 500 })
   })
 }
-
-function begin(tx: ServerTransaction, endpoint: Endpoint, uri: string, isOfFiles: boolean): Ask {
-  const { request } = tx
-  const watcher = {
-    endpoint,
-    uri,
-    userAgent: request.header('User-Agent') ?? '',
-    request,
-  }
-  return {
-    tx,
-    request,
-    endpoint,
-    isOfFiles,
-    watcher,
-    resource: '',
-    event: '',
-    eventId: '',
-    narrowed: '',
-    package: undefined,
-    list: undefined,
-    contentType: '',
-    contactKey: '',
-    takesPlace: false,
-  }
-}
-
-// The steps.
-
-function allowed({ endpoint }: Ask, { log }: NotifierServices): Refusal | undefined {
-  if (endpoint.allow_subscribe) return undefined
-  log.warning(`Subscriptions not permitted for endpoint ${endpoint.id}.`)
-  return refusal.DECLINED
-}
-
-function uriScheme({ request }: Ask): Refusal | undefined {
-  return request.uri ? undefined : refusal.UNSUPPORTED_SCHEME
-}
-
-function resource(ask: Ask, { nameIn }: NotifierServices): Refusal | undefined {
-  const { uri } = ask.request
-  ask.resource = uri ? nameIn(uri) : ''
-  return undefined
-}
-
-function event(ask: Ask, { registry, compat, log }: NotifierServices): ResponseData | undefined {
-  const header = eventOf(ask.request)
-  ask.package = header && registry.package(header.event)
-  if (!header || !ask.package) {
-    log.verbose(`endpoint ${ask.endpoint.id} subscribes to event ${header?.event ?? '(none)'}, which has no package`)
-    return refusal.badEvent(registry.events, compat())
-  }
-  ask.event = header.event
-  ask.eventId = header.id
-  if (header.params.size > 0) ask.narrowed = ask.package.narrows?.(header.params) ?? ''
-  return ask.package.evsSubsHandl?.(ask.request, ask.resource)
-}
-
-/** Asterisk passes all bodies over. */
-function body(ask: Ask): Refusal | undefined {
-  return refuseBody(ask.request, ask.package)
-}
-
-function list(ask: Ask, { lists }: NotifierServices): Refusal | undefined {
-  const asked = lists.asked(ask.watcher, ask.request, ask.event, ask.resource)
-  if (asked && 'status' in asked) return asked
-  ask.list = asked
-  return undefined
-}
-
-function accept(ask: Ask, { registry, compat }: NotifierServices): Refusal | undefined {
-  if (!ask.package) return refusal.badEvent(registry.events, compat())
-  const listed = ask.request.header('Accept') === undefined ? undefined : ask.request.headers('Accept')
-  const type = registry.choose(ask.package, listed, compat() === 'asterisk')
-  if (type === undefined) return refusal.notAcceptable(registry.typesOf(ask.package), compat())
-  ask.contentType = type
-  return undefined
-}
-
-function expires({ request, endpoint }: Ask, notifier: NotifierServices): Refusal | undefined {
-  return refuseExpires(request, endpoint, notifier, notifier.compat() === 'rfc')
-}
-
-/** RFC 3261 12.1.1: a dialog needs one Contact it can be reached at. */
-function contact(ask: Ask): Refusal | undefined {
-  const { request, tx, endpoint } = ask
-  const { contacts } = request
-  const only = contacts[0]
-  if (!only?.uri || contacts.length > 1)
-    return refusal.badRequest(only ? 'Contact Must Be One SIP URI' : 'Missing Contact')
-  const instance = only.param('+sip.instance') ?? ''
-  // Behind different NATs two phones may have the same private address.
-  const place = endpoint.rewrite_contact ? `@${tx.source.address}` : ''
-  ask.contactKey = instance === '' ? `${only.uri.host}:${only.uri.port ?? ''}${place}` : instance
-  return undefined
-}
-
-function room(ask: Ask, { subscriptions, settings, log }: NotifierServices): Refusal | undefined {
-  const { replace_same_contact, max_subscriptions, retry_after } = settings()
-  const limit = ask.endpoint.subscription_limit
-  const allFull = max_subscriptions > 0 && subscriptions.size >= max_subscriptions
-  const ownFull = limit > 0 && subscriptions.countOf(ask.endpoint.id) >= limit
-  if (!allFull && !ownFull) return undefined
-  ask.takesPlace = replace_same_contact && ofPhone(ask, subscriptions).length > 0
-  if (ask.takesPlace) return undefined
-  if (allFull) {
-    log.warning(`max_subscriptions of ${max_subscriptions} is reached; a SUBSCRIBE is refused`)
-    return refusal.tryLater(503, retry_after)
-  }
-  log.notice(`endpoint ${ask.endpoint.id} has its ${limit} subscriptions already`)
-  return refusal.OVER_ENDPOINT_LIMIT
-}
-
-function newSubscribe(ask: Ask): ResponseData | undefined {
-  return ask.package?.newSubscribe?.(ask.watcher, ask.resource)
-}
-
-// After the steps.
 
 function conclude(ask: Ask, found: Found<unknown>, notifier: NotifierServices): Subscribed | Promise<Subscribed> {
   const { tx } = ask
@@ -362,11 +215,6 @@ function contestOthers(anew: NotifierSubscription, ask: Ask, { settings, subscri
   if (others.length > 0) others.forEach((other, at) => contest(other, ask, ask.takesPlace && at === 0))
 }
 
-/** What the phone that asks has for the same thing, oldest first. */
-function ofPhone({ watcher, ...ask }: Ask, subscriptions: Subscriptions): readonly NotifierSubscription[] {
-  return subscriptions.ofPhone({ ...ask, watcher: watcher.uri })
-}
-
 function contest(other: NotifierSubscription, { tx, request }: Ask, noRoom: boolean): void {
   const { dialog } = other
   if (!dialog.reachable && tx.flow.protocol !== 'UDP') dialog.rebind(tx.flow)
@@ -393,15 +241,6 @@ function dialogSettings(endpoint: Endpoint, { to_tag_pref, server_address }: Pub
 /** RFC 6665 knows 200 only; RFC 3265 had 202, which Kamailio gave to all but watcher information. */
 export function accepted(event: string, { subs_respond_200 }: Pick<PubsubSettings, 'subs_respond_200'>): 200 | 202 {
   return subs_respond_200 || event.endsWith('.winfo') ? 200 : 202
-}
-
-/** Who subscribes: what the header of a trusted endpoint says (RFC 3325 9.1), else From; both without parameters. */
-function watcherUri(request: SipRequest, endpoint: Endpoint, header: string): string {
-  return assertedUri(request, endpoint, header) ?? fromUri(request)
-}
-
-function fromUri({ from }: SipRequest): string {
-  return from.uri ? plainUri(from.uri) : from.uriText
 }
 
 /**
