@@ -4,27 +4,23 @@
  * entity-tag is the right one. Each step gives the answer the request is refused with, or lets it pass.
  */
 import { type Steps, takeSteps, wait } from '../../core/auth/steps.ts'
-import { bodyTextOf } from '../../core/documents/encoding.ts'
 import type { Endpoint } from '../../core/endpoints.ts'
 import { type Eventual, whenThere } from '../../core/eventual.ts'
 import type { HeaderLine, Refusal, ServerTransaction, SipRequest } from '../../core/sip/contract.ts'
 import { isToken } from '../../core/sip/grammar.ts'
 import { randomId } from '../../core/sip/id.ts'
 import type { SipUri } from '../../core/sip/uri.ts'
-import { parseDeltaSeconds, parseMediaType } from '../../core/sip/values.ts'
+import { parseDeltaSeconds } from '../../core/sip/values.ts'
 import { detached } from '../../core/text.ts'
-import type { PublicationEvent, PublicationHandler, ReadBody, ResponseData } from '../contract.ts'
+import type { PublicationEvent, PublicationHandler, ResponseData } from '../contract.ts'
 import { eventOf, isEventType } from '../event-name.ts'
 import { plainUri } from '../identity.ts'
 import type { PubsubSettings } from '../options.ts'
 import * as refusal from '../refusals.ts'
 import { refuse } from '../refusals.ts'
-import { encodingOf } from '../request-body.ts'
-import { BodyToRead, InboundPublication, type Lease, type Said } from './publication.ts'
+import { InboundPublication, type Lease, type Said } from './publication.ts'
 import type { Publications } from './publications.ts'
-
-/** Bytes; more is 413. */
-const MAX_BODY = 32768
+import { isSaid, readBody } from './publish-body.ts'
 
 export interface PublishServices {
   readonly settings: () => PubsubSettings
@@ -322,54 +318,6 @@ export function priorityOf(request: SipRequest, { trust_id_inbound }: Endpoint, 
   const text = trust_id_inbound && header !== '' ? request.header(header) : undefined
   const value = /(?:^|[;,\s])priority\s*=\s*(-?[0-9]{1,9})(?:$|[;,\s])/i.exec(text?.slice(0, 200) ?? '')?.[1]
   return value === undefined ? 0 : Number(value)
-}
-
-// The body.
-
-function isSaid(read: Said | Refusal): read is Said {
-  return 'contentType' in read
-}
-
-function readBody(
-  ask: Ask,
-  known: InboundPublication | undefined,
-  services: PublishServices,
-): Eventual<Said | Refusal> {
-  const { request, handler, resource } = ask
-  if (request.bodyLength === 0) return refusal.badRequest('Missing Body')
-  if (request.bodyLength > MAX_BODY) return { status: 413 }
-  if (encodingOf(request) !== '') return refusal.packed(handler.accept)
-  const contentType = request.header('Content-Type') ?? ''
-  const type = typeOf(contentType, handler)
-  if (type === undefined) return { status: 415, headers: refusal.listHeader('Accept', handler.accept) }
-  const decoded = bodyTextOf(request, type, contentType)
-  if (typeof decoded !== 'string') return refusal.notDecoded(decoded, handler.accept)
-  const text = detached(decoded)
-  const previous = known?.isRead ? known.state : undefined
-  if (handler.equalsSayTheSame && known?.isRead && text === known.body && type === known.contentType)
-    return said(ask, type, known.body, { state: previous }, services)
-  const read = handler.read(new BodyToRead(type, text, resource, previous))
-  return whenThere(read, (done) => said(ask, type, text, done, services))
-}
-
-/** Undefined where the handler does not read that. */
-function typeOf(contentType: string, { accept }: PublicationHandler<unknown>): string | undefined {
-  // The handler's own text: what was received would be kept in memory with all of its message.
-  const known = accept.find((type) => type === contentType)
-  if (known !== undefined) return known
-  const asked = parseMediaType(contentType)?.type
-  return accept.find((type) => type === asked)
-}
-
-function said(
-  { sender, priority }: Asserted,
-  contentType: string,
-  text: string,
-  read: ReadBody<unknown>,
-  { now }: PublishServices,
-): Said | Refusal {
-  if ('fault' in read) return refusal.badRequest(read.fault)
-  return { contentType, body: read.body ?? text, read, sender, priority, received: now() }
 }
 
 /** What tells one phone of a publisher from another (RFC 5626 4.1), or where it says it is. */

@@ -1,0 +1,67 @@
+/** The body of a PUBLISH: what it says, or why it is not taken. */
+import { bodyTextOf } from '../../core/documents/encoding.ts'
+import { type Eventual, whenThere } from '../../core/eventual.ts'
+import type { Refusal, SipRequest } from '../../core/sip/contract.ts'
+import { parseMediaType } from '../../core/sip/values.ts'
+import { detached } from '../../core/text.ts'
+import type { PublicationHandler, ReadBody } from '../contract.ts'
+import * as refusal from '../refusals.ts'
+import { encodingOf } from '../request-body.ts'
+import { BodyToRead, type InboundPublication, type Said } from './publication.ts'
+import type { Asserted } from './publish.ts'
+
+/** Bytes; more is 413. */
+const MAX_BODY = 32768
+
+interface Ask extends Asserted {
+  readonly request: SipRequest
+  readonly resource: string
+  readonly handler: PublicationHandler<unknown>
+}
+
+interface Clock {
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
+
+export function isSaid(read: Said | Refusal): read is Said {
+  return 'contentType' in read
+}
+
+export function readBody(ask: Ask, known: InboundPublication | undefined, clock: Clock): Eventual<Said | Refusal> {
+  const { request, handler, resource } = ask
+  if (request.bodyLength === 0) return refusal.badRequest('Missing Body')
+  if (request.bodyLength > MAX_BODY) return { status: 413 }
+  if (encodingOf(request) !== '') return refusal.packed(handler.accept)
+  const contentType = request.header('Content-Type') ?? ''
+  const type = typeOf(contentType, handler)
+  if (type === undefined) return { status: 415, headers: refusal.listHeader('Accept', handler.accept) }
+  const decoded = bodyTextOf(request, type, contentType)
+  if (typeof decoded !== 'string') return refusal.notDecoded(decoded, handler.accept)
+  const text = detached(decoded)
+  const previous = known?.isRead ? known.state : undefined
+  if (handler.equalsSayTheSame && known?.isRead && text === known.body && type === known.contentType)
+    return said(ask, type, known.body, { state: previous }, clock)
+  const read = handler.read(new BodyToRead(type, text, resource, previous))
+  return whenThere(read, (done) => said(ask, type, text, done, clock))
+}
+
+/** Undefined where the handler does not read that. */
+function typeOf(contentType: string, { accept }: PublicationHandler<unknown>): string | undefined {
+  // The handler's own text: what was received would be kept in memory with all of its message.
+  const known = accept.find((type) => type === contentType)
+  if (known !== undefined) return known
+  const asked = parseMediaType(contentType)?.type
+  return accept.find((type) => type === asked)
+}
+
+function said(
+  { sender, priority }: Asserted,
+  contentType: string,
+  text: string,
+  read: ReadBody<unknown>,
+  { now }: Clock,
+): Said | Refusal {
+  if ('fault' in read) return refusal.badRequest(read.fault)
+  return { contentType, body: read.body ?? text, read, sender, priority, received: now() }
+}
