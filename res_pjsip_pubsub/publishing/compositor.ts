@@ -4,7 +4,6 @@
  */
 import type { Endpoint } from '../../core/endpoints.ts'
 import type { Eventual } from '../../core/eventual.ts'
-import { inSlices } from '../../core/in-slices.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { ServerTransaction, SipRequest } from '../../core/sip/contract.ts'
@@ -19,12 +18,13 @@ import { openPublications } from '../storage/modes.ts'
 import { telling } from '../telling.ts'
 import { type HardState, type HardStateName, hardPublication } from './hard-state.ts'
 import { Permission, type PermissionServices } from './permission.ts'
-import { BodyToRead, InboundPublication, readStored } from './publication.ts'
+import { InboundPublication } from './publication.ts'
 import { followerOf } from './publication-following.ts'
 import type { PublicationStore, StoredPublication } from './publication-store.ts'
 import { Publications } from './publications.ts'
 import { type Asserted, type Published, type PublishServices, priorityOf, publish } from './publish.ts'
 import { Turns } from './turns.ts'
+import { UnreadPublications } from './unread.ts'
 
 interface CompositorServices extends PermissionServices {
   /** Epoch milliseconds. */
@@ -41,7 +41,7 @@ export class Compositor implements Publishing {
   readonly #turns = new Turns()
   readonly #permission: Permission
   readonly #publishing: PublishServices
-  readonly #reading = new Set<Promise<void>>()
+  readonly #unread: UnreadPublications
   #store: PublicationStore | undefined
   #closed = false
 
@@ -51,6 +51,11 @@ export class Compositor implements Publishing {
     const { sip_uri_match } = services.settings()
     this.#publications = new Publications(services.settings, (name) => nameKey(name, { sip_uri_match }))
     this.#permission = new Permission(services, (resource) => this.isPublished(resource))
+    this.#unread = new UnreadPublications({
+      publications: this.#publications,
+      handler: (event) => this.#handlers.get(event),
+      drop: (publication, why) => this.#drop(publication, why),
+    })
     this.#publishing = this.#makePublishing()
   }
 
@@ -77,11 +82,11 @@ export class Compositor implements Publishing {
     const { event } = handler
     if (this.#handlers.has(event)) throw new Error(`PUBLISH for ${event} has a handler already`)
     this.#handlers.set(event, handler)
-    this.#under(this.#readAll(handler))
+    this.#unread.readAll(handler)
     return () => {
       if (this.#handlers.get(event) !== handler) return
       this.#handlers.delete(event)
-      for (const publication of this.#publications) if (publication.event === event) this.#unread(publication)
+      for (const publication of this.#publications) if (publication.event === event) this.#unread.lose(publication)
     }
   }
 
@@ -102,7 +107,7 @@ export class Compositor implements Publishing {
   }
 
   publicationsRead(): Promise<void> | undefined {
-    return this.#reading.size === 0 ? undefined : Promise.all(this.#reading).then(() => undefined)
+    return this.#unread.done
   }
 
   hasUnread(event: string, resource: string): boolean {
@@ -248,28 +253,7 @@ export class Compositor implements Publishing {
     this.#publications.add(publication)
     this.#arm(publication)
     const handler = this.#handlers.get(facts.event)
-    if (handler) this.#under(this.#readNow(publication, handler))
-  }
-
-  #under(work: Promise<void>): void {
-    const reading = work.finally(() => this.#reading.delete(reading))
-    this.#reading.add(reading)
-  }
-
-  async #readAll(handler: PublicationHandler<unknown>): Promise<void> {
-    const unread = [...this.#publications].filter(({ event, isRead }) => event === handler.event && !isRead)
-    await inSlices(unread, (publication) => this.#readNow(publication, handler))
-  }
-
-  async #readNow(publication: InboundPublication, handler: PublicationHandler<unknown>): Promise<void> {
-    const { contentType: type, body, resource } = publication
-    if (publication.isRead || this.#handlers.get(publication.event) !== handler) return
-    const read = await readStored(handler, new BodyToRead(type, body, resource))
-    // It may have said something else meanwhile, or its handler may be gone.
-    if (publication.isRead || publication.body !== body || this.#handlers.get(publication.event) !== handler) return
-    if ('fault' in read) return this.#drop(publication, `it cannot be read any more: ${read.fault}`)
-    publication.reads({ state: read.state })
-    this.#publications.refresh(publication.event, resource)
+    if (handler) this.#unread.read(publication, handler)
   }
 
   #follower(): ReturnType<typeof followerOf> {
@@ -283,11 +267,6 @@ export class Compositor implements Publishing {
       forget: (publication) => void this.#store?.forget(publication),
       tell: (what, publication) => this.#publications.tell(what, publication),
     })
-  }
-
-  #unread(publication: InboundPublication): void {
-    publication.reads(undefined)
-    this.#publications.refresh(publication.event, publication.resource)
   }
 
   /** It may have been refreshed at another server. */
