@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { Log } from '../../core/log.ts'
 import { openStore, type Store, type TableDefinition } from '../../core/store.ts'
@@ -93,10 +94,6 @@ describe('store log', () => {
       turn = next.catch(() => undefined)
       return next
     }
-    const slow = (milliseconds: number, state: LogState): Promise<LogState> =>
-      new Promise((resolve) => {
-        setTimeout(() => resolve(state), milliseconds)
-      })
     const begin = (): StoreLog => {
       asked.length = 0
       written = 2000
@@ -137,7 +134,7 @@ describe('store log', () => {
     it('lets transactions go on where the disk is slow, and tries again', async () => {
       const log = begin()
       const long = { pages: 9000, left: 0 }
-      answers = [long, long, slow(300, long), long]
+      answers = [long, long, pause(300, long), long]
       log.grown(database)
       expect(await waited()).to.be.below(150)
       await log.settled()
@@ -147,7 +144,7 @@ describe('store log', () => {
     it('keeps transactions back as long as it takes where it is far too long', async () => {
       const log = begin()
       const long = { pages: 40_000, left: 0 }
-      answers = [long, long, slow(100, long)]
+      answers = [long, long, pause(100, long)]
       log.grown(database)
       expect(await waited()).to.be.above(80)
       await log.settled()

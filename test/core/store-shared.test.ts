@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import sqlite3 from 'sqlite3'
 import { Log } from '../../core/log.ts'
@@ -259,9 +260,7 @@ describe('store: shared, and read by others', () => {
     const store = await openAt()
     const table = await store.table(lamps)
     table.put({ name: 'later', watchers: 1, note: null }, 60_000)
-    await new Promise((resolve) => {
-      setTimeout(resolve, 50)
-    })
+    await pause(50)
     expect(await query(path, 'SELECT name FROM lamps')).to.deep.equal([])
     table.put({ name: 'soon', watchers: 1, note: null })
     await until('both', async () => (await query(path, 'SELECT name FROM lamps')).length === 2)
@@ -306,14 +305,10 @@ describe('store: shared, and read by others', () => {
     const theirs = await other.table(lamps)
     let told = 0
     const stop = one.onForeignChange(5, () => told++)
-    await new Promise((resolve) => {
-      setTimeout(resolve, 30)
-    })
+    await pause(30)
     mine.put({ name: 'mine', watchers: 1, note: null })
     await one.flush()
-    await new Promise((resolve) => {
-      setTimeout(resolve, 30)
-    })
+    await pause(30)
     expect(told).to.equal(0)
     theirs.put({ name: 'theirs', watchers: 1, note: null })
     await other.flush()

@@ -1,4 +1,5 @@
 /** Message summaries that are published (RFC 3842): what is read, and what they and Asterisk's mailboxes become. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { array, assert, constantFrom, integer, property, record, shuffledSubarray, string } from 'fast-check'
 import { defaultsOf } from '../../core/options.ts'
@@ -169,10 +170,7 @@ describe('message-summary of publications and mailboxes', () => {
   }
 
   /** Times of what comes and what changes are compared by the millisecond. */
-  const later = (): Promise<void> =>
-    new Promise((resolve) => {
-      setTimeout(resolve, 2)
-    })
+  const later = (): Promise<void> => pause(2)
   const VOICE = 'Messages-Waiting: yes\r\nVoice-Message: 3/0\r\n'
   const FAX = 'Messages-Waiting: yes\r\nFax-Message: 1/1 (1/0)\r\n'
   const account = 'Message-Account: sip:*97@pbx.example\r\n'

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { MailboxCounts } from '../../core/states/mailboxes.ts'
 import { pjsipConfig, type TestCoreSettings } from '../support/core.ts'
@@ -28,9 +29,7 @@ describe('message-summary that is asked for', () => {
   const slowReader = (newMessages: number) => ({
     origin: 'pbx1',
     read: async (name: string): Promise<void> => {
-      await new Promise((resolve) => {
-        setTimeout(resolve, 20)
-      })
+      await pause(20)
       office.count(name, newMessages)
     },
   })

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { TestCore } from '../support/core.ts'
 import { FakeSip, type FakeTransaction } from '../support/fake-sip.ts'
@@ -69,9 +70,7 @@ describe('PUBLISH of an Asterisk', () => {
   it('may be refreshed when it is over, as Asterisk does', async () => {
     const first = await publish('lamps', body('PJSIP/100'), { expires: '1' })
     expect(first.header('Expires')).to.equal('1')
-    await new Promise((resolve) => {
-      setTimeout(resolve, 1100)
-    })
+    await pause(1100)
     const refresh = await publish('lamps', '', { tag: first.header('SIP-ETag') ?? '', expires: '1' })
     expect([refresh.status, refresh.header('Expires')]).to.deep.equal([200, '1'])
     expect(names()).to.deep.equal(['PJSIP/100'])

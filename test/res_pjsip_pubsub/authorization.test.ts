@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { Watched } from '../../core/watch.ts'
 import type { AuthStatus, SubscriptionEvent } from '../../res_pjsip_pubsub/contract.ts'
@@ -186,9 +187,7 @@ describe('authorization of watchers', () => {
     const tx = await watch()
     await undo()
     const comesNot = made.pubsub.expectAuthorizer()
-    await new Promise((resolve) => {
-      setTimeout(resolve, 1200)
-    })
+    await pause(1200)
     expect(tx.dialog.notifies, 'longer than unload_grace').to.have.length(1)
     expect((await watch()).status).to.equal(503)
     await comesNot()

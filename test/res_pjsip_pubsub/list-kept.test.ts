@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { deflateSync, gzipSync } from 'node:zlib'
 import { expect } from 'chai'
 import * as fc from 'fast-check'
@@ -216,7 +217,7 @@ describe('resource lists of which somebody cannot say everything', () => {
   class SomeLamps extends Lamps {
     override find(resource: string, watcher: Watcher): ReturnType<Lamps['find']> {
       const found = unsaid.has(resource) ? 'unavailable' : super.find(resource, watcher)
-      return slowness === 0 ? found : new Promise((resolve) => void setTimeout(resolve, slowness, found))
+      return slowness === 0 ? found : pause(slowness).then(() => found)
     }
   }
 

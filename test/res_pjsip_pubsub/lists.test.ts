@@ -1,4 +1,5 @@
 /** Resource lists (RFC 4662) on a wire of the test's own: who gets one, what is told of it, and what is not told again. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { TestCoreSettings } from '../support/core.ts'
 import { settled } from '../support/lamp-office.ts'
@@ -91,9 +92,7 @@ describe('resource lists', () => {
     const [refreshed] = await office.told(dialog)
     expect(refreshed).to.include({ full: true })
     expect(office.table(dialog)['sip:200@pbx.example']).to.equal('off')
-    await new Promise((resolve) => {
-      setTimeout(resolve, 150)
-    })
+    await pause(150)
     expect(await office.told(dialog)).to.deep.equal([])
   })
 

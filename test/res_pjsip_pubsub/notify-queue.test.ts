@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { NotifyQueue, paceOf } from '../../res_pjsip_pubsub/notify-queue.ts'
 import { until } from '../support/tools.ts'
@@ -140,9 +141,7 @@ describe('notify queue: turns', () => {
       },
     })
     queue.push({ turn: () => void turns.push('second') })
-    await new Promise((resolve) => {
-      setTimeout(resolve, 20)
-    })
+    await pause(20)
     expect(turns).to.deep.equal(['first'])
     expect(queue.length).to.equal(0)
     queue.push({ turn: () => void turns.push('later') })

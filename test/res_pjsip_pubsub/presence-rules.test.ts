@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { CommandError } from '../../core/console/console.ts'
 import { Log } from '../../core/log.ts'
@@ -455,9 +456,7 @@ describe('rules of presentities, on the wire', () => {
       description: 'between the packages and the rules',
       requires: ['res_pjsip_pubsub'],
       load: async () => {
-        await new Promise((resolve) => {
-          setTimeout(resolve, 2500)
-        })
+        await pause(2500)
         statuses.push((await subscribe(guest)).ok.status)
       },
     })
@@ -683,9 +682,7 @@ describe('rules of presentities, on the wire', () => {
     const declined = await office.loader.restart('res_pjsip_presence_rules').catch(String)
     expect(declined).to.include('res_pjsip_presence_rules declined: ')
     expect(await told(watcher)).to.equal('pending')
-    await new Promise((resolve) => {
-      setTimeout(resolve, 1200)
-    })
+    await pause(1200)
     await subscribe(other)
     expect(await told(other), 'longer than unload_grace').to.equal('pending')
     await office.loader.restart('res_pjsip_pubsub').catch(String)

@@ -1,8 +1,8 @@
 /** The event state compositor (RFC 3903): answers, entity-tags, who may publish, what there is, expiry, restarts. */
-
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { Undo } from '../../core/scope.ts'
 import type { Pubsub } from '../../res_pjsip_pubsub/contract.ts'
@@ -362,9 +362,7 @@ describe('PUBLISH', () => {
       })
       await published('five', { 'X-Pres': 'priority=5' })
       await published('ten', { 'X-Pres': 'priority = 10;other=1' })
-      await new Promise((resolve) => {
-        setTimeout(resolve, 2)
-      })
+      await pause(2)
       await published('none', { ...from('101'), 'X-Pres': 'priority=99' })
       expect(shown()[0]).to.equal('none')
       office.file('pubsub.conf', { xavp_cfg: 'X-Pres', retrieve_order: '1' })
@@ -452,9 +450,7 @@ describe('PUBLISH', () => {
       const tag = await published('on', { Expires: '600' })
       await published('short', { Expires: '1' })
       await office.close()
-      await new Promise((resolve) => {
-        setTimeout(resolve, 1100)
-      })
+      await pause(1100)
       await begin({ storePath })
       await until('publication', () => shown().length === 1)
       const [kept] = pubsub.allPublications

@@ -1,4 +1,5 @@
 /** Events that are nothing but what is published: `addEvent` with the members of Kamailio's pres_ev_t. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { PublishedEvent } from '../../res_pjsip_pubsub/publishing/published-event.ts'
 import type { FakeTransaction, Headers } from '../support/fake-sip.ts'
@@ -33,9 +34,7 @@ describe('an event that is nothing but what is published', () => {
     expect(tx.dialog.last.body).to.equal(undefined)
     const first = await publish('<a/>')
     await until('the document', () => tx.dialog.last.text === '<a/>')
-    await new Promise((resolve) => {
-      setTimeout(resolve, 2)
-    })
+    await pause(2)
     await publish('<b/>')
     await until('the newer one', () => tx.dialog.last.text === '<b/>')
     await publish('plain', { 'Content-Type': 'text/plain' })

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import sqlite3 from 'sqlite3'
 import { ROWS } from '../../res_pjsip_pubsub/storage/row.ts'
@@ -195,9 +196,7 @@ describe('subscription: over a restart', () => {
     await first.sip.subscribe('200', { Expires: '1' })
     await first.office.store.flush()
     await end(first, 'kill')
-    await new Promise((resolve) => {
-      setTimeout(resolve, 1050)
-    })
+    await pause(1050)
     const second = await begin()
     expect(dialogsOf(second.sip)).to.deep.equal([])
     expect(second.office.logged.join('\n')).to.include('0 subscriptions restored, 1 had expired')
@@ -338,9 +337,7 @@ describe('subscription: over a restart', () => {
     await settled()
     await end(first, 'close')
     const second = await begin()
-    await new Promise((resolve) => {
-      setTimeout(resolve, 20)
-    })
+    await pause(20)
     second.pubsub.bodySupplement(maker)
     const dialog = inDialog(tx, second)
     await until('a NOTIFY', () => dialog.notifies.length > 0)

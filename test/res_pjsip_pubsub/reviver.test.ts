@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { Log } from '../../core/log.ts'
 import { defaultsOf } from '../../core/options.ts'
@@ -45,9 +46,7 @@ describe('subscriptions that wait for their state', () => {
   it('are not looked up any more when all of it is over', async () => {
     reviver.stop()
     reviver.begin()
-    await new Promise((resolve) => {
-      setTimeout(resolve, 20)
-    })
+    await pause(20)
     expect(asked).to.equal(0)
   })
 })

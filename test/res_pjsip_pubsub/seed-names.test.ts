@@ -1,5 +1,4 @@
 /** The names of Asterisk's design page, row by row of the table in the README. */
-
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import type { Subscription } from '../../res_pjsip_pubsub/contract.ts'

@@ -1,5 +1,4 @@
 /** The names of Asterisk's design page for publications, row by row of the table in the README. */
-
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import type { Publication } from '../../res_pjsip_pubsub/contract.ts'

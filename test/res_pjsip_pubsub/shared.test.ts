@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { Log } from '../../core/log.ts'
 import { openStore, type Store } from '../../core/store.ts'
@@ -491,9 +492,7 @@ describe('servers that share a database', function () {
       const phone = { Contact: '<sip:a@192.0.2.1>;+sip.instance="<urn:uuid:1>"' }
       const unlock = await builder.lock()
       const first = publish(one, 'red', phone)
-      await new Promise((resolve) => {
-        setTimeout(resolve, 5)
-      })
+      await pause(5)
       const second = publish(other, 'green', phone)
       expect([(await first).status, (await second).status]).to.deep.equal([200, 200])
       await unlock()
@@ -538,9 +537,7 @@ describe('servers that share a database', function () {
       await until('red', () => shown(other) === 'red')
       const refreshed = await publish(one, '', { 'SIP-If-Match': first.header('SIP-ETag'), Expires: '600' })
       expect(refreshed.status).to.equal(200)
-      await new Promise((resolve) => {
-        setTimeout(resolve, 1200)
-      })
+      await pause(1200)
       expect([shown(one), shown(other)]).to.deep.equal(['red', 'red'])
       expect(handler?.called.join()).not.to.include('expire')
     })

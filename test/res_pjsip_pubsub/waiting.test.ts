@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { Log } from '../../core/log.ts'
 import { openStore } from '../../core/store.ts'
@@ -249,9 +250,7 @@ describe('watchers that wait (RFC 3857 4.7.1)', () => {
     expect(await statuses()).to.have.members([2, 4])
     await made.office.close()
     // Its time is over while nobody is there to see it.
-    await new Promise((resolve) => {
-      setTimeout(resolve, 2100)
-    })
+    await pause(2100)
     await begin()
     expect(await statuses()).to.have.length(2)
     const owner = await own()
@@ -283,9 +282,7 @@ describe('watchers that wait (RFC 3857 4.7.1)', () => {
     await made.office.close()
     decision = new Watched(said('confirm'))
     made = await lampOffice({ lamps: new GuardedLamps(), endpoints: { 100: {} }, storePath: join(directory, 'w.db') })
-    await new Promise((resolve) => {
-      setTimeout(resolve, 300)
-    })
+    await pause(300)
     const [dialog] = made.sip.dialogs.values()
     expect(dialog?.notifies).to.have.length(0)
     made.pubsub.authorizer({ authorize: () => decision })

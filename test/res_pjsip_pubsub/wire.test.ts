@@ -1,5 +1,4 @@
 /** Over real sockets: the order on the wire, what a NOTIFY carries, and what becomes of it on connections. */
-
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

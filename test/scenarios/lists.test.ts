@@ -1,4 +1,5 @@
 /** Resource lists in a whole server, over real sockets: sipp as the phone, lists of each event, reloads, and big ones. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { ListClient } from '../support/list-reader.ts'
@@ -188,9 +189,7 @@ describe('resource lists in a server', function () {
     await until('the other complaint', () => scene.instance.stderr.includes('resource_list [late] has event = summary'))
     await scene.reload(files)
     // Lists are looked at a tenth of a second after a reload.
-    await new Promise((resolve) => {
-      setTimeout(resolve, 300)
-    })
+    await pause(300)
     expect(complaints()).to.equal(1)
   })
 

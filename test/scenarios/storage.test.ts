@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { Instance } from '../support/instance.ts'
 import { localOffice, PASSWORD } from '../support/office.ts'
@@ -222,12 +223,6 @@ describe('kill -9 and the store', function () {
     expect(numbers).to.deep.equal(numbers.toSorted((a, b) => a - b))
   })
 })
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, milliseconds)
-  })
-}
 
 function publication(state: string, entityTag = ''): PhoneRequest {
   return {

@@ -1,5 +1,4 @@
 /** Extension states, calls and addressings for the tests of bodies. */
-
 import type { Endpoint } from '../../core/endpoints.ts'
 import { defaultsOf, type OptionValues } from '../../core/options.ts'
 import { endpointOptions } from '../../core/pjsip-options.ts'

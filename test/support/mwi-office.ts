@@ -1,4 +1,5 @@
 /** A core with the MWI modules loaded, contacts that the test makes up, and NOTIFYs that it answers itself. */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Contact, Contacts } from '../../core/registrar/registrar.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { OutcomeHandler, OutOfDialogRequest } from '../../core/sip/contract.ts'
@@ -133,9 +134,7 @@ export class MwiOffice {
 
   /** After everything that was due now is sent and answered. */
   async settled(): Promise<readonly string[]> {
-    await new Promise((resolve) => {
-      setTimeout(resolve, 40)
-    })
+    await pause(40)
     return this.sip.told
   }
 }

@@ -1,5 +1,5 @@
 /** A PBX, a Lamplighter process beside it, and phones that watch it: what the scenario tests of survival play on. */
-
+import { setTimeout as pause } from 'node:timers/promises'
 import { pbxData } from '../../core/demo/data.ts'
 import type { Light } from '../../core/demo/lamp-reading.ts'
 import { type DemoPbx, startDemoPbx } from '../../core/demo/pbx.ts'
@@ -103,9 +103,7 @@ export class Neighbourhood {
     const end = Date.now() + milliseconds
     while (Date.now() < end) {
       this.happen()
-      await new Promise((resolve) => {
-        setTimeout(resolve, 3)
-      })
+      await pause(3)
     }
   }
 

@@ -1,5 +1,4 @@
 /** SIP messages for tests, from lines. */
-
 import { type ParsedRequest, type ParsedResponse, parseMessage } from '../../core/sip/message.ts'
 
 /** Lines joined by CRLF, with the empty line after the headers. */

@@ -1,5 +1,4 @@
 /** A SIP stack on 127.0.0.1 with ports of the system's choice, for tests. */
-
 import type { TransportConfig } from '../../core/endpoints.ts'
 import { Log } from '../../core/log.ts'
 import { Metrics } from '../../core/metrics.ts'

@@ -1,5 +1,6 @@
 /** Programs from outside that some tests need. Where one is missing the test says so and skips; in CI that is a failure. */
 import { spawnSync } from 'node:child_process'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Context } from 'mocha'
 
 export function needTool(test: Context, tool: string): void {
@@ -30,8 +31,6 @@ export async function until<T>(
     if (isLate) throw new Error(`within ${milliseconds} ms there was no ${what}`)
     // A machine that stood still for as long gets one more turn for what was due meanwhile.
     isLate = Date.now() > deadline
-    await new Promise((resolve) => {
-      setTimeout(resolve, 10)
-    })
+    await pause(10)
   }
 }

@@ -1,5 +1,4 @@
 /** What a reader of watcher information keeps (RFC 3858 4.2). */
-
 import { defaultsOf } from '../../core/options.ts'
 import { endpointOptions } from '../../core/pjsip-options.ts'
 import { parseXml } from '../../core/xml.ts'

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { pbxData } from '../../../core/demo/data.ts'
 import { type DemoPbx, startDemoPbx } from '../../../core/demo/pbx.ts'
@@ -250,7 +251,7 @@ describe('The bridge, when Asterisk goes away', function () {
     expect(rig.bridge.status().state).to.equal('away')
     expect(rig.logged('cannot reach Asterisk at')).to.have.length(1)
     expect(await rig.hints.find('default', '100')).to.equal('unreachable')
-    await new Promise((resolve) => setTimeout(resolve, 1500))
+    await pause(1500)
     expect(rig.logged('cannot reach Asterisk at'), 'said once').to.have.length(1)
     pbx = await startDemoPbx({ port, data: DATA })
     await until('service', () => rig.bridge.status().state === 'serving')

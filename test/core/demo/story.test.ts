@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import type { DemoPbx } from '../../../core/demo/pbx.ts'
 import { startDemoPbx } from '../../../core/demo/pbx.ts'
@@ -102,7 +103,7 @@ describe('the story of the demo', () => {
     await until('twenty scenes', () => story.scenes >= 20)
     story.stop()
     const scenes = story.scenes
-    await new Promise((resolve) => setTimeout(resolve, 60))
+    await pause(60)
     expect(story.scenes).to.equal(scenes)
     expect(told.filter((sentence) => sentence.includes('broke off'))).to.deep.equal([])
   })

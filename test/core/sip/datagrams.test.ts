@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { expect } from 'chai'
 import { ConfigError } from '../../../core/options.ts'
@@ -168,9 +169,7 @@ describe('UDP sockets', () => {
         lone.react = () => void lone.udp.close()
         for (let at = 0; at < 10; at++) phone.send(`message number ${at}`, lone.udp.local)
         await until('the first message', () => lone.came.length > 0)
-        await new Promise((resolve) => {
-          setTimeout(resolve, 20)
-        })
+        await pause(20)
         expect(lone.texts).to.deep.equal(['message number 0'])
       })
 

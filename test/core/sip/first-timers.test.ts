@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { FirstTimers } from '../../../core/sip/first-timers.ts'
 import { TimerWheel } from '../../../core/sip/timer-wheel.ts'
@@ -29,9 +30,7 @@ describe('first timers', () => {
     const first = timers(30)
     for (let place = 0; place < 10; place++) first.add(place, performance.now())
     expect(wheel.size).to.equal(1)
-    await new Promise((resolve) => {
-      setTimeout(resolve, 15)
-    })
+    await pause(15)
     for (let place = 10; place < 20; place++) first.add(place, performance.now())
     expect(fired).to.deep.equal([])
     await until('all', () => fired.length === 20)
@@ -44,9 +43,7 @@ describe('first timers', () => {
     let place = 0
     for (const many of [700, 900, 3000]) {
       for (let n = 0; n < many; n++) first.add(place++, performance.now())
-      await new Promise((resolve) => {
-        setTimeout(resolve, 20)
-      })
+      await pause(20)
     }
     await until('all', () => fired.length === place)
     expect(fired).to.deep.equal(Array.from({ length: place }, (_, at) => at))

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { isRfc3261Branch, newCallId, newTag, randomId } from '../../../core/sip/id.ts'
 import { reasonPhrase } from '../../../core/sip/reason.ts'
@@ -25,9 +26,7 @@ describe('Identifiers', () => {
       expect(Number.parseInt(tag.slice(0, 12), 16)).to.be.within(before, Date.now())
     }
     expect(new Set(tags.map((tag) => tag.slice(12))).size).to.equal(1000)
-    await new Promise((resolve) => {
-      setTimeout(resolve, 2)
-    })
+    await pause(2)
     expect(newTag() > (tags.toSorted().at(-1) ?? '')).to.equal(true)
   })
 

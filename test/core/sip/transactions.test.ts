@@ -1,4 +1,5 @@
 /** Timers E, F, K and J, retransmissions and matching (RFC 3261 17.1.2, 17.2.2, 17.1.3, 17.2.3), with short times. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { Metrics } from '../../../core/metrics.ts'
 import { defaultsOf } from '../../../core/options.ts'
@@ -82,9 +83,7 @@ describe('transactions', () => {
       expect(outcomes).to.have.length(1)
       expect(metrics.counter('sip.responses.stray').value).to.equal(0)
       expect(gauge('sip.transactions.client')).to.equal(0)
-      await new Promise((resolve) => {
-        setTimeout(resolve, TIMERS.t4)
-      })
+      await pause(TIMERS.t4)
       phone.respond(request, 200)
       await until('a stray', () => metrics.counter('sip.responses.stray').value === 1)
       expect(outcomes).to.have.length(1)

@@ -1,9 +1,9 @@
 /** UDP, TCP and TLS on real sockets: framing, keep-alives, limits, reload, and what goes wrong. */
-
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect as connectTcp, createServer, type Socket } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { expect } from 'chai'
 import { Log } from '../../../core/log.ts'
@@ -501,9 +501,7 @@ describe('transports', () => {
     const send = (subject: string) => phone.request('MESSAGE', { headers: [['Subject', subject]] })
     const held = Array.from({ length: 20 }, (_, index) => `held ${index}`)
     const answers = held.map(send)
-    await new Promise((resolve) => {
-      setTimeout(resolve, 100)
-    })
+    await pause(100)
     const turns: number[] = []
     const count = (): void => {
       turns.push(handled.length)

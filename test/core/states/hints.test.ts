@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { Log } from '../../../core/log.ts'
 import { type Call, Calls } from '../../../core/states/calls.ts'
@@ -274,9 +275,7 @@ describe('hints', () => {
 
   it('waits for the one that hangs where the others know nothing', async () => {
     const second = new Dialplan('slow')
-    second.thinks = new Promise((resolve) => {
-      setTimeout(resolve, 700)
-    })
+    second.thinks = pause(700)
     second.lines.set('300@office', { devices: ['Custom:late'] })
     hints.addSource(second)
     expect((await find('300')).definition?.devices).to.deep.equal(['Custom:late'])

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setImmediate } from 'node:timers/promises'
+import { setTimeout as pause, setImmediate } from 'node:timers/promises'
 import { expect } from 'chai'
 import { Console } from '../../../core/console/console.ts'
 import { Log } from '../../../core/log.ts'
@@ -359,9 +359,7 @@ describe('states', () => {
         return found.sort()
       }
       devices.set('pbx1', 'PJSIP/100', 'RINGING')
-      await new Promise((resolve) => {
-        setTimeout(resolve, 200)
-      })
+      await pause(200)
       expect(await written()).to.deep.equal([])
       devices.set('pbx1', 'PJSIP/100', 'INUSE')
       await until('it is written', async () => (await written()).join() === 'PJSIP/100 INUSE')
