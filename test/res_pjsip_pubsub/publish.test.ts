@@ -7,7 +7,7 @@ import { expect } from 'chai'
 import type { Undo } from '../../core/scope.ts'
 import type { Pubsub } from '../../res_pjsip_pubsub/contract.ts'
 import res_pjsip_pubsub from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
-import { TestCore, type TestCoreSettings } from '../support/core.ts'
+import { later, TestCore, type TestCoreSettings } from '../support/core.ts'
 import { FakeSip, type FakeTransaction, type Headers } from '../support/fake-sip.ts'
 import { LampHandler } from '../support/lamp-publications.ts'
 import { lampKind } from '../support/lamps.ts'
@@ -448,10 +448,9 @@ describe('PUBLISH', () => {
       const storePath = join(directory, 'lamps.db')
       await begin({ storePath })
       const tag = await published('on', { Expires: '600' })
-      await published('short', { Expires: '1' })
+      await published('short', { Expires: '60' })
       await office.close()
-      await pause(1100)
-      await begin({ storePath })
+      await later(60_000, () => begin({ storePath }))
       await until('publication', () => shown().length === 1)
       const [kept] = pubsub.allPublications
       expect(kept).to.include({ publisher: 'sip:100@pbx.example', domain: 'pbx.example', body: 'on' })

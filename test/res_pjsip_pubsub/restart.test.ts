@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import sqlite3 from 'sqlite3'
 import { ROWS } from '../../res_pjsip_pubsub/storage/row.ts'
+import { later } from '../support/core.ts'
 import type { FakeDialog, FakeSip, FakeTransaction } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { Lamps, maker, XML } from '../support/lamps.ts'
@@ -193,11 +194,10 @@ describe('subscription: over a restart', () => {
 
   it('drops what expired meanwhile', async () => {
     const first = await begin()
-    await first.sip.subscribe('200', { Expires: '1' })
+    await first.sip.subscribe('200', { Expires: '60' })
     await first.office.store.flush()
     await end(first, 'kill')
-    await pause(1050)
-    const second = await begin()
+    const second = await later(60_000, () => begin())
     expect(dialogsOf(second.sip)).to.deep.equal([])
     expect(second.office.logged.join('\n')).to.include('0 subscriptions restored, 1 had expired')
   })

@@ -10,6 +10,7 @@ import res_pjsip_watcherinfo_body_generator from '../../res_pjsip_pubsub/res_pjs
 import { ROWS } from '../../res_pjsip_pubsub/storage/row.ts'
 import type { Authorization, SubHandling } from '../../res_pjsip_pubsub/watchers/authorization.ts'
 import { openWatchers, STATUS_OF, type WatcherRow } from '../../res_pjsip_pubsub/watchers/watcher-row.ts'
+import { later } from '../support/core.ts'
 import type { FakeTransaction } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { Lamps } from '../support/lamps.ts'
@@ -246,12 +247,11 @@ describe('watchers that wait (RFC 3857 4.7.1)', () => {
   it('are kept over a restart, and so is that a pending one expired meanwhile', async () => {
     await begin()
     await made.sip.again(await watch(), { Expires: '0' })
-    await watch({ From: '<sip:200@pbx.example>;tag=p', Expires: '2' })
+    await watch({ From: '<sip:200@pbx.example>;tag=p', Expires: '60' })
     expect(await statuses()).to.have.members([2, 4])
     await made.office.close()
     // Its time is over while nobody is there to see it.
-    await pause(2100)
-    await begin()
+    await later(60_000, () => begin())
     expect(await statuses()).to.have.length(2)
     const owner = await own()
     expect((await seen(owner)).map((line) => line.replace(/^\w+ /, ''))).to.deep.equal([

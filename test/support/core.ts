@@ -328,3 +328,14 @@ function hintSource(hints: Readonly<Record<string, readonly string[]>>): Paramet
     onChange: () => () => undefined,
   }
 }
+
+/** What is begun in `begin` goes by a clock that is so many milliseconds ahead: as if as much time had passed. */
+export async function later<T>(milliseconds: number, begin: () => Promise<T>): Promise<T> {
+  const trueNow = Date.now
+  Date.now = () => trueNow() + milliseconds
+  try {
+    return await begin()
+  } finally {
+    Date.now = trueNow
+  }
+}
