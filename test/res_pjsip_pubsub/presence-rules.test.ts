@@ -456,7 +456,7 @@ describe('rules of presentities, on the wire', () => {
       description: 'between the packages and the rules',
       requires: ['res_pjsip_pubsub'],
       load: async () => {
-        await pause(2500)
+        await pause(1500)
         statuses.push((await subscribe(guest)).ok.status)
       },
     })

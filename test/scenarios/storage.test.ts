@@ -109,7 +109,7 @@ describe('kill -9 and the store', function () {
   for (const [mode, options, grace] of [
     [1, {}, 0],
     [2, { db_update_period: 1 }, 1000],
-    [3, {}, 0],
+    [3, { waitn_time: 1 }, 0],
   ] as const) {
     it(`subs_db_mode = ${mode}: what was answered 200 ${grace ? `${grace} ms before ` : ''}is there after a kill`, async () => {
       const instance = await begin({ subs_db_mode: mode, restore_spread: 1, ...options })
