@@ -117,31 +117,45 @@ describe('the command line', function () {
     it('with a store, a socket or rules where there can be none, or where there is something else', async () => {
       const pjsip = { 'pjsip.conf': '[udp]\ntype = transport\nbind = 127.0.0.1:0\n' }
       const conf = (text: string) => refused({ ...pjsip, 'lamplighter.conf': text })
-      expect(await conf('[store]\npath = nowhere/lamp.db\n')).to.equal(
-        'DIR/lamplighter.conf:2: path = DIR/nowhere/lamp.db cannot be made, expected a directory DIR/nowhere',
-      )
-      expect(await conf('[console]\nsocket = nowhere/lamp.ctl\n')).to.equal(
-        'DIR/lamplighter.conf:2: socket = DIR/nowhere/lamp.ctl cannot be made, expected a directory DIR/nowhere',
-      )
-      expect(await conf('[store]\npath = /proc/lamp.db\n')).to.match(
-        /^the store \/proc\/lamp.db cannot be opened: .*; \[store\] path in lamplighter.conf names another$/,
-      )
-      expect(await conf('[console]\nsocket = /proc/lamp.ctl\n')).to.match(
-        /^the console socket \/proc\/lamp.ctl cannot be opened: .*; \[console\] socket in lamplighter.conf names/,
-      )
       const url = (path: string) => refused({ ...pjsip, 'pubsub.conf': `[general]\ndb_url = sqlite://${path}\n` })
-      expect(await url('/nowhere/lamp.db')).to.equal(
-        'DIR/pubsub.conf:2: db_url = sqlite:///nowhere/lamp.db cannot be made, expected a directory /nowhere',
-      )
-      expect(await url('nowhere/lamp.db')).to.equal(
-        'DIR/pubsub.conf:2: db_url = sqlite://nowhere/lamp.db cannot be made, expected a directory DIR/nowhere',
-      )
-      expect(await refused({ ...pjsip, 'pubsub.conf': '[general]\nrules_directory = /nowhere\n' })).to.match(
-        /^DIR\/pubsub.conf:2: rules_directory = \/nowhere cannot be read \(ENOENT.*\), expected a directory$/,
-      )
-      expect(await conf('[store]\npath = pjsip.conf\n')).to.equal(
-        'DIR/lamplighter.conf:2: path = DIR/pjsip.conf is a file of the configuration, expected a path of its own for the store',
-      )
+      const faults: readonly (readonly [said: Promise<string>, expected: RegExp | string])[] = [
+        [
+          conf('[store]\npath = nowhere/lamp.db\n'),
+          'DIR/lamplighter.conf:2: path = DIR/nowhere/lamp.db cannot be made, expected a directory DIR/nowhere',
+        ],
+        [
+          conf('[console]\nsocket = nowhere/lamp.ctl\n'),
+          'DIR/lamplighter.conf:2: socket = DIR/nowhere/lamp.ctl cannot be made, expected a directory DIR/nowhere',
+        ],
+        [
+          conf('[store]\npath = /proc/lamp.db\n'),
+          /^the store \/proc\/lamp.db cannot be opened: .*; \[store\] path in lamplighter.conf names another$/,
+        ],
+        [
+          conf('[console]\nsocket = /proc/lamp.ctl\n'),
+          /^the console socket \/proc\/lamp.ctl cannot be opened: .*; \[console\] socket in lamplighter.conf names/,
+        ],
+        [
+          url('/nowhere/lamp.db'),
+          'DIR/pubsub.conf:2: db_url = sqlite:///nowhere/lamp.db cannot be made, expected a directory /nowhere',
+        ],
+        [
+          url('nowhere/lamp.db'),
+          'DIR/pubsub.conf:2: db_url = sqlite://nowhere/lamp.db cannot be made, expected a directory DIR/nowhere',
+        ],
+        [
+          refused({ ...pjsip, 'pubsub.conf': '[general]\nrules_directory = /nowhere\n' }),
+          /^DIR\/pubsub.conf:2: rules_directory = \/nowhere cannot be read \(ENOENT.*\), expected a directory$/,
+        ],
+        [
+          conf('[store]\npath = pjsip.conf\n'),
+          'DIR/lamplighter.conf:2: path = DIR/pjsip.conf is a file of the configuration, expected a path of its own for the store',
+        ],
+      ]
+      const all = await Promise.all(faults.map(([said]) => said))
+      for (const [at, [, expected]] of faults.entries())
+        if (typeof expected === 'string') expect(all[at]).to.equal(expected)
+        else expect(all[at]).to.match(expected)
     })
 
     it('where another runs with the same directory, which goes on unharmed', async () => {
@@ -184,19 +198,18 @@ describe('the command line', function () {
     try {
       const first = office(2)
       await first.start()
-      for (const mode of [2, 3]) {
-        const other = office(mode)
-        await other.start()
+      const others = [office(2), office(3)]
+      await Promise.all(others.map((other) => other.start()))
+      for (const other of others) {
         expect(other.stderr).to.include(
           `db_url = sqlite://${directory}/presence.db of pubsub.conf is in use by another`,
         )
-        await other.end()
       }
+      await Promise.all(others.map((other) => other.end()))
       await first.end('SIGKILL')
-      for (const shared of [office(3), office(3)]) {
-        await shared.start()
-        expect(shared.stderr).not.to.include('in use')
-      }
+      const sharing = [office(3), office(3)]
+      await Promise.all(sharing.map((shared) => shared.start()))
+      for (const shared of sharing) expect(shared.stderr).not.to.include('in use')
       const late = office(2)
       await late.start()
       expect(late.stderr).to.include('is in use by another Lamplighter')
