@@ -1,5 +1,5 @@
 /** The names of Kamailio's manual, row by row of the table in the README. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -17,22 +17,10 @@ import type { FakeTransaction, Headers } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { LampHandler } from '../support/lamp-publications.ts'
 import { Lamps, TEXT } from '../support/lamps.ts'
+import { testReadmeNames } from '../support/readme-names.ts'
 import { one, ruleset } from '../support/rules.ts'
 
-const FOLDER = new URL('../../res_pjsip_pubsub/', import.meta.url)
 const NOTE = 'text/note'
-
-/** What the manual calls it, our names, the file. */
-function rows(): [string, string[], string][] {
-  const [, rest = ''] = readFileSync(new URL('README.md', FOLDER), 'utf8').split("## What Kamailio's manual calls it")
-  const [table = ''] = rest.split('\n## ')
-  return table.split('\n').flatMap((line): [string, string[], string][] => {
-    const [, seed = '', ours = '', file = ''] = line.split('|').map((cell) => cell.trim())
-    const [first = ''] = ours.split(';')
-    const names = [...first.matchAll(/`([A-Za-z_.]+)(?:\(\))?`/g)].map(([, name = '']) => name)
-    return seed.startsWith('`') ? [[seed.slice(1, -1), names, file.slice(1, -1)]] : []
-  })
-}
 
 describe("names of Kamailio's manual", () => {
   let made: LampOffice
@@ -679,18 +667,7 @@ describe("names of Kamailio's manual", () => {
     expect(made.pubsub.subs(watching()).callid).to.equal(tx.request.callId)
   })
 
-  it('has a test of the name for each row of the README, and a row for each test', function () {
-    const tests = (this.test?.parent?.tests ?? []).map((test) => test.title).filter((title) => !title.includes(' '))
-    expect(tests).to.deep.equal(rows().map(([seed]) => seed))
-  })
-
-  it('has what the rows say in the files they name', () => {
-    for (const [seed, ours, file] of rows()) {
-      expect(ours, seed).not.to.deep.equal([])
-      const text = readFileSync(new URL(file, FOLDER), 'utf8')
-      for (const name of ours) expect(text, `${name} of ${seed}`).to.include(name.split('.').at(-1))
-    }
-  })
+  testReadmeNames("What Kamailio's manual calls it")
 
   async function failure(work: Promise<unknown>): Promise<string> {
     return work.then(

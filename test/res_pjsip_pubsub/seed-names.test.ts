@@ -7,6 +7,7 @@ import type { FakeTransaction } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { Lamps, TEXT } from '../support/lamps.ts'
 import type { WireMessage } from '../support/phone.ts'
+import { testReadmeNames } from '../support/readme-names.ts'
 import { dialogInfo, SubscriberOffice } from '../support/subscriber.ts'
 import { until } from '../support/tools.ts'
 
@@ -39,12 +40,6 @@ async function watchingForModule(
   }
 }
 
-interface RowOfTable {
-  readonly seed: string
-  readonly ours: readonly string[]
-  readonly file: string
-}
-
 /** With a subscription of ours, and its SUBSCRIBE. */
 async function watchingElsewhere(
   look: (there: SubscriberOffice, subscribe: WireMessage) => Promise<void>,
@@ -55,17 +50,6 @@ async function watchingElsewhere(
   } finally {
     await there.close()
   }
-}
-
-function rows(): RowOfTable[] {
-  const [, table = ''] = readFileSync(new URL('README.md', FOLDER), 'utf8').split(
-    "## What Asterisk's design page calls it",
-  )
-  return table.split('\n').flatMap((line) => {
-    const [, seed = '', ours = '', file = ''] = line.split('|').map((cell) => cell.trim())
-    const names = [...ours.matchAll(/`([A-Za-z.]+)(?:\(\))?`/g)].map(([, name = '']) => name)
-    return seed.startsWith('`') ? [{ seed: seed.slice(1, -1), ours: names, file: file.slice(1, -1) }] : []
-  })
 }
 
 describe('names of the design page', () => {
@@ -355,22 +339,11 @@ describe('names of the design page', () => {
     expect((await made.sip.subscribe('1', { Event: 'other' })).status).to.equal(489)
   })
 
-  it('has a test of the name for each row of the README, and a row for each test', function () {
-    const tests = (this.test?.parent?.tests ?? []).map((test) => test.title).filter((title) => !title.includes(' '))
-    expect(tests).to.deep.equal(rows().map((row) => row.seed))
-  })
+  testReadmeNames("What Asterisk's design page calls it")
 
   it('names every file of the folder in the README', () => {
     const text = readFileSync(new URL('README.md', FOLDER), 'utf8')
     const files = readdirSync(FOLDER, { recursive: true, encoding: 'utf8' })
     for (const file of files.filter((name) => name.endsWith('.ts'))) expect(text).to.include(`\`${file}\``)
-  })
-
-  it('has what the rows say in the files they name', () => {
-    for (const { seed, ours, file } of rows()) {
-      expect(ours, seed).not.to.deep.equal([])
-      const text = readFileSync(new URL(file, FOLDER), 'utf8')
-      for (const name of ours) expect(text, `${name} of ${seed}`).to.include(name.split('.').at(-1))
-    }
   })
 })

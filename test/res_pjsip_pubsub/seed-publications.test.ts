@@ -1,24 +1,11 @@
 /** The names of Asterisk's design page for publications, row by row of the table in the README. */
-import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import type { Publication } from '../../res_pjsip_pubsub/contract.ts'
 import type { FakeTransaction } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice } from '../support/lamp-office.ts'
 import { LampHandler } from '../support/lamp-publications.ts'
+import { testReadmeNames } from '../support/readme-names.ts'
 import { until } from '../support/tools.ts'
-
-const FOLDER = new URL('../../res_pjsip_pubsub/', import.meta.url)
-
-/** What the page calls it, our names, the file. */
-function rows(): [string, string[], string][] {
-  const [, rest = ''] = readFileSync(new URL('README.md', FOLDER), 'utf8').split('## What the page calls publications')
-  const [table = ''] = rest.split('\n## ')
-  return table.split('\n').flatMap((line): [string, string[], string][] => {
-    const [, seed = '', ours = '', file = ''] = line.split('|').map((cell) => cell.trim())
-    const names = [...ours.matchAll(/`([A-Za-z.]+)`/g)].map(([, name = '']) => name)
-    return seed.startsWith('`') ? [[seed.slice(1, -1), names, file.slice(1, -1)]] : []
-  })
-}
 
 describe('names of the design page for publications', () => {
   let made: LampOffice
@@ -141,16 +128,5 @@ describe('names of the design page for publications', () => {
     expect(datastores.get('counter')).to.equal(undefined)
   })
 
-  it('has a test of the name for each row of the README, and a row for each test', function () {
-    const tests = (this.test?.parent?.tests ?? []).map((test) => test.title).filter((title) => !title.includes(' '))
-    expect(tests).to.deep.equal(rows().map(([seed]) => seed))
-  })
-
-  it('has what the rows say in the files they name', () => {
-    for (const [seed, ours, file] of rows()) {
-      expect(ours, seed).not.to.deep.equal([])
-      const text = readFileSync(new URL(file, FOLDER), 'utf8')
-      for (const name of ours) expect(text, `${name} of ${seed}`).to.include(name.split('.').at(-1))
-    }
-  })
+  testReadmeNames('What the page calls publications')
 })
