@@ -36,7 +36,7 @@ export function officePbx(options: Partial<DemoPbxOptions> = {}): Promise<DemoPb
   return startDemoPbx({ port: 0, data: OFFICE, ...options })
 }
 
-export interface HttpAnswer {
+interface HttpAnswer {
   readonly status: number
   readonly headers: Headers
   readonly text: string
@@ -66,7 +66,7 @@ export async function askAs(
   return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : undefined }
 }
 
-export interface ReceivedEvent {
+interface ReceivedEvent {
   readonly type: string
   readonly [field: string]: unknown
 }

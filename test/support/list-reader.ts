@@ -40,7 +40,7 @@ export function parameter(type: string, name: string): string | undefined {
     .find((one) => one !== undefined)
 }
 
-export function readParts(type: string, body: string): Part[] {
+function readParts(type: string, body: string): Part[] {
   const boundary = parameter(type, 'boundary') ?? ''
   const pieces = `\r\n${body}`.split(`\r\n--${boundary}`)
   if (boundary === '' || pieces[0] !== '' || pieces.at(-1)?.trim() !== '--') throw new Error(`no multipart: ${body}`)

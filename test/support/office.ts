@@ -5,7 +5,7 @@ const EXTENSIONS = ['100', '101', '102', '103']
 export const PASSWORD = 'lamp-secret'
 
 /** pjsip.conf with a transport per protocol, all on free ports of the loopback. */
-export function pjsipConf(protocols: readonly ('udp' | 'tcp')[] = ['udp'], port = 0): string {
+function pjsipConf(protocols: readonly ('udp' | 'tcp')[] = ['udp'], port = 0): string {
   const transports = protocols.map(
     (protocol) => `[${protocol}]\ntype = transport\nprotocol = ${protocol}\nbind = 127.0.0.1:${port}\n`,
   )

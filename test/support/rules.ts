@@ -4,7 +4,7 @@ export const ALL_SHOWN =
   '<pr:provide-services><pr:all-services/></pr:provide-services><pr:provide-persons><pr:all-persons/></pr:provide-persons>' +
   '<pr:provide-devices><pr:all-devices/></pr:provide-devices><pr:provide-all-attributes/>'
 
-export interface RuleParts {
+interface RuleParts {
   readonly conditions?: string
   readonly handling?: string
   /** Default: everything. Undefined with `bare` leaves the element out. */

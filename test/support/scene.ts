@@ -6,7 +6,7 @@ import { PASSWORD } from './office.ts'
 import { TestPhone, type WireMessage } from './phone.ts'
 import { until } from './tools.ts'
 
-export interface Wish {
+interface Wish {
   readonly expires?: number
   readonly accept?: string
 }

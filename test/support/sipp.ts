@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { PASSWORD } from './office.ts'
 
-export interface SippCall {
+interface SippCall {
   readonly server: { readonly host: string; readonly port: number }
   readonly protocol: 'udp' | 'tcp'
   /** Path of the scenario. */

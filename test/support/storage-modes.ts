@@ -21,7 +21,7 @@ export const STORAGE_MODES: readonly StorageMode[] = [
   { mode: 3, name: 'database only', restores: true, writesBefore: true },
 ]
 
-export type LampOptions = Parameters<typeof lampOffice>[0] & {}
+type LampOptions = Parameters<typeof lampOffice>[0] & {}
 
 /** Makes servers with the same database file and the same lamps. */
 export class ServerBuilder {
