@@ -34,9 +34,15 @@ export async function killUnderLoad(office: Office, seconds: number, rates: Rate
 }
 
 /** Every dialog is heard of, refreshed, and shown a change; `killed` by performance.now(). */
-export async function recover(office: Office, window: number, grace: number, killed: number): Promise<Recovery> {
+export async function recover(
+  office: Office,
+  window: number,
+  grace: number,
+  killed: number,
+  quiet = QUIET,
+): Promise<Recovery> {
   const known = office.watchers.filter(({ granted, unsure }) => granted > 0 && !unsure)
-  await restored(office)
+  await restored(office, quiet)
   const silent = known.filter(({ wantsNotify }) => wantsNotify)
   const refreshesLost = known.filter(
     ({ granted, left, wantsNotify }) => granted > FIRST_EXPIRES && left <= FIRST_EXPIRES && !wantsNotify,
@@ -53,11 +59,11 @@ export async function recover(office: Office, window: number, grace: number, kil
 }
 
 /** Until nobody waits for anything, or nothing more seems to come. */
-async function restored(office: Office): Promise<void> {
+async function restored(office: Office, quiet: number): Promise<void> {
   const start = performance.now()
   while (!isIdle(office)) {
     const now = performance.now()
-    if (now - start > PATIENCE || now - Math.max(start, office.notifiedAt) > QUIET) return
+    if (now - start > PATIENCE || now - Math.max(start, office.notifiedAt) > quiet) return
     await pause(20)
   }
 }

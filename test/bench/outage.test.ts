@@ -5,6 +5,9 @@ import { Office } from '../../bench/office.ts'
 import { type Recovery, recover } from '../../bench/outage.ts'
 import { BenchNotifier, type KnownDialog } from '../support/bench-notifier.ts'
 
+/** Milliseconds: the notifier is at hand. */
+const QUIET = 500
+
 describe('what the load generator asks of a server that comes back', function () {
   this.timeout(20_000)
   let notifier: BenchNotifier
@@ -26,7 +29,7 @@ describe('what the load generator asks of a server that comes back', function ()
   const comeBack = async (change?: (dialog: KnownDialog) => void, grace = 0): Promise<Recovery> => {
     const killed = performance.now()
     office.serverGone()
-    const recovering = recover(office, 3, grace, killed)
+    const recovering = recover(office, 3, grace, killed, QUIET)
     notifier.restart(change)
     return recovering
   }
