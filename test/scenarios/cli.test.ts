@@ -296,16 +296,18 @@ describe('the command line', function () {
       expect(statSync(join(instance.directory, 'lamplighter.ctl')).mode & 0o777).to.equal(0o600)
     })
 
+    const rx = ({ directory }: Instance, line: string): ReturnType<typeof run> => run('-C', directory, '-rx', line)
+
     it('-rx prints what the command says and ends with 0, or says what is wrong and ends with 1', async () => {
-      const good = await instance.command('devstate change Custom:gate BUSY')
+      const good = await rx(instance, 'devstate change Custom:gate BUSY')
       expect([good.code, good.stderr]).to.deep.equal([0, ''])
-      const unknown = await instance.command('core shine')
+      const unknown = await rx(instance, 'core shine')
       expect(unknown).to.deep.equal({
         code: 1,
         stdout: '',
         stderr: "No such command 'core shine' (type 'core show help' for the commands)\n",
       })
-      const impossible = await instance.command('module unload res_nowhere')
+      const impossible = await rx(instance, 'module unload res_nowhere')
       expect([impossible.code, impossible.stderr]).to.deep.equal([
         1,
         "'module unload' failed: there is no module res_nowhere\n",
@@ -314,7 +316,7 @@ describe('the command line', function () {
 
     it('-rx where nobody runs says so and ends with 1', async () => {
       const nobody = instanceOf(localOffice())
-      const { code, stdout, stderr } = await nobody.command('core show version')
+      const { code, stdout, stderr } = await rx(nobody, 'core show version')
       expect([code, stdout]).to.deep.equal([1, ''])
       expect(stderr).to.match(/^no Lamplighter answers on .*; is it running with this configuration\?\n$/)
     })

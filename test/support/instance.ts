@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { keepTrack, removeDirectory, temporaryDirectory } from '../../bench/leftovers.ts'
+import { connectConsole } from '../../core/console/server.ts'
 import { until } from './tools.ts'
 
 export const CLI = fileURLToPath(new URL('../../core/cli.ts', import.meta.url))
@@ -81,9 +82,17 @@ export class Instance {
     this.#child?.kill(signal)
   }
 
-  /** `lamplighter -C DIR -rx command` as another process, for what its exit code and streams are worth. */
-  async command(line: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
-    return run('-C', this.directory, '-rx', line)
+  /** What `lamplighter -C DIR -rx command` would print and end with; without another process, which takes its time to start. */
+  async command(line: string): Promise<{ code: number; stdout: string; stderr: string }> {
+    let stdout = ''
+    try {
+      const client = await connectConsole(join(this.directory, 'lamplighter.ctl'))
+      const failure = await client.run(line, (text) => (stdout += `${text}\n`))
+      client.close()
+      return { code: failure === undefined ? 0 : 1, stdout, stderr: failure === undefined ? '' : `${failure}\n` }
+    } catch (error) {
+      return { code: 1, stdout, stderr: `${String(error)}\n` }
+    }
   }
 
   async dispose(): Promise<void> {
