@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
-import { Instance } from '../support/instance.ts'
+import { Instance, run } from '../support/instance.ts'
 import { needTool } from '../support/tools.ts'
 
 const read = (path: string): string => readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8')
@@ -37,7 +37,7 @@ describe('docs/service.md', function () {
     }
     service.write(files)
     await service.start()
-    const { code, stdout } = await service.command('core show settings')
+    const { code, stdout } = await run('-C', service.directory, '-rx', 'core show settings')
     expect(code).to.equal(0)
     expect(stdout)
       .to.include(`Store: ${state}/lamplighter.db\n`)

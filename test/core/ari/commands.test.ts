@@ -47,7 +47,7 @@ describe('The console commands of the bridges', () => {
     )
     expect(two).to.match(
       new RegExp(
-        String.raw`^pbx2 +http://127\.0\.0\.1:1 +away \(next attempt in \d+ s\) +- +- +- +0 +0 +\d+ +${time} bad port`,
+        String.raw`^pbx2 +http://127\.0\.0\.1:1 +away \(next attempt in \d+ s\) +- +- +- +0 +0 +\d+ +${time} connect ECONNREFUSED`,
       ),
     )
   })
@@ -61,7 +61,7 @@ describe('The console commands of the bridges', () => {
     const lost = await run('ari show server PBX2')
     expect(lost).to.match(/To do: cannot reach Asterisk at/)
     expect(lost).to.match(/Connected: +no\n/)
-    expect(lost).to.match(/Last error: +\d{4}-\S+ bad port/)
+    expect(lost).to.match(/Last error: +\d{4}-\S+ connect ECONNREFUSED/)
     const failure = await run('ari show server nosuch').catch((error: unknown) => String(error))
     expect(failure).to.include("no Asterisk server is called 'nosuch'; there is: pbx1, pbx2")
   })
