@@ -4,16 +4,23 @@
  * nor where nobody is there any more to tell of it.
  */
 import type { Call } from '../core/states/calls.ts'
+import type { Devices } from '../core/states/devices.ts'
 import { type AskedDialog, askedOf, isAsked } from './asked-dialog.ts'
 import { type ComposedDialogs, composeDialogs } from './dialog-composition.ts'
 import { namesOf } from './dialogs.ts'
 import { type DialogSource, dialogKey, type PublishedState } from './published.ts'
 
 /** `before`: the state that was seen before it. */
-export function isAskedOver(asked: AskedDialog, now: PublishedState, before: PublishedState | undefined): boolean {
+export function isAskedOver(
+  asked: AskedDialog,
+  now: PublishedState,
+  before: PublishedState | undefined,
+  devices: Pick<Devices, 'reportOf'>,
+): boolean {
   const { live, over } = published(asked, now)
   if (live.length > 0 || now.calls.some((call) => isCalled(asked, call))) return false
-  return over.length > 0 || (before !== undefined && (hasHungUp(asked, now, before) || isLeftOut(asked, now, before)))
+  if (over.length > 0) return true
+  return before !== undefined && (hasHungUp(asked, now, before, devices) || isLeftOut(asked, now, before))
 }
 
 function published(asked: AskedDialog, { published: said }: PublishedState): ComposedDialogs {
@@ -24,13 +31,21 @@ function isCalled(asked: AskedDialog, call: Call): boolean {
   return isAsked(asked, namesOf(call))
 }
 
-/** Asterisk, which is there, has it no more. It may go on under the names of its SIP dialog, which come after it. */
-function hasHungUp(asked: AskedDialog, now: PublishedState, before: PublishedState): boolean {
-  const isThere = ({ device }: Call): boolean =>
-    now.devices.some(
-      (one) =>
-        one.device.toLowerCase() === device.toLowerCase() && one.state !== 'UNAVAILABLE' && one.state !== 'INVALID',
-    )
+/**
+ * The Asterisk that had it is there, by its own word and not that of another about the device, and has it no more. It may
+ * go on under the names of its SIP dialog, which come after it.
+ */
+function hasHungUp(
+  asked: AskedDialog,
+  now: PublishedState,
+  before: PublishedState,
+  devices: Pick<Devices, 'reportOf'>,
+): boolean {
+  const isThere = ({ origin, device }: Call): boolean => {
+    const said = devices.reportOf(origin, device)?.state
+    const isShown = now.devices.some((one) => one.device.toLowerCase() === device.toLowerCase())
+    return isShown && said !== undefined && said !== 'UNAVAILABLE' && said !== 'INVALID'
+  }
   return before.calls
     .filter((call) => isCalled(asked, call))
     .some((call) => isThere(call) && !now.calls.some(({ origin, id }) => origin === call.origin && id === call.id))

@@ -77,10 +77,14 @@ function packageOf(
 }
 
 /** Who asks for one dialog. Asterisk does not look at that. */
-function ofOneDialog({ general }: Pick<Core, 'general'>): Pick<EventPackage<PublishedState>, 'narrows' | 'isOver'> {
+function ofOneDialog({
+  general,
+  devices,
+}: Pick<Core, 'general' | 'devices'>): Pick<EventPackage<PublishedState>, 'narrows' | 'isOver'> {
   return {
     narrows: askedBy,
-    isOver: (narrowed, now, before) => general.compat === 'rfc' && isAskedOver(readAsked(narrowed), now, before),
+    isOver: (narrowed, now, before) =>
+      general.compat === 'rfc' && isAskedOver(readAsked(narrowed), now, before, devices),
   }
 }
 

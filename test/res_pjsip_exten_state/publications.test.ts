@@ -470,6 +470,20 @@ describe('publications about an extension', () => {
         await Promise.all([ended(asked), ended(kept)])
       })
 
+      it('not where another tells of its device when the Asterisk that had it is away', async () => {
+        await open()
+        const { calls, devices } = office.core
+        devices.set('pbx1', 'PJSIP/200', 'INUSE')
+        devices.set('publisher', 'PJSIP/200', 'INUSE')
+        calls.set(call({ state: 'confirmed', sip: { callId: 'one', localTag: 'us', remoteTag: 'them' } }))
+        const asked = await watch('200', 'dialog;call-id=one')
+        await lit(asked, '1700000000.1@pbx1=confirmed')
+        devices.expireOrigin('pbx1')
+        calls.end('pbx1', 'PJSIP/200', call().id)
+        await lit(asked, '200=terminated')
+        expect(stateOf(asked)).to.match(/^active/)
+      })
+
       it('not with compat = asterisk', async () => {
         await open({ general: { compat: 'asterisk' } })
         const asked = await watch('200', 'dialog;call-id=one')
