@@ -77,14 +77,13 @@ function packageOf(
 }
 
 /** Who asks for one dialog. Asterisk does not look at that. */
-function ofOneDialog({
-  general,
-  devices,
-}: Pick<Core, 'general' | 'devices'>): Pick<EventPackage<PublishedState>, 'narrows' | 'isOver'> {
+function ofOneDialog(
+  core: Pick<Core, 'general' | 'devices'>,
+): Pick<EventPackage<PublishedState>, 'narrows' | 'isOver'> {
   return {
     narrows: askedBy,
     isOver: (narrowed, now, before) =>
-      general.compat === 'rfc' && isAskedOver(readAsked(narrowed), now, before, devices),
+      core.general.compat === 'rfc' && isAskedOver(readAsked(narrowed), now, before, core.devices),
   }
 }
 

@@ -484,8 +484,9 @@ describe('publications about an extension', () => {
         expect(stateOf(asked)).to.match(/^active/)
       })
 
-      it('not with compat = asterisk', async () => {
-        await open({ general: { compat: 'asterisk' } })
+      it('not with compat = asterisk, as a reload has it, too', async () => {
+        await open()
+        office.general({ compat: 'asterisk' })
         const asked = await watch('200', 'dialog;call-id=one')
         const tag = await dialogs([one('early')])
         await lit(asked, '200=early')
