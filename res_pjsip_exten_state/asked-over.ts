@@ -51,12 +51,19 @@ function hasHungUp(
     .some((call) => isThere(call) && !now.calls.some(({ origin, id }) => origin === call.origin && id === call.id))
 }
 
-/** Who said that it goes on tells of its dialogs still, and not of this one. */
+/** Who said that it goes on tells of its dialogs still, in as many publications, and not of this one. */
 function isLeftOut(asked: AskedDialog, now: PublishedState, before: PublishedState): boolean {
   const went = new Set(published(asked, before).live.map(dialogKey))
   if (went.size === 0) return false
-  const sources = new Set(now.published?.dialogs.map(({ source }) => source))
-  const tells = ({ source, dialogs }: DialogSource): boolean =>
-    sources.has(source) && dialogs.some((dialog) => went.has(dialogKey(dialog)))
-  return before.published?.dialogs.some(tells) === true
+  const told = before.published?.dialogs ?? []
+  const tells = now.published?.dialogs ?? []
+  return told.some(
+    ({ source, dialogs }) =>
+      dialogs.some((dialog) => went.has(dialogKey(dialog))) && countOf(source, tells) >= countOf(source, told),
+  )
+}
+
+/** A publisher that does not say which of its phones one is of may have several. */
+function countOf(source: string, all: readonly DialogSource[]): number {
+  return all.filter((one) => one.source === source).length
 }

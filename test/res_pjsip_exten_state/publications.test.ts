@@ -448,6 +448,17 @@ describe('publications about an extension', () => {
         await ended(asked)
       })
 
+      it('not where one of several publications of a publisher goes', async () => {
+        await open()
+        const asked = await watch('200', 'dialog;call-id=one')
+        const tag = await dialogs([one('early')])
+        await dialogs([two])
+        await lit(asked, 'a=early')
+        await publish('200', 'dialog', '', { 'SIP-If-Match': tag, Expires: '0' })
+        await lit(asked, '200=terminated')
+        expect(stateOf(asked)).to.match(/^active/)
+      })
+
       it('where Asterisk has it no more, but not while Asterisk is away', async () => {
         await open()
         const { calls, devices } = office.core
