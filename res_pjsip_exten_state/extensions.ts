@@ -56,14 +56,22 @@ export class Extensions {
 
   /** An extension of which nobody can say whether it has a hint: unavailable, until somebody can. */
   unsaid(context: string, exten: string): Watchable<PublishedState> {
-    const state = this.of(context, exten, undefined)
-    this.#extensions.get(context)?.get(exten)?.becomeUnsaid()
-    return state
+    return this.#unsaid(this.#extensions, context, exten, OF_EXTENSION)
   }
 
   /** A shared line (dialog;sla). */
   line(context: string, name: string, hint: Hint | undefined): Watchable<PublishedState> {
     return this.#extension(this.#lines, context, name, OF_LINE, hint)
+  }
+
+  unsaidLine(context: string, name: string): Watchable<PublishedState> {
+    return this.#unsaid(this.#lines, context, name, OF_LINE)
+  }
+
+  #unsaid(all: Map<string, ByName>, context: string, exten: string, events: Events): Watchable<PublishedState> {
+    const state = this.#extension(all, context, exten, events, undefined)
+    all.get(context)?.get(exten)?.becomeUnsaid()
+    return state
   }
 
   #extension(

@@ -39,7 +39,16 @@ export default defineModule({
     const dialog = packageOf('dialog', [...DIALOG_TYPES, ...PRESENCE_TYPES], find)
     own(pubsub.eventPackage({ ...dialog, ...ofOneDialog(core), meanwhile, shownIn: callsAlone }))
     const sla = packageOf('dialog;sla', DIALOG_TYPES, lineFinder(core, pubsub, extensions))
-    own(pubsub.eventPackage({ ...sla, ...ofOneDialog(core), winfo: false, shownIn: callsAlone }))
+    const lineMeanwhile: Meanwhile = (name, { endpoint }) => extensions.unsaidLine(endpoint.hintContext, name)
+    own(
+      pubsub.eventPackage({
+        ...sla,
+        ...ofOneDialog(core),
+        meanwhile: lineMeanwhile,
+        winfo: false,
+        shownIn: callsAlone,
+      }),
+    )
   },
 })
 

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import type { HintSource } from '../../core/states/hint-sources.ts'
 import { extensionStateKind } from '../../res_pjsip_exten_state/published.ts'
 import dialogBodies from '../../res_pjsip_exten_state/res_pjsip_dialog_info_body_generator.ts'
 import extenState from '../../res_pjsip_exten_state/res_pjsip_exten_state.ts'
@@ -12,6 +13,7 @@ import xpidfBodies from '../../res_pjsip_exten_state/res_pjsip_xpidf_body_genera
 import type { Pubsub } from '../../res_pjsip_pubsub/contract.ts'
 import pubsubModule from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
 import { TestCore, type TestCoreSettings } from '../support/core.ts'
+import { Dialplan } from '../support/dialplan.ts'
 import { call } from '../support/extension-state.ts'
 import { FakeSip, type FakeTransaction, type Headers } from '../support/fake-sip.ts'
 import {
@@ -31,7 +33,7 @@ describe('publications about an extension', () => {
   let office: TestCore
   let pubsub: Pubsub
 
-  async function open(settings: TestCoreSettings = {}): Promise<void> {
+  async function open(settings: TestCoreSettings = {}, ...sources: readonly HintSource[]): Promise<void> {
     sip = new FakeSip()
     office = await TestCore.start({
       sip,
@@ -40,6 +42,7 @@ describe('publications about an extension', () => {
       hints: { '200@default': ['PJSIP/200'] },
       ...settings,
     })
+    for (const source of sources) office.core.hints.addSource(source)
     pubsub = await office.load<Pubsub>(pubsubModule)
     await office.load(dialogBodies, pidfBodies, eyebeamModule, xpidfBodies, extenState)
     office.core.devices.set('pbx1', 'PJSIP/200', 'NOT_INUSE')
@@ -540,6 +543,33 @@ describe('publications about an extension', () => {
       await lit(mine, 'a=confirmed', 'b=confirmed')
       await publish('line', 'dialog;sla', '', { ...from('101'), 'SIP-If-Match': tag, Expires: '0' })
       await lit(mine, 'a=confirmed')
+    })
+
+    it('is kept over a restart while nobody can say whether it is an extension, and goes on when somebody can', async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'lamplighter-line-'))
+      const asterisk = new Dialplan('pbx1')
+      const settings: TestCoreSettings = {
+        storePath: join(directory, 'lamps.db'),
+        files: { 'pubsub.conf': { restore_patience: '1' } },
+      }
+      try {
+        await open(settings)
+        await watch('line', 'dialog;sla')
+        await office.close()
+        asterisk.reachable = false
+        await open(settings, asterisk)
+        const [kept] = sip.dialogs.values()
+        const told = (): string =>
+          `${kept?.last.header('Subscription-State')} ${dialogsIn(kept?.last.text ?? '').join()}`
+        await until('a NOTIFY', () => (kept?.notifies.length ?? 0) > 0)
+        expect(told()).to.match(/^active.* line=terminated$/)
+        asterisk.reachable = true
+        asterisk.reload()
+        await publish('line', 'dialog;sla', dialogBody([{ id: 'a', callId: '1', state: 'confirmed' }]))
+        await until('the call', () => /^active.* a=confirmed$/.test(told()))
+      } finally {
+        rmSync(directory, { recursive: true, force: true })
+      }
     })
 
     it('is refreshed and ended in its dialog, and is no dialog', async () => {
