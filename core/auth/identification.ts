@@ -40,6 +40,7 @@ export class Identification {
   #order: readonly Method[] = []
   #anonymous = false
   #timer: NodeJS.Timeout | undefined
+  #retry: NodeJS.Timeout | undefined
   #ready: Promise<void>
   #closed = false
   /** Some id of an endpoint of the files has a domain. */
@@ -74,6 +75,7 @@ export class Identification {
     this.#closed = true
     void this.#stopWatching()
     clearTimeout(this.#timer)
+    clearTimeout(this.#retry)
   }
 
   /** A promise only where somebody else has to be asked. */
@@ -166,17 +168,24 @@ export class Identification {
 
   async #resolveNames(identifies: Identifies): Promise<void> {
     clearTimeout(this.#timer)
+    clearTimeout(this.#retry)
     if (!identifies.hasNames) return
-    this.#lookAgain(identifies, RESOLVE_INTERVAL)
+    this.#timer = setTimeout(() => void this.#resolveNames(identifies), RESOLVE_INTERVAL)
+    this.#timer.unref()
     await identifies.resolveNames(this.#resolve, this.#log)
-    if (identifies.hasUnknown && identifies === this.#identifies) this.#lookAgain(identifies, this.#resolveAgain)
+    this.#lookAgain(identifies)
   }
 
-  #lookAgain(identifies: Identifies, pause: number): void {
-    clearTimeout(this.#timer)
-    if (this.#closed) return
-    this.#timer = setTimeout(() => void this.#resolveNames(identifies), pause)
-    this.#timer.unref()
+  /** One name that is misspelt does not have all the others asked for so often. */
+  #lookAgain(identifies: Identifies): void {
+    clearTimeout(this.#retry)
+    if (this.#closed || identifies !== this.#identifies || !identifies.hasUnknown) return
+    const look = async (): Promise<void> => {
+      await identifies.resolveUnknown(this.#resolve, this.#log)
+      this.#lookAgain(identifies)
+    }
+    this.#retry = setTimeout(() => void look(), this.#resolveAgain)
+    this.#retry.unref()
   }
 }
 

@@ -52,7 +52,11 @@ export class Identifies {
 
   /** Some name has not led anywhere yet. */
   get hasUnknown(): boolean {
-    return this.#names.some((name) => !this.#found.has(keyOf(name)))
+    return this.#unknown.length > 0
+  }
+
+  get #unknown(): readonly HostName[] {
+    return this.#names.filter((name) => !this.#found.has(keyOf(name)))
   }
 
   /** After a reload: what these names led to before holds until they have been looked up again. */
@@ -67,6 +71,11 @@ export class Identifies {
   /** Host names become addresses, none waiting for another. Names that cannot be resolved keep what they had. */
   async resolveNames(resolve: Resolve, log: Logger): Promise<void> {
     await Promise.all(this.#names.map((name) => this.#resolveName(name, resolve, log)))
+  }
+
+  /** The same of those that have led nowhere yet. */
+  async resolveUnknown(resolve: Resolve, log: Logger): Promise<void> {
+    await Promise.all(this.#unknown.map((name) => this.#resolveName(name, resolve, log)))
   }
 
   async #resolveName(name: HostName, resolve: Resolve, log: Logger): Promise<void> {

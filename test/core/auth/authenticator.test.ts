@@ -484,6 +484,20 @@ describe('Authenticator', () => {
       expect(lines.filter((line) => line.includes('cannot be resolved'))).to.have.length(1)
     })
 
+    it('by a host name that is known, which is not asked for with each look for one that leads nowhere', async () => {
+      const asked: string[] = []
+      const resolve = async (host: string): Promise<readonly string[]> => {
+        asked.push(host)
+        if (host === 'misspelt.example') throw new Error('no address')
+        return ['192.0.2.7']
+      }
+      const identifies = { a: { endpoint: 'trunk', match: ['trunk.example', 'misspelt.example'] } }
+      start({ endpoints: { trunk: {} }, identifies }, { resolve, resolveAgain: 1 })
+      await until('the fourth look', () => asked.filter((host) => host === 'misspelt.example').length > 3)
+      expect(asked.filter((host) => host === 'trunk.example')).to.have.length(1)
+      expect(identify(tx(from('x'), '192.0.2.7'))?.id).to.equal('trunk')
+    })
+
     it('by a host name though another one before it is still looked up, the last of the file where both lead there', async () => {
       const answers = new Map<string, (addresses: string[]) => void>()
       const resolve = (host: string): Promise<string[]> => new Promise((known) => answers.set(host, known))
