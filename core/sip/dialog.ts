@@ -210,7 +210,8 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
     const { nextHop } = this.routing
     if (nextHop && (wire || this.#canConnect)) {
       const { transport, remote } = this.#place
-      const way = { transport, near: remote.address }
+      // Who is silent may be gone.
+      const way = { transport, near: wire?.silent ? undefined : remote.address }
       outgoing.sendTo(draft, nextHop, way, wire ? this.#orBy(wire, draft, done) : done)
     } else failSoon(done, 'the connection is gone')
   }

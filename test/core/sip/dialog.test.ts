@@ -469,6 +469,31 @@ describe('dialogs', () => {
       expect(statusOf(await notify(ours))).to.equal(200)
       expect(cseqs(proxy)).to.deep.equal([1, 2])
     })
+
+    it('go to another proxy of the name first: the one of that connection may be gone', async () => {
+      const none = (): Promise<never> => Promise.reject(new Error('none'))
+      const addresses = async (_name: string, family: 4 | 6): Promise<{ address: string; ttl: number }[]> =>
+        family === 4 ? ['127.0.0.3', '127.0.0.4'].map((address) => ({ address, ttl: 60 })) : []
+      await open({ names: { naptr: none, srv: none, addresses }, timers: { f: 80 } })
+      const [other, port] = await listening('127.0.0.3')
+      const [gone] = await listening('127.0.0.4', port)
+      const asked: string[] = []
+      for (const [name, listener] of Object.entries({ other, gone })) {
+        listener.on('connection', (socket) => {
+          asked.push(name)
+          socket.on('error', () => undefined).resume()
+        })
+      }
+      const proxy = await phoneOf({ protocol: 'tcp', localAddress: '127.0.0.4', contact: '<sip:phone@192.0.2.8>' })
+      const [, ours] = await subscribe(proxy, [['Record-Route', `<sip:proxies.example:${port};transport=tcp;lr>`]])
+      proxy.onRequest = () => undefined
+      expect(statusOf(await notify(ours))).to.equal('timeout')
+      void notify(ours)
+      await until('a proxy is asked', () => asked.length > 0)
+      expect(asked).to.deep.equal(['other'])
+      other.close()
+      gone.close()
+    })
   })
 
   describe('over 1300 bytes', () => {
@@ -677,8 +702,8 @@ describe('dialogs', () => {
 })
 
 /** Somebody who listens for TCP, and his port. */
-async function listening(): Promise<readonly [listener: Server, port: number]> {
-  const listener = createServer().listen(0, '127.0.0.1')
+async function listening(address = '127.0.0.1', wanted = 0): Promise<readonly [listener: Server, port: number]> {
+  const listener = createServer().listen(wanted, address)
   await once(listener, 'listening')
   const at = listener.address()
   if (at === null || typeof at === 'string') throw new Error('no port')
