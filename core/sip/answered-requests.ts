@@ -45,19 +45,24 @@ export class AnsweredRequests extends Timed {
   }
 
   /** The same of a request that was answered on a connection, and has this branch. */
-  addMerge(merge: string, branch: string): void {
-    if (this.#merges.find(merge) >= 0) return
+  addFork(fork: string, branch: string): void {
+    if (this.#merges.find(fork) >= 0) return
     if (this.#merges.size === 0) this.#wheel.arm(this, SWEEP)
-    this.#merges.add(merge, branch, 0)
+    this.#merges.add(fork, branch, 0)
   }
 
   has(key: string): boolean {
     return this.#answers.find(key) >= 0
   }
 
-  /** Whether a copy by another way has been answered. What has the same branch is no copy: a stateless proxy repeats it. */
-  hasMerge(merge: string, branch: string | undefined): boolean {
-    const position = this.#merges.find(merge)
+  /** Whether a copy by another way has been answered. */
+  hasMerge(merge: string): boolean {
+    return this.#merges.find(merge) >= 0
+  }
+
+  /** The same on a connection. What has the same branch is no copy: a stateless proxy repeats it. */
+  hasFork(fork: string, branch: string | undefined): boolean {
+    const position = this.#merges.find(fork)
     return position >= 0 && (branch === undefined || this.#merges.textAt(position) !== branch)
   }
 

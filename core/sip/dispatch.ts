@@ -188,7 +188,7 @@ export class Dispatcher implements Receiver {
     const key = transactionKey(request, via, wire.remote)
     if (servers.absorb(key, request, wire.remote)) return
     const merge = mergeKey(request)
-    if (servers.isMerged(merge, via)) return this.#refuse(incoming, { status: 482 })
+    if (servers.isMerged(merge, incoming)) return this.#refuse(incoming, { status: 482 })
     const may = beforeRequest(request, wire.remote, wire)
     if (may === 'drop') return this.#refused.add()
     if (may !== 'accept') return this.#refuse(incoming, may)

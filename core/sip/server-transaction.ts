@@ -75,9 +75,11 @@ export class ServerTransactions {
   }
 
   /** RFC 3261 8.2.2.2: a proxy has forked the request with this merge key, and it is here already by another way. */
-  isMerged(merge: string | undefined, { branch }: Via): boolean {
+  isMerged(merge: string | undefined, incoming: IncomingRequest): boolean {
     if (merge === undefined) return false
-    return this.#answered.hasMerge(merge, branch) || (this.#merging.size > 0 && this.#merging.has(merge))
+    if (this.#answered.hasMerge(merge) || (this.#merging.size > 0 && this.#merging.has(merge))) return true
+    const fork = forkKey(merge, incoming)
+    return fork !== undefined && this.#answered.hasFork(fork, incoming.via.branch)
   }
 
   begin(key: string, merge: string | undefined, incoming: IncomingRequest): RequestTransaction {
@@ -98,10 +100,10 @@ export class ServerTransactions {
     if (transaction.kept) this.#forget(transaction)
     // Some phones repeat what was refused with the CSeq it had, and credentials.
     const merge = status < 300 ? transaction.merge : undefined
-    if (!wire.reliable) this.#answered.add(transaction.key, own, wire, merge)
+    if (!wire.reliable) return this.#answered.add(transaction.key, own, wire, merge)
     // J is zero there, and still the copy that a proxy made comes when this one has been answered.
-    else if (merge !== undefined && isForwarded(transaction.incoming))
-      this.#answered.addMerge(merge, transaction.incoming.via.branch ?? '')
+    const fork = merge === undefined ? undefined : forkKey(merge, transaction.incoming)
+    if (fork !== undefined) this.#answered.addFork(fork, transaction.incoming.via.branch ?? '')
   }
 
   expire(transaction: RequestTransaction): void {
@@ -189,9 +191,14 @@ export function mergeKey({ to, from, callId, cseq }: SipRequest): string | undef
   return toWire(callId + BAR + from.tag + BAR + String(cseq.number) + BAR + cseq.method)
 }
 
-/** Whether a proxy has put its Via above another, in a line of its own or in the same. */
-function isForwarded({ request, via }: IncomingRequest): boolean {
-  return request.count(HEADER.via) > 1 || request.line(HEADER.via)?.length !== via.text.length
+/**
+ * What the copies have in common that a proxy made: the Via of who sent it first, too. Who sends it anew, by another proxy
+ * as the first is gone with the answer, has another branch (RFC 3263 4.3). Undefined where it came straight: there is one
+ * Via, in a line of its own.
+ */
+function forkKey(merge: string, { request, via }: IncomingRequest): string | undefined {
+  if (request.count(HEADER.via) === 1 && request.line(HEADER.via)?.length === via.text.length) return undefined
+  return merge + BAR + toWire(request.headers('Via').at(-1) ?? '')
 }
 
 /** RFC 3261 18.2.2: the connection the request came by; if that is gone, a new one to where its Via says. */

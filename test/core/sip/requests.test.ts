@@ -140,6 +140,8 @@ describe('requests', () => {
       expect(await statusOf(other, 'z9hG4bKtwo', phones)).to.equal(482)
       expect(handled).to.equal(1)
       expect(await statusOf(proxy, 'z9hG4bKone', phones), 'a stateless proxy repeats what it gets').to.equal(200)
+      const anew: [string, string][] = [['Via', 'SIP/2.0/UDP 192.0.2.7;branch=z9hG4bKanew']]
+      expect(await statusOf(other, 'z9hG4bKsix', anew), 'its first proxy may be gone, with the answer').to.equal(200)
       dialog.cseq++
       expect(await statusOf(proxy, 'z9hG4bKthree', []), 'its connection may be lost with the answer').to.equal(200)
       expect(await statusOf(other, 'z9hG4bKfour', [])).to.equal(200)
