@@ -199,7 +199,7 @@ class AriBridge implements Bridge {
     if (this.#complaints.has('subscription') || this.#complaints.has('calls'))
       await subscribe(this.#link, this.#options.app, this.#complaints, this.#log)
     if (this.#complaints.has('module ')) await this.#known.checkUp()
-    if (this.#complaints.has('objects')) await this.#known.lookForObjects()
+    await this.#known.lookForObjects()
   }
 
   #event(event: AriEvent): void {

@@ -49,6 +49,8 @@ export class AriEndpointSource implements EndpointSource {
   readonly #missing = new Map<string, Remembered>()
   readonly #asking = new Map<string, Promise<ConfigSection | undefined>>()
   #claims = 0
+  /** Since they were looked for last; who waits for one has not been told that they are shown again. */
+  #wereHidden = false
   readonly #listeners = new Set<() => void>()
 
   constructor(name: string, link: AriLink, complaints: Complaints, log: Logger) {
@@ -86,10 +88,13 @@ export class AriEndpointSource implements EndpointSource {
     for (const listener of this.#listeners) listener()
   }
 
-  /** Whether objects are shown again, by one that need not be there. Then those who wait for theirs look again, too. */
+  /** Where objects were not shown: whether they are, by one that need not be there. Then who waits for one looks again, too. */
   async lookAgain(): Promise<void> {
-    await this.#ask('endpoint', NEED_NOT_BE_THERE, undefined)
-    if (!this.#complaints.has('objects')) this.refresh()
+    if (!this.#wereHidden) return
+    if (this.#complaints.has('objects')) await this.#ask('endpoint', NEED_NOT_BE_THERE, undefined)
+    if (this.#complaints.has('objects')) return
+    this.#wereHidden = false
+    this.refresh()
   }
 
   onChange(listener: () => void): Undo {
@@ -151,6 +156,7 @@ export class AriEndpointSource implements EndpointSource {
     if (answer.kind === 'unreachable') return known
     if (answer.kind === 'refused' && !SAYS_NONE.test(answer.message)) {
       if (answer.status === 401) return known
+      this.#wereHidden = true
       this.#complaints.say(
         'objects',
         `Asterisk does not show its pjsip objects (${answer.status} ${answer.message}): load res_ari_asterisk.so and ` +

@@ -236,6 +236,25 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     expect([rig.bridge.status().complaints.length, looks]).to.deep.equal([0, 1])
   })
 
+  it('has who waits for a pjsip object look again, too, where somebody else was shown one meanwhile', async () => {
+    await start()
+    proxy.rules.push({
+      path: /config\/dynamic/,
+      answer: (_, response) => void response.writeHead(404).end(JSON.stringify({ message: 'not on this server' })),
+    })
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    expect(await rig.endpoints.endpoint('100')).to.equal(undefined)
+    let looks = 0
+    rig.endpoints.onSource(() => looks++)
+    proxy.rules.pop()
+    await rig.endpoints.endpoint('101')
+    expect(rig.bridge.status().complaints).to.deep.equal([])
+    await rig.bridge.reconcile()
+    await rig.bridge.reconcile()
+    expect(looks).to.equal(1)
+  })
+
   it('keeps its hints where the function that tells them is unloaded, and says so once', async () => {
     const missingModules: string[] = []
     await start({ missingModules })
