@@ -124,7 +124,11 @@ export class CallTracker {
         what: `call ${channel.name}`,
         believed: known?.channel.state ?? 'not known',
         found: channel.state,
-        repair: () => this.#see(channel),
+        repair: () => {
+          // It is there, so this is another one by the same id.
+          this.#ended.delete(channel.id)
+          this.#see(channel)
+        },
       })
     }
     // What could not be asked before.

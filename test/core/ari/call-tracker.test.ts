@@ -174,4 +174,13 @@ describe('Calls from channel events', () => {
     see('created', ringing)
     expect(calls.list().map(({ id }) => id)).to.deep.equal(['2', '1'])
   })
+
+  it('follows a channel that Asterisk shows again under an id of one that is over', async () => {
+    see('created', channel('desk', 'PJSIP/100-1', { state: 'Up' }))
+    tracker.event({ type: 'channel-gone', channel: channel('desk', 'PJSIP/100-1') })
+    listed = [{ id: 'desk', name: 'PJSIP/100-2', state: 'Ringing' }]
+    await tracker.refresh()
+    see('state', channel('desk', 'PJSIP/100-2', { state: 'Up' }))
+    expect(calls.of('PJSIP/100').map(({ state }) => state)).to.deep.equal(['confirmed'])
+  })
 })
