@@ -165,10 +165,10 @@ export class Client implements PublishClient {
         remember: (lease) => tags.set(section.id, user, lease && { ...lease, sender }),
         trouble: (why) => log.notice(`outbound-publish ${name} does not get through: ${why}`),
         recovered: () => log.notice(`outbound-publish ${name} gets through again`),
-        takeBack: (lease) => {
+        takeBack: (lease, failed) => {
           // A server that went knows us as the section was when it was there.
           const before = uris.servers.includes(lease.serverUri) ? undefined : kept?.sender
-          withdrawals.take({ ...lease, section: section.id, user, sender: before ?? sender })
+          withdrawals.take({ ...lease, section: section.id, user, sender: before ?? sender }, failed)
         },
         send: (draft, done) => {
           publish(section, uris, draft, this.#services, (verdict) => {

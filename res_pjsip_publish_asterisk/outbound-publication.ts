@@ -47,8 +47,8 @@ export interface PublicationServices {
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly send: (draft: Draft, done: (verdict: Verdict) => void) => void
-  /** This one is over, whenever its server hears of it. */
-  readonly takeBack: (lease: Lease) => void
+  /** This one is over, whenever its server hears of it; `failed`: it was told just now. */
+  readonly takeBack: (lease: Lease, failed?: Verdict) => void
   /** It is kept over a restart, or forgotten. */
   readonly remember: (lease: Lease | undefined) => void
   /** For the operator: something else than the last time. */
@@ -324,7 +324,10 @@ export class OutboundPublication {
       // Where all is over nothing waits, nor for a server that has failed.
       if (serverUri === this.serverUri && this.#phase !== 'ended') {
         this.#enter('sending')
-        send({ serverUri, entityTag, expires: 0, body: undefined }, () => this.#tookBack())
+        send({ serverUri, entityTag, expires: 0, body: undefined }, (verdict) => {
+          this.#tookBack()
+          if (verdict.kind === 'failed') takeBack(lease, verdict)
+        })
         return true
       }
       takeBack(lease)

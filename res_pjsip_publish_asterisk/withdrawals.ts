@@ -29,12 +29,14 @@ export class Withdrawals {
     this.#services = services
   }
 
-  take(kept: Kept): void {
+  /** `failed`: what came of telling its server just now. */
+  take(kept: Kept, failed?: Verdict): void {
     const key = keyOf(kept)
     if (this.#all.has(key)) return
     const withdrawal = { kept, failures: 0, timer: undefined }
     this.#all.set(key, withdrawal)
-    this.#send(key, withdrawal)
+    if (failed) this.#answered(key, withdrawal, failed)
+    else this.#send(key, withdrawal)
   }
 
   /** Somebody goes on with it after all. */

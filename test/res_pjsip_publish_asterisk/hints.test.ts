@@ -294,6 +294,33 @@ describe('Hints that are published', () => {
       await there.close()
     })
 
+    it('says again what its server did not take back when it went on with a dialog after a restart', async () => {
+      const there = await TestPhone.open({ server: { address: '127.0.0.1', port: 9 } })
+      const withdrawn: string[] = []
+      let made = 0
+      there.onRequest = (request) => {
+        const isWithdrawal = request.header('expires') === '0'
+        if (isWithdrawal) withdrawn.push(request.header('sip-if-match'))
+        const isRefused = isWithdrawal && withdrawn.length === 1
+        const headers: [string, string][] = [['SIP-ETag', `made-${++made}`]]
+        there.respond(
+          request,
+          isRefused ? 503 : 200,
+          isRefused ? [['Retry-After', '1']] : [...headers, ['Expires', '600']],
+        )
+        return undefined
+      }
+      const server_uri = [`sip:127.0.0.1:${there.local.port}`]
+      const lamps = { ...section, event: 'dialog', server_uri, outbound_auth: [], '@exten': '^200$' } as const
+      await begin({ lamps }, HINTS)
+      await until('all said', quiet)
+      await office.close()
+      await begin({ lamps }, HINTS)
+      await until('another attempt', () => withdrawn.length === 2)
+      expect(withdrawn).to.deep.equal(['made-1', 'made-1'])
+      await there.close()
+    })
+
     it('leaves a section alone that comes back a moment after the start', async () => {
       server = await receiver()
       const to = { ...section, server_uri: [uriOf(server)] }

@@ -9,6 +9,8 @@ class Rig {
   readonly drafts: Draft[] = []
   readonly troubles: string[] = []
   readonly remembered: (Lease | undefined)[] = []
+  /** Entity-tags of withdrawals that failed, and are left to who says them again. */
+  readonly toldInVain: string[] = []
   recovered = 0
   readonly #flying: { readonly serverUri: string; readonly done: (verdict: Verdict) => void }[] = []
   now = 1_000_000
@@ -35,7 +37,10 @@ class Rig {
           this.drafts.push(draft)
           this.#flying.push({ serverUri, done })
         },
-        takeBack: ({ serverUri, entityTag }) => this.drafts.push({ serverUri, entityTag, expires: 0, body: undefined }),
+        takeBack: ({ serverUri, entityTag }, failure) => {
+          if (failure) this.toldInVain.push(entityTag)
+          else this.drafts.push({ serverUri, entityTag, expires: 0, body: undefined })
+        },
         remember: (one) => this.remembered.push(one),
         trouble: (why) => this.troubles.push(why),
         recovered: () => this.recovered++,
@@ -291,6 +296,22 @@ describe('A publication of ours', () => {
     ended.publication.end(true)
     expect(ended.sent).to.deep.equal(['- kept 0 0'])
     expect(ended.remembered).to.deep.equal([undefined])
+  })
+
+  it('goes on where its server does not answer a withdrawal, which is left to who says it again', () => {
+    const lease = { serverUri: 'sip:one', entityTag: 'kept', expires: 2_000_000 }
+    const answers: readonly [Verdict, string[]][] = [
+      [failed(), ['kept']],
+      [{ kind: 'forgotten' }, []],
+    ]
+    for (const [verdict, inVain] of answers) {
+      const rig = new Rig(['sip:one'], lease, { addsUp: true })
+      rig.say('a', 'A')
+      rig.accept()
+      rig.answer(verdict)
+      expect([rig.publication.phase, rig.toldInVain]).to.deep.equal(['published', inVain])
+      rig.publication.end(false)
+    }
   })
 
   it('begins anew, with what is known now, when it is told to', () => {
