@@ -69,12 +69,13 @@ export class Withdrawals {
   }
 
   #answered(key: string, withdrawal: Withdrawal, verdict: Verdict): void {
+    // What is kept is that of whoever comes after us by now, as where the module is loaded anew.
+    if (this.#stopped) return
     const { tags, now } = this.#services
     const { section, user, expires } = withdrawal.kept
     const pause = verdict.kind === 'failed' ? pauseAfter(verdict, withdrawal.failures++) * 1000 : undefined
     if (pause !== undefined && now() + pause < expires) {
       this.#keep(withdrawal.kept)
-      if (this.#stopped) return
       withdrawal.timer = setTimeout(() => this.#send(key, withdrawal), pause)
       withdrawal.timer.unref()
       return

@@ -321,6 +321,45 @@ describe('Hints that are published', () => {
       await there.close()
     })
 
+    it('knows what it published since its module was loaded anew, also where the withdrawal of before is answered later', async () => {
+      const there = await TestPhone.open({ server: { address: '127.0.0.1', port: 9 } })
+      let made = 0
+      let madeAnew = 0
+      let takeBack: (() => void) | undefined
+      there.onRequest = (request) => {
+        const before = request.header('sip-if-match')
+        if (request.header('expires') === '0') {
+          takeBack = () => there.respond(request, 200, [['Expires', '0']])
+          return undefined
+        }
+        if (before === '') madeAnew++
+        const isKnown = before === '' || before === `made-${made}`
+        const answer: [string, string][] = [
+          ['SIP-ETag', `made-${++made}`],
+          ['Expires', '600'],
+        ]
+        there.respond(request, isKnown ? 200 : 412, isKnown ? answer : [])
+        return undefined
+      }
+      const server_uri = [`sip:127.0.0.1:${there.local.port}`]
+      const lamps = { ...section, server_uri, outbound_auth: [], '@exten': '^200$' } as const
+      await begin({ lamps }, HINTS)
+      await until('all said', quiet)
+      await office.loader.unload('res_pjsip_outbound_publish')
+      await until('the withdrawal', () => takeBack !== undefined)
+      await office.load(res_pjsip_outbound_publish)
+      await until('all said anew', async () => made > 1 && (await quiet()))
+      madeAnew = 0
+      const received = office.metric('sip.responses.received')
+      takeBack?.()
+      await until('its answer', () => office.metric('sip.responses.received') > received)
+      await office.close()
+      await begin({ lamps }, HINTS)
+      await until('all said after a start', quiet)
+      expect(madeAnew).to.equal(0)
+      await there.close()
+    })
+
     it('leaves a section alone that comes back a moment after the start', async () => {
       server = await receiver()
       const to = { ...section, server_uri: [uriOf(server)] }
