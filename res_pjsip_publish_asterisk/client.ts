@@ -33,6 +33,8 @@ export class Client implements PublishClient {
   readonly #services: ClientServices
   /** By user; the empty one without multi_user. */
   readonly #publications = new Map<string, OutboundPublication>()
+  /** By user: where the extension stands of which was said something last. */
+  readonly #contexts = new Map<string, string>()
   /** Entity ids of who is at the other end. */
   readonly #met = new EntityIds()
   #servers: { readonly until: number; readonly here: ReadonlySet<string> } | undefined
@@ -61,8 +63,10 @@ export class Client implements PublishClient {
   }
 
   say(saying: Saying): void {
-    const { user = '', context } = saying
-    this.#publication(this.section.multi_user ? user : '', context).say(saying)
+    const { context = '' } = saying
+    const user = this.section.multi_user ? (saying.user ?? '') : ''
+    this.#contexts.set(user, context)
+    this.#publication(user).say(saying)
   }
 
   left(): ReadonlyMap<string, string> {
@@ -127,6 +131,7 @@ export class Client implements PublishClient {
     const published = this.#publications.get(user) ?? (this.#kept(user) && this.#make(user))
     published?.end(true)
     this.#publications.delete(user)
+    this.#contexts.delete(user)
   }
 
   close(withdraw: boolean): void {
@@ -134,9 +139,9 @@ export class Client implements PublishClient {
     this.#publications.clear()
   }
 
-  #publication(user: string, context?: string): OutboundPublication {
+  #publication(user: string): OutboundPublication {
     let found = this.#publications.get(user)
-    if (!found) this.#publications.set(user, (found = this.#make(user, context)))
+    if (!found) this.#publications.set(user, (found = this.#make(user)))
     return found
   }
 
@@ -146,13 +151,18 @@ export class Client implements PublishClient {
     return kept?.sender && kept.sender.event !== this.section.event ? undefined : kept
   }
 
-  #make(user: string, context = ''): OutboundPublication {
+  #make(user: string): OutboundPublication {
     const { log, tags, now, withdrawals } = this.#services
     const { section } = this
     const uris = urisOf(section, user === '' ? undefined : user)
     const kept = this.#kept(user)
     if (kept) withdrawals.leave(kept)
-    const sender: Sender = { ...section, from: uris.from, to: uris.to, context }
+    const sender = (): Sender => ({
+      ...section,
+      from: uris.from,
+      to: uris.to,
+      context: this.#contexts.get(user) ?? kept?.sender?.context ?? '',
+    })
     const name = user === '' ? section.id : `${section.id} of ${user}`
     return new OutboundPublication(
       {
@@ -162,13 +172,13 @@ export class Client implements PublishClient {
         addsUp: this.#addsUp,
         mayEnd: section.event === 'dialog',
         now,
-        remember: (lease) => tags.set(section.id, user, lease && { ...lease, sender }),
+        remember: (lease) => tags.set(section.id, user, lease && { ...lease, sender: sender() }),
         trouble: (why) => log.notice(`outbound-publish ${name} does not get through: ${why}`),
         recovered: () => log.notice(`outbound-publish ${name} gets through again`),
         takeBack: (lease, failed) => {
           // A server that went knows us as the section was when it was there.
           const before = uris.servers.includes(lease.serverUri) ? undefined : kept?.sender
-          withdrawals.take({ ...lease, section: section.id, user, sender: before ?? sender }, failed)
+          withdrawals.take({ ...lease, section: section.id, user, sender: before ?? sender() }, failed)
         },
         send: (draft, done) => {
           publish(section, uris, draft, this.#services, (verdict) => {

@@ -379,6 +379,30 @@ describe('Hints that are published', () => {
       expect([...withdrawn]).to.deep.equal(['201'])
     })
 
+    it('goes on with an extension in the context that was left of two', async () => {
+      server = await receiver()
+      const to = { ...section, server_uri: [uriOf(server)], '@context': '' }
+      const hints: Record<string, string[]> = { '200@office': ['Custom:door'], '200@lab': ['Custom:lab'] }
+      await begin({ lamps: to }, hints)
+      office.general({ removed_hint_grace: 0 })
+      await until('it', async () => (await published(server)).length === 1)
+      await until('all said', quiet)
+      office.core.devices.set('local', 'Custom:lab', 'INUSE')
+      const isBusy = async (): Promise<boolean> =>
+        ((await server?.run('presence presentity_list full')) ?? '').includes('On the phone')
+      await until('the change of one', isBusy)
+      delete hints['200@office']
+      await office.core.hints.reread()
+      await until('all said of the other', quiet)
+      await office.close()
+      await begin({ lamps: to }, hints, [])
+      await until('that it is followed', async () => {
+        office.core.devices.set('local', 'Custom:lab', 'NOT_INUSE')
+        return !(await isBusy())
+      })
+      expect(await published(server)).to.deep.equal(['200'])
+    })
+
     it('goes on with hints that only a watcher had named, and takes those back that are gone', async () => {
       server = await receiver()
       const to = { ...section, server_uri: [uriOf(server)] }
