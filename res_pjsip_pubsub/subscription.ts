@@ -192,8 +192,10 @@ export class NotifierSubscription
     this.#endpoint = endpoint
     this.sharing = undefined
     if (isElsewhere) this.#turn()
-    if (moved) this.lost()
-    else this.bodiesChanged()
+    if (!moved) return this.bodiesChanged()
+    this.lost()
+    // What was there is not to be told to one who is elsewhere, whatever asks for a NOTIFY before it is looked up here.
+    this.#state = NOTHING
   }
 
   /** Its NOTIFYs go to the other of source and Contact from now on: what the one did not answer, the other may. */

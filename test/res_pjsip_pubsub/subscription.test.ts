@@ -173,6 +173,22 @@ describe('subscription: its life', () => {
     expect(texts().slice(1)).to.deep.equal([xml(1, 'here')])
   })
 
+  it('tells a refresh nothing of the context that the endpoint has left', async () => {
+    const { endpoints } = made.office.core
+    const old = endpoints.files.endpoints.get('100')
+    if (!old) throw new Error('no endpoint')
+    const there = new Watched<Lamp>({ light: 'there' })
+    let found: (() => void) | undefined
+    made.lamps.find = () => new Promise((resolve) => void (found = () => resolve(there)))
+    endpoints.replace({ ...endpoints.files, endpoints: new Map([['100', { ...old, hintContext: 'there' }]]) })
+    await until('the question', () => found)
+    expect((await made.sip.again(tx)).status).to.equal(200)
+    await until('the NOTIFY of the refresh', () => texts().length > 1)
+    found?.()
+    await until('the state', () => texts().length > 2)
+    expect(texts().slice(1)).to.deep.equal(['', xml(1, 'there')])
+  })
+
   it('leaves nothing behind, however many came and went', async () => {
     for (let n = 0; n < 300; n++) {
       const one = await made.sip.subscribe('201', { Contact: `<sip:100@192.0.2.7:${6000 + n}>` })
