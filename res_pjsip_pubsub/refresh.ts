@@ -39,9 +39,7 @@ function inDialog(
   isKnown: boolean,
 ): Subscribed | Promise<Subscribed> {
   const subscription = whose(tx, endpoint, notifier)
-  // A 481 would end what another server goes on with (RFC 6665 4.1.2.2).
-  if (!subscription)
-    return refuse(tx, isKnown ? refusal.NO_SUBSCRIPTION : refusal.tryLater(500, notifier.settings().retry_after))
+  if (!subscription) return refuse(tx, missing(isKnown, notifier))
   const { dialog } = subscription
   const { flow: before, remoteTarget } = dialog
   const outOfOrder = dialog.accept(tx, notifier.settings().cseq_offset)
@@ -61,10 +59,15 @@ function inDialog(
   if (!saved) return renew(renewal, notifier)
   const isOfFiles = notifier.inFiles(endpoint.id) === endpoint
   return saved.then((isSaved) => {
-    if (!isKept(subscription)) return refuse(tx, refusal.NO_SUBSCRIPTION)
+    if (!isKept(subscription)) return refuse(tx, missing(!subscription.disowned, notifier))
     if (!isSaved) return refuse(tx, refusal.tryLater(500, notifier.settings().retry_after))
     return renew(isOfFiles ? { ...renewal, endpoint: asNow(endpoint, notifier) } : renewal, notifier)
   })
+}
+
+/** A 481 would end what another server goes on with, or this one when its module is back (RFC 6665 4.1.2.2). */
+function missing(isKnown: boolean, { closed, settings }: NotifierServices): Refusal {
+  return isKnown && !closed() ? refusal.NO_SUBSCRIPTION : refusal.tryLater(500, settings().retry_after)
 }
 
 interface Renewal {

@@ -157,6 +157,29 @@ describe('servers that share a database', function () {
     expect((await again(other, tx, number + 2)).status).to.equal(200)
   })
 
+  it('does not end a subscription because its module goes while the refresh waits for the disk', async () => {
+    await builder.end(one, 'close')
+    const store = await openStore({ path: builder.path, synchronous: 'off', log: new Log().logger('store') })
+    const atomically = store.atomically.bind(store)
+    let write = (): void => undefined
+    try {
+      one = await builder.begin({ options: FAST, store })
+      const tx = await one.sip.subscribe('200')
+      store.atomically = (work) => new Promise<void>((resolve) => void (write = resolve)).then(() => atomically(work))
+      const refreshing = again(one, tx, tx.request.cseq.number + 1)
+      store.atomically = atomically
+      const names = await one.office.loader.unload('res_pjsip_pubsub')
+      write()
+      const refused = await refreshing
+      expect([refused.status, refused.header('Retry-After')]).to.deep.equal([500, '10'])
+      for (const name of names.toReversed()) await one.office.loader.load(name)
+      expect((await again(one, tx, tx.request.cseq.number + 2)).status).to.equal(200)
+    } finally {
+      await builder.end(one, 'close')
+      await store.close()
+    }
+  })
+
   it('takes a refresh of a phone that only an Asterisk server knows there', async () => {
     const tx = await one.sip.subscribe('200')
     const endpoint = one.office.core.endpoints.files.endpoints.get('100')
