@@ -132,9 +132,13 @@ export class Reviver {
     const of = registry.package(event)
     if (!of || !registry.generator(contentType, of.kind)) return this.#notYet(subscription, 'deactivated')
     const find = (): Eventual<Found<unknown>> => of.find(resource, { endpoint, uri, userAgent, request: undefined })
-    const found = subscription.isList ? lists.reopen(subscription, this.#isOverdue(subscription)) : find()
+    const anyway = this.#isOverdue(subscription)
+    const found = subscription.isList ? lists.reopen(subscription, anyway) : find()
     if (!(found instanceof Promise)) return this.#concluded(subscription, endpoint, found)
-    const later = (there: Found<unknown>): void => this.#concluded(subscription, endpoint, there)
+    const later = (there: Found<unknown>): void => {
+      // Its time may have run out meanwhile: of a list the next round has what can be said anyway.
+      if (!subscription.isList || anyway || there !== 'unavailable') this.#concluded(subscription, endpoint, there)
+    }
     const concluded = subscription.isList ? found.then(later) : afterLookup(found, find, later)
     concluded.catch((error: unknown) => {
       log.error(`${event} of ${resource}: ${reasonOf(error)}`)

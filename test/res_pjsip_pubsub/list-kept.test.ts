@@ -223,6 +223,7 @@ describe('resource lists of which somebody cannot say everything', () => {
 
   beforeEach(async () => {
     unsaid.clear()
+    slowness = 0
     const lamps = new SomeLamps()
     for (const name of ['200', '201', '202']) lamps.set(name, 'off')
     office = await ListOffice.open({ lamps, lists: FLOOR })
@@ -245,22 +246,25 @@ describe('resource lists of which somebody cannot say everything', () => {
     expect(office.table(dialog)['sip:201@pbx.example']).to.equal('off')
   })
 
-  it('stay where they were granted before, and nothing can be said any more', async () => {
-    const { dialog } = await office.subscribe('floor')
-    await office.told(dialog)
-    for (const name of ['200', '201']) unsaid.add(name)
-    office.configure(({ endpoints }) => ({
-      endpoints: new Map([...endpoints].map(([id, endpoint]) => [id, { ...endpoint, hintContext: 'elsewhere' }])),
-    }))
-    const states = async (): Promise<string> => {
+  for (const milliseconds of [0, 1500])
+    it(`stay where they were granted before, and nothing can be said any more, in ${milliseconds} ms`, async () => {
+      const { dialog } = await office.subscribe('floor')
       await office.told(dialog)
-      return Object.values(office.table(dialog)).join()
-    }
-    await until('both pending', async () => (await states()) === 'pending,pending', 6000)
-    unsaid.clear()
-    await until('both states', async () => (await states()) === 'off,off', 6000)
-    expect(dialog.last.state).to.match(/^active/)
-  })
+      for (const name of ['200', '201']) unsaid.add(name)
+      slowness = milliseconds
+      office.configure(({ endpoints }) => ({
+        endpoints: new Map([...endpoints].map(([id, endpoint]) => [id, { ...endpoint, hintContext: 'elsewhere' }])),
+      }))
+      const states = async (): Promise<string> => {
+        await office.told(dialog)
+        return Object.values(office.table(dialog)).join()
+      }
+      await until('both pending', async () => (await states()) === 'pending,pending', 6000)
+      unsaid.clear()
+      slowness = 0
+      await until('both states', async () => (await states()) === 'off,off', 6000)
+      expect(dialog.last.state).to.match(/^active/)
+    })
 
   it('hold what the configuration says, though it was read again while they were looked up', async () => {
     slowness = 250
