@@ -109,7 +109,8 @@ export class SharedStorage implements SubscriptionStorage {
   }
 
   mayNotify(subscription: NotifierSubscription): boolean {
-    return this.#servers.holds && isCovered(subscription)
+    // What is written at the end says which numbers were used: whoever comes next begins behind them.
+    return !this.#closed && this.#servers.holds && isCovered(subscription)
   }
 
   /** Of a row that is handed in only the key counts: the rest has changed since it was taken. */

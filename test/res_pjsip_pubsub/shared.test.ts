@@ -299,6 +299,44 @@ describe('servers that share a database', function () {
     expect(dialog.notifies[0]?.cseq).to.be.above(tx.dialog.last.cseq)
   })
 
+  it('uses no number twice, though one is answered while its rows are written for the last time', async () => {
+    await builder.end(one, 'close')
+    const store = await openStore({ path: builder.path, synchronous: 'off', log: new Log().logger('store') })
+    try {
+      one = await builder.begin({ options: FAST, store })
+      const tx = await one.sip.subscribe('200')
+      await until('a NOTIFY', () => tx.dialog.notifies.length === 1)
+      one.sip.autoAnswer = undefined
+      await one.sip.again(tx)
+      await until('one that is not answered', () => tx.dialog.flying.length === 1)
+      await one.sip.again(tx)
+      const atomically = store.atomically.bind(store)
+      store.atomically = (work) =>
+        atomically(async (at) => {
+          let isLast = false
+          const put: typeof at.put = (table, row) => {
+            isLast ||= typeof row === 'object' && row !== null && 'local_cseq' in row && row.local_cseq === 2
+            at.put(table, row)
+          }
+          const result = await work({ ...at, put })
+          if (isLast) {
+            tx.dialog.last.answer(200)
+            await settled()
+          }
+          return result
+        })
+      const names = await one.office.loader.unload('res_pjsip_pubsub')
+      store.atomically = atomically
+      for (const name of names.toReversed()) await one.office.loader.load(name)
+      const dialog = await until('its dialog', () => one.sip.dialogs.get(tx.dialog.id))
+      await until('a NOTIFY', () => dialog.notifies.length > 0)
+      expect(numbersOf([tx.dialog, dialog])).to.deep.equal([1, 2, 3])
+    } finally {
+      await builder.end(one, 'close')
+      await store.close()
+    }
+  })
+
   it('lets go of what the other takes also after both were stopped for a while', async () => {
     const tx = await one.sip.subscribe('200')
     let cseq = tx.request.cseq.number
