@@ -23,8 +23,9 @@ export function isWatchable(found: Watchable<unknown> | Refusal): found is Watch
 const ended = new Share()
 
 /**
- * What is done after one that took time: `next` gets what was found. Where it has to wait for its turn, that is what is found `again` then: nobody watched the
- * first meanwhile, so it may be gone; what was not there is not looked for twice. Rejects as each of them does.
+ * What is done after one that took time: `next` gets what was found. Where it has to wait for its turn, that is what is
+ * found `again` then: nobody watched the first meanwhile, so it may be gone; what was not there is not looked for twice.
+ * Rejects as each of them does.
  */
 export function afterLookup<Found, Result>(
   looking: Promise<Found>,
