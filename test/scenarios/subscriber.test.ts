@@ -1,8 +1,10 @@
 /** Two Lamplighters: a lamp and a mailbox of the one are shown by the other, through kill -9 and a clean end. */
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { Instance } from '../support/instance.ts'
 import { localOffice, PASSWORD } from '../support/office.ts'
 import { TestPhone } from '../support/phone.ts'
+import { sqlite } from '../support/sqlite.ts'
 import { until } from '../support/tools.ts'
 
 /** The office with the phones, and the one that watches its extensions 200 and 101 and its mailbox 100. */
@@ -100,6 +102,11 @@ describe('a Lamplighter that watches another', function () {
           office.write(localOffice([protocol], watched))
           await office.start()
         } else {
+          // What another server said is written within a second.
+          const { directory } = watching
+          const stored = (): Promise<unknown[]> =>
+            sqlite(join(directory, 'lamplighter.db'), "SELECT 1 FROM mailbox_states WHERE state = '3/1'")
+          await until('counts on disk', async () => (await stored()).length > 0, 10000)
           // Back where it listened before: whoever goes on with the old subscriptions hears that nobody knows them.
           await watching.end('SIGKILL')
           watching.write(watchingOffice(watched, protocol, own))
