@@ -1,5 +1,5 @@
 /** All subscriptions there are, and the ways to find one. */
-import type { Undo } from '../core/scope.ts'
+import { addedTo, type Undo } from '../core/scope.ts'
 import type { Dialog } from '../core/sip/contract.ts'
 import type { SubscriptionEvent } from './contract.ts'
 import { type PhoneFacts, PhoneIndex } from './phone-index.ts'
@@ -109,10 +109,7 @@ export class Subscriptions implements Iterable<NotifierSubscription> {
   }
 
   onSubscription(listener: Listener): Undo {
-    this.#listeners.add(listener)
-    return () => {
-      this.#listeners.delete(listener)
-    }
+    return addedTo(this.#listeners, listener)
   }
 
   tell(what: SubscriptionEvent, subscription: NotifierSubscription): void {

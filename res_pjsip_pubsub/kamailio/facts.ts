@@ -1,6 +1,6 @@
 /** What modules are told of each NOTIFY, with Kamailio's names for all that is known of it. Nothing is made where nobody listens. */
 import type { Logger } from '../../core/log.ts'
-import type { Undo } from '../../core/scope.ts'
+import { addedTo, type Undo } from '../../core/scope.ts'
 import type { Outcome, Sip } from '../../core/sip/contract.ts'
 import { parseNameAddr, parseUri } from '../../core/sip/parse-uri.ts'
 import type { NameAddr, SipUri } from '../../core/sip/uri.ts'
@@ -28,10 +28,7 @@ export class Facts {
 
   on<N extends keyof FactsByName>(fact: N, listener: (fact: FactsByName[N]) => void): Undo {
     const entry = (told: FactsByName[N]): void => listener(told)
-    this.#listeners[fact].add(entry)
-    return () => {
-      this.#listeners[fact].delete(entry)
-    }
+    return addedTo(this.#listeners[fact], entry)
   }
 
   subs(subscription: NotifierSubscription): Subs {

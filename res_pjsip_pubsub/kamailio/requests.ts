@@ -1,5 +1,5 @@
 /** Modules that want to see a request before it is handled as usual: what a route does in Kamailio. */
-import type { Undo } from '../../core/scope.ts'
+import { addedTo, type Undo } from '../../core/scope.ts'
 import type { PresenceRequest, RequestHandler } from './contract.ts'
 
 export class RequestHandlers {
@@ -7,10 +7,7 @@ export class RequestHandlers {
 
   add(handler: RequestHandler): Undo {
     const entry: RequestHandler = (request) => handler(request)
-    this.#handlers.add(entry)
-    return () => {
-      this.#handlers.delete(entry)
-    }
+    return addedTo(this.#handlers, entry)
   }
 
   /** Whether there is nobody to ask. */

@@ -1,5 +1,5 @@
 /** All publications there are, the ways to find one, and those of a resource as a state that is watched. */
-import type { Undo } from '../../core/scope.ts'
+import { addedTo, type Undo } from '../../core/scope.ts'
 import { type Watchable, Watched, WhileWatched } from '../../core/watch.ts'
 import type { PublicationEvent } from '../contract.ts'
 import type { InboundPublication } from './publication.ts'
@@ -146,10 +146,7 @@ export class Publications implements Iterable<InboundPublication> {
   }
 
   onPublication(listener: Listener): Undo {
-    this.#listeners.add(listener)
-    return () => {
-      this.#listeners.delete(listener)
-    }
+    return addedTo(this.#listeners, listener)
   }
 
   tell(what: PublicationEvent, publication: InboundPublication): void {

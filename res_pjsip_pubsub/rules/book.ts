@@ -1,7 +1,7 @@
 /** The authorization documents there are, read, by the name of the presentity. */
 import { plainExten } from '../../core/conf/dialplan-pattern.ts'
 import { type Logger, reasonOf } from '../../core/log.ts'
-import type { Undo } from '../../core/scope.ts'
+import { addedTo, type Undo } from '../../core/scope.ts'
 import { type Ruleset, RulesFault, readRuleset } from './document.ts'
 
 /** RFC 4745 15.2 */
@@ -87,10 +87,7 @@ export class RulesBook {
 
   /** The listener is told plain keys of presentities. */
   onChange(listener: (plainKeys: ReadonlySet<string>) => void): Undo {
-    this.#listeners.add(listener)
-    return () => {
-      this.#listeners.delete(listener)
-    }
+    return addedTo(this.#listeners, listener)
   }
 
   #shelf(name: ShelfName): Shelf {

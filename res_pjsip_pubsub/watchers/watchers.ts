@@ -7,7 +7,7 @@
  * Lists follow the subscriptions that there are. Watchers that wait have none any more: their own room is in waiting.ts.
  */
 import { hexDigest } from '../../core/hex-digest.ts'
-import type { Undo } from '../../core/scope.ts'
+import { addedTo, type Undo } from '../../core/scope.ts'
 import { parseNameAddr } from '../../core/sip/parse-uri.ts'
 import { type Watchable, Watched, WhileWatched } from '../../core/watch.ts'
 import type { Subscription, WatcherEvent } from '../contract.ts'
@@ -205,10 +205,7 @@ export class WatcherLists {
   }
 
   onList(listener: (list: WatchedList) => void): Undo {
-    this.#listeners.add(listener)
-    return () => {
-      this.#listeners.delete(listener)
-    }
+    return addedTo(this.#listeners, listener)
   }
 
   /** Of one that was at another server a moment ago its own facts count. */
