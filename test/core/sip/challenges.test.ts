@@ -45,6 +45,14 @@ describe('challenges to requests of ours', () => {
     await stack.close()
   })
 
+  const outOfDialog = (method: string, which: CredentialsFor): Promise<Outcome> => {
+    const { address, port } = phone.local
+    const uris = { requestUri: `sip:100@${address}:${port}`, from: '<sip:a@b>', to: '<sip:c@d>' }
+    return new Promise((resolve) => {
+      stack.request({ method, ...uris, credentials: which }, resolve)
+    })
+  }
+
   for (const late of [false, true]) {
     it(`are answered once in a dialog${late ? ', also where the credentials take time' : ''}`, async () => {
       await phone.request('SUBSCRIBE')
@@ -69,19 +77,7 @@ describe('challenges to requests of ours', () => {
   }
 
   it('are answered out of a dialog with the same Call-ID and tag', async () => {
-    const { address, port } = phone.local
-    const outcome = new Promise<Outcome>((resolve) => {
-      stack.request(
-        {
-          method: 'NOTIFY',
-          requestUri: `sip:100@${address}:${port}`,
-          from: '<sip:a@b>',
-          to: '<sip:c@d>',
-          credentials: credentials(asked, false),
-        },
-        resolve,
-      )
-    })
+    const outcome = outOfDialog('NOTIFY', credentials(asked, false))
     const first = await phone.next('NOTIFY')
     phone.respond(first, 401, [['WWW-Authenticate', CHALLENGE]])
     const second = await phone.next('NOTIFY')
@@ -97,7 +93,6 @@ describe('challenges to requests of ours', () => {
   })
 
   it('of a proxy and of who is behind it are both answered, each with a count of its nonce that rises', async () => {
-    const { address, port } = phone.local
     const both: CredentialsFor = ({ method, requestUri, response, count }) => {
       const isProxy = response.status === 407
       const challenges = response.headers(isProxy ? 'Proxy-Authenticate' : 'WWW-Authenticate')
@@ -105,18 +100,7 @@ describe('challenges to requests of ours', () => {
         ({ value }) => [isProxy ? 'Proxy-Authorization' : 'Authorization', value] as const,
       )
     }
-    const outcome = new Promise<Outcome>((resolve) => {
-      stack.request(
-        {
-          method: 'SUBSCRIBE',
-          requestUri: `sip:100@${address}:${port}`,
-          from: '<sip:a@b>',
-          to: '<sip:c@d>',
-          credentials: both,
-        },
-        resolve,
-      )
-    })
+    const outcome = outOfDialog('SUBSCRIBE', both)
     phone.respond(await phone.next('SUBSCRIBE'), 407, [
       ['Proxy-Authenticate', 'Digest realm="p", nonce="1", qop="auth"'],
     ])
