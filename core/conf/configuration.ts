@@ -21,6 +21,7 @@ import { readSettings, type ServerEntry, type Settings } from './lamplighter-con
 import { LOAD_EVERYTHING, readModules } from './modules-conf.ts'
 import { isThere, readConfigFile } from './parser.ts'
 import { type PjsipSource, readPjsip } from './pjsip-conf.ts'
+import { keptElsewhere } from './sorcery-conf.ts'
 import { type MailboxDirectory, readVoicemail } from './voicemail-conf.ts'
 
 export type { MailboxDirectory, ServerEntry }
@@ -70,6 +71,8 @@ export function readConfiguration(
   const ours = new ConfigDirectory(directory, false, findings)
   const settings = readSettings(ours.read('lamplighter.conf'), findings)
   const theirs = new ConfigDirectory(asteriskDirectory(settings, ours, findings), true, findings)
+
+  warnOfElsewhere(theirs, findings)
 
   const pjsip = readPjsip([...pjsipFiles(theirs), ...pjsipFiles(ours)], ours.path)
   const dialplan = readDialplan([...both('extensions.conf', theirs, ours)], pjsip.hints)
@@ -164,6 +167,15 @@ function asteriskDirectory({ general }: Settings, ours: ConfigDirectory, finding
   if (!ASTERISK_FILES.some((name) => isThere(join(path, name))))
     return fault(`has none of ${ASTERISK_FILES.join(', ')}`, "the directory of Asterisk's configuration")
   return path
+}
+
+function warnOfElsewhere(theirs: ConfigDirectory, findings: Findings): void {
+  for (const line of keptElsewhere(theirs.read('sorcery.conf')))
+    findings.warning(
+      `Asterisk has objects elsewhere than in pjsip.conf (${line.key} = ${line.value}), ` +
+        'expected no asterisk_config, with which endpoints are not asked for over ARI',
+      line,
+    )
 }
 
 function pjsipFiles(directory: ConfigDirectory): PjsipSource[] {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -195,6 +195,33 @@ describe('configuration: with faults', () => {
       expect(faults(`[general]\nasterisk_config = ${join(FIXTURES, 'broken', '..')}`)[0]).to.contain(
         "has none of pjsip.conf, pjsip_wizard.conf, extensions.conf, voicemail.conf, expected the directory of Asterisk's configuration",
       )
+    })
+
+    it('is pointed out where Asterisk has elsewhere what its files would tell (sorcery.conf)', () => {
+      mkdirSync(join(directory, 'asterisk'))
+      writeFileSync(join(directory, 'asterisk', 'extensions.conf'), '[internal]\n')
+      const sorcery = [
+        '[res_pjsip]',
+        'endpoint/cache = memory_cache,expire_on_reload=yes',
+        'endpoint = config,pjsip.conf,criteria=type=endpoint',
+        'endpoint = realtime,ps_endpoints',
+        'contact = astdb,registrar',
+        'auth=config,passwords.conf,criteria=type=auth',
+        '[res_pjsip_pubsub]',
+        'aor = realtime,ps_aors',
+      ]
+      writeFileSync(join(directory, 'asterisk', 'sorcery.conf'), sorcery.join('\n'))
+      writeFileSync(join(directory, 'lamplighter.conf'), '[general]\nasterisk_config = asterisk')
+      const { problems, warnings } = readConfiguration(directory)
+      expect(problems).to.deep.equal([])
+      const expected = 'expected no asterisk_config, with which endpoints are not asked for over ARI'
+      const elsewhere = 'Asterisk has objects elsewhere than in pjsip.conf'
+      expect(
+        warnings.map(({ message }) => message.replace(`${directory}/asterisk/sorcery.conf`, 'FILE')),
+      ).to.deep.equal([
+        `FILE:4: ${elsewhere} (endpoint = realtime,ps_endpoints), ${expected}`,
+        `FILE:6: ${elsewhere} (auth = config,passwords.conf,criteria=type=auth), ${expected}`,
+      ])
     })
 
     it('and the socket must not be longer than a socket may be', () => {
