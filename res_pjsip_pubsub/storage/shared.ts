@@ -3,6 +3,7 @@
  *
  *     new                        the server that is asked owns it; the row is on disk before the 200
  *     refreshed elsewhere        the server that is asked takes it over, and the old owner drops it without a word
+ *     subscribed to anew         the same: that server asks the phone whether it knows the old dialog still
  *     the owner stops or dies    any other takes it over, and sends a NOTIFY
  *     its module is loaded anew  it stays with the server, unless that takes longer than a lease
  *
@@ -133,8 +134,7 @@ export class SharedStorage implements SubscriptionStorage {
     const claimed: Row[] = []
     const done = await this.#attempt(async (round) => {
       const [row] = await round.at.select(this.#table, key)
-      if (!row || row.owner === this.#servers.id || !isRow(row)) return
-      if (row.status === STATUS.terminated || row.expires_ms <= round.began) return
+      if (!row || row.owner === this.#servers.id || !goesOn(row, round)) return
       claimed.push(await this.#take(round, row))
     })
     if (!done) return 'unavailable'
@@ -172,6 +172,7 @@ export class SharedStorage implements SubscriptionStorage {
     subscription.reservedCseq = reserved
     const key = keyOfDialog(subscription.dialog)
     let lost = false
+    let beside: readonly Row[] = []
     const done = await this.#attempt(async (round) => {
       const [row] = await round.at.select(this.#table, key)
       lost = !isNew && row?.owner !== this.#servers.id
@@ -179,27 +180,40 @@ export class SharedStorage implements SubscriptionStorage {
       if (lost || !isKept(subscription)) return
       const claim = row?.claim ?? 0
       round.at.put(this.#table, { ...this.#rowOf(subscription, reserved), owner: this.#servers.id, claim })
-      if (isNew) await this.#replaceOthers(round, subscription)
+      if (isNew) beside = await this.#takeBeside(round, subscription)
     })
+    if (done) this.#goOnWith(beside)
     if (lost) this.#services.lost([key.dialog_id])
     else if (done) subscription.coveredCseq = reserved
     else if (!isNew) this.#unwritten.add(subscription)
     return done && !lost
   }
 
-  /** The phone has restarted, and asked another server than before. */
-  async #replaceOthers(round: Round, subscription: NotifierSubscription): Promise<void> {
+  /**
+   * What the same phone has for the same thing at other servers. It was restarted, or has a second key for it: which, the
+   * one that it asks now finds out, as it does where it has both.
+   */
+  async #takeBeside(round: Round, subscription: NotifierSubscription): Promise<Row[]> {
     const { settings } = this.#services
-    if (!settings().replace_same_contact) return
+    if (!settings().replace_same_contact) return []
     const { endpoint, dialog, watcher, resource, event } = subscription
     const { eventId: event_id, contactKey: contact_key } = subscription
     const phone = { endpoint: endpoint.id, watcher, contact_key }
     const same = await round.at.select(this.#table, { ...phone, resource, event, event_id })
+    const taken: Row[] = []
     for (const row of same) {
-      if (row.dialog_id === dialog.id || row.owner === this.#servers.id) continue
+      if (row.dialog_id === dialog.id || row.owner === this.#servers.id || !goesOn(row, round)) continue
       if ((readType(row.content_type)?.narrowed ?? '') !== subscription.narrowed) continue
-      this.#leaveForOthers(round, row)
+      taken.push(await this.#take(round, row))
     }
+    return taken
+  }
+
+  #goOnWith(taken: readonly Row[]): void {
+    if (taken.length === 0) return
+    // Another server may have had it from us a moment ago.
+    this.#services.lost(taken.map(({ dialog_id }) => dialog_id))
+    for (const row of taken) this.#each(row)
   }
 
   /** It is over, and stays for a while so that its owner sees that. */
@@ -346,4 +360,8 @@ export class SharedStorage implements SubscriptionStorage {
   #unavailable(error: unknown): undefined {
     if (!(error instanceof StoreUnavailable)) this.#services.log.error(`the table of subscriptions: ${reasonOf(error)}`)
   }
+}
+
+function goesOn(row: Row, { began }: Round): boolean {
+  return isRow(row) && row.status !== STATUS.terminated && row.expires_ms > began
 }

@@ -381,13 +381,39 @@ describe('servers that share a database', function () {
   it('lets a phone that restarts choose another server, and forgets its old subscription everywhere', async () => {
     const before = await one.sip.subscribe('200')
     await until('a NOTIFY', () => before.dialog.notifies.length === 1)
+    other.sip.autoAnswer = undefined
     const after = await other.sip.subscribe('200')
+    const asked = await until('the question', () => other.sip.dialogs.get(before.dialog.id)?.flying[0])
+    expect(asked.cseq).to.be.above(before.dialog.last.cseq)
+    asked.answer(481)
+    other.sip.autoAnswer = 200
+    after.dialog.last.answer(200)
     await until('that the first lets go', () => owned(one) === 0)
     builder.lamps.set('200', 'on')
     await until('the change', () => after.dialog.notifies.at(-1)?.text === 'on')
     expect(before.dialog.notifies).to.have.length(1)
     const live = await builder.query('SELECT callid FROM active_watchers WHERE status = 1')
     expect(live).to.deep.equal([{ callid: after.request.callId }])
+  })
+
+  it('leaves a phone both of its keys for one extension, whichever server each asks', async () => {
+    const first = await one.sip.subscribe('200')
+    await until('a NOTIFY', () => first.dialog.notifies.length === 1)
+    const second = await other.sip.subscribe('200')
+    await until('that one server has both', () => owned(one) === 0 && owned(other) === 2)
+    builder.lamps.set('200', 'on')
+    const dialog = await until('its dialog', () => other.sip.dialogs.get(first.dialog.id))
+    await until('the change', () => [dialog, second.dialog].every(({ notifies }) => notifies.at(-1)?.text === 'on'))
+    expect((await again(one, first, first.request.cseq.number + 1)).status).to.equal(200)
+  })
+
+  it('drops unasked what a phone has at one, where it asks the other with the same Call-ID', async () => {
+    const first = await one.sip.subscribe('200')
+    await until('a NOTIFY', () => first.dialog.notifies.length === 1)
+    await other.sip.subscribe('200', { 'Call-ID': first.request.callId })
+    await until('that the first lets go', () => owned(one) === 0)
+    expect(owned(other)).to.equal(1)
+    expect(other.sip.dialogs.has(first.dialog.id)).to.equal(false)
   })
 
   it('leaves a phone what it has at one when it asks the other for another part of the state', async () => {
