@@ -42,6 +42,12 @@ export class Complaints {
     this.#log.notice(message)
   }
 
+  /** Of what was said by keys of this beginning only that stays which is `about` something that is there still. */
+  keepOnly(keyStart: string, isThere: (about: string) => boolean): void {
+    for (const key of this.#open.keys())
+      if (key.startsWith(keyStart) && !isThere(key.slice(keyStart.length))) this.settle(key)
+  }
+
   connection(failure: ConnectFailure, base: string, username: string): void {
     if (this.#mayBeStarting(failure)) return
     switch (failure.cause) {

@@ -167,6 +167,8 @@ export class AriEndpointSource implements EndpointSource {
     this.#complaints.settle('objects', 'Asterisk shows its pjsip objects again')
     const section = answer.kind === 'ok' ? this.#sectionOf(type, id, answer.body) : undefined
     this.#remember(`${type}/${id}`, section)
+    // What was wrong with it is gone with it.
+    if (!section) this.#complaints.settle(`${type}/${id}`)
     return section
   }
 

@@ -17,7 +17,7 @@ import type { Reading } from './channel-variables.ts'
 import type { Complaints } from './complaints.ts'
 import { isFresh } from './fresh.ts'
 import { ALWAYS_THERE, type HintFunctions, hintOf } from './functions.ts'
-import { needsDialplan, readHint } from './hint-text.ts'
+import { type HintText, needsDialplan, readHint } from './hint-text.ts'
 import type { Probe } from './probe.ts'
 import type { AriLink } from './supervisor.ts'
 
@@ -57,6 +57,8 @@ export class AriHintSource implements HintSource {
   readonly #remembered = new Map<string, Remembered>()
   readonly #asking = new Map<string, Promise<HintAnswer>>()
   readonly #listeners = new Set<() => void>()
+  /** Key of a complaint → an extension whose hint gave rise to it. */
+  readonly #doubted = new Map<string, Key>()
 
   constructor(
     name: string,
@@ -117,7 +119,14 @@ export class AriHintSource implements HintSource {
       changed.push(`hint ${key.exten}@${key.context}`)
     }
     if (changed.length > 0) this.changed()
+    await this.#askOfDoubted(inUse)
     return changed
+  }
+
+  /** Nobody may look any more at what was complained about: it is read all the same, until it is corrected. */
+  async #askOfDoubted(inUse: ReadonlyMap<string, Key>): Promise<void> {
+    const others = [...this.#doubted.values()].filter((key) => !inUse.has(keyOf(key)))
+    if (others.length > 0) await this.#ask(others)
   }
 
   /** Tells everyone to look again: what could not be said before may be said now. */
@@ -144,10 +153,9 @@ export class AriHintSource implements HintSource {
       const text = texts[at]
       if (!text || text.kind === 'unasked') return known(key)
       const name = nameOf.get(key)
-      const answer =
-        text.kind === 'value' && text.value !== ''
-          ? this.#definition(key, text.value, name?.kind === 'value' ? name.value : '')
-          : undefined
+      const hint = text.kind === 'value' && text.value !== '' ? readHint(text.value, key.context, key.exten) : undefined
+      this.#doubt(key, hint?.unknown ?? [])
+      const answer = hint && this.#definition(key, hint, name?.kind === 'value' ? name.value : '')
       this.#remember(key, answer)
       return answer
     })
@@ -192,17 +200,28 @@ export class AriHintSource implements HintSource {
     return false
   }
 
-  #definition({ context, exten }: Key, written: string, name: string): HintDefinition {
-    const { devices, presence, unknown } = readHint(written, context, exten)
-    // Phones may ask for any number of extensions that a pattern matches: it is one thing that is wrong.
+  #definition({ context, exten }: Key, { devices, presence }: HintText, name: string): HintDefinition {
+    return { context, exten, devices, presence, name, source: this.name }
+  }
+
+  /** Phones may ask for any number of extensions that a pattern matches: it is one thing that is wrong. */
+  #doubt(key: Key, unknown: readonly string[]): void {
+    const { context } = key
+    const complaintOf = (part: string): string => `hint @${context} ${part}`
+    const holds = new Set(unknown.map(complaintOf))
+    for (const [complaint, of] of this.#doubted) {
+      if (keyOf(of) !== keyOf(key) || holds.has(complaint)) continue
+      this.#doubted.delete(complaint)
+      this.#complaints.settle(complaint)
+    }
     for (const part of unknown) {
+      if (!this.#doubted.has(complaintOf(part))) this.#doubted.set(complaintOf(part), key)
       this.#complaints.say(
-        `hint @${context} ${part}`,
+        complaintOf(part),
         `hints of ${context} name ${part}, whose variables only the dialplan knows; that part is left out. Put ` +
           'load = func_extstate.so in modules.conf of Asterisk, so that it puts them in, or write the hints without them',
       )
     }
-    return { context, exten, devices, presence, name, source: this.name }
   }
 
   #remember(key: Key, answer: HintDefinition | undefined): void {

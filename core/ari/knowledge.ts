@@ -194,6 +194,7 @@ export class Knowledge {
     if (result.unread.length > 0) await this.checkUp()
     // That these changed since the last time is no drift.
     await Promise.all([this.refreshMailboxes(), this.refreshPresences(), this.rereadHints()])
+    this.#presences.forgiveUnneeded()
     return result
   }
 

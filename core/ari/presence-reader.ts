@@ -7,6 +7,9 @@ import { Gathered } from './gathered.ts'
 import type { Probe } from './probe.ts'
 import type { AriLink } from './supervisor.ts'
 
+/** Key of the complaint about a provider, which follows. */
+const NO_PROVIDER = 'presence '
+
 export class PresenceReader implements Reader {
   readonly origin: string
   readonly asksAgain = true
@@ -36,6 +39,11 @@ export class PresenceReader implements Reader {
     return this.#link.connected ? this.#gathered.read(name) : Promise.resolve()
   }
 
+  /** A provider that no hint names any more is nobody's fault: the hint was corrected, or nobody looks. */
+  forgiveUnneeded(): void {
+    this.#complaints.keepOnly(NO_PROVIDER, (name) => this.#presences.isNeeded(name))
+  }
+
   /** Reads them and takes over what is said. Returns how many were other than believed. */
   async refresh(names: readonly string[]): Promise<number> {
     const asked = names.flatMap((name) => {
@@ -49,7 +57,7 @@ export class PresenceReader implements Reader {
       if (value?.kind === 'none') this.#cannotSay(name)
       if (value?.kind !== 'value' || !isPresenceName(value.value)) continue
       this.#complaints.settle('func_presencestate')
-      this.#complaints.settle(`presence ${name}`)
+      this.#complaints.settle(NO_PROVIDER + name)
       const found: PresenceState = {
         state: value.value,
         subtype: subtype?.kind === 'value' ? subtype.value : '',
@@ -71,6 +79,6 @@ export class PresenceReader implements Reader {
         'Asterisk cannot say its presence states: put load = func_presencestate.so in its modules.conf and run ' +
           '`module load func_presencestate.so` there',
       )
-    } else this.#complaints.say(`presence ${name}`, `Asterisk knows no presence provider ${name}: correct the hint`)
+    } else this.#complaints.say(NO_PROVIDER + name, `Asterisk knows no presence provider ${name}: correct the hint`)
   }
 }

@@ -82,6 +82,26 @@ describe('The bridge to Asterisk', () => {
         expect(complaints.filter((text) => text.includes('${DB(phones/${EXTEN})}'))).to.have.length(1)
       })
 
+      it('takes that back when the pattern is corrected, or gone, though nobody looks any more', async () => {
+        const corrections: readonly Record<string, string>[] = [{ '_6X.': 'PJSIP/${EXTEN}' }, {}]
+        for (const corrected of corrections) {
+          pbx.reloadDialplan(hintsOf({ 'from-internal': { '_6X.': '${DB(desks/${EXTEN})}' } }))
+          await rig.bridge.rereadHints()
+          const hint = await find(rig, '603')
+          const stop = hint.watch({ value: () => undefined })
+          await rig.bridge.rereadHints()
+          const open = (): readonly string[] =>
+            rig.bridge.status().complaints.filter((text) => text.includes('${DB(desks/'))
+          expect(open()).to.have.length(1)
+          void stop()
+          await rig.bridge.rereadHints()
+          expect(open()).to.have.length(1)
+          pbx.reloadDialplan(hintsOf({ 'from-internal': corrected }))
+          await rig.bridge.rereadHints()
+          expect(open()).to.deep.equal([])
+        }
+      })
+
       it('remembers that an extension has no hint, and asks again after unknown_hint_ttl', async () => {
         expect(await rig.hints.find('from-internal', '999')).to.equal(undefined)
         pbx.reloadDialplan(hintsOf({ 'from-internal': { 999: 'PJSIP/100' } }))

@@ -102,6 +102,28 @@ describe('Endpoints of an Asterisk that does not show them for a while', () => {
     })
 })
 
+describe('What is wrong with an endpoint that only Asterisk has', () => {
+  it('is to do no more where it is gone', async () => {
+    let isThere = true
+    const wrong = [
+      { attribute: 'auth', value: 'good' },
+      { attribute: 'allow_subscribe', value: 'perhaps' },
+    ]
+    const link = new FakeLink(['asterisk.getObject'], () =>
+      isThere ? found(wrong) : refused(404, "Object with id '100' not found"),
+    )
+    const log = new Log('notice').logger('ari')
+    const complaints = new Complaints(log)
+    const source = new AriEndpointSource('pbx1', link, complaints, log)
+    expect((await source.endpoint('100'))?.id).to.equal('100')
+    expect(complaints.open).to.have.length(1)
+    isThere = false
+    source.refresh()
+    expect(await source.endpoint('100')).to.equal(undefined)
+    expect(complaints.open).to.deep.equal([])
+  })
+})
+
 describe('What an Asterisk was asked for before the clock was put back', () => {
   const clock = Date.now
   const log = new Log('notice').logger('ari')

@@ -282,7 +282,9 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     rig = bridgeTo(proxy.url)
     await rig.bridge.settled
     const names = ['CustomPresence:1', 'CustomPresence:2', 'Nobody:3']
-    for (const name of names) await rig.presences.need(name).ready
+    const { presences } = rig
+    const needs = names.map((name) => presences.need(name))
+    await Promise.all(needs.map(({ ready }) => ready))
     for (let n = 0; n < 2; n++) await rig.bridge.reconcile()
     expect(rig.logged('load = func_presencestate.so')).to.have.length(1)
     missingModules.pop()
@@ -290,6 +292,10 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     expect(rig.logged('load = func_presencestate.so')).to.have.length(1)
     expect(rig.logged('Asterisk knows no presence provider Nobody:3')).to.have.length(1)
     expect(rig.bridge.status().complaints).to.have.length(1)
+    // The hint was corrected.
+    void needs[2]?.release()
+    await rig.bridge.reconcile()
+    expect(rig.bridge.status().complaints).to.deep.equal([])
   })
 
   it('says that something answers which is no ARI', async () => {
