@@ -105,13 +105,13 @@ function extensionFinder(
 ): Find {
   const found = (
     resource: string,
-    { endpoint, request }: Watcher,
+    { endpoint, request, again }: Watcher,
     hint: Hint | 'unreachable' | undefined,
   ): Found<PublishedState> => {
     if (hint === 'unreachable') return 'unavailable'
     if (hint || pubsub.isPublished(resource)) return extensions.of(endpoint.hintContext, resource, hint)
     // For a restored subscription it is looked for again and again, and may come yet.
-    if (!request) return undefined
+    if (!request || again) return undefined
     log.notice(
       `Endpoint '${endpoint.id}' state subscription failed: Extension '${resource}' does not exist in context ` +
         `'${endpoint.hintContext}' or has no associated hint`,

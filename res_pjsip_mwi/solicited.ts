@@ -3,6 +3,7 @@ import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
 import type { Logger } from '../core/log.ts'
 import { Scope, type Undo } from '../core/scope.ts'
+import type { Refusal } from '../core/sip/contract.ts'
 import type { EventPackage, Found, Pubsub, Subscription, Watcher } from '../res_pjsip_pubsub/contract.ts'
 import type { MailboxSums } from './mailbox-sums.ts'
 import { type AorLookup, fullNames, isInFiles, resourceOf } from './resources.ts'
@@ -23,6 +24,9 @@ export interface SolicitedServices {
   readonly served: ServedUnsolicited
 }
 
+/** As Asterisk refuses what it tells unasked. */
+const UNASKED_ANYWAY: Refusal = { status: 500 }
+
 export function solicitedFinder({
   core,
   log,
@@ -31,7 +35,7 @@ export function solicitedFinder({
   summaries,
   served,
 }: SolicitedServices): EventPackage<MessageSummary>['find'] {
-  return async (user: string, { endpoint, request }: Watcher): Promise<Found<MessageSummary>> => {
+  return async (user: string, { endpoint, request, again }: Watcher): Promise<Found<MessageSummary>> => {
     await pubsub.publicationsRead()
     const resource = await resourceOf(core.endpoints, user, endpoint)
     const sum = resource && (await sums.find(resource.key, resource.define))
@@ -47,7 +51,7 @@ export function solicitedFinder({
       const lookedFor = resource && user !== '' ? [] : [user, ...endpoint.aors]
       if (lookedFor.some((id) => core.endpoints.mayExist('aor', id))) return 'unavailable'
       // For a restored subscription it is looked for again and again, and may come yet.
-      if (!request) return undefined
+      if (!request || again) return undefined
       log.notice(`Endpoint '${endpoint.id}' MWI subscription failed: there is no AOR '${user}' with mailboxes`)
       return undefined
     }
@@ -55,11 +59,12 @@ export function solicitedFinder({
     if (!request || core.general.compat === 'rfc' || endpoint.mwi_subscribe_replaces_unsolicited) return summary()
     const mailbox = served(endpoint, sum.definition.mailboxes)
     if (mailbox === undefined) return summary()
+    if (again) return UNASKED_ANYWAY
     log.notice(
       `Endpoint '${endpoint.id}' already configured for unsolicited MWI for mailbox '${mailbox}'. ` +
         `Denying MWI subscription to '${user}'`,
     )
-    return { status: 500 }
+    return UNASKED_ANYWAY
   }
 }
 

@@ -26,6 +26,8 @@ export interface Watcher {
   readonly userAgent: string
   /** Undefined when a subscription is put back after a restart, or when its package was loaded again. */
   readonly request: SipRequest | undefined
+  /** He was answered, and one resource of his list is looked for once more: nothing new to be said in the log. */
+  readonly again?: boolean
 }
 
 /** An answer that a package gives in place of the common one: status, reason phrase, headers, body. */

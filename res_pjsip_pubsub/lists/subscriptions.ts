@@ -216,6 +216,7 @@ export class ResourceLists {
     const { uri } = watcher
     let { endpoint } = watcher
     const restored = watcher.request === undefined
+    let again = false
     const source = new ListSource(first, {
       facts,
       plan,
@@ -223,7 +224,7 @@ export class ResourceLists {
       compat,
       nameKey: this.#leave.lists.nameKey,
       firstVersion,
-      find: (name) => this.#package(event)?.find(name, { ...watcher, endpoint }),
+      find: (name) => this.#package(event)?.find(name, { ...watcher, endpoint, again }),
       authorize: (name) => this.#leave.of({ event, resource: name, endpoint, watcher: uri }, restored),
       isOwnChange: (state) => isOwnChange(this.#package(event), state, uri, this.#log),
       hidesMissing: compat() === 'asterisk',
@@ -234,6 +235,7 @@ export class ResourceLists {
       log: this.#log,
     })
     await source.look()
+    again = true
     if (source.isUnavailable && !anyway) return 'unavailable'
     return compat() === 'asterisk' && !source.isVisible ? NOTHING_THERE : source
   }

@@ -31,8 +31,12 @@ const MODULES = [
 /** One hint, until it is removed. */
 class Dialplan implements HintSource {
   readonly name = 'dialplan'
-  #exten = '300'
+  #exten: string
   #changed: () => void = () => undefined
+
+  constructor(exten = '300') {
+    this.#exten = exten
+  }
 
   async lookup(context: string, exten: string): Promise<HintDefinition | undefined> {
     if (exten !== this.#exten) return undefined
@@ -95,6 +99,21 @@ describe('the packages presence and dialog', () => {
     expect(office.logged.join('\n')).to.contain(
       "Endpoint '101' state subscription failed: Extension '200' does not exist in context 'blf' or has no associated hint",
     )
+  })
+
+  it('say once that an extension of a list is not there, however often it is looked for', async () => {
+    const item = ['200', '299', '300']
+    await open({ lists: { floor: { event: 'dialog', list_item: item } } })
+    const accept = 'multipart/related, application/rlmi+xml, application/dialog-info+xml'
+    const tx = await subscribe('floor', { Event: 'dialog', Supported: 'eventlist', Accept: accept })
+    for (const exten of ['300', '299']) {
+      const before = tx.dialog.notifies.length
+      office.core.hints.addSource(new Dialplan(exten))
+      const said = office.logged.filter((line) => line.includes('state subscription failed'))
+      expect(said.map((line) => /Extension '(\d+)'/.exec(line)?.[1])).to.deep.equal(['299', '300'])
+      void office.core.hints.reread()
+      await until('that it comes', () => tx.dialog.notifies.length > before)
+    }
   })
 
   it('say once what became of a restored subscription whose hint is gone, however often it is looked for', async () => {
