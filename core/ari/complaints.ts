@@ -1,17 +1,24 @@
 /** What is wrong on Asterisk's side: each thing is said once, with what to change there, and taken back once. */
 import type { Logger } from '../log.ts'
+import { dropOldest } from '../oldest.ts'
 import type { ConnectFailure } from './protocol.ts'
 
 /** Milliseconds for which an Asterisk that starts may have its HTTP server, and no ARI there yet. */
 const STARTS_FOR = 10_000
+
+/** Of one key. */
+const MOST_SAID = 20
 
 export class Complaints {
   readonly #log: Logger
   readonly #now: () => number
   /** Since when ARI was not found where something answers. */
   #notFoundSince: number | undefined
-  /** key → what was said */
+  /** key → what holds now */
   readonly #open = new Map<string, string>()
+  /** key → what was said since it was right last: who relays a connection that leads nowhere ends it now so, now so. */
+  readonly #said = new Map<string, Set<string>>()
+  #cause: ConnectFailure['cause'] | undefined
 
   /** `now`: milliseconds. */
   constructor(log: Logger, now = (): number => performance.now()) {
@@ -32,12 +39,17 @@ export class Complaints {
   say(key: string, message: string, level: 'error' | 'warning' = 'warning'): void {
     if (this.#open.get(key) === message) return
     this.#open.set(key, message)
+    const said = this.#said.get(key) ?? new Set()
+    if (said.has(message)) return
+    this.#said.set(key, said.add(message))
+    dropOldest(said, MOST_SAID)
     this.#log[level](message)
   }
 
   /** It is right again. */
   settle(key: string, message?: string): void {
     if (key === 'connection') this.#notFoundSince = undefined
+    this.#said.delete(key)
     if (!this.#open.delete(key) || message === undefined) return
     this.#log.notice(message)
   }
@@ -50,6 +62,9 @@ export class Complaints {
 
   connection(failure: ConnectFailure, base: string, username: string): void {
     if (this.#mayBeStarting(failure)) return
+    // What is wrong now is another thing, also where it was before.
+    if (failure.cause !== this.#cause) this.#said.delete('connection')
+    this.#cause = failure.cause
     switch (failure.cause) {
       case 'credentials':
         return this.say(

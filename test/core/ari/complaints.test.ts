@@ -24,4 +24,25 @@ describe('What is said of the connection to an Asterisk', () => {
     expect(said[0]).to.include('answers, but not as ARI does (404 Not Found)')
     expect(fails(31_000, 'not-ari', 'no JSON')).to.equal(2)
   })
+
+  it('is each reason once while it lasts, though they take turns, and anew where it is another thing', () => {
+    const said: string[] = []
+    const say = (message: string): void => void said.push(message)
+    const complaints = new Complaints({ ...new Log('error').logger('test'), error: say, warning: say })
+    const fail = (cause: ConnectFailure['cause'], reason: string): void =>
+      complaints.connection({ cause, reason }, 'http://pbx:8088', 'lamp')
+    for (let time = 0; time < 3; time++)
+      for (const reason of ['socket hang up', 'read ECONNRESET']) {
+        fail('unreachable', reason)
+        expect(complaints.open.join()).to.include(reason)
+      }
+    expect(said).to.have.length(2)
+    fail('credentials', '401')
+    fail('unreachable', 'socket hang up')
+    fail('credentials', '401')
+    expect(said).to.have.length(5)
+    complaints.settle('connection')
+    fail('credentials', '401')
+    expect(said).to.have.length(6)
+  })
 })
