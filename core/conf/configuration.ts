@@ -16,6 +16,7 @@ import { type ConfigError, defaultsOf } from '../options.ts'
 import { transportOptions } from '../pjsip-options.ts'
 import { checkCertificates, checkPaths, placeOf } from './cross-checks.ts'
 import { type DialplanData, readDialplan } from './dialplan-conf.ts'
+import { takenToDatabase } from './extconfig-conf.ts'
 import { Findings } from './findings.ts'
 import { readSettings, type ServerEntry, type Settings } from './lamplighter-conf.ts'
 import { LOAD_EVERYTHING, readModules } from './modules-conf.ts'
@@ -71,7 +72,7 @@ export function readConfiguration(
   const ours = new ConfigDirectory(directory, false, findings)
   const settings = readSettings(ours.read('lamplighter.conf'), findings)
   const theirs = new ConfigDirectory(asteriskDirectory(settings, ours, findings), true, findings)
-
+  leaveOutDatabase(theirs, findings)
   warnOfElsewhere(theirs, findings)
 
   const pjsip = readPjsip([...pjsipFiles(theirs), ...pjsipFiles(ours)], ours.path)
@@ -130,6 +131,11 @@ class ConfigDirectory {
     return this.#exists && isThere(join(this.path, name))
   }
 
+  /** From now on as if it were not there. */
+  leaveOut(name: string): void {
+    this.#read.set(name, undefined)
+  }
+
   /** Faults go to the findings. */
   read(name: string): ConfigFile | undefined {
     if (this.#read.has(name)) return this.#read.get(name)
@@ -169,11 +175,34 @@ function asteriskDirectory({ general }: Settings, ours: ConfigDirectory, finding
   return path
 }
 
+const NOT_OVER_ARI = 'expected no asterisk_config, with which endpoints are not asked for over ARI'
+
+/** What helps where Asterisk has the file in a database. */
+const IN_DATABASE = {
+  'extensions.conf': { isMissed: false, instead: 'hints are asked for over ARI' },
+  'voicemail.conf': { isMissed: false, instead: 'aliases of mailboxes are told over ARI' },
+  'pjsip.conf': { isMissed: true, instead: NOT_OVER_ARI },
+  'pjsip_wizard.conf': { isMissed: true, instead: NOT_OVER_ARI },
+  'acl.conf': { isMissed: true, instead: 'expected an acl.conf of our own' },
+} as const
+
+/** A file that Asterisk does not read, mostly the sample that came with it, must not tell what there is. */
+function leaveOutDatabase(theirs: ConfigDirectory, findings: Findings): void {
+  const extconfig = theirs.read('extconfig.conf')
+  for (const [name, { isMissed, instead }] of Object.entries(IN_DATABASE)) {
+    const line = takenToDatabase(extconfig, name)
+    if (!line || !theirs.has(name)) continue
+    theirs.leaveOut(name)
+    const message = `Asterisk has ${name} in a database and so the file is not read: ${instead}`
+    if (isMissed) findings.warning(message, line)
+    else findings.note(message, line)
+  }
+}
+
 function warnOfElsewhere(theirs: ConfigDirectory, findings: Findings): void {
   for (const line of keptElsewhere(theirs.read('sorcery.conf')))
     findings.warning(
-      `Asterisk has objects elsewhere than in pjsip.conf (${line.key} = ${line.value}), ` +
-        'expected no asterisk_config, with which endpoints are not asked for over ARI',
+      `Asterisk has objects elsewhere than in pjsip.conf (${line.key} = ${line.value}), ${NOT_OVER_ARI}`,
       line,
     )
 }

@@ -224,6 +224,38 @@ describe('configuration: with faults', () => {
       ])
     })
 
+    it('does not read the files that Asterisk has in a database (extconfig.conf)', () => {
+      const theirs = join(directory, 'asterisk')
+      mkdirSync(theirs)
+      const put = (name: string, text: string): void => writeFileSync(join(theirs, name), text)
+      put('extensions.conf', '[globals]\nX = 1\n[internal]\nexten => 100,hint,PJSIP/100\n')
+      put('voicemail.conf', '[default]\n100 => 1,Alice\n')
+      put('pjsip.conf', '[100]\ntype = endpoint\nauth = 100\n[100]\ntype = auth\nusername = 100\npassword = x\n')
+      const read = (settings: string): Record<string, unknown> => {
+        put('extconfig.conf', `[settings]\n${settings}\n[other]\npjsip.conf => sqlite3,rt\n`)
+        writeFileSync(join(directory, 'lamplighter.conf'), '[general]\nasterisk_config = asterisk\n')
+        const reading = readConfiguration(directory)
+        const { dialplan, mailboxes, pjsip } = reading.configuration
+        return {
+          hint: devices(reading, '100', 'internal'),
+          global: dialplan.globals('X'),
+          mailbox: mailboxes.mailboxes.has('100@default'),
+          endpoint: pjsip.endpoints.has('100'),
+          said: [...reading.problems, ...reading.warnings, ...reading.notes].map(({ place }) => place?.line),
+        }
+      }
+      const files = { hint: ['PJSIP/100'], global: '1', mailbox: true, endpoint: true, said: [] }
+      const ofRealtime = 'ps_endpoints => sqlite3,rt\nextensions => sqlite3,rt\nvoicemail => sqlite3,rt,voicemail_users'
+      expect(read(ofRealtime)).to.deep.equal(files)
+      expect(read('extensions.conf => sqlite3,rt,ast_config,2\nvoicemail.conf => sqlite3')).to.deep.equal(files)
+      const noHints = { ...files, hint: undefined, global: undefined, said: [3] }
+      expect(read('ps_aors => sqlite3,rt\nextensions.conf => sqlite3,rt,ast_config')).to.deep.equal(noHints)
+      expect(read(';\nextensions.conf => odbc,"a,b",ast_config,1')).to.deep.equal(noHints)
+      expect(read('pjsip.conf => sqlite3,rt')).to.deep.equal({ ...files, endpoint: false, said: [2] })
+      const nothing = { hint: undefined, global: undefined, mailbox: false, endpoint: false }
+      expect(read('Global => sqlite3,rt,ast_config')).to.deep.equal({ ...nothing, said: [2, 2, 2] })
+    })
+
     it('and the socket must not be longer than a socket may be', () => {
       const long = 'x'.repeat(120)
       expect(faults(`[console]\nsocket = ${long}`)).to.deep.equal([
