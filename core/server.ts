@@ -30,6 +30,7 @@ import { beforeAnything, ConfigurationFaults, logFailure, takeSteps } from './re
 import { Scope } from './scope.ts'
 import { ServerLog } from './server-log.ts'
 import { type ServerStates, startStates } from './server-states.ts'
+import { parseUri } from './sip/parse-uri.ts'
 import { createStack, type Stack } from './sip/stack.ts'
 import { registerLocalStates } from './states/local-states.ts'
 import { openStore } from './store.ts'
@@ -158,6 +159,7 @@ class LamplighterServer implements Server {
       log: this.#log.logger('sip'),
       metrics,
       beforeRequest: limits.beforeRequest,
+      callsTo: () => parseUri(this.#configuration.general.calls_to),
       forceRport: (request) => {
         const endpoint = request.from.uri ? endpoints.files.endpoints.get(request.from.uri.user) : undefined
         return endpoint?.force_rport ?? true

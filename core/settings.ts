@@ -1,5 +1,6 @@
 /** The options of lamplighter.conf. */
-import { choice, integer, list, options, secret, text, yesno } from './options.ts'
+import { choice, custom, integer, list, options, secret, text, yesno } from './options.ts'
+import { parseUri } from './sip/parse-uri.ts'
 
 export const generalOptions = options({
   compat: choice(
@@ -30,7 +31,21 @@ export const generalOptions = options({
     false,
     'Show one dialog an extension in dialog-info, the most interesting one, for phones that cannot read several.',
   ),
+  calls_to: custom(
+    '',
+    '',
+    'a SIP URI',
+    addressAlone,
+    'Where a phone that calls here is sent, as one does whose BLF keys are tied to its account here: the address of Asterisk; calls are refused when empty.',
+  ),
 })
+
+function addressAlone(value: string): string {
+  const uri = parseUri(value)
+  const fine = value === '' || (uri !== undefined && uri.user === '' && uri.headers === '')
+  if (!fine) throw new Error('expected a SIP URI of a host alone')
+  return value
+}
 
 export const storeOptions = options({
   path: text(

@@ -9,7 +9,7 @@ import type { Address, Flow, HeaderLine, Refusal, ServerTransaction, SipRequest 
 import { HEADER } from './headers.ts'
 import { type ParsedRequest, type ParsedResponse, parseMessage } from './message.ts'
 import { KNOWN_METHODS } from './methods.ts'
-import { parseNameAddr } from './parse-uri.ts'
+import { parseNameAddr, parseUri, printUri } from './parse-uri.ts'
 import { incomingRequest, type Responder } from './respond.ts'
 import {
   type IncomingRequest,
@@ -19,6 +19,7 @@ import {
   transactionKey,
 } from './server-transaction.ts'
 import type { Receiver, Wire } from './transport.ts'
+import type { SipUri } from './uri.ts'
 import { parseOptionTags } from './values.ts'
 
 export type RequestHandler = (tx: ServerTransaction) => void | Promise<void>
@@ -30,6 +31,7 @@ export interface DispatchContext {
   readonly hasDialog: (request: SipRequest) => boolean
   readonly forceRport: (request: SipRequest) => boolean
   readonly beforeRequest: (request: SipRequest, source: Address, flow: Flow) => 'accept' | 'drop' | Refusal
+  readonly callsTo: () => SipUri | undefined
   readonly paused: boolean
   readonly log: Logger
   readonly metrics: Metrics
@@ -221,11 +223,19 @@ export class Dispatcher implements Receiver {
     this.#context.responder.stateless(incoming, { status: known ? 200 : 481 })
   }
 
-  /** RFC 3261 8.2.1, 12.2.2, 21.5.2. */
+  /** RFC 3261 8.2.1, 12.2.2, 21.3.3, 21.5.2. */
   #unhandled(request: SipRequest): Refusal {
     if (!KNOWN_METHODS.includes(request.method)) return { status: 501 }
     if (request.to.tag !== undefined && !this.#context.hasDialog(request)) return { status: 481 }
-    return this.#notAllowed
+    return this.#redirected(request) ?? this.#notAllowed
+  }
+
+  #redirected(request: SipRequest): Refusal | undefined {
+    const to = request.method === 'INVITE' ? this.#context.callsTo() : undefined
+    const user = to && parseUri(request.requestUri)?.user
+    if (!user) return undefined
+    const { scheme, host, port, params } = to
+    return { status: 302, headers: [['Contact', `<${printUri({ scheme, user, host, port, params: [...params] })}>`]] }
   }
 
   get #notAllowed(): Refusal {

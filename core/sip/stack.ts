@@ -56,6 +56,8 @@ export interface StackSettings {
   readonly forceRport?: (request: SipRequest) => boolean
   /** Asked once for each new request that would get to a handler. A Refusal is sent, and nothing is kept of it. */
   readonly beforeRequest?: (request: SipRequest, source: Address, flow: Flow) => 'accept' | 'drop' | Refusal
+  /** Where a call is redirected to, with the user it is for; undefined: it is refused. */
+  readonly callsTo?: () => SipUri | undefined
   /** Nothing is handed up before `start()` is called; what comes meanwhile waits. */
   readonly paused?: boolean
   /** Other times than the RFC's. */
@@ -124,6 +126,7 @@ class SipStack implements Stack {
       hasDialog: (request) => this.#dialogs.find(request) !== undefined,
       forceRport: settings.forceRport ?? (() => false),
       beforeRequest: settings.beforeRequest ?? (() => 'accept'),
+      callsTo: settings.callsTo ?? (() => undefined),
       paused: settings.paused ?? false,
       log,
       metrics,

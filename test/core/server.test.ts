@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { removeDirectory } from '../../bench/leftovers.ts'
 import { startServer } from '../../core/server.ts'
+import { generalOptions } from '../../core/settings.ts'
 import { freeUdpPort } from '../support/free-port.ts'
 import { Instance } from '../support/instance.ts'
 import { TestPhone } from '../support/phone.ts'
@@ -37,5 +38,43 @@ describe('A start', () => {
       await server.stop()
       removeDirectory(directory)
     }
+  })
+})
+
+describe('A call that comes here', () => {
+  it('is sent to calls_to, with the number that was dialled, and is refused without', async () => {
+    const port = await freeUdpPort()
+    const conf = (calls_to: string): string => `[general]\n${calls_to}\n`
+    const office = new Instance({
+      'lamplighter.conf': conf('calls_to = sip:[2001:db8::1]:5060\\;transport=tcp'),
+      'pjsip.conf': `[udp]\ntype = transport\nbind = 127.0.0.1:${port}\n`,
+    })
+    const { directory } = office
+    const server = await startServer({ directory, version: '0', onStop: () => undefined })
+    const phone = await TestPhone.open({ server: { address: '127.0.0.1', port }, user: '100' })
+    const call = async (uri: string): Promise<string> => {
+      const answer = await phone.request('INVITE', { uri })
+      return `${answer.status} ${answer.header('contact')}`
+    }
+    try {
+      expect(await call('sip:*8104@127.0.0.1;transport=udp')).to.equal(
+        '302 <sip:*8104@[2001:db8::1]:5060;transport=tcp>',
+      )
+      expect(await call('sip:%23104@127.0.0.1')).to.equal('302 <sip:%23104@[2001:db8::1]:5060;transport=tcp>')
+      expect((await phone.request('INVITE', { uri: 'sip:127.0.0.1' })).status).to.equal(405)
+      expect((await phone.request('MESSAGE', { uri: 'sip:104@127.0.0.1' })).status).to.equal(405)
+      office.write({ 'lamplighter.conf': conf('') })
+      await server.reload()
+      expect((await phone.request('INVITE', { uri: 'sip:104@127.0.0.1' })).status).to.equal(405)
+    } finally {
+      await phone.close()
+      await server.stop()
+      removeDirectory(directory)
+    }
+  })
+  it('needs an address that the number can be put into', () => {
+    for (const wrong of ['192.0.2.1', 'sip:104@192.0.2.1', 'sip:192.0.2.1?Subject=x'])
+      expect(() => generalOptions.calls_to.read(wrong)).to.throw('expected a SIP URI of a host alone')
+    expect(generalOptions.calls_to.read('')).to.equal('')
   })
 })
