@@ -174,8 +174,9 @@ function dialogElement(dialog: ShownDialog, { name }: ExtensionState, entity: st
   const root = element('dialog', {
     id,
     'call-id': callId,
-    'local-tag': localTag,
-    'remote-tag': remoteTag,
+    // The phone has none before its first answer (RFC 4235 4.1): an empty one is no tag that Replaces could name.
+    'local-tag': localTag || undefined,
+    'remote-tag': remoteTag || undefined,
     direction,
   })
   root.children.push(element('state', {}, dialog.state))

@@ -131,6 +131,13 @@ describe('application/dialog-info+xml', () => {
     expect(from('301', true)).to.not.contain('301')
   })
 
+  it('has no tag of a phone that has not answered yet', () => {
+    const calls = [call({ id: '1', sip: { callId: 'x', localTag: '', remoteTag: 'z' } })]
+    expect(text(RFC, extensionState(EXTENSION.RINGING, { calls }))).to.contain(
+      '<dialog id="1@pbx1" call-id="x" remote-tag="z" direction="recipient">',
+    )
+  })
+
   it('has a dialog for each call with the other party, early and confirmed, in the RFC form', () => {
     const state = extensionState(EXTENSION.RINGINUSE, {
       name: 'Bob Example',
