@@ -10,6 +10,8 @@ import { parseOptionTags } from './values.ts'
 export interface CheckSettings {
   /** Option tags we understand in Require; the others are answered 420. Read for requests with a Require alone. */
   readonly supported: readonly string[]
+  /** Calls are redirected: what they require is for whoever they go to (RFC 3261 8.3). */
+  readonly redirects?: boolean
 }
 
 type Step = (request: ParsedRequest, settings: CheckSettings) => Refusal | undefined
@@ -146,6 +148,7 @@ function requirementsAreSupported(request: ParsedRequest, settings: CheckSetting
   if (request.count(HEADER.require) === 0) return undefined
   const required = request.headers('Require')
   if (required.length === 0 || request.method === 'CANCEL' || request.method === 'ACK') return undefined
+  if (request.method === 'INVITE' && settings.redirects) return undefined
   const known = new Set(settings.supported.map((tag) => tag.toLowerCase()))
   const unsupported = parseOptionTags(required).filter((tag) => !known.has(tag.toLowerCase()))
   return unsupported.length === 0 ? undefined : { status: 420, headers: [['Unsupported', unsupported.join(', ')]] }

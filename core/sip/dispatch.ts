@@ -72,6 +72,9 @@ export class Dispatcher implements Receiver {
       get supported() {
         return supported()
       },
+      get redirects() {
+        return context.callsTo() !== undefined
+      },
     }
     this.#handlers.set('OPTIONS', (tx) => tx.answer({ status: 200, headers: [this.#allow, ...this.#lines] }))
   }

@@ -61,6 +61,9 @@ describe('A call that comes here', () => {
         '302 <sip:*8104@[2001:db8::1]:5060;transport=tcp>',
       )
       expect(await call('sip:%23104@127.0.0.1')).to.equal('302 <sip:%23104@[2001:db8::1]:5060;transport=tcp>')
+      const pickup = { uri: 'sip:104@127.0.0.1', headers: [['Require', 'replaces'] as const] }
+      expect((await phone.request('INVITE', pickup)).status, 'what it requires is for Asterisk').to.equal(302)
+      expect((await phone.request('MESSAGE', pickup)).status).to.equal(420)
       expect((await phone.request('INVITE', { uri: 'sip:127.0.0.1' })).status).to.equal(405)
       expect((await phone.request('MESSAGE', { uri: 'sip:104@127.0.0.1' })).status).to.equal(405)
       office.write({ 'lamplighter.conf': conf('') })
