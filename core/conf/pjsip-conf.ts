@@ -7,7 +7,7 @@
  */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { type ConfigFile, type ConfigSection, lastValue } from '../config.ts'
+import { type ConfigEntry, type ConfigFile, type ConfigSection, lastValue } from '../config.ts'
 import type { Acl, Aor, Auth, Endpoint, Identify, PjsipConfig, TransportConfig } from '../endpoints.ts'
 import { reasonOf } from '../log.ts'
 import { type ConfigError, type OptionSet, type OptionValues, readSection } from '../options.ts'
@@ -181,23 +181,24 @@ class PjsipReader {
   }
 
   #takeSection(section: ConfigSection, foreign: boolean): void {
-    const type = lastValue(section, 'type')
-    if (!type) {
+    const written = lastValue(section, 'type')
+    const type = written?.value ?? typeOfName(section, foreign)
+    if (type === undefined) {
       this.#findings.doubt(foreign, `[${section.name}] has no type, expected type = endpoint, aor, auth …`, section)
       return
     }
-    if (!isPjsipType(type.value)) {
-      if (foreign || OTHER_TYPES.has(type.value)) return
-      const hint = didYouMean(type.value, [...Object.keys(PJSIP_OPTIONS), ...OTHER_TYPES])
+    if (!isPjsipType(type)) {
+      if (foreign || OTHER_TYPES.has(type)) return
+      const hint = didYouMean(type, [...Object.keys(PJSIP_OPTIONS), ...OTHER_TYPES])
       const expected = `expected one of: ${Object.keys(PJSIP_OPTIONS).join(', ')}`
-      this.#findings.problem(`unknown type '${type.value}' in [${section.name}]${hint || `, ${expected}`}`, type)
+      this.#findings.problem(`unknown type '${type}' in [${section.name}]${hint || `, ${expected}`}`, written)
       return
     }
-    if (foreign && ASTERISKS_OWN.has(type.value)) return
+    if (foreign && ASTERISKS_OWN.has(type)) return
     // A way for Asterisk to log in somewhere; nobody logs in here with it.
-    if (type.value === 'auth' && lastValue(section, 'auth_type')?.value === 'google_oauth') return
-    if (!foreign) this.#checkNames(section, type.value)
-    this.#keep(type.value, { section, foreign })
+    if (type === 'auth' && lastValue(section, 'auth_type')?.value === 'google_oauth') return
+    if (!foreign) this.#checkNames(section, type)
+    this.#keep(type, { section, foreign })
   }
 
   #keep(type: PjsipType | 'namedAcl', draft: Draft): void {
@@ -218,13 +219,10 @@ class PjsipReader {
   }
 
   #checkNames(section: ConfigSection, type: PjsipType, expected = `an option of type = ${type}`): void {
-    const ours = Object.keys(PJSIP_OPTIONS[type])
-    const known = new Set([...ours, 'type'])
+    const names = [...Object.keys(PJSIP_OPTIONS[type]), ...OTHER_OPTIONS[type]]
     for (const entry of section.entries) {
-      const name = entry.key.toLowerCase()
-      // Asterisk lets objects carry fields of one's own: @name.
-      if (known.has(name) || OTHER_OPTIONS[type].has(name) || name.startsWith('@')) continue
-      const hint = didYouMean(name, [...ours, ...OTHER_OPTIONS[type]]) || `, expected ${expected}`
+      if (isOptionOf(type, entry)) continue
+      const hint = didYouMean(entry.key.toLowerCase(), names) || `, expected ${expected}`
       this.#findings.problem(`unknown option '${entry.key}' in [${section.name}]${hint}`, entry)
     }
   }
@@ -325,6 +323,20 @@ class PjsipReader {
         : endpoint
     return new Map([...endpoints].map(([id, endpoint]) => [id, change(endpoint)]))
   }
+}
+
+/** Asterisk takes `[global]` and `[system]` without a type, if it knows every option that they have. */
+function typeOfName(section: ConfigSection, foreign: boolean): PjsipType | undefined {
+  const { name, entries } = section
+  if (name !== 'global' && name !== 'system') return undefined
+  return !foreign || entries.every((entry) => isOptionOf(name, entry)) ? name : undefined
+}
+
+function isOptionOf(type: PjsipType, { key }: ConfigEntry): boolean {
+  const name = key.toLowerCase()
+  // Asterisk lets objects carry fields of one's own: @name.
+  if (name === 'type' || name.startsWith('@')) return true
+  return Object.hasOwn(PJSIP_OPTIONS[type], name) || OTHER_OPTIONS[type].has(name)
 }
 
 /** Asterisk takes `192.0.2.1:5060` and `[2001:db8::1]:5060` in match; phones come from any port, and so may these. */

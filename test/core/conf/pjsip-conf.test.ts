@@ -242,6 +242,26 @@ describe("pjsip.conf: Asterisk's files", () => {
     expect([...config.auths]).to.deep.equal([])
   })
 
+  it('have [global] and [system] without a type, as Asterisk takes them where it knows each option', () => {
+    const untyped =
+      '[global]\ndefault_realm=office\nregcontext=x\n[system]\ntimer_t1=600\n[a]\ntype=auth\nusername=a\npassword=p'
+    for (const foreign of [true, false]) {
+      const { config, problems, notes } = readPjsip([source(untyped, foreign)], '/own')
+      expect(messages([...problems, ...notes])).to.deep.equal([])
+      expect(config.global.default_realm).to.equal('office')
+      expect(config.system.timer_t1).to.equal(600)
+    }
+    const unknown = '[global]\ndefault_realm=office\nexternal_media_address=192.0.2.1'
+    const { config, notes } = readPjsip([source(unknown, true)], '/own')
+    expect(config.global.default_realm).to.equal('asterisk')
+    expect(messages(notes)).to.deep.equal([
+      '/ast/pjsip.conf:1: [global] has no type, expected type = endpoint, aor, auth …',
+    ])
+    expect(faults(unknown)).to.deep.equal([
+      "/own/pjsip.conf:3: unknown option 'external_media_address' in [global], expected an option of type = global",
+    ])
+  })
+
   it('are refused where a value that is used is wrong', () => {
     const { problems } = readPjsip([source('[a]\ntype=endpoint\naggregate_mwi=7', true)], '/own')
     expect(messages(problems)).to.deep.equal([
