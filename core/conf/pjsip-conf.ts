@@ -204,7 +204,9 @@ class PjsipReader {
   #keep(type: PjsipType | 'namedAcl', draft: Draft): void {
     const { section, foreign } = draft
     const drafts = this.#drafts[type]
-    const earlier = drafts.get(section.name)
+    // What is added up stands beside ours of the same name; a name has no line end in it.
+    const key = foreign && (type === 'global' || type === 'system') ? `${section.name}\n` : section.name
+    const earlier = drafts.get(key)
     if (earlier && earlier.foreign === foreign) {
       const { file, line } = earlier.section
       const what = type === 'namedAcl' ? 'ACL' : type
@@ -215,7 +217,7 @@ class PjsipReader {
       )
       return
     }
-    drafts.set(section.name, draft)
+    drafts.set(key, draft)
   }
 
   #checkNames(section: ConfigSection, type: PjsipType, expected = `an option of type = ${type}`): void {

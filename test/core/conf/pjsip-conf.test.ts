@@ -294,6 +294,23 @@ describe("pjsip.conf: Asterisk's files", () => {
   })
 })
 
+describe('pjsip.conf: global and system', () => {
+  it("keep Asterisk's lines beside ours where both sections have the usual name", () => {
+    for (const type of ['', 'type=global\n']) {
+      const { config, problems, notes } = readPjsip(
+        [
+          source(`[global]\n${type}default_realm=office\nmax_forwards=60\n[system]\ntype=system\ntimer_t1=600`, true),
+          source(`[global]\n${type}max_forwards=50\n[system]\ntype=system\ncompact_headers=yes`),
+        ],
+        '/own',
+      )
+      expect(messages([...problems, ...notes])).to.deep.equal([])
+      expect(config.global).to.include({ default_realm: 'office', max_forwards: 50 })
+      expect(config.system).to.include({ timer_t1: 600, compact_headers: true })
+    }
+  })
+})
+
 describe('pjsip.conf: transports', () => {
   it('need a good address, one each, and certificates for TLS', () => {
     expect(
