@@ -6,7 +6,7 @@
  */
 
 import { didYouMean } from './conf/suggestion.ts'
-import type { ConfigSection, Place } from './config.ts'
+import type { ConfigEntry, ConfigSection, Place } from './config.ts'
 
 /** What an operator did wrong: `file:line: what is wrong, what is expected`. */
 export class ConfigError extends Error {
@@ -38,6 +38,8 @@ export interface Option<T> {
    * order matters across names (deny and permit) the place of each line in its section.
    */
   readonly many?: (texts: readonly string[], positions: readonly number[]) => T
+  /** What Asterisk takes each text for that `read` refuses; without it, it refuses it as well. */
+  readonly otherwise?: { readonly value: T; readonly text: string }
   /** Never shown on the console or in the log. */
   readonly secret?: boolean
 }
@@ -54,6 +56,7 @@ export const yesno = (byDefault: boolean, doc: string): Option<boolean> => ({
   defaultText: byDefault ? 'yes' : 'no',
   doc,
   expects: 'yes or no',
+  otherwise: { value: false, text: 'no' },
   read: (text) => {
     const word = text.toLowerCase()
     if (YES.has(word)) return true
@@ -174,6 +177,8 @@ function preparedOf(set: OptionSet): Prepared {
 export interface ReadSettings {
   /** `error`: a name outside the set is a problem (our own files); `ignore`: it is somebody else's (Asterisk's files). Default `error`. */
   readonly unknown?: 'error' | 'ignore'
+  /** Lines that are Asterisk's are read as it reads them, and what is odd about them goes to `notes`. */
+  readonly asterisks?: { readonly has: (entry: ConfigEntry) => boolean; readonly notes: ConfigError[] }
 }
 
 /**
@@ -184,7 +189,7 @@ export function readSection<S extends OptionSet>(
   section: ConfigSection | undefined,
   set: S,
   problems: ConfigError[],
-  { unknown = 'error' }: ReadSettings = {},
+  { unknown = 'error', asterisks }: ReadSettings = {},
 ): OptionValues<S> {
   const { defaults, byName } = preparedOf(set)
   const values: Record<string, unknown> = { ...defaults }
@@ -214,7 +219,14 @@ export function readSection<S extends OptionSet>(
     } catch (error) {
       const shown = known.option.secret ? '(hidden)' : `'${entry.value}'`
       const why = error instanceof Error ? error.message : String(error)
-      problems.push(new ConfigError(`${entry.key} = ${shown} is not valid, ${why}`, entry))
+      const fault = `${entry.key} = ${shown} is not valid, ${why}`
+      const { otherwise } = known.option
+      if (otherwise && asterisks?.has(entry)) {
+        values[known.name] = otherwise.value
+        asterisks.notes.push(new ConfigError(`${fault}; Asterisk takes it for ${otherwise.text}`, entry))
+      } else {
+        problems.push(new ConfigError(fault, entry))
+      }
     }
   }
   // Each line was good by itself, so that together they are.

@@ -235,8 +235,15 @@ class PjsipReader {
     make: (values: OptionValues<S>, id: string, section: ConfigSection) => T,
   ): Map<string, T> {
     const made = new Map<string, T>()
-    for (const [id, { section }] of this.#drafts[type]) {
-      made.set(id, make(this.#read(section, set), id, section))
+    for (const [id, { section, foreign }] of this.#drafts[type]) {
+      made.set(
+        id,
+        make(
+          this.#read(section, set, () => foreign),
+          id,
+          section,
+        ),
+      )
     }
     return made
   }
@@ -245,15 +252,21 @@ class PjsipReader {
   #readOne<S extends OptionSet>(type: 'global' | 'system', set: S): OptionValues<S> {
     const drafts = [...this.#drafts[type].values()].sort((a, b) => Number(b.foreign) - Number(a.foreign))
     const [first] = drafts
-    if (!first) return this.#read(undefined, set)
-    const entries = drafts.flatMap(({ section, foreign }) =>
-      section.entries.filter((entry) => !foreign || !NOT_TAKEN_OVER.has(entry.key.toLowerCase())),
-    )
-    return this.#read({ ...first.section, entries }, set)
+    if (!first) return this.#read(undefined, set, () => false)
+    const theirs = new Set(drafts.filter(({ foreign }) => foreign).flatMap(({ section }) => section.entries))
+    const entries = drafts
+      .flatMap(({ section }) => section.entries)
+      .filter((entry) => !theirs.has(entry) || !NOT_TAKEN_OVER.has(entry.key.toLowerCase()))
+    return this.#read({ ...first.section, entries }, set, (entry) => theirs.has(entry))
   }
 
-  #read<S extends OptionSet>(section: ConfigSection | undefined, set: S): OptionValues<S> {
-    return readSection(section, set, this.#findings.problems, { unknown: 'ignore' })
+  #read<S extends OptionSet>(
+    section: ConfigSection | undefined,
+    set: S,
+    isForeign: (entry: ConfigEntry) => boolean,
+  ): OptionValues<S> {
+    const asterisks = { has: isForeign, notes: this.#findings.notes }
+    return readSection(section, set, this.#findings.problems, { unknown: 'ignore', asterisks })
   }
 
   #transports(): TransportConfig[] {

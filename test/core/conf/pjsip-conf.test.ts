@@ -263,9 +263,29 @@ describe("pjsip.conf: Asterisk's files", () => {
   })
 
   it('are refused where a value that is used is wrong', () => {
-    const { problems } = readPjsip([source('[a]\ntype=endpoint\naggregate_mwi=7', true)], '/own')
+    const { problems } = readPjsip([source('[a]\ntype=endpoint\nsub_min_expiry=5s', true)], '/own')
     expect(messages(problems)).to.deep.equal([
-      "/ast/pjsip.conf:3: aggregate_mwi = '7' is not valid, expected yes or no",
+      "/ast/pjsip.conf:3: sub_min_expiry = '5s' is not valid, expected seconds of at least 0",
+    ])
+  })
+
+  it('say no with whatever is neither yes nor no, as Asterisk takes it, and that is noted', () => {
+    const { config, problems, notes } = readPjsip(
+      [
+        source('[a]\ntype=endpoint\naggregate_mwi=7\nforce_rport=\n[system]\ncompact_headers=enabled', true),
+        source('[system]\ndisable_rport=enabled'),
+      ],
+      '/own',
+    )
+    expect(config.endpoints.get('a')).to.include({ aggregate_mwi: false, force_rport: false })
+    expect(config.system.compact_headers).to.equal(false)
+    expect(messages(notes)).to.deep.equal([
+      "/ast/pjsip.conf:3: aggregate_mwi = '7' is not valid, expected yes or no; Asterisk takes it for no",
+      "/ast/pjsip.conf:4: force_rport = '' is not valid, expected yes or no; Asterisk takes it for no",
+      "/ast/pjsip.conf:6: compact_headers = 'enabled' is not valid, expected yes or no; Asterisk takes it for no",
+    ])
+    expect(messages(problems), 'in our own file it is a fault').to.deep.equal([
+      "/own/pjsip.conf:2: disable_rport = 'enabled' is not valid, expected yes or no",
     ])
   })
 
