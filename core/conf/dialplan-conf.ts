@@ -12,7 +12,7 @@ import { reasonOf } from '../log.ts'
 import type { ConfigError } from '../options.ts'
 import { ContextReader, enter, type OpenContext } from './dialplan-context.ts'
 import type { WrittenHint } from './dialplan-hint.ts'
-import { comparePatterns, type ExtenPattern } from './dialplan-pattern.ts'
+import { comparePatterns, type ExtenPattern, plainExten } from './dialplan-pattern.ts'
 import { CannotEvaluate, expandVariables, type Variables } from './dialplan-variables.ts'
 import { Findings } from './findings.ts'
 import type { WizardHint } from './pjsip-wizard.ts'
@@ -58,7 +58,7 @@ export function readDialplan(
       if (isContext(section)) new ContextReader(section, foreign, globals, contexts, findings).read()
     }
   }
-  for (const { context, exten, device, file, line } of wizardHints) {
+  for (const { context, exten, device, file, line } of lastOfEach(wizardHints, findings)) {
     try {
       enter(contexts, { context, exten, value: device, name: '', file, line })
     } catch (error) {
@@ -68,6 +68,20 @@ export function readDialplan(
   if (sources.some((source) => !source.foreign)) checkIncludes(contexts, findings)
   const finished = new Map([...contexts].map(([name, context]) => [name, finish(name, context)]))
   return { data: { contexts: finished, globals }, problems: findings.problems, notes: findings.notes }
+}
+
+/** Of two wizards that name one extension the later has the hint; a line of extensions.conf goes before both. */
+function lastOfEach(hints: readonly WizardHint[], findings: Findings): readonly WizardHint[] {
+  const last = new Map<string, WizardHint>()
+  for (const hint of hints) {
+    const { context, exten } = hint
+    const key = `${plainExten(exten)}@${context}`
+    const other = last.get(key)
+    if (other)
+      findings.note(`hint_exten = ${exten} goes before that of ${other.file}:${other.line}, expected one`, hint)
+    last.set(key, hint)
+  }
+  return [...last.values()]
 }
 
 const isContext = ({ name }: ConfigSection): boolean => !['general', 'globals'].includes(name.toLowerCase())

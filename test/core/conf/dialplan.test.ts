@@ -160,6 +160,28 @@ describe('dialplan: hints', () => {
     expect(hint(dialplan, '2')).to.equal('PJSIP/2||')
   })
 
+  it('gives the hint that two wizards name to the later one, as Asterisk does, and notes it', () => {
+    const file = '/ast/pjsip_wizard.conf'
+    const { data, problems, notes } = readDialplan(
+      [source('[c]\nexten => 2,hint,PJSIP/line', true)],
+      [
+        { context: 'c', exten: '1001', device: 'PJSIP/bart', file, line: 3 },
+        { context: 'c', exten: '2', device: 'PJSIP/bart', file, line: 3 },
+        { context: 'd', exten: '1001', device: 'PJSIP/homer', file, line: 5 },
+        { context: 'c', exten: '1001', device: 'PJSIP/lisa', file, line: 9 },
+      ],
+    )
+    const dialplan = new Dialplan(data)
+    expect([hint(dialplan, '1001'), hint(dialplan, '1001', 'd'), hint(dialplan, '2')]).to.deep.equal([
+      'PJSIP/lisa||',
+      'PJSIP/homer||',
+      'PJSIP/line||',
+    ])
+    expect(messages([...problems, ...notes])).to.deep.equal([
+      `${file}:9: hint_exten = 1001 goes before that of ${file}:3, expected one`,
+    ])
+  })
+
   it("overrules Asterisk's hints and globals with ours, adds to its contexts, and takes in those of the wizard", () => {
     const wizard = { context: 'c', device: 'PJSIP/wiz', file: '/ast/pjsip_wizard.conf', line: 7 }
     const { data, problems, notes } = readDialplan(
