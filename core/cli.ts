@@ -4,7 +4,7 @@
  * that runs. Without a configuration it plays the demo.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readConfiguration } from './conf/configuration.ts'
 import { interact, runRemote } from './console/remote.ts'
@@ -58,10 +58,11 @@ async function main(): Promise<number> {
   }
   if (options.check) return await check(directory)
   if (options.remote || options.execute !== undefined) {
-    const { configuration } = readConfiguration(directory)
-    return options.execute === undefined
-      ? interact(configuration.consoleSocket, version)
-      : runRemote(configuration.consoleSocket, options.execute)
+    const { configuration, problems } = readConfiguration(directory)
+    // Where the console listens stands in a file that not everybody may read.
+    const unread = problems.find(({ message }) => message.startsWith(`${join(directory, 'lamplighter.conf')}: `))
+    const console = { socket: configuration.consoleSocket, unread: unread?.message }
+    return options.execute === undefined ? interact(console, version) : runRemote(console, options.execute)
   }
   return serve(directory, configured === undefined, options.quiet === true)
 }

@@ -9,9 +9,15 @@ import { type ConsoleClient, connectConsole } from './server.ts'
 /** Lines kept over sessions. */
 const HISTORY = 500
 
+export interface ConsolePlace {
+  readonly socket: string
+  /** Why what is written about the socket could not be read, so that it may be another. */
+  readonly unread: string | undefined
+}
+
 /** Runs one command and returns the exit code: 0 when it went well, 1 when it failed or nobody answers. */
-export async function runRemote(socket: string, command: string): Promise<number> {
-  const client = await connected(socket)
+export async function runRemote(at: ConsolePlace, command: string): Promise<number> {
+  const client = await connected(at)
   if (!client) return 1
   const failure = await client.run(command, (text) => console.log(text))
   client.close()
@@ -21,8 +27,8 @@ export async function runRemote(socket: string, command: string): Promise<number
 }
 
 /** Reads commands until `exit`, end of input, or the end of the server. */
-export async function interact(socket: string, version: string): Promise<number> {
-  const client = await connected(socket)
+export async function interact(at: ConsolePlace, version: string): Promise<number> {
+  const client = await connected(at)
   if (!client) return 1
   const terminal = process.stdin.isTTY && process.stdout.isTTY
   const historyFile = join(
@@ -75,9 +81,9 @@ export async function interact(socket: string, version: string): Promise<number>
 }
 
 /** undefined where nobody answers, which has been said. */
-function connected(socket: string): Promise<ConsoleClient | undefined> {
+function connected({ socket, unread }: ConsolePlace): Promise<ConsoleClient | undefined> {
   return connectConsole(socket).catch((error: unknown) => {
-    console.error(`${reasonOf(error)}; is it running with this configuration?`)
+    console.error(unread ?? reasonOf(error))
     return undefined
   })
 }

@@ -153,7 +153,7 @@ export interface ConsoleClient {
 export async function connectConsole(path: string): Promise<ConsoleClient> {
   const socket = await new Promise<Socket>((resolve, reject) => {
     const opening = connect(path, () => resolve(opening))
-    opening.once('error', (error) => reject(new Error(`no Lamplighter answers on ${path} (${reasonOf(error)})`)))
+    opening.once('error', (error) => reject(new Error(whyNoConsole(path, error))))
   })
   let last = 0
   let onLog: ((line: string) => void) | undefined
@@ -199,4 +199,11 @@ export async function connectConsole(path: string): Promise<ConsoleClient> {
     onClose: (listener) => closeListeners.add(listener),
     close: () => socket.destroy(),
   }
+}
+
+function whyNoConsole(path: string, error: Error): string {
+  const why = reasonOf(error)
+  return 'code' in error && error.code === 'EACCES'
+    ? `the console socket ${path} may not be opened (${why}), only by root and the user of Lamplighter`
+    : `no Lamplighter answers on ${path} (${why}); is it running with this configuration?`
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -319,6 +319,16 @@ describe('the command line', function () {
       const { code, stdout, stderr } = await rx(nobody, 'core show version')
       expect([code, stdout]).to.deep.equal([1, ''])
       expect(stderr).to.match(/^no Lamplighter answers on .*; is it running with this configuration\?\n$/)
+    })
+
+    it('-rx says that lamplighter.conf cannot be read where nobody runs on the usual socket', async () => {
+      const { directory } = instanceOf({})
+      mkdirSync(join(directory, 'lamplighter.conf'))
+      expect(await run('-C', directory, '-rx', 'core show version')).to.deep.equal({
+        code: 1,
+        stdout: '',
+        stderr: `${directory}/lamplighter.conf: is a directory, expected a readable file\n`,
+      })
     })
 
     it('-rx bears that its reader goes away: -rx "core show help" | head -1', async () => {

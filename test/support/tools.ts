@@ -12,6 +12,17 @@ export function needTool(test: Context, tool: string): void {
   test.skip()
 }
 
+/** As somebody to whom the modes of files apply, which is not root. */
+export async function asNobody<T>(work: () => T | Promise<T>): Promise<T> {
+  const isRoot = process.geteuid?.() === 0
+  if (isRoot) process.seteuid?.(65534)
+  try {
+    return await work()
+  } finally {
+    if (isRoot) process.seteuid?.(0)
+  }
+}
+
 /** Computes for so long, and lets nobody else. */
 export function busy(milliseconds: number): void {
   const end = performance.now() + milliseconds

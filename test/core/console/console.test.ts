@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { expect } from 'chai'
 import { CommandError, Console, likeFilter, splitLine } from '../../../core/console/console.ts'
 import { connectConsole, serveConsole } from '../../../core/console/server.ts'
 import { Log, reasonOf } from '../../../core/log.ts'
-import { until } from '../../support/tools.ts'
+import { asNobody, until } from '../../support/tools.ts'
 
 describe('console', () => {
   let directory: string
@@ -94,6 +94,17 @@ describe('console', () => {
     expect(await client.complete('core show ')).to.deep.equal(['hint', 'hints'])
     expect(printed).to.deep.equal(['all hints'])
     client.close()
+  })
+
+  it('tells who may not open the socket from one that nobody answers on', async () => {
+    close = await serveConsole(path, commands(), log)
+    chmodSync(directory, 0o755)
+    chmodSync(path, 0)
+    const refused = await asNobody(() => connectConsole(path).catch(reasonOf))
+    expect(refused).to.equal(
+      `the console socket ${path} may not be opened (connect EACCES ${path}), only by root and the user of Lamplighter`,
+    )
+    expect(await connectConsole(`${path}-gone`).catch(reasonOf)).to.match(/^no Lamplighter answers on .* is it running/)
   })
 
   it('leaves files that are made meanwhile, as the log is, the permissions they have', async () => {
