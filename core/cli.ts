@@ -92,8 +92,8 @@ function print(text: string): number {
 }
 
 async function check(directory: string): Promise<number> {
-  const { problems, warnings } = readWith(await findModules(), directory)
-  const faults = [...problems, ...warnings]
+  const { problems, warnings, unwritable } = readWith(await findModules(), directory)
+  const faults = [...problems, ...warnings, ...unwritable]
   for (const fault of faults) console.error(fault.message)
   const count = faults.length === 0 ? 'no faults' : faults.length === 1 ? '1 fault' : `${faults.length} faults`
   console.log(`${directory}: ${count}`)

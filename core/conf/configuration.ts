@@ -14,7 +14,7 @@ import type { ModuleConfig } from '../module.ts'
 import { checkModuleFile, moduleFiles } from '../module-files.ts'
 import { type ConfigError, defaultsOf } from '../options.ts'
 import { transportOptions } from '../pjsip-options.ts'
-import { checkCertificates, checkPaths, placeOf } from './cross-checks.ts'
+import { checkCertificates, checkPaths, placeOf, unwritable } from './cross-checks.ts'
 import { type DialplanData, readDialplan } from './dialplan-conf.ts'
 import { takenToDatabase } from './extconfig-conf.ts'
 import { Findings } from './findings.ts'
@@ -51,6 +51,8 @@ export interface ConfigurationReading {
   readonly problems: readonly ConfigError[]
   /** What is wrong, and can be lived with. */
   readonly warnings: readonly ConfigError[]
+  /** What this user may not write; for a check. */
+  readonly unwritable: readonly ConfigError[]
   /** What is passed over in Asterisk's files, for the log. */
   readonly notes: readonly ConfigError[]
 }
@@ -106,7 +108,8 @@ export function readConfiguration(
   }
   checkPaths(configuration, ours.read('lamplighter.conf'), configuration.files, findings)
   const { problems, warnings, notes } = findings
-  return { configuration, problems, warnings, notes }
+  const barred = unwritable(configuration, ours.read('lamplighter.conf'))
+  return { configuration, problems, warnings, unwritable: barred, notes }
 }
 
 /** A directory whose files are read at most once. */

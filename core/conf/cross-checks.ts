@@ -1,5 +1,5 @@
 /** What no single file shows to be wrong: paths that collide or are too long, certificates that cannot be used. */
-import { existsSync, opendirSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, opendirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type ConfigEntry, type ConfigFile, lastValue } from '../config.ts'
 import type { TransportConfig } from '../endpoints.ts'
@@ -57,6 +57,35 @@ export function checkPaths(
     const other = uses.get(path)
     if (other !== undefined) fault(`${key} = ${path} is ${other}, expected a path of its own for ${use}`, key)
     uses.set(path, use)
+  }
+}
+
+/** What a check says beside the faults, for the one who asks; a start finds it where it writes, and says it there. */
+export function unwritable(
+  { storePath, consoleSocket, logFile }: OwnPaths,
+  settings: ConfigFile | undefined,
+): readonly ConfigError[] {
+  const written: [key: string, path: string | undefined, touched: (path: string) => readonly string[]][] = [
+    // SQLite keeps its log beside the file.
+    ['path', storePath === ':memory:' ? undefined : storePath, (path) => [dirname(path), path]],
+    // One that was left is taken away first.
+    ['socket', consoleSocket, (path) => [dirname(path)]],
+    ['logfile', logFile, (path) => [existsSync(path) ? path : dirname(path)]],
+  ]
+  return written.flatMap(([key, path, touched]) => {
+    const barred = path === undefined ? undefined : touched(path).find(isBarred)
+    if (barred === undefined) return []
+    const what = `${key} = ${path} cannot be written, expected that this user may write ${barred}`
+    return [new ConfigError(what, placeOf(settings, key))]
+  })
+}
+
+function isBarred(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK)
+    return false
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code !== 'ENOENT' && error.code !== 'ENOTDIR'
   }
 }
 

@@ -1,5 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -67,6 +67,34 @@ describe('the command line', function () {
         stdout: `${directory}: no faults\n`,
         stderr: '',
       })
+    })
+
+    it('finds what the user who checks may not write: a store that root has made, a log file, a directory', function () {
+      const { directory } = instanceOf({
+        'lamplighter.conf': '[store]\npath = var/lamps.db\n[console]\nsocket = run/ctl\nlogfile = var/lamps.log\n',
+        'var/lamps.db': '',
+        'var/lamps.log': '',
+        'run/other': '',
+      })
+      // Root may write everything.
+      const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
+      const mayRead = spawnSync(process.execPath, ['-e', `fs.accessSync('${CLI}')`], user)
+      if (mayRead.status !== 0) this.skip()
+      const barred = (modes: Readonly<Record<string, number>>): string[] => {
+        for (const [name, mode] of Object.entries(modes)) chmodSync(join(directory, name), mode)
+        const args = ['--import', 'tsx', CLI, '-C', directory, '--check']
+        const { stderr } = spawnSync(process.execPath, args, { ...user, encoding: 'utf8' })
+        return stderr.replaceAll(directory, 'DIR').split('\n').filter(Boolean)
+      }
+      const open = { '.': 0o755, 'lamplighter.conf': 0o644, var: 0o777, run: 0o777 }
+      expect(barred({ ...open, 'var/lamps.db': 0o444, 'var/lamps.log': 0o666, run: 0o555 })).to.deep.equal([
+        'DIR/lamplighter.conf:2: path = DIR/var/lamps.db cannot be written, expected that this user may write DIR/var/lamps.db',
+        'DIR/lamplighter.conf:4: socket = DIR/run/ctl cannot be written, expected that this user may write DIR/run',
+      ])
+      expect(barred({ ...open, 'var/lamps.db': 0o666, 'var/lamps.log': 0o444, var: 0o555 })).to.deep.equal([
+        'DIR/lamplighter.conf:2: path = DIR/var/lamps.db cannot be written, expected that this user may write DIR/var',
+        'DIR/lamplighter.conf:5: logfile = DIR/var/lamps.log cannot be written, expected that this user may write DIR/var/lamps.log',
+      ])
     })
 
     it('takes a tree of includes as FreePBX writes it through asterisk_config, and serves what is in it', async () => {
