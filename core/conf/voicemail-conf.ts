@@ -73,9 +73,11 @@ function readMailbox(
   if (SETTINGS.has(entry.key.toLowerCase())) return
   const { file, line } = entry
   if (/[\s@,]/.test(entry.key)) {
+    const isAlias = /^[^\s@,]+@[^\s@,]+$/.test(entry.key)
+    const expected = isAlias ? `aliasescontext = ${context} in [general] if these are aliases` : '100 => PIN,Name'
     findings.doubt(
       foreign,
-      `a mailbox of [${context}] has a blank, @ or comma in its name, expected 100 => PIN,Name`,
+      `a mailbox of [${context}] has a blank, @ or comma in its name, expected ${expected}`,
       entry,
     )
     return
