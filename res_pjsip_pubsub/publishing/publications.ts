@@ -8,7 +8,7 @@ type Listener = (what: PublicationEvent, publication: InboundPublication) => voi
 type Several = readonly InboundPublication[]
 
 interface PublicationSettings {
-  /** 0: the newest goes first; 1: the one of the highest priority. */
+  /** 0: the newest goes first; 1: the one of the highest priority, of those the newest. */
   readonly retrieve_order: number
 }
 
@@ -204,15 +204,7 @@ function byTime(a: InboundPublication, b: InboundPublication): number {
   return b.received - a.received
 }
 
-/** Equals are in the same order however they came. */
+/** Of one priority the newest first, as Kamailio takes the time for the priority of those that say none. */
 function byPriority(a: InboundPublication, b: InboundPublication): number {
-  return b.priority - a.priority || byContent(a, b)
-}
-
-function byContent(a: InboundPublication, b: InboundPublication): number {
-  return compare(a.publisher, b.publisher) || compare(a.instance, b.instance) || compare(a.body, b.body)
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
+  return b.priority - a.priority || byTime(a, b)
 }

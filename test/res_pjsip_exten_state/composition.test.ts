@@ -81,7 +81,7 @@ describe('composition', () => {
     )
   })
 
-  it('is the same document on the wire for any order in which the PUBLISH requests come', async () => {
+  it('by priority is the same document on the wire for any order in which the PUBLISH requests come', async () => {
     const requests = [
       { event: 'dialog', from: '100', instance: '1', body: dialogBody([{ id: 'a', callId: 'x', state: 'early' }]) },
       {
@@ -98,7 +98,7 @@ describe('composition', () => {
         from: '101',
         instance: '6',
         body: pidfBody('soft', 'closed', personOf('busy')),
-        priority: 5,
+        priority: 4,
       },
       { event: 'presence', from: '101', instance: '7', body: pidfBody('desk', 'open', personOf('meal')), priority: 9 },
     ]

@@ -226,6 +226,25 @@ describe('parameters at work', () => {
     expect(await made.pubsub.getPresentity('100', 'note')).to.equal('third')
   })
 
+  it('retrieve_order = 1: of those of one priority the newest counts', async () => {
+    await begin({ retrieve_order: '1' }, { endpoints: { 100: {}, 101: { allow_publish: 'any' } } })
+    made.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
+    const say = (text: string, from: string): Promise<FakeTransaction> =>
+      made.sip.publish('100', text, {
+        Event: 'note',
+        'Content-Type': 'text/note',
+        From: `<sip:${from}@pbx.example>;tag=1`,
+      })
+    for (const [text, from] of [
+      ['a first', '100'],
+      ['b second', '101'],
+      ['a third', '100'],
+    ] as const) {
+      await say(text, from)
+      expect(await made.pubsub.getPresentity('100', 'note')).to.equal(text)
+    }
+  })
+
   it('watcher_header, from trusted endpoints only', async () => {
     await begin({}, { endpoints: { 100: {}, 101: { trust_id_inbound: true } } })
     const asserted = { 'P-Asserted-Identity': '"Boss" <sip:boss@pbx.example;user=phone>' }
