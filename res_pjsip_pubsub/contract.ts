@@ -75,7 +75,7 @@ export interface EventPackage<State> {
   newSubscribe?(watcher: Watcher, resource: string): ResponseData | undefined
   /** The subscription stands and its 200 is sent. */
   subscriptionEstablished?(subscription: Subscription): void
-  /** A refresh. What is returned is the answer in place of 200; with a status over 299 nothing is refreshed. */
+  /** A refresh, which an end is not. What is returned is the answer in place of 200; with a status over 299 nothing is refreshed. */
   resubscribe?(subscription: Subscription, request: SipRequest): ResponseData | undefined
   /** It expired. The final NOTIFY follows by itself. */
   subscriptionTimeout?(subscription: Subscription): void

@@ -50,10 +50,13 @@ function inDialog(
   if (refused) return refuse(tx, refused)
   if (before !== tx.flow) othersAreBack(notifier.subscriptions, subscription, tx.flow)
   const { request } = tx
-  const instead = of?.evsSubsHandl?.(request, subscription.resource) ?? of?.resubscribe?.(subscription, request)
+  const seconds = grant(request, endpoint, of, notifier)
+  const instead =
+    of?.evsSubsHandl?.(request, subscription.resource) ??
+    // Its end is no renewal, which a package may refuse.
+    (seconds === 0 ? undefined : of?.resubscribe?.(subscription, request))
   // Not `>= 300`: where a module left the status out, nothing is refreshed either.
   if (instead && !(instead.status < 300)) return refuse(tx, instead)
-  const seconds = grant(request, endpoint, of, notifier)
   const renewal = { tx, endpoint, subscription, of, instead, seconds }
   const saved = save(renewal, notifier)
   if (!saved) return renew(renewal, notifier)

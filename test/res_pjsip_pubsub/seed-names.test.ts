@@ -232,7 +232,6 @@ describe('names of the design page', () => {
       'notifyResponse',
       'resubscribe',
       'notifyResponse',
-      'resubscribe',
       'terminated',
       'notifyResponse',
       'shutdown',
@@ -290,6 +289,16 @@ describe('names of the design page', () => {
     await settled()
     expect(called).to.deep.include(['terminated', id, 'SUBSCRIBE'])
     expect(names()).not.to.include('timeout')
+    expect(tx.dialog.last.state).to.equal('terminated;reason=timeout')
+  })
+
+  it('subscription_terminated of one who may not renew: nobody is kept from ending it', async () => {
+    const [tx] = await subscribe()
+    ;(lamps as Told).answer = { status: 403, reason: 'No More' }
+    expect((await made.sip.again(tx)).status).to.equal(403)
+    expect((await made.sip.again(tx, { Expires: '0' })).status).to.equal(200)
+    await settled()
+    expect(names().filter((name) => name === 'resubscribe')).to.have.length(1)
     expect(tx.dialog.last.state).to.equal('terminated;reason=timeout')
   })
 

@@ -185,8 +185,11 @@ describe('modules that fail at what they are told', () => {
     expect(seen).to.deep.equal(['', 'on'])
     lamps.resubscribe = () => nothing
     const tx = await made.sip.subscribe('200')
-    await made.sip.again(tx, { Expires: '0' })
-    expect([...made.pubsub.subscriptions].map(({ state }) => state)).to.deep.equal(['active'])
+    const expiries = (): number[] => [...made.pubsub.subscriptions].map(({ expires }) => expires)
+    const before = expiries()
+    expect(before).to.have.length(1)
+    await made.sip.again(tx, { Expires: '60' })
+    expect(expiries()).to.deep.equal(before)
   })
 
   it('onSubscription and onPublication: whoever else listens is told, and the request is answered once', async () => {
