@@ -61,14 +61,17 @@ export function presenceCommands(pubsub: PubsubCore): ConsoleCommand[] {
     {
       words: 'presence watcher_list',
       args: 'basic|full <presentity>',
-      help: 'Lists who watches a presentity, for whatever event.',
+      help: 'Lists who watches a presentity, for whatever event, by itself or in a resource list.',
       complete: (place) => (place === 0 ? DETAILS : place === 1 ? watched(pubsub) : []),
       run: ([detail = '', uri], out) => {
         if (uri === undefined) throw new CommandError('whose watchers? Give the URI of a presentity, or its user part')
         const full = isFull(detail)
         const found = [...pubsub.subscriptions].filter((one) => isNamed(pubsub, one.resource, userOf(uri)))
+        const inLists = [...pubsub.lists.watchersOf(userOf(uri))]
         for (const one of found) out.print(watcher(one, full))
-        out.print(`${found.length} watchers`)
+        for (const one of inLists)
+          out.print(plain(`${one.watcher}  ${one.event}  ${one.status}  in the list ${one.list}`))
+        out.print(`${found.length + inLists.length} watchers`)
       },
     },
     {

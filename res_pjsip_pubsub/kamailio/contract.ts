@@ -145,6 +145,7 @@ export interface PresenceFunctions {
   ): Promise<number>
   /** Asks the rules again for each watcher of the presentity. How many have another status now. */
   presUpdateWatchers(presentityUri: string, event: string): Promise<number>
+  /** By itself, or as one of a resource list. */
   presHasSubscribers(presentityUri: string, event: string): boolean
 
   /** The same as `eventPackage`; without a `find` what is published is all there is, and PUBLISH is taken as well. */

@@ -212,7 +212,11 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
   }
 
   presHasSubscribers(presentityUri: string, event: string): boolean {
-    return !this.#watchers(presentityUri, event).next().done
+    if (!this.#watchers(presentityUri, event).next().done) return true
+    const name = this.#eventOf(event)
+    for (const inner of this.functionServices.notifier.lists.watchersOf(userOf(presentityUri)))
+      if (inner.event === name) return true
+    return false
   }
 
   containsEvent(header: string): EventPackage<unknown> | undefined {

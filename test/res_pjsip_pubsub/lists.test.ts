@@ -339,6 +339,24 @@ describe('resource lists', () => {
     })
   })
 
+  it('have watchers of their resources, whom modules and the console ask for', async () => {
+    await begin()
+    const { pubsub, office: console } = office.made
+    const has = (event: string): boolean[] => ['200', '201', '202'].map((who) => pubsub.presHasSubscribers(who, event))
+    const tx = await office.subscribe('floor')
+    await settled()
+    expect([has('lamp'), has('note')]).to.deep.equal([
+      [true, true, false],
+      [false, false, false],
+    ])
+    const line = 'sip:100@pbx.example  lamp  active  in the list floor'
+    expect(await console.run('presence watcher_list basic 200')).to.equal(`${line}\n1 watchers`)
+    expect(await console.run('presence watcher_list full 202')).to.equal('0 watchers')
+    await office.made.sip.again(tx, { ...ASK, Expires: '0' })
+    await settled()
+    expect(has('lamp')).to.deep.equal([false, false, false])
+  })
+
   it('are shown on the console', async () => {
     await begin({ lists: { ...LISTS, late: { event: 'lamp', list_item: ['_2XX'], notification_batch_interval: 50 } } })
     await office.subscribe('floor')
