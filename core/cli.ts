@@ -12,7 +12,7 @@ import { findModules } from './find-modules.ts'
 import { reasonOf } from './log.ts'
 import { ConfigurationFaults } from './reload.ts'
 import { Scope } from './scope.ts'
-import { readWith, type Server, startServer } from './server.ts'
+import { readWith, type Server, startServer, unreadable } from './server.ts'
 
 const SYSTEM_DIRECTORY = '/etc/lamplighter'
 
@@ -92,8 +92,9 @@ function print(text: string): number {
 }
 
 async function check(directory: string): Promise<number> {
-  const { problems, warnings, unwritable } = readWith(await findModules(), directory)
-  const faults = [...problems, ...warnings, ...unwritable]
+  const modules = await findModules()
+  const { configuration, problems, warnings, unwritable } = readWith(modules, directory)
+  const faults = [...unreadable(modules, configuration), ...problems, ...warnings, ...unwritable]
   for (const fault of faults) console.error(fault.message)
   const count = faults.length === 0 ? 'no faults' : faults.length === 1 ? '1 fault' : `${faults.length} faults`
   console.log(`${directory}: ${count}`)

@@ -17,7 +17,7 @@ import { serveConsole } from './console/server.ts'
 import { registerSettingsCommands } from './console/settings-commands.ts'
 import type { Core } from './core.ts'
 import { Endpoints } from './endpoints.ts'
-import { findModules } from './find-modules.ts'
+import { findModules, UnreadableModule } from './find-modules.ts'
 import { Loader, type ReadOptions } from './loader.ts'
 import { Log, reasonOf } from './log.ts'
 import { Metrics } from './metrics.ts'
@@ -67,7 +67,8 @@ export interface Server {
 export async function startServer(settings: ServerSettings): Promise<Server> {
   const modules = await findModules()
   const reading = readWith(modules, settings.directory)
-  if (reading.problems.length > 0) throw new ConfigurationFaults(reading.problems)
+  if (reading.problems.length > 0)
+    throw new ConfigurationFaults([...unreadable(modules, reading.configuration), ...reading.problems])
   const server = new LamplighterServer(settings, modules, reading)
   try {
     await server.start()
@@ -85,6 +86,18 @@ export function readWith(modules: readonly ModuleDefinition[], directory: string
     modules.flatMap(({ config = [] }) => config),
     modules.map(({ name }) => name),
   )
+}
+
+/** Modules that modules.conf asks for and whose files cannot be read; what they have in our files is unknown then. */
+export function unreadable(
+  modules: readonly ModuleDefinition[],
+  { modules: { autoload, preload, load, require, noload } }: Pick<Configuration, 'modules'>,
+): ConfigError[] {
+  const named = new Set([...preload, ...load, ...require])
+  return modules
+    .filter((one) => one instanceof UnreadableModule)
+    .filter(({ name }) => (autoload || named.has(name)) && !noload.includes(name))
+    .map(({ name, why }) => new ConfigError(`module ${name} cannot be read: ${why}`))
 }
 
 class LamplighterServer implements Server {
