@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
+import { lampOffice, settled } from '../support/lamp-office.ts'
 
 const read = (path: string): string => readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8')
 
@@ -36,14 +37,37 @@ describe('docs/writing-a-package.md', () => {
     }
   })
 
+  it('shows how PUBLISH is taken: the one line is a package that serves what is published', async () => {
+    const [, event, type] =
+      /`own\(pubsub\.addEvent\(\{ event: '(.*?)', accept: \['(.*?)'\] \}\)\)`/.exec(
+        read('docs/writing-a-package.md'),
+      ) ?? []
+    if (event === undefined || type === undefined) throw new Error('there is no such line')
+    const made = await lampOffice()
+    try {
+      made.pubsub.addEvent({ event, accept: [type] })
+      const tx = await made.sip.subscribe('100', { Event: event, Accept: type })
+      const headers = { Event: event, 'Content-Type': type }
+      expect((await made.sip.publish('100', '<first/>', headers)).status).to.equal(200)
+      expect((await made.sip.publish('100', '<second/>', headers)).status).to.equal(200)
+      await settled()
+      expect(tx.dialog.last.text).to.equal('<second/>')
+      expect((await made.sip.publish('100', 'no XML', headers)).status).to.equal(400)
+    } finally {
+      await made.office.close()
+    }
+  })
+
   it('names only callbacks that there are', () => {
-    const contract = read('res_pjsip_pubsub/contract.ts') + read('res_pjsip_pubsub/subscriber/contract.ts')
+    const contract = ['contract.ts', 'subscriber/contract.ts', 'kamailio/contract.ts']
+      .map((file) => read(`res_pjsip_pubsub/${file}`))
+      .join('')
     const named = [...read('docs/writing-a-package.md').matchAll(/`([a-z]+[A-Z][A-Za-z]+)`/g)].map(
       ([, name = '']) => name,
     )
     const elsewhere = ['versionAt', 'noresource', 'defineModule']
     const callbacks = named.filter((name) => !elsewhere.includes(name))
-    expect(callbacks).to.include('newSubscribe')
+    expect(callbacks).to.include.members(['newSubscribe', 'newPublication', 'publishTermination', 'aggNbody'])
     for (const name of callbacks) expect(contract).to.include(name)
   })
 })
