@@ -91,7 +91,9 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
 
   addEvent<State>(definition: EventPackage<State> | PublishedEvent): Undo {
     if (!isPublishedEvent(definition)) return this.eventPackage(definition)
-    return publishedEvent(definition, this, this.functionServices.endpoints)
+    return publishedEvent(definition, this, (resource, endpoint) =>
+      this.compositor.exists(definition.event, resource, endpoint),
+    )
   }
 
   publicationHandler<State>(handler: PublicationHandler<State>): Undo {

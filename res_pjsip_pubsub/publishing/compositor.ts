@@ -119,6 +119,12 @@ export class Compositor implements Publishing {
     return this.#services.settings().accept_unknown || this.#publications.about(resource)
   }
 
+  /** Whether it may be published about, as far as that is up to the resource. */
+  exists(event: string, resource: string, endpoint: Endpoint): Eventual<boolean | 'unavailable'> {
+    const handler = this.#handlers.get(event)
+    return handler ? this.#permission.exists(handler, resource, endpoint) : false
+  }
+
   onPublication(listener: (what: PublicationEvent, publication: Publication) => void): Undo {
     return this.#publications.onPublication((what, publication) =>
       telling(this.#services.log, 'onPublication', () => listener(what, publication)),

@@ -7,7 +7,8 @@
  * Several documents about a resource become one by `aggNbody`; without it the best of them is shown as it is.
  */
 import { Composed } from '../../core/composed.ts'
-import type { Endpoints } from '../../core/endpoints.ts'
+import type { Endpoint } from '../../core/endpoints.ts'
+import type { Eventual } from '../../core/eventual.ts'
 import { Scope, type Undo } from '../../core/scope.ts'
 import type { Watchable } from '../../core/watch.ts'
 import { parseXml, XmlError } from '../../core/xml.ts'
@@ -45,11 +46,14 @@ export function isPublishedEvent<State>(event: EventPackage<State> | PublishedEv
 
 type Services = Pick<
   Pubsub,
-  'eventPackage' | 'bodyGenerator' | 'publicationHandler' | 'publications' | 'isPublished' | 'publicationsRead'
+  'eventPackage' | 'bodyGenerator' | 'publicationHandler' | 'publications' | 'publicationsRead'
 >
 
+/** Whether there is such a resource, as PUBLISH asks it; `unavailable`: nobody can say now. */
+type Exists = (resource: string, endpoint: Endpoint) => Eventual<boolean | 'unavailable'>
+
 /** Registers all that belongs to it; a second one for an event throws. */
-export function publishedEvent(definition: PublishedEvent, pubsub: Services, endpoints: Endpoints): Undo {
+export function publishedEvent(definition: PublishedEvent, pubsub: Services, exists: Exists): Undo {
   const { event, accept, defaultExpires, etagNotNew, instanceByContact } = definition
   const kind: Kind<PublishedDocuments> = { name: `published ${event}` }
   const resources = new Resources(event, pubsub)
@@ -72,10 +76,10 @@ export function publishedEvent(definition: PublishedEvent, pubsub: Services, end
       pubsub.eventPackage({
         ...definition,
         kind,
-        find: async (resource) => {
+        find: async (resource, { endpoint }) => {
           await pubsub.publicationsRead()
-          const there =
-            pubsub.isPublished(resource) || (await endpoints.endpoint(resource)) || (await endpoints.aor(resource))
+          const there = await exists(resource, endpoint)
+          if (there === 'unavailable') return there
           return there ? resources.of(resource) : undefined
         },
         ownChange: ({ sender }, watcher) => sender !== '' && sender === watcher,

@@ -371,6 +371,23 @@ describe("names of Kamailio's manual", () => {
     addNote()
   })
 
+  it('an added event is watched of whatever it may be published about, before that too', async () => {
+    await made.office.close()
+    made = await lampOffice({
+      endpoints: { 100: { allow_publish: 'any' } },
+      hints: { '300@default': ['Custom:gate'] },
+    })
+    addNote()
+    const watch = (of: string): Promise<FakeTransaction> => made.sip.subscribe(of, { Event: 'note' })
+    const gate = await watch('300')
+    expect([gate.status, (await watch('301')).status]).to.deep.equal([200, 404])
+    const about = (who: string): Promise<FakeTransaction> =>
+      made.sip.publish(who, 'closed', { Event: 'note', 'Content-Type': NOTE })
+    expect([(await about('300')).status, (await about('301')).status]).to.deep.equal([200, 404])
+    await settled()
+    expect(gate.dialog.last.text).to.equal('closed')
+  })
+
   it('pres_ev_t', async () => {
     made.pubsub.eventPackage(new Lamps('taken'))
     expect(() => made.pubsub.addEvent({ event: 'taken', accept: [NOTE] })).to.throw('has a package already')
