@@ -174,7 +174,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.#bodies = new Bodies(this.#registry)
     const packageOf = (event: string) => this.#registry.package(event)
     this.#watcherBodies = new WatcherBodies(this.#bodies, core, packageOf)
-    this.lists = new ResourceLists(core, log, packageOf, this.watching)
+    this.lists = new ResourceLists(core, log, packageOf, this.watching, () => this.compositor.isQuiet)
     this.compositor = new Compositor({
       settings: () => this.#settings,
       now: Date.now,
@@ -326,6 +326,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
         this.subscriptions.tell('status', subscription)
       },
       isOwnChange: (subscription, state) => {
+        if (this.compositor.isQuiet) return true
         const of = this.#packageOf(subscription)
         return !!of?.ownChange && isOwnChange(of, state, nameKey(subscription.watcher, this.#settings), this.#log)
       },

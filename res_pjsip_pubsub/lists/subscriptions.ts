@@ -85,6 +85,7 @@ export class ResourceLists {
   readonly #log: Logger
   readonly #package: PackageOf
   readonly #leave: Leave
+  readonly #isQuiet: () => boolean
   readonly #watched = new Map<ListSource, Followed>()
   /** By event and name: lists that are equal are one object, for all who watch them. */
   readonly #plans = new Map<string, Remembered>()
@@ -97,11 +98,13 @@ export class ResourceLists {
   /** What was said of events that there are not. */
   readonly #doubted = new Set<string>()
 
-  constructor(core: ListCore, log: Logger, packageOf: PackageOf, leave: Leave) {
+  /** `isQuiet`: whether what changes now is no news. */
+  constructor(core: ListCore, log: Logger, packageOf: PackageOf, leave: Leave, isQuiet: () => boolean) {
     this.#core = core
     this.#log = log
     this.#package = packageOf
     this.#leave = leave
+    this.#isQuiet = isQuiet
     leave.lists.alsoFrom((event, resource) => this.#watchersOf(event, resource))
   }
 
@@ -226,7 +229,7 @@ export class ResourceLists {
       firstVersion,
       find: (name) => this.#package(event)?.find(name, { ...watcher, endpoint, again }),
       authorize: (name) => this.#leave.of({ event, resource: name, endpoint, watcher: uri }, restored),
-      isOwnChange: (state) => isOwnChange(this.#package(event), state, uri, this.#log),
+      isOwnChange: (state) => this.#isQuiet() || isOwnChange(this.#package(event), state, uri, this.#log),
       hidesMissing: compat() === 'asterisk',
       watching: (name, status, lastEvent) =>
         this.#leave.lists.tell(event, name, factsOf(watcher, name, status, lastEvent)),

@@ -44,6 +44,7 @@ export class Compositor implements Publishing {
   readonly #unread: UnreadPublications
   #store: PublicationStore | undefined
   #closed = false
+  #isQuiet = false
 
   constructor(services: CompositorServices) {
     this.#services = services
@@ -117,6 +118,11 @@ export class Compositor implements Publishing {
   isPublished(resource: string): boolean {
     if (resource === '') return false
     return this.#services.settings().accept_unknown || this.#publications.about(resource)
+  }
+
+  /** Whether what changes now is no news for its watchers (`force_delete`): they hear of it with their next NOTIFY. */
+  get isQuiet(): boolean {
+    return this.#isQuiet
   }
 
   /** Whether it may be published about, as far as that is up to the resource. */
@@ -290,7 +296,13 @@ export class Compositor implements Publishing {
   #expired(publication: InboundPublication): void {
     if (this.#closed) return
     this.#services.log.debug(() => `${label(publication)} expired`)
-    this.#publications.remove(publication, { quiet: this.#services.settings().force_delete })
+    // It is over all the same: who asks is told what holds now.
+    this.#isQuiet = this.#services.settings().force_delete
+    try {
+      this.#publications.remove(publication)
+    } finally {
+      this.#isQuiet = false
+    }
     void this.#store?.forget(publication)
     this.#over(publication, 'expired')
   }

@@ -212,6 +212,28 @@ describe('parameters at work', () => {
     }
   })
 
+  it('force_delete: who asks is told what holds, by itself and in a list', async () => {
+    await begin(
+      { force_delete: '1' },
+      { endpoints: { 100: {}, 101: {} }, lists: { all: { event: 'note', list_item: ['100'] } } },
+    )
+    made.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
+    const list = { Event: 'note', Supported: 'eventlist', Accept: 'multipart/related, application/rlmi+xml, text/note' }
+    const watcher = await made.sip.subscribe('100', { Event: 'note' })
+    const lister = await made.sip.subscribe('all', list)
+    await made.sip.publish('100', 'in', { Event: 'note', 'Content-Type': 'text/note', Expires: '1' })
+    await until('the publication', () => lister.dialog.last.text.includes('text/note'))
+    await until('the expiry', () => [...made.pubsub.allPublications].length === 0)
+    await settled(8)
+    expect([watcher.dialog.last.text, lister.dialog.notifies.length]).to.deep.equal(['in', 2])
+    await made.sip.again(watcher, { Event: 'note' })
+    await made.sip.again(lister, list)
+    const later = await made.sip.subscribe('100', { Event: 'note', From: '<sip:101@pbx.example>;tag=2' })
+    await settled(8)
+    expect([watcher.dialog.last.text, later.dialog.last.text]).to.deep.equal(['', ''])
+    expect(lister.dialog.last.text).not.to.include('text/note')
+  })
+
   it('xavp_cfg and retrieve_order', async () => {
     await begin({ xavp_cfg: 'X-Pres', retrieve_order: '1' }, { endpoints: { 100: { trust_id_inbound: true } } })
     const say = (text: string, value: string): Promise<FakeTransaction> =>

@@ -234,13 +234,13 @@ describe('PUBLISH', () => {
       expect(shown()).to.deep.equal(['on'])
     })
 
-    it('says nothing of an expiry with force_delete', async () => {
+    it('shows what expired no more with force_delete either', async () => {
       await begin({ files: { 'pubsub.conf': { force_delete: 'yes' } } })
       const seen: number[] = []
       const stop = pubsub.publications('lamp', '100', lampKind).watch({ value: (all) => seen.push(all.length) })
       await published('on', { Expires: '1' })
       await until('expiry', () => handler.called.includes('expire on'))
-      expect(seen).to.deep.equal([0, 1])
+      expect(seen).to.deep.equal([0, 1, 0])
       void stop()
     })
   })
