@@ -31,6 +31,7 @@ export interface SentBody {
   readonly told: Told
   /** The same of a watcher who has the state from elsewhere: the first document in its dialog is to be whole. */
   readonly known: Told
+  readonly isEmpty: boolean
   /** As a NOTIFY carries it; undefined where it is empty. `version`: of the document, where its type has one. To be called once for each NOTIFY. */
   content(version: number): RequestBody | undefined
   /** What is new in it for one who was told that; undefined where nothing is. */
@@ -85,8 +86,12 @@ export class Body implements SentBody {
     return `${this.text.slice(0, this.#versionAt)}${version}${this.text.slice(this.#versionAt)}`
   }
 
+  get isEmpty(): boolean {
+    return this.text === ''
+  }
+
   content(version: number): RequestBody | undefined {
-    return this.text === '' ? undefined : new NumberedBody(this, version)
+    return this.isEmpty ? undefined : new NumberedBody(this, version)
   }
 
   /** With the lines that go before it, as it goes on the wire. */

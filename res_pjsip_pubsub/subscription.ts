@@ -53,12 +53,15 @@ export class NotifierSubscription
   #termination: Termination | undefined
   /** Its phone may not know it any more; the answer to the next NOTIFY tells. */
   #contested = false
+  /** Its phone has been told nothing in this dialog, or last that there is nothing. */
+  #isBlank: boolean
   readonly #services: Services
 
   constructor(facts: SubscriptionFacts, serial: number, services: Services) {
     super(facts, serial)
     this.#endpoint = facts.endpoint
     this.#version = facts.version
+    this.#isBlank = facts.version === 0
     this.#authorization = facts.authorization ?? ALLOWED
     this.#services = services
     this.dialog.usage = this
@@ -291,7 +294,7 @@ export class NotifierSubscription
     const isFurtherPart = this.#termination?.inParts === true && this.#told !== undefined
     const body = want === WANT.changed || isFurtherPart ? this.#news() : this.#body()
     if (want === WANT.changed && !body) return undefined
-    if (want === WANT.forced && !body && !this.#services.settings().send_fast_notify) return undefined
+    if (this.#isBlank && this.#mayWait(want) && (!body || body.isEmpty)) return undefined
     const known = this.matches(this.#condition)
     this.#condition = undefined
     // It goes out now: the time is asked for once.
@@ -307,11 +310,17 @@ export class NotifierSubscription
     }
     const common = this.#services.notifyHeaders(this)
     const content = known ? undefined : body?.content(this.#version++)
+    this.#isBlank = content === undefined && !known
     // Remembered where a part of what is new may follow: each reference from old to new is looked at by the collector.
     const state = this.#state === NOTHING || known || !this.sharing?.hasParts ? undefined : this.#state
     const told = known ? body?.known : body?.told
     const event = this.list && shown.compat === 'rfc' ? listEvent(this.subject) : this.subject.eventHeader
     return new Notification(event, common, shown, state, told, content)
+  }
+
+  /** Whether nothing is sent to who is shown nothing, where there is nothing to show. */
+  #mayWait(want: Want): boolean {
+    return want !== WANT.final && !this.#contested && !this.#services.settings().send_fast_notify
   }
 
   protected override transmit(notification: Notification, done: OutcomeHandler): void {
@@ -337,6 +346,7 @@ export class NotifierSubscription
   protected override landed({ told, state }: Notification, outcome: Outcome, verdict: Verdict): void {
     const arrived = verdict.kind === 'delivered' || verdict.kind === 'kept'
     this.#told = arrived ? told : undefined
+    if (!arrived) this.#isBlank = false
     const toldState = this.#told && state
     if (toldState !== this.#toldState) this.#toldState = toldState
     if (this.#told?.isCut) this.want(this.#termination?.inParts ? WANT.final : WANT.changed)

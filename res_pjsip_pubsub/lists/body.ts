@@ -54,6 +54,11 @@ export class ListBody implements SentBody, Told {
     this.#boundary = boundary(context)
   }
 
+  /** Where nothing is in it, it says so. */
+  get isEmpty(): boolean {
+    return false
+  }
+
   get type(): string {
     return multipartType(this.#boundary, this.#startOf(this.#list))
   }

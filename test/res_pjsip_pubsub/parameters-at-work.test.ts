@@ -91,6 +91,36 @@ describe('parameters at work', () => {
     expect(pending.dialog.last.text).to.equal('in')
   })
 
+  it('send_fast_notify: what is empty is told to who was told more', async () => {
+    await begin({ send_fast_notify: '0' })
+    let status: 'pending' | 'active' = 'active'
+    made.pubsub.addEvent({ event: 'note', accept: ['text/note'], reqAuth: true, getAuthStatus: () => status })
+    const tx = await made.sip.subscribe('100', { Event: 'note' })
+    const { notifies } = tx.dialog
+    const told = async (): Promise<string[]> => {
+      await settled(8)
+      return notifies.splice(0).map(({ state, text }) => `${state.split(';')[0]} ${text}`)
+    }
+    const refresh = (): Promise<FakeTransaction> => made.sip.again(tx, { Event: 'note' })
+    const say = (text: string, headers: Record<string, string> = {}): Promise<FakeTransaction> =>
+      made.sip.publish('100', text, { Event: 'note', 'Content-Type': 'text/note', ...headers })
+    await refresh()
+    expect(await told()).to.deep.equal([])
+    const tag = (await say('in')).header('SIP-ETag') ?? ''
+    expect(await told()).to.deep.equal(['active in'])
+    await say('', { 'SIP-If-Match': tag, Expires: '0' })
+    expect(await told()).to.deep.equal(['active '])
+    await refresh()
+    expect(await told()).to.deep.equal([])
+    await say('back')
+    expect(await told()).to.deep.equal(['active back'])
+    status = 'pending'
+    await made.pubsub.presUpdateWatchers('100', 'note')
+    expect(await told()).to.deep.equal(['pending '])
+    await made.sip.again(tx, { Event: 'note', Expires: '0' })
+    expect(await told()).to.deep.equal(['terminated '])
+  })
+
   it('timeout_rm_subs', async () => {
     const hasty = { notify_retries: '2', notify_retry_interval: '10', notify_retry_max: '10' }
     await begin({ ...hasty, timeout_rm_subs: '0' })
