@@ -217,6 +217,7 @@ export class ResourceLists {
     const first = plan()
     if (!first) return undefined
     const { uri } = watcher
+    const watcherKey = this.#leave.lists.nameKey(uri)
     let { endpoint } = watcher
     const restored = watcher.request === undefined
     let again = false
@@ -229,7 +230,7 @@ export class ResourceLists {
       firstVersion,
       find: (name) => this.#package(event)?.find(name, { ...watcher, endpoint, again }),
       authorize: (name) => this.#leave.of({ event, resource: name, endpoint, watcher: uri }, restored),
-      isOwnChange: (state) => this.#isQuiet() || isOwnChange(this.#package(event), state, uri, this.#log),
+      isOwnChange: (state) => this.#isQuiet() || isOwnChange(this.#package(event), state, watcherKey, this.#log),
       hidesMissing: compat() === 'asterisk',
       watching: (name, status, lastEvent) =>
         this.#leave.lists.tell(event, name, factsOf(watcher, name, status, lastEvent)),

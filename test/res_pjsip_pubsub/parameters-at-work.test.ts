@@ -320,6 +320,28 @@ describe('parameters at work', () => {
     ])
   })
 
+  it('sender_header with sip_uri_match = 1: who watches in a list is not told of its own change either', async () => {
+    await begin(
+      { sip_uri_match: '1' },
+      { endpoints: { 100: { trust_id_inbound: true } }, lists: { all: { event: 'note', list_item: ['100'] } } },
+    )
+    made.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
+    const types = 'multipart/related, application/rlmi+xml, text/note'
+    const watch = (who: string): Promise<FakeTransaction> =>
+      made.sip.subscribe('all', {
+        Event: 'note',
+        Supported: 'eventlist',
+        Accept: types,
+        'P-Asserted-Identity': `<sip:${who}@pbx.example>`,
+      })
+    const [anna, boris] = [await watch('Anna'), await watch('Boris')]
+    const sender = { Event: 'note', 'Content-Type': 'text/note', Sender: '<sip:ANNA@pbx.example>' }
+    expect((await made.sip.publish('100', 'in', sender)).status).to.equal(200)
+    await until('the other', () => boris.dialog.last.text.includes('text/note'))
+    await settled(8)
+    expect(anna.dialog.last.text).not.to.include('text/note')
+  })
+
   it('local_log_level', async () => {
     await begin({ local_log_level: '0' })
     await made.sip.subscribe('200', { Event: 'lantern' })
