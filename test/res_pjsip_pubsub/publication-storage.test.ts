@@ -65,27 +65,28 @@ function conformance({ cache, restores }: (typeof MODES)[number], directory: () 
     expect(shown()).to.equal('')
   })
 
-  it('writes what tools that know Kamailio look for', async () => {
-    const tx = await publish('red', { From: '<sip:100@pbx.example>;tag=x' })
-    if (!restores) return
-    const [row] = await rows()
-    expect(row).to.include({
-      username: '100',
-      domain: 'pbx.example',
-      event: 'lamp',
-      etag: tx.header('SIP-ETag'),
-      body: 'red',
-      sender: '',
-      priority: 0,
+  if (restores) {
+    it('writes what tools that know Kamailio look for', async () => {
+      const tx = await publish('red', { From: '<sip:100@pbx.example>;tag=x' })
+      const [row] = await rows()
+      expect(row).to.include({
+        username: '100',
+        domain: 'pbx.example',
+        event: 'lamp',
+        etag: tx.header('SIP-ETag'),
+        body: 'red',
+        sender: '',
+        priority: 0,
+      })
+      expect(Number(row?.['expires']) - Date.now() / 1000).to.be.within(590, 601)
+      expect(Number(row?.['received_time']) - Date.now() / 1000).to.be.within(-10, 0)
+      expect(row?.['id']).to.be.a('number')
+      expect(row?.['ruid']).to.be.a('string')
+      expect(await builder.query("SELECT table_version FROM version WHERE table_name = 'presentity'")).to.deep.equal([
+        { table_version: 5 },
+      ])
     })
-    expect(Number(row?.['expires']) - Date.now() / 1000).to.be.within(590, 601)
-    expect(Number(row?.['received_time']) - Date.now() / 1000).to.be.within(-10, 0)
-    expect(row?.['id']).to.be.a('number')
-    expect(row?.['ruid']).to.be.a('string')
-    expect(await builder.query("SELECT table_version FROM version WHERE table_name = 'presentity'")).to.deep.equal([
-      { table_version: 5 },
-    ])
-  })
+  }
 
   for (const how of ['close', 'kill'] as const) {
     it(`shows after a restart what was published, and takes its entity-tag, or knows nothing of it (${how})`, async () => {

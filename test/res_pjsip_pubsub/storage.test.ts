@@ -21,7 +21,12 @@ function conformance(mode: StorageMode, directory: () => string): void {
   })
   afterEach(() => builder.close())
 
-  const rows = (): Promise<Record<string, unknown>[]> => (mode.restores ? builder.query(ROWS) : Promise.resolve([]))
+  /** Without a table there are none, which is right in memory alone. */
+  const rows = (): Promise<Record<string, unknown>[]> =>
+    builder.query(ROWS).catch((error: unknown) => {
+      if (mode.restores || !String(error).includes('no such table')) throw error
+      return []
+    })
   /** In the old dialog, whoever has it now. */
   const again = (sip: FakeSip, tx: FakeTransaction, cseq: number, headers: Headers = {}): Promise<FakeTransaction> =>
     sip.receive('SUBSCRIBE', 'sip:x', {
@@ -61,8 +66,8 @@ function conformance(mode: StorageMode, directory: () => string): void {
     await until('an empty table', async () => (await rows()).length === 0)
   })
 
-  it('has at any moment a row that covers the numbers in use, or none', async () => {
-    const { sip } = await builder.begin()
+  it(`has at any moment ${mode.restores ? 'a row that covers the numbers in use, or none' : 'nothing on disk'}`, async () => {
+    const { sip, office } = await builder.begin()
     const tx = await sip.subscribe('200', { Accept: XML })
     for (let light = 0; light < 160; light++) {
       builder.lamps.set('200', String(light))
@@ -73,7 +78,8 @@ function conformance(mode: StorageMode, directory: () => string): void {
       expect(Number(row['local_cseq'])).to.be.at.least(tx.dialog.last.cseq)
       expect(Number(row['version'])).to.be.above(versionOf(tx.dialog.last.text))
     }
-    if (mode.restores) expect(await rows()).to.have.length(1)
+    await office.store.flush()
+    expect(await rows()).to.have.length(mode.restores ? 1 : 0)
   })
 
   for (const how of ['close', 'kill'] as const) {
@@ -114,74 +120,73 @@ function conformance(mode: StorageMode, directory: () => string): void {
     expect(await rows()).to.deep.equal([])
   })
 
-  for (const [what, damage, settings] of [
-    ['an endpoint that does not come back', ROWS, { endpoints: { 101: {} }, options: { restore_patience: '0' } }],
-    ['a dialog that cannot be read', "UPDATE active_watchers SET dialog = '{}'", {}],
-    ['a subscription that expired', 'UPDATE active_watchers SET expires_ms = 1', {}],
-  ] as const) {
-    it(`forgets the row of ${what}`, async () => {
-      if (!mode.restores) return
-      const first = await builder.begin()
-      await first.sip.subscribe('200')
-      await builder.end(first, 'close')
-      expect(await rows()).to.have.length(1)
-      await builder.query(damage)
-      await builder.begin(settings)
-      // For a moment other servers may still see that it is over.
-      await until('that it is forgotten', async () =>
-        (await rows()).every(({ status }) => status === STATUS.terminated),
-      )
+  if (mode.restores) {
+    for (const [what, damage, settings] of [
+      ['an endpoint that does not come back', ROWS, { endpoints: { 101: {} }, options: { restore_patience: '0' } }],
+      ['a dialog that cannot be read', "UPDATE active_watchers SET dialog = '{}'", {}],
+      ['a subscription that expired', 'UPDATE active_watchers SET expires_ms = 1', {}],
+    ] as const) {
+      it(`forgets the row of ${what}`, async () => {
+        const first = await builder.begin()
+        await first.sip.subscribe('200')
+        await builder.end(first, 'close')
+        expect(await rows()).to.have.length(1)
+        await builder.query(damage)
+        await builder.begin(settings)
+        // For a moment other servers may still see that it is over.
+        await until('that it is forgotten', async () =>
+          (await rows()).every(({ status }) => status === STATUS.terminated),
+        )
+      })
+    }
+
+    it('writes what tools that know Kamailio look for', async () => {
+      const { sip } = await builder.begin()
+      const tx = await sip.subscribe('200', { Event: 'lamp;id=7', 'User-Agent': 'Desk 1.0', Expires: '600' })
+      const row = await until('the row', async () => (await rows())[0])
+      const { callId, from } = tx.request
+      expect(row).to.include({
+        presentity_uri: 'sip:200@pbx.example',
+        watcher_username: '100',
+        watcher_domain: 'pbx.example',
+        to_user: '200',
+        to_domain: 'pbx.example',
+        event: 'lamp',
+        event_id: '7',
+        to_tag: tx.dialog.localTag,
+        from_tag: from.tag,
+        callid: callId,
+        remote_cseq: tx.request.cseq.number,
+        contact: tx.request.contacts[0]?.uriText,
+        record_route: '',
+        status: 1,
+        reason: '',
+        from_user: '100',
+        from_domain: 'pbx.example',
+        updated: -1,
+        updated_winfo: -1,
+        flags: 0,
+        user_agent: 'Desk 1.0',
+      })
+      expect(Number(row['expires']) - Date.now() / 1000).to.be.within(590, 601)
+      expect(row['id']).to.be.a('number')
+      expect(
+        await builder.query("SELECT table_version FROM version WHERE table_name = 'active_watchers'"),
+      ).to.deep.equal([{ table_version: 12 }])
+    })
+
+    it('keeps its rows in the table and the file that the options name', async () => {
+      const other = join(directory(), 'other.db')
+      const { sip, office } = await builder.begin({
+        options: { db_url: `sqlite://${other}`, active_watchers_table: 'aw', subs_db_mode: String(mode.mode) },
+      })
+      await sip.subscribe('200')
+      await office.store.flush()
+      const elsewhere = new ServerBuilder(directory(), mode)
+      Object.assign(elsewhere, { path: other })
+      await until('the row', async () => (await elsewhere.query('SELECT * FROM aw').catch(() => [])).length === 1)
     })
   }
-
-  it('writes what tools that know Kamailio look for', async () => {
-    const { sip } = await builder.begin()
-    const tx = await sip.subscribe('200', { Event: 'lamp;id=7', 'User-Agent': 'Desk 1.0', Expires: '600' })
-    if (!mode.restores) return
-    const row = await until('the row', async () => (await rows())[0])
-    const { callId, from } = tx.request
-    expect(row).to.include({
-      presentity_uri: 'sip:200@pbx.example',
-      watcher_username: '100',
-      watcher_domain: 'pbx.example',
-      to_user: '200',
-      to_domain: 'pbx.example',
-      event: 'lamp',
-      event_id: '7',
-      to_tag: tx.dialog.localTag,
-      from_tag: from.tag,
-      callid: callId,
-      remote_cseq: tx.request.cseq.number,
-      contact: tx.request.contacts[0]?.uriText,
-      record_route: '',
-      status: 1,
-      reason: '',
-      from_user: '100',
-      from_domain: 'pbx.example',
-      updated: -1,
-      updated_winfo: -1,
-      flags: 0,
-      user_agent: 'Desk 1.0',
-    })
-    expect(Number(row['expires']) - Date.now() / 1000).to.be.within(590, 601)
-    expect(row['id']).to.be.a('number')
-    expect(await builder.query("SELECT table_version FROM version WHERE table_name = 'active_watchers'")).to.deep.equal(
-      [{ table_version: 12 }],
-    )
-  })
-
-  it('keeps its rows in the table and the file that the options name', async () => {
-    const other = join(directory(), 'other.db')
-    const { sip, office } = await builder.begin({
-      options: { db_url: `sqlite://${other}`, active_watchers_table: 'aw', subs_db_mode: String(mode.mode) },
-    })
-    await sip.subscribe('200')
-    await office.store.flush()
-    if (!mode.restores) return
-    const elsewhere = new ServerBuilder(directory(), mode)
-    Object.assign(elsewhere, { path: other })
-    await until('the row', async () => (await elsewhere.query('SELECT * FROM aw').catch(() => [])).length === 1)
-  })
 
   if (mode.writesBefore) {
     it('has on disk what it answered 200, at that moment', async () => {
