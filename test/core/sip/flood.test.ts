@@ -1,11 +1,12 @@
-/** A hundred thousand damaged messages on real sockets: nothing breaks, nothing stalls, and the next phone is served. */
+/** Forty thousand damaged messages on real sockets: nothing breaks, nothing stalls, and the next phone is served. */
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { Log } from '../../../core/log.ts'
 import { Metrics } from '../../../core/metrics.ts'
+import { processMetrics } from '../../../core/process-metrics.ts'
 import type { Stack } from '../../../core/sip/stack.ts'
 import { damaged, randomFrom } from '../../support/damage.ts'
 import { TestPhone } from '../../support/phone.ts'
@@ -32,7 +33,7 @@ const SUBSCRIBE = Buffer.from(
 /** Nobody else's port gets the answers to Vias that were changed. */
 const HERE = '127.0.0.2'
 const ROUND = 10_000
-const ROUNDS = 9
+const ROUNDS = 3
 /** Connections, and messages on each. */
 const CONNECTIONS = 100
 const ON_EACH = 100
@@ -94,15 +95,20 @@ describe('a flood of damaged messages', function () {
     expect(errors).to.deep.equal([])
   })
 
-  /** A stall that is ours comes each time the same messages do; one that is the machine's does not. */
+  /**
+   * What this process computes alone, so that a busy machine is no stall. One that is ours comes each time the same
+   * messages do; one of a collection, say, does not.
+   */
   async function withoutStall(work: () => Promise<void>): Promise<void> {
     const stalls: number[] = []
     do {
-      const monitor = monitorEventLoopDelay({ resolution: 5 })
-      monitor.enable()
+      const said = new Metrics()
+      const stop = processMetrics(said)
       await work()
-      monitor.disable()
-      stalls.push(monitor.max / 1e6)
+      // So that it looks once more, and what was last is counted.
+      await pause(20)
+      stalls.push(said.read().find(([name]) => name === 'process.stall.busy_max_ms')?.[1] ?? Number.NaN)
+      await stop()
     } while (Math.min(...stalls) >= LONGEST_STALL && stalls.length < 5)
     expect(Math.min(...stalls), 'milliseconds').to.be.below(LONGEST_STALL)
   }

@@ -36,7 +36,8 @@ describe('Hash index', () => {
   it('finds everything while it grows and shrinks', () => {
     const index = new HashIndex()
     const hashOf = (position: number): number => Math.imul(position, 0x9e3779b1)
-    const size = 100_000
+    // Large enough that it grows, and shrinks, several times.
+    const size = 20_000
     let oldest = 0
     for (let newest = 0; newest < size; newest++) {
       index.add(hashOf(newest), newest)
