@@ -1,11 +1,11 @@
 /**
- * The RFC's torture messages and a hundred thousand damaged ones each over UDP and TCP, at a whole Lamplighter, while
- * phones watch their lamps there.
+ * The RFC's torture messages, fifty thousand damaged ones over UDP and a hundred thousand over TCP, at a whole Lamplighter,
+ * while phones watch their lamps there.
  *
  * The stall is what the process says of itself, its own computing only (`process.stall.busy_max_ms`): the machine may
  * be shared with others, and what they take is not its fault. That is the time of all its threads, so on a busy machine it
- * may still be too much; then each round of the flood is sent at an instance of its own, a few times: a stall that a
- * message causes comes again with the same message, one that comes of anything else does not.
+ * may still be too much; then that round of the flood, and those after it, are sent at another instance, a few times: a
+ * stall that a message causes comes again with the same message, one that comes of anything else does not.
  */
 import { expect } from 'chai'
 import { DemoPhone } from '../../core/demo/phones.ts'
@@ -17,16 +17,16 @@ import { TestPhone } from '../support/phone.ts'
 import { until } from '../support/tools.ts'
 
 const SEED = Number(process.env['FLOOD_SEED'] ?? 4475)
-const MESSAGES = 100_000
+const MESSAGES = 50_000
 /** Where a message in a stream cannot be told from the next, the stream ends; that is about half of them. */
 const STREAMED = 2 * MESSAGES
-const ROUNDS = 6
+const ROUNDS = 4
 /** Milliseconds. */
 const LONGEST_STALL = 50
 const ATTEMPTS = 4
 /** Milliseconds that a lamp may take on a busy machine. */
 const PATIENCE = 20_000
-/** Bytes that the second half of the rounds may need more than the first: they bring 100,000 messages, so 600 bytes of each. */
+/** Bytes that the second half of the rounds may need more than the first: they bring 75,000 messages, so 800 bytes of each. */
 const MEMORY_SLACK = 60_000_000
 
 /** What each gets that gets an answer over UDP. The others are responses, or have no Via that could be answered. */
@@ -107,6 +107,8 @@ describe('a flood at a whole server', function () {
   this.timeout(900_000)
   let instance: Instance
   let phones: DemoPhone[] = []
+  /** The first round by whose end the server had stood still for too long. */
+  let firstStalled = ROUNDS
 
   before(open)
   after(close)
@@ -136,26 +138,36 @@ describe('a flood at a whole server', function () {
       await flood(round)
       await lampsFollow()
       memory.push(await metric('process.memory.rss_bytes'))
+      if ((await metric('process.stall.busy_max_ms')) >= LONGEST_STALL) firstStalled = Math.min(firstStalled, round)
     }
     const half = memory.length / 2
     const growth = Math.max(...memory.slice(half)) - Math.max(...memory.slice(0, half))
     expect(growth, `bytes of memory: ${memory.join(' ')}`).to.be.below(MEMORY_SLACK)
+    for (const side of ['client', 'server'])
+      await until(`end of ${side} transactions`, async () => (await metric(`sip.transactions.${side}`)) === 0, PATIENCE)
     expect(phones.flatMap(({ faults }) => faults)).to.deep.equal([])
     expect(instance.stderr).to.not.match(/should not have happened|ERROR/)
   })
 
   it('does not stall', async () => {
-    if ((await metric('process.stall.busy_max_ms')) < LONGEST_STALL) return
-    for (let round = 0; round < ROUNDS; round++) {
-      const stalls: number[] = []
-      do {
-        const alone = new Instance(FILES)
-        await alone.start()
-        await flood(round, alone)
-        stalls.push(await metric('process.stall.busy_max_ms', alone))
-        await alone.dispose()
-      } while (Math.min(...stalls) >= LONGEST_STALL && stalls.length < ATTEMPTS)
-      expect(Math.min(...stalls), `milliseconds in round ${round}: ${stalls.join(' ')}`).to.be.below(LONGEST_STALL)
+    let other: Instance | undefined
+    try {
+      for (let round = firstStalled; round < ROUNDS; round++) {
+        const stalls: number[] = []
+        do {
+          // The longest stall is that of all its life: one that had a long one tells of no other round.
+          if (stalls.length > 0) await other?.dispose()
+          if (stalls.length > 0 || !other) {
+            other = new Instance(FILES)
+            await other.start()
+          }
+          await flood(round, other)
+          stalls.push(await metric('process.stall.busy_max_ms', other))
+        } while (Math.min(...stalls) >= LONGEST_STALL && stalls.length < ATTEMPTS)
+        expect(Math.min(...stalls), `milliseconds in round ${round}: ${stalls.join(' ')}`).to.be.below(LONGEST_STALL)
+      }
+    } finally {
+      await other?.dispose()
     }
   })
 
