@@ -13,6 +13,7 @@ import { NotifierSubscription } from '../../res_pjsip_pubsub/subscription.ts'
 import { pjsipConfig, TestCore, type TestCoreSettings } from '../support/core.ts'
 import { Lamps, lampModules } from '../support/lamps.ts'
 import { type PhoneDialog, TestPhone, type WireMessage } from '../support/phone.ts'
+import { endLeases } from '../support/sqlite.ts'
 import { transportConfig } from '../support/stack.ts'
 import { until } from '../support/tools.ts'
 
@@ -143,7 +144,8 @@ describe('phones that come back', () => {
     const after = await phone('tcp')
     expect((await register(after)).status).to.equal(200)
     expect(subscriptions()).to.have.length(0)
-    await until('that it is taken over', () => subscriptions().length === 1, 8000)
+    await endLeases(join(directory, 'lamps.db'))
+    await until('that it is taken over', () => subscriptions().length === 1)
     expect((await after.next('NOTIFY')).body).to.equal('on')
   }).timeout(15000)
 

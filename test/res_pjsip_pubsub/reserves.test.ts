@@ -97,6 +97,7 @@ describe('storage of subscriptions: numbers reserved beside the rows', function 
         numbers.push(now)
         await made.office.store.flush()
         await builder.end(made, 'kill')
+        await builder.endLeases()
       }
     })
 

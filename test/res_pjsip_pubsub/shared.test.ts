@@ -294,6 +294,7 @@ describe('servers that share a database', function () {
     const tx = await one.sip.subscribe('200')
     await until('a NOTIFY', () => tx.dialog.notifies.length === 1)
     await one.office.loader.unload('res_pjsip_pubsub')
+    await builder.endLeases()
     const dialog = await until('that it is taken over', () => other.sip.dialogs.get(tx.dialog.id), 10000)
     await until('a NOTIFY', () => dialog.notifies.length > 0)
     expect(dialog.notifies[0]?.cseq).to.be.above(tx.dialog.last.cseq)

@@ -93,12 +93,13 @@ function conformance(mode: StorageMode, directory: () => string): void {
       const before = tx.dialog.last
       await first.office.store.flush()
       await builder.end(first, how)
+      await builder.endLeases()
       const second = await builder.begin()
       if (!mode.restores) {
         expect((await again(second.sip, tx, 9)).status).to.equal(481)
         return
       }
-      const dialog = await until('the dialog', () => restored(second, tx), 8000)
+      const dialog = await until('the dialog', () => restored(second, tx))
       await until('a NOTIFY', () => dialog.notifies.length > 0)
       expect(dialog.last.cseq).to.be.above(before.cseq)
       expect(versionOf(dialog.last.text)).to.be.above(versionOf(before.text))

@@ -7,6 +7,7 @@ import { expect } from 'chai'
 import { Instance } from '../support/instance.ts'
 import { localOffice, PASSWORD } from '../support/office.ts'
 import { type PhoneDialog, type PhoneRequest, TestPhone, type WireMessage } from '../support/phone.ts'
+import { endLeases } from '../support/sqlite.ts'
 import { until } from '../support/tools.ts'
 
 const DIALOG_INFO = [
@@ -117,6 +118,7 @@ describe('kill -9 and the store', function () {
       const due = answered.filter((one) => one.answered + grace <= killed)
       expect(due.length).to.be.above(20)
       const before = new Map(answered.map(({ dialog }) => [dialog, Math.max(0, ...numbersOf(phone, dialog))]))
+      if (mode === 3) await endLeases(join(instance.directory, 'lamplighter.db'))
       await instance.start()
       const missing = (): number =>
         due.filter(({ dialog }) => Math.max(0, ...numbersOf(phone, dialog)) <= (before.get(dialog) ?? 0)).length

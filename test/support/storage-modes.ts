@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import sqlite3 from 'sqlite3'
 import { type LampOffice, lampOffice } from './lamp-office.ts'
 import { Lamps } from './lamps.ts'
-import { allRows, sqlite } from './sqlite.ts'
+import { allRows, endLeases, sqlite } from './sqlite.ts'
 
 export interface StorageMode {
   readonly mode: 0 | 1 | 2 | 3
@@ -51,6 +51,11 @@ export class ServerBuilder {
   async end(made: LampOffice, how: 'close' | 'kill'): Promise<void> {
     this.#open.delete(made)
     await made.office[how]()
+  }
+
+  /** Whoever is dead need not be waited for. */
+  async endLeases(): Promise<void> {
+    if (this.#mode.mode === 3) await endLeases(this.path)
   }
 
   async close(): Promise<void> {
