@@ -63,7 +63,10 @@ function inDialog(
   const isOfFiles = notifier.inFiles(endpoint.id) === endpoint
   return saved.then((isSaved) => {
     if (!isKept(subscription)) return refuse(tx, missing(!subscription.disowned, notifier))
-    if (!isSaved) return refuse(tx, refusal.tryLater(500, notifier.settings().retry_after))
+    if (!isSaved) {
+      subscription.leaving = false
+      return refuse(tx, refusal.tryLater(500, notifier.settings().retry_after))
+    }
     return renew(isOfFiles ? { ...renewal, endpoint: asNow(endpoint, notifier) } : renewal, notifier)
   })
 }
@@ -84,7 +87,10 @@ interface Renewal {
 }
 
 function save({ subscription, seconds }: Renewal, notifier: NotifierServices): Saved {
-  if (seconds === 0) return notifier.forget(subscription)
+  if (seconds === 0) {
+    subscription.leaving = true
+    return notifier.forget(subscription)
+  }
   subscription.extend(notifier.now() + seconds * 1000)
   return notifier.save(subscription)
 }
@@ -136,7 +142,7 @@ function whose(
   const dialog = sip.findDialog(request)
   const event = eventOf(request)
   const found = dialog && event && usageOf(dialog, event.event, event.id)
-  if (!found || found.endpoint.id !== endpoint.id) return undefined
+  if (!found || found.leaving || found.endpoint.id !== endpoint.id) return undefined
   return found.phase === 'active' || found.phase === 'waiting' ? found : undefined
 }
 

@@ -56,6 +56,8 @@ export abstract class LastingSubscription extends Delivery<Notification> impleme
   coveredCseq = HIGHEST_CSEQ
   /** Another server has it: its row is not ours. */
   disowned = false
+  /** Its watcher ends it, and its row is being taken away: who does not find it need not think that another server has it. */
+  leaving = false
   /** For WatcherBodies alone. */
   sharing: Sharing | undefined = undefined
   /** For Subscriptions alone: where it is among all, and in their indexes. */

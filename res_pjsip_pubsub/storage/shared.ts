@@ -175,6 +175,7 @@ export class SharedStorage implements SubscriptionStorage {
     let beside: readonly Row[] = []
     const done = await this.#attempt(async (round) => {
       const [row] = await round.at.select(this.#table, key)
+      if (subscription.leaving) return
       lost = !isNew && row?.owner !== this.#servers.id
       // It may have ended while this waited for its turn.
       if (lost || !isKept(subscription)) return

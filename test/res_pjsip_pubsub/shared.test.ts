@@ -132,6 +132,18 @@ describe('servers that share a database', function () {
     expect(await builder.query('SELECT 1 FROM active_watchers WHERE status = 1')).to.deep.equal([])
   })
 
+  it('tells the end to a phone that refreshes what it ends in the same moment', async () => {
+    const slow = await builder.begin({ options: { ...FAST, notifier_processes: '1', waitn_time: '1' } })
+    const tx = await slow.sip.subscribe('200')
+    await until('a NOTIFY', () => tx.dialog.notifies.length === 1)
+    const { number } = tx.request.cseq
+    const asked = [again(slow, tx, number + 1, { Expires: '0' }), again(slow, tx, number + 2)]
+    expect((await Promise.all(asked)).map(({ status }) => status)).to.deep.equal([200, 481])
+    await until('the last NOTIFY', () => tx.dialog.notifies.at(-1)?.state === 'terminated;reason=timeout')
+    await until('that it is over', () => owned(slow) === 0)
+    expect(await builder.query('SELECT 1 FROM active_watchers')).to.deep.equal([])
+  })
+
   it('refuses a CSeq that another server has seen', async () => {
     const tx = await one.sip.subscribe('200')
     const { number } = tx.request.cseq
