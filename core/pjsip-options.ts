@@ -142,7 +142,7 @@ export const authOptions = options({
   auth_type: choice(
     ['userpass', 'md5', 'digest'],
     'userpass',
-    'Whether the secret is a password, an MD5 hash, or hashes by algorithm.',
+    'What the secret is: the password, an MD5 hash, or for each algorithm its hash, else the password.',
   ),
   username: text('', 'User name of the digest; the name of the section when empty.'),
   password: secret('The password.'),

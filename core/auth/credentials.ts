@@ -9,6 +9,7 @@ import {
   digestResponse,
   digestSecret,
   formatChallenge,
+  hasSecret,
   parseDigest,
   sameDigest,
 } from './digest.ts'
@@ -86,7 +87,8 @@ export class CredentialCheck {
       cnonce: params.get('cnonce') ?? '',
     })
     const same = sameDigest(algorithm, expected, params.get('response') ?? '')
-    if (!same || params.get('username') !== username) return 'bad'
+    // Anybody can answer with the secret that is none.
+    if (secret === '' || !same || params.get('username') !== username) return 'bad'
     if (!isFor(uri, request)) return 'elsewhere'
     const fresh = this.#nonces.fresh(nonce, realm, address, auth.nonce_lifetime)
     return fresh && this.#nonces.use(nonce, count, auth.nonce_lifetime, realm, address) ? 'good' : 'stale'
@@ -112,7 +114,7 @@ interface Secret {
   readonly algorithm: DigestAlgorithm
   readonly realm: string
   readonly username: string
-  /** The hash of user, realm and password; empty where the section holds none for the algorithm. */
+  /** The hash of user, realm and password; empty where the section has none for the algorithm. */
   readonly secret: string
 }
 
@@ -146,8 +148,7 @@ function realmOf(auth: Auth, global: Globals): string {
 function algorithmsOf(auth: Auth, global: Globals): readonly DigestAlgorithm[] {
   const wanted =
     auth.supported_algorithms_uas.length > 0 ? auth.supported_algorithms_uas : global.default_auth_algorithms_uas
-  const possible =
-    auth.auth_type === 'userpass' ? wanted : wanted.filter((name) => digestSecret(auth, name, '') !== undefined)
+  const possible = auth.password === '' ? wanted.filter((name) => hasSecret(auth, name)) : wanted
   // A section whose hashes fit nothing that is offered is still challenged, and never satisfied.
   return possible.length > 0 ? possible : ['MD5']
 }

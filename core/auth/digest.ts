@@ -68,15 +68,28 @@ export function digestHash(algorithm: DigestAlgorithm, text: string): string {
 }
 
 /**
- * The hash of `username:realm:password` (RFC 7616 3.4.2), or undefined where the section holds no hash for the
- * algorithm.
+ * The hash of `username:realm:password` (RFC 7616 3.4.2), or undefined where the section has neither a hash for the
+ * algorithm nor a password: that of no password would be proof for everybody.
+ *
+ * As Asterisk has it since 22.2: what is stored as a hash goes before the password. A section that says `userpass` has
+ * meant its password for longer than that.
  */
 export function digestSecret(credentials: Credentials, algorithm: DigestAlgorithm, realm: string): string | undefined {
-  if (credentials.auth_type === 'userpass')
-    return digestHash(algorithm, `${credentials.username}:${realm}:${credentials.password}`)
-  if (credentials.auth_type === 'md5') return algorithm === 'MD5' ? credentials.md5_cred.toLowerCase() : undefined
+  const { username, auth_type, password } = credentials
+  if (password !== '' && (auth_type === 'userpass' || storedHash(credentials, algorithm) === undefined))
+    return digestHash(algorithm, `${username}:${realm}:${password}`)
+  return storedHash(credentials, algorithm)
+}
+
+/** Whether `digestSecret` has one, whatever the realm. */
+export function hasSecret(credentials: Credentials, algorithm: DigestAlgorithm): boolean {
+  return credentials.password !== '' || storedHash(credentials, algorithm) !== undefined
+}
+
+function storedHash({ md5_cred, password_digest }: Credentials, algorithm: DigestAlgorithm): string | undefined {
+  if (algorithm === 'MD5' && md5_cred !== '') return md5_cred.toLowerCase()
   const prefix = `${algorithm}:`
-  const found = credentials.password_digest.find((item) => item.toUpperCase().startsWith(prefix))
+  const found = password_digest.find((item) => item.toUpperCase().startsWith(prefix))
   return found?.slice(prefix.length).trim().toLowerCase()
 }
 

@@ -55,7 +55,10 @@ export function credentialLines(challenged: Challenged, auths: readonly Auth[]):
  * section has to name it.
  */
 function sectionFor(realm: string, auths: readonly Auth[]): Auth | undefined {
-  const forAny = ({ auth_type, realm: own }: Auth): boolean => auth_type === 'userpass' && (own === '' || own === '*')
+  const forAny = ({ auth_type, password, md5_cred, password_digest, realm: own }: Auth): boolean =>
+    (own === '' || own === '*') &&
+    password !== '' &&
+    (auth_type === 'userpass' || (md5_cred === '' && password_digest.length === 0))
   return auths.find((auth) => auth.realm === realm) ?? auths.find(forAny)
 }
 

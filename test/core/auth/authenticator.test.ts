@@ -317,6 +317,41 @@ describe('Authenticator', () => {
       expect(challengesOf(first).map((text) => parseDigest(text)?.get('algorithm'))).to.deep.equal(['MD5'])
     })
 
+    it('takes the password of a digest section, where it has no hash for the algorithm', () => {
+      const hash = digestHash('MD5', '100:asterisk:hashed')
+      const section = { auth_type: 'digest', password: 'secret' } as const
+      start({
+        endpoints: { 100: { auth: ['100'] }, 101: { auth: ['101'] } },
+        auths: { 100: section, 101: { ...section, username: '100', password_digest: [`MD5:${hash}`] } },
+      })
+      expect(prove('100', 'secret').found?.id).to.equal('100')
+      expect(prove('101', 'hashed', { name: '100' }).found?.id).to.equal('101')
+      expect(prove('101', 'secret', { name: '100' }).found).to.equal(undefined)
+    })
+
+    it('is satisfied by nobody where a section has no secret', () => {
+      const secretless = {
+        password: {},
+        md5: { auth_type: 'md5' },
+        sha256: { auth_type: 'digest', password_digest: [`SHA-256:${'0'.repeat(64)}`] },
+      } satisfies TestCoreSettings['auths']
+      for (const [name, section] of Object.entries(secretless)) {
+        start({ endpoints: { 100: { auth: ['100'] } }, auths: { 100: section } })
+        const first = tx(from('100'))
+        identify(first)
+        const challenge = parseDigest(challengesOf(first)[0] ?? '')
+        const [nonce = '', uri] = [challenge?.get('nonce'), 'sip:200@pbx.example']
+        for (const secret of ['', digestHash('MD5', '100:asterisk:')]) {
+          const input = { nonce, uri, qop: 'auth', nc: '00000001', cnonce: 'c' }
+          const response = digestResponse('MD5', secret, 'SUBSCRIBE', input)
+          const value = `Digest username="100", realm="asterisk", nonce="${nonce}", uri="${uri}", response="${response}", algorithm=MD5, qop=auth, nc=00000001, cnonce="c"`
+          const second = tx({ ...from('100'), Authorization: value })
+          expect(identify(second)?.id, `${name} ${secret}`).to.equal(undefined)
+          expect(second.status, `${name} ${secret}`).to.equal(401)
+        }
+      }
+    })
+
     it('challenges for the realms of all its auth sections', () => {
       start({
         endpoints: { 100: { auth: ['a', 'b'] } },

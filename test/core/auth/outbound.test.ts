@@ -52,6 +52,10 @@ describe('credentials for requests of ours', () => {
     const named = { ...hash, realm: 'phone' }
     expect(users(lines(401, [challenge('phone')], [named]))).to.deep.equal(['Authorization hash phone'])
     expect(lines(401, [challenge('phone', ',algorithm=SHA-256')], [named])).to.deep.equal([])
+    const both = { ...hash, password: 'p' }
+    expect(lines(401, [challenge('phone')], [both]), 'a password beside it changes nothing').to.deep.equal([])
+    const digest = auth('digest', { username: 'digest', auth_type: 'digest', password: 'p' })
+    expect(users(lines(401, [challenge('phone')], [digest]))).to.deep.equal(['Authorization digest phone'])
   })
 
   it('do not answer what is no Digest, or cannot be', () => {
