@@ -204,9 +204,10 @@ describe('pubsub on the wire', () => {
       files: { 'pubsub.conf': { replace_same_contact: 'no' } },
     })
     const lamp = await phone()
-    for (let n = 0; n < 300; n += 50) {
+    // A few at a time: what the phone sends again while it waits for a busy machine makes that busier.
+    for (let n = 0; n < 300; n += 10) {
       await Promise.all(
-        Array.from({ length: 50 }, () =>
+        Array.from({ length: 10 }, () =>
           lamp.request('SUBSCRIBE', { uri: 'sip:200@127.0.0.1', headers: [['Event', 'lamp']] }),
         ),
       )

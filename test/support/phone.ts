@@ -131,7 +131,8 @@ export class TestPhone {
   readonly #settings: PhoneSettings
   readonly #wire: PhoneWire
   readonly #taken = new Set<WireMessage>()
-  readonly #waiting = new Set<() => void>()
+  /** Each is shown what comes, and what had come before it began to wait. */
+  readonly #waiting = new Set<(message: WireMessage) => boolean>()
   #nonceCount = 0
 
   static async open(settings: PhoneSettings): Promise<TestPhone> {
@@ -214,12 +215,12 @@ export class TestPhone {
     patience = this.#settings.patience ?? 3000,
   ): Promise<WireMessage> {
     return new Promise((resolve, reject) => {
-      const look = (): void => {
-        const found = this.received.find((message) => !this.#taken.has(message) && fits(message))
-        if (!found) return
-        this.#taken.add(found)
+      const look = (message: WireMessage): boolean => {
+        if (this.#taken.has(message) || !fits(message)) return false
+        this.#taken.add(message)
         stop()
-        resolve(found)
+        resolve(message)
+        return true
       }
       const stop = (): void => {
         clearTimeout(timer)
@@ -230,8 +231,7 @@ export class TestPhone {
         const came = this.received.map(({ startLine }) => startLine).join(' | ')
         reject(new Error(`${this.user} waited for ${what}, there came: ${came || 'nothing'}`))
       }, patience)
-      this.#waiting.add(look)
-      look()
+      if (!this.received.some(look)) this.#waiting.add(look)
     })
   }
 
@@ -273,7 +273,7 @@ export class TestPhone {
       const status = this.onRequest ? this.onRequest(message) : this.#settings.autoAnswer === false ? undefined : 200
       if (status !== undefined) this.respond(message, status)
     }
-    for (const look of this.#waiting) look()
+    for (const look of this.#waiting) if (look(message)) return
   }
 
   /** RFC 7616 3.4 for MD5 and SHA-256, with and without qop. */
