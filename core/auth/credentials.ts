@@ -9,7 +9,6 @@ import {
   digestResponse,
   digestSecret,
   formatChallenge,
-  hasSecret,
   parseDigest,
   sameDigest,
 } from './digest.ts'
@@ -79,7 +78,7 @@ export class CredentialCheck {
     const count = readCount(params)
     if (count === 'malformed' || nonce === '' || uri === '') return 'bad'
     const { username, secret } = this.#secrets.of(auth, algorithm, realm)
-    const expected = digestResponse(algorithm, secret, request.method, {
+    const expected = digestResponse(algorithm, secret ?? this.#decoyPassword, request.method, {
       nonce,
       uri,
       qop: params.get('qop'),
@@ -87,8 +86,7 @@ export class CredentialCheck {
       cnonce: params.get('cnonce') ?? '',
     })
     const same = sameDigest(algorithm, expected, params.get('response') ?? '')
-    // Anybody can answer with the secret that is none.
-    if (secret === '' || !same || params.get('username') !== username) return 'bad'
+    if (!same || params.get('username') !== username) return 'bad'
     if (!isFor(uri, request)) return 'elsewhere'
     const fresh = this.#nonces.fresh(nonce, realm, address, auth.nonce_lifetime)
     return fresh && this.#nonces.use(nonce, count, auth.nonce_lifetime, realm, address) ? 'good' : 'stale'
@@ -114,8 +112,8 @@ interface Secret {
   readonly algorithm: DigestAlgorithm
   readonly realm: string
   readonly username: string
-  /** The hash of user, realm and password; empty where the section has none for the algorithm. */
-  readonly secret: string
+  /** The hash of user, realm and password; undefined where the section holds none for the algorithm. */
+  readonly secret: string | undefined
 }
 
 /** What a section was asked for last: its phones answer one algorithm and one realm. */
@@ -126,7 +124,7 @@ class Secrets {
     const known = this.#known.get(auth)
     if (known && known.algorithm === algorithm && known.realm === realm) return known
     const username = usernameOf(auth)
-    const secret = digestSecret({ ...auth, username }, algorithm, realm) ?? ''
+    const secret = digestSecret({ ...auth, username }, algorithm, realm)
     const made = { algorithm, realm, username, secret }
     this.#known.set(auth, made)
     return made
@@ -148,8 +146,8 @@ function realmOf(auth: Auth, global: Globals): string {
 function algorithmsOf(auth: Auth, global: Globals): readonly DigestAlgorithm[] {
   const wanted =
     auth.supported_algorithms_uas.length > 0 ? auth.supported_algorithms_uas : global.default_auth_algorithms_uas
-  const possible = auth.password === '' ? wanted.filter((name) => hasSecret(auth, name)) : wanted
-  // A section whose hashes fit nothing that is offered is still challenged, and never satisfied.
+  const possible = auth.password !== '' ? wanted : wanted.filter((name) => digestSecret(auth, name, '') !== undefined)
+  // A section that has nothing for what is offered is still challenged, and never satisfied.
   return possible.length > 0 ? possible : ['MD5']
 }
 

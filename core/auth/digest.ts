@@ -68,30 +68,29 @@ export function digestHash(algorithm: DigestAlgorithm, text: string): string {
 }
 
 /**
- * The hash of `username:realm:password` (RFC 7616 3.4.2), or undefined where the section has neither a hash for the
- * algorithm nor a password: that of no password would be proof for everybody.
- *
- * As Asterisk has it since 22.2: what is stored as a hash goes before the password. A section that says `userpass` has
- * meant its password for longer than that.
+ * The hash of `username:realm:password` (RFC 7616 3.4.2), or undefined where the section holds none for the algorithm,
+ * and no password. What auth_type names goes first; Asterisk takes what there is, and an empty password is none.
  */
 export function digestSecret(credentials: Credentials, algorithm: DigestAlgorithm, realm: string): string | undefined {
-  const { username, auth_type, password } = credentials
-  if (password !== '' && (auth_type === 'userpass' || storedHash(credentials, algorithm) === undefined))
-    return digestHash(algorithm, `${username}:${realm}:${password}`)
-  return storedHash(credentials, algorithm)
+  const { auth_type, username, password } = credentials
+  const hash = auth_type === 'userpass' && password !== '' ? undefined : hashOf(credentials, algorithm)
+  if (hash !== undefined || password === '') return hash
+  return digestHash(algorithm, `${username}:${realm}:${password}`)
 }
 
-/** Whether `digestSecret` has one, whatever the realm. */
-export function hasSecret(credentials: Credentials, algorithm: DigestAlgorithm): boolean {
-  return credentials.password !== '' || storedHash(credentials, algorithm) !== undefined
-}
-
-function storedHash({ md5_cred, password_digest }: Credentials, algorithm: DigestAlgorithm): string | undefined {
-  if (algorithm === 'MD5' && md5_cred !== '') return md5_cred.toLowerCase()
+function hashOf({ md5_cred, password_digest }: Credentials, algorithm: DigestAlgorithm): string | undefined {
   const prefix = `${algorithm}:`
   const found = password_digest.find((item) => item.toUpperCase().startsWith(prefix))
-  return found?.slice(prefix.length).trim().toLowerCase()
+  if (found !== undefined) return found.slice(prefix.length).trim().toLowerCase()
+  return algorithm === 'MD5' && isMd5(md5_cred) ? md5_cred.toLowerCase() : undefined
 }
+
+/** Whether anybody can answer for it. */
+export function holdsSecret({ password, md5_cred, password_digest }: Omit<Credentials, 'username'>): boolean {
+  return password !== '' || isMd5(md5_cred) || password_digest.length > 0
+}
+
+export const isMd5 = (text: string): boolean => /^[0-9a-f]{32}$/i.test(text)
 
 /** The `response` parameter (RFC 7616 3.4.1). `secret` is what `digestSecret` gives. */
 export function digestResponse(algorithm: DigestAlgorithm, secret: string, method: string, input: DigestInput): string {

@@ -1,8 +1,9 @@
 /** What the objects of pjsip.conf say beyond their own section: names that must be there, addresses and patterns. */
 
+import { holdsSecret, isMd5 } from '../auth/digest.ts'
 import { readNetwork } from '../auth/networks.ts'
 import { compilePattern } from '../auth/pattern.ts'
-import { type ConfigSection, lastValue, type Place } from '../config.ts'
+import { type ConfigEntry, type ConfigSection, lastValue, type Place } from '../config.ts'
 import type { Aor, Auth, Endpoint, Identify, PjsipConfig, TransportConfig } from '../endpoints.ts'
 import { reasonOf } from '../log.ts'
 import { globalOptions } from '../pjsip-options.ts'
@@ -141,9 +142,18 @@ function faultOf(read: () => unknown): string | undefined {
 }
 
 function checkAuth(auth: Auth, draft: Draft | undefined, findings: Findings): void {
-  if (!draft || auth.auth_type !== 'md5' || /^[0-9a-f]{32}$/i.test(auth.md5_cred)) return
-  const place = placeOf(draft.section, 'md5_cred')
-  findings.doubt(draft.foreign, `auth [${auth.id}] has no good md5_cred, expected 32 hexadecimal digits`, place)
+  if (!draft) return
+  const hasHash = auth.auth_type === 'md5' || auth.md5_cred !== ''
+  const place = placeOf(draft.section, hasHash ? 'md5_cred' : 'password')
+  if (hasHash && !isMd5(auth.md5_cred) && (auth.md5_cred !== '' || auth.password === ''))
+    findings.doubt(draft.foreign, `auth [${auth.id}] has no good md5_cred, expected 32 hexadecimal digits`, place)
+  else if (!holdsSecret(auth) && !draft.section.entries.some(isWrittenSecret))
+    findings.doubt(draft.foreign, `auth [${auth.id}] has no password, expected password, or a hash of it`, place)
+}
+
+/** What is wrong with one that is there is said of its line. */
+function isWrittenSecret({ key, value }: ConfigEntry): boolean {
+  return value !== '' && ['password', 'md5_cred', 'password_digest'].includes(key.toLowerCase())
 }
 
 const knownAcls = (config: PjsipConfig) => (name: string) =>

@@ -102,6 +102,7 @@ contact = sip:b@192.0.2.1
       "/own/pjsip.conf:3: allow_subscribe = 'maybe' is not valid, expected yes or no",
       "/own/pjsip.conf:5: sub_min_expiry = '-1' is not valid, expected seconds of at least 0",
       "/own/pjsip.conf:15: nonce_lifetime = 'hunter2' is not valid, expected seconds of at least 1",
+      '/own/pjsip.conf:12: auth [e] has no password, expected password, or a hash of it',
     ])
   })
 
@@ -133,6 +134,22 @@ contact = sip:b@192.0.2.1
           `/own/pjsip.conf:${4 + i}: password_digest = (hidden) is not valid, expected ALGORITHM:hash, of MD5, SHA-256, SHA-512-256, the hash in hexadecimal digits`,
       ),
     )
+  })
+
+  it('wants a secret in each auth, as Asterisk does, which may be a hash whatever auth_type says', () => {
+    const md5 = '0123456789abcdef0123456789abcdef'
+    expect(
+      faults(
+        `[a]\ntype=auth\nusername=a\n[b]\ntype=auth\npassword=\n[c]\ntype=auth\nauth_type=md5\n[d]\ntype=auth\nmd5_cred=x\npassword=y\n` +
+          `[e]\ntype=auth\nauth_type=digest\n[f]\ntype=auth\nmd5_cred=${md5}\n[g]\ntype=auth\nauth_type=md5\npassword=x`,
+      ),
+    ).to.deep.equal([
+      '/own/pjsip.conf:1: auth [a] has no password, expected password, or a hash of it',
+      '/own/pjsip.conf:6: auth [b] has no password, expected password, or a hash of it',
+      '/own/pjsip.conf:7: auth [c] has no good md5_cred, expected 32 hexadecimal digits',
+      '/own/pjsip.conf:12: auth [d] has no good md5_cred, expected 32 hexadecimal digits',
+      '/own/pjsip.conf:14: auth [e] has no password, expected password, or a hash of it',
+    ])
   })
 
   it('checks words of which there are few: how to identify, and what to trace', () => {
@@ -365,7 +382,7 @@ describe('pjsip.conf: transports', () => {
 describe('pjsip_wizard.conf', () => {
   it('makes endpoint, AOR, auth and hint of one section', () => {
     const wizard = source(
-      '[user](!)\ntype=wizard\naccepts_registrations=yes\naccepts_auth=yes\nhas_hint=yes\nendpoint/context=internal\naor/max_contacts=3\n' +
+      '[user](!)\ntype=wizard\naccepts_registrations=yes\naccepts_auth=yes\nhas_hint=yes\nendpoint/context=internal\naor/max_contacts=3\ninbound_auth/password=p\n' +
         '[300](user)\ninbound_auth/username=bob\ninbound_auth/password=secret\nhint_exten=300\nhint_context=blf\nendpoint/allow=ulaw\n' +
         '[301](user)\ninbound_auth/username=eve\nhint_exten=301\n[302](user)\ninbound_auth/username=x\nhas_hint=no\nhint_exten=302',
       true,
@@ -383,8 +400,8 @@ describe('pjsip_wizard.conf', () => {
     expect(reading.config.aors.get('300')?.max_contacts).to.equal(3)
     expect(reading.config.identifies).to.deep.equal([])
     expect(reading.hints).to.deep.equal([
-      { context: 'blf', exten: '300', device: 'PJSIP/300', file: '/ast/pjsip_wizard.conf', line: 11 },
-      { context: 'internal', exten: '301', device: 'PJSIP/301', file: '/ast/pjsip_wizard.conf', line: 16 },
+      { context: 'blf', exten: '300', device: 'PJSIP/300', file: '/ast/pjsip_wizard.conf', line: 12 },
+      { context: 'internal', exten: '301', device: 'PJSIP/301', file: '/ast/pjsip_wizard.conf', line: 17 },
     ])
   })
 
@@ -392,7 +409,7 @@ describe('pjsip_wizard.conf', () => {
     const { config, problems } = readPjsip(
       [
         source(
-          '[trunk]\ntype=wizard\nremote_hosts=192.0.2.1, 192.0.2.2:5070\nsends_auth=yes\noutbound_auth/username=u\ncontact_pattern=sip:me@${REMOTE_HOST}',
+          '[trunk]\ntype=wizard\nremote_hosts=192.0.2.1, 192.0.2.2:5070\nsends_auth=yes\noutbound_auth/username=u\noutbound_auth/password=p\ncontact_pattern=sip:me@${REMOTE_HOST}',
           false,
           'wizard',
         ),
@@ -412,7 +429,7 @@ describe('pjsip_wizard.conf', () => {
       [
         source(
           '[a]\ntype=wizard\naccept_auth=yes\nendpoit/context=x\nendpoint/contxt=y\naccepts_registrations=yes\n[b]\ntype=endpoint\n' +
-            '[c]\ntype=wizard\naccepts_auth=yes\n[d]\nx=1',
+            '[c]\ntype=wizard\naccepts_auth=yes\ninbound_auth/password=p\n[d]\nx=1',
           false,
           'wizard',
         ),
@@ -425,7 +442,7 @@ describe('pjsip_wizard.conf', () => {
       '/own/pjsip_wizard.conf:8: type = endpoint in pjsip_wizard.conf, expected type = wizard',
       '/own/pjsip_wizard.conf:11: wizard [c] accepts_auth without inbound_auth/username, expected one',
       '/own/pjsip_wizard.conf:9: wizard [c] has no remote_hosts, expected some where it does not accept registrations',
-      '/own/pjsip_wizard.conf:12: [d] has no type, expected type = wizard',
+      '/own/pjsip_wizard.conf:13: [d] has no type, expected type = wizard',
       "/own/pjsip_wizard.conf:5: unknown option 'contxt' in [a], did you mean 'context'?",
     ])
   })
