@@ -201,13 +201,29 @@ export class SharedStorage implements SubscriptionStorage {
     const { eventId: event_id, contactKey: contact_key } = subscription
     const phone = { endpoint: endpoint.id, watcher, contact_key }
     const same = await round.at.select(this.#table, { ...phone, resource, event, event_id })
+    const beside = same.filter((row) => {
+      if (row.dialog_id === dialog.id || row.owner === this.#servers.id || !goesOn(row, round)) return false
+      return (readType(row.content_type)?.narrowed ?? '') === subscription.narrowed
+    })
     const taken: Row[] = []
-    for (const row of same) {
-      if (row.dialog_id === dialog.id || row.owner === this.#servers.id || !goesOn(row, round)) continue
-      if ((readType(row.content_type)?.narrowed ?? '') !== subscription.narrowed) continue
-      taken.push(await this.#take(round, row))
+    const hasRoom = beside.length > 0 && (await this.#hasRoom(round, subscription))
+    for (const row of beside) {
+      if (hasRoom) taken.push(await this.#take(round, row))
+      else this.#leaveForOthers(round, row)
     }
     return taken
+  }
+
+  /** Whether a phone that was restarted still has room here for all that is new, where all that it had comes here before it is asked. */
+  async #hasRoom(round: Round, { endpoint, dialog }: NotifierSubscription): Promise<boolean> {
+    const { settings, subscriptions } = this.#services
+    const { max_subscriptions: most } = settings()
+    if (most > 0 && [...subscriptions].length >= most) return false
+    const { id, subscription_limit: limit } = endpoint
+    if (limit === 0) return true
+    const rows = await round.at.select(this.#table, { endpoint: id })
+    const others = rows.filter((row) => row.dialog_id !== dialog.id && goesOn(row, round))
+    return others.length < limit
   }
 
   #goOnWith(taken: readonly Row[]): void {

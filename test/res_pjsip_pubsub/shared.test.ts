@@ -420,6 +420,23 @@ describe('servers that share a database', function () {
     expect((await again(one, first, first.request.cseq.number + 1)).status).to.equal(200)
   })
 
+  it('has room for all that a phone has had, when that restarts and asks the other', async () => {
+    for (const { office } of [one, other]) {
+      const { endpoints } = office.core
+      const limited = endpoints.files.endpoints.get('100')
+      if (!limited) throw new Error('no endpoint')
+      endpoints.replace({ ...endpoints.files, endpoints: new Map([['100', { ...limited, subscription_limit: 2 }]]) })
+    }
+    for (const lamp of ['200', '201']) await one.sip.subscribe(lamp)
+    await until('that it has all it may', () => owned(one) === 2)
+    // It has not come to the questions about its old dialogs yet.
+    other.sip.autoAnswer = undefined
+    const anew = [await other.sip.subscribe('200'), await other.sip.subscribe('201')]
+    expect(anew.map(({ status }) => status)).to.deep.equal([200, 200])
+    await until('that the first lets go', () => owned(one) === 0)
+    expect(owned(other)).to.equal(2)
+  })
+
   it('drops unasked what a phone has at one, where it asks the other with the same Call-ID', async () => {
     const first = await one.sip.subscribe('200')
     await until('a NOTIFY', () => first.dialog.notifies.length === 1)
