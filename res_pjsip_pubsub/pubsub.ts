@@ -341,7 +341,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       credentialsFor: (endpoint) => this.#core.auth.credentialsFor(endpoint),
       keep: (subscription) => this.#storage.keep(subscription),
       mayNotify: (subscription) => this.#storage.mayNotify(subscription),
-      save: (subscription) => this.#storage.save(subscription),
+      save: (subscription, change) => this.#storage.save(subscription, change),
       forget: ({ dialog }) => this.#storage.forget(keyOfDialog(dialog)),
       takeOver: (request, endpoint) => this.#takeOver(request, endpoint),
       closed: () => this.#closing,

@@ -1,6 +1,6 @@
 /** A SUBSCRIBE within a dialog: a refresh, or the end of the subscription (RFC 6665 4.2.1.3, 4.2.1.4). */
 import type { Endpoint } from '../core/endpoints.ts'
-import type { HeaderLine, Refusal, ServerTransaction } from '../core/sip/contract.ts'
+import type { Flow, HeaderLine, Refusal, ServerTransaction } from '../core/sip/contract.ts'
 import type { EventPackage, ResponseData } from './contract.ts'
 import { eventOf } from './event-name.ts'
 import { grant, refuseExpires } from './expires.ts'
@@ -44,7 +44,9 @@ function inDialog(
   const { flow: before, remoteTarget } = dialog
   const outOfOrder = dialog.accept(tx, notifier.settings().cseq_offset)
   // Where it is now is known from one that is refused, too.
-  if (before !== dialog.flow || remoteTarget !== dialog.remoteTarget) subscription.moved()
+  const hasMoved = before !== dialog.flow || remoteTarget !== dialog.remoteTarget
+  if (hasMoved) subscription.moved()
+  const isElsewhere = hasMoved && (remoteTarget !== dialog.remoteTarget || isOtherPort(before, dialog.flow))
   const of = notifier.registry.package(subscription.event)
   const refused = outOfOrder ?? check(tx, endpoint, of, notifier)
   if (refused) return refuse(tx, refused)
@@ -57,7 +59,7 @@ function inDialog(
     (seconds === 0 ? undefined : of?.resubscribe?.(subscription, request))
   // Not `>= 300`: where a module left the status out, nothing is refreshed either.
   if (instead && !(instead.status < 300)) return refuse(tx, instead)
-  const renewal = { tx, endpoint, subscription, of, instead, seconds }
+  const renewal = { tx, endpoint, subscription, of, instead, seconds, isElsewhere }
   const saved = save(renewal, notifier)
   if (!saved) return renew(renewal, notifier)
   const isOfFiles = notifier.inFiles(endpoint.id) === endpoint
@@ -84,15 +86,23 @@ interface Renewal {
   /** What the package answers in place of the common 200. */
   readonly instead: ResponseData | undefined
   readonly seconds: number
+  /** After a crash it could not be told where it was before. */
+  readonly isElsewhere: boolean
 }
 
-function save({ subscription, seconds }: Renewal, notifier: NotifierServices): Saved {
+/** By UDP: connections do not outlast us. */
+function isOtherPort(one: Flow | undefined, other: Flow | undefined): boolean {
+  if (one?.protocol !== 'UDP' || other?.protocol !== 'UDP') return false
+  return one.remote.port !== other.remote.port || one.remote.address !== other.remote.address
+}
+
+function save({ subscription, seconds, isElsewhere }: Renewal, notifier: NotifierServices): Saved {
   if (seconds === 0) {
     subscription.leaving = true
     return notifier.forget(subscription)
   }
   subscription.extend(notifier.now() + seconds * 1000)
-  return notifier.save(subscription)
+  return notifier.save(subscription, isElsewhere ? 'altered' : 'refreshed')
 }
 
 function renew(

@@ -193,6 +193,26 @@ describe('phones that come back', () => {
     expect(before.received.filter(({ method }) => method === 'NOTIFY')).to.have.length(1)
   })
 
+  for (const [what, user, contacts] of [
+    ['Contact', '100', [undefined, undefined]],
+    ['port of their NAT', 'nat', ['<sip:nat@10.0.0.1:5060>', '<sip:nat@10.0.0.1:5060>']],
+  ] as const)
+    it(`are told at the ${what} from where they refreshed last, also after a kill of ours`, async () => {
+      const before = await phone('udp', contacts[0], user)
+      const dialog = before.dialog('sip:200@127.0.0.1')
+      expect((await watch(before, dialog)).status).to.equal(200)
+      await before.next('NOTIFY')
+      await office.store.flush()
+      const after = await phone('udp', contacts[1], user)
+      expect((await watch(after, dialog)).status).to.equal(200)
+      expect((await after.next('NOTIFY')).body).to.equal('off')
+      await office.store.flush()
+      await office.kill()
+      lamps.set('200', 'on')
+      await begin()
+      expect((await after.next('NOTIFY')).body).to.equal('on')
+    })
+
   it('are told after a reload what changed while it had no transport to them, also those known to a server alone', async () => {
     const { sip, endpoints } = office.core
     const [one] = pjsipConfig({ endpoints: { far: {} } }).endpoints.values()
