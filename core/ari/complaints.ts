@@ -122,11 +122,17 @@ export class Complaints {
         'error',
       )
     }
-    const hint =
-      status === 404 ? 'load res_ari_channels.so and res_stasis.so (modules.conf)' : 'see the log of that Asterisk'
+    const hint = status === 404 ? adviceTo404(message) : 'see the log of that Asterisk'
     this.say(
       'probe',
       `no channel can be created to read hints, message counts and presence states (${status} ${message}): ${hint}`,
     )
   }
+}
+
+/** Where ARI is there and one of its modules is not, it is the resource that is not found, and not the URL. */
+function adviceTo404(message: string): string {
+  return /requested URL/i.test(message)
+    ? 'its ARI is switched off; set enabled = yes in its ari.conf and http.conf, and run `module reload res_ari.so` there'
+    : 'load res_ari_channels.so and res_stasis.so (modules.conf)'
 }

@@ -25,6 +25,14 @@ describe('What is said of the connection to an Asterisk', () => {
     expect(fails(31_000, 'not-ari', 'no JSON')).to.equal(2)
   })
 
+  it('is that ARI is switched off, where it is, and no missing module', () => {
+    const complaints = new Complaints(new Log('error').logger('test'))
+    complaints.probe(404, 'The requested URL was not found on this server.')
+    expect(complaints.open.join()).to.include('enabled = yes in its ari.conf').and.not.to.include('res_ari_channels')
+    complaints.probe(404, 'Resource not found')
+    expect(complaints.open.join()).to.include('load res_ari_channels.so')
+  })
+
   it('is each reason once while it lasts, though they take turns, and anew where it is another thing', () => {
     const said: string[] = []
     const say = (message: string): void => void said.push(message)
