@@ -101,8 +101,11 @@ function save({ subscription, seconds, isElsewhere }: Renewal, notifier: Notifie
     subscription.leaving = true
     return notifier.forget(subscription)
   }
-  subscription.extend(notifier.now() + seconds * 1000)
-  return notifier.save(subscription, isElsewhere ? 'altered' : 'refreshed')
+  const now = notifier.now()
+  // After a crash it would be over, too, where its time on disk runs out before this is written there.
+  const isUrgent = isElsewhere || subscription.expires - now < notifier.settings().db_update_period * 1000
+  subscription.extend(now + seconds * 1000)
+  return notifier.save(subscription, isUrgent ? 'altered' : 'refreshed')
 }
 
 function renew(

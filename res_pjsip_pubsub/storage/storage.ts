@@ -26,7 +26,7 @@ const MARGIN = 4
 /** Undefined where nobody has to wait. False: it is not on disk, and the answer has to be another one. */
 export type Saved = Promise<boolean> | undefined
 
-/** Altered is what is sent elsewhere now, or has another status: it is not written later than what is new. Default: refreshed. */
+/** Altered is what is sent elsewhere now, has another status, or would run out on disk: it is not written later than what is new. Default: refreshed. */
 export type Change = 'refreshed' | 'altered'
 
 export interface SubscriptionStorage {

@@ -471,6 +471,18 @@ describe('storage of subscriptions: from one mode to another', () => {
     expect(office.store.writable).to.equal(true)
   })
 
+  it('writes a refresh at once with write-back where the row would run out before that', async () => {
+    const builder = builderOf(2)
+    const { sip } = await builder.begin({ options: { db_update_period: '100' } })
+    const tx = await sip.subscribe('200', { Expires: '90' })
+    const expires = async (): Promise<number> =>
+      Number((await builder.query('SELECT expires FROM active_watchers'))[0]?.['expires'] ?? 0)
+    await until('the row', expires)
+    const before = await expires()
+    expect((await sip.again(tx, { Expires: '3600' })).status).to.equal(200)
+    await until('the new expiry', async () => (await expires()) > before + 2000)
+  })
+
   it('writes many refreshes, one part after the other', async () => {
     const builder = builderOf(2)
     const { sip } = await builder.begin({ options: { db_update_period: '1' } })
