@@ -38,8 +38,6 @@ export function isPlayed(session: SessionName, server: ServerName): boolean {
 
 /** Milliseconds before a kill in which what is new may be lost: "milliseconds later" of subs_db_mode 2, on a busy disk. */
 const GRACE = 100
-/** Pairs of loads with and without a digest, after one that warms. */
-const DIGEST_ROUNDS = 5
 const MILLI = 1000
 /** Of the NOTIFYs that were due, as many as one that is asked for twice what it can may send. */
 const HALF = 0.55
@@ -142,12 +140,12 @@ export class Session {
 
   /** In one process and in turns, so that nothing else makes the difference. */
   async #digest(): Promise<void> {
-    const each = this.#sizes.subscriptions
+    const { subscriptions: each, digestRounds } = this.#sizes
     const costs = {
       new: { plain: [] as number[], secured: [] as number[] },
       again: { plain: [] as number[], secured: [] as number[] },
     }
-    for (let round = 0; round <= DIGEST_ROUNDS; round++)
+    for (let round = 0; round <= digestRounds; round++)
       for (const kind of ['plain', 'secured'] as const) {
         const first = await this.#newcomers(`${kind}${round}-`, each, kind === 'secured' ? SECURED_PHONES : undefined)
         const refresh = await this.#refreshes()

@@ -23,6 +23,8 @@ export interface Sizes {
   readonly warmNotifies: number
   /** Seconds of load before a kill -9, at most. */
   readonly killSeconds: number
+  /** Pairs of loads with and without a digest, after one that warms. */
+  readonly digestRounds: number
 }
 
 export const FULL: Sizes = {
@@ -38,6 +40,7 @@ export const FULL: Sizes = {
   warmSeconds: 10,
   warmNotifies: 200_000,
   killSeconds: 5,
+  digestRounds: 5,
 }
 
 /** Whether everything works, not how fast. */
@@ -53,7 +56,8 @@ export const QUICK: Sizes = {
   busyLamps: 4,
   warmSeconds: 0.2,
   warmNotifies: 1000,
-  killSeconds: 1,
+  killSeconds: 0.5,
+  digestRounds: 1,
 }
 
 export const WATCHERS_A_LAMP = 10
