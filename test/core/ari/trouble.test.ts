@@ -61,7 +61,7 @@ describe('The bridge, where something is wrong in Asterisk', function () {
       username: 'lamplighter',
       password: 'lamplighter',
     })
-    await until('service', () => rig?.bridge.status().state === 'serving')
+    await until('service', () => rig?.bridge.status().state === 'serving', 15_000)
     expect(rig.bridge.status().complaints).to.deep.equal([])
   })
 
@@ -72,7 +72,7 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     await until('the complaint', () => rig?.logged('tells no events (no event socket within 500 ms)').length === 1)
     expect(rig.bridge.status().lastError?.text).to.equal('no event socket within 500 ms')
     proxy.opensSockets = true
-    await until('service', () => rig?.bridge.status().state === 'serving')
+    await until('service', () => rig?.bridge.status().state === 'serving', 15_000)
     expect(rig.bridge.status().complaints).to.deep.equal([])
   })
 
@@ -89,7 +89,7 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     for (const device of ['Custom:x', 'Custom:gone'])
       model.devices.restore(device, { origin: 'pbx1', state: 'INUSE', since: Date.now() })
     rig = bridgeTo(proxy.url, {}, { model, fromFiles: true })
-    await until('service', () => rig?.bridge.status().state === 'serving')
+    await until('service', () => rig?.bridge.status().state === 'serving', 15_000)
     await model.devices.need('Custom:x').ready
     expect(model.devices.get('Custom:x')).to.equal('INUSE')
     isOff = false
@@ -109,7 +109,7 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     const options = { ...defaultsOf(serverOptions), url: proxy.url, username: 'lamplighter', password: 'lamplighter' }
     await rig.bridge.reload({ ...options, app: 'two' })
     expect([ended('one'), ended('two')]).to.deep.equal([true, false])
-    await until('service', () => rig?.bridge.status().state === 'serving')
+    await until('service', () => rig?.bridge.status().state === 'serving', 15_000)
     await stillServes(rig)
     await rig.bridge.close()
     expect(ended('two')).to.equal(true)
