@@ -50,7 +50,7 @@ export class Compositor implements Publishing {
     this.#services = services
     // Publications are filed by these keys, so that another sip_uri_match holds when the module is loaded again.
     const { sip_uri_match } = services.settings()
-    this.#publications = new Publications(services.settings, (name) => nameKey(name, { sip_uri_match }))
+    this.#publications = new Publications(services, (name) => nameKey(name, { sip_uri_match }))
     this.#permission = new Permission(services, (resource) => this.isPublished(resource))
     this.#unread = new UnreadPublications({
       publications: this.#publications,
@@ -172,7 +172,6 @@ export class Compositor implements Publishing {
     const end = async (): Promise<boolean> => {
       const publication = this.#publications.ofRuid(ruid)
       if (!publication || this.#closed) return false
-      this.#services.timers.cancel(publication)
       this.#publications.remove(publication)
       await this.#store?.forget(publication)
       this.#over(publication, 'removed')
@@ -209,7 +208,7 @@ export class Compositor implements Publishing {
           this.#drop(before, 'its time in the table is over')
           continue
         }
-        if (before) this.#forgetInMemory(before)
+        if (before) this.#publications.remove(before, { quiet: true })
         this.#restore(one)
         // With our columns it is there after a start, too, and other servers hear of it.
         const made = this.#publications.ofRuid(one.facts.ruid)
@@ -251,11 +250,6 @@ export class Compositor implements Publishing {
     this.#publications.tell('published', made)
   }
 
-  #forgetInMemory(publication: InboundPublication): void {
-    this.#services.timers.cancel(publication)
-    this.#publications.remove(publication, { quiet: true })
-  }
-
   #restore({ facts, said, lease }: StoredPublication): void {
     if (lease.expires <= this.#services.now()) return void this.#store?.forget(facts)
     const endpoint = this.#services.endpoints.files.endpoints.get(facts.endpointId)
@@ -263,7 +257,6 @@ export class Compositor implements Publishing {
       this.#due(due),
     )
     this.#publications.add(publication)
-    this.#arm(publication)
     const handler = this.#handlers.get(facts.event)
     if (handler) this.#unread.read(publication, handler)
   }
@@ -273,8 +266,6 @@ export class Compositor implements Publishing {
       publications: this.#publications,
       handler: (event) => this.#handlers.get(event),
       restore: (stored) => this.#restore(stored),
-      arm: (publication) => this.#arm(publication),
-      disarm: (publication) => this.#services.timers.cancel(publication),
       drop: (publication, why) => this.#drop(publication, why),
       forget: (publication) => void this.#store?.forget(publication),
       tell: (what, publication) => this.#publications.tell(what, publication),
@@ -320,19 +311,13 @@ export class Compositor implements Publishing {
 
   #drop(publication: InboundPublication, why: string): void {
     this.#services.log.warning(`${label(publication)} is dropped: ${why}`)
-    this.#services.timers.cancel(publication)
     this.#publications.remove(publication)
     void this.#store?.forget(publication)
     this.#publications.tell('removed', publication)
   }
 
-  #arm(publication: InboundPublication): void {
-    if (publication.neverExpires) return
-    this.#services.timers.arm(publication, Math.max(0, publication.expires - this.#services.now()))
-  }
-
   #makePublishing(): PublishServices {
-    const { settings, now, timers, log, endpoints, packageSays } = this.#services
+    const { settings, now, log, endpoints, packageSays } = this.#services
     return {
       settings,
       now,
@@ -352,8 +337,6 @@ export class Compositor implements Publishing {
       keep: (publication) => this.#store?.keep(publication),
       forget: (publication) => this.#store?.forget(publication),
       due: (publication) => this.#due(publication),
-      arm: (publication) => this.#arm(publication),
-      disarm: (publication) => timers.cancel(publication),
       tell: (what, publication) => {
         log.debug(() => `${label(publication)}: ${what}`)
         this.#publications.tell(what, publication)

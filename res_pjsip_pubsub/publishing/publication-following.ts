@@ -9,8 +9,6 @@ interface FollowingServices {
   readonly handler: (event: string) => PublicationHandler<unknown> | undefined
   /** It is new here. */
   readonly restore: (stored: StoredPublication) => void
-  readonly arm: (publication: InboundPublication) => void
-  readonly disarm: (publication: InboundPublication) => void
   readonly drop: (publication: InboundPublication, why: string) => void
   /** In the table, whoever wrote it. */
   readonly forget: (publication: { readonly ruid: string }) => void
@@ -18,9 +16,8 @@ interface FollowingServices {
 }
 
 export function followerOf(services: FollowingServices): PublicationFollower {
-  const { publications, restore, disarm, tell } = services
+  const { publications, restore, tell } = services
   const gone = (known: InboundPublication): void => {
-    disarm(known)
     publications.remove(known)
     tell('removed', known)
   }
@@ -32,7 +29,6 @@ export function followerOf(services: FollowingServices): PublicationFollower {
       const rival = publications.ofInstance(facts)
       if (rival && isLater(rival, stored)) return services.forget(facts)
       if (rival) {
-        disarm(rival)
         publications.remove(rival, { quiet: true })
         services.forget(rival)
         tell('replaced', rival)
@@ -59,13 +55,9 @@ function isLater({ received, ruid }: InboundPublication, { facts, said }: Stored
 }
 
 function changed(known: InboundPublication, { said, lease }: StoredPublication, services: FollowingServices): void {
-  const { publications, arm, tell } = services
+  const { publications, tell } = services
   const before = known.entityTag
-  if (lease.entityTag !== before || lease.expires !== known.expires) {
-    known.renewed(lease)
-    publications.retag(known, before)
-    arm(known)
-  }
+  if (lease.entityTag !== before || lease.expires !== known.expires) publications.renew(known, lease)
   if (said.received !== known.received || said.body !== known.body) void says(known, said, services)
   else if (lease.entityTag !== before) tell('refreshed', known)
 }

@@ -1,15 +1,19 @@
-/** All publications there are, the ways to find one, and those of a resource as a state that is watched. */
+/** All publications until they expire, the ways to find one, and those of a resource as a state that is watched. */
 import { addedTo, type Undo } from '../../core/scope.ts'
 import { type Watchable, Watched, WhileWatched } from '../../core/watch.ts'
 import type { PublicationEvent } from '../contract.ts'
-import type { InboundPublication } from './publication.ts'
+import type { Timers } from '../services.ts'
+import type { InboundPublication, Lease } from './publication.ts'
 
 type Listener = (what: PublicationEvent, publication: InboundPublication) => void
 type Several = readonly InboundPublication[]
 
-interface PublicationSettings {
+interface PublicationsServices {
   /** 0: the newest goes first; 1: the one of the highest priority, of those the newest. */
-  readonly retrieve_order: number
+  readonly settings: () => { readonly retrieve_order: number }
+  readonly timers: Timers
+  /** Epoch milliseconds. */
+  readonly now: () => number
 }
 
 /** What is published about one resource for one event. It is there as long as it holds or is watched by anything. */
@@ -30,12 +34,12 @@ export class Publications implements Iterable<InboundPublication> {
   /** resource → how many, over all events */
   readonly #resources = new Map<string, number>()
   readonly #listeners = new Set<Listener>()
-  readonly #settings: () => PublicationSettings
+  readonly #services: PublicationsServices
   readonly #nameKey: (resource: string) => string
 
   /** `nameKey`: equal for names that mean the same resource. */
-  constructor(settings: () => PublicationSettings, nameKey: (resource: string) => string) {
-    this.#settings = settings
+  constructor(services: PublicationsServices, nameKey: (resource: string) => string) {
+    this.#services = services
     this.#nameKey = nameKey
   }
 
@@ -51,12 +55,14 @@ export class Publications implements Iterable<InboundPublication> {
     count(this.#byEndpoint, endpointId, 1)
     count(this.#resources, this.#nameKey(resource), 1)
     this.#topic(event, resource).all.add(publication)
+    this.#arm(publication)
     this.refresh(event, resource)
   }
 
   /** `quiet`: nobody is told, until something else about the resource changes. */
   remove(publication: InboundPublication, { quiet = false }: { readonly quiet?: boolean } = {}): void {
     const { event, resource, endpointId } = publication
+    this.#services.timers.cancel(publication)
     if (this.#byTag.get(publication.entityTag) !== publication) return
     this.#byTag.delete(publication.entityTag)
     this.#byRuid.delete(publication.ruid)
@@ -69,10 +75,12 @@ export class Publications implements Iterable<InboundPublication> {
     else this.refresh(event, resource)
   }
 
-  /** It has this entity-tag from now on. */
-  retag(publication: InboundPublication, before: string): void {
-    this.#byTag.delete(before)
+  /** It has another entity-tag, or another time, from now on. */
+  renew(publication: InboundPublication, lease: Lease): void {
+    this.#byTag.delete(publication.entityTag)
+    publication.renewed(lease)
     this.#byTag.set(publication.entityTag, publication)
+    this.#arm(publication)
   }
 
   ofTag(entityTag: string): InboundPublication | undefined {
@@ -153,6 +161,12 @@ export class Publications implements Iterable<InboundPublication> {
     for (const listener of this.#listeners) listener(what, publication)
   }
 
+  #arm(publication: InboundPublication): void {
+    if (publication.neverExpires) return
+    const { timers, now } = this.#services
+    timers.arm(publication, Math.max(0, publication.expires - now()))
+  }
+
   #known(event: string, resource: string): Topic | undefined {
     return this.#topics.get(event)?.get(this.#nameKey(resource))
   }
@@ -169,7 +183,7 @@ export class Publications implements Iterable<InboundPublication> {
   #show({ all, shown }: Topic): void {
     const visible = readOf(all)
     // Of those that came in one millisecond the later goes first.
-    if (visible.length > 1) visible.reverse().sort(this.#settings().retrieve_order === 1 ? byPriority : byTime)
+    if (visible.length > 1) visible.reverse().sort(this.#services.settings().retrieve_order === 1 ? byPriority : byTime)
     if (visible.length > 0) shown.set(visible)
     else if (shown.value.length > 0) shown.set(NONE)
   }

@@ -51,8 +51,6 @@ export interface PublishServices {
   readonly keep: (publication: InboundPublication) => void | Promise<void>
   readonly forget: (publication: InboundPublication) => void | Promise<void>
   readonly due: (publication: InboundPublication) => void
-  readonly arm: (publication: InboundPublication) => void
-  readonly disarm: (publication: InboundPublication) => void
   readonly tell: (what: PublicationEvent, publication: InboundPublication) => void
   /** Undefined where it fails. */
   readonly telling: <T>(what: string, tell: () => T, event: string) => T | undefined
@@ -241,12 +239,10 @@ function* make(
   yield* wait<unknown>(forgotten ? Promise.all([forgotten, kept]) : kept)
   tx.answer(granted(lease, seconds, services))
   if (replaced) {
-    services.disarm(replaced)
     publications.remove(replaced, { quiet: true })
     services.tell('replaced', replaced)
   }
   publications.add(made)
-  services.arm(made)
   services.tell('published', made)
   return made
 }
@@ -284,13 +280,10 @@ function renew(
   const answer = handler.publishRefresh?.(known, request)
   // Not `>= 300`: where a module left the status out, nothing changes either.
   if (answer && !(answer.status < 300)) return refuse(tx, answer)
-  const before = known.entityTag
-  const lease = leaseOf(seconds, handler, services, handler.etagNotNew ? before : undefined)
+  const lease = leaseOf(seconds, handler, services, handler.etagNotNew ? known.entityTag : undefined)
   known.belongsTo(endpoint)
-  known.renewed(lease)
-  services.publications.retag(known, before)
+  services.publications.renew(known, lease)
   if (said) known.says(said)
-  services.arm(known)
   return whenThere(services.keep(known), () => {
     tx.answer(granted(lease, seconds, services, answer))
     if (said) services.publications.refresh(known.event, known.resource)
@@ -301,7 +294,6 @@ function renew(
 
 function* remove(ask: Ask, known: InboundPublication, services: PublishServices): Steps<undefined> {
   const { tx, request, handler } = ask
-  services.disarm(known)
   services.publications.remove(known, { quiet: true })
   yield* wait(services.forget(known))
   // It is gone, whatever its handler has to say to that.
