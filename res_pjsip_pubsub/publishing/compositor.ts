@@ -20,6 +20,7 @@ import { type HardState, type HardStateName, hardPublication } from './hard-stat
 import { Permission, type PermissionServices } from './permission.ts'
 import { InboundPublication } from './publication.ts'
 import { followerOf } from './publication-following.ts'
+import { memoryPublications } from './publication-memory.ts'
 import type { PublicationStore, StoredPublication } from './publication-store.ts'
 import { Publications } from './publications.ts'
 import { type Asserted, type Published, type PublishServices, priorityOf, publish } from './publish.ts'
@@ -39,10 +40,9 @@ export class Compositor implements Publishing {
   readonly #handlers = new Map<string, PublicationHandler<unknown>>()
   readonly #publications: Publications
   readonly #turns = new Turns()
-  readonly #permission: Permission
   readonly #publishing: PublishServices
   readonly #unread: UnreadPublications
-  #store: PublicationStore | undefined
+  #store: PublicationStore = memoryPublications
   #closed = false
   #isQuiet = false
 
@@ -51,10 +51,9 @@ export class Compositor implements Publishing {
     // Publications are filed by these keys, so that another sip_uri_match holds when the module is loaded again.
     const { sip_uri_match } = services.settings()
     this.#publications = new Publications(services, (name) => nameKey(name, { sip_uri_match }))
-    this.#permission = new Permission(services, (resource) => this.isPublished(resource))
     this.#unread = new UnreadPublications({
       publications: this.#publications,
-      handler: (event) => this.#handlers.get(event),
+      handlers: this.#handlers,
       drop: (publication, why) => this.#drop(publication, why),
     })
     this.#publishing = this.#makePublishing()
@@ -74,7 +73,7 @@ export class Compositor implements Publishing {
     this.#closed = true
     await this.#turns.idle()
     for (const publication of this.#publications) this.#services.timers.cancel(publication)
-    await this.#store?.close()
+    await this.#store.close()
   }
 
   // What modules ask of it.
@@ -164,7 +163,7 @@ export class Compositor implements Publishing {
   /** Deletes rows that are over and that nobody has. Resolves with their number. */
   async cleanup(): Promise<number> {
     const live = new Set([...this.#publications].map(({ ruid }) => ruid))
-    return (await this.#store?.clean(this.#services.now(), (ruid) => live.has(ruid))) ?? 0
+    return this.#store.clean(this.#services.now(), (ruid) => live.has(ruid))
   }
 
   /** Its publisher does not come back for it, and somebody knows. In turn: not while a PUBLISH about the same is under way. */
@@ -173,7 +172,7 @@ export class Compositor implements Publishing {
       const publication = this.#publications.ofRuid(ruid)
       if (!publication || this.#closed) return false
       this.#publications.remove(publication)
-      await this.#store?.forget(publication)
+      await this.#store.forget(publication)
       this.#over(publication, 'removed')
       return true
     }
@@ -188,7 +187,7 @@ export class Compositor implements Publishing {
     // In turn: what a PUBLISH says meanwhile is not in the rows that were read before it.
     await this.#turns.take(this.#publications.topicKey(event, resource), async () => {
       const names = new Set([resource, ...about().map((one) => one.resource)])
-      const stored = await store?.reread?.(event, names, this.#handlers.get(event)?.accept[0] ?? '')
+      const stored = await store.reread?.(event, names, this.#handlers.get(event)?.accept[0] ?? '')
       // Without a table nothing was changed in it.
       if (!stored || this.#closed) return
       const kept = new Set(stored.map(({ facts }) => facts.ruid))
@@ -197,7 +196,7 @@ export class Compositor implements Publishing {
         // Hard state is of a file, whatever the table says.
         if (one.endpointId === '' || kept.has(one.ruid)) continue
         // Other servers see a row go, and not that there is none.
-        await store?.keep(one)
+        await store.keep(one)
         this.#drop(one, 'its row is gone from the table')
       }
       for (const one of stored) {
@@ -212,7 +211,7 @@ export class Compositor implements Publishing {
         this.#restore(one)
         // With our columns it is there after a start, too, and other servers hear of it.
         const made = this.#publications.ofRuid(one.facts.ruid)
-        if (made) await store?.keep(made)
+        if (made) await store.keep(made)
       }
       await this.publicationsRead()
     })
@@ -241,7 +240,7 @@ export class Compositor implements Publishing {
     const known = this.#publications.ofInstance({ ...name, endpointId: '' })
     if (!made) return known && this.#drop(known, 'its file is gone')
     // With one another: in between nobody is to find neither of them.
-    await Promise.all([known && this.#store?.forget(known), this.#store?.keep(made)])
+    await Promise.all([known && this.#store.forget(known), this.#store.keep(made)])
     if (known) {
       this.#publications.remove(known, { quiet: true })
       this.#publications.tell('replaced', known)
@@ -251,7 +250,7 @@ export class Compositor implements Publishing {
   }
 
   #restore({ facts, said, lease }: StoredPublication): void {
-    if (lease.expires <= this.#services.now()) return void this.#store?.forget(facts)
+    if (lease.expires <= this.#services.now()) return void this.#store.forget(facts)
     const endpoint = this.#services.endpoints.files.endpoints.get(facts.endpointId)
     const publication = new InboundPublication(facts.ruid.slice(0, 8), { ...facts, endpoint }, said, lease, (due) =>
       this.#due(due),
@@ -264,17 +263,17 @@ export class Compositor implements Publishing {
   #follower(): ReturnType<typeof followerOf> {
     return followerOf({
       publications: this.#publications,
-      handler: (event) => this.#handlers.get(event),
+      handlers: this.#handlers,
       restore: (stored) => this.#restore(stored),
       drop: (publication, why) => this.#drop(publication, why),
-      forget: (publication) => void this.#store?.forget(publication),
+      forget: (publication) => void this.#store.forget(publication),
       tell: (what, publication) => this.#publications.tell(what, publication),
     })
   }
 
   /** It may have been refreshed at another server. */
   #due(publication: InboundPublication): void {
-    const synced = this.#store?.sync?.()
+    const synced = this.#store.sync?.()
     if (!synced) return this.#expired(publication)
     const { expires } = publication
     void synced.then(() => {
@@ -294,7 +293,7 @@ export class Compositor implements Publishing {
     } finally {
       this.#isQuiet = false
     }
-    void this.#store?.forget(publication)
+    void this.#store.forget(publication)
     this.#over(publication, 'expired')
   }
 
@@ -312,7 +311,7 @@ export class Compositor implements Publishing {
   #drop(publication: InboundPublication, why: string): void {
     this.#services.log.warning(`${label(publication)} is dropped: ${why}`)
     this.#publications.remove(publication)
-    void this.#store?.forget(publication)
+    void this.#store.forget(publication)
     this.#publications.tell('removed', publication)
   }
 
@@ -321,30 +320,20 @@ export class Compositor implements Publishing {
     return {
       settings,
       now,
+      log,
       packageSays,
       publications: this.#publications,
-      handler: (event) => this.#handlers.get(event),
-      events: () => [...this.#handlers.keys()],
+      handlers: this.#handlers,
+      permission: new Permission(this.#services, (resource) => this.isPublished(resource)),
+      turns: this.#turns,
+      store: () => this.#store,
       nameIn: (uri) => nameIn(uri, endpoints.global),
-      mayPublish: (endpoint, resource) => this.#permission.mayPublish(endpoint, resource),
-      exists: (handler, resource, endpoint) => this.#permission.exists(handler, resource, endpoint),
-      inTurn: (key, work) => this.#turns.take(key, work),
-      sync: () => this.#store?.sync?.(),
-      find: (entityTag) => {
-        const known = (): InboundPublication | undefined => this.#publications.ofTag(entityTag)
-        return this.#store?.sync?.().then(known) ?? known()
-      },
-      keep: (publication) => this.#store?.keep(publication),
-      forget: (publication) => this.#store?.forget(publication),
       due: (publication) => this.#due(publication),
       tell: (what, publication) => {
         log.debug(() => `${label(publication)}: ${what}`)
         this.#publications.tell(what, publication)
       },
-      telling: (what, tell, event) => telling(log, what, tell, event),
-      refused: (request, endpoint, why) =>
-        log.notice(`PUBLISH of endpoint ${endpoint.id} for ${request.requestUri} is refused: ${why}`),
-      closed: () => this.#closed || this.#store?.isUnread === true,
+      closed: () => this.#closed || this.#store.isUnread === true,
     }
   }
 }

@@ -36,6 +36,7 @@ export class Permission {
     return pattern.test(resource)
   }
 
+  /** `unavailable`: nobody can say now. */
   exists(
     handler: PublicationHandler<unknown>,
     resource: string,

@@ -6,7 +6,8 @@ import type { Publications } from './publications.ts'
 
 interface FollowingServices {
   readonly publications: Publications
-  readonly handler: (event: string) => PublicationHandler<unknown> | undefined
+  /** By event. */
+  readonly handlers: ReadonlyMap<string, PublicationHandler<unknown>>
   /** It is new here. */
   readonly restore: (stored: StoredPublication) => void
   readonly drop: (publication: InboundPublication, why: string) => void
@@ -68,8 +69,8 @@ async function says(
   said: StoredPublication['said'],
   services: FollowingServices,
 ): Promise<void> {
-  const { publications, handler, drop, tell } = services
-  const of = handler(known.event)
+  const { publications, handlers, drop, tell } = services
+  const of = handlers.get(known.event)
   const read = of && (await readStored(of, new BodyToRead(said.contentType, said.body, known.resource)))
   if (publications.ofRuid(known.ruid) !== known || said.received < known.received) return
   if (read && 'fault' in read) return drop(known, `it cannot be read: ${read.fault}`)

@@ -6,6 +6,7 @@
 import { type Steps, takeSteps, wait } from '../../core/auth/steps.ts'
 import type { Endpoint } from '../../core/endpoints.ts'
 import { type Eventual, whenThere } from '../../core/eventual.ts'
+import type { Logger } from '../../core/log.ts'
 import type { HeaderLine, Refusal, ServerTransaction, SipRequest } from '../../core/sip/contract.ts'
 import { isToken } from '../../core/sip/grammar.ts'
 import { randomId } from '../../core/sip/id.ts'
@@ -18,43 +19,31 @@ import { plainUri } from '../identity.ts'
 import type { PubsubSettings } from '../options.ts'
 import * as refusal from '../refusals.ts'
 import { refuse } from '../refusals.ts'
+import { telling } from '../telling.ts'
+import type { Permission } from './permission.ts'
 import { InboundPublication, type Lease, type Said } from './publication.ts'
+import type { PublicationStore } from './publication-store.ts'
 import type { Publications } from './publications.ts'
 import { isSaid, readBody } from './publish-body.ts'
+import type { Turns } from './turns.ts'
 
 export interface PublishServices {
   readonly settings: () => PubsubSettings
   /** Epoch milliseconds. */
   readonly now: () => number
+  readonly log: Logger
   readonly publications: Publications
-  readonly handler: (event: string) => PublicationHandler<unknown> | undefined
-  /** Events with a handler: Allow-Events of a 489. */
-  readonly events: () => readonly string[]
+  /** By event. */
+  readonly handlers: ReadonlyMap<string, PublicationHandler<unknown>>
+  readonly permission: Permission
+  readonly turns: Turns
+  readonly store: () => PublicationStore
   /** Whom its user part names. */
   readonly nameIn: (uri: SipUri) => string
   /** What the package of the event says before anybody else (`evsPublHandl`). */
   readonly packageSays: (event: string, request: SipRequest, resource: string) => ResponseData | undefined
-  readonly mayPublish: (endpoint: Endpoint, resource: string) => boolean
-  /** `unavailable`: nobody can say now. */
-  readonly exists: (
-    handler: PublicationHandler<unknown>,
-    resource: string,
-    endpoint: Endpoint,
-  ) => Eventual<boolean | 'unavailable'>
-  /** Waits for those before it that are about the same. */
-  readonly inTurn: <T>(key: string, work: () => Eventual<T>) => Eventual<T>
-  /** Resolves when it is known what other processes have published. */
-  readonly sync: () => void | Promise<void>
-  /** Whoever is asked from other places than here, as another process may have published it. */
-  readonly find: (entityTag: string) => Eventual<InboundPublication | undefined>
-  /** Resolves when it may be answered. */
-  readonly keep: (publication: InboundPublication) => void | Promise<void>
-  readonly forget: (publication: InboundPublication) => void | Promise<void>
   readonly due: (publication: InboundPublication) => void
   readonly tell: (what: PublicationEvent, publication: InboundPublication) => void
-  /** Undefined where it fails. */
-  readonly telling: <T>(what: string, tell: () => T, event: string) => T | undefined
-  readonly refused: (request: SipRequest, endpoint: Endpoint, why: string) => void
   /** Nobody can say now what is published: it is unloaded, or the table cannot be read yet. */
   readonly closed: () => boolean
 }
@@ -89,9 +78,9 @@ export function publish(
   const ask = begin(tx, endpoint, asserted, services)
   if (!isAsk(ask)) return refuse(tx, ask)
   const { event, resource } = ask
-  const refused = services.packageSays(event, tx.request, resource) ?? permission(ask, services)
+  const refused = services.packageSays(event, tx.request, resource) ?? forbidden(ask, services)
   if (refused) return refuse(tx, refused)
-  return services.inTurn(services.publications.topicKey(event, resource), () => conclude(ask, services))
+  return services.turns.take(services.publications.topicKey(event, resource), () => conclude(ask, services))
 }
 
 function isAsk(begun: Ask | Refusal): begun is Ask {
@@ -104,29 +93,31 @@ function begin(
   tx: ServerTransaction,
   endpoint: Endpoint,
   { sender, priority }: Asserted,
-  { handler, events, nameIn }: PublishServices,
+  { handlers, nameIn }: PublishServices,
 ): Ask | Refusal {
   const { request } = tx
   if (!request.uri) return refusal.UNSUPPORTED_SCHEME
   const event = eventOf(request)?.event ?? ''
-  const found = handler(event)
-  if (!found) return badEvent({ events })
+  const found = handlers.get(event)
+  if (!found) return badEvent(handlers)
   const { host: domain } = request.uri
   return { tx, request, endpoint, sender, priority, event, resource: nameIn(request.uri), domain, handler: found }
 }
 
-function permission(
-  { request, endpoint, resource, handler }: Ask,
-  { mayPublish, refused }: PublishServices,
-): Refusal | undefined {
+function forbidden(ask: Ask, { permission, log }: PublishServices): Refusal | undefined {
+  const { endpoint, resource, handler } = ask
   if (handler.permits && endpoint.allow_publish !== 'no') {
     const refusal = handler.permits(endpoint, resource)
-    if (refusal) refused(request, endpoint, `no inbound-publication lets it publish about '${resource}'`)
+    if (refusal) noteRefused(ask, `no inbound-publication lets it publish about '${resource}'`, log)
     return refusal
   }
-  if (mayPublish(endpoint, resource)) return undefined
-  refused(request, endpoint, `allow_publish does not let it publish about '${resource}'`)
+  if (permission.mayPublish(endpoint, resource)) return undefined
+  noteRefused(ask, `allow_publish does not let it publish about '${resource}'`, log)
   return { status: 403 }
+}
+
+function noteRefused({ request, endpoint }: Ask, why: string, log: Logger): void {
+  log.notice(`PUBLISH of endpoint ${endpoint.id} for ${request.requestUri} is refused: ${why}`)
 }
 
 // In turn.
@@ -135,9 +126,15 @@ function conclude(ask: Ask, services: PublishServices): Eventual<Published> {
   const { tx, request } = ask
   if (services.closed()) return refuse(tx, refusal.tryLater(503, services.settings().retry_after))
   const entityTag = request.header('SIP-If-Match')
-  if (entityTag !== undefined) return whenThere(services.find(entityTag), (known) => modify(ask, known, services))
+  if (entityTag !== undefined) return whenThere(find(entityTag, services), (known) => modify(ask, known, services))
   const seconds = grant(ask, services)
   return typeof seconds === 'number' ? takeSteps(create(ask, seconds, services)) : refuse(tx, seconds)
+}
+
+/** Another process may have published it. */
+function find(entityTag: string, { publications, store }: PublishServices): Eventual<InboundPublication | undefined> {
+  const known = (): InboundPublication | undefined => publications.ofTag(entityTag)
+  return store().sync?.().then(known) ?? known()
 }
 
 function modify(ask: Ask, known: InboundPublication | undefined, services: PublishServices): Eventual<Published> {
@@ -174,17 +171,17 @@ function grant({ request, handler }: Ask, { settings }: PublishServices): number
 }
 
 function* create(ask: Ask, seconds: number, services: PublishServices): Steps<Published> {
-  const { tx, request, endpoint, event, resource, handler } = ask
-  const { publications } = services
-  const exists = yield* wait(services.exists(handler, resource, endpoint))
+  const { tx, endpoint, event, resource, handler } = ask
+  const { publications, log } = services
+  const exists = yield* wait(services.permission.exists(handler, resource, endpoint))
   if (exists === 'unavailable') return refuse(tx, refusal.tryLater(500, services.settings().retry_after))
   if (!exists) {
-    services.refused(request, endpoint, `there is no '${resource}'`)
+    noteRefused(ask, `there is no '${resource}'`, log)
     return refuse(tx, refusal.NOT_FOUND)
   }
   const instance = instanceOf(ask)
   // A phone that had no answer at another server comes here with the same.
-  if (instance !== '') yield* wait(services.sync())
+  if (instance !== '') yield* wait(services.store().sync?.())
   const replaced = publications.ofInstance({ event, resource, endpointId: endpoint.id, instance })
   if (seconds === 0) {
     if (replaced) return yield* remove(ask, replaced, services)
@@ -193,7 +190,7 @@ function* create(ask: Ask, seconds: number, services: PublishServices): Steps<Pu
   const limit = endpoint.publication_limit
   if (replaced || limit <= 0) return yield* make(ask, instance, replaced, seconds, services)
   if (publications.ofEndpoint(endpoint.id) >= limit) {
-    services.refused(request, endpoint, `it has its ${limit} publications already`)
+    noteRefused(ask, `it has its ${limit} publications already`, log)
     return refuse(tx, { status: 403, reason: 'Too Many Publications' })
   }
   // Others of it may come before this one is kept.
@@ -234,8 +231,8 @@ function* make(
   const lease = leaseOf(seconds, handler, services)
   const made = new InboundPublication(facts.ruid.slice(0, 8), facts, said, lease, services.due)
   // With one another: in between nobody is to find neither of them.
-  const forgotten = replaced && services.forget(replaced)
-  const kept = services.keep(made)
+  const forgotten = replaced && services.store().forget(replaced)
+  const kept = services.store().keep(made)
   yield* wait<unknown>(forgotten ? Promise.all([forgotten, kept]) : kept)
   tx.answer(granted(lease, seconds, services))
   if (replaced) {
@@ -249,12 +246,12 @@ function* make(
 
 /** Looking up and reading take time; modules may have gone meanwhile. With `module refresh` they are back in a moment. */
 function unloaded({ event, handler }: Ask, services: PublishServices): Refusal | undefined {
-  if (!services.closed() && services.handler(event) === handler) return undefined
+  if (!services.closed() && services.handlers.get(event) === handler) return undefined
   return refusal.tryLater(503, services.settings().retry_after)
 }
 
-function badEvent({ events }: Pick<PublishServices, 'events'>): Refusal {
-  return { status: 489, headers: refusal.listHeader('Allow-Events', events().filter(isEventType)) }
+function badEvent(handlers: PublishServices['handlers']): Refusal {
+  return { status: 489, headers: refusal.listHeader('Allow-Events', [...handlers.keys()].filter(isEventType)) }
 }
 
 /** With a body it says something else from now on; without it lasts longer. */
@@ -284,7 +281,7 @@ function renew(
   known.belongsTo(endpoint)
   services.publications.renew(known, lease)
   if (said) known.says(said)
-  return whenThere(services.keep(known), () => {
+  return whenThere(services.store().keep(known), () => {
     tx.answer(granted(lease, seconds, services, answer))
     if (said) services.publications.refresh(known.event, known.resource)
     services.tell(said ? 'changed' : 'refreshed', known)
@@ -295,11 +292,12 @@ function renew(
 function* remove(ask: Ask, known: InboundPublication, services: PublishServices): Steps<undefined> {
   const { tx, request, handler } = ask
   services.publications.remove(known, { quiet: true })
-  yield* wait(services.forget(known))
+  yield* wait(services.store().forget(known))
   // It is gone, whatever its handler has to say to that.
   const answer = (chosen?: ResponseData): void =>
     tx.answer(granted({ entityTag: known.entityTag, expires: 0 }, 0, services, chosen))
-  services.telling('publishTermination', () => answer(handler.publishTermination?.(known, request)), handler.event)
+  const end = (): void => answer(handler.publishTermination?.(known, request))
+  telling(services.log, 'publishTermination', end, handler.event)
   if (!tx.answered) answer()
   services.publications.refresh(known.event, known.resource)
   services.tell('removed', known)

@@ -6,7 +6,8 @@ import type { Publications } from './publications.ts'
 
 interface UnreadServices {
   readonly publications: Publications
-  readonly handler: (event: string) => PublicationHandler<unknown> | undefined
+  /** By event. */
+  readonly handlers: ReadonlyMap<string, PublicationHandler<unknown>>
   readonly drop: (publication: InboundPublication, why: string) => void
 }
 
@@ -46,8 +47,8 @@ export class UnreadPublications {
 
   async #read(publication: InboundPublication, handler: PublicationHandler<unknown>): Promise<void> {
     const { contentType: type, body, resource } = publication
-    const { publications, drop } = this.#services
-    const isGone = (): boolean => this.#services.handler(publication.event) !== handler
+    const { publications, handlers, drop } = this.#services
+    const isGone = (): boolean => handlers.get(publication.event) !== handler
     if (publication.isRead || isGone()) return
     const read = await readStored(handler, new BodyToRead(type, body, resource))
     // It may have said something else meanwhile, or its handler may be gone.
