@@ -27,69 +27,59 @@ interface Events {
   readonly dialog: string
 }
 
-const OF_EXTENSION: Events = { presence: 'presence', dialog: 'dialog' }
-const OF_LINE: Events = { presence: undefined, dialog: 'dialog;sla' }
+export const OF_EXTENSION: Events = { presence: 'presence', dialog: 'dialog' }
+/** Of a shared line. */
+export const OF_LINE: Events = { presence: undefined, dialog: 'dialog;sla' }
+
+/** As an extension looks whose phones are all away (RFC 5025 3.2.1). */
+export function nobodyThere({ context, exten }: Pick<ExtensionState, 'context' | 'exten'>): ExtensionState {
+  return { context, exten, name: '', state: EXTENSION.UNAVAILABLE, devices: [], presence: NO_PRESENCE, calls: [] }
+}
 
 type ByName = Map<string, Extension>
 
-/** The extensions that are watched, by context and name; all who watch one share its state and its bodies. */
+/** The extensions or the lines that are watched, by context and name; all who watch one share its state and its bodies. */
 export class Extensions {
+  readonly #events: Events
   readonly #pubsub: Published
   readonly #hints: Pick<Hints, 'find'>
   /** As they are found; several of one name may be watched, where one was found before it was forgotten. */
   readonly #extensions = new Map<string, ByName>()
-  readonly #lines = new Map<string, ByName>()
   readonly #watched = new Set<Extension>()
   readonly #unwatched = new Unwatched<Extension>((extension) => extension.idle())
   /** How often the dialplan was read again. */
   #rereads = 0
 
-  constructor(pubsub: Published, hints: Pick<Hints, 'find'>) {
+  constructor(events: Events, pubsub: Published, hints: Pick<Hints, 'find'>) {
+    this.#events = events
     this.#pubsub = pubsub
     this.#hints = hints
   }
 
   /** An extension with a hint, or without one where anything is published about it. */
   of(context: string, exten: string, hint: Hint | undefined): Watchable<PublishedState> {
-    return this.#extension(this.#extensions, context, exten, OF_EXTENSION, hint)
+    const extension = this.#extension(context, exten)
+    extension.hasHint(hint)
+    return extension.state
   }
 
   /** An extension of which nobody can say whether it has a hint: unavailable, until somebody can. */
   unsaid(context: string, exten: string): Watchable<PublishedState> {
-    return this.#unsaid(this.#extensions, context, exten, OF_EXTENSION)
-  }
-
-  /** A shared line (dialog;sla). */
-  line(context: string, name: string, hint: Hint | undefined): Watchable<PublishedState> {
-    return this.#extension(this.#lines, context, name, OF_LINE, hint)
-  }
-
-  unsaidLine(context: string, name: string): Watchable<PublishedState> {
-    return this.#unsaid(this.#lines, context, name, OF_LINE)
-  }
-
-  #unsaid(all: Map<string, ByName>, context: string, exten: string, events: Events): Watchable<PublishedState> {
-    const state = this.#extension(all, context, exten, events, undefined)
-    all.get(context)?.get(exten)?.becomeUnsaid()
-    return state
-  }
-
-  #extension(
-    all: Map<string, ByName>,
-    context: string,
-    exten: string,
-    events: Events,
-    hint: Hint | undefined,
-  ): Watchable<PublishedState> {
-    let there = all.get(context)
-    if (!there) all.set(context, (there = new Map()))
-    const extension = there.get(exten) ?? this.#begin(there, context, exten, events)
-    extension.hasHint(hint)
-    this.#unwatched.add(extension)
+    const extension = this.#extension(context, exten)
+    extension.becomeUnsaid()
     return extension.state
   }
 
-  #begin(there: ByName, context: string, name: string, { presence, dialog }: Events): Extension {
+  #extension(context: string, exten: string): Extension {
+    let there = this.#extensions.get(context)
+    if (!there) this.#extensions.set(context, (there = new Map()))
+    const extension = there.get(exten) ?? this.#begin(there, context, exten)
+    this.#unwatched.add(extension)
+    return extension
+  }
+
+  #begin(there: ByName, context: string, name: string): Extension {
+    const { presence, dialog } = this.#events
     const exten = detached(name)
     const topics = {
       presence: presence === undefined ? undefined : this.#pubsub.publications(presence, exten, presenceKind),
@@ -162,15 +152,7 @@ class Extension implements Composition<PublishedState> {
     this.#topics = topics
     this.#pubsub = pubsub
     this.#keeper = keeper
-    this.#nobody = {
-      context,
-      exten,
-      name: '',
-      state: EXTENSION.UNAVAILABLE,
-      devices: [],
-      presence: NO_PRESENCE,
-      calls: [],
-    }
+    this.#nobody = nobodyThere({ context, exten })
   }
 
   get isWatched(): boolean {

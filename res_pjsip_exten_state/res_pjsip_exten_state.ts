@@ -7,14 +7,13 @@ import { whenThere } from '../core/eventual.ts'
 import { Share } from '../core/in-slices.ts'
 import type { Logger } from '../core/log.ts'
 import { defineModule } from '../core/module.ts'
-import { EXTENSION } from '../core/states/extension-state.ts'
 import type { Hint } from '../core/states/hint.ts'
 import { NO_PRESENCE } from '../core/states/presence.ts'
 import type { EventPackage, Found, Pubsub, Watcher } from '../res_pjsip_pubsub/contract.ts'
 import { askedBy, readAsked } from './asked-dialog.ts'
 import { isAskedOver } from './asked-over.ts'
 import { dialogHandler } from './dialog-publication.ts'
-import { Extensions } from './extensions.ts'
+import { Extensions, nobodyThere, OF_EXTENSION, OF_LINE } from './extensions.ts'
 import { presenceHandler } from './pidf-publication.ts'
 import { extensionStateKind, type PublishedState } from './published.ts'
 
@@ -26,39 +25,24 @@ export default defineModule({
   description: 'Extension state packages: presence, dialog and dialog;sla',
   requires: ['res_pjsip_pubsub'],
   load({ core, log, own }, { res_pjsip_pubsub: pubsub }) {
-    const extensions = new Extensions(pubsub, core.hints)
-    own(core.hints.onReread(() => void extensions.reread()))
+    const extensions = new Extensions(OF_EXTENSION, pubsub, core.hints)
+    const lines = new Extensions(OF_LINE, pubsub, core.hints)
+    for (const all of [extensions, lines]) own(core.hints.onReread(() => void all.reread()))
     own(pubsub.publicationHandler(presenceHandler))
     own(pubsub.publicationHandler(dialogHandler('dialog')))
     own(pubsub.publicationHandler(dialogHandler('dialog;sla')))
     const find = extensionFinder(core, log, pubsub, extensions)
     // Either package can be had in the types of the other: phones ask for that, and Asterisk grants it.
-    const presence = packageOf('presence', [...PRESENCE_TYPES, ...DIALOG_TYPES], find)
-    const meanwhile: Meanwhile = (resource, { endpoint }) => extensions.unsaid(endpoint.hintContext, resource)
-    own(pubsub.eventPackage({ ...presence, meanwhile, reqAuth: true, politeState: nobodyThere }))
-    const dialog = packageOf('dialog', [...DIALOG_TYPES, ...PRESENCE_TYPES], find)
-    own(pubsub.eventPackage({ ...dialog, ...ofOneDialog(core), meanwhile, shownIn: callsAlone }))
-    const sla = packageOf('dialog;sla', DIALOG_TYPES, lineFinder(core, pubsub, extensions))
-    const lineMeanwhile: Meanwhile = (name, { endpoint }) => extensions.unsaidLine(endpoint.hintContext, name)
-    own(
-      pubsub.eventPackage({
-        ...sla,
-        ...ofOneDialog(core),
-        meanwhile: lineMeanwhile,
-        winfo: false,
-        shownIn: callsAlone,
-      }),
-    )
+    const presence = packageOf('presence', [...PRESENCE_TYPES, ...DIALOG_TYPES], find, extensions)
+    own(pubsub.eventPackage({ ...presence, reqAuth: true, politeState: nobodyThere }))
+    const dialog = packageOf('dialog', [...DIALOG_TYPES, ...PRESENCE_TYPES], find, extensions)
+    own(pubsub.eventPackage({ ...dialog, ...ofOneDialog(core), shownIn: callsAlone }))
+    const sla = packageOf('dialog;sla', DIALOG_TYPES, lineFinder(core, pubsub, lines), lines)
+    own(pubsub.eventPackage({ ...sla, ...ofOneDialog(core), winfo: false, shownIn: callsAlone }))
   },
 })
 
 type Find = EventPackage<PublishedState>['find']
-type Meanwhile = EventPackage<PublishedState>['meanwhile'] & {}
-
-/** As an extension looks whose phones are all away (RFC 5025 3.2.1). */
-function nobodyThere({ context, exten }: PublishedState): PublishedState {
-  return { context, exten, name: '', state: EXTENSION.UNAVAILABLE, devices: [], presence: NO_PRESENCE, calls: [] }
-}
 
 const IN_PRESENCE: ReadonlySet<string> = new Set(PRESENCE_TYPES)
 
@@ -74,12 +58,14 @@ function packageOf(
   event: string,
   accept: EventPackage<PublishedState>['accept'],
   find: Find,
+  extensions: Extensions,
 ): EventPackage<PublishedState> {
   return {
     event,
     kind: extensionStateKind,
     accept,
     find,
+    meanwhile: (name, { endpoint }) => extensions.unsaid(endpoint.hintContext, name),
     displayName: ({ name }) => name,
     ownChange: ({ published }, watcher) => published !== undefined && published.sender === watcher,
   }
@@ -134,7 +120,7 @@ function extensionFinder(
 function lineFinder(
   { endpoints, hints }: Pick<Core, 'endpoints' | 'hints'>,
   pubsub: Pick<Pubsub, 'isPublished' | 'publicationsRead'>,
-  extensions: Extensions,
+  lines: Extensions,
 ): Find {
   return async (resource: string, { endpoint }: Watcher): Promise<Found<PublishedState>> => {
     if (resource === '') return undefined
@@ -143,6 +129,6 @@ function lineFinder(
     if (hint === 'unreachable') return 'unavailable'
     const there =
       hint || pubsub.isPublished(resource) || (await endpoints.endpoint(resource)) || (await endpoints.aor(resource))
-    return there ? extensions.line(endpoint.hintContext, resource, hint) : undefined
+    return there ? lines.of(endpoint.hintContext, resource, hint) : undefined
   }
 }

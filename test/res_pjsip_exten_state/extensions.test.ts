@@ -8,7 +8,7 @@ import { EXTENSION } from '../../core/states/extension-state.ts'
 import { Hints } from '../../core/states/hints.ts'
 import { Presences } from '../../core/states/presence.ts'
 import { Constant, type Watchable } from '../../core/watch.ts'
-import { Extensions } from '../../res_pjsip_exten_state/extensions.ts'
+import { Extensions, OF_EXTENSION } from '../../res_pjsip_exten_state/extensions.ts'
 import type { PublishedState } from '../../res_pjsip_exten_state/published.ts'
 import type { Publication } from '../../res_pjsip_pubsub/contract.ts'
 import { pubsubOptions } from '../../res_pjsip_pubsub/options.ts'
@@ -31,6 +31,7 @@ describe('extensions', () => {
     hints.addSource(dialplan)
     const nothing = new Constant<readonly Publication<never>[]>([])
     extensions = new Extensions(
+      OF_EXTENSION,
       { publications: () => nothing, isPublished: () => published, settings: defaultsOf(pubsubOptions) },
       hints,
     )
