@@ -46,7 +46,6 @@ async function openRules({ core, log, own }: ModuleContext, pubsub: Pubsub, book
   const table = await RulesTable.open({
     store: pubsub.store,
     name: pubsub.settings.xcap_table,
-    log,
     domains: () => pubsub.settings.rules_domains,
     keyOf: book.keyOf,
   })
@@ -65,20 +64,20 @@ async function openRules({ core, log, own }: ModuleContext, pubsub: Pubsub, book
     const path = pubsub.settings.rules_directory
     // Before it is read, or what is written meanwhile is not seen; anew, as another may have taken its place.
     const next = path === '' ? undefined : new RulesDirectory(path, log, () => void again(readDirectory))
-    const shelf =
+    const found =
       path === ''
-        ? new Map()
+        ? []
         : await readRulesDirectory(path).catch((error: unknown) => {
             next?.close()
             throw error
           })
     if (isOver) return next?.close()
     watchInstead(next)
-    await book.fill('directory', shelf)
+    await book.fill('directory', found)
   }
   const readTable = async (): Promise<void> => {
-    const shelf = await table.read()
-    if (shelf) await book.fill('table', shelf)
+    const found = await table.read()
+    if (found) await book.fill('table', found)
     else if (book.isRead) throw new Error('the database cannot be read now')
   }
   const reread = async (): Promise<void> => {

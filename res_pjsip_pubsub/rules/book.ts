@@ -28,8 +28,11 @@ export interface RulesDocument extends RulesText {
   readonly fault: string
 }
 
-/** presentity → document; in the book by key. */
-export type Shelf = ReadonlyMap<string, RulesText>
+/** What is found in one place. Of two for one presentity the first counts. */
+export type Found = Iterable<readonly [presentity: string, RulesText]>
+
+/** By key. */
+type Shelf = ReadonlyMap<string, RulesText>
 
 /** Shelves in this order: the document of the first that has one counts. */
 const SHELVES = ['directory', 'table'] as const
@@ -79,8 +82,8 @@ export class RulesBook {
   }
 
   /** Resolves when the new documents hold. */
-  fill(name: ShelfName, shelf: Shelf): Promise<void> {
-    this.#shelves.set(name, this.#byKey(shelf))
+  fill(name: ShelfName, found: Found): Promise<void> {
+    this.#shelves.set(name, this.#byKey(found))
     this.#turn = this.#turn.then(() => this.#read())
     return this.#turn
   }
@@ -94,9 +97,9 @@ export class RulesBook {
     return this.#shelves.get(name) ?? new Map<string, RulesText>()
   }
 
-  #byKey(shelf: Shelf): Shelf {
+  #byKey(found: Found): Shelf {
     const byKey = new Map<string, RulesText>()
-    for (const [presentity, given] of shelf) {
+    for (const [presentity, given] of found) {
       const key = this.keyOf(presentity)
       const other = byKey.get(key)
       if (other) this.#log.warning(`${given.place} is passed over, as ${presentity} has rules in ${other.place}`)

@@ -5,28 +5,28 @@ import { join } from 'node:path'
 import { decodeXml } from '../../core/documents/encoding.ts'
 import { type Logger, reasonOf } from '../../core/log.ts'
 import { ConfigError } from '../../core/options.ts'
-import { type RulesText, rulesTextOf, type Shelf } from './book.ts'
+import { type Found, type RulesText, rulesTextOf } from './book.ts'
 
 const EXTENSION = '.xml'
 /** Milliseconds that the writing of files is left to settle. */
 const SETTLE = 50
 
 /** Throws ConfigError where it cannot be read. */
-export async function readRulesDirectory(directory: string): Promise<Shelf> {
+export async function readRulesDirectory(directory: string): Promise<Found> {
   let names: string[]
   try {
     names = await readdir(directory)
   } catch (error) {
     throw cannotBeRead(directory, error)
   }
-  const shelf = new Map<string, RulesText>()
+  const found: (readonly [string, RulesText])[] = []
   for (const name of names.sort()) {
     if (!name.endsWith(EXTENSION) || name === EXTENSION) continue
     const place = join(directory, name)
     const read = await readFile(place).then(decodeXml, unreadable)
-    if (read !== undefined) shelf.set(name.slice(0, -EXTENSION.length), rulesTextOf(read, place))
+    if (read !== undefined) found.push([name.slice(0, -EXTENSION.length), rulesTextOf(read, place)])
   }
-  return shelf
+  return found
 }
 
 function cannotBeRead(directory: string, error: unknown): ConfigError {

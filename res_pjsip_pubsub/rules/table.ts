@@ -1,11 +1,10 @@
 /** Authorization documents in the table `xcap`, where XCAP servers put them and Kamailio's tools look for them. */
 import { documentTextOf } from '../../core/documents/encoding.ts'
 import { hexDigest } from '../../core/hex-digest.ts'
-import type { Logger } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { Store, Table } from '../../core/store.ts'
 import { DOC_TYPE, documentOf, openXcap, type XcapRow } from '../storage/xcap.ts'
-import { RULES_TYPE, type RulesText, rulesTextOf, type Shelf } from './book.ts'
+import { type Found, RULES_TYPE, type RulesText, rulesTextOf } from './book.ts'
 
 /** Milliseconds within which another program's change is seen. */
 const POLL = 1000
@@ -16,7 +15,6 @@ interface RulesTableSettings {
   readonly store: Store
   /** `xcap_table`. */
   readonly name: string
-  readonly log: Logger
   /** Whose users are ours; documents of others are passed over. Empty for all. */
   readonly domains: () => readonly string[]
   /** Equal for names that mean the same presentity. */
@@ -37,22 +35,18 @@ export class RulesTable {
   }
 
   /** Undefined where the database cannot be read now. */
-  async read(): Promise<Shelf | undefined> {
-    const { store, name, log, keyOf } = this.#settings
+  async read(): Promise<Found | undefined> {
+    const { store, name } = this.#settings
     await store.flush()
-    const shelf = new Map<string, RulesText>()
+    const found: (readonly [string, RulesText])[] = []
     const isWhole = await this.#table.load((rows) => {
       for (const row of rows) {
         const { username, domain, doc, doc_uri } = row
         if (!isRules(row) || username === '' || !this.#isOurs(domain)) continue
-        const place = `${name}: ${doc_uri}`
-        const key = keyOf(username)
-        const other = shelf.get(key)
-        if (other) log.warning(`${place} is passed over, as ${username} has rules in ${other.place}`)
-        else shelf.set(key, rulesTextOf(documentTextOf(documentOf(doc), RULES_TYPE), place))
+        found.push([username, rulesTextOf(documentTextOf(documentOf(doc), RULES_TYPE), `${name}: ${doc_uri}`)])
       }
     })
-    return isWhole ? shelf : undefined
+    return isWhole ? found : undefined
   }
 
   /**
