@@ -38,6 +38,7 @@ import { listHeader, tryLater } from './refusals.ts'
 import { Registry } from './registry.ts'
 import { Restorer } from './restore.ts'
 import { Reviver } from './reviver.ts'
+import { memoryStorage } from './storage/memory.ts'
 import { changedStorage, openDatabase, openStorage } from './storage/modes.ts'
 import { keyOfDialog, keyOfRequest } from './storage/row.ts'
 import type { SubscriptionStorage } from './storage/storage.ts'
@@ -64,7 +65,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   readonly #timers = new TimerWheel()
   readonly #reviver: Reviver
   readonly #services: NotifierServices
-  readonly #storage: SubscriptionStorage
+  #storage: SubscriptionStorage = memoryStorage
   #restorer: Restorer | undefined
   protected readonly facts: Facts
   protected readonly functionServices: FunctionServices
@@ -84,80 +85,25 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     settings: PubsubSettings,
     own: (undo: Undo) => unknown,
   ): Promise<PubsubCore> {
-    const subscriptions = new Subscriptions((id) => core.sip.dialog(id))
-    const database = await openDatabase(settings, core.store)
-    own(database.close)
-    const { store } = database
-    let made: PubsubCore | undefined
-    const storage = await openStorage({
-      store,
-      subscriptions,
-      log,
-      settings: () => (made ? made.#settings : settings),
-      now: Date.now,
-      sip: core.sip,
-      stopping: () => core.stopping,
-      lost: (dialogIds) => {
-        for (const dialogId of dialogIds) subscriptions.disown(dialogId)
-        if (made) made.#restorer?.disown(dialogIds)
-      },
-    })
-    const pubsub = new PubsubCore(core, log, settings, subscriptions, { store, storage })
-    made = pubsub
-    own(() => pubsub.#close())
-    const moved = (subscription: NotifierSubscription): void => void pubsub.#storage.save(subscription, 'altered')
-    const notFound = (error: unknown): void => log.warning(`contacts of a restored subscription: ${reasonOf(error)}`)
-    const restorer = new Restorer({
-      sip: core.sip,
-      endpoints: core.endpoints,
-      storage,
-      subscriptions,
-      services: pubsub.#services,
-      log,
-      restored: (subscription, isLate) => {
-        if (isLate) void phoneWasBack(subscription, core.contacts, moved).catch(notFound)
-        pubsub.watching.lists.changed(subscription)
-        pubsub.#reviver.add(subscription, pubsub.#settings.restore_patience, WANT.forced)
-      },
-    })
-    pubsub.#restorer = restorer
-    own(() => restorer.stop())
-    own(() => pubsub.compositor.close())
-    await pubsub.compositor.open(store)
-    await restorer.run()
-    await pubsub.watching.open(store)
-    own(() => pubsub.lists.close())
-    own(core.endpoints.onChange(() => pubsub.#endpointsChanged()))
-    own(core.endpoints.onSource(() => pubsub.watching.endpointsChanged()))
-    own(core.hints.onReread(() => pubsub.lists.changed()))
-    own(core.contacts.onChange((_aor, added) => added && phoneIsBack(subscriptions, added, moved)))
-    if (isLibrary(settings)) {
-      log.notice('db_url is empty: requests are left to the modules that use the functions')
-      return pubsub
-    }
-    own(core.sip.handle('SUBSCRIBE', (tx) => pubsub.#received(tx)))
-    own(core.sip.handle('PUBLISH', (tx) => pubsub.#received(tx)))
-    own(core.sip.advertise(() => pubsub.#advertised()))
+    const { store, close } = await openDatabase(settings, core.store)
+    own(close)
+    const pubsub = new PubsubCore(core, log, settings, store)
+    await pubsub.#restore(own)
+    pubsub.#follow(own)
     return pubsub
   }
 
-  private constructor(
-    core: Core,
-    log: Logger,
-    settings: PubsubSettings,
-    subscriptions: Subscriptions,
-    { store, storage }: { store: Store; storage: SubscriptionStorage },
-  ) {
+  private constructor(core: Core, log: Logger, settings: PubsubSettings, store: Store) {
     super()
     this.#core = core
     this.#log = log
     this.#settings = settings
-    this.subscriptions = subscriptions
-    this.#storage = storage
     this.store = store
+    this.subscriptions = new Subscriptions((id) => core.sip.dialog(id))
+    const packageOf = (event: string) => this.#registry.package(event)
     this.watching = new Watching({
-      subscriptions,
-      package: (event) => this.#registry.package(event),
+      subscriptions: this.subscriptions,
+      package: packageOf,
       endpoints: core.endpoints,
       settings: () => this.#settings,
       compat: () => core.general.compat,
@@ -172,7 +118,6 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       this.watching.template,
     )
     this.#bodies = new Bodies(this.#registry)
-    const packageOf = (event: string) => this.#registry.package(event)
     this.#watcherBodies = new WatcherBodies(this.#bodies, core, packageOf)
     this.lists = new ResourceLists(core, log, packageOf, this.watching, () => this.compositor.isQuiet)
     this.compositor = new Compositor({
@@ -182,7 +127,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       log,
       endpoints: core.endpoints,
       hints: core.hints,
-      packageSays: (event, request, resource) => this.#registry.package(event)?.evsPublHandl?.(request, resource),
+      packageSays: (event, request, resource) => packageOf(event)?.evsPublHandl?.(request, resource),
     })
     this.#services = this.#makeServices()
     this.#reviver = new Reviver(this.#services)
@@ -192,10 +137,67 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       endpoints: core.endpoints,
       hints: core.hints,
       bodies: this.#bodies,
-      storage,
+      storage: () => this.#storage,
       watching: this.watching,
     }
   }
+
+  async #restore(own: (undo: Undo) => unknown): Promise<void> {
+    const { subscriptions, store } = this
+    const { sip, endpoints, contacts } = this.#core
+    const storage = await openStorage({
+      store,
+      subscriptions,
+      log: this.#log,
+      settings: () => this.#settings,
+      now: Date.now,
+      sip,
+      stopping: () => this.#core.stopping,
+      lost: (dialogIds) => {
+        for (const dialogId of dialogIds) subscriptions.disown(dialogId)
+        this.#restorer?.disown(dialogIds)
+      },
+    })
+    this.#storage = storage
+    own(() => this.#close())
+    const notFound = (error: unknown): void =>
+      this.#log.warning(`contacts of a restored subscription: ${reasonOf(error)}`)
+    const restorer = new Restorer({
+      sip,
+      endpoints,
+      storage,
+      subscriptions,
+      services: this.#services,
+      log: this.#log,
+      restored: (subscription, isLate) => {
+        if (isLate) void phoneWasBack(subscription, contacts, this.#moved).catch(notFound)
+        this.watching.lists.changed(subscription)
+        this.#reviver.add(subscription, this.#settings.restore_patience, WANT.forced)
+      },
+    })
+    this.#restorer = restorer
+    own(() => restorer.stop())
+    own(() => this.compositor.close())
+    await this.compositor.open(store)
+    await restorer.run()
+    await this.watching.open(store)
+    own(() => this.lists.close())
+  }
+
+  #follow(own: (undo: Undo) => unknown): void {
+    const { sip, endpoints, hints, contacts } = this.#core
+    own(endpoints.onChange(() => this.#endpointsChanged()))
+    own(endpoints.onSource(() => this.watching.endpointsChanged()))
+    own(hints.onReread(() => this.lists.changed()))
+    own(contacts.onChange((_aor, added) => added && phoneIsBack(this.subscriptions, added, this.#moved)))
+    if (isLibrary(this.#settings))
+      return this.#log.notice('db_url is empty: requests are left to the modules that use the functions')
+    own(sip.handle('SUBSCRIBE', (tx) => this.#received(tx)))
+    own(sip.handle('PUBLISH', (tx) => this.#received(tx)))
+    own(sip.advertise(() => this.#advertised()))
+  }
+
+  readonly #moved = (subscription: NotifierSubscription): void => void this.#storage.save(subscription, 'altered')
 
   get events(): readonly string[] {
     return this.#registry.events

@@ -50,7 +50,7 @@ export interface FunctionServices {
   readonly hints: Hints
   readonly watching: Pick<Watching, 'of' | 'refresh' | 'authorizations' | 'authorize' | 'clean'>
   readonly bodies: Bodies
-  readonly storage: Pick<SubscriptionStorage, 'clean' | 'sync'>
+  readonly storage: () => Pick<SubscriptionStorage, 'clean' | 'sync'>
 }
 
 const STATUS: Readonly<Record<SubHandling, AuthStatus>> = {
@@ -199,7 +199,7 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
 
   /** As Kamailio's timer of `db_update_period` does. */
   async synchronize(): Promise<void> {
-    await this.functionServices.storage.sync?.()
+    await this.functionServices.storage().sync?.()
   }
 
   /** How many rows of the tables were over. */
@@ -207,7 +207,7 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
     const { storage, notifier, watching } = this.functionServices
     const isLive = (dialogId: string): boolean => notifier.subscriptions.ofDialog(dialogId) !== undefined
     return {
-      subscriptions: await storage.clean(isLive),
+      subscriptions: await storage().clean(isLive),
       publications: await this.compositor.cleanup(),
       watchers: await watching.clean(),
     }
