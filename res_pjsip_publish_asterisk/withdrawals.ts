@@ -31,12 +31,11 @@ export class Withdrawals {
 
   /** `failed`: what came of telling its server just now. */
   take(kept: Kept, failed?: Verdict): void {
-    const key = keyOf(kept)
-    if (this.#all.has(key)) return
+    if (this.#all.has(keyOf(kept))) return
     const withdrawal = { kept, failures: 0, timer: undefined }
-    this.#all.set(key, withdrawal)
-    if (failed) this.#answered(key, withdrawal, failed)
-    else this.#send(key, withdrawal)
+    this.#all.set(keyOf(kept), withdrawal)
+    if (failed) this.#answered(withdrawal, failed)
+    else this.#send(withdrawal)
   }
 
   /** Somebody goes on with it after all. */
@@ -60,30 +59,30 @@ export class Withdrawals {
     if (sender && !tags.get(section, user)) tags.set(section, user, { ...kept, sender })
   }
 
-  #send(key: string, withdrawal: Withdrawal): void {
-    const { serverUri, entityTag } = withdrawal.kept
-    const draft = { serverUri, entityTag, expires: 0, body: undefined }
-    this.#services.send(withdrawal.kept, draft, (verdict) => {
-      if (this.#all.get(key) === withdrawal) this.#answered(key, withdrawal, verdict)
+  #send(withdrawal: Withdrawal): void {
+    const { kept } = withdrawal
+    const draft = { serverUri: kept.serverUri, entityTag: kept.entityTag, expires: 0, body: undefined }
+    this.#services.send(kept, draft, (verdict) => {
+      if (this.#all.get(keyOf(kept)) === withdrawal) this.#answered(withdrawal, verdict)
     })
   }
 
-  #answered(key: string, withdrawal: Withdrawal, verdict: Verdict): void {
+  #answered(withdrawal: Withdrawal, verdict: Verdict): void {
     // What is kept is that of whoever comes after us by now, as where the module is loaded anew.
     if (this.#stopped) return
     const { tags, now } = this.#services
-    const { section, user, expires } = withdrawal.kept
+    const { kept } = withdrawal
     const pause = verdict.kind === 'failed' ? pauseAfter(verdict, withdrawal.failures++) * 1000 : undefined
-    if (pause !== undefined && now() + pause < expires) {
-      this.#keep(withdrawal.kept)
-      withdrawal.timer = setTimeout(() => this.#send(key, withdrawal), pause)
-      withdrawal.timer.unref()
+    if (pause !== undefined && now() + pause < kept.expires) {
+      this.#keep(kept)
+      withdrawal.timer = setTimeout(() => this.#send(withdrawal), pause).unref()
       return
     }
-    this.#all.delete(key)
-    const row = tags.get(section, user)
-    if (row && keyOf(row) === key) tags.set(section, user, undefined)
+    this.#all.delete(keyOf(kept))
+    const row = tags.get(kept.section, kept.user)
+    if (row && keyOf(row) === keyOf(kept)) tags.set(kept.section, kept.user, undefined)
   }
 }
 
+/** A server gives each entity-tag once (RFC 3903 6); neither has a tab in it. */
 const keyOf = ({ serverUri, entityTag }: Kept): string => `${serverUri}\t${entityTag}`
