@@ -4,7 +4,7 @@ import type { SipRequest } from '../core/sip/contract.ts'
 import { parseNameAddr, printUri } from '../core/sip/parse-uri.ts'
 import type { SipUri } from '../core/sip/uri.ts'
 
-interface NameMatch {
+export interface NameMatch {
   /** 1: without case. */
   readonly sip_uri_match: number
 }

@@ -20,7 +20,6 @@ import type {
 import { WANT } from './delivery.ts'
 import type { Verdict } from './failure-rule.ts'
 import { GrantedLines } from './granted.ts'
-import { nameKey } from './identity.ts'
 import type { PresenceRequest } from './kamailio/contract.ts'
 import { Facts } from './kamailio/facts.ts'
 import { type FunctionServices, KamailioFunctions } from './kamailio/functions.ts'
@@ -119,7 +118,9 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     )
     this.#bodies = new Bodies(this.#registry)
     this.#watcherBodies = new WatcherBodies(this.#bodies, core, packageOf)
-    this.lists = new ResourceLists(core, log, packageOf, this.watching, () => this.compositor.isQuiet)
+    this.lists = new ResourceLists(core, log, packageOf, this.watching, (of, state, watcher) =>
+      this.#isNoNews(of, state, watcher),
+    )
     this.compositor = new Compositor({
       settings: () => this.#settings,
       now: Date.now,
@@ -327,11 +328,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
         if (subscription.phase === 'active') void this.#storage.save(subscription, 'altered')
         this.subscriptions.tell('status', subscription)
       },
-      isOwnChange: (subscription, state) => {
-        if (this.compositor.isQuiet) return true
-        const of = this.#packageOf(subscription)
-        return !!of?.ownChange && isOwnChange(of, state, nameKey(subscription.watcher, this.#settings), this.#log)
-      },
+      isOwnChange: (subscription, state) => this.#isNoNews(this.#packageOf(subscription), state, subscription.watcher),
       isOver: (subscription, state, before) => {
         // What a list has to say is no state of the package.
         if (subscription.isList) return false
@@ -362,6 +359,10 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
         ),
       ended: (subscription, why) => this.#ended(subscription, why),
     }
+  }
+
+  #isNoNews(of: EventPackage<unknown> | undefined, state: unknown, watcher: string): boolean {
+    return this.compositor.isQuiet || isOwnChange(of, state, watcher, this.#settings, this.#log)
   }
 
   #packageOf(subscription: NotifierSubscription): EventPackage<unknown> | undefined {

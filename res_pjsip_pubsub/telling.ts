@@ -1,17 +1,19 @@
 /** What modules are told: one that fails at it is named in the log, and keeps nothing from its way. */
 import { type Logger, reasonOf } from '../core/log.ts'
 import type { EventPackage } from './contract.ts'
+import { type NameMatch, nameKey } from './identity.ts'
 
 /** One that does not know says that the change is not the watcher's own: a NOTIFY too many is better than a lamp that is wrong. */
 export function isOwnChange(
   of: EventPackage<unknown> | undefined,
   state: unknown,
   watcher: string,
+  match: NameMatch,
   log: Pick<Logger, 'error'>,
 ): boolean {
   if (!of?.ownChange) return false
   try {
-    return of.ownChange(state, watcher)
+    return of.ownChange(state, nameKey(watcher, match))
   } catch (error) {
     failed(log, 'ownChange', error, of.event)
     return false

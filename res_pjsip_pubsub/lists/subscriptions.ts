@@ -9,7 +9,6 @@ import { parseNameAddr } from '../../core/sip/parse-uri.ts'
 import type { EventPackage, Found, Watcher, WatcherEvent } from '../contract.ts'
 import { NOT_FOUND } from '../refusals.ts'
 import type { NotifierSubscription } from '../subscription.ts'
-import { isOwnChange } from '../telling.ts'
 import type { Asked, Decision } from '../watchers/authorization.ts'
 import { type WatcherFacts, type WatcherLists, type WatcherStatus, watcherId } from '../watchers/watchers.ts'
 import type { ListFacts } from './facts.ts'
@@ -28,6 +27,8 @@ const NOTHING_THERE: Refusal = { status: 500 }
 
 type ListCore = Pick<Core, 'endpoints' | 'hints' | 'general'>
 type PackageOf = (event: string) => EventPackage<unknown> | undefined
+/** Whether this watcher is told nothing of this change. */
+type IsNoNews = (of: EventPackage<unknown> | undefined, state: unknown, watcher: string) => boolean
 interface Leave {
   readonly of: (asked: Asked, restored?: boolean) => Decision | Promise<Decision>
   readonly lists: Pick<WatcherLists, 'tell' | 'alsoFrom' | 'nameKey'>
@@ -85,7 +86,7 @@ export class ResourceLists {
   readonly #log: Logger
   readonly #package: PackageOf
   readonly #leave: Leave
-  readonly #isQuiet: () => boolean
+  readonly #isNoNews: IsNoNews
   readonly #watched = new Map<ListSource, Followed>()
   /** By event and name: lists that are equal are one object, for all who watch them. */
   readonly #plans = new Map<string, Remembered>()
@@ -98,13 +99,12 @@ export class ResourceLists {
   /** What was said of events that there are not. */
   readonly #doubted = new Set<string>()
 
-  /** `isQuiet`: whether what changes now is no news. */
-  constructor(core: ListCore, log: Logger, packageOf: PackageOf, leave: Leave, isQuiet: () => boolean) {
+  constructor(core: ListCore, log: Logger, packageOf: PackageOf, leave: Leave, isNoNews: IsNoNews) {
     this.#core = core
     this.#log = log
     this.#package = packageOf
     this.#leave = leave
-    this.#isQuiet = isQuiet
+    this.#isNoNews = isNoNews
     leave.lists.alsoFrom((event, resource) => this.#watchersOf(event, resource))
   }
 
@@ -217,7 +217,6 @@ export class ResourceLists {
     const first = plan()
     if (!first) return undefined
     const { uri } = watcher
-    const watcherKey = this.#leave.lists.nameKey(uri)
     let { endpoint } = watcher
     const restored = watcher.request === undefined
     let again = false
@@ -230,7 +229,7 @@ export class ResourceLists {
       firstVersion,
       find: (name) => this.#package(event)?.find(name, { ...watcher, endpoint, again }),
       authorize: (name) => this.#leave.of({ event, resource: name, endpoint, watcher: uri }, restored),
-      isOwnChange: (state) => this.#isQuiet() || isOwnChange(this.#package(event), state, watcherKey, this.#log),
+      isOwnChange: (state) => this.#isNoNews(this.#package(event), state, uri),
       hidesMissing: compat() === 'asterisk',
       watching: (name, status, lastEvent) =>
         this.#leave.lists.tell(event, name, factsOf(watcher, name, status, lastEvent)),
