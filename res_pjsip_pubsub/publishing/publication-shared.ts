@@ -7,16 +7,18 @@
  * looks at all there is.
  */
 import type { Undo } from '../../core/scope.ts'
-import { type Store, StoreUnavailable, type Table, type TableDefinition } from '../../core/store-contract.ts'
+import { StoreUnavailable, type Table, type TableDefinition } from '../../core/store-contract.ts'
 import { highest } from '../storage/cells.ts'
 import {
   fromRow,
   isRow,
   type KeptPublication,
-  openCachedPublications,
   type PresentityRow,
   type PublicationFollower,
+  type PublicationReaders,
   type PublicationStore,
+  type PublicationTableSettings,
+  readersOf,
   SHARED_PRESENTITY,
   type StoredPublication,
   toRow,
@@ -43,13 +45,7 @@ const SEEN = 10_000
 /** Milliseconds between two looks at whether this process stood still. */
 const BEAT = 1000
 
-interface SharedSettings {
-  readonly store: Store
-  readonly table: string
-  /** Read in one step (`fetch_rows`). */
-  readonly pageRows: number
-  /** What there is, for a file that has to be written anew. */
-  readonly all: Iterable<KeptPublication>
+interface SharedSettings extends PublicationTableSettings {
   /** Milliseconds between two looks for what others wrote. */
   readonly period: number
   readonly now: () => number
@@ -59,7 +55,7 @@ export class SharedPublications implements PublicationStore {
   readonly #settings: SharedSettings
   readonly #table: Table<PresentityRow>
   readonly #counters: Table<Counter>
-  readonly #plain: PublicationStore
+  readonly #readers: PublicationReaders
   #seen = 0
   /** The highest number of a change of ours. */
   #written = 0
@@ -78,25 +74,21 @@ export class SharedPublications implements PublicationStore {
   /** The table could not be read at the start. */
   #isUnread = false
 
-  private constructor(
-    settings: SharedSettings,
-    tables: { table: Table<PresentityRow>; counters: Table<Counter>; plain: PublicationStore },
-  ) {
+  private constructor(settings: SharedSettings, table: Table<PresentityRow>, counters: Table<Counter>) {
     this.#settings = settings
-    this.#table = tables.table
-    this.#counters = tables.counters
-    this.#plain = tables.plain
+    this.#table = table
+    this.#counters = counters
+    this.#readers = readersOf(table, settings.pageRows)
     this.#awake = settings.now()
   }
 
   static async open(settings: SharedSettings): Promise<SharedPublications> {
-    const { store, table: name, all, pageRows } = settings
-    const plain = await openCachedPublications(store, name, all, pageRows, SHARED_PRESENTITY)
+    const { store, table: name, all } = settings
     const rows = function* (): Iterable<PresentityRow> {
       for (const publication of all) if (publication.endpointId !== '') yield toRow(publication)
     }
     const table = await store.table<PresentityRow>({ ...SHARED_PRESENTITY, name, rows })
-    return new SharedPublications(settings, { table, counters: await store.table(COUNTERS), plain })
+    return new SharedPublications(settings, table, await store.table(COUNTERS))
   }
 
   async load(each: (stored: StoredPublication) => void): Promise<number> {
@@ -111,7 +103,7 @@ export class SharedPublications implements PublicationStore {
       this.#isUnread = true
       return 0
     }
-    return this.#plain.load(each)
+    return this.#readers.load(each)
   }
 
   get isUnread(): boolean {
@@ -147,12 +139,12 @@ export class SharedPublications implements PublicationStore {
     return this.#write(ruid, (found) => found && { ...found, body: '', expires: 0, expires_ms: since })
   }
 
-  async reread(event: string, names: Iterable<string>, type: string): Promise<readonly StoredPublication[]> {
-    return (await this.#plain.reread?.(event, names, type)) ?? []
+  reread(event: string, names: Iterable<string>, type: string): Promise<readonly StoredPublication[]> {
+    return this.#readers.reread(event, names, type)
   }
 
   clean(now: number, isLive: (ruid: string) => boolean): Promise<number> {
-    return this.#plain.clean(now, isLive)
+    return this.#readers.clean(now, isLive)
   }
 
   async close(): Promise<void> {

@@ -110,23 +110,25 @@ export interface PublicationFollower {
   leaveOnly(isThere: (ruid: string) => boolean): void
 }
 
-/**
- * `publ_cache = 1`: written before the answer, and read once. While the disk refuses, nobody waits for it. `all`: those
- * there are, for a file that has to be written anew. `pageRows`: read in one step (`fetch_rows`).
- */
-export async function openCachedPublications(
-  store: Store,
-  name: string,
-  all: Iterable<KeptPublication>,
-  pageRows: number,
-  definition = PRESENTITY,
-): Promise<PublicationStore> {
+export interface PublicationTableSettings {
+  readonly store: Store
+  readonly table: string
+  /** Read in one step (`fetch_rows`). */
+  readonly pageRows: number
+  /** What there is, for a file that has to be written anew. */
+  readonly all: Iterable<KeptPublication>
+}
+
+/** `publ_cache = 1`: written before the answer, and read once. While the disk refuses, nobody waits for it. */
+export async function openCachedPublications(settings: PublicationTableSettings): Promise<PublicationStore> {
+  const { store, table: name, all } = settings
   const rows = function* (): Iterable<PresentityRow> {
     for (const publication of all) yield toRow(publication)
   }
-  const table: Table<PresentityRow> = await store.table({ ...definition, name, rows })
+  const table = await store.table<PresentityRow>({ ...PRESENTITY, name, rows })
   const written = (): Promise<void> | undefined => (store.writable ? store.durable().then(nothing) : undefined)
   return {
+    ...readersOf(table, settings.pageRows),
     keep: (publication) => {
       table.put(toRow(publication))
       return written()
@@ -136,6 +138,14 @@ export async function openCachedPublications(
       return written()
     },
     close: () => store.flush(),
+  }
+}
+
+export type PublicationReaders = Required<Pick<PublicationStore, 'load' | 'reread' | 'clean'>>
+
+/** What is read of a table, whoever else writes there. */
+export function readersOf(table: Table<PresentityRow>, pageRows: number): PublicationReaders {
+  return {
     async reread(event, names, type) {
       const found: PresentityRow[] = []
       for (const username of names) found.push(...(await table.select({ event, username })))

@@ -79,14 +79,14 @@ export async function openPublications(asked: {
   readonly all: Iterable<KeptPublication>
 }): Promise<PublicationStore> {
   const { store, settings, now, all } = asked
-  const { presentity_table: table, fetch_rows: pageRows } = settings
+  const table = { store, table: settings.presentity_table, pageRows: settings.fetch_rows, all }
   switch (storageModes(settings).publications) {
     case 2:
       return memoryPublications
     case 0:
-      return SharedPublications.open({ store, table, all, now, pageRows, period: 1000 / settings.notifier_poll_rate })
+      return SharedPublications.open({ ...table, now, period: 1000 / settings.notifier_poll_rate })
     default:
-      return openCachedPublications(store, table, all, pageRows)
+      return openCachedPublications(table)
   }
 }
 
