@@ -3,6 +3,7 @@
 import type { Undo } from '../core/scope.ts'
 import type { Mailboxes } from '../core/states/mailboxes.ts'
 import type { Need } from '../core/states/reported.ts'
+import { Unwatched } from '../core/unwatched.ts'
 import { Observable, Watched, type WatchObserver } from '../core/watch.ts'
 import { within } from '../core/within.ts'
 import { LastChanges } from './last-changes.ts'
@@ -21,13 +22,10 @@ export type Define = () => Promise<SumDefinition | 'unasked' | undefined>
 
 /** How long a SUBSCRIBE waits for the first counts, in milliseconds. */
 const FIRST_READ_LIMIT = 1500
-/** A sum that nobody watches is let go after this time, in milliseconds: who looked it up is about to watch it. */
-const UNWATCHED_LIMIT = 10_000
 
 interface SumKeeper {
-  /** Milliseconds that a sum is kept that nobody watches. */
-  readonly lingers: number
-  readonly idle: (sum: MailboxSum) => void
+  /** Nobody watches it any more. */
+  readonly left: (sum: MailboxSum) => void
   /** It is about to be watched; it may have been let go of. */
   readonly wanted: (sum: MailboxSum) => void
 }
@@ -40,7 +38,6 @@ export class MailboxSum extends Observable<MessageSummary> {
   #unindex: Undo
   /** Other mailboxes than before are being read: until then what was told last stands. */
   #isReading = false
-  #unwatchedTimer: NodeJS.Timeout | undefined
   readonly #mailboxes: Mailboxes
   readonly #index: MailboxIndex<MailboxSum>
   readonly #changes: LastChanges
@@ -66,11 +63,14 @@ export class MailboxSum extends Observable<MessageSummary> {
     this.#needs = definition.mailboxes.map((name) => this.#mailboxes.need(name))
     this.#unindex = this.#index.add(definition.mailboxes, this)
     this.#watched = new Watched(this.#compute(), sameSummary)
-    this.#startUnwatchedTimer()
   }
 
   get definition(): SumDefinition {
     return this.#definition
+  }
+
+  get isWatched(): boolean {
+    return this.#watched.watchers > 0
   }
 
   get value(): MessageSummary {
@@ -88,14 +88,13 @@ export class MailboxSum extends Observable<MessageSummary> {
   }
 
   attach(observer: WatchObserver<MessageSummary>): void {
-    clearTimeout(this.#unwatchedTimer)
     if (!this.#isOver) this.#keeper.wanted(this)
     this.#watched.attach(observer)
   }
 
   detach(observer: WatchObserver<MessageSummary>): boolean {
     if (!this.#watched.detach(observer)) return false
-    if (this.#watched.watchers === 0) this.#startUnwatchedTimer()
+    if (!this.isWatched) this.#keeper.left(this)
     return true
   }
 
@@ -143,17 +142,9 @@ export class MailboxSum extends Observable<MessageSummary> {
 
   /** Let go of: from now on nobody tells it of changes. */
   dispose(): void {
-    clearTimeout(this.#unwatchedTimer)
     void this.#unindex()
     for (const need of this.#needs) void need.release()
     this.#needs = []
-  }
-
-  #startUnwatchedTimer(): void {
-    clearTimeout(this.#unwatchedTimer)
-    this.#unwatchedTimer = setTimeout(() => {
-      if (this.#watched.watchers === 0) this.#keeper.idle(this)
-    }, this.#keeper.lingers).unref()
   }
 
   #compute(): MessageSummary {
@@ -174,13 +165,16 @@ export class MailboxSums {
   readonly #unasked = new Set<MailboxSum>()
   readonly #index = new MailboxIndex<MailboxSum>()
   readonly #changes: LastChanges
+  readonly #unwatched: Unwatched<MailboxSum>
   readonly #keeper: SumKeeper
   #isOver = false
 
-  constructor(mailboxes: Mailboxes, changes: LastChanges, lingers = UNWATCHED_LIMIT) {
+  /** `lingers`: milliseconds that a sum is kept at least that nobody watches. */
+  constructor(mailboxes: Mailboxes, changes: LastChanges, lingers?: number) {
     this.#mailboxes = mailboxes
     this.#changes = changes
-    this.#keeper = { lingers, idle: (sum) => this.#drop(sum), wanted: (sum) => this.#keepAgain(sum) }
+    this.#unwatched = new Unwatched((sum) => this.#drop(sum), lingers)
+    this.#keeper = { left: (sum) => this.#unwatched.add(sum), wanted: (sum) => this.#keepAgain(sum) }
   }
 
   /** Follows the counts, until undone. */
@@ -257,6 +251,7 @@ export class MailboxSums {
 
   #enter(sum: MailboxSum): void {
     this.#kept.add(sum)
+    this.#unwatched.add(sum)
     if (this.#sums.has(sum.key)) this.#besides.add(sum)
     else this.#sums.set(sum.key, sum)
   }
