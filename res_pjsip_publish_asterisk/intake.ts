@@ -32,7 +32,7 @@ export interface TakenStates<State> {
 export interface IntakeServices {
   readonly core: Pick<Core, 'endpoints' | 'stopping' | 'servers'>
   readonly log: Logger
-  readonly pubsub: Pick<Pubsub, 'publications' | 'onPublication'>
+  readonly pubsub: Pick<Pubsub, 'publications' | 'onPublication' | 'publicationHandler'>
   readonly outbound: OutboundPublishing
   /** Ours. */
   readonly eid: () => string

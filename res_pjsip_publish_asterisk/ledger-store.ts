@@ -3,7 +3,7 @@ import type { StateCodec } from '../core/states/codecs.ts'
 import type { Store, Table } from '../core/store-contract.ts'
 import type { Entry, LedgerStore } from './ledger.ts'
 
-interface SaidRow {
+export interface SaidRow {
   /** Publication, event, origin, and the name in lower case, with tabs between them. */
   readonly id: string
   readonly publication: string

@@ -4,17 +4,12 @@
  */
 import { defaultEntityId } from '../core/entity-id.ts'
 import { defineModule } from '../core/module.ts'
-import { deviceCodec, mailboxCodec } from '../core/states/codecs.ts'
-import type { DeviceState } from '../core/states/devices.ts'
-import type { MailboxCounts } from '../core/states/mailboxes.ts'
-import { Intake, type IntakeServices, type TakenStates } from './intake.ts'
-import { deviceStateBody, mailboxGoneBody, mailboxStateBody, readDeviceState, readMailboxState } from './json-bodies.ts'
-import { Ledger } from './ledger.ts'
-import { rowOf, SaidTable } from './ledger-store.ts'
-import { statePublisher } from './state-publisher.ts'
+import { deviceStates, exchange, messageCounts } from './exchange.ts'
+import type { IntakeServices } from './intake.ts'
+import { SaidTable } from './ledger-store.ts'
 
 interface Api {
-  readonly intakes: readonly { configure(): void; ask(): void }[]
+  readonly exchanges: readonly ReturnType<typeof exchange>[]
 }
 
 export default defineModule<readonly ['res_pjsip_pubsub', 'res_pjsip_outbound_publish'], Api>({
@@ -27,81 +22,23 @@ export default defineModule<readonly ['res_pjsip_pubsub', 'res_pjsip_outbound_pu
     const made = defaultEntityId(endpoints.files.transports.map(({ file, bind }) => `${file} ${bind}`).join(' '))
     const eid = (): string => core.general.asterisk_eid.toLowerCase() || made
 
-    const table = await SaidTable.open(core.store, () => [
-      ...[...deviceLedger].map((entry) => rowOf(takenDevices.event, deviceCodec, entry)),
-      ...[...mailboxLedger].map((entry) => rowOf(takenMailboxes.event, mailboxCodec, entry)),
-    ])
-    const resources = new Map([...pubsub.allPublications].map(({ id, resource }) => [id, resource]))
-    const takenDevices: TakenStates<DeviceState> = {
-      event: 'asterisk-devicestate',
-      states: devices,
-      read: readDeviceState,
-      takes: ({ device_state }) => device_state,
-      filter: ({ device_state_filter }) => device_state_filter,
-      yields: true,
-      back: ({ devicestate_publish }) => devicestate_publish,
-    }
-    const takenMailboxes: TakenStates<MailboxCounts> = {
-      event: 'asterisk-mwi',
-      states: mailboxes,
-      read: readMailboxState,
-      takes: ({ mailbox_state }) => mailbox_state,
-      filter: ({ mailbox_state_filter }) => mailbox_state_filter,
-      yields: false,
-      back: ({ mailboxstate_publish }) => mailboxstate_publish,
-    }
-    const deviceLedger = new Ledger(devices, table.of(takenDevices.event, deviceCodec))
-    const mailboxLedger = new Ledger(mailboxes, table.of(takenMailboxes.event, mailboxCodec))
+    let exchanges: Api['exchanges'] = []
+    const table = await SaidTable.open(core.store, () => exchanges.flatMap((one) => one.rows()))
     const services: IntakeServices = { core, log, pubsub, outbound, eid }
-    const deviceIntake = new Intake(takenDevices, deviceLedger, services)
-    const mailboxIntake = new Intake(takenMailboxes, mailboxLedger, services)
-    const said = {
-      devices: table.restored(takenDevices.event, deviceCodec, (id, name) =>
-        deviceIntake.takes(resources.get(id), name),
-      ),
-      mailboxes: table.restored(takenMailboxes.event, mailboxCodec, (id, name) =>
-        mailboxIntake.takes(resources.get(id), name),
-      ),
-    }
-    deviceIntake.restore(said.devices)
-    mailboxIntake.restore(said.mailboxes)
-
-    own(pubsub.publicationHandler(deviceIntake.handler))
-    own(pubsub.publicationHandler(mailboxIntake.handler))
-    own(
-      outbound.publisher(
-        statePublisher<DeviceState>({
-          event: takenDevices.event,
-          states: devices,
-          eid,
-          filter: (section) => section['@device_state_filter'],
-          gone: (name) => deviceStateBody(name, 'INVALID', eid()),
-          body: (name, state) => deviceStateBody(name, state, eid()),
-        }),
-      ),
-    )
-    own(
-      outbound.publisher(
-        statePublisher<MailboxCounts>({
-          event: takenMailboxes.event,
-          states: mailboxes,
-          eid,
-          filter: (section) => section['@mailbox_state_filter'],
-          gone: (name) => mailboxGoneBody(name, eid()),
-          body: (name, state) => mailboxStateBody(name, state, eid()),
-        }),
-      ),
-    )
-    const intakes = [deviceIntake, mailboxIntake]
-    for (const intake of intakes) {
+    exchanges = [exchange(deviceStates(devices), table, services), exchange(messageCounts(mailboxes), table, services)]
+    const resources = new Map([...pubsub.allPublications].map(({ id, resource }) => [id, resource]))
+    for (const one of exchanges) one.restore(resources)
+    for (const one of exchanges) own(one.take())
+    for (const one of exchanges) own(one.bring())
+    for (const { intake } of exchanges) {
       own(intake.follow())
       own(endpoints.onChange(() => intake.configure()))
       intake.ask()
     }
-    return { intakes }
+    return { exchanges }
   },
 
-  reload(_context, { intakes }) {
-    for (const intake of intakes) intake.ask()
+  reload(_context, { exchanges }) {
+    for (const { intake } of exchanges) intake.ask()
   },
 })

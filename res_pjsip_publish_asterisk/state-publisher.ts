@@ -11,24 +11,24 @@ import type { EventPublisher, PublishClient } from './contract.ts'
 export interface PublishedStates<State> {
   readonly event: PublishedEventName
   readonly states: Reported<State>
-  /** Under which it is published. */
-  readonly eid: () => string
-  readonly filter: (section: OutboundPublish) => string
+  readonly broughtFilter: (section: OutboundPublish) => string
   /** What is said of something that nobody here knows any more. */
-  readonly gone: (name: string) => RequestBody
-  readonly body: (name: string, state: State) => RequestBody
+  readonly gone: (name: string, eid: string) => RequestBody
+  readonly body: (name: string, state: State, eid: string) => RequestBody
 }
 
-export function statePublisher<State>(published: PublishedStates<State>): EventPublisher {
-  return { event: published.event, addsUp: true, start: (client) => follow(published, client) }
+/** `eid`: under which they are published. */
+export function statePublisher<State>(published: PublishedStates<State>, eid: () => string): EventPublisher {
+  return { event: published.event, addsUp: true, start: (client) => follow(published, eid, client) }
 }
 
 function follow<State>(
-  { states, eid, filter, gone, body }: PublishedStates<State>,
+  { states, broughtFilter, gone, body }: PublishedStates<State>,
+  eid: () => string,
   client: PublishClient,
 ): ReturnType<EventPublisher['start']> {
   const { section } = client
-  const wanted = compileFilter(filter(section))
+  const wanted = compileFilter(broughtFilter(section))
   const filtered = compileFilter(section['@origin_filter'])
   // What other notifiers tell us (`subscription/NAME`, `endpoint/NAME`) may be what they were published.
   const from = section['@origin_filter'] === '' ? (origin: string) => !origin.includes('/') : filtered
@@ -36,7 +36,7 @@ function follow<State>(
   const said = new Map<string, State>()
   const bodyOf = (name: string): RequestBody => {
     const now = states.seen(name, isOurs)
-    return now === undefined ? gone(name) : body(name, now)
+    return now === undefined ? gone(name, eid()) : body(name, now, eid())
   }
   const tell = (name: string): void => {
     const key = name.toLowerCase()

@@ -5,7 +5,7 @@ import { type OutboundPublish, outboundPublishOptions } from '../../core/publica
 import { Devices } from '../../core/states/devices.ts'
 import { Client } from '../../res_pjsip_publish_asterisk/client.ts'
 import type { PublishClient, Saying } from '../../res_pjsip_publish_asterisk/contract.ts'
-import { deviceStateBody } from '../../res_pjsip_publish_asterisk/json-bodies.ts'
+import { deviceStates } from '../../res_pjsip_publish_asterisk/exchange.ts'
 import { statePublisher } from '../../res_pjsip_publish_asterisk/state-publisher.ts'
 import { TestCore } from '../support/core.ts'
 import { FakeSip } from '../support/fake-sip.ts'
@@ -94,14 +94,8 @@ describe('States that would go in circles', () => {
     devices.set('pbx1', 'PJSIP/101', 'INUSE')
     devices.set('local', 'PJSIP/101', 'RINGING')
     devices.set(EID.pbx2, 'PJSIP/102', 'INUSE')
-    const running = statePublisher({
-      event: 'asterisk-devicestate',
-      states: devices,
-      eid: () => EID.other,
-      filter: () => '',
-      gone: (name) => deviceStateBody(name, 'INVALID', EID.pbx1),
-      body: (name, state) => deviceStateBody(name, state, EID.other),
-    }).start(client)
+    const all = { ...deviceStates(devices), broughtFilter: () => '' }
+    const running = statePublisher(all, () => EID.other).start(client)
     const words = (): string[] =>
       said.splice(0).map((text) => /"device":"(.*?)","state":"(.*?)"/.exec(text)?.slice(1).join(' ') ?? '')
     expect(words()).to.deep.equal(['PJSIP/100 INUSE', 'PJSIP/101 RINGINUSE'])
