@@ -3,7 +3,7 @@
  *
  *     rules/directory.ts, rules/table.ts   where documents are
  *     rules/document.ts                    a document as data
- *     rules/book.ts                        all of them, by presentity
+ *     rules/book.ts, rules/reading.ts      all of them, by presentity, and how they get there
  *     rules/decision.ts                    what a document says of a watcher now
  *     rules/authorizer.ts                  decisions that follow document, clock and sphere
  *     rules/view.ts                        what is left of a presence document
@@ -15,8 +15,8 @@ import { nameKey } from './identity.ts'
 import { RulesAuthorizer } from './rules/authorizer.ts'
 import { RulesBook } from './rules/book.ts'
 import { rulesCommands } from './rules/console.ts'
-import { RulesDirectory, readRulesDirectory } from './rules/directory.ts'
 import { readRuleset } from './rules/document.ts'
+import { RulesReading } from './rules/reading.ts'
 import { RulesTable } from './rules/table.ts'
 
 /** Milliseconds between two looks for a table that could not be read. */
@@ -49,46 +49,10 @@ async function openRules({ core, log, own }: ModuleContext, pubsub: Pubsub, book
     domains: () => pubsub.settings.rules_domains,
     keyOf: book.keyOf,
   })
-  let watched: RulesDirectory | undefined
-  let isOver = false
-  const watchInstead = (next: RulesDirectory | undefined): void => {
-    watched?.close()
-    watched = next
-  }
-  own(() => {
-    isOver = true
-    watchInstead(undefined)
-  })
-
-  const readDirectory = async (): Promise<void> => {
-    const path = pubsub.settings.rules_directory
-    // Before it is read, or what is written meanwhile is not seen; anew, as another may have taken its place.
-    const next = path === '' ? undefined : new RulesDirectory(path, log, () => void again(readDirectory))
-    const found =
-      path === ''
-        ? []
-        : await readRulesDirectory(path).catch((error: unknown) => {
-            next?.close()
-            throw error
-          })
-    if (isOver) return next?.close()
-    watchInstead(next)
-    await book.fill('directory', found)
-  }
-  const readTable = async (): Promise<void> => {
-    const found = await table.read()
-    if (found) await book.fill('table', found)
-    else if (book.isRead) throw new Error('the database cannot be read now')
-  }
-  const reread = async (): Promise<void> => {
-    await readTable()
-    await readDirectory()
-  }
-  // What was read before stands where it cannot be read now.
-  const again = (read: () => Promise<void>): Promise<void> =>
-    read().catch((error: unknown) => log.error(`rules are not read again: ${reasonOf(error)}`))
-
-  own(table.onForeignChange(() => again(readTable)))
+  const reading = new RulesReading({ book, table, directory: () => pubsub.settings.rules_directory, log })
+  own(() => reading.close())
+  own(reading.follow())
+  const reread = (): Promise<void> => reading.all()
   await reread()
   const put = async (presentity: string, document: string): Promise<void> => {
     readRuleset(document)
@@ -109,7 +73,7 @@ async function openRules({ core, log, own }: ModuleContext, pubsub: Pubsub, book
     // The store goes on without a file that it cannot use, and opens it later.
     const looking = setInterval(() => {
       if (book.isRead) clearInterval(looking)
-      else void again(() => authorizer.refresh())
+      else void reading.again(() => authorizer.refresh())
     }, AGAIN)
     looking.unref()
     own(() => clearInterval(looking))
