@@ -2,7 +2,7 @@
 import type { HeaderLine, RequestBody, RequestContent } from '../core/sip/contract.ts'
 import { PreparedHeaders } from '../core/sip/prepared-headers.ts'
 import { joined } from '../core/text.ts'
-import type { Told } from './bodies.ts'
+import type { Told } from './body.ts'
 import type { TerminationReason } from './contract.ts'
 
 export interface Termination {

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { hexDigest } from '../../core/hex-digest.ts'
 import type { RequestBody } from '../../core/sip/contract.ts'
-import type { SentBody, Told } from '../bodies.ts'
+import type { SentBody, Told } from '../body.ts'
 import {
   type Composition,
   isList,

@@ -3,7 +3,7 @@
  * for all bodies, those that do not fit follow in further NOTIFYs: RFC 4662 5.3 lets a list be told in parts, and a
  * resource be named before anything is known of its state.
  */
-import type { Body } from '../bodies.ts'
+import type { Body } from '../body.ts'
 import { roomOf } from './rlmi.ts'
 
 /** A resource as its watcher is to see it. Does not change. */

@@ -2,7 +2,7 @@
 import { type Logger, reasonOf } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { EndReason, Watchable } from '../../core/watch.ts'
-import type { Body } from '../bodies.ts'
+import type { Body } from '../body.ts'
 import type { Found, WatcherEvent } from '../contract.ts'
 import { type Absence, sourceOf } from '../lookups.ts'
 import { ALLOWED, type Authorization, type Decision } from '../watchers/authorization.ts'

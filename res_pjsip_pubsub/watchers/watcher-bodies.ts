@@ -1,7 +1,8 @@
 /** The body of a subscription's NOTIFY: of one resource or of a list, and with what its package has to say to it. */
 import type { Core } from '../../core/core.ts'
 import { parseUri } from '../../core/sip/parse-uri.ts'
-import type { Bodies, Body, SentBody, Sharing } from '../bodies.ts'
+import type { Bodies, Sharing } from '../bodies.ts'
+import type { Body, SentBody } from '../body.ts'
 import type { Addressing, EventPackage } from '../contract.ts'
 import { plainUri } from '../identity.ts'
 import { ListSource } from '../lists/source.ts'

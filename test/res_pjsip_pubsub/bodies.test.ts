@@ -1,5 +1,6 @@
 import { expect } from 'chai'
-import { Bodies, type Body } from '../../res_pjsip_pubsub/bodies.ts'
+import { Bodies } from '../../res_pjsip_pubsub/bodies.ts'
+import type { Body } from '../../res_pjsip_pubsub/body.ts'
 import type { Addressing, BodyGenerator, BodySupplement } from '../../res_pjsip_pubsub/contract.ts'
 import { Registry } from '../../res_pjsip_pubsub/registry.ts'
 import { pjsipConfig } from '../support/core.ts'

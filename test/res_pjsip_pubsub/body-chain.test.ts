@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { Body } from '../../res_pjsip_pubsub/bodies.ts'
+import { Body } from '../../res_pjsip_pubsub/body.ts'
 import { collectGarbage } from '../support/garbage.ts'
 
 /** Tells a watcher of one body after the other; what it was told first can be collected unless the last holds it. */

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { Log } from '../../core/log.ts'
 import { Constant, Watched } from '../../core/watch.ts'
-import type { Body } from '../../res_pjsip_pubsub/bodies.ts'
+import type { Body } from '../../res_pjsip_pubsub/body.ts'
 import { ListMember, type Rendering } from '../../res_pjsip_pubsub/lists/member.ts'
 import { ALLOWED, type Authorization } from '../../res_pjsip_pubsub/watchers/authorization.ts'
 

@@ -3,7 +3,7 @@ import * as fc from 'fast-check'
 import { Origin } from '../../core/sip/origin.ts'
 import { PreparedHeaders } from '../../core/sip/prepared-headers.ts'
 import { type RequestParts, writeRequest } from '../../core/sip/write-request.ts'
-import { Body } from '../../res_pjsip_pubsub/bodies.ts'
+import { Body } from '../../res_pjsip_pubsub/body.ts'
 import { eventHeader, Notification } from '../../res_pjsip_pubsub/notification.ts'
 
 const common = new PreparedHeaders([
