@@ -51,9 +51,8 @@ export function presenceCommands(pubsub: PubsubCore): ConsoleCommand[] {
       run: ([detail = '', user, domain = '*'], out) => {
         if (user === undefined) throw new CommandError('which presentity? Give its user part, or *')
         const full = isFull(detail)
-        const found = [...pubsub.compositor.allPublications].filter(
-          (one) => (user === '*' || isNamed(pubsub, one.resource, user)) && (domain === '*' || one.domain === domain),
-        )
+        const about = user === '*' ? [...pubsub.compositor.allPublications] : publishedAbout(pubsub, user)
+        const found = about.filter((one) => domain === '*' || one.domain === domain)
         for (const one of found) out.print(presentity(one, full))
         out.print(`${found.length} publications`)
       },
@@ -66,7 +65,7 @@ export function presenceCommands(pubsub: PubsubCore): ConsoleCommand[] {
       run: ([detail = '', uri], out) => {
         if (uri === undefined) throw new CommandError('whose watchers? Give the URI of a presentity, or its user part')
         const full = isFull(detail)
-        const found = [...pubsub.subscriptions].filter((one) => isNamed(pubsub, one.resource, userOf(uri)))
+        const found = watchersOf(pubsub, userOf(uri))
         const inLists = [...pubsub.lists.watchersOf(userOf(uri))]
         for (const one of found) out.print(watcher(one, full))
         for (const one of inLists)
@@ -148,7 +147,7 @@ async function refresh(
 
 /** How many were there to be taken back. */
 async function withdraw(pubsub: PubsubCore, uri: string, name: string | undefined): Promise<number> {
-  const wanted = publishedAbout(pubsub, uri).filter(
+  const wanted = publishedAbout(pubsub, userOf(uri)).filter(
     (one) => name === undefined || one.id === name || one.entityTag === name,
   )
   if (name !== undefined && wanted.length === 0)
@@ -157,8 +156,12 @@ async function withdraw(pubsub: PubsubCore, uri: string, name: string | undefine
   return taken.filter(Boolean).length
 }
 
-function publishedAbout(pubsub: PubsubCore, uri: string): InboundPublication[] {
-  return [...pubsub.compositor.allPublications].filter((one) => isNamed(pubsub, one.resource, userOf(uri)))
+export function publishedAbout({ compositor, settings }: PubsubCore, user: string): InboundPublication[] {
+  return [...compositor.allPublications].filter((one) => nameKey(one.resource, settings) === nameKey(user, settings))
+}
+
+export function watchersOf({ subscriptions, settings }: PubsubCore, user: string): NotifierSubscription[] {
+  return [...subscriptions].filter((one) => nameKey(one.resource, settings) === nameKey(user, settings))
 }
 
 function knownEvent(pubsub: PubsubCore, event: string): void {
@@ -171,14 +174,12 @@ function isFull(detail: string): boolean {
   return detail === 'full'
 }
 
-function isNamed({ settings }: PubsubCore, resource: string, user: string): boolean {
-  return nameKey(resource, settings) === nameKey(user, settings)
-}
-
 const presentities = ({ compositor }: PubsubCore): string[] => [
   ...new Set([...compositor.allPublications].map((one) => one.resource)),
 ]
-const watched = ({ subscriptions }: PubsubCore): string[] => [...new Set([...subscriptions].map((one) => one.resource))]
+export const watched = ({ subscriptions }: PubsubCore): string[] => [
+  ...new Set([...subscriptions].map((one) => one.resource)),
+]
 
 function block(one: InboundPublication): string {
   const expiry = (one.neverExpires ? 'never' : String(seconds(one.expires - Date.now()))).padStart(8)

@@ -6,9 +6,9 @@ import type { Hint } from '../../core/states/hint.ts'
 import { mailboxName } from '../../core/states/mailboxes.ts'
 import type { Reported } from '../../core/states/reported.ts'
 import { seconds } from '../console-text.ts'
-import { nameKey } from '../identity.ts'
 import type { InboundPublication } from '../publishing/publication.ts'
 import type { PubsubCore } from '../pubsub.ts'
+import { publishedAbout, watched, watchersOf } from './console.ts'
 import { userOf } from './functions.ts'
 import { hintContexts } from './hint-contexts.ts'
 
@@ -19,7 +19,7 @@ export function whyCommand(core: Sources, pubsub: PubsubCore): ConsoleCommand {
     words: 'presence why',
     args: '<resource>[@context]',
     help: 'Shows what lights a lamp: every source, its age and expiry, and the rule that holds for each watcher.',
-    complete: (place) => (place === 0 ? [...new Set([...pubsub.subscriptions].map((one) => one.resource))] : []),
+    complete: (place) => (place === 0 ? watched(pubsub) : []),
     run: async ([asked], out) => {
       if (asked === undefined) throw new CommandError('which lamp? Give the extension, or the name that is watched')
       const lines = await why(asked, core, pubsub)
@@ -97,26 +97,20 @@ function reports<T>(of: Reported<T>, name: string, text: (state: T) => string): 
   return of.reports(name).map(({ origin, state, since }) => `    ${origin} says ${text(state)}, ${age(since)}`)
 }
 
-function publicationLines(resource: string, { compositor, settings }: PubsubCore): string[] {
-  const key = nameKey(resource, settings)
-  return [...compositor.allPublications]
-    .filter((one) => nameKey(one.resource, settings) === key)
-    .map((one) => {
-      const unread = one.isRead ? '' : ', which nobody reads now'
-      const of = `publication ${one.id} for ${one.event} by ${one.publisher} (endpoint ${one.endpointId})`
-      return `${of}, ${one.contentType}${unread}: priority ${one.priority}, ${age(one.received)}, ${expiry(one)}`
-    })
+function publicationLines(resource: string, pubsub: PubsubCore): string[] {
+  return publishedAbout(pubsub, resource).map((one) => {
+    const unread = one.isRead ? '' : ', which nobody reads now'
+    const of = `publication ${one.id} for ${one.event} by ${one.publisher} (endpoint ${one.endpointId})`
+    return `${of}, ${one.contentType}${unread}: priority ${one.priority}, ${age(one.received)}, ${expiry(one)}`
+  })
 }
 
-function watcherLines(resource: string, { subscriptions, settings }: PubsubCore): string[] {
-  const key = nameKey(resource, settings)
-  return [...subscriptions]
-    .filter((one) => nameKey(one.resource, settings) === key)
-    .map((one) => {
-      const told = one.state === 'terminated' ? (one.terminationReason ?? '') : one.deliveryState
-      const { handling, why: rule } = one.authorization
-      return `watcher ${one.watcher} (endpoint ${one.endpoint.id}) of ${one.event}: ${one.state}, ${told}, expires in ${left(one.expires)}; ${handling}: ${rule}`
-    })
+function watcherLines(resource: string, pubsub: PubsubCore): string[] {
+  return watchersOf(pubsub, resource).map((one) => {
+    const told = one.state === 'terminated' ? (one.terminationReason ?? '') : one.deliveryState
+    const { handling, why: rule } = one.authorization
+    return `watcher ${one.watcher} (endpoint ${one.endpoint.id}) of ${one.event}: ${one.state}, ${told}, expires in ${left(one.expires)}; ${handling}: ${rule}`
+  })
 }
 
 /** Those that watch it as one of a resource list. */

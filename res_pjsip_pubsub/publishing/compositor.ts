@@ -127,7 +127,7 @@ export class Compositor implements Publishing {
   /** Whether it may be published about, as far as that is up to the resource. */
   exists(event: string, resource: string, endpoint: Endpoint): Eventual<boolean | 'unavailable'> {
     const handler = this.#handlers.get(event)
-    return handler ? this.#permission.exists(handler, resource, endpoint) : false
+    return handler ? this.#publishing.permission.exists(handler, resource, endpoint) : false
   }
 
   onPublication(listener: (what: PublicationEvent, publication: Publication) => void): Undo {
