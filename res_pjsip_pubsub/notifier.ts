@@ -27,7 +27,7 @@ import { type Ask, begin, room, STEPS, watcherUri } from './subscribe-steps.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import type { SubscriptionFacts } from './subscription-facts.ts'
 import type { Subscriptions } from './subscriptions.ts'
-import { telling } from './telling.ts'
+import { tellPackage } from './telling.ts'
 import type { Asked, Authorization, Decision } from './watchers/authorization.ts'
 
 export interface NotifierServices extends Services {
@@ -195,12 +195,7 @@ function start(
   else notifier.lookAgain(subscription)
   contestOthers(subscription, ask, notifier)
   notifier.subscriptions.tell('established', subscription)
-  telling(
-    notifier.log,
-    'subscriptionEstablished',
-    () => ask.package?.subscriptionEstablished?.(subscription),
-    ask.package?.event,
-  )
+  tellPackage(ask.package, 'subscriptionEstablished', subscription, notifier.log)
   return subscription
 }
 

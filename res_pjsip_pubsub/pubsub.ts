@@ -43,7 +43,7 @@ import { keyOfDialog, keyOfRequest } from './storage/row.ts'
 import type { SubscriptionStorage } from './storage/storage.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import { Subscriptions } from './subscriptions.ts'
-import { isOwnChange, telling } from './telling.ts'
+import { isOwnChange, telling, tellPackage } from './telling.ts'
 import type { Authorizer } from './watchers/authorization.ts'
 import { WatcherBodies } from './watchers/watcher-bodies.ts'
 import { Watching } from './watchers/watching.ts'
@@ -351,12 +351,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       sending: (subscription, notification) => this.facts.sending(subscription, notification),
       notifyAnswered: (subscription, outcome, verdict) => this.#answered(subscription, outcome, verdict),
       timedOut: (subscription) =>
-        telling(
-          this.#log,
-          'subscriptionTimeout',
-          () => this.#packageOf(subscription)?.subscriptionTimeout?.(subscription),
-          subscription.event,
-        ),
+        tellPackage(this.#packageOf(subscription), 'subscriptionTimeout', subscription, this.#log),
       ended: (subscription, why) => this.#ended(subscription, why),
     }
   }
@@ -387,12 +382,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.#reviver.delete(subscription)
     if (!this.#closing && !subscription.disowned) void this.#storage.forget(keyOfDialog(subscription.dialog))
     subscription.dialog.dispose()
-    telling(
-      this.#log,
-      'subscriptionShutdown',
-      () => this.#packageOf(subscription)?.subscriptionShutdown?.(subscription),
-      subscription.event,
-    )
+    tellPackage(this.#packageOf(subscription), 'subscriptionShutdown', subscription, this.#log)
     this.subscriptions.tell('terminated', subscription)
   }
 

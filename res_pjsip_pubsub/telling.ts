@@ -1,6 +1,6 @@
 /** What modules are told: one that fails at it is named in the log, and keeps nothing from its way. */
 import { type Logger, reasonOf } from '../core/log.ts'
-import type { EventPackage } from './contract.ts'
+import type { EventPackage, Subscription } from './contract.ts'
 import { type NameMatch, nameKey } from './identity.ts'
 
 /** One that does not know says that the change is not the watcher's own: a NOTIFY too many is better than a lamp that is wrong. */
@@ -30,6 +30,18 @@ export function telling<T>(log: Pick<Logger, 'error'>, what: string, tell: () =>
     failed(log, what, error, event)
     return undefined
   }
+}
+
+type Callback = 'subscriptionEstablished' | 'subscriptionTimeout' | 'subscriptionShutdown'
+
+/** A callback of its package that is told of the subscription and nothing else. */
+export function tellPackage(
+  of: EventPackage<unknown> | undefined,
+  what: Callback,
+  subscription: Subscription,
+  log: Pick<Logger, 'error'>,
+): void {
+  telling(log, what, () => of?.[what]?.(subscription), of?.event)
 }
 
 function failed(log: Pick<Logger, 'error'>, what: string, error: unknown, event?: string): void {
