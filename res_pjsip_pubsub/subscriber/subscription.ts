@@ -268,7 +268,7 @@ export class OutboundSubscription<T> {
   #ended(usage: Usage<T>, { why, comeback }: Ending): void {
     this.#usages.delete(usage)
     if (this.#closed) return
-    this.#note(why)
+    this.#lastFault = why
     if (Date.now() - usage.since > STABLE) this.#failures = 0
     this.#changed()
     const isLast = this.#usages.size === 0
@@ -296,17 +296,13 @@ export class OutboundSubscription<T> {
     const message = `subscription '${this.config.id}' to ${this.config.server_uri} failed: ${why}`
     if (why === this.#lastFault) this.#context.log.debug(() => message)
     else this.#context.log.warning(`${message}; the next try is in ${Math.ceil(pause / 1000)} s`)
-    this.#note(why)
+    this.#lastFault = why
     this.#comeBack(pause)
   }
 
   /** What is waited for already stays. */
   #comeBack(pause: number): void {
     if (!this.#closed && !this.#retry.armed) this.#retry.set(pause, () => this.#subscribe())
-  }
-
-  #note(why: string): void {
-    this.#lastFault = why
   }
 
   /** The SUBSCRIBE that is on its way makes no dialog any more: what comes of it is answered 481. */
