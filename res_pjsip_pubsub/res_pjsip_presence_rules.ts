@@ -15,7 +15,6 @@ import { nameKey } from './identity.ts'
 import { RulesAuthorizer } from './rules/authorizer.ts'
 import { RulesBook } from './rules/book.ts'
 import { rulesCommands } from './rules/console.ts'
-import { readRuleset } from './rules/document.ts'
 import { RulesReading } from './rules/reading.ts'
 import { RulesTable } from './rules/table.ts'
 
@@ -52,18 +51,10 @@ async function openRules({ core, log, own }: ModuleContext, pubsub: Pubsub, book
   const reading = new RulesReading({ book, table, directory: () => pubsub.settings.rules_directory, log })
   own(() => reading.close())
   own(reading.follow())
-  const reread = (): Promise<void> => reading.all()
-  await reread()
-  const put = async (presentity: string, document: string): Promise<void> => {
-    readRuleset(document)
-    const refusal = book.notInTable(presentity)
-    if (refusal !== undefined) throw new Error(refusal)
-    await table.put(presentity, document)
-    await reread()
-  }
+  await reading.all()
   // Spheres are in it: whoever waits for a decision is decided on by what holds.
   await pubsub.publicationsRead()
-  const authorizer = new RulesAuthorizer(pubsub, book, reread, put)
+  const authorizer = new RulesAuthorizer(pubsub, book, reading)
   own(() => authorizer.close())
   own(pubsub.authorizer(authorizer))
   if (!book.isRead) {
@@ -78,6 +69,6 @@ async function openRules({ core, log, own }: ModuleContext, pubsub: Pubsub, book
     looking.unref()
     own(() => clearInterval(looking))
   }
-  const parts = { book, authorizer, table, endpoints: core.endpoints, reread }
+  const parts = { book, authorizer, table, reading, endpoints: core.endpoints }
   for (const command of rulesCommands(parts)) own(core.console.register(command))
 }

@@ -18,6 +18,7 @@ import {
 } from '../watchers/authorization.ts'
 import type { RulesBook, RulesDocument } from './book.ts'
 import { type Granted, granted, hasSpheres, nextChange, type Requester } from './decision.ts'
+import type { RulesReading } from './reading.ts'
 import { viewOf } from './view.ts'
 
 /**
@@ -42,8 +43,7 @@ interface Presentity {
 export class RulesAuthorizer implements Authorizer {
   readonly #pubsub: Pick<Pubsub, 'publications' | 'hasUnread' | 'settings'>
   readonly #book: RulesBook
-  readonly #reread: () => Promise<void>
-  readonly #put: (presentity: string, document: string) => Promise<void>
+  readonly #reading: Pick<RulesReading, 'all' | 'put'>
   /** By key. */
   readonly #presentities = new Map<string, Presentity>()
   /** By the keys of those whose documents ask for spheres: what they said last. */
@@ -54,14 +54,12 @@ export class RulesAuthorizer implements Authorizer {
   constructor(
     pubsub: Pick<Pubsub, 'publications' | 'hasUnread' | 'settings'>,
     book: RulesBook,
-    reread: () => Promise<void>,
-    put: (presentity: string, document: string) => Promise<void>,
+    reading: Pick<RulesReading, 'all' | 'put'>,
     look = LOOK,
   ) {
     this.#pubsub = pubsub
     this.#book = book
-    this.#reread = reread
-    this.#put = put
+    this.#reading = reading
     this.#look = look
     this.#stopListening = book.onChange((plainKeys) => {
       for (const key of this.#presentities.keys()) if (plainKeys.has(book.plainKeyOf(key))) this.#changed(key)
@@ -83,12 +81,12 @@ export class RulesAuthorizer implements Authorizer {
   }
 
   put(presentity: string, document: string): Promise<void> {
-    return this.#put(presentity, document)
+    return this.#reading.put(presentity, document)
   }
 
   /** Options may be others now, too. */
   async refresh(): Promise<void> {
-    await this.#reread()
+    await this.#reading.all()
     for (const key of this.#presentities.keys()) this.#changed(key)
   }
 

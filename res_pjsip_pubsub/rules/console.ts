@@ -7,6 +7,7 @@ import { reasonOf } from '../../core/log.ts'
 import type { RulesAuthorizer } from './authorizer.ts'
 import type { RulesBook } from './book.ts'
 import { RulesFault, readRuleset } from './document.ts'
+import type { RulesReading } from './reading.ts'
 import type { RulesTable } from './table.ts'
 
 interface RulesParts {
@@ -14,12 +15,11 @@ interface RulesParts {
   readonly authorizer: RulesAuthorizer
   readonly table: RulesTable
   readonly endpoints: Endpoints
-  /** Reads what there is again, and resolves when it holds. */
-  readonly reread: () => Promise<void>
+  readonly reading: RulesReading
 }
 
 export function rulesCommands(parts: RulesParts): ConsoleCommand[] {
-  const { book, authorizer, table, endpoints, reread } = parts
+  const { book, authorizer, table, reading, endpoints } = parts
   const presentities = (place: number): readonly string[] => (place === 0 ? book.all.map(([name]) => name) : [])
   return [
     {
@@ -51,8 +51,7 @@ export function rulesCommands(parts: RulesParts): ConsoleCommand[] {
         if (name === undefined || path === undefined) throw new CommandError('expected a presentity and a file')
         refuseDirectory(book, name)
         const text = await textOf(path)
-        await table.put(name, text)
-        await reread()
+        await reading.put(name, text)
         out.print(`The rules of ${name} hold.`)
       },
     },
@@ -68,7 +67,7 @@ export function rulesCommands(parts: RulesParts): ConsoleCommand[] {
           throw new CommandError(`${name} has no rules of its own: those of ${document.presentity} hold for it`)
         refuseDirectory(book, name)
         await table.remove(name)
-        await reread()
+        await reading.all()
         const other = book.get(name)?.presentity
         out.print(
           `${name} has no rules ${other === undefined ? 'any more' : `of its own any more: those of ${other} hold`}.`,

@@ -1,8 +1,9 @@
-/** Reads the authorization documents of both places into the book, and again where one of them has changed. */
+/** Reads the authorization documents of both places into the book, and again where one of them has changed, by us too. */
 import { type Logger, reasonOf } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { RulesBook } from './book.ts'
 import { RulesDirectory, readRulesDirectory } from './directory.ts'
+import { readRuleset } from './document.ts'
 import type { RulesTable } from './table.ts'
 
 interface ReadingServices {
@@ -36,6 +37,16 @@ export class RulesReading {
   /** What was read before stands where it cannot be read now. */
   again(read: () => Promise<void>): Promise<void> {
     return read().catch((error: unknown) => this.#services.log.error(`rules are not read again: ${reasonOf(error)}`))
+  }
+
+  /** Into the table. Resolves when it holds; rejects where it is none, or the directory has another. */
+  async put(presentity: string, document: string): Promise<void> {
+    const { book, table } = this.#services
+    readRuleset(document)
+    const refusal = book.notInTable(presentity)
+    if (refusal !== undefined) throw new Error(refusal)
+    await table.put(presentity, document)
+    await this.all()
   }
 
   close(): void {

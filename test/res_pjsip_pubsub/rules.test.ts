@@ -427,7 +427,7 @@ describe('rules: decisions', () => {
     await book.fill('table', new Map([['200', { text, place: 'table' }]]))
     const pubsub = { settings: defaultsOf(pubsubOptions), hasUnread: () => false, publications: () => expect.fail() }
     const nothing = (): Promise<void> => Promise.resolve()
-    const authorizer = new RulesAuthorizer(pubsub, book, nothing, nothing, 5)
+    const authorizer = new RulesAuthorizer(pubsub, book, { all: nothing, put: nothing }, 5)
     const endpoint = { ...defaultsOf(endpointOptions), id: '100', hintContext: 'default' }
     const asked = { event: 'presence', resource: '200', endpoint, watcher: 'sip:100@pbx.example' }
     const decided: SubHandling[] = []
