@@ -3,7 +3,7 @@ import { EXTENSION, type ExtensionStateCode } from '../core/states/extension-sta
 import type { PresenceName, PresenceState } from '../core/states/presence.ts'
 import type { Published, PublishedState } from './published.ts'
 
-export interface StateWords {
+interface StateWords {
   /** dialog-info. InUse&Ringing is early for endpoints with notify_early_inuse_ringing. */
   readonly dialog: 'terminated' | 'confirmed' | 'early'
   /** pidf */
@@ -85,7 +85,7 @@ function activityOf(subtype: string): string {
 }
 
 /** What a presence document tells when the person's own word counts as well as the line's. */
-export interface Availability {
+interface Availability {
   readonly basic: 'open' | 'closed'
   /** The line's note while it is in use, else the person's where there is one. */
   readonly note: string

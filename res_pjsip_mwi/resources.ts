@@ -5,7 +5,7 @@ import type { Define, SumDefinition } from './mailbox-sums.ts'
 
 export type AorLookup = Pick<Endpoints, 'aor' | 'endpoint' | 'global' | 'mayExist'>
 
-export interface MwiResource {
+interface MwiResource {
   /** Equal for what is one and the same, however it was asked for. */
   readonly key: string
   /** The AOR it is; undefined where it is all of an endpoint's. */

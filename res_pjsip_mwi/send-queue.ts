@@ -2,9 +2,9 @@
 import type { Logger } from '../core/log.ts'
 
 /** Must not throw. */
-export type Turn = () => void
+type Turn = () => void
 
-export interface Watermarks {
+interface Watermarks {
   /** mwi_tps_queue_high and _low: what is below zero is 90 % of high. */
   readonly high: number
   readonly low: number

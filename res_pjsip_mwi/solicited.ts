@@ -12,16 +12,14 @@ import type { MessageSummary } from './summary.ts'
 
 export const MESSAGE_SUMMARY = 'message-summary'
 
-/** The first of these mailboxes that the endpoint gets unsolicited NOTIFYs for. */
-export type ServedUnsolicited = (endpoint: Endpoint, mailboxes: readonly string[]) => string | undefined
-
-export interface SolicitedServices {
+interface SolicitedServices {
   readonly core: Pick<Core, 'endpoints' | 'general'>
   readonly log: Logger
   readonly sums: MailboxSums
   readonly pubsub: Pick<Pubsub, 'isPublished' | 'publicationsRead'>
   readonly summaries: Summaries
-  readonly served: ServedUnsolicited
+  /** The first of these mailboxes that the endpoint gets unsolicited NOTIFYs for. */
+  readonly served: (endpoint: Endpoint, mailboxes: readonly string[]) => string | undefined
 }
 
 /** As Asterisk refuses what it tells unasked. */

@@ -14,7 +14,7 @@ import type { Outcome, OutcomeHandler, OutOfDialogRequest } from '../core/sip/co
 import { NOT_GOT_THROUGH } from '../core/sip/next-hop.ts'
 import type { SendQueue } from './send-queue.ts'
 
-export type ContactPhase = 'idle' | 'queued' | 'sending' | 'pausing' | 'refusing' | 'gone'
+type ContactPhase = 'idle' | 'queued' | 'sending' | 'pausing' | 'refusing' | 'gone'
 
 /** What one NOTIFY tells of: all mailboxes of an endpoint (aggregate_mwi), or one. */
 export interface MailboxGroup {

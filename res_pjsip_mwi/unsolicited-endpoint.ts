@@ -15,7 +15,7 @@ import {
   UnsolicitedContact,
 } from './unsolicited-contact.ts'
 
-export interface EndpointServices extends Omit<ContactServices, 'compose'> {
+interface EndpointServices extends Omit<ContactServices, 'compose'> {
   readonly mailboxes: Mailboxes
   readonly contacts: Contacts
   readonly compose: (endpoint: Endpoint, contact: Contact, group: MailboxGroup) => Tidings | undefined

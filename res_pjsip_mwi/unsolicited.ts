@@ -21,7 +21,7 @@ import { unsolicitedNotify } from './unsolicited-notify.ts'
 /** Endpoints that servers are asked for at a time. */
 const AT_ONCE = 16
 
-export interface UnsolicitedSettings {
+interface UnsolicitedSettings {
   readonly log: Logger
   /** Allow-Events and the like. */
   readonly notifyHeaders: () => readonly HeaderLine[]

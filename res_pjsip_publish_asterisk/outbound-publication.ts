@@ -35,7 +35,7 @@ export interface Draft {
   readonly body: PublishedBody | undefined
 }
 
-export interface PublicationServices {
+interface PublicationServices {
   readonly servers: readonly string[]
   /** Seconds. */
   readonly expiration: number
