@@ -79,10 +79,6 @@ export class ListSource extends Observable<ListSource> {
     return this
   }
 
-  get size(): number {
-    return this.#members.size
-  }
-
   /** Each once. */
   get resources(): readonly string[] {
     return [...new Set([...this.#members.values()].map(({ item }) => item.resource))]

@@ -49,6 +49,6 @@ describe('a resource list that is watched', () => {
     })
     collectGarbage()
     expect([...found].filter(([, source]) => source.deref()).map(([name]) => name)).to.deep.equal(['200', '204'])
-    expect(list.size).to.equal(2)
+    expect(list.resources).to.deep.equal(['200', '204'])
   })
 })
