@@ -29,14 +29,18 @@ export class Console {
   readonly #commands = new Map<string, ConsoleCommand>()
   #isStopping = false
 
+  /** All of them, or none: throws where the words are another's. */
   register(...commands: readonly ConsoleCommand[]): Undo {
+    const added = new Map<string, ConsoleCommand>()
     for (const command of commands) {
       const key = command.words.toLowerCase()
-      if (this.#commands.has(key)) throw new Error(`console command '${command.words}' is registered twice`)
-      this.#commands.set(key, command)
+      if (this.#commands.has(key) || added.has(key))
+        throw new Error(`console command '${command.words}' is registered twice`)
+      added.set(key, command)
     }
+    for (const [key, command] of added) this.#commands.set(key, command)
     return () => {
-      for (const { words } of commands) this.#commands.delete(words.toLowerCase())
+      for (const key of added.keys()) this.#commands.delete(key)
     }
   }
 

@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { CommandError, Console, likeFilter, splitLine } from '../../../core/console/console.ts'
+import { CommandError, Console, type ConsoleCommand, likeFilter, splitLine } from '../../../core/console/console.ts'
 import { connectConsole, serveConsole } from '../../../core/console/server.ts'
 import { Log, reasonOf } from '../../../core/log.ts'
 import { asNobody, until } from '../../support/tools.ts'
@@ -64,6 +64,15 @@ describe('console', () => {
     expect(made.commands.map(({ words }) => words)).to.include('presence refreshWatchers')
     await undo()
     expect(made.complete('pres')).to.deep.equal([])
+  })
+
+  it('takes all of several commands or none', () => {
+    const made = commands()
+    const named = (words: string): ConsoleCommand => ({ words, help: '', run: () => undefined })
+    expect(() => made.register(named('new one'), named('fail'))).to.throw("'fail' is registered twice")
+    expect(() => made.register(named('new one'), named('New One'))).to.throw('twice')
+    expect(made.commands.map(({ words }) => words)).to.deep.equal(['core show hint', 'core show hints', 'fail'])
+    made.register(named('new one'))
   })
 
   it('runs the command with the most matching words, and completes words and arguments', async () => {
