@@ -57,12 +57,7 @@ export class Composed<T> extends Observable<T> {
     const ended = this.#follow()
     for (const undo of before) void undo()
     if (ended === undefined) this.refresh()
-    else this.#end(ended)
-  }
-
-  /** It has no more values. */
-  end(reason: EndReason): void {
-    this.#end(reason)
+    else this.end(ended)
   }
 
   /** Composes anew. */
@@ -75,7 +70,7 @@ export class Composed<T> extends Observable<T> {
     const watched = new Watched(this.#composition.compose())
     this.#watched = watched
     this.#composition.wanted?.()
-    if (ended !== undefined) this.#end(ended)
+    if (ended !== undefined) this.end(ended)
     return watched
   }
 
@@ -93,7 +88,7 @@ export class Composed<T> extends Observable<T> {
         end: (reason) => {
           const isEnd = this.#composition.partEnded?.(part) ?? true
           if (this.#starting && isEnd) ended = reason
-          else if (isEnd) this.#end(reason)
+          else if (isEnd) this.end(reason)
           else this.refresh()
         },
         audience: () => this.watchers,
@@ -103,7 +98,8 @@ export class Composed<T> extends Observable<T> {
     return ended
   }
 
-  #end(reason: EndReason): void {
+  /** It has no more values. */
+  end(reason: EndReason): void {
     const watched = this.#watched
     this.#stop()
     watched?.end(reason)

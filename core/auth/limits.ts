@@ -80,10 +80,6 @@ export class Buckets {
     this.#capacity = capacity
   }
 
-  get size(): number {
-    return this.#buckets.size
-  }
-
   /** 'just dry': not any more, and this is the first one to hear it since the bucket was full. */
   take(key: string, perSecond: number): 'yes' | 'just dry' | 'dry' {
     const now = this.#now()

@@ -24,14 +24,13 @@ interface Used {
 }
 
 export interface NonceSettings {
-  readonly secret?: Buffer
   /** Epoch milliseconds. */
   readonly now?: () => number
   readonly capacity?: number
 }
 
 export class Nonces {
-  readonly #secret: Buffer
+  readonly #secret = randomBytes(32)
   readonly #now: () => number
   readonly #capacity: number
   #made = 0
@@ -39,14 +38,9 @@ export class Nonces {
   /** Everything made up to here may have been used and forgotten. */
   #forgottenUntil = Number.NEGATIVE_INFINITY
 
-  constructor({ secret = randomBytes(32), now = Date.now, capacity = CAPACITY }: NonceSettings = {}) {
-    this.#secret = secret
+  constructor({ now = Date.now, capacity = CAPACITY }: NonceSettings = {}) {
     this.#now = now
     this.#capacity = capacity
-  }
-
-  get remembered(): number {
-    return this.#used.size
   }
 
   /** A nonce for one realm and one address: nobody else can use it. */

@@ -46,14 +46,6 @@ export class Dialplan implements HintSource {
     )
   }
 
-  /** All hints as they are written, patterns too. */
-  list(): WrittenHint[] {
-    return [...this.#data.contexts.values()].flatMap(({ exact, patterns }) => [
-      ...exact.values(),
-      ...patterns.map(({ hint }) => hint),
-    ])
-  }
-
   /** Depth first; each context once, so that includes may go in a circle. */
   #search(name: string, exten: string): WrittenHint | undefined {
     const seen = new Set<string>()

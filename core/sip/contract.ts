@@ -253,8 +253,6 @@ export interface OutOfDialogRequest {
 export interface Sip {
   /** Who answers a method. One handler a method; methods without one are answered 405 with Allow (known methods) or 501. */
   handle(method: string, handler: (tx: ServerTransaction) => void | Promise<void>): Undo
-  /** Methods in Allow, in the order they were registered. */
-  readonly methods: readonly string[]
   /** Extra header lines for the answers to OPTIONS and for 405/489, read when needed: Accept, Allow-Events, Supported. */
   advertise(lines: () => readonly HeaderLine[]): Undo
   /**

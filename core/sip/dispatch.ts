@@ -79,10 +79,6 @@ export class Dispatcher implements Receiver {
     this.#handlers.set('OPTIONS', (tx) => tx.answer({ status: 200, headers: [this.#allow, ...this.#lines] }))
   }
 
-  get methods(): readonly string[] {
-    return [...this.#handlers.keys()]
-  }
-
   handle(method: string, handler: RequestHandler): Undo {
     if (RESERVED.has(method)) throw new Error(`${method} cannot be handled`)
     if (this.#handlers.has(method)) throw new Error(`${method} has a handler already`)
@@ -220,7 +216,7 @@ export class Dispatcher implements Receiver {
   /** RFC 3261 9.2: it changes nothing for a request other than INVITE, and we have none of those. */
   #cancel(incoming: IncomingRequest): void {
     const { request, via, wire } = incoming
-    const known = this.methods.some((method) =>
+    const known = [...this.#handlers.keys()].some((method) =>
       this.#context.servers.has(transactionKey(request, via, wire.remote, method)),
     )
     this.#context.responder.stateless(incoming, { status: known ? 200 : 481 })
@@ -246,7 +242,7 @@ export class Dispatcher implements Receiver {
   }
 
   get #allow(): HeaderLine {
-    return ['Allow', this.methods.join(', ')]
+    return ['Allow', [...this.#handlers.keys()].join(', ')]
   }
 
   get #lines(): HeaderLine[] {

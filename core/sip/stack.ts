@@ -196,10 +196,6 @@ class SipStack implements Stack {
     await this.#transports.close()
   }
 
-  get methods(): readonly string[] {
-    return this.#dispatcher.methods
-  }
-
   handle(method: string, handler: (tx: ServerTransaction) => void | Promise<void>): Undo {
     return this.#dispatcher.handle(method, handler)
   }

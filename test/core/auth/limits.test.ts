@@ -70,7 +70,10 @@ describe('Limits', () => {
 
   it('keep a bounded number of buckets', () => {
     const buckets = new Buckets(() => time, 100)
-    for (let n = 0; n < 5000; n++) buckets.take(`source ${n}`, 5)
-    expect(buckets.size).to.equal(100)
+    const take = (n: number): string => buckets.take(`source ${n}`, 1)
+    for (let n = 0; n < 5000; n++) take(n)
+    expect(take(4901)).to.equal('just dry')
+    // Forgotten, and so full again.
+    expect(take(4899)).to.equal('yes')
   })
 })
