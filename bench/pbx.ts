@@ -3,9 +3,9 @@
  * Says its two ports to its parent.
  */
 import { createServer } from 'node:net'
-import { pbxData } from '../core/demo/data.ts'
 import { startDemoPbx } from '../core/demo/pbx.ts'
 import { isDeviceState } from '../core/states/devices.ts'
+import { pbxData } from '../test/support/pbx-data.ts'
 
 export interface PbxPorts {
   readonly ari: string

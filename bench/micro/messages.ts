@@ -1,9 +1,10 @@
 /** The parser and the serializer, on the messages of a SUBSCRIBE exchange. */
+
 import type { SipRequest } from '../../core/sip/contract.ts'
 import { type ParsedRequest, parseMessage } from '../../core/sip/message.ts'
 import { Origin } from '../../core/sip/origin.ts'
 import { beforeCseq, upToFrom, writePieces } from '../../core/sip/write-request.ts'
-import { writeResponse } from '../../core/sip/write-response.ts'
+import { writeResponse } from '../../test/support/sip-text.ts'
 import { type Timing, time } from './timing.ts'
 
 /** As a desk phone sends it, with the headers that phones like to add. */

@@ -34,35 +34,6 @@ export interface PbxData {
   readonly mailboxes: readonly PbxMailbox[]
 }
 
-/** The short way to write it in a test. */
-export interface PlainPbxData {
-  readonly endpoints?: Readonly<Record<string, Readonly<Record<string, string>>>>
-  readonly auths?: Readonly<Record<string, Readonly<Record<string, string>>>>
-  readonly aors?: Readonly<Record<string, Readonly<Record<string, string>>>>
-  /** Context → extension → hint, with `(Name)` at its end where it has one. */
-  readonly hints?: Readonly<Record<string, Readonly<Record<string, string>>>>
-  readonly includes?: Readonly<Record<string, readonly string[]>>
-  /** `100@default` → `pin,full name,e-mail` as in voicemail.conf. */
-  readonly mailboxes?: Readonly<Record<string, string>>
-}
-
-export function pbxData(plain: PlainPbxData): PbxData {
-  return {
-    endpoints: objects(plain.endpoints),
-    auths: objects(plain.auths),
-    aors: objects(plain.aors),
-    hints: hintsOf(plain.hints ?? {}),
-    includes: new Map(Object.entries(plain.includes ?? {})),
-    mailboxes: Object.entries(plain.mailboxes ?? {}).map(([name, text]) => mailboxOf(name, text)),
-  }
-}
-
-export function hintsOf(contexts: Readonly<Record<string, Readonly<Record<string, string>>>>): PbxHint[] {
-  return Object.entries(contexts).flatMap(([context, hints]) =>
-    Object.entries(hints).map(([exten, text]) => ({ context, exten, ...splitHintName(text) })),
-  )
-}
-
 /** `PJSIP/103(Bob Example)` is the hint and its name. */
 export function splitHintName(text: string): { hint: string; name: string } {
   const open = text.indexOf('(')
@@ -75,8 +46,4 @@ export function splitHintName(text: string): { hint: string; name: string } {
 export function mailboxOf(name: string, text: string): PbxMailbox {
   const [pin = '', fullName = '', email = ''] = text.split(',').map((part) => part.trim())
   return { name, pin, fullName, email }
-}
-
-function objects(plain: PlainPbxData['endpoints']): PbxObject[] {
-  return Object.entries(plain ?? {}).map(([id, values]) => ({ id, values: new Map(Object.entries(values)) }))
 }

@@ -2,7 +2,7 @@
  * The embedded demo PBX: an Asterisk as ARI shows one, without any telephony in it. It answers as a real one was seen to
  * answer, with its errors and its silences, so that what works against it works against Asterisk.
  *
- *     const pbx = await startDemoPbx({ port: 0, data: pbxData({ endpoints: { '100': {} } }) })
+ *     const pbx = await startDemoPbx({ port: 0, data: readPbxData('configs/demo/asterisk') })
  *     pbx.register('100', true)
  *     const call = pbx.call('100', '101')
  *     call.answer()

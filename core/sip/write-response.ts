@@ -52,11 +52,6 @@ export interface CommonParts {
   readonly shared?: string
 }
 
-/** A string with one character per byte. */
-export function writeResponse(parts: ResponseParts): string {
-  return writeOver(parts.request, ownParts(parts), parts.source)
-}
-
 export function ownParts(parts: ResponseParts): OwnParts {
   const { request, toTag, compact = false } = parts
   const isTagged = toTag === undefined || parts.status === 100 || request.to.tag !== undefined

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { pbxData } from '../../core/demo/data.ts'
 import { type DemoPbx, startDemoPbx } from '../../core/demo/pbx.ts'
 import { Instance } from '../support/instance.ts'
+import { pbxData } from '../support/pbx-data.ts'
 import { TestPhone } from '../support/phone.ts'
 
 const TRANSPORT = '[udp]\ntype = transport\nprotocol = udp\nbind = 127.0.0.1:0\n'

@@ -1,9 +1,9 @@
 /** A phone whose account only an Asterisk has, and that does not subscribe: it is told of its mailbox over restarts, too. */
 import { expect } from 'chai'
-import { pbxData } from '../../core/demo/data.ts'
 import { type DemoPbx, startDemoPbx } from '../../core/demo/pbx.ts'
 import { freeUdpPort } from '../support/free-port.ts'
 import { Instance } from '../support/instance.ts'
+import { pbxData } from '../support/pbx-data.ts'
 import { TestPhone } from '../support/phone.ts'
 
 const DATA = pbxData({

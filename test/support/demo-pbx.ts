@@ -1,7 +1,8 @@
 /** What the tests of the demo PBX share: a small office on it, and plain HTTP and WebSocket clients of ARI. */
 import { WebSocket } from 'ws'
-import { type PbxData, pbxData } from '../../core/demo/data.ts'
+import { type PbxData } from '../../core/demo/data.ts'
 import { type DemoPbx, type DemoPbxOptions, startDemoPbx } from '../../core/demo/pbx.ts'
+import { pbxData } from './pbx-data.ts'
 import { until } from './tools.ts'
 
 /** The hints, mailboxes and endpoints that the answers of a real Asterisk were written down with. */

@@ -1,12 +1,12 @@
 /** A PBX, a Lamplighter process beside it, and phones that watch it: what the scenario tests of survival play on. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { pbxData } from '../../core/demo/data.ts'
 import type { Light } from '../../core/demo/lamp-reading.ts'
 import { type DemoPbx, startDemoPbx } from '../../core/demo/pbx.ts'
 import { DemoPhone } from '../../core/demo/phones.ts'
 import type { DeviceState } from '../../core/states/devices.ts'
 import { Instance } from './instance.ts'
 import { bridgedOffice, PASSWORD } from './office.ts'
+import { pbxData } from './pbx-data.ts'
 import { until } from './tools.ts'
 
 export const OFFICE = ['100', '101', '102', '103']

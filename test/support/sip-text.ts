@@ -1,5 +1,6 @@
 /** SIP messages for tests, from lines. */
 import { type ParsedRequest, type ParsedResponse, parseMessage } from '../../core/sip/message.ts'
+import { ownParts, type ResponseParts, writeOver } from '../../core/sip/write-response.ts'
 
 /** Lines joined by CRLF, with the empty line after the headers. */
 export function sipBytes(lines: readonly string[], body: string | Buffer = ''): Buffer {
@@ -46,4 +47,9 @@ export function subscribeLines(
       value === undefined ? [] : [value].flat().map((each) => `${name}: ${each}`),
     ),
   ]
+}
+
+/** An answer as it goes on the wire. */
+export function writeResponse(parts: ResponseParts): string {
+  return writeOver(parts.request, ownParts(parts), parts.source)
 }

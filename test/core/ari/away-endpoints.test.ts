@@ -1,9 +1,9 @@
 import { expect } from 'chai'
 import { createAuthenticator, type RunningAuthenticator } from '../../../core/auth/authenticator.ts'
-import { pbxData } from '../../../core/demo/data.ts'
 import { type DemoPbx, startDemoPbx } from '../../../core/demo/pbx.ts'
 import { type BridgeRig, bridgeTo } from '../../support/bridge-rig.ts'
 import { FakeFlow, FakeSip, FakeTransaction, requestOf } from '../../support/fake-sip.ts'
+import { pbxData } from '../../support/pbx-data.ts'
 import { until } from '../../support/tools.ts'
 
 const DATA = pbxData({

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
-import { hintsOf, pbxData } from '../../../core/demo/data.ts'
 import { type DemoPbx, startDemoPbx } from '../../../core/demo/pbx.ts'
 import type { Hint } from '../../../core/states/hint.ts'
 import { type BridgeRig, bridgeTo } from '../../support/bridge-rig.ts'
+import { hintsOf, pbxData } from '../../support/pbx-data.ts'
 import { until } from '../../support/tools.ts'
 
 const HINTS = {

@@ -1,11 +1,11 @@
 import { expect } from 'chai'
 import type { ServerOptions } from '../../../core/ari/bridge-contract.ts'
 import { Bridges } from '../../../core/ari/bridges.ts'
-import { pbxData } from '../../../core/demo/data.ts'
 import { type DemoPbx, startDemoPbx } from '../../../core/demo/pbx.ts'
 import { defaultsOf } from '../../../core/options.ts'
 import { serverOptions } from '../../../core/settings.ts'
 import { type StateModel, stateModel } from '../../support/bridge-rig.ts'
+import { pbxData } from '../../support/pbx-data.ts'
 import { until } from '../../support/tools.ts'
 
 const DATA = pbxData({

@@ -1,9 +1,9 @@
 import { expect } from 'chai'
 import { ariCommands } from '../../../core/ari/commands.ts'
 import { Console } from '../../../core/console/console.ts'
-import { hintsOf, pbxData } from '../../../core/demo/data.ts'
 import { type DemoPbx, startDemoPbx } from '../../../core/demo/pbx.ts'
 import { type BridgeRig, bridgeTo } from '../../support/bridge-rig.ts'
+import { hintsOf, pbxData } from '../../support/pbx-data.ts'
 import { until } from '../../support/tools.ts'
 
 describe('The console commands of the bridges', () => {

@@ -4,11 +4,11 @@ import { AriEndpointSource } from '../../../core/ari/endpoint-source.ts'
 import { AriHintSource } from '../../../core/ari/hint-source.ts'
 import { Probe } from '../../../core/ari/probe.ts'
 import type { AriAnswer } from '../../../core/ari/protocol.ts'
-import { pbxData } from '../../../core/demo/data.ts'
 import { type DemoPbx, startDemoPbx } from '../../../core/demo/pbx.ts'
 import { Log } from '../../../core/log.ts'
 import { type BridgeRig, bridgeTo } from '../../support/bridge-rig.ts'
 import { FakeLink, found, refused, unreadable } from '../../support/fake-link.ts'
+import { pbxData } from '../../support/pbx-data.ts'
 
 /** Endpoints of the dynamic configuration in which something cannot be read. */
 const DATA = pbxData({

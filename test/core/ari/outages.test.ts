@@ -2,11 +2,11 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
-import { pbxData } from '../../../core/demo/data.ts'
 import { type DemoPbx, startDemoPbx } from '../../../core/demo/pbx.ts'
 import type { Hint } from '../../../core/states/hint.ts'
 import { AriProxy } from '../../support/ari-proxy.ts'
 import { type BridgeRig, bridgeTo } from '../../support/bridge-rig.ts'
+import { pbxData } from '../../support/pbx-data.ts'
 import { until } from '../../support/tools.ts'
 
 /** Milliseconds that a connection may take on a busy machine: each attempt starts a thread, which compiles what it runs. */

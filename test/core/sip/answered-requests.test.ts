@@ -3,10 +3,10 @@ import { AnsweredRequests } from '../../../core/sip/answered-requests.ts'
 import type { Address } from '../../../core/sip/contract.ts'
 import { TimerWheel } from '../../../core/sip/timer-wheel.ts'
 import type { Transport } from '../../../core/sip/transport.ts'
-import { ownParts, type ResponseParts, writeResponse } from '../../../core/sip/write-response.ts'
+import { ownParts, type ResponseParts } from '../../../core/sip/write-response.ts'
 import { LoneTransport, Peer } from '../../support/datagrams.ts'
 import { collectGarbage } from '../../support/garbage.ts'
-import { requestOf, sipBytes, subscribeLines } from '../../support/sip-text.ts'
+import { requestOf, sipBytes, subscribeLines, writeResponse } from '../../support/sip-text.ts'
 import { until } from '../../support/tools.ts'
 
 const request = requestOf(sipBytes(subscribeLines({ Via: 'SIP/2.0/UDP 127.0.0.1:5062;branch=z9hG4bK1;rport' })))

@@ -2,8 +2,8 @@ import { expect } from 'chai'
 import * as fc from 'fast-check'
 import type { HeaderLine } from '../../../core/sip/contract.ts'
 import { keptText, ownPartsOf } from '../../../core/sip/kept-answers.ts'
-import { ownParts, type ResponseParts, writeOver, writeResponse } from '../../../core/sip/write-response.ts'
-import { requestOf, sipBytes, subscribeLines } from '../../support/sip-text.ts'
+import { ownParts, type ResponseParts, writeOver } from '../../../core/sip/write-response.ts'
+import { requestOf, sipBytes, subscribeLines, writeResponse } from '../../support/sip-text.ts'
 
 const source = { address: '192.0.2.7', port: 5099 }
 const GRANTED: readonly HeaderLine[] = [['Expires', '600']]

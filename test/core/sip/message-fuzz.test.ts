@@ -12,8 +12,7 @@ import { parseMessage } from '../../../core/sip/message.ts'
 import { parseNameAddr, parseUri } from '../../../core/sip/parse-uri.ts'
 import { parseAccept, parseAuthValue, parseEvent } from '../../../core/sip/values.ts'
 import { parseVia, viaForAnswer } from '../../../core/sip/via.ts'
-import { writeResponse } from '../../../core/sip/write-response.ts'
-import { sipBytes, subscribeLines, textOf } from '../../support/sip-text.ts'
+import { sipBytes, subscribeLines, textOf, writeResponse } from '../../support/sip-text.ts'
 
 const folder = fileURLToPath(new URL('torture/', import.meta.url))
 const torture = readdirSync(folder)

@@ -12,8 +12,7 @@ import {
   writePieces,
   writeRequest,
 } from '../../../core/sip/write-request.ts'
-import { writeResponse } from '../../../core/sip/write-response.ts'
-import { requestOf, responseOf, sipBytes, subscribeLines } from '../../support/sip-text.ts'
+import { requestOf, responseOf, sipBytes, subscribeLines, writeResponse } from '../../support/sip-text.ts'
 
 const source = { address: '192.0.2.7', port: 5099 }
 

@@ -6,8 +6,7 @@ import { checkRequest, checkResponse } from '../../../core/sip/check.ts'
 import { StreamFramer } from '../../../core/sip/frame.ts'
 import { parseMessage } from '../../../core/sip/message.ts'
 import { parseAuthValue } from '../../../core/sip/values.ts'
-import { writeResponse } from '../../../core/sip/write-response.ts'
-import { requestOf, responseOf, textOf } from '../../support/sip-text.ts'
+import { requestOf, responseOf, textOf, writeResponse } from '../../support/sip-text.ts'
 
 const folder = fileURLToPath(new URL('torture/', import.meta.url))
 const read = (name: string): Buffer => readFileSync(`${folder}${name}.sip`)
