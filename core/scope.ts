@@ -48,10 +48,9 @@ export class Scope {
 }
 
 async function bounded(undoing: Promise<void>, { milliseconds, exceeded }: Patience): Promise<void> {
-  let isOver = false
-  const ended = undoing.finally(() => {
-    isOver = true
-  })
-  await within(milliseconds, ended)
+  const isOver = await within(
+    milliseconds,
+    undoing.then(() => true),
+  )
   if (!isOver) exceeded()
 }

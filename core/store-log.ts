@@ -7,6 +7,7 @@
  * moment. Where the disk takes longer than that it goes on, and there is less to carry the next time.
  */
 import type { Database } from './store-tables.ts'
+import { within } from './within.ts'
 
 export interface LogState {
   /** Pages in it. */
@@ -79,13 +80,7 @@ async function carryRest(database: Database, inTurn: InTurn): Promise<number> {
       ({ left }) => left === 0,
       () => false,
     )
-    return { carrying: log, anew: await Promise.race([all, pause(WAIT)]) }
+    return { carrying: log, anew: await within(WAIT, all) }
   })
-  return anew === true ? 0 : (await carrying).pages
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, milliseconds)
-  })
+  return anew ? 0 : (await carrying).pages
 }

@@ -1,4 +1,5 @@
 /** The one implementation of the store (store.ts): what waits, when it is written, and what becomes of it in trouble. */
+import { setTimeout as pause } from 'node:timers/promises'
 import { reasonOf } from './log.ts'
 import type { Undo } from './scope.ts'
 import {
@@ -382,10 +383,4 @@ export class SqliteStore implements Store {
       this.#refused(second)
     }
   }
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, milliseconds)
-  })
 }

@@ -11,6 +11,7 @@
  * disk costs nothing but persistence. A damaged file is set aside under another name, never deleted, and a new one is
  * begun from what the modules hold. Several processes may have one file open (WAL).
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import sqlite3 from 'sqlite3'
 import type { Store, StoreSettings } from './store-contract.ts'
 import { lockStore } from './store-lock.ts'
@@ -69,9 +70,7 @@ async function openDatabase(settings: StoreSettings, most: number): Promise<Data
         )
       }
     }
-    await new Promise((resolve) => {
-      setTimeout(resolve, Math.min(20 * opening, 200))
-    })
+    await pause(Math.min(20 * opening, 200))
   }
 }
 

@@ -1,8 +1,8 @@
-/** Resolves when the promise has settled, or after so many milliseconds. Rejects as the promise does. */
-export async function within(milliseconds: number, promise: Promise<unknown>): Promise<void> {
+/** Resolves as the promise does, or with undefined after so many milliseconds. Rejects as the promise does. */
+export async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds)
+  const limit = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), milliseconds)
   })
-  await Promise.race([promise, limit]).finally(() => clearTimeout(timer))
+  return Promise.race([promise, limit]).finally(() => clearTimeout(timer))
 }

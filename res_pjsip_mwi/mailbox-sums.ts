@@ -83,7 +83,7 @@ export class MailboxSum extends Observable<MessageSummary> {
   }
 
   /** Resolves when all who can be asked for the counts have answered, or it took too long. */
-  get ready(): Promise<void> {
+  get ready(): Promise<unknown> {
     return within(FIRST_READ_LIMIT, Promise.all(this.#needs.map((need) => need.ready)))
   }
 

@@ -1,11 +1,12 @@
 /** Names that are asked for one by one but at the same time are read together. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { within } from '../within.ts'
 
 export class Gathered {
   readonly #read: (names: readonly string[]) => Promise<unknown>
   readonly #limit: () => number
   #names = new Map<string, string>()
-  #next: Promise<void> | undefined
+  #next: Promise<unknown> | undefined
 
   /** `limit`: milliseconds after which a caller waits no longer. `read` never rejects. */
   constructor(read: (names: readonly string[]) => Promise<unknown>, limit: () => number) {
@@ -13,16 +14,17 @@ export class Gathered {
     this.#limit = limit
   }
 
-  read(name: string): Promise<void> {
+  async read(name: string): Promise<void> {
     this.#names.set(name.toLowerCase(), name)
-    this.#next ??= new Promise<void>((resolve) => {
-      setImmediate(() => {
-        const names = [...this.#names.values()]
-        this.#names = new Map()
-        this.#next = undefined
-        void within(this.#limit(), this.#read(names)).then(resolve)
-      })
-    })
-    return this.#next
+    this.#next ??= this.#readSoon()
+    await this.#next
+  }
+
+  async #readSoon(): Promise<void> {
+    await nextTurn()
+    const names = [...this.#names.values()]
+    this.#names = new Map()
+    this.#next = undefined
+    await within(this.#limit(), this.#read(names))
   }
 }

@@ -1,4 +1,5 @@
 /** Comparing what we believe with what Asterisk says. What differs is repaired, logged and counted. */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from '../log.ts'
 
 /** Something we believed that Asterisk says otherwise. Texts are for the log. */
@@ -39,7 +40,7 @@ export async function reconcile(
   const first = await compareAll(comparisons, unread)
   if (first.length === 0) return { at: new Date(), repaired: [], unread: [...unread] }
   const suspects = new Set(first.map(signature))
-  await new Promise((resolve) => setTimeout(resolve, settle))
+  await pause(settle)
   const drifted = (await compareAll(comparisons, unread)).filter((difference) => suspects.has(signature(difference)))
   for (const { what, believed, found, repair } of drifted) {
     repair()

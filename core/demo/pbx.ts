@@ -7,6 +7,7 @@
  *     const call = pbx.call('100', '101')
  *     call.answer()
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { RawData, WebSocket } from 'ws'
 import type { Logger } from '../log.ts'
 import type { DeviceState } from '../states/devices.ts'
@@ -234,7 +235,7 @@ export class DemoPbx {
 
   async #away(milliseconds: number): Promise<void> {
     await this.#server.close()
-    if (milliseconds > 0) await new Promise((resolve) => setTimeout(resolve, milliseconds))
+    if (milliseconds > 0) await pause(milliseconds)
     await this.#server.listen()
   }
 

@@ -5,6 +5,7 @@
 import type { NaptrRecord, SrvRecord } from 'node:dns'
 import { isIP } from 'node:net'
 import { dropOldest } from '../oldest.ts'
+import { within } from '../within.ts'
 import type { Address, Protocol } from './contract.ts'
 import { withoutBrackets } from './parse-uri.ts'
 import { Search } from './search.ts'
@@ -102,7 +103,7 @@ export class Resolver {
   }
 
   async #answerOf(search: Search, targets: Promise<readonly Target[]>, before: Found | undefined): Promise<Found> {
-    const found = await withLimit(targets, this.#limit)
+    const found = await within(this.#limit, targets)
     const now = this.#now()
     const { isOfHost } = search
     // The address of the host may be that of its web server, where it has SRV records that nobody tells just now.
@@ -150,17 +151,4 @@ function statedProtocol(uri: SipUri): Protocol | undefined {
   if (uri.scheme === 'sips' || transport === 'tls') return 'TLS'
   if (transport === 'tcp') return 'TCP'
   return transport === 'udp' ? 'UDP' : undefined
-}
-
-/** Undefined where it took longer. */
-async function withLimit<T>(targets: Promise<T>, limit: number): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), limit)
-  })
-  try {
-    return await Promise.race([targets, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }
