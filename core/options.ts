@@ -7,6 +7,7 @@
 
 import { didYouMean } from './conf/suggestion.ts'
 import type { ConfigEntry, ConfigSection, Place } from './config.ts'
+import { reasonOf } from './log.ts'
 
 /** What an operator did wrong: `file:line: what is wrong, what is expected`. */
 export class ConfigError extends Error {
@@ -218,8 +219,7 @@ export function readSection<S extends OptionSet>(
       }
     } catch (error) {
       const shown = known.option.secret ? '(hidden)' : `'${entry.value}'`
-      const why = error instanceof Error ? error.message : String(error)
-      const fault = `${entry.key} = ${shown} is not valid, ${why}`
+      const fault = `${entry.key} = ${shown} is not valid, ${reasonOf(error)}`
       const { otherwise } = known.option
       if (otherwise && asterisks?.has(entry)) {
         values[known.name] = otherwise.value

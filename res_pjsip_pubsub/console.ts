@@ -1,5 +1,6 @@
 /** Console commands: who watches what, in Asterisk's formats (res_pjsip_pubsub.c), and a hand on one subscription. */
 import { CommandError, type ConsoleCommand, plain } from '../core/console/console.ts'
+import { reasonOf } from '../core/log.ts'
 import { parameters, SUBSCRIPTIONS_COLUMNS, SUBSCRIPTIONS_HEADER, subscriptionLine } from './console-text.ts'
 import type { TerminationReason } from './contract.ts'
 import type { NotifierSubscription } from './subscription.ts'
@@ -93,7 +94,7 @@ function matching(subscriptions: Subscriptions, [like, ...pattern]: readonly str
   try {
     expression = new RegExp(pattern.join(' '))
   } catch (error) {
-    throw new CommandError(error instanceof Error ? error.message : String(error))
+    throw new CommandError(reasonOf(error))
   }
   return all.filter((subscription) => expression.test(block(subscription)))
 }

@@ -1,6 +1,6 @@
 /** `type=identify`: which endpoint an address or a header belongs to, made ready for the packet path. */
 import type { Identify } from '../endpoints.ts'
-import type { Logger } from '../log.ts'
+import { type Logger, reasonOf } from '../log.ts'
 import type { SipRequest } from '../sip/contract.ts'
 import type { Resolve } from './host-names.ts'
 import { inNetwork, type Network, parseAddress, readNetwork } from './networks.ts'
@@ -85,7 +85,7 @@ export class Identifies {
       this.#faults.delete(keyOf(name))
       this.#indexHosts()
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error)
+      const why = reasonOf(error)
       // What lasts is told once, not with each try.
       if (this.#faults.get(keyOf(name)) === why) return
       this.#faults.set(keyOf(name), why)
@@ -136,7 +136,7 @@ export class Identifies {
     try {
       this.#networks.push({ network: readNetwork(match), endpoint })
     } catch (error) {
-      log.error(`identify '${id}': match = ${match}: ${error instanceof Error ? error.message : String(error)}`)
+      log.error(`identify '${id}': match = ${match}: ${reasonOf(error)}`)
     }
   }
 
@@ -150,7 +150,7 @@ export class Identifies {
       const pattern = isPattern ? compilePattern(value.slice(1, -1)) : undefined
       this.#headers.push({ endpoint, header, test: pattern ? (v) => pattern.test(v) : (v) => v === value })
     } catch (error) {
-      log.error(`identify '${id}': match_header = ${text}: ${error instanceof Error ? error.message : String(error)}`)
+      log.error(`identify '${id}': match_header = ${text}: ${reasonOf(error)}`)
     }
   }
 }

@@ -8,7 +8,7 @@
 import { basename, join, relative } from 'node:path'
 import { readConfigFile } from '../conf/parser.ts'
 import { type ConfigSection, lastValue } from '../config.ts'
-import type { Logger } from '../log.ts'
+import { type Logger, reasonOf } from '../log.ts'
 import type { LampSpec } from './lamp.ts'
 import { type Screen, showLamps } from './lamps.ts'
 import { type DemoPbx, startDemoPbx } from './pbx.ts'
@@ -65,8 +65,7 @@ export async function playDemo(options: DemoOptions = {}): Promise<Demo> {
   const targets = readTargets(directory)
   const data = readPbxData(join(directory, 'asterisk'))
   const pbx = await startDemoPbx({ ...server, data, log: options.log }).catch((error: unknown) => {
-    const why = error instanceof Error ? error.message : String(error)
-    throw new Error(`${why} (url in ${join(directory, 'lamplighter.conf')})`)
+    throw new Error(`${reasonOf(error)} (url in ${join(directory, 'lamplighter.conf')})`)
   })
   for (const { id } of data.auths) pbx.register(id, true)
   const names = new Map(data.hints.map(({ exten, name }) => [exten, name]))

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Aor, Message } from 'sip'
 import digest, { type DigestContext } from 'sip/digest.js'
+import { reasonOf } from '../log.ts'
 import { within } from '../within.ts'
 import { ACCEPT, type LampEvent, type Reading, readBody } from './lamp-reading.ts'
 import type { PhoneAgent, Respond } from './phone-agent.ts'
@@ -171,7 +172,7 @@ export class Lamp {
         const reading = await readBody(this.spec.event, body)
         if (this.#dialog.callId === callId) this.#show(reading)
       } catch (error) {
-        this.#fault(error instanceof Error ? error.message : String(error))
+        this.#fault(reasonOf(error))
       }
     })
   }

@@ -1,6 +1,7 @@
 /** All transports of the configuration: opened together, reloaded, asked for the way to an address. */
 import { isIP } from 'node:net'
 import type { TransportConfig } from '../endpoints.ts'
+import { reasonOf } from '../log.ts'
 import { ConfigError } from '../options.ts'
 import { isWildcard, localNetworks } from './addressing.ts'
 import { readCertificates } from './certificates.ts'
@@ -168,7 +169,7 @@ export class Transports {
       this.#open.set(config.id, transport)
       this.#context.log.notice(`listening on ${transport.protocol} ${hostPort(transport.local)} [${config.id}]`)
     } catch (error) {
-      this.#context.log.error(error instanceof Error ? error.message : String(error))
+      this.#context.log.error(reasonOf(error))
     }
   }
 

@@ -1,4 +1,5 @@
 /** The database and the storage that the options ask for. */
+import { reasonOf } from '../../core/log.ts'
 import { ConfigError } from '../../core/options.ts'
 import { type Store, type StoreHold, StoreInUse } from '../../core/store-contract.ts'
 import { storageModes } from '../kamailio/options.ts'
@@ -47,8 +48,7 @@ export async function openDatabase(settings: DatabaseSettings, core: Store): Pro
           'servers share a database where all of them have subs_db_mode = 3',
       )
     }
-    const why = error instanceof Error ? error.message : String(error)
-    throw new ConfigError(`db_url = sqlite://${db_url.path} of pubsub.conf cannot be opened: ${why}`)
+    throw new ConfigError(`db_url = sqlite://${db_url.path} of pubsub.conf cannot be opened: ${reasonOf(error)}`)
   }
 }
 
