@@ -33,8 +33,3 @@ function split(text: string): { address: string; port: string | undefined } {
   if (colon < 0 || text.indexOf(':') !== colon) return { address: text, port: undefined }
   return { address: text.slice(0, colon), port: text.slice(colon + 1) }
 }
-
-/** The same as text: `[::1]:5060`. */
-export function formatBind({ address, port }: Bind): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
-}

@@ -27,8 +27,9 @@ import {
   outboundPublishOptions,
 } from '../publication-options.ts'
 import { resourceListOptions } from '../resource-list-options.ts'
+import { printHostPort } from '../sip/parse-uri.ts'
 import { outboundSubscriptionOptions } from '../subscription-options.ts'
-import { formatBind, parseBind } from './bind.ts'
+import { parseBind } from './bind.ts'
 import { Findings } from './findings.ts'
 import { usableLists } from './pjsip-lists.ts'
 import { isPjsipType, OTHER_OPTIONS, OTHER_TYPES, type PjsipType } from './pjsip-names.ts'
@@ -283,15 +284,12 @@ class PjsipReader {
   #checkBind({ bind, protocol, id }: TransportConfig, section: ConfigSection, taken: Map<string, string>): void {
     const place = lastValue(section, 'bind') ?? section
     try {
-      const parsed = parseBind(bind, protocol)
-      const key = `${protocol === 'udp' ? 'udp' : 'tcp'} ${formatBind(parsed)}`
-      const other = parsed.port === 0 ? undefined : taken.get(key)
-      if (other !== undefined) {
-        this.#findings.problem(
-          `transport [${id}] binds ${formatBind(parsed)} as [${other}] does, expected another`,
-          place,
-        )
-      }
+      const { address, port } = parseBind(bind, protocol)
+      const where = printHostPort(address, port)
+      const key = `${protocol === 'udp' ? 'udp' : 'tcp'} ${where}`
+      const other = port === 0 ? undefined : taken.get(key)
+      if (other !== undefined)
+        this.#findings.problem(`transport [${id}] binds ${where} as [${other}] does, expected another`, place)
       taken.set(key, id)
     } catch (error) {
       this.#findings.problem(`bind = ${bind} is not valid, ${reasonOf(error)}`, place)

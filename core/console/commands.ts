@@ -6,6 +6,7 @@ import type { Core } from '../core.ts'
 import type { Loader } from '../loader.ts'
 import { isLevel, LEVELS } from '../log.ts'
 import type { Undo } from '../scope.ts'
+import { printHostPort } from '../sip/parse-uri.ts'
 import type { Listening } from '../sip/stack.ts'
 import { EXTENSION_TEXT } from '../states/extension-state.ts'
 import type { Hint } from '../states/hint.ts'
@@ -35,7 +36,7 @@ export function registerCoreCommands(core: Core, loader: Loader, operations: Ope
 
 /** `udp:127.0.0.1:5060`, `tls:[::1]:5061`. */
 export function addressText({ protocol, address, port }: Listening): string {
-  return `${protocol.toLowerCase()}:${address.includes(':') ? `[${address}]` : address}:${port}`
+  return `${protocol.toLowerCase()}:${printHostPort(address, port)}`
 }
 
 function coreCommands(core: Core, operations: Operations): ConsoleCommand[] {

@@ -9,6 +9,7 @@ import type { Metrics } from '../metrics.ts'
 import { ConfigError } from '../options.ts'
 import type { Address, Flow, Protocol } from './contract.ts'
 import type { DatagramsKind } from './datagrams.ts'
+import { printHostPort } from './parse-uri.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 import type { Timers } from './timers.ts'
 import type { Trace } from './trace.ts'
@@ -97,11 +98,7 @@ export function bindAddress(config: TransportConfig): Address {
 
 /** `192.0.2.1:5060`, `[2001:db8::1]:5060`. */
 export function hostPort({ address, port }: Address): string {
-  return `${hostText(address)}:${port}`
-}
-
-function hostText(address: string): string {
-  return address.includes(':') ? `[${address}]` : address
+  return printHostPort(address, port)
 }
 
 /** Says in the operator's terms why a transport cannot listen. */
