@@ -15,27 +15,21 @@ export class Trace {
   }
 
   received(text: string, protocol: Protocol, remote: Address): void {
-    if (this.#sink) this.#write(this.#sink, '<---', 'Received', 'from', text, protocol, remote)
+    if (this.#shows(remote)) this.#sink?.(shown(text, '<---', 'Received', `from ${protocol}:${hostPort(remote)}`))
   }
 
   sent(text: string, protocol: Protocol, remote: Address): void {
-    if (this.#sink) this.#write(this.#sink, '--->', 'Transmitting', 'to', text, protocol, remote)
+    if (this.#shows(remote)) this.#sink?.(shown(text, '--->', 'Transmitting', `to ${protocol}:${hostPort(remote)}`))
   }
 
-  #write(
-    sink: TraceSink,
-    arrow: string,
-    verb: string,
-    preposition: string,
-    text: string,
-    protocol: Protocol,
-    remote: Address,
-  ): void {
-    if (this.#host !== undefined && this.#host !== remote.address) return
-    const what = text.slice(0, 4).toUpperCase() === 'SIP/' ? 'response' : 'request'
-    const head = `${arrow} ${verb} SIP ${what} (${text.length} bytes) ${preposition} ${protocol}:${hostPort(remote)} ${arrow}`
-    sink(`${head}\n${printable(text)}`)
+  #shows(remote: Address): boolean {
+    return this.#sink !== undefined && (this.#host === undefined || this.#host === remote.address)
   }
+}
+
+function shown(text: string, arrow: string, verb: string, way: string): string {
+  const what = text.slice(0, 4).toUpperCase() === 'SIP/' ? 'response' : 'request'
+  return `${arrow} ${verb} SIP ${what} (${text.length} bytes) ${way} ${arrow}\n${printable(text)}`
 }
 
 /** Lines stay lines; whatever else would move a terminal's cursor is shown as its code. */
