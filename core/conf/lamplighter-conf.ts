@@ -1,6 +1,7 @@
 /** lamplighter.conf: `[general]`, `[store]`, `[console]`, and one `type = server` section for each Asterisk. */
 import { baseOf, faultOfApp } from '../ari/address.ts'
 import { type ConfigFile, type ConfigSection, lastValue, type Place } from '../config.ts'
+import { isEntityId } from '../entity-id.ts'
 import { type OptionSet, type OptionValues, readSection } from '../options.ts'
 import { consoleOptions, generalOptions, serverOptions, storeOptions } from '../settings.ts'
 import { LOCAL } from '../states/local-states.ts'
@@ -111,7 +112,7 @@ function checkServers(servers: readonly ServerEntry[], findings: Findings): void
 }
 
 function checkEid(eid: string, section: ConfigSection | undefined, findings: Findings): void {
-  if (eid === '' || /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(eid)) return
+  if (eid === '' || isEntityId(eid)) return
   const place = lastValue(section, 'asterisk_eid')
   findings.problem(`asterisk_eid = '${eid}' is not valid, expected six pairs of hexadecimal digits with colons`, place)
 }
