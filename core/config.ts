@@ -24,6 +24,12 @@ export interface ConfigFile {
   readonly files: readonly string[]
 }
 
+/** A section that is written in several pieces. Its place is that of the first. */
+export function inOnePiece(pieces: readonly ConfigSection[]): ConfigSection | undefined {
+  const [first] = pieces
+  return first && { ...first, entries: pieces.flatMap(({ entries }) => entries) }
+}
+
 /** The last value of a key, names without case. */
 export function lastValue(section: ConfigSection | undefined, key: string): ConfigEntry | undefined {
   const wanted = key.toLowerCase()

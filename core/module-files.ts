@@ -4,7 +4,7 @@ import { placeOf, whyNoDirectory, whyNoFile } from './conf/cross-checks.ts'
 import type { Findings } from './conf/findings.ts'
 import { isThere, readConfigFile } from './conf/parser.ts'
 import { didYouMean } from './conf/suggestion.ts'
-import type { ConfigFile, ConfigSection } from './config.ts'
+import { type ConfigFile, type ConfigSection, inOnePiece } from './config.ts'
 import type { ModuleConfig } from './module.ts'
 import { ConfigError, type OptionSet, type OptionValues, readSection } from './options.ts'
 import { besideStore } from './store-file.ts'
@@ -52,7 +52,6 @@ export function readModuleOptions<S extends OptionSet>(
   return optionsIn(reading?.file, declared, problems)
 }
 
-/** A section may be written in several pieces. */
 function optionsIn<S extends OptionSet>(
   file: ConfigFile | undefined,
   declared: ModuleConfig<S>,
@@ -60,8 +59,7 @@ function optionsIn<S extends OptionSet>(
 ): OptionValues<S> {
   const { section, set } = declared
   const pieces = (file?.sections ?? []).filter((each) => isNamed(each, section))
-  const [first] = pieces
-  const values = readSection(first && { ...first, entries: pieces.flatMap(({ entries }) => entries) }, set, problems)
+  const values = readSection(inOnePiece(pieces), set, problems)
   for (const [option, why] of declared.contradictions?.(values) ?? []) {
     const place = file && placeOf({ ...file, sections: pieces }, option)
     if (place) problems.push(new ConfigError(`${option} = ${place.value} ${why}`, place))

@@ -1,6 +1,6 @@
 /** lamplighter.conf: `[general]`, `[store]`, `[console]`, and one `type = server` section for each Asterisk. */
 import { baseOf, faultOfApp } from '../ari/address.ts'
-import { type ConfigFile, type ConfigSection, lastValue, type Place } from '../config.ts'
+import { type ConfigFile, type ConfigSection, inOnePiece, lastValue, type Place } from '../config.ts'
 import { isEntityId } from '../entity-id.ts'
 import { type OptionSet, type OptionValues, readSection } from '../options.ts'
 import { consoleOptions, generalOptions, serverOptions, storeOptions } from '../settings.ts'
@@ -59,11 +59,8 @@ function checkSection(section: ConfigSection, findings: Findings): void {
   findings.problem(`unknown section [${section.name}]${hint}`, section)
 }
 
-/** A section may be written in several pieces. */
 function merged(sections: readonly ConfigSection[], name: string): ConfigSection | undefined {
-  const pieces = sections.filter((section) => section.name === name && !isServer(section))
-  const [first] = pieces
-  return first && { ...first, entries: pieces.flatMap((piece) => piece.entries) }
+  return inOnePiece(sections.filter((section) => section.name === name && !isServer(section)))
 }
 
 function readServer(section: ConfigSection, findings: Findings): ServerEntry {

@@ -7,7 +7,7 @@
  */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { type ConfigEntry, type ConfigFile, type ConfigSection, lastValue } from '../config.ts'
+import { type ConfigEntry, type ConfigFile, type ConfigSection, inOnePiece, lastValue } from '../config.ts'
 import type { Acl, Aor, Auth, Endpoint, Identify, PjsipConfig, TransportConfig } from '../endpoints.ts'
 import { reasonOf } from '../log.ts'
 import { type ConfigError, type OptionSet, type OptionValues, readSection } from '../options.ts'
@@ -252,13 +252,10 @@ class PjsipReader {
   /** All sections of the type as one, Asterisk's lines first. */
   #readOne<S extends OptionSet>(type: 'global' | 'system', set: S): OptionValues<S> {
     const drafts = [...this.#drafts[type].values()].sort((a, b) => Number(b.foreign) - Number(a.foreign))
-    const [first] = drafts
-    if (!first) return this.#read(undefined, set, () => false)
     const theirs = new Set(drafts.filter(({ foreign }) => foreign).flatMap(({ section }) => section.entries))
-    const entries = drafts
-      .flatMap(({ section }) => section.entries)
-      .filter((entry) => !theirs.has(entry) || !NOT_TAKEN_OVER.has(entry.key.toLowerCase()))
-    return this.#read({ ...first.section, entries }, set, (entry) => theirs.has(entry))
+    const isTaken = (entry: ConfigEntry): boolean => !theirs.has(entry) || !NOT_TAKEN_OVER.has(entry.key.toLowerCase())
+    const pieces = drafts.map(({ section }) => ({ ...section, entries: section.entries.filter(isTaken) }))
+    return this.#read(inOnePiece(pieces), set, (entry) => theirs.has(entry))
   }
 
   #read<S extends OptionSet>(
