@@ -1,5 +1,4 @@
 /** What the rest of the house sees of the bridge to one Asterisk server. */
-import type { Place } from '../config.ts'
 import type { OptionValues } from '../options.ts'
 import type { serverOptions } from '../settings.ts'
 import type { AsteriskInfo } from './protocol.ts'
@@ -55,8 +54,8 @@ export interface Bridge {
   reconcile(): Promise<Reconciliation>
   /** Reads the hints in use again: `dialplan reload`. Returns what changed of those that no file tells. */
   rereadHints(): Promise<readonly string[]>
-  /** Throws a ConfigError, and changes nothing, where an option is not valid. Reconnects only where it must. */
-  reload(options: ServerOptions, place?: Place): Promise<void>
+  /** Reconnects only where it must. */
+  reload(options: ServerOptions): Promise<void>
   /** `forget`: the server is configured no more, and its states go with it. Without it they stay, for the store. */
   close(how?: { readonly forget?: boolean }): Promise<void>
 }

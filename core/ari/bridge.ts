@@ -4,13 +4,11 @@
  * A connection comes up: subscribe first, then read whatever is needed, so that nothing falls between. It serves until it
  * goes down; then lamps keep their last state for stale_after seconds, and the supervisor tries again.
  */
-import type { Place } from '../config.ts'
 import type { Core } from '../core.ts'
 import type { Logger } from '../log.ts'
-import { ConfigError } from '../options.ts'
 import { Scope } from '../scope.ts'
 import { within } from '../within.ts'
-import { baseOf, faultOfApp } from './address.ts'
+import { baseOf } from './address.ts'
 import type { Bridge, BridgeStatus, ServerOptions } from './bridge-contract.ts'
 import { Complaints } from './complaints.ts'
 import { Health } from './health.ts'
@@ -27,14 +25,14 @@ import type { LinkEnd } from './worker-link.ts'
 const LEAVE_LIMIT = 300
 
 export interface BridgeSettings extends Omit<KnowledgeSettings, 'options'> {
-  readonly server: { readonly name: string; readonly options: ServerOptions; readonly place?: Place }
+  readonly server: { readonly name: string; readonly options: ServerOptions }
   readonly core: KnownIn & Pick<Core, 'metrics'>
   readonly log: Logger
   /** Told when the connection is lost. */
   readonly lost?: () => void
 }
 
-/** Throws a ConfigError where the options are not valid. Returns at once; the connection comes when it comes. */
+/** Returns at once; the connection comes when it comes. */
 export function startBridge(settings: BridgeSettings): Bridge {
   return new AriBridge(settings)
 }
@@ -68,7 +66,7 @@ class AriBridge implements Bridge {
     this.#health = new Health(name, core.metrics)
     this.#complaints = new Complaints(log)
     this.#link = new Supervisor(
-      linkSettings(options, server.place),
+      linkSettings(options),
       {
         up: (info) => void this.#up(info),
         event: (event) => this.#event(event),
@@ -144,8 +142,8 @@ class AriBridge implements Bridge {
     return this.#link.connected ? this.#known.rereadHints() : []
   }
 
-  async reload(options: ServerOptions, place?: Place): Promise<void> {
-    const settings = linkSettings(options, place)
+  async reload(options: ServerOptions): Promise<void> {
+    const settings = linkSettings(options)
     const before = this.#options
     const other = (['url', 'username', 'password', 'app'] as const).some((name) => options[name] !== before[name])
     if (other) await this.#takeLeave()
@@ -265,12 +263,10 @@ class AriBridge implements Bridge {
   }
 }
 
-function linkSettings(options: ServerOptions, place?: Place): LinkSettings {
-  const fault = faultOfApp(options.app)
-  if (fault) throw new ConfigError(`app = '${options.app}' ${fault}`, place)
+function linkSettings(options: ServerOptions): LinkSettings {
   return {
     worker: {
-      base: baseOf(options.url, place),
+      base: baseOf(options.url),
       username: options.username,
       password: options.password,
       app: options.app,

@@ -55,7 +55,7 @@ export class Bridges {
     for (const server of servers) {
       const running = this.#bridges.get(server.name)
       if (running?.fromFiles === fromFiles) {
-        await running.bridge.reload(server.options, server.place)
+        await running.bridge.reload(server.options)
         continue
       }
       // What it reads is decided when it starts. Its states stay, so that no lamp changes while another one takes over.

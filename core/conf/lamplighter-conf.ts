@@ -1,5 +1,5 @@
 /** lamplighter.conf: `[general]`, `[store]`, `[console]`, and one `type = server` section for each Asterisk. */
-import { baseOf, faultOfApp } from '../ari/address.ts'
+import { baseOf, faultOfApp, faultOfUrl } from '../ari/address.ts'
 import { type ConfigFile, type ConfigSection, inOnePiece, lastValue, type Place } from '../config.ts'
 import { isEntityId } from '../entity-id.ts'
 import { type OptionSet, type OptionValues, readSection } from '../options.ts'
@@ -75,14 +75,6 @@ function readServer(section: ConfigSection, findings: Findings): ServerEntry {
   const faultyApp = faultOfApp(options.app)
   if (faultyApp) findings.problem(`app = '${options.app}' of [${name}] ${faultyApp}`, at('app'))
   return { name, options, place: { file, line } }
-}
-
-/** The text itself is not shown: somebody may have put a password into it. */
-function faultOfUrl(text: string): string | undefined {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (!url || !['http:', 'https:'].includes(url.protocol)) return 'is no http or https address'
-  if (url.username !== '' || url.password !== '') return 'has a user in it, which belongs into username and password'
-  return undefined
 }
 
 function checkServers(servers: readonly ServerEntry[], findings: Findings): void {

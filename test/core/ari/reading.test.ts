@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import * as fc from 'fast-check'
-import { baseOf } from '../../../core/ari/address.ts'
+import { baseOf, faultOfApp, faultOfUrl } from '../../../core/ari/address.ts'
 import { Asked } from '../../../core/ari/asked.ts'
 import { pauseAfter } from '../../../core/ari/backoff.ts'
 import { deviceOf, directionOf, isLeg, stateOf } from '../../../core/ari/channel-call.ts'
@@ -155,7 +155,10 @@ describe('Small parts of the bridge', () => {
     expect(baseOf('http://127.0.0.1:8088')).to.equal('http://127.0.0.1:8088')
     expect(baseOf('https://pbx.example.com/asterisk/ari/')).to.equal('https://pbx.example.com/asterisk')
     expect(baseOf('http://[::1]:8088/')).to.equal('http://[::1]:8088')
-    expect(() => baseOf('pbx:8088', { file: 'lamplighter.conf', line: 3 })).to.throw('lamplighter.conf:3: url =')
+    for (const url of ['pbx:8088', 'not a url', 'ftp://pbx'])
+      expect(faultOfUrl(url)).to.equal('is no http or https address')
+    expect(faultOfUrl('http://me:pw@pbx:8088')).to.match(/^has a user in it/)
+    expect(faultOfApp('a,b')).to.match(/^is not valid/)
   })
 
   it('doubles its pauses up to the limit, with jitter', () => {
