@@ -52,6 +52,8 @@ export const options = <S extends OptionSet>(set: S): S => set
 const YES = new Set(['yes', 'true', 'y', 't', '1', 'on'])
 const NO = new Set(['no', 'false', 'n', 'f', '0', 'off'])
 
+export const isYes = (text: string): boolean => YES.has(text.toLowerCase())
+
 export const yesno = (byDefault: boolean, doc: string): Option<boolean> => ({
   default: byDefault,
   defaultText: byDefault ? 'yes' : 'no',
@@ -59,9 +61,8 @@ export const yesno = (byDefault: boolean, doc: string): Option<boolean> => ({
   expects: 'yes or no',
   otherwise: { value: false, text: 'no' },
   read: (text) => {
-    const word = text.toLowerCase()
-    if (YES.has(word)) return true
-    if (NO.has(word)) return false
+    if (isYes(text)) return true
+    if (NO.has(text.toLowerCase())) return false
     throw new Error('expected yes or no')
   },
 })

@@ -3,7 +3,7 @@
  * Each becomes sections as pjsip.conf would have them, so that there is one way to read them; every line keeps its place.
  */
 import { type ConfigEntry, type ConfigFile, type ConfigSection, lastValue } from '../config.ts'
-import { splitCommas } from '../options.ts'
+import { isYes, splitCommas } from '../options.ts'
 import type { Findings } from './findings.ts'
 import { WIZARD_OPTIONS } from './pjsip-names.ts'
 import { didYouMean } from './suggestion.ts'
@@ -147,7 +147,7 @@ class Wizard {
   }
 
   #yes(key: string): boolean {
-    return ['yes', 'true', 'y', 't', '1', 'on'].includes(this.#text(key).toLowerCase())
+    return isYes(this.#text(key))
   }
 }
 

@@ -1,4 +1,5 @@
 /** The sorcery objects of res_pjsip, attribute by attribute, with what a real Asterisk has where nothing is written. */
+import { isYes } from '../options.ts'
 import type { PbxData, PbxObject } from './data.ts'
 
 /** The attributes with their defaults; what has none is empty. */
@@ -70,7 +71,7 @@ export function sorceryAttributes(data: PbxData, type: string, id: string): Read
 /** An option whose default prints as `true` or `false` prints so, however it was written. */
 function asAsteriskPrints(byDefault: string, value: string): string {
   if (byDefault !== 'true' && byDefault !== 'false') return value
-  return ['yes', 'true', 'y', 't', '1', 'on'].includes(value.toLowerCase()) ? 'true' : 'false'
+  return isYes(value) ? 'true' : 'false'
 }
 
 function readDefaults(text: string): ReadonlyMap<string, string> {
