@@ -12,7 +12,6 @@ const MOST_KNOWN = 4096
 const MAX_VALUE = 256
 
 interface HeaderMatch {
-  readonly endpoint: string
   readonly header: string
   readonly test: (value: string) => boolean
 }
@@ -30,7 +29,7 @@ export class Identifies {
   readonly #found = new Map<string, readonly string[]>()
   /** The longest prefix first, so that the narrowest network decides. */
   #networks: { readonly network: Network; readonly endpoint: string }[] = []
-  readonly #headers: HeaderMatch[] = []
+  readonly #headers: (HeaderMatch & { readonly endpoint: string })[] = []
   /** Of addresses that have asked before: phones ask again and again. */
   readonly #known = new Map<string, string | undefined>()
   readonly #names: HostName[] = []
@@ -141,14 +140,8 @@ export class Identifies {
   }
 
   #addHeader({ match_header: text, endpoint, id }: Identify, log: Logger): void {
-    const colon = text.indexOf(':')
-    const header = text.slice(0, Math.max(0, colon)).trim()
-    const value = text.slice(colon + 1).trim()
     try {
-      if (header === '') throw new Error('expected a header, a colon and a value')
-      const isPattern = value.length > 1 && value.startsWith('/') && value.endsWith('/')
-      const pattern = isPattern ? compilePattern(value.slice(1, -1)) : undefined
-      this.#headers.push({ endpoint, header, test: pattern ? (v) => pattern.test(v) : (v) => v === value })
+      this.#headers.push({ endpoint, ...readHeaderMatch(text) })
     } catch (error) {
       log.error(`identify '${id}': match_header = ${text}: ${reasonOf(error)}`)
     }
@@ -160,6 +153,18 @@ function keyOf({ host, srv }: HostName): string {
   return srv ? `${host} srv` : host
 }
 
-function looksLikeAddress(match: string): boolean {
+/** What of `match` is no host name. */
+export function looksLikeAddress(match: string): boolean {
   return match.includes('/') || match.includes(':') || /^[0-9.]+$/.test(match)
+}
+
+/** `match_header`: `X-Phone: lobby`, or an expression between slashes. Throws an Error that says what is expected. */
+export function readHeaderMatch(text: string): HeaderMatch {
+  const colon = text.indexOf(':')
+  if (colon < 1) throw new Error('expected Header: value')
+  const header = text.slice(0, colon).trim()
+  const value = text.slice(colon + 1).trim()
+  const isPattern = value.length > 1 && value.startsWith('/') && value.endsWith('/')
+  const pattern = isPattern ? compilePattern(value.slice(1, -1)) : undefined
+  return { header, test: pattern ? (v) => pattern.test(v) : (v) => v === value }
 }

@@ -1,8 +1,8 @@
 /** What the objects of pjsip.conf say beyond their own section: names that must be there, addresses and patterns. */
 
 import { holdsSecret, isMd5 } from '../auth/digest.ts'
+import { looksLikeAddress, readHeaderMatch } from '../auth/identifies.ts'
 import { readNetwork } from '../auth/networks.ts'
-import { compilePattern } from '../auth/pattern.ts'
 import { type ConfigEntry, type ConfigSection, lastValue, type Place } from '../config.ts'
 import type { Aor, Auth, Endpoint, Identify, PjsipConfig, TransportConfig } from '../endpoints.ts'
 import { reasonOf } from '../log.ts'
@@ -99,7 +99,7 @@ function checkIdentify(identify: Identify, draft: Draft | undefined, config: Pjs
 /** Addresses and networks of `match`, and the expression of `match_header`. Host names are resolved later. */
 function checkMatches(identify: Identify, draft: Draft, findings: Findings): void {
   for (const match of identify.match) {
-    if (!/^[0-9.]+$|[/:]/.test(match)) continue
+    if (!looksLikeAddress(match)) continue
     const fault = faultOf(() => readNetwork(match))
     if (fault)
       findings.doubt(
@@ -109,10 +109,7 @@ function checkMatches(identify: Identify, draft: Draft, findings: Findings): voi
       )
   }
   if (identify.match_header === '') return
-  const colon = identify.match_header.indexOf(':')
-  const value = identify.match_header.slice(colon + 1).trim()
-  const isPattern = value.length > 1 && value.startsWith('/') && value.endsWith('/')
-  const fault = colon < 1 ? 'expected Header: value' : isPattern && faultOf(() => compilePattern(value.slice(1, -1)))
+  const fault = faultOf(() => readHeaderMatch(identify.match_header))
   if (fault)
     findings.doubt(
       draft.foreign,
