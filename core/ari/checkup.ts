@@ -38,12 +38,8 @@ const WANTED: readonly Wanted[] = [
   },
 ]
 
-export interface Checkup {
-  /** Mailboxes are in Asterisk's own list, `GET /mailboxes`. */
-  readonly externalMailboxes: boolean
-}
-
-export async function checkUp(link: AriLink, complaints: Complaints): Promise<Checkup> {
+/** Returns whether mailboxes are in Asterisk's own list, `GET /mailboxes`. */
+export async function checkUp(link: AriLink, complaints: Complaints): Promise<boolean> {
   const look = (moduleName: string): Promise<AriAnswer> => link.request('asterisk.getModule', { moduleName })
   const [external, lists, ...wanted] = await Promise.all(
     ['res_mwi_external.so', 'res_ari_mailboxes.so', ...WANTED.map(({ module }) => module)].map(look),
@@ -63,7 +59,7 @@ export async function checkUp(link: AriLink, complaints: Complaints): Promise<Ch
       )
     }
   }
-  return { externalMailboxes: isRunning(external) && isRunning(lists) && link.has('mailboxes.list') }
+  return isRunning(external) && isRunning(lists) && link.has('mailboxes.list')
 }
 
 function isRunning(answer: AriAnswer | undefined): boolean {

@@ -3,6 +3,7 @@ import { dropOldest } from '../oldest.ts'
 import type { DeviceState, Devices } from '../states/devices.ts'
 import type { Reader } from '../states/reported.ts'
 import { Asked } from './asked.ts'
+import type { AskedBy } from './asked-by.ts'
 import { canReadMany } from './channel-variables.ts'
 import { readDevice } from './events.ts'
 import { deviceStateOf, type Expression } from './functions.ts'
@@ -32,8 +33,7 @@ export class DeviceReader implements Reader {
   constructor(
     origin: string,
     devices: Devices,
-    link: AriLink,
-    probe: Probe,
+    { link, probe }: Pick<AskedBy, 'link' | 'probe'>,
     limit: () => number,
     mostUnneeded = MOST_UNNEEDED,
   ) {
@@ -42,11 +42,11 @@ export class DeviceReader implements Reader {
     this.#link = link
     this.#probe = probe
     this.#mostUnneeded = mostUnneeded
-    this.#gathered = new Gathered((names) => this.refresh(names), limit)
+    this.#gathered = new Gathered(link, (names) => this.refresh(names), limit)
   }
 
   read(name: string): Promise<void> {
-    return this.#link.connected ? this.#gathered.read(name) : Promise.resolve()
+    return this.#gathered.read(name)
   }
 
   event(name: string, state: DeviceState): void {

@@ -79,13 +79,13 @@ export class Health {
   }
 
   /** Tells whether this Asterisk is another run of the one before. */
-  connected(info: AsteriskInfo): 'restarted' | undefined {
+  connected(info: AsteriskInfo): boolean {
     const before = this.#asterisk
     this.#asterisk = info
     this.#connectedSince = new Date()
     this.#connects.add()
     this.become('reading')
-    return before && before.startupTime !== info.startupTime ? 'restarted' : undefined
+    return before !== undefined && before.startupTime !== info.startupTime
   }
 
   /** `pause`: milliseconds until the next attempt. */

@@ -13,6 +13,7 @@ import { addedTo, type Undo } from '../scope.ts'
 import type { HintDefinition } from '../states/hint.ts'
 import type { HintAnswer, HintSource } from '../states/hint-sources.ts'
 import type { Hints } from '../states/hints.ts'
+import type { AskedBy } from './asked-by.ts'
 import type { Reading } from './channel-variables.ts'
 import type { Complaints } from './complaints.ts'
 import { isFresh } from './fresh.ts'
@@ -63,15 +64,15 @@ export class AriHintSource implements HintSource {
   constructor(
     name: string,
     hints: Pick<Hints, 'list'>,
-    parts: { link: AriLink; probe: Probe; complaints: Complaints; log: Logger },
+    { link, probe, complaints, log }: AskedBy,
     settings: HintSourceSettings,
   ) {
     this.name = name
     this.#hints = hints
-    this.#link = parts.link
-    this.#probe = parts.probe
-    this.#complaints = parts.complaints
-    this.#log = parts.log
+    this.#link = link
+    this.#probe = probe
+    this.#complaints = complaints
+    this.#log = log
     this.#settings = settings
   }
 

@@ -5,6 +5,7 @@
 import type { Core } from '../core.ts'
 import type { Logger } from '../log.ts'
 import { Scope, type Undo } from '../scope.ts'
+import type { AskedBy } from './asked-by.ts'
 import type { BridgeStatus, ServerOptions } from './bridge-contract.ts'
 import { CallTracker } from './call-tracker.ts'
 import { checkUp } from './checkup.ts'
@@ -14,21 +15,12 @@ import { AriEndpointSource } from './endpoint-source.ts'
 import { AriHintSource, type IsInFiles } from './hint-source.ts'
 import { MailboxReader } from './mailbox-reader.ts'
 import { PresenceReader } from './presence-reader.ts'
-import type { Probe } from './probe.ts'
 import type { AriEvent } from './protocol.ts'
 import { type Reconciliation, reconcile } from './reconcile.ts'
 import type { AriLink } from './supervisor.ts'
 
 /** What the rest of the house has of it. */
 export type KnownIn = Pick<Core, 'devices' | 'mailboxes' | 'presences' | 'calls' | 'hints' | 'endpoints'>
-
-/** By which it is asked. */
-export interface AskedBy {
-  readonly link: AriLink
-  readonly probe: Probe
-  readonly complaints: Complaints
-  readonly log: Logger
-}
 
 export interface KnowledgeSettings {
   readonly options: () => ServerOptions
@@ -56,25 +48,25 @@ export class Knowledge {
   constructor(
     origin: string,
     core: KnownIn,
-    { link, probe, complaints, log }: AskedBy,
+    asked: AskedBy,
     { options, isInFiles, endpointsFromFiles }: KnowledgeSettings,
   ) {
     const limit = (): number => options().request_timeout
     this.#origin = origin
     this.#core = core
+    const { link, complaints, log } = asked
     this.#link = link
     this.#complaints = complaints
     this.#log = log
-    this.#devices = new DeviceReader(origin, core.devices, link, probe, limit)
-    this.#mailboxes = new MailboxReader(origin, core.mailboxes, link, probe, complaints, limit)
-    this.#presences = new PresenceReader(origin, core.presences, link, probe, complaints, limit)
+    this.#devices = new DeviceReader(origin, core.devices, asked, limit)
+    this.#mailboxes = new MailboxReader(origin, core.mailboxes, asked, limit)
+    this.#presences = new PresenceReader(origin, core.presences, asked, limit)
     this.#calls = new CallTracker(origin, core.calls, core.devices, link)
-    this.#hints = new AriHintSource(
-      origin,
-      core.hints,
-      { link, probe, complaints, log },
-      { unknownTtl: () => options().unknown_hint_ttl, contexts: () => options().contexts, isInFiles },
-    )
+    this.#hints = new AriHintSource(origin, core.hints, asked, {
+      unknownTtl: () => options().unknown_hint_ttl,
+      contexts: () => options().contexts,
+      isInFiles,
+    })
     this.#objects = endpointsFromFiles ? undefined : new AriEndpointSource(origin, link, complaints, log)
   }
 
@@ -127,8 +119,7 @@ export class Knowledge {
 
   /** Which modules that Asterisk has: what can be read, and how. */
   async checkUp(): Promise<void> {
-    const { externalMailboxes } = await checkUp(this.#link, this.#complaints)
-    this.#mailboxes.external = externalMailboxes
+    this.#mailboxes.external = await checkUp(this.#link, this.#complaints)
   }
 
   /**

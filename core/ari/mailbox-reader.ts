@@ -4,6 +4,7 @@
  */
 import { type MailboxCounts, type Mailboxes, mailboxName, NO_MESSAGES, sameCounts } from '../states/mailboxes.ts'
 import type { Reader } from '../states/reported.ts'
+import type { AskedBy } from './asked-by.ts'
 import type { Complaints } from './complaints.ts'
 import { list, record, text } from './events.ts'
 import { mailboxOf } from './functions.ts'
@@ -27,30 +28,19 @@ export class MailboxReader implements Reader {
   readonly #gathered: Gathered
   readonly #inOrder = new InOrder()
   /** Mailboxes live in Asterisk's own list (res_mwi_external), which is one request for all. */
-  #external = false
+  external = false
 
-  constructor(
-    origin: string,
-    mailboxes: Mailboxes,
-    link: AriLink,
-    probe: Probe,
-    complaints: Complaints,
-    limit: () => number,
-  ) {
+  constructor(origin: string, mailboxes: Mailboxes, { link, probe, complaints }: AskedBy, limit: () => number) {
     this.origin = origin
     this.#mailboxes = mailboxes
     this.#link = link
     this.#probe = probe
     this.#complaints = complaints
-    this.#gathered = new Gathered((names) => this.refresh(names), limit)
-  }
-
-  set external(external: boolean) {
-    this.#external = external
+    this.#gathered = new Gathered(link, (names) => this.refresh(names), limit)
   }
 
   read(name: string): Promise<void> {
-    return this.#link.connected ? this.#gathered.read(name) : Promise.resolve()
+    return this.#gathered.read(name)
   }
 
   /** A device state changed; `MWI:100@default` says that the mailbox did. */
@@ -63,7 +53,7 @@ export class MailboxReader implements Reader {
   /** Reads them and takes over what is said. Returns how many were other than believed. */
   async refresh(names: readonly string[]): Promise<number> {
     if (names.length === 0) return 0
-    const counts = await this.#inOrder.read(() => (this.#external ? this.#readList(names) : this.#readCounts(names)))
+    const counts = await this.#inOrder.read(() => (this.external ? this.#readList(names) : this.#readCounts(names)))
     let differences = 0
     for (const [name, found] of counts) {
       const believed = this.#mailboxes.reportOf(this.origin, name)?.state

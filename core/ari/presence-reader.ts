@@ -1,11 +1,11 @@
 /** Presence states. ARI tells nothing of them, so they are read: when somebody needs one, and at an interval. */
 import { isPresenceName, type PresenceState, type Presences, samePresence } from '../states/presence.ts'
 import type { Reader } from '../states/reported.ts'
+import type { AskedBy } from './asked-by.ts'
 import type { Complaints } from './complaints.ts'
 import { presenceOf } from './functions.ts'
 import { Gathered } from './gathered.ts'
 import type { Probe } from './probe.ts'
-import type { AriLink } from './supervisor.ts'
 
 /** Key of the complaint about a provider, which follows. */
 const NO_PROVIDER = 'presence '
@@ -14,29 +14,20 @@ export class PresenceReader implements Reader {
   readonly origin: string
   readonly asksAgain = true
   readonly #presences: Presences
-  readonly #link: AriLink
   readonly #probe: Probe
   readonly #complaints: Complaints
   readonly #gathered: Gathered
 
-  constructor(
-    origin: string,
-    presences: Presences,
-    link: AriLink,
-    probe: Probe,
-    complaints: Complaints,
-    limit: () => number,
-  ) {
+  constructor(origin: string, presences: Presences, { link, probe, complaints }: AskedBy, limit: () => number) {
     this.origin = origin
     this.#presences = presences
-    this.#link = link
     this.#probe = probe
     this.#complaints = complaints
-    this.#gathered = new Gathered((names) => this.refresh(names), limit)
+    this.#gathered = new Gathered(link, (names) => this.refresh(names), limit)
   }
 
   read(name: string): Promise<void> {
-    return this.#link.connected ? this.#gathered.read(name) : Promise.resolve()
+    return this.#gathered.read(name)
   }
 
   /** A provider that no hint names any more is nobody's fault: the hint was corrected, or nobody looks. */

@@ -19,7 +19,7 @@ describe('Devices of an Asterisk', () => {
   function readerOf(link: FakeLink, mostUnneeded?: number): DeviceReader {
     const log = new Log('error').logger('ari')
     const probe = new Probe(link, () => 'lamplighter', new Complaints(log), log)
-    return new DeviceReader('pbx1', devices, link, probe, () => 5000, mostUnneeded)
+    return new DeviceReader('pbx1', devices, { link, probe }, () => 5000, mostUnneeded)
   }
 
   it('are forgotten where there are too many that nobody needs, those told of longest ago first', () => {

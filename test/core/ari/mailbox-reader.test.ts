@@ -18,7 +18,7 @@ describe('Mailboxes that are read', () => {
     const mailboxes = new Mailboxes()
     const probe = new Probe(link, () => 'lamplighter', complaints, log)
     mailboxes.need(BOX)
-    return { mailboxes, reader: new MailboxReader('pbx1', mailboxes, link, probe, complaints, () => 5000) }
+    return { mailboxes, reader: new MailboxReader('pbx1', mailboxes, { link, probe, complaints, log }, () => 5000) }
   }
 
   it('are as the newer list says, though an older one comes after it', async () => {
