@@ -4,6 +4,7 @@ import { reasonOf } from '../log.ts'
 import type { ResourceList } from '../resource-list-options.ts'
 import { isPattern, readExtenPattern } from './dialplan-pattern.ts'
 import type { Findings } from './findings.ts'
+import { Checker } from './pjsip-checker.ts'
 import type { Draft, Drafts } from './pjsip-conf.ts'
 
 type DraftedList = Omit<ResourceList, 'source'>
@@ -24,9 +25,10 @@ export function usableLists(
   return usable
 }
 
-function isUsable(list: DraftedList, { section, foreign }: Draft, findings: Findings): boolean {
+function isUsable(list: DraftedList, draft: Draft, findings: Findings): boolean {
+  const checker = new Checker(list.id, draft, findings)
   const doubt = (message: string, option: string): false => {
-    findings.doubt(foreign, `resource_list [${list.id}] ${message}`, lastValue(section, option) ?? section)
+    checker.doubt(option, `resource_list [${list.id}] ${message}`)
     return false
   }
   if (list.event === '') return doubt('has no event, expected presence, dialog or message-summary', 'event')

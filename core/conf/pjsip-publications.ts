@@ -1,9 +1,9 @@
 /** What the sections of pjsip.conf about PUBLISH between servers need: URIs, an event, and each other. */
-import { type ConfigSection, lastValue } from '../config.ts'
 import type { PjsipConfig } from '../endpoints.ts'
 import type { AsteriskPublication, InboundPublicationConfig, OutboundPublish } from '../publication-options.ts'
 import { parseUri } from '../sip/parse-uri.ts'
 import type { Findings } from './findings.ts'
+import { Checker } from './pjsip-checker.ts'
 import type { Drafts } from './pjsip-conf.ts'
 
 type Type = 'outbound-publish' | 'inbound-publication' | 'asterisk-publication'
@@ -14,7 +14,7 @@ export function checkPublications(
   drafts: Readonly<Record<Type, Drafts>>,
   findings: Findings,
 ): void {
-  const checker = (type: Type, id: string): Checker => new Checker(id, drafts[type].get(id)?.section, findings)
+  const checker = (type: Type, id: string): Checker => new Checker(id, drafts[type].get(id), findings)
   for (const one of config.outboundPublishes?.values() ?? [])
     checkOutbound(one, checker('outbound-publish', one.id), config)
   for (const one of config.inboundPublications?.values() ?? [])
@@ -64,50 +64,5 @@ function checkAsterisk(publication: AsteriskPublication, checker: Checker, { out
         option,
         `has ${option} = ${name}, which publishes ${found.event}, expected one for ${EVENTS[option]}`,
       )
-  }
-}
-
-/** Says where what is wrong is written. */
-export class Checker {
-  readonly #id: string
-  readonly #section: ConfigSection | undefined
-  readonly #findings: Findings
-
-  constructor(id: string, section: ConfigSection | undefined, findings: Findings) {
-    this.#id = id
-    this.#section = section
-    this.#findings = findings
-  }
-
-  /** Whether there is such a line, good or bad. */
-  says(option: string): boolean {
-    return lastValue(this.#section, option) !== undefined
-  }
-
-  problem(option: string, what: string): void {
-    this.#findings.problem(`[${this.#id}] ${what}`, lastValue(this.#section, option) ?? this.#section)
-  }
-
-  note(option: string, what: string): void {
-    this.#findings.note(`[${this.#id}] ${what}`, lastValue(this.#section, option) ?? this.#section)
-  }
-
-  /** What requests of ours are sent with. */
-  way(
-    { outbound_auth, transport }: Pick<OutboundPublish, 'outbound_auth' | 'transport'>,
-    { auths, transports }: PjsipConfig,
-  ): void {
-    for (const auth of outbound_auth) this.reference('outbound_auth', auth, auths.has(auth), 'auth')
-    if (transport === '') return
-    const known = transports.some(({ id }) => id === transport)
-    this.reference('transport', transport, known, 'transport')
-  }
-
-  reference(option: string, name: string, there: boolean, type: string): void {
-    if (there) return
-    this.problem(
-      option,
-      `has ${option} = ${name}: there is no ${type} '${name}', expected the name of a section with type = ${type}`,
-    )
   }
 }

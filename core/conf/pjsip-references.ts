@@ -3,15 +3,16 @@
 import { holdsSecret, isMd5 } from '../auth/digest.ts'
 import { looksLikeAddress, readHeaderMatch } from '../auth/identifies.ts'
 import { readNetwork } from '../auth/networks.ts'
-import { type ConfigEntry, type ConfigSection, lastValue, type Place } from '../config.ts'
-import type { Aor, Auth, Endpoint, Identify, PjsipConfig, TransportConfig } from '../endpoints.ts'
+import { lastValue } from '../config.ts'
+import type { Acl, Auth, Endpoint, Identify, PjsipConfig, TransportConfig } from '../endpoints.ts'
 import { reasonOf } from '../log.ts'
 import { globalOptions } from '../pjsip-options.ts'
 import { parseNameAddr } from '../sip/parse-uri.ts'
 import type { Findings } from './findings.ts'
+import { Checker } from './pjsip-checker.ts'
 import type { Draft, Drafts } from './pjsip-conf.ts'
 
-type Sections = Readonly<Record<'endpoint' | 'aor' | 'auth' | 'acl' | 'identify' | 'transport' | 'global', Drafts>>
+type Type = 'endpoint' | 'aor' | 'auth' | 'acl' | 'identify' | 'transport' | 'global'
 
 /** What identify_by may name; the last two are Asterisk's, and nobody is found by them here. */
 const IDENTIFY_BY = ['username', 'auth_username', 'ip', 'header', 'request_uri', 'transport']
@@ -19,113 +20,83 @@ const IDENTIFIER_ORDER = [...IDENTIFY_BY, 'anonymous']
 const ASTERISKS_OWN = ['request_uri', 'transport']
 
 /** In Asterisk's files it is only noted: what is missing there may be in a database that Asterisk reads. */
-export function checkReferences(config: PjsipConfig, sections: Sections, findings: Findings): void {
-  for (const endpoint of config.endpoints.values()) {
-    checkEndpoint(endpoint, sections.endpoint.get(endpoint.id), config, findings)
-  }
-  for (const identify of config.identifies) {
-    checkIdentify(identify, sections.identify.get(identify.id), config, findings)
-  }
-  for (const acl of config.acls.values()) {
-    const draft = sections.acl.get(acl.id)
-    checkNames('acl', acl.acl, 'ACL', knownAcls(config), draft, findings)
-    checkNames('contact_acl', acl.contact_acl, 'ACL', knownAcls(config), draft, findings)
-  }
-  for (const transport of config.transports) checkLocalNet(transport, sections.transport.get(transport.id), findings)
-  for (const auth of config.auths.values()) checkAuth(auth, sections.auth.get(auth.id), findings)
-  for (const aor of config.aors.values()) checkContacts(aor, sections.aor.get(aor.id), findings)
-  for (const draft of sections.global.values()) checkOrder(draft, findings)
+export function checkReferences(config: PjsipConfig, drafts: Readonly<Record<Type, Drafts>>, findings: Findings): void {
+  const checker = (type: Type, id: string): Checker => new Checker(id, drafts[type].get(id), findings)
+  for (const endpoint of config.endpoints.values()) checkEndpoint(endpoint, checker('endpoint', endpoint.id), config)
+  for (const identify of config.identifies) checkIdentify(identify, checker('identify', identify.id), config)
+  for (const acl of config.acls.values()) checkAcls(acl, checker('acl', acl.id), config)
+  for (const transport of config.transports) checkLocalNet(transport, checker('transport', transport.id))
+  for (const auth of config.auths.values()) checkAuth(auth, checker('auth', auth.id))
+  // Asterisk refuses the whole AOR.
+  for (const aor of config.aors.values()) checkUris('contact', aor.contact, checker('aor', aor.id))
+  for (const [id, draft] of drafts.global) checkOrder(draft, checker('global', id))
 }
 
-function checkEndpoint(endpoint: Endpoint, draft: Draft | undefined, config: PjsipConfig, findings: Findings): void {
-  checkNames('auth', endpoint.auth, 'auth', (name) => config.auths.has(name), draft, findings)
-  checkNames('outbound_auth', endpoint.outbound_auth, 'auth', (name) => config.auths.has(name), draft, findings)
-  checkNames('aors', endpoint.aors, 'aor', (name) => config.aors.has(name), draft, findings)
-  checkNames('acl', endpoint.acl, 'ACL', knownAcls(config), draft, findings)
-  checkNames('contact_acl', endpoint.contact_acl, 'ACL', knownAcls(config), draft, findings)
-  const transports = endpoint.transport === '' ? [] : [endpoint.transport]
-  const known = (name: string): boolean => config.transports.some((transport) => transport.id === name)
-  checkNames('transport', transports, 'transport', known, draft, findings)
-  if (!draft) return
-  checkWords('identify_by', endpoint.identify_by, IDENTIFY_BY, draft, findings)
-  if (endpoint.outbound_proxy !== '') checkUris('outbound_proxy', [endpoint.outbound_proxy], draft, findings)
+function checkEndpoint(endpoint: Endpoint, checker: Checker, config: PjsipConfig): void {
+  const { auth, outbound_auth, aors, transport, identify_by, outbound_proxy } = endpoint
+  checker.names('auth', auth, 'auth', (name) => config.auths.has(name))
+  checker.names('outbound_auth', outbound_auth, 'auth', (name) => config.auths.has(name))
+  checker.names('aors', aors, 'aor', (name) => config.aors.has(name))
+  checkAcls(endpoint, checker, config)
+  const isKnown = (name: string): boolean => config.transports.some(({ id }) => id === name)
+  checker.names('transport', transport === '' ? [] : [transport], 'transport', isKnown)
+  checkWords('identify_by', identify_by, IDENTIFY_BY, checker)
+  checkUris('outbound_proxy', outbound_proxy === '' ? [] : [outbound_proxy], checker)
+}
+
+function checkAcls({ acl, contact_acl }: Endpoint | Acl, checker: Checker, config: PjsipConfig): void {
+  const isKnown = (name: string): boolean => config.acls.has(name) || (config.namedAcls?.has(name) ?? false)
+  checker.names('acl', acl, 'ACL', isKnown)
+  checker.names('contact_acl', contact_acl, 'ACL', isKnown)
 }
 
 /** Each section's own line: of Asterisk's and ours only one holds. */
-function checkOrder(draft: Draft, findings: Findings): void {
-  const written = lastValue(draft.section, 'endpoint_identifier_order')?.value ?? ''
-  const order = globalOptions.endpoint_identifier_order.read(written)
-  checkWords('endpoint_identifier_order', order, IDENTIFIER_ORDER, draft, findings)
+function checkOrder({ section }: Draft, checker: Checker): void {
+  const written = lastValue(section, 'endpoint_identifier_order')?.value ?? ''
+  checkWords(
+    'endpoint_identifier_order',
+    globalOptions.endpoint_identifier_order.read(written),
+    IDENTIFIER_ORDER,
+    checker,
+  )
 }
 
-function checkWords(
-  option: string,
-  words: readonly string[],
-  known: readonly string[],
-  { section, foreign }: Draft,
-  findings: Findings,
-): void {
+function checkWords(option: string, words: readonly string[], known: readonly string[], checker: Checker): void {
   const expected = known.filter((word) => !ASTERISKS_OWN.includes(word)).join(', ')
   for (const word of words) {
     if (known.includes(word.toLowerCase())) continue
-    const what = `${option} = ${word} of [${section.name}] is no way to identify, expected ${expected}`
-    findings.doubt(foreign, what, placeOf(section, option, word))
+    const what = `${option} = ${word} of [${checker.id}] is no way to identify, expected ${expected}`
+    checker.doubt(option, what, word)
   }
 }
 
-/** Asterisk refuses the whole AOR. */
-function checkContacts({ contact }: Aor, draft: Draft | undefined, findings: Findings): void {
-  if (draft) checkUris('contact', contact, draft, findings)
+function checkUris(option: string, uris: readonly string[], checker: Checker): void {
+  for (const uri of uris)
+    if (!parseNameAddr(uri)?.uri)
+      checker.doubt(option, `${option} = ${uri} of [${checker.id}] is not valid, expected a SIP URI`, uri)
 }
 
-function checkUris(option: string, uris: readonly string[], { section, foreign }: Draft, findings: Findings): void {
-  for (const uri of uris) {
-    if (parseNameAddr(uri)?.uri) continue
-    const what = `${option} = ${uri} of [${section.name}] is not valid, expected a SIP URI`
-    findings.doubt(foreign, what, placeOf(section, option, uri))
-  }
-}
-
-function checkIdentify(identify: Identify, draft: Draft | undefined, config: PjsipConfig, findings: Findings): void {
-  if (!draft) return
-  if (identify.endpoint === '') {
-    findings.doubt(draft.foreign, `identify [${identify.id}] has no endpoint, expected endpoint = NAME`, draft.section)
-    return
-  }
-  checkMatches(identify, draft, findings)
-  checkNames('endpoint', [identify.endpoint], 'endpoint', (name) => config.endpoints.has(name), draft, findings)
+function checkIdentify(identify: Identify, checker: Checker, config: PjsipConfig): void {
+  const { id, endpoint } = identify
+  if (endpoint === '') return checker.doubt('endpoint', `identify [${id}] has no endpoint, expected endpoint = NAME`)
+  checkMatches(identify, checker)
+  checker.names('endpoint', [endpoint], 'endpoint', (name) => config.endpoints.has(name))
 }
 
 /** Addresses and networks of `match`, and the expression of `match_header`. Host names are resolved later. */
-function checkMatches(identify: Identify, draft: Draft, findings: Findings): void {
-  for (const match of identify.match) {
-    if (!looksLikeAddress(match)) continue
-    const fault = faultOf(() => readNetwork(match))
-    if (fault)
-      findings.doubt(
-        draft.foreign,
-        `match = ${match} of [${identify.id}] is not valid, ${fault}`,
-        placeOf(draft.section, 'match', match),
-      )
+function checkMatches({ id, match, match_header }: Identify, checker: Checker): void {
+  for (const one of match) {
+    const fault = looksLikeAddress(one) && faultOf(() => readNetwork(one))
+    if (fault) checker.doubt('match', `match = ${one} of [${id}] is not valid, ${fault}`, one)
   }
-  if (identify.match_header === '') return
-  const fault = faultOf(() => readHeaderMatch(identify.match_header))
-  if (fault)
-    findings.doubt(
-      draft.foreign,
-      `match_header of [${identify.id}] is not valid, ${fault}`,
-      placeOf(draft.section, 'match_header'),
-    )
+  const fault = match_header !== '' && faultOf(() => readHeaderMatch(match_header))
+  if (fault) checker.doubt('match_header', `match_header of [${id}] is not valid, ${fault}`)
 }
 
-function checkLocalNet(transport: TransportConfig, draft: Draft | undefined, findings: Findings): void {
-  for (const net of transport.local_net) {
+function checkLocalNet({ id, local_net }: TransportConfig, checker: Checker): void {
+  for (const net of local_net) {
     const fault = faultOf(() => readNetwork(net))
-    if (fault && draft)
-      findings.problem(
-        `local_net = ${net} of [${transport.id}] is not valid, ${fault}`,
-        placeOf(draft.section, 'local_net', net),
-      )
+    if (fault) checker.doubt('local_net', `local_net = ${net} of [${id}] is not valid, ${fault}`, net)
   }
 }
 
@@ -138,46 +109,12 @@ function faultOf(read: () => unknown): string | undefined {
   }
 }
 
-function checkAuth(auth: Auth, draft: Draft | undefined, findings: Findings): void {
-  if (!draft) return
-  const hasHash = auth.auth_type === 'md5' || auth.md5_cred !== ''
-  const place = placeOf(draft.section, hasHash ? 'md5_cred' : 'password')
-  if (hasHash && !isMd5(auth.md5_cred) && (auth.md5_cred !== '' || auth.password === ''))
-    findings.doubt(draft.foreign, `auth [${auth.id}] has no good md5_cred, expected 32 hexadecimal digits`, place)
-  else if (!holdsSecret(auth) && !draft.section.entries.some(isWrittenSecret))
-    findings.doubt(draft.foreign, `auth [${auth.id}] has no password, expected password, or a hash of it`, place)
-}
-
-/** What is wrong with one that is there is said of its line. */
-function isWrittenSecret({ key, value }: ConfigEntry): boolean {
-  return value !== '' && ['password', 'md5_cred', 'password_digest'].includes(key.toLowerCase())
-}
-
-const knownAcls = (config: PjsipConfig) => (name: string) =>
-  config.acls.has(name) || (config.namedAcls?.has(name) ?? false)
-
-function checkNames(
-  option: string,
-  names: readonly string[],
-  kind: string,
-  known: (name: string) => boolean,
-  draft: Draft | undefined,
-  findings: Findings,
-): void {
-  if (!draft) return
-  for (const name of names) {
-    if (known(name)) continue
-    const where = kind === 'ACL' ? '[NAME] of acl.conf' : `a section with type = ${kind}`
-    findings.doubt(
-      draft.foreign,
-      `${option} = ${name} of [${draft.section.name}]: there is no ${kind} '${name}', expected the name of ${where}`,
-      placeOf(draft.section, option, name),
-    )
-  }
-}
-
-/** The line of the option that has this text in it, else the last one. */
-function placeOf(section: ConfigSection, option: string, text = ''): Place {
-  const named = section.entries.findLast((entry) => entry.key.toLowerCase() === option && entry.value.includes(text))
-  return named ?? lastValue(section, option) ?? section
+function checkAuth(auth: Auth, checker: Checker): void {
+  const { id, auth_type, md5_cred, password } = auth
+  const hasHash = auth_type === 'md5' || md5_cred !== ''
+  if (hasHash && !isMd5(md5_cred) && (md5_cred !== '' || password === ''))
+    checker.doubt('md5_cred', `auth [${id}] has no good md5_cred, expected 32 hexadecimal digits`)
+  // What is wrong with a digest that is there is said of its line.
+  else if (!holdsSecret(auth) && !checker.says('password_digest'))
+    checker.doubt('password', `auth [${id}] has no password, expected password, or a hash of it`)
 }

@@ -4,13 +4,13 @@ import { parseUri } from '../sip/parse-uri.ts'
 import { mailboxName } from '../states/mailboxes.ts'
 import type { OutboundSubscriptionConfig } from '../subscription-options.ts'
 import type { Findings } from './findings.ts'
+import { Checker } from './pjsip-checker.ts'
 import type { Drafts } from './pjsip-conf.ts'
-import { Checker } from './pjsip-publications.ts'
 
 export function checkSubscriptions(config: PjsipConfig, drafts: Drafts, findings: Findings): void {
   const taken = new Map<string, string>()
   for (const one of config.outboundSubscriptions?.values() ?? []) {
-    const checker = new Checker(one.id, drafts.get(one.id)?.section, findings)
+    const checker = new Checker(one.id, drafts.get(one.id), findings)
     checkAddresses(one, checker, config)
     checkTarget(one, checker, taken)
   }
