@@ -50,50 +50,47 @@ export function readVoicemail(sources: readonly VoicemailSource[]): VoicemailRea
   for (const { file, foreign } of sources) {
     const general = file.sections.find((section) => section.name.toLowerCase() === 'general')
     const aliasesContext = lastValue(general, 'aliasescontext')?.value.toLowerCase()
-    const seen = new Map<string, Place>()
+    const reader = new MailboxReader(foreign, mailboxes, findings)
     for (const section of file.sections) {
       const name = section.name.toLowerCase()
       if (name === 'general' || name === 'zonemessages') continue
       if (name === aliasesContext) readAliases(section, aliases)
-      else for (const entry of section.entries) readMailbox(entry, section.name, foreign, seen, mailboxes, findings)
+      else for (const entry of section.entries) reader.read(entry, section.name)
     }
   }
   return { directory: { mailboxes, aliases }, problems: findings.problems, notes: findings.notes }
 }
 
-/** `100 => PIN,Full Name,e-mail,pager,options`. What the line says is never shown: the PIN is in it. */
-function readMailbox(
-  entry: ConfigEntry,
-  context: string,
-  foreign: boolean,
-  seen: Map<string, Place>,
-  mailboxes: Map<string, MailboxEntry>,
-  findings: Findings,
-): void {
-  if (SETTINGS.has(entry.key.toLowerCase())) return
-  const { file, line } = entry
-  if (/[\s@,]/.test(entry.key)) {
-    const isAlias = /^[^\s@,]+@[^\s@,]+$/.test(entry.key)
-    const expected = isAlias ? `aliasescontext = ${context} in [general] if these are aliases` : '100 => PIN,Name'
-    findings.doubt(
-      foreign,
-      `a mailbox of [${context}] has a blank, @ or comma in its name, expected ${expected}`,
-      entry,
-    )
-    return
+/** The mailboxes of one file. */
+class MailboxReader {
+  readonly #foreign: boolean
+  readonly #mailboxes: Map<string, MailboxEntry>
+  readonly #findings: Findings
+  readonly #seen = new Map<string, Place>()
+
+  constructor(foreign: boolean, mailboxes: Map<string, MailboxEntry>, findings: Findings) {
+    this.#foreign = foreign
+    this.#mailboxes = mailboxes
+    this.#findings = findings
   }
-  const name = `${entry.key}@${context}`
-  const earlier = seen.get(name)
-  if (earlier) {
-    findings.doubt(
-      foreign,
-      `a second mailbox ${name}, expected one (the first is at ${earlier.file}:${earlier.line})`,
-      entry,
-    )
-    return
+
+  /** `100 => PIN,Full Name,e-mail,pager,options`. What the line says is never shown: the PIN is in it. */
+  read(entry: ConfigEntry, context: string): void {
+    const { key, value, file, line } = entry
+    if (SETTINGS.has(key.toLowerCase())) return
+    const name = `${key}@${context}`
+    const doubt = (what: string): void => this.#findings.doubt(this.#foreign, what, entry)
+    if (/[\s@,]/.test(key)) {
+      const isAlias = /^[^\s@,]+@[^\s@,]+$/.test(key)
+      const expected = isAlias ? `aliasescontext = ${context} in [general] if these are aliases` : '100 => PIN,Name'
+      return doubt(`a mailbox of [${context}] has a blank, @ or comma in its name, expected ${expected}`)
+    }
+    const earlier = this.#seen.get(name)
+    if (earlier)
+      return doubt(`a second mailbox ${name}, expected one (the first is at ${earlier.file}:${earlier.line})`)
+    this.#seen.set(name, { file, line })
+    this.#mailboxes.set(name, { name, fullName: value.split(',', 2)[1]?.trim() ?? '', file, line })
   }
-  seen.set(name, { file, line })
-  mailboxes.set(name, { name, fullName: entry.value.split(',', 2)[1]?.trim() ?? '', file, line })
 }
 
 function readAliases(section: ConfigSection, aliases: Map<string, string>): void {
