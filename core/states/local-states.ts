@@ -2,7 +2,7 @@
  * States without Asterisk, set at the console: `devstate change Custom:x INUSE`, `presencestate change
  * CustomPresence:x away,lunch,text`, `mwi update 100@default 2 1`. Their origin is `local`; the store keeps them.
  */
-import { CommandError, type Console, type ConsoleOutput, plain } from '../console/console.ts'
+import { CommandError, type Console, type ConsoleCommand, type ConsoleOutput, plain } from '../console/console.ts'
 import type { Undo } from '../scope.ts'
 import { DEVICE_STATES, type Devices, isDeviceState } from './devices.ts'
 import { type Mailboxes, mailboxName } from './mailboxes.ts'
@@ -15,14 +15,11 @@ export function registerLocalStates(
   console: Console,
   { devices, presences, mailboxes }: { devices: Devices; presences: Presences; mailboxes: Mailboxes },
 ): Undo {
-  const custom = (name: string | undefined, prefix: string): string => {
-    if (name === undefined) throw new CommandError(`expected a name that begins with ${prefix}`)
-    if (!name.toLowerCase().startsWith(prefix.toLowerCase()) || name.length === prefix.length) {
-      throw new CommandError(`${name} cannot be changed here, only names that begin with ${prefix}`)
-    }
-    return prefix + name.slice(prefix.length)
-  }
-  return console.register(
+  return console.register(...deviceCommands(devices), ...presenceCommands(presences), ...mailboxCommands(mailboxes))
+}
+
+function deviceCommands(devices: Devices): ConsoleCommand[] {
+  return [
     {
       words: 'devstate change',
       args: '<Custom:name> <state>',
@@ -54,6 +51,11 @@ export function registerLocalStates(
       help: 'Shows all device states that are known, with who says so.',
       run: (_args, out) => printStates(out, 'device states', devices.list(), String),
     },
+  ]
+}
+
+function presenceCommands(presences: Presences): ConsoleCommand[] {
+  return [
     {
       words: 'presencestate change',
       args: '<CustomPresence:name> <state>[,subtype[,message[,options]]]',
@@ -89,6 +91,11 @@ export function registerLocalStates(
           [p.state, p.subtype, p.message].filter(Boolean).join(', '),
         ),
     },
+  ]
+}
+
+function mailboxCommands(mailboxes: Mailboxes): ConsoleCommand[] {
+  return [
     {
       words: 'mwi update',
       args: '<mailbox[@context]> <new> [old]',
@@ -120,7 +127,15 @@ export function registerLocalStates(
       run: (_args, out) =>
         printStates(out, 'mailboxes', mailboxes.list(), (c) => `${c.newMessages} new, ${c.oldMessages} old`),
     },
-  )
+  ]
+}
+
+/** The name of what is set here, with its prefix as Asterisk writes it. */
+function custom(name: string | undefined, prefix: string): string {
+  if (name === undefined) throw new CommandError(`expected a name that begins with ${prefix}`)
+  if (!name.toLowerCase().startsWith(prefix.toLowerCase()) || name.length === prefix.length)
+    throw new CommandError(`${name} cannot be changed here, only names that begin with ${prefix}`)
+  return prefix + name.slice(prefix.length)
 }
 
 function namesOf(listed: readonly { name: string }[], prefix: string): string[] {
