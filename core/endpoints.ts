@@ -1,4 +1,5 @@
 /** The objects of pjsip.conf that Lamplighter uses, and who is asked for them. */
+import type { Eventual } from './eventual.ts'
 import type { OptionValues } from './options.ts'
 import type {
   aclOptions,
@@ -137,20 +138,20 @@ export class Endpoints {
     this.#sources.sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name))
   }
 
-  endpoint(id: string): Endpoint | undefined | Promise<Endpoint | undefined> {
+  endpoint(id: string): Eventual<Endpoint | undefined> {
     return this.#files.endpoints.get(id) ?? this.#ask((source) => source.endpoint(id))
   }
 
   /** The endpoint that somebody claims to be. */
-  claimed(id: string): Endpoint | undefined | Promise<Endpoint | undefined> {
+  claimed(id: string): Eventual<Endpoint | undefined> {
     return this.#files.endpoints.get(id) ?? this.#ask((source) => source.endpoint(id, true))
   }
 
-  aor(id: string): Aor | undefined | Promise<Aor | undefined> {
+  aor(id: string): Eventual<Aor | undefined> {
     return this.#files.aors.get(id) ?? this.#ask((source) => source.aor(id))
   }
 
-  auth(id: string): Auth | undefined | Promise<Auth | undefined> {
+  auth(id: string): Eventual<Auth | undefined> {
     return this.#files.auths.get(id) ?? this.#ask((source) => source.auth(id))
   }
 
@@ -160,7 +161,7 @@ export class Endpoints {
   }
 
   /** undefined at once where no source could know more: the packet path stays free of promises. */
-  #ask<T>(question: (source: EndpointSource) => Promise<T | undefined>): undefined | Promise<T | undefined> {
+  #ask<T>(question: (source: EndpointSource) => Promise<T | undefined>): Eventual<T | undefined> {
     if (this.#sources.length === 0) return undefined
     return (async () => {
       for (const source of this.#sources) {

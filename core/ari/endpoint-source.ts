@@ -1,6 +1,7 @@
 /** Endpoints, AORs and auths of one Asterisk, read one at a time from its dynamic configuration when they are needed. */
 import type { ConfigSection } from '../config.ts'
 import type { Aor, Auth, Endpoint, EndpointSource, ObjectType } from '../endpoints.ts'
+import type { Eventual } from '../eventual.ts'
 import { type Logger, reasonOf } from '../log.ts'
 import { dropOldest } from '../oldest.ts'
 import { type ConfigError, type OptionSet, type OptionValues, readSection } from '../options.ts'
@@ -124,7 +125,7 @@ export class AriEndpointSource implements EndpointSource {
     return isUsed ? values : undefined
   }
 
-  #section(type: string, id: string, isClaim: boolean): ConfigSection | undefined | Promise<ConfigSection | undefined> {
+  #section(type: string, id: string, isClaim: boolean): Eventual<ConfigSection | undefined> {
     const key = `${type}/${id}`
     const known = this.#known(key)
     if (known && isKnown(known)) return known.section

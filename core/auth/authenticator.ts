@@ -97,7 +97,7 @@ class EndpointAuthenticator implements RunningAuthenticator {
     this.#identification.close()
   }
 
-  identify(tx: ServerTransaction): Endpoint | undefined | Promise<Endpoint | undefined> {
+  identify(tx: ServerTransaction): Eventual<Endpoint | undefined> {
     const everybody = this.#forbidden(tx, undefined)
     if (everybody !== undefined) return this.#refuse(tx, everybody)
     const found = this.#identification.find(tx)
@@ -113,7 +113,7 @@ class EndpointAuthenticator implements RunningAuthenticator {
     })
   }
 
-  #identified(tx: ServerTransaction, endpoint: Identified): Endpoint | undefined | Promise<Endpoint | undefined> {
+  #identified(tx: ServerTransaction, endpoint: Identified): Eventual<Endpoint | undefined> {
     if (endpoint === 'unasked') return this.#comeLater(tx)
     if (!endpoint) return this.#turnAway(tx)
     const acl = this.#forbidden(tx, endpoint)

@@ -4,6 +4,7 @@
  */
 
 import type { Endpoint, Endpoints } from '../endpoints.ts'
+import type { Eventual } from '../eventual.ts'
 import type { Logger } from '../log.ts'
 import type { ServerTransaction } from '../sip/contract.ts'
 import { nameIn } from '../user-options.ts'
@@ -45,7 +46,7 @@ export class Identification {
   #closed = false
   /** Some id of an endpoint of the files has a domain. */
   #domains = false
-  readonly #by: Record<Method, (tx: ServerTransaction) => Identified | Promise<Identified>> = {
+  readonly #by: Record<Method, (tx: ServerTransaction) => Eventual<Identified>> = {
     ip: ({ source }) => this.#named(this.#identifies.byAddress(source.address), BY_ADDRESS),
     header: ({ request }) => this.#named(this.#identifies.byHeader(request), BY_HEADER),
     username: ({ request }) => {
@@ -79,11 +80,11 @@ export class Identification {
   }
 
   /** A promise only where somebody else has to be asked. */
-  find(tx: ServerTransaction): Identified | Promise<Identified> {
+  find(tx: ServerTransaction): Eventual<Identified> {
     return this.#findFrom(0, tx, false)
   }
 
-  #findFrom(first: number, tx: ServerTransaction, unaskedBefore: boolean): Identified | Promise<Identified> {
+  #findFrom(first: number, tx: ServerTransaction, unaskedBefore: boolean): Eventual<Identified> {
     let unasked = unaskedBefore
     for (let at = first; at < this.#order.length; at++) {
       const method = this.#order[at]
@@ -104,19 +105,15 @@ export class Identification {
   }
 
   /** As an identify section names it. */
-  #named(id: string | undefined, methods: readonly string[]): Identified | Promise<Identified> {
+  #named(id: string | undefined, methods: readonly string[]): Eventual<Identified> {
     return id === undefined ? undefined : this.#asFound(id, this.#endpoints.endpoint(id), methods)
   }
 
-  #claimed(id: string, methods: readonly string[]): Identified | Promise<Identified> {
+  #claimed(id: string, methods: readonly string[]): Eventual<Identified> {
     return this.#asFound(id, this.#endpoints.claimed(id), methods)
   }
 
-  #asFound(
-    id: string,
-    endpoint: Endpoint | undefined | Promise<Endpoint | undefined>,
-    methods: readonly string[],
-  ): Identified | Promise<Identified> {
+  #asFound(id: string, endpoint: Eventual<Endpoint | undefined>, methods: readonly string[]): Eventual<Identified> {
     return endpoint instanceof Promise
       ? endpoint.then((later) => this.#identified(id, later, methods))
       : this.#identified(id, endpoint, methods)
@@ -129,11 +126,11 @@ export class Identification {
   }
 
   /** The first that name an endpoint: a request may have some for another realm. */
-  #ofCredentials(headers: readonly string[], first: number): Identified | Promise<Identified> {
+  #ofCredentials(headers: readonly string[], first: number): Eventual<Identified> {
     if (first >= Math.min(headers.length, MAX_CREDENTIALS)) return undefined
     const params = parseDigest(headers[first] ?? '')
     const found = this.#ofUser(params?.get('username'), params?.get('realm'), BY_AUTH_USERNAME)
-    const orNext = (one: Identified): Identified | Promise<Identified> => {
+    const orNext = (one: Identified): Eventual<Identified> => {
       if (one && one !== 'unasked') return one
       const next = this.#ofCredentials(headers, first + 1)
       return next instanceof Promise ? next.then((later) => later ?? one) : (next ?? one)
@@ -142,7 +139,7 @@ export class Identification {
   }
 
   /** `user@domain` before `user`, as Asterisk does; a server is only asked for the long name where nobody has the short one. */
-  #ofUser(user = '', domain = '', methods: readonly string[]): Identified | Promise<Identified> {
+  #ofUser(user = '', domain = '', methods: readonly string[]): Eventual<Identified> {
     if (user === '' || user.toLowerCase() === 'anonymous') return undefined
     const long = this.#domains ? this.#endpoints.files.endpoints.get(`${user}@${domain}`) : undefined
     const known = long && this.#identified(long.id, long, methods)

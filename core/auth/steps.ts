@@ -7,13 +7,15 @@
  *     }
  *     const context = takeSteps(find('100'))     // a string at once where the endpoint was at hand
  */
+import type { Eventual } from '../eventual.ts'
+
 export type Steps<R> = Generator<Promise<unknown>, R, unknown>
 
-export function* wait<T>(value: T | Promise<T>): Steps<T> {
+export function* wait<T>(value: Eventual<T>): Steps<T> {
   return value instanceof Promise ? ((yield value) as T) : value
 }
 
-export function takeSteps<R>(steps: Steps<R>): R | Promise<R> {
+export function takeSteps<R>(steps: Steps<R>): Eventual<R> {
   const first = steps.next()
   return first.done ? first.value : takeSlowly(steps, first.value)
 }

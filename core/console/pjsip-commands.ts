@@ -2,6 +2,7 @@
 import type { AclRule } from '../auth/acl.ts'
 import { usernameOf } from '../auth/credentials.ts'
 import type { Aor, Auth, Endpoint, Endpoints } from '../endpoints.ts'
+import type { Eventual } from '../eventual.ts'
 import type { OptionSet } from '../options.ts'
 import { aorOptions, authOptions, endpointOptions } from '../pjsip-options.ts'
 import type { Binding } from '../registrar/bindings.ts'
@@ -226,7 +227,7 @@ function rulesText(rules: readonly AclRule[]): string {
 async function existing<T>(
   what: string,
   id: string | undefined,
-  find: (id: string) => T | undefined | Promise<T | undefined>,
+  find: (id: string) => Eventual<T | undefined>,
 ): Promise<T> {
   if (id === undefined) throw new CommandError(`expected the name of an ${what}`)
   const found = await find(id)

@@ -2,6 +2,7 @@
  * What the rest of the house may ask of SIP. Messages as bytes, transports, transactions and dialogs live in this
  * folder only; everybody else sees these interfaces.
  */
+import type { Eventual } from '../eventual.ts'
 import type { Undo } from '../scope.ts'
 import type { NameAddr, SipUri } from './uri.ts'
 
@@ -128,7 +129,7 @@ export interface Challenged {
 }
 
 /** The Authorization and Proxy-Authorization lines that a challenged request is sent with once more; empty where there are none for it. Never rejects. */
-export type CredentialsFor = (challenged: Challenged) => readonly HeaderLine[] | Promise<readonly HeaderLine[]>
+export type CredentialsFor = (challenged: Challenged) => Eventual<readonly HeaderLine[]>
 
 /** What a dialog is, to both of its ends (RFC 3261 12). */
 interface DialogState {

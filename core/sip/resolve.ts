@@ -4,6 +4,7 @@
  */
 import type { NaptrRecord, SrvRecord } from 'node:dns'
 import { isIP } from 'node:net'
+import type { Eventual } from '../eventual.ts'
 import { dropOldest } from '../oldest.ts'
 import { within } from '../within.ts'
 import type { Address, Protocol } from './contract.ts'
@@ -88,7 +89,7 @@ export class Resolver {
    * Where to send to, best first; empty where there is nothing. At once for numeric hosts. Never rejects. `unstated`: the
    * protocol where the URI states none, in place of the RFC's choice.
    */
-  resolve(uri: SipUri, unstated?: Protocol): readonly Target[] | Promise<readonly Target[]> {
+  resolve(uri: SipUri, unstated?: Protocol): Eventual<readonly Target[]> {
     const maddr = uri.params.get('maddr')
     const host = maddr === undefined ? uri.host : withoutBrackets(maddr)
     const family = isIP(host)
