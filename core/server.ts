@@ -7,8 +7,6 @@
  * Asterisk bridges, and a short wait for what they know → modules → console → a short wait for host names → ears open.
  */
 import { Bridges } from './ari/bridges.ts'
-import { createAuthenticator } from './auth/authenticator.ts'
-import { createLimits } from './auth/limits.ts'
 import { type Configuration, type ConfigurationReading, readConfiguration } from './conf/configuration.ts'
 import { addressText, registerCoreCommands, setTrace } from './console/commands.ts'
 import { Console } from './console/console.ts'
@@ -16,7 +14,6 @@ import { registerPjsipCommands } from './console/pjsip-commands.ts'
 import { serveConsole } from './console/server.ts'
 import { registerSettingsCommands } from './console/settings-commands.ts'
 import type { Core } from './core.ts'
-import { Endpoints } from './endpoints.ts'
 import { findModules, UnreadableModule } from './find-modules.ts'
 import { Loader, type ReadOptions } from './loader.ts'
 import { Log, reasonOf } from './log.ts'
@@ -25,13 +22,13 @@ import type { ModuleDefinition } from './module.ts'
 import { readModuleOptions } from './module-files.ts'
 import { ConfigError } from './options.ts'
 import { processMetrics } from './process-metrics.ts'
-import { createRegistrar } from './registrar/registrations.ts'
+import type { Registrar } from './registrar/registrations.ts'
 import { beforeAnything, ConfigurationFaults, logFailure, takeSteps } from './reload.ts'
 import { Scope } from './scope.ts'
 import { ServerLog } from './server-log.ts'
+import { startSip } from './server-sip.ts'
 import { type ServerStates, startStates } from './server-states.ts'
-import { parseUri } from './sip/parse-uri.ts'
-import { createStack, type Stack } from './sip/stack.ts'
+import type { Listening, Stack } from './sip/stack.ts'
 import { registerLocalStates } from './states/local-states.ts'
 import { openStore } from './store.ts'
 import { type Store, StoreInUse } from './store-contract.ts'
@@ -141,9 +138,8 @@ class LamplighterServer implements Server {
 
   async start(): Promise<void> {
     const own = this.#scope.own
-    const { version, onStop, ended } = this.#settings
+    const { ended } = this.#settings
     const orEnded = (work: Promise<void>): Promise<void> => (ended ? Promise.race([work, ended]) : work)
-    const { pjsip, modules } = this.#configuration
     this.#serverLog.open(this.#scope)
     this.#serverLog.found(this.#found)
 
@@ -157,59 +153,16 @@ class LamplighterServer implements Server {
 
     const store = await openServerStore(this.#configuration, this.#log)
     own(() => store.close())
-
-    const states = await startStates(() => this.#configuration, store, this.#log, own)
-    const { devices, presences, mailboxes, calls, hints, dialplan, aliases } = states
-
+    const configuration = (): Configuration => this.#configuration
+    const { dialplan, aliases, ...states } = await startStates(configuration, store, this.#log, own)
     const metrics = new Metrics()
     own(processMetrics(metrics))
-    const endpoints = new Endpoints(pjsip)
-    const limits = createLimits({ endpoints, log: this.#log, metrics })
-    const stack = await createStack({
-      transports: pjsip.transports,
-      system: pjsip.system,
-      global: () => endpoints.global,
-      log: this.#log.logger('sip'),
-      metrics,
-      beforeRequest: limits.beforeRequest,
-      callsTo: () => parseUri(this.#configuration.general.calls_to),
-      forceRport: (request) => {
-        const endpoint = request.from.uri ? endpoints.files.endpoints.get(request.from.uri.user) : undefined
-        return endpoint?.force_rport ?? true
-      },
-      paused: true,
-    })
-    own(() => stack.close())
-    const targetsOf = stack.targetsOf.bind(stack)
-    const auth = createAuthenticator({ endpoints, log: this.#log, metrics, limits, targetsOf })
-    own(() => auth.close())
-    const registrar = await createRegistrar({
-      sip: stack,
-      endpoints,
-      auth,
-      store,
-      log: this.#log,
-      metrics,
-      compat: () => this.#configuration.general.compat,
-    })
-    own(() => registrar.close())
+    const parts = { configuration, store, log: this.#log, metrics }
+    const { endpoints, stack, auth, registrar } = await startSip(parts, own)
 
-    const general = (): Configuration['general'] => this.#configuration.general
-    const stopping = (): boolean => this.#stopping
-    const core: Core = {
-      get general() {
-        return general()
-      },
-      get stopping() {
-        return stopping()
-      },
-      servers: () =>
-        bridges.all.map((bridge) => {
-          const { name, url, asterisk, state } = bridge.status()
-          const connected = state === 'reading' || state === 'serving'
-          return { name, url, entityId: asterisk?.entityId.toLowerCase() ?? '', connected }
-        }),
-      log: this.#log,
+    const core = this.#coreOf({
+      ...states,
+      servers: () => bridges.servers,
       console,
       metrics,
       store,
@@ -217,56 +170,63 @@ class LamplighterServer implements Server {
       endpoints,
       auth,
       contacts: registrar,
-      devices,
-      calls,
-      hints,
-      presences,
-      mailboxes,
-    }
+    })
     const loader = new Loader(core, this.#readOptions)
-    const bridges = new Bridges(
-      core,
-      core.store,
-      this.#log,
-      (context, exten) => dialplan.lookup(context, exten) !== undefined,
-    )
+    const isInFiles = (context: string, exten: string): boolean => dialplan.lookup(context, exten) !== undefined
+    const bridges = new Bridges(core, core.store, this.#log, isInFiles)
     this.#running = { core, stack, dialplan, aliases, loader, bridges }
     own(() => bridges.close())
     await bridges.configure(this.#configuration)
     await orEnded(bridges.settled(BRIDGE_WAIT))
 
     for (const definition of this.#modules) loader.add(definition)
-    await loader.start(modules)
+    await loader.start(this.#configuration.modules)
     own(() => loader.stop())
 
-    own(registerLocalStates(core.console, core))
-    own(registerPjsipCommands({ console: core.console, endpoints, registrar }))
-    own(bridges.registerCommands(core.console))
-    own(
-      registerSettingsCommands({
-        console,
-        core,
-        configuration: () => this.#configuration,
-        started: this.#configuration,
-        listening: () => stack.listening,
-      }),
-    )
-    own(
-      registerCoreCommands(core, loader, {
-        version,
-        started: this.#started,
-        listening: () => stack.listening,
-        reload: () => this.reload(),
-        reloadDialplan: () => this.#inTurn(() => this.#reloadDialplan()),
-        reopenLog: () => this.#serverLog.reopen(),
-        stop: onStop,
-      }),
-    )
+    this.#registerCommands(registrar)
     setTrace(core, endpoints.global.debug)
     // Before that they lead nowhere, and an Asterisk that is refused with 401 may not publish again by itself.
     await orEnded(within(NAMES_WAIT, auth.ready))
     stack.start()
     opened()
+  }
+
+  #coreOf(parts: Omit<Core, 'general' | 'stopping' | 'log'>): Core {
+    const general = (): Configuration['general'] => this.#configuration.general
+    const stopping = (): boolean => this.#stopping
+    return {
+      ...parts,
+      log: this.#log,
+      get general() {
+        return general()
+      },
+      get stopping() {
+        return stopping()
+      },
+    }
+  }
+
+  #registerCommands(registrar: Registrar): void {
+    const own = this.#scope.own
+    const { core, stack, loader, bridges } = this.#parts
+    const { console, endpoints } = core
+    const listening = (): readonly Listening[] => stack.listening
+    const configuration = (): Configuration => this.#configuration
+    own(registerLocalStates(console, core))
+    own(registerPjsipCommands({ console, endpoints, registrar }))
+    own(bridges.registerCommands(console))
+    own(registerSettingsCommands({ console, core, configuration, started: this.#configuration, listening }))
+    own(
+      registerCoreCommands(core, loader, {
+        version: this.#settings.version,
+        started: this.#started,
+        listening,
+        reload: () => this.reload(),
+        reloadDialplan: () => this.#inTurn(() => this.#reloadDialplan()),
+        reopenLog: () => this.#serverLog.reopen(),
+        stop: this.#settings.onStop,
+      }),
+    )
   }
 
   reload(): Promise<void> {

@@ -1,6 +1,7 @@
 /** All bridges together: one per `type = server` section, kept in step with the configuration. */
 import type { Configuration } from '../conf/configuration.ts'
 import type { Console } from '../console/console.ts'
+import type { AsteriskServer } from '../core.ts'
 import { type Log, reasonOf } from '../log.ts'
 import type { Undo } from '../scope.ts'
 import type { Store } from '../store-contract.ts'
@@ -38,6 +39,14 @@ export class Bridges {
 
   get all(): readonly Bridge[] {
     return this.#order.flatMap((name) => this.#bridges.get(name)?.bridge ?? [])
+  }
+
+  get servers(): readonly AsteriskServer[] {
+    return this.all.map((bridge) => {
+      const { name, url, asterisk, state } = bridge.status()
+      const connected = state === 'reading' || state === 'serving'
+      return { name, url, entityId: asterisk?.entityId.toLowerCase() ?? '', connected }
+    })
   }
 
   /** Starts, changes and ends bridges. A server that is configured no more takes its states with it. */
