@@ -1,5 +1,5 @@
 /** The console commands of the bridges: `ari show servers`, `ari show server`, `ari reconcile`. */
-import { CommandError, type ConsoleCommand, type ConsoleOutput, plain } from '../console/console.ts'
+import { CommandError, type ConsoleCommand, type ConsoleOutput, plain, printTable } from '../console/console.ts'
 import { reasonOf } from '../log.ts'
 import type { Bridge, BridgeStatus } from './bridge-contract.ts'
 import type { Reconciliation } from './reconcile.ts'
@@ -61,9 +61,7 @@ function showAll(bridges: readonly Bridge[], out: ConsoleOutput): void {
     'Devices',
     'Last error',
   ]
-  const table = [head, ...bridges.map((bridge) => rowOf(bridge.status()))]
-  const widths = head.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)))
-  for (const row of table) out.print(plain(row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')).trimEnd())
+  printTable(out, [head, ...bridges.map((bridge) => rowOf(bridge.status()))])
 }
 
 function rowOf(status: BridgeStatus): string[] {

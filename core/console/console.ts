@@ -116,6 +116,14 @@ export function plainLines(text: string): string {
   return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '?')
 }
 
+/** Columns as wide as what is in them. */
+export function printTable(out: ConsoleOutput, rows: readonly (readonly string[])[]): void {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    rows.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), 0),
+  )
+  for (const row of rows) out.print(plain(row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')).trimEnd())
+}
+
 export function usage(command: ConsoleCommand): string {
   return `Usage: ${command.words}${command.args ? ` ${command.args}` : ''}`
 }

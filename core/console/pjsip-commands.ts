@@ -9,7 +9,14 @@ import type { Binding } from '../registrar/bindings.ts'
 import type { Contact } from '../registrar/registrar.ts'
 import type { Registrar } from '../registrar/registrations.ts'
 import type { Undo } from '../scope.ts'
-import { CommandError, type Console, type ConsoleCommand, type ConsoleOutput, likeFilter, plain } from './console.ts'
+import {
+  CommandError,
+  type Console,
+  type ConsoleCommand,
+  type ConsoleOutput,
+  likeFilter,
+  printTable,
+} from './console.ts'
 
 export interface PjsipCommandSettings {
   readonly console: Console
@@ -240,23 +247,7 @@ function inOrder<T extends { readonly id: string }>(items: ReadonlyMap<string, T
   return [...items.values()].filter(({ id }) => like(id)).sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
-/** Columns as wide as what is in them. */
-function table(
-  out: ConsoleOutput,
-  heads: readonly string[],
-  cells: readonly (readonly string[])[],
-  what: string,
-): void {
-  const rows = cells.map((row) => row.map(plain))
-  const widths = heads.map((head, column) =>
-    rows.reduce((w, row) => Math.max(w, row[column]?.length ?? 0), head.length),
-  )
-  for (const row of [heads, ...rows])
-    out.print(
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
+function table(out: ConsoleOutput, heads: readonly string[], rows: readonly (readonly string[])[], what: string): void {
+  printTable(out, [heads, ...rows])
   out.print(`${rows.length} ${what}`)
 }
