@@ -4,7 +4,7 @@
  */
 
 import type { Auth, Endpoint, Endpoints } from '../endpoints.ts'
-import { type Eventual, whenThere } from '../eventual.ts'
+import { allThere, type Eventual, whenThere } from '../eventual.ts'
 import type { Log, Logger } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
 import type { Address, CredentialsFor, ServerTransaction } from '../sip/contract.ts'
@@ -19,7 +19,6 @@ import { Identification, type Identified } from './identification.ts'
 import type { Limits } from './limits.ts'
 import { parseAddress } from './networks.ts'
 import { outboundCredentials } from './outbound.ts'
-import { type Steps, takeSteps, wait } from './steps.ts'
 import { Strikes } from './strikes.ts'
 
 /** Seconds until a phone tries again whose endpoint only an Asterisk server knows that is away. */
@@ -119,10 +118,8 @@ class EndpointAuthenticator implements RunningAuthenticator {
     const acl = this.#forbidden(tx, endpoint)
     if (acl !== undefined) return this.#refuse(tx, acl)
     if (endpoint.auth.length === 0) return this.#accept(tx, endpoint)
-    const auths = this.#authsInFiles(endpoint) ?? takeSteps(this.#auths(endpoint))
-    return auths instanceof Promise
-      ? auths.then((later) => this.#prove(tx, endpoint, later))
-      : this.#prove(tx, endpoint, auths)
+    const found = allThere(endpoint.auth.map((id) => this.#endpoints.auth(id)))
+    return whenThere(found, (auths) => this.#prove(tx, endpoint, this.#usable(endpoint, auths)))
   }
 
   #prove(
@@ -175,23 +172,12 @@ class EndpointAuthenticator implements RunningAuthenticator {
     })
   }
 
-  /** Undefined where the files have not all of them. */
-  #authsInFiles(endpoint: Endpoint): readonly Auth[] | undefined {
-    const { auths } = this.#endpoints.files
-    const found: Auth[] = []
-    for (const id of endpoint.auth) {
-      const auth = auths.get(id)
-      if (!auth) return undefined
-      found.push(auth)
-    }
-    return found
-  }
-
-  *#auths(endpoint: Endpoint): Steps<readonly Auth[] | 'unasked'> {
+  /** `found`: what each of its `auth` is. */
+  #usable(endpoint: Endpoint, found: readonly (Auth | undefined)[]): readonly Auth[] | 'unasked' {
     const auths: Auth[] = []
     let unasked = false
-    for (const id of endpoint.auth) {
-      const auth = yield* wait(this.#endpoints.auth(id))
+    for (const [at, id] of endpoint.auth.entries()) {
+      const auth = found[at]
       if (auth) auths.push(auth)
       else if (this.#endpoints.mayExist('auth', id)) unasked = true
       else if (this.#strikes.strike(`auth ${id}`, 1, 60) !== undefined)

@@ -1,5 +1,6 @@
 /** Credentials for requests of ours that are challenged: the sections that an endpoint's `outbound_auth` names. */
 import type { Auth, Endpoints } from '../endpoints.ts'
+import { allThere, whenThere } from '../eventual.ts'
 import type { Challenged, CredentialsFor, HeaderLine } from '../sip/contract.ts'
 import { usernameOf } from './credentials.ts'
 import { answerChallenge, parseDigest } from './digest.ts'
@@ -14,21 +15,15 @@ export function outboundCredentials(
   unanswered: (realms: readonly string[]) => void,
 ): CredentialsFor {
   return (challenged) => {
-    const auths = sections.map((id) => endpoints.auth(id))
-    const answer = (found: readonly (Auth | undefined)[]): readonly HeaderLine[] => {
+    const auths = allThere(sections.map((id) => endpoints.auth(id)))
+    return whenThere(auths, (found) => {
       const lines = credentialLines(
         challenged,
         found.filter((auth) => auth !== undefined),
       )
       if (lines.length === 0) unanswered(realmsOf(challenged))
       return lines
-    }
-    const known: (Auth | undefined)[] = []
-    for (const auth of auths) {
-      if (auth instanceof Promise) return Promise.all(auths.map((each) => Promise.resolve(each))).then(answer)
-      known.push(auth)
-    }
-    return answer(known)
+    })
   }
 }
 

@@ -1,4 +1,5 @@
 /** A request of ours that is challenged is sent once more, with credentials (RFC 3261 22.2, 22.3). */
+import { allThere } from '../eventual.ts'
 import type { Challenged, CredentialsFor, HeaderLine, OutcomeHandler, SipResponse } from './contract.ts'
 import type { WaitingRequests } from './waiting-requests.ts'
 
@@ -31,21 +32,16 @@ export function answeringChallenges(
     const { response } = outcome
     if (!CHALLENGES.has(response.status) || asked.has(response.status)) return done(outcome)
     asked.set(response.status, { response, count: 0 })
-    const lists = [...asked.values()].map((one) =>
-      credentials({ ...request, response: one.response, count: ++one.count }),
+    const lists = allThere(
+      [...asked.values()].map((one) => credentials({ ...request, response: one.response, count: ++one.count })),
     )
     const go = (found: readonly (readonly HeaderLine[])[]): void => {
       // The last is for what was asked now.
       if (found.at(-1)?.length === 0) done(outcome)
       else again(found.flat(), answered)
     }
-    const known: (readonly HeaderLine[])[] = []
-    for (const lines of lists) {
-      if (lines instanceof Promise)
-        return waiting.until(Promise.all(lists.map((each) => Promise.resolve(each))), sender, done, go)
-      known.push(lines)
-    }
-    go(known)
+    if (lists instanceof Promise) waiting.until(lists, sender, done, go)
+    else go(lists)
   }
   return answered
 }
