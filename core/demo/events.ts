@@ -1,4 +1,5 @@
 /** /events: what its document says, and REST requests that come over the socket. */
+import { STATUS_CODES } from 'node:http'
 import type { AriServer } from './ari-server.ts'
 import { ariTime } from './channel.ts'
 import { ENTITY_ID } from './machine.ts'
@@ -21,19 +22,6 @@ export const eventOperations: readonly Operation[] = [
     run: () => ({ status: 426 }),
   },
 ]
-
-const REASON: Readonly<Record<number, string>> = {
-  200: 'OK',
-  204: 'No Content',
-  400: 'Bad Request',
-  403: 'Forbidden',
-  404: 'Not Found',
-  405: 'Method Not Allowed',
-  409: 'Conflict',
-  422: 'Unprocessable Entity',
-  426: 'Upgrade Required',
-  500: 'Internal Server Error',
-}
 
 /** `{"type":"RESTRequest","method":"GET","uri":"asterisk/ping"}` */
 export function serveSocket(
@@ -62,7 +50,7 @@ export function serveSocket(
       transaction_id: field('transaction_id'),
       request_id: field('request_id'),
       status_code: answer.status,
-      reason_phrase: REASON[answer.status] ?? '',
+      reason_phrase: STATUS_CODES[answer.status] ?? '',
       uri: field('uri'),
       ...(hasBody ? { content_type: 'application/json', message_body: JSON.stringify(answer.body) } : {}),
       application: apps[0],

@@ -2,6 +2,7 @@
  * The terminal picture of the demo: on a terminal a board of phones and their lamps, drawn again with each change;
  * elsewhere one plain line a change.
  */
+import { plain } from '../console/console.ts'
 import type { Light } from './lamp-reading.ts'
 import type { LampChange } from './phones.ts'
 
@@ -68,11 +69,11 @@ class Lines implements LampView {
 
   lamp({ phone, spec, reading }: LampChange): void {
     const watched = describe(spec, this.#nameOf)
-    this.#screen.write(`${clock()} phone ${label(phone, this.#nameOf)}: ${watched}: ${printable(reading.words)}\n`)
+    this.#screen.write(`${clock()} phone ${label(phone, this.#nameOf)}: ${watched}: ${plain(reading.words)}\n`)
   }
 
   said(sentence: string): void {
-    this.#screen.write(`${clock()} ${printable(sentence)}\n`)
+    this.#screen.write(`${clock()} ${plain(sentence)}\n`)
   }
 
   close(): void {
@@ -144,7 +145,7 @@ class Board implements LampView {
   }
 
   #lines(width: number, height: number): string[] {
-    const head = cut(`Lamplighter demo${this.#sentence && ` · ${printable(this.#sentence)}`}`, width)
+    const head = cut(`Lamplighter demo${this.#sentence && ` · ${plain(this.#sentence)}`}`, width)
     const rows = [...this.#phones].sort(([a], [b]) => (a < b ? -1 : 1))
     const about = this.#about.map((line) => fold(line, width))
     const phones = rows.flatMap(([phone, lamps]) => this.#row(phone, lamps, width))
@@ -158,7 +159,7 @@ class Board implements LampView {
     const indent = '  '
     const title = `\x1b[4m${cut(`phone ${label(phone, this.#nameOf)}`, width)}\x1b[0m`
     const cells = [...lamps.values()].sort(byPlace).map(({ spec, reading }) => {
-      const text = `${SYMBOL[reading.light]} ${describe(spec, this.#nameOf)}: ${printable(reading.words)}`
+      const text = `${SYMBOL[reading.light]} ${describe(spec, this.#nameOf)}: ${plain(reading.words)}`
       return { text: cut(text, width - indent.length - 1), colour: COLOUR[reading.light] }
     })
     const lines: string[] = []
@@ -197,11 +198,6 @@ function label(number: string, nameOf: (number: string) => string): string {
 
 function clock(): string {
   return new Date().toTimeString().slice(0, 8)
-}
-
-/** What came over the wire must not move the cursor. */
-function printable(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?')
 }
 
 function cut(text: string, width: number): string {
