@@ -146,7 +146,7 @@ export class CallTracker {
   /** Asterisk has been away for too long to say that anything is going on there. */
   drop(): void {
     this.#legs.clear()
-    this.#calls.keepOnly(this.#origin, new Set())
+    this.#calls.endAll(this.#origin)
   }
 
   #see(channel: Channel): void {

@@ -94,10 +94,9 @@ export class Calls {
     this.#changed(device)
   }
 
-  /** After a reconnect: whatever is not among `ids` is over. */
-  keepOnly(origin: string, ids: ReadonlySet<string>): void {
-    for (const call of this.list())
-      if (call.origin === origin && !ids.has(call.id)) this.end(origin, call.device, call.id)
+  /** Nothing is known of any call there. */
+  endAll(origin: string): void {
+    for (const call of this.list()) if (call.origin === origin) this.end(origin, call.device, call.id)
   }
 
   onChange(listener: (device: string) => void): Undo {
