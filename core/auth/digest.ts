@@ -141,37 +141,28 @@ export function formatChallenge({ realm, nonce, algorithm, stale }: Challenge): 
 export interface ChallengedRequest {
   readonly method: string
   readonly requestUri: string
-  /** Values of the WWW-Authenticate (401) or Proxy-Authenticate (407) headers, in order. */
+  /** Values of the WWW-Authenticate (401) or Proxy-Authenticate (407) headers with one realm, in order. */
   readonly challenges: readonly string[]
   /** How often their nonces were used, with this time; once where it is left out. */
   readonly count?: number | undefined
 }
 
-export interface ChallengeAnswer {
-  /** The value of an Authorization or Proxy-Authorization header. */
-  readonly value: string
-  readonly realm: string
-  /** The server says that only the nonce was too old: an answer to this one is worth a second try. */
-  readonly stale: boolean
-}
-
 /**
- * Credentials for a request of ours that was challenged: one answer a realm, for the first challenge of it that we
- * have a hash for (RFC 8760 2.4). Empty where nothing can be answered. `cnonce` is for tests.
+ * The value of an Authorization or Proxy-Authorization header: for the first challenge that we have a hash for (RFC 8760 2.4).
+ * undefined where none can be answered. `cnonce` is for tests.
  */
 export function answerChallenge(
   { method, requestUri, challenges, count = 1 }: ChallengedRequest,
   credentials: Credentials,
   cnonce: string = randomBytes(12).toString('hex'),
-): readonly ChallengeAnswer[] {
-  const answers = new Map<string, ChallengeAnswer>()
+): string | undefined {
   const nc = count.toString(16).padStart(8, '0')
   for (const challenge of challenges) {
     const params = parseDigest(challenge)
     const algorithm = digestAlgorithm(params?.get('algorithm') ?? 'MD5')
     const realm = params?.get('realm')
     const nonce = params?.get('nonce')
-    if (!params || !algorithm || realm === undefined || nonce === undefined || answers.has(realm)) continue
+    if (!params || !algorithm || realm === undefined || nonce === undefined) continue
     const offered = params
       .get('qop')
       ?.split(',')
@@ -180,7 +171,7 @@ export function answerChallenge(
     if (secret === undefined || (offered && !offered.includes('auth'))) continue
     const input = { nonce, uri: requestUri, qop: offered && 'auth', nc, cnonce }
     const opaque = params.get('opaque')
-    const value = [
+    return [
       `Digest username=${quote(credentials.username)}`,
       `realm=${quote(realm)}`,
       `nonce=${quote(nonce)}`,
@@ -190,7 +181,6 @@ export function answerChallenge(
       ...(offered ? ['qop=auth', `nc=${nc}`, `cnonce="${cnonce}"`] : []),
       ...(opaque === undefined ? [] : [`opaque=${quote(opaque)}`]),
     ].join(', ')
-    answers.set(realm, { value, realm, stale: params.get('stale')?.toLowerCase() === 'true' })
   }
-  return [...answers.values()]
+  return undefined
 }

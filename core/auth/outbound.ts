@@ -37,10 +37,8 @@ export function credentialLines(challenged: Challenged, auths: readonly Auth[]):
     if (!auth) return []
     const ofRealm = challenges.filter((text) => parseDigest(text)?.get('realm') === realm)
     const credentials = { ...auth, username: usernameOf(auth) }
-    return answerChallenge({ method, requestUri, challenges: ofRealm, count }, credentials).map(({ value }) => [
-      name,
-      value,
-    ])
+    const value = answerChallenge({ method, requestUri, challenges: ofRealm, count }, credentials)
+    return value === undefined ? [] : [[name, value]]
   })
 }
 

@@ -72,7 +72,7 @@ describe('Authenticator', () => {
 
   function credentials(challenges: readonly string[], username: string, password: string, uri: string): string {
     const who: Credentials = { username, auth_type: 'userpass', password, md5_cred: '', password_digest: [] }
-    return answerChallenge({ method: 'SUBSCRIBE', requestUri: uri, challenges }, who)[0]?.value ?? ''
+    return answerChallenge({ method: 'SUBSCRIBE', requestUri: uri, challenges }, who) ?? ''
   }
 
   /** Challenged, and asked again with this. */

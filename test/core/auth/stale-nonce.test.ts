@@ -44,10 +44,10 @@ describe('A subscription whose nonce went stale', () => {
       md5_cred: '',
       password_digest: [],
     } as const
-    const [old] = answerChallenge({ method: 'SUBSCRIBE', requestUri: dialog.target, challenges: [challenge] }, who)
+    const old = answerChallenge({ method: 'SUBSCRIBE', requestUri: dialog.target, challenges: [challenge] }, who)
     const again = await phone.request('SUBSCRIBE', {
       dialog,
-      headers: [...headers, ['Authorization', old?.value ?? '']],
+      headers: [...headers, ['Authorization', old ?? '']],
     })
     expect(again.status).to.equal(200)
     const challenged = phone.received.filter(({ status }) => status === 401)

@@ -1,7 +1,7 @@
 /** Requests of ours that are challenged, over real sockets: once more with credentials, and no more than once for each who asks. */
 import { expect } from 'chai'
 import { answerChallenge } from '../../../core/auth/digest.ts'
-import type { CredentialsFor, Dialog, Outcome } from '../../../core/sip/contract.ts'
+import type { CredentialsFor, Dialog, HeaderLine, Outcome } from '../../../core/sip/contract.ts'
 import type { Stack } from '../../../core/sip/stack.ts'
 import { TestPhone } from '../../support/phone.ts'
 import { testStack } from '../../support/stack.ts'
@@ -15,9 +15,8 @@ const credentials =
   ({ method, requestUri, response }) => {
     asked.push(`${response.status} ${method} ${requestUri}`)
     const challenges = response.headers('WWW-Authenticate')
-    const lines = answerChallenge({ method, requestUri, challenges }, secret).map(
-      ({ value }) => ['Authorization', value] as const,
-    )
+    const value = answerChallenge({ method, requestUri, challenges }, secret)
+    const lines: HeaderLine[] = value === undefined ? [] : [['Authorization', value]]
     return late ? Promise.resolve(lines) : lines
   }
 
@@ -96,9 +95,8 @@ describe('challenges to requests of ours', () => {
     const both: CredentialsFor = ({ method, requestUri, response, count }) => {
       const isProxy = response.status === 407
       const challenges = response.headers(isProxy ? 'Proxy-Authenticate' : 'WWW-Authenticate')
-      return answerChallenge({ method, requestUri, challenges, count }, secret).map(
-        ({ value }) => [isProxy ? 'Proxy-Authorization' : 'Authorization', value] as const,
-      )
+      const value = answerChallenge({ method, requestUri, challenges, count }, secret) ?? ''
+      return [[isProxy ? 'Proxy-Authorization' : 'Authorization', value]]
     }
     const outcome = outOfDialog('SUBSCRIBE', both)
     phone.respond(await phone.next('SUBSCRIBE'), 407, [
