@@ -47,7 +47,7 @@ export function readModuleOptions<S extends OptionSet>(
   problems: ConfigError[],
 ): OptionValues<S> {
   const path = join(directory, declared.file)
-  const reading = isThere(path) ? readConfigFile(path, { directory }) : undefined
+  const reading = isThere(path) ? readConfigFile(path) : undefined
   for (const problem of reading?.problems ?? []) problems.push(problem)
   return optionsIn(reading?.file, declared, problems)
 }

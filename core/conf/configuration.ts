@@ -142,9 +142,7 @@ class ConfigDirectory {
   /** Faults go to the findings. */
   read(name: string): ConfigFile | undefined {
     if (this.#read.has(name)) return this.#read.get(name)
-    const reading = this.has(name)
-      ? readConfigFile(join(this.path, name), { directory: this.path, foreign: this.foreign })
-      : undefined
+    const reading = this.has(name) ? readConfigFile(join(this.path, name), { foreign: this.foreign }) : undefined
     this.#read.set(name, reading?.file)
     if (reading) {
       this.#findings.add(reading)

@@ -25,8 +25,6 @@ export interface ConfigReading {
 }
 
 export interface ReadingOptions {
-  /** Where relative #include paths start; the file's own directory when absent. */
-  readonly directory?: string
   /** The file belongs to Asterisk, not to us. */
   readonly foreign?: boolean
 }
@@ -53,14 +51,14 @@ export function isThere(path: string): boolean {
 }
 
 export function readConfigFile(path: string, options: ReadingOptions = {}): ConfigReading {
-  const reading = new Reading(options.directory ?? dirname(path), options.foreign ?? false)
+  const reading = new Reading(dirname(path), options.foreign ?? false)
   reading.readRoot(path)
   return reading.result(path)
 }
 
 /** The same from a text, for what is not a file. */
 export function parseConfig(text: string, path: string, options: ReadingOptions = {}): ConfigReading {
-  const reading = new Reading(options.directory ?? dirname(path), options.foreign ?? false)
+  const reading = new Reading(dirname(path), options.foreign ?? false)
   reading.readText(text, path)
   return reading.result(path)
 }
@@ -71,6 +69,7 @@ interface FileText {
 }
 
 class Reading {
+  /** Of the first file: relative #include paths start there. */
   readonly #directory: string
   readonly #foreign: boolean
   readonly #findings = new Findings()
