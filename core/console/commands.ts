@@ -185,11 +185,7 @@ function moduleCommands(core: Core, loader: Loader): ConsoleCommand[] {
     if (args.length === 0) throw new CommandError('expected the name of a module')
     return args.map((name) => name.replace(/\.so$/, ''))
   }
-  const one = (words: string, args: readonly string[]): string => {
-    const [name = '', more] = several(args)
-    if (more !== undefined) throw new CommandError(`Usage: ${words} <module>`)
-    return name
-  }
+  const one = (args: readonly string[]): string => several(args)[0] ?? ''
   return [
     {
       words: 'module show',
@@ -213,7 +209,7 @@ function moduleCommands(core: Core, loader: Loader): ConsoleCommand[] {
       help: 'Loads a module.',
       complete: names,
       run: async (args, out) => {
-        const name = one('module load', args)
+        const name = one(args)
         await loader.load(name)
         out.print(`Loaded ${name}`)
       },
@@ -251,7 +247,7 @@ function moduleCommands(core: Core, loader: Loader): ConsoleCommand[] {
       help: 'Unloads a module with those that require it, and loads all of them again.',
       complete: names,
       run: async (args, out) => {
-        const name = one('module refresh', args)
+        const name = one(args)
         const goOn = core.sip.hold()
         try {
           out.print(`Unloaded and loaded ${(await loader.restart(name)).join(', ')}`)
