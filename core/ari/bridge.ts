@@ -18,7 +18,7 @@ import type { AriAnswer, AriEvent, AsteriskInfo } from './protocol.ts'
 import type { Reconciliation } from './reconcile.ts'
 import { Repeating } from './repeating.ts'
 import { subscribe, unsubscribe } from './subscribe.ts'
-import { type LinkSettings, Supervisor } from './supervisor.ts'
+import { type LinkObserver, type LinkSettings, Supervisor } from './supervisor.ts'
 import type { LinkEnd } from './worker-link.ts'
 
 /** Milliseconds that the end of a connection waits for an Asterisk that hangs. */
@@ -65,51 +65,18 @@ class AriBridge implements Bridge {
     })
     this.#health = new Health(name, core.metrics)
     this.#complaints = new Complaints(log)
-    this.#link = new Supervisor(
-      linkSettings(options),
-      {
-        up: (info) => void this.#up(info),
-        event: (event) => this.#event(event),
-        timedOut: (operation) => this.#health.timedOut(operation),
-        cutOff: (reason) =>
-          this.#complaints.say(
-            'requests',
-            `Asterisk cuts requests off (${reason}), and what they ask for stays as it was; raise sessionlimit in its ` +
-              'http.conf where all of its HTTP sessions are in use',
-          ),
-        roundTrip: (milliseconds) => this.#health.tookRoundTrip(milliseconds),
-        answered: (answer) => this.#answered(answer),
-        down: (end, pause) => this.#down(end, pause),
-      },
-      log,
-    )
-    const link = this.#link
-    const complaints = this.#complaints
-    this.#probe = new Probe(link, () => this.#options.app, complaints, log)
-    const known = new Knowledge(
-      name,
-      core,
-      { link, probe: this.#probe, complaints, log },
-      { options: () => this.#options, isInFiles, endpointsFromFiles },
-    )
+    this.#link = new Supervisor(linkSettings(options), this.#linkObserver(), log)
+    this.#probe = new Probe(this.#link, () => this.#options.app, this.#complaints, log)
+    const asked = { link: this.#link, probe: this.#probe, complaints: this.#complaints, log }
+    const known = new Knowledge(name, core, asked, { options: () => this.#options, isInFiles, endpointsFromFiles })
+    const every = (interval: keyof ServerOptions & `${string}_interval`, task: () => Promise<unknown>): Repeating =>
+      new Repeating(() => this.#options[interval], task)
     this.#known = known
     this.#loops = [
-      new Repeating(
-        () => this.#options.mailbox_interval,
-        () => known.refreshMailboxes(),
-      ),
-      new Repeating(
-        () => this.#options.presence_interval,
-        () => known.refreshPresences(),
-      ),
-      new Repeating(
-        () => this.#options.hint_interval,
-        () => known.rereadHints(),
-      ),
-      new Repeating(
-        () => this.#options.reconcile_interval,
-        () => this.#reconcile(),
-      ),
+      every('mailbox_interval', () => known.refreshMailboxes()),
+      every('presence_interval', () => known.refreshPresences()),
+      every('hint_interval', () => known.rereadHints()),
+      every('reconcile_interval', () => this.#reconcile()),
     ]
     this.#scope.own(known.offer())
     this.#scope.own(core.metrics.gauge(`ari.${name}.serving`, () => (this.#health.state === 'serving' ? 1 : 0)))
@@ -163,6 +130,23 @@ class AriBridge implements Bridge {
     await this.#link.close()
     await this.#scope.close()
     if (forget) this.#known.forget()
+  }
+
+  #linkObserver(): LinkObserver {
+    return {
+      up: (info) => void this.#up(info),
+      event: (event) => this.#event(event),
+      timedOut: (operation) => this.#health.timedOut(operation),
+      cutOff: (reason) =>
+        this.#complaints.say(
+          'requests',
+          `Asterisk cuts requests off (${reason}), and what they ask for stays as it was; raise sessionlimit in its ` +
+            'http.conf where all of its HTTP sessions are in use',
+        ),
+      roundTrip: (milliseconds) => this.#health.tookRoundTrip(milliseconds),
+      answered: (answer) => this.#answered(answer),
+      down: (end, pause) => this.#down(end, pause),
+    }
   }
 
   /** Before the connection is ended on purpose: nothing of ours stays there, and Asterisk has nothing to end with it. */
