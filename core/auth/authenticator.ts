@@ -99,8 +99,7 @@ class EndpointAuthenticator implements RunningAuthenticator {
   identify(tx: ServerTransaction): Eventual<Endpoint | undefined> {
     const everybody = this.#forbidden(tx, undefined)
     if (everybody !== undefined) return this.#refuse(tx, everybody)
-    const found = this.#identification.find(tx)
-    return found instanceof Promise ? found.then((later) => this.#identified(tx, later)) : this.#identified(tx, found)
+    return whenThere(this.#identification.find(tx), (found) => this.#identified(tx, found))
   }
 
   credentialsFor({ id, outbound_auth }: Endpoint): CredentialsFor | undefined {

@@ -4,7 +4,7 @@
  */
 
 import type { Endpoint, Endpoints } from '../endpoints.ts'
-import type { Eventual } from '../eventual.ts'
+import { type Eventual, whenThere } from '../eventual.ts'
 import type { Logger } from '../log.ts'
 import type { ServerTransaction } from '../sip/contract.ts'
 import { nameIn } from '../user-options.ts'
@@ -84,19 +84,12 @@ export class Identification {
     return this.#findFrom(0, tx, false)
   }
 
-  #findFrom(first: number, tx: ServerTransaction, unaskedBefore: boolean): Eventual<Identified> {
-    let unasked = unaskedBefore
-    for (let at = first; at < this.#order.length; at++) {
-      const method = this.#order[at]
-      const found = method && this.#by[method](tx)
-      if (found instanceof Promise)
-        return found.then((later) => {
-          if (later && later !== 'unasked') return later
-          return this.#findFrom(at + 1, tx, unasked || later === 'unasked')
-        })
-      if (found === 'unasked') unasked = true
-      else if (found) return found
-    }
+  #findFrom(at: number, tx: ServerTransaction, unasked: boolean): Eventual<Identified> {
+    const method = this.#order[at]
+    if (method)
+      return whenThere(this.#by[method](tx), (found) =>
+        found && found !== 'unasked' ? found : this.#findFrom(at + 1, tx, unasked || found === 'unasked'),
+      )
     // Whoever may be somebody is not to be taken for nobody.
     if (unasked) return 'unasked'
     if (!this.#anonymous) return undefined
@@ -114,9 +107,7 @@ export class Identification {
   }
 
   #asFound(id: string, endpoint: Eventual<Endpoint | undefined>, methods: readonly string[]): Eventual<Identified> {
-    return endpoint instanceof Promise
-      ? endpoint.then((later) => this.#identified(id, later, methods))
-      : this.#identified(id, endpoint, methods)
+    return whenThere(endpoint, (found) => this.#identified(id, found, methods))
   }
 
   #identified(id: string, endpoint: Endpoint | undefined, methods: readonly string[]): Identified {
@@ -130,12 +121,9 @@ export class Identification {
     if (first >= Math.min(headers.length, MAX_CREDENTIALS)) return undefined
     const params = parseDigest(headers[first] ?? '')
     const found = this.#ofUser(params?.get('username'), params?.get('realm'), BY_AUTH_USERNAME)
-    const orNext = (one: Identified): Eventual<Identified> => {
-      if (one && one !== 'unasked') return one
-      const next = this.#ofCredentials(headers, first + 1)
-      return next instanceof Promise ? next.then((later) => later ?? one) : (next ?? one)
-    }
-    return found instanceof Promise ? found.then(orNext) : orNext(found)
+    return whenThere(found, (one) =>
+      one && one !== 'unasked' ? one : whenThere(this.#ofCredentials(headers, first + 1), (next) => next ?? one),
+    )
   }
 
   /** `user@domain` before `user`, as Asterisk does; a server is only asked for the long name where nobody has the short one. */
@@ -144,9 +132,7 @@ export class Identification {
     const long = this.#domains ? this.#endpoints.files.endpoints.get(`${user}@${domain}`) : undefined
     const known = long && this.#identified(long.id, long, methods)
     if (known) return known
-    const found = this.#claimed(user, methods)
-    if (found instanceof Promise) return found.then((later) => later ?? this.#claimed(`${user}@${domain}`, methods))
-    return found ?? this.#claimed(`${user}@${domain}`, methods)
+    return whenThere(this.#claimed(user, methods), (found) => found ?? this.#claimed(`${user}@${domain}`, methods))
   }
 
   /** The files were read (again). What the order does not name comes after what it does. */
