@@ -53,7 +53,6 @@ export interface ServerSettings {
 export interface Server {
   /** `udp:127.0.0.1:5060`, `tls:[::1]:5061`. */
   readonly addresses: readonly string[]
-  readonly core: Core
   /** Throws what it has logged: ConfigurationFaults, and then nothing has changed, or ReloadTroubles. */
   reload(): Promise<void>
   /** Saves what there is and lets go of everything. Subscriptions are kept for the next start. */
@@ -121,10 +120,6 @@ class LamplighterServer implements Server {
     this.#found = { warnings, notes }
     this.#log = new Log(configuration.console.level)
     this.#serverLog = new ServerLog(this.#log, configuration)
-  }
-
-  get core(): Core {
-    return this.#parts.core
   }
 
   get addresses(): readonly string[] {

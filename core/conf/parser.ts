@@ -59,7 +59,7 @@ export function readConfigFile(path: string, options: ReadingOptions = {}): Conf
 /** The same from a text, for what is not a file. */
 export function parseConfig(text: string, path: string, options: ReadingOptions = {}): ConfigReading {
   const reading = new Reading(dirname(path), options.foreign ?? false)
-  reading.readText(text, path)
+  reading.readFile(path, { text, realPath: path })
   return reading.result(path)
 }
 
@@ -92,15 +92,10 @@ class Reading {
   readRoot(path: string): void {
     const text = readText(path)
     if ('fault' in text) this.#findings.problem(`${path}: ${text.fault}, expected a readable file`)
-    else this.#readFile(path, text)
+    else this.readFile(path, text)
   }
 
-  readText(text: string, path: string): void {
-    this.#files.push(path)
-    this.#readLines(text, path)
-  }
-
-  #readFile(path: string, { text, realPath }: FileText): void {
+  readFile(path: string, { text, realPath }: FileText): void {
     this.#files.push(path)
     this.#stack.push(realPath)
     this.#readLines(text, path)
@@ -178,7 +173,7 @@ class Reading {
         }
         return
       }
-      this.#readFile(path, text)
+      this.readFile(path, text)
     }
   }
 

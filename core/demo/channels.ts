@@ -64,7 +64,7 @@ export class Channels {
   }
 
   /** Eight hexadecimal digits that count by technology, as in `PJSIP/100-0000002a`. */
-  nextNumber(technology: string): string {
+  #nextNumber(technology: string): string {
     const number = this.#numbers.get(technology) ?? 0
     this.#numbers.set(technology, number + 1)
     return number.toString(16).padStart(8, '0')
@@ -72,7 +72,7 @@ export class Channels {
 
   create(wanted: NewChannel): PbxChannel {
     const id = wanted.id ?? `${Math.floor(Date.now() / 1000)}.${this.#serial++}`
-    const number = wanted.local?.number ?? this.nextNumber(wanted.technology)
+    const number = wanted.local?.number ?? this.#nextNumber(wanted.technology)
     const channel: PbxChannel = {
       id,
       name: `${wanted.technology}/${wanted.address}-${number}${wanted.local ? `;${wanted.local.half}` : ''}`,
