@@ -35,15 +35,20 @@ export interface ModuleInfo {
 
 interface Slot {
   readonly definition: ModuleDefinition
-  status: ModuleStatus
-  why: string
+  /** Undefined while it does not run. */
+  running: Running | undefined
+  /** Why it declined, the last time that it was to be loaded. */
+  declined: string | undefined
   /** It was unloaded at the console. */
   byHand: boolean
+}
+
+interface Running {
+  readonly scope: Scope
+  readonly context: ModuleContext
+  readonly api: unknown
   /** It was told that all that were to come with it are there. */
   knowsAll: boolean
-  scope: Scope | undefined
-  context: ModuleContext | undefined
-  api: unknown
 }
 
 export type ReadOptions = <S extends OptionSet>(declared: ModuleConfig<S>) => OptionValues<S>
@@ -68,16 +73,7 @@ export class Loader {
 
   add(definition: ModuleDefinition): void {
     if (this.#slots.has(definition.name)) throw new Error(`module ${definition.name} is there twice`)
-    this.#slots.set(definition.name, {
-      definition,
-      status: 'Not Running',
-      why: '',
-      byHand: false,
-      knowsAll: false,
-      scope: undefined,
-      context: undefined,
-      api: undefined,
-    })
+    this.#slots.set(definition.name, { definition, running: undefined, declined: undefined, byHand: false })
   }
 
   /** Loads what modules.conf asks for. Throws only where a required module declined or does not exist. */
@@ -94,9 +90,9 @@ export class Loader {
     this.#reportDeclined()
     for (const name of plan.require) {
       const slot = this.#slots.get(name)
-      if (slot?.status !== 'Running')
+      if (!slot?.running)
         throw new ConfigError(
-          `modules.conf requires ${name}, which is not running: ${slot ? slot.why : 'there is no such module'}`,
+          `modules.conf requires ${name}, which is not running: ${slot ? (slot.declined ?? '') : 'there is no such module'}`,
         )
     }
     this.#allLoaded()
@@ -104,13 +100,15 @@ export class Loader {
 
   list(): ModuleInfo[] {
     return [...this.#slots.values()]
-      .map((slot) => ({
-        name: slot.definition.name,
-        description: slot.definition.description,
-        status: slot.status,
-        usedBy: this.#dependents(slot.definition.name).map((d) => d.definition.name),
-        why: slot.why,
-      }))
+      .map(
+        (slot): ModuleInfo => ({
+          name: slot.definition.name,
+          description: slot.definition.description,
+          status: slot.running ? 'Running' : slot.declined === undefined ? 'Not Running' : 'Declined',
+          usedBy: this.#dependents(slot.definition.name).map((d) => d.definition.name),
+          why: slot.declined ?? '',
+        }),
+      )
       .sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
@@ -118,10 +116,10 @@ export class Loader {
   load(name: string): Promise<void> {
     return this.#inTurn(async () => {
       const slot = this.#slot(name)
-      if (slot.status === 'Running') throw new Error(`${name} is loaded already`)
-      await this.#bringUp(name, new Set(), true)
+      if (slot.running) throw new Error(`${name} is loaded already`)
+      const isUp = await this.#bringUp(name, new Set(), true)
       this.#allLoaded()
-      if (this.#slot(name).status !== 'Running') throw new Error(`${name} declined: ${slot.why}`)
+      if (!isUp) throw new Error(`${name} declined: ${slot.declined}`)
     })
   }
 
@@ -144,9 +142,9 @@ export class Loader {
       const again = [...names.toReversed(), ...this.#declinedFor(name)]
       for (const each of again) await this.#bringUp(each, new Set(), true)
       this.#allLoaded()
-      const declined = again.map((each) => this.#slot(each)).filter(({ status }) => status !== 'Running')
-      if (declined.length > 0)
-        throw new Error(declined.map(({ definition, why }) => `${definition.name} declined: ${why}`).join('\n'))
+      const failed = again.map((each) => this.#slot(each)).filter(({ running }) => !running)
+      if (failed.length > 0)
+        throw new Error(failed.map(({ definition, declined }) => `${definition.name} declined: ${declined}`).join('\n'))
       return names
     })
   }
@@ -163,27 +161,24 @@ export class Loader {
       const [old, now] = [this.#wanted(before), this.#wanted(after)]
       const gone: string[] = []
       for (const name of [...old].reverse())
-        if (!now.has(name) && this.#slots.get(name)?.status === 'Running')
-          gone.push(...(await this.#takeDown(this.#slot(name))))
+        if (!now.has(name) && this.#slots.get(name)?.running) gone.push(...(await this.#takeDown(this.#slot(name))))
       if (gone.length > 0) log.notice(`unloaded ${gone.join(', ')}`)
       const faults = await reloadEach([...this.#slots.values()])
       const refused = new Set(after.noload)
       const missing = [...now]
         .map((name) => this.#slots.get(name))
         .filter((slot) => slot !== undefined)
-        .filter(({ definition: { name }, status, byHand }) => status !== 'Running' && !(byHand && old.has(name)))
+        .filter(({ definition: { name }, running, byHand }) => !running && !(byHand && old.has(name)))
         .filter(({ definition: { name } }) => !this.#isBlocked(name, refused))
       for (const { definition } of missing) await this.#bringUp(definition.name, refused, true)
       this.#allLoaded()
-      const back = missing.filter(({ status }) => status === 'Running').map(({ definition }) => definition.name)
+      const back = missing.filter(({ running }) => running).map(({ definition }) => definition.name)
       if (back.length > 0) log.notice(`loaded ${back.join(', ')}`)
-      const declined = missing
-        .filter(({ status }) => status !== 'Running')
-        .map(({ definition, why }) => `${definition.name} declined to load: ${why}`)
+      const failed = missing.filter(({ running }) => !running).map(declinedText)
       const absent = after.require
         .filter((name) => !this.#slots.has(name))
         .map((name) => `modules.conf requires ${name}: there is no such module`)
-      const troubles = [...faults, ...declined, ...absent]
+      const troubles = [...faults, ...failed, ...absent]
       if (troubles.length > 0) throw new Error(troubles.join('\n'))
     })
   }
@@ -192,7 +187,7 @@ export class Loader {
   reload(name?: string): Promise<void> {
     return this.#inTurn(async () => {
       const slots = name === undefined ? [...this.#slots.values()] : [this.#slot(name)]
-      if (name !== undefined && slots[0]?.status !== 'Running') throw new Error(`${name} is not loaded`)
+      if (name !== undefined && !slots[0]?.running) throw new Error(`${name} is not loaded`)
       const faults = await reloadEach(slots)
       if (faults.length > 0) throw new Error(faults.join('\n'))
     })
@@ -201,13 +196,13 @@ export class Loader {
   /** Unloads all, dependents before what they require. */
   async stop(): Promise<void> {
     await this.#inTurn(async () => {
-      for (const slot of [...this.#slots.values()].reverse()) if (slot.status === 'Running') await this.#takeDown(slot)
+      for (const slot of [...this.#slots.values()].reverse()) if (slot.running) await this.#takeDown(slot)
     })
   }
 
   /** The API of a running module. */
   api(name: string): unknown {
-    return this.#slots.get(name)?.api
+    return this.#slots.get(name)?.running?.api
   }
 
   /** In the order in which they are loaded. */
@@ -224,7 +219,7 @@ export class Loader {
 
   #dependents(name: string): Slot[] {
     return [...this.#slots.values()].filter(
-      (s) => s.status === 'Running' && (s.definition.requires ?? []).some((r) => r === name),
+      ({ running, definition }) => running && (definition.requires ?? []).some((r) => r === name),
     )
   }
 
@@ -232,7 +227,7 @@ export class Loader {
   #declinedFor(name: string): string[] {
     const needs = (one: string): boolean =>
       (this.#slots.get(one)?.definition.requires ?? []).some((required) => required === name || needs(required))
-    return [...this.#slots].filter(([one, { status }]) => status === 'Declined' && needs(one)).map(([one]) => one)
+    return [...this.#slots].filter(([one, { declined }]) => declined !== undefined && needs(one)).map(([one]) => one)
   }
 
   /** Whether modules.conf keeps it from running by refusing it or something that it requires. */
@@ -244,8 +239,8 @@ export class Loader {
   async #bringUp(name: string, refused: ReadonlySet<string>, again: boolean): Promise<boolean> {
     const slot = this.#slots.get(name)
     if (!slot || refused.has(name)) return false
-    if (slot.status === 'Running') return true
-    if (slot.status === 'Declined' && !again) return false
+    if (slot.running) return true
+    if (slot.declined !== undefined && !again) return false
     const lacking: string[] = []
     for (const required of slot.definition.requires ?? [])
       if (!(await this.#bringUp(required, refused, again))) lacking.push(required)
@@ -258,52 +253,49 @@ export class Loader {
       return this.#readOptions(declared)
     }
     const context: ModuleContext = { core, log: core.log.logger(name), own: scope.own, options }
-    const needs = Object.fromEntries(
-      (slot.definition.requires ?? []).map((required) => [required, this.#slots.get(required)?.api]),
-    )
+    const needs = Object.fromEntries((slot.definition.requires ?? []).map((required) => [required, this.api(required)]))
     try {
-      slot.api = await slot.definition.load(context, needs as never)
+      const api = await slot.definition.load(context, needs as never)
+      slot.running = { scope, context, api, knowsAll: false }
     } catch (error) {
       await this.#undo(name, scope).catch((undoing: unknown) =>
         core.log.logger('loader').error(`undoing ${name}: ${reasonOf(undoing)}`),
       )
       return this.#decline(slot, reasonOf(error))
     }
-    Object.assign(slot, { status: 'Running', why: '', byHand: false, knowsAll: false, scope, context })
+    slot.declined = undefined
+    slot.byHand = false
     return true
   }
 
   /** Those that came are told, each once. */
   #allLoaded(): void {
-    for (const slot of this.#slots.values()) {
-      if (slot.status !== 'Running' || slot.knowsAll) continue
-      slot.knowsAll = true
-      tellAllLoaded(slot.definition, slot.api, this.#core.log.logger('loader'))
+    for (const { definition, running } of this.#slots.values()) {
+      if (!running || running.knowsAll) continue
+      running.knowsAll = true
+      tellAllLoaded(definition, running.api, this.#core.log.logger('loader'))
     }
   }
 
   #decline(slot: Slot, why: string): false {
-    Object.assign(slot, { status: 'Declined', why })
+    slot.declined = why
     return false
   }
 
   #reportDeclined(): void {
-    for (const slot of this.#slots.values()) {
-      if (slot.status === 'Declined')
-        this.#core.log.logger('loader').error(`${slot.definition.name} declined to load: ${slot.why}`)
-    }
+    for (const slot of this.#slots.values())
+      if (slot.declined !== undefined) this.#core.log.logger('loader').error(declinedText(slot))
   }
 
   async #takeDown(slot: Slot): Promise<string[]> {
-    if (slot.status !== 'Running') throw new Error(`${slot.definition.name} is not loaded`)
+    if (!slot.running) throw new Error(`${slot.definition.name} is not loaded`)
     const gone: string[] = []
-    for (const dependent of this.#dependents(slot.definition.name)) {
-      if (dependent.status === 'Running') gone.push(...(await this.#takeDown(dependent)))
-    }
-    const { scope } = slot
-    Object.assign(slot, { status: 'Not Running', why: '', scope: undefined, context: undefined, api: undefined })
+    for (const dependent of this.#dependents(slot.definition.name))
+      if (dependent.running) gone.push(...(await this.#takeDown(dependent)))
+    const { scope } = slot.running
+    slot.running = undefined
     try {
-      if (scope) await this.#undo(slot.definition.name, scope)
+      await this.#undo(slot.definition.name, scope)
     } catch (error) {
       this.#core.log.logger('loader').error(`unloading ${slot.definition.name}: ${reasonOf(error)}`)
     }
@@ -326,6 +318,10 @@ export class Loader {
   }
 }
 
+function declinedText({ definition, declined }: Slot): string {
+  return `${definition.name} declined to load: ${declined ?? ''}`
+}
+
 /** One that fails at it is there all the same: what it offers may be used by others already. */
 function tellAllLoaded(definition: ModuleDefinition, api: unknown, log: Logger): void {
   try {
@@ -338,10 +334,10 @@ function tellAllLoaded(definition: ModuleDefinition, api: unknown, log: Logger):
 /** Those of them that run. Returns what went wrong. */
 async function reloadEach(slots: readonly Slot[]): Promise<string[]> {
   const faults: string[] = []
-  for (const { status, definition, context, api } of slots) {
-    if (status !== 'Running' || !context) continue
+  for (const { definition, running } of slots) {
+    if (!running) continue
     try {
-      await definition.reload?.(context, api)
+      await definition.reload?.(running.context, running.api)
     } catch (error) {
       faults.push(reasonOf(error))
     }
