@@ -30,7 +30,7 @@ export class ReloadTroubles extends Error {
 export type Step = () => void | Promise<void>
 
 /** Takes all steps in order. Throws ReloadTroubles when they are over. */
-export async function takeSteps(steps: readonly Step[]): Promise<void> {
+export async function takeAll(steps: readonly Step[]): Promise<void> {
   const troubles: string[] = []
   for (const step of steps) {
     try {

@@ -23,7 +23,7 @@ import { readModuleOptions } from './module-files.ts'
 import { ConfigError } from './options.ts'
 import { processMetrics } from './process-metrics.ts'
 import type { Registrar } from './registrar/registrations.ts'
-import { beforeAnything, ConfigurationFaults, logFailure, takeSteps } from './reload.ts'
+import { beforeAnything, ConfigurationFaults, logFailure, takeAll } from './reload.ts'
 import { Scope } from './scope.ts'
 import { ServerLog } from './server-log.ts'
 import { startSip } from './server-sip.ts'
@@ -261,7 +261,7 @@ class LamplighterServer implements Server {
     const askServers = (): Promise<void> => bridges.configure(configuration)
     // Who knows the phones from now on is there before those who knew them go.
     const leavesFiles = before.general.asterisk_config !== '' && configuration.general.asterisk_config === ''
-    await takeSteps([
+    await takeAll([
       () => this.#serverLog.reopen(),
       () => this.#checkListening(),
       ...(leavesFiles ? [askServers, takeFiles] : [takeFiles, askServers]),
@@ -280,7 +280,7 @@ class LamplighterServer implements Server {
     const { dialplan, bridges, core } = this.#parts
     const { configuration } = this.#readGood()
     this.#configuration = { ...this.#configuration, dialplan: configuration.dialplan }
-    await takeSteps([
+    await takeAll([
       () => dialplan.replace(configuration.dialplan),
       () => core.hints.reread(),
       () => bridges.rereadHints(),

@@ -3,7 +3,7 @@
  * with the other PUBLISH requests about the same resource, in the order in which they came, as each may change which
  * entity-tag is the right one. Each step gives the answer the request is refused with, or lets it pass.
  */
-import { type Steps, takeSteps, wait } from '../../core/auth/steps.ts'
+
 import type { Endpoint } from '../../core/endpoints.ts'
 import { type Eventual, whenThere } from '../../core/eventual.ts'
 import type { Logger } from '../../core/log.ts'
@@ -12,6 +12,7 @@ import { isToken } from '../../core/sip/grammar.ts'
 import { randomId } from '../../core/sip/id.ts'
 import type { SipUri } from '../../core/sip/uri.ts'
 import { parseDeltaSeconds } from '../../core/sip/values.ts'
+import { type Steps, takeSteps, wait } from '../../core/steps.ts'
 import { detached } from '../../core/text.ts'
 import type { PublicationEvent, PublicationHandler, ResponseData } from '../contract.ts'
 import { eventOf, isEventType } from '../event-name.ts'

@@ -10,7 +10,7 @@ import {
   ConfigurationFaults,
   logFailure,
   ReloadTroubles,
-  takeSteps,
+  takeAll,
   waitsForRestart,
 } from '../../core/reload.ts'
 
@@ -38,7 +38,7 @@ describe('a reload that fails', () => {
   it('takes every step, and tells all that went wrong together', async () => {
     const taken: string[] = []
     const error = await thrownBy(
-      takeSteps([
+      takeAll([
         () => void taken.push('a'),
         refuse('the bridge fell\nand the module'),
         async () => void taken.push('c'),
@@ -54,7 +54,7 @@ describe('a reload that fails', () => {
       'error: late',
       'error: the configuration is in effect but for the errors above: mend them and reload again',
     ])
-    expect(await thrownBy(takeSteps([]))).to.equal(undefined)
+    expect(await thrownBy(takeAll([]))).to.equal(undefined)
   })
 
   it('says that nothing has changed where the configuration is at fault', async () => {

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { type Steps, takeSteps, wait } from '../../../core/auth/steps.ts'
+import { type Steps, takeSteps, wait } from '../../core/steps.ts'
 
 describe('Steps', () => {
   function* sum(...values: readonly (number | Promise<number>)[]): Steps<number> {

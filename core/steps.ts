@@ -7,7 +7,7 @@
  *     }
  *     const context = takeSteps(find('100'))     // a string at once where the endpoint was at hand
  */
-import type { Eventual } from '../eventual.ts'
+import type { Eventual } from './eventual.ts'
 
 export type Steps<R> = Generator<Promise<unknown>, R, unknown>
 
