@@ -29,7 +29,7 @@ export function checkReferences(config: PjsipConfig, drafts: Readonly<Record<Typ
   for (const auth of config.auths.values()) checkAuth(auth, checker('auth', auth.id))
   // Asterisk refuses the whole AOR.
   for (const aor of config.aors.values()) checkUris('contact', aor.contact, checker('aor', aor.id))
-  for (const [id, draft] of drafts.global) checkOrder(draft, checker('global', id))
+  for (const draft of drafts.global.values()) checkOrder(draft, new Checker(draft.section.name, draft, findings))
 }
 
 function checkEndpoint(endpoint: Endpoint, checker: Checker, config: PjsipConfig): void {
