@@ -265,6 +265,8 @@ export class Compositor implements Publishing {
       publications: this.#publications,
       handlers: this.#handlers,
       restore: (stored) => this.#restore(stored),
+      // Another server may be the first to see that its time is over.
+      letGo: (publication) => this.#letGo(publication, publication.expires <= this.#services.now()),
       drop: (publication, why) => this.#drop(publication, why),
       forget: (publication) => void this.#store.forget(publication),
       tell: (what, publication) => this.#publications.tell(what, publication),
@@ -286,15 +288,19 @@ export class Compositor implements Publishing {
   #expired(publication: InboundPublication): void {
     if (this.#closed) return
     this.#services.log.debug(() => `${label(publication)} expired`)
-    // It is over all the same: who asks is told what holds now.
-    this.#isQuiet = this.#services.settings().force_delete
+    this.#letGo(publication, true)
+    void this.#store.forget(publication)
+    this.#over(publication, 'expired')
+  }
+
+  /** `isExpired`: with `force_delete` that is no news. It is over all the same: who asks is told what holds now. */
+  #letGo(publication: InboundPublication, isExpired: boolean): void {
+    this.#isQuiet = isExpired && this.#services.settings().force_delete
     try {
       this.#publications.remove(publication)
     } finally {
       this.#isQuiet = false
     }
-    void this.#store.forget(publication)
-    this.#over(publication, 'expired')
   }
 
   /** It is gone, and no PUBLISH has said so. */

@@ -10,6 +10,8 @@ interface FollowingServices {
   readonly handlers: ReadonlyMap<string, PublicationHandler<unknown>>
   /** It is new here. */
   readonly restore: (stored: StoredPublication) => void
+  /** It is gone from the table. */
+  readonly letGo: (publication: InboundPublication) => void
   readonly drop: (publication: InboundPublication, why: string) => void
   /** In the table, whoever wrote it. */
   readonly forget: (publication: { readonly ruid: string }) => void
@@ -17,9 +19,9 @@ interface FollowingServices {
 }
 
 export function followerOf(services: FollowingServices): PublicationFollower {
-  const { publications, restore, tell } = services
+  const { publications, restore, letGo, tell } = services
   const gone = (known: InboundPublication): void => {
-    publications.remove(known)
+    letGo(known)
     tell('removed', known)
   }
   return {

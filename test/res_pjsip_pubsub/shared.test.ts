@@ -659,6 +659,27 @@ describe('servers that share a database', function () {
       expect(handler?.called.join()).not.to.include('expire')
     })
 
+    it('that expire go without a word at both where `force_delete` has it so', async () => {
+      const event = { Event: 'note', 'Content-Type': 'text/note' }
+      const watchers: FakeTransaction[] = []
+      for (const at of [one, other]) {
+        at.office.file('pubsub.conf', { subs_db_mode: '3', ...FAST, notifier_processes: '0', force_delete: '1' })
+        await at.office.loader.reload('res_pjsip_pubsub')
+        at.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
+        watchers.push(await at.sip.subscribe('100', event))
+      }
+      await publish(one, 'in', { ...event, Expires: '1' })
+      await until('both know', () => watchers.every(({ dialog }) => dialog.last.text === 'in'))
+      // Its own timer is a moment late.
+      for (const known of other.pubsub.allPublications) Object.assign(known, { fire: () => undefined })
+      await until('both let go', () => [one, other].every((at) => [...at.pubsub.allPublications].length === 0))
+      await settled(8)
+      expect(watchers.map(({ dialog }) => dialog.last.text)).to.deep.equal(['in', 'in'])
+      const later = await other.sip.subscribe('100', { ...event, From: '<sip:101@pbx.example>;tag=2' })
+      await until('a NOTIFY', () => later.dialog.notifies.length === 1)
+      expect(later.dialog.last.text).to.equal('')
+    })
+
     it('expire at the time they were given though the clock was put back meanwhile', async () => {
       const trueNow = Date.now
       let shift = 0
