@@ -18,8 +18,12 @@ interface FollowingServices {
   readonly tell: (what: PublicationEvent, publication: InboundPublication) => void
 }
 
+/** By publication, what came last, while it is read. */
+type Reading = WeakMap<InboundPublication, StoredPublication['said']>
+
 export function followerOf(services: FollowingServices): PublicationFollower {
   const { publications, restore, letGo, tell } = services
+  const reading: Reading = new WeakMap()
   const gone = (known: InboundPublication): void => {
     letGo(known)
     tell('removed', known)
@@ -27,7 +31,7 @@ export function followerOf(services: FollowingServices): PublicationFollower {
   return {
     changed(stored) {
       const known = publications.ofRuid(stored.facts.ruid)
-      if (known) return changed(known, stored, services)
+      if (known) return changed(known, stored, reading, services)
       const { facts } = stored
       const rival = publications.ofInstance(facts)
       if (rival && isLater(rival, stored)) return services.forget(facts)
@@ -57,11 +61,16 @@ function isLater({ received, ruid }: InboundPublication, { facts, said }: Stored
   return received === said.received ? ruid > facts.ruid : received > said.received
 }
 
-function changed(known: InboundPublication, { said, lease }: StoredPublication, services: FollowingServices): void {
+function changed(
+  known: InboundPublication,
+  { said, lease }: StoredPublication,
+  reading: Reading,
+  services: FollowingServices,
+): void {
   const { publications, tell } = services
   const before = known.entityTag
   if (lease.entityTag !== before || lease.expires !== known.expires) publications.renew(known, lease)
-  if (said.received !== known.received || said.body !== known.body) void says(known, said, services)
+  if (said.received !== known.received || said.body !== known.body) void says(known, said, reading, services)
   else if (lease.entityTag !== before) tell('refreshed', known)
 }
 
@@ -69,12 +78,17 @@ function changed(known: InboundPublication, { said, lease }: StoredPublication, 
 async function says(
   known: InboundPublication,
   said: StoredPublication['said'],
+  reading: Reading,
   services: FollowingServices,
 ): Promise<void> {
   const { publications, handlers, drop, tell } = services
+  const { received, body } = known
+  reading.set(known, said)
   const of = handlers.get(known.event)
   const read = of && (await readStored(of, new BodyToRead(said.contentType, said.body, known.resource)))
-  if (publications.ofRuid(known.ruid) !== known || said.received < known.received) return
+  // Not by the clock, which may have been put back: it is overtaken where anything else was said meanwhile, there or here.
+  const isNewest = reading.get(known) === said && known.received === received && known.body === body
+  if (publications.ofRuid(known.ruid) !== known || !isNewest) return
   if (read && 'fault' in read) return drop(known, `it cannot be read: ${read.fault}`)
   known.says({ ...said, read: read && { state: read.state } })
   publications.refresh(known.event, known.resource)

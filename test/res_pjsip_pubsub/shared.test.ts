@@ -682,6 +682,25 @@ describe('servers that share a database', function () {
       expect(later.dialog.last.text).to.equal('')
     })
 
+    it('are seen as they change though the clock was put back meanwhile', async () => {
+      const trueNow = Date.now
+      let shift = 0
+      Date.now = () => trueNow() + shift
+      try {
+        for (const made of [one, other]) await builder.end(made, 'close')
+        one = await builder.begin({ options: FAST })
+        other = await builder.begin({ options: FAST })
+        handlers()
+        const first = await publish(one, 'red')
+        await until('red', () => shown(other) === 'red')
+        shift = -7_200_000
+        await publish(one, 'green', { 'SIP-If-Match': first.header('SIP-ETag') })
+        await until('green', () => shown(other) === 'green')
+      } finally {
+        Date.now = trueNow
+      }
+    })
+
     it('expire at the time they were given though the clock was put back meanwhile', async () => {
       const trueNow = Date.now
       let shift = 0
