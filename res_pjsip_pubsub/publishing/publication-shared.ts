@@ -62,7 +62,7 @@ export class SharedPublications implements PublicationStore {
   #follower: PublicationFollower | undefined
   #stopWatching: Undo = () => undefined
   #syncing: Promise<void> = Promise.resolve()
-  /** What could not be written, by ruid. */
+  /** What is not written yet, or could not be, by ruid: what the table says of these is older. */
   readonly #unwritten = new Map<string, Change>()
   #retry: NodeJS.Timeout | undefined
   /** Rows that are gone, and when they may be deleted. */
@@ -158,7 +158,7 @@ export class SharedPublications implements PublicationStore {
 
   /** With the next number. What cannot be written now is written later; newer changes of the same row go first. */
   async #write(ruid: string, change: Change): Promise<void> {
-    this.#unwritten.delete(ruid)
+    this.#unwritten.set(ruid, change)
     const now = this.#settings.now()
     const name = this.#settings.table
     try {
@@ -177,13 +177,19 @@ export class SharedPublications implements PublicationStore {
           this.#gone.delete(gone)
         }
       })
-      // An older change that failed meanwhile is of no use any more.
-      this.#unwritten.delete(ruid)
+      this.#settled(ruid, change)
     } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error
-      this.#unwritten.set(ruid, change)
+      if (!(error instanceof StoreUnavailable)) {
+        this.#settled(ruid, change)
+        throw error
+      }
       this.#retry ??= setTimeout(() => void this.#writeAgain().catch(() => undefined), RETRY).unref()
     }
+  }
+
+  /** A newer change of the row may be on its way. */
+  #settled(ruid: string, change: Change): void {
+    if (this.#unwritten.get(ruid) === change) this.#unwritten.delete(ruid)
   }
 
   async #writeAgain(): Promise<void> {
@@ -208,7 +214,7 @@ export class SharedPublications implements PublicationStore {
     const inOrder = rows.toSorted((a, b) => (a.changed ?? 0) - (b.changed ?? 0))
     for (const row of inOrder) {
       this.#seen = highest(this.#seen, [row.changed])
-      if (!isRow(row)) continue
+      if (!isRow(row) || this.#unwritten.has(row.ruid)) continue
       if (row.expires === 0) this.#follower?.gone(row.ruid)
       else this.#follower?.changed(fromRow(row))
     }

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { Log } from '../../core/log.ts'
 import { openStore, type Store } from '../../core/store.ts'
+import { StoreUnavailable } from '../../core/store-contract.ts'
 import { SharedPublications } from '../../res_pjsip_pubsub/publishing/publication-shared.ts'
 import type { KeptPublication } from '../../res_pjsip_pubsub/publishing/publication-store.ts'
 import { until } from '../support/tools.ts'
@@ -65,6 +66,24 @@ describe('a server that stood still', () => {
     received: now,
     entityTag: ruid,
     expires: now + HOUR,
+  })
+
+  it('is not told what the table says while that is older than what it has still to write', async () => {
+    const there = new Set<string>()
+    const one = await server(there)
+    await one.keep(publication('red first'))
+    const [store] = stores
+    if (!store) throw new Error('there is no store')
+    const atomically: Store['atomically'] = store.atomically.bind(store)
+    let isLocked = true
+    store.atomically = (work) => (isLocked ? Promise.reject(new StoreUnavailable('locked')) : atomically(work))
+    await one.keep({ ...publication('red first'), body: 'green' })
+    await one.sync()
+    expect([...there]).to.deep.equal([])
+    isLocked = false
+    await one.keep({ ...publication('red first'), body: 'blue' })
+    await one.sync()
+    expect([...there]).to.deep.equal(['red first'])
   })
 
   it('lets go of what was taken back meanwhile, though the row of it has gone', async () => {
