@@ -328,7 +328,9 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
         if (subscription.phase === 'active') void this.#storage.save(subscription, 'altered')
         this.subscriptions.tell('status', subscription)
       },
-      isOwnChange: (subscription, state) => this.#isNoNews(this.#packageOf(subscription), state, subscription.watcher),
+      // A list hands on what is news of its resources alone.
+      isNoNews: (subscription, state) =>
+        !subscription.isList && this.#isNoNews(this.#packageOf(subscription), state, subscription.watcher),
       isOver: (subscription, state, before) => {
         // What a list has to say is no state of the package.
         if (subscription.isList) return false
@@ -357,7 +359,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   }
 
   #isNoNews(of: EventPackage<unknown> | undefined, state: unknown, watcher: string): boolean {
-    return this.compositor.isQuiet || isOwnChange(of, state, watcher, this.#settings, this.#log)
+    if (!of) return false
+    return this.compositor.isQuiet(of.event) || isOwnChange(of, state, watcher, this.#settings, this.#log)
   }
 
   #packageOf(subscription: NotifierSubscription): EventPackage<unknown> | undefined {

@@ -41,8 +41,8 @@ export interface Services {
   readonly keep: (subscription: NotifierSubscription) => void
   /** Whether the number of its next NOTIFY is reserved in the store. */
   readonly mayNotify: (subscription: NotifierSubscription) => boolean
-  /** Whether its watcher made this change itself. Absent: never. */
-  readonly isOwnChange?: (subscription: NotifierSubscription, state: unknown) => boolean
+  /** Whether its watcher is told nothing of this change. Absent: never. */
+  readonly isNoNews?: (subscription: NotifierSubscription, state: unknown) => boolean
   /** Whether the part of the state that it asks for is over. Absent: never. */
   readonly isOver?: (subscription: NotifierSubscription, state: unknown, before: unknown) => boolean
   /** It is pending, active, or over now. */

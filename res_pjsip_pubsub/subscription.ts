@@ -145,7 +145,7 @@ export class NotifierSubscription
     this.#first = WANT.changed
     if (this.narrowed !== '' && this.#services.isOver?.(this, state, before === NOTHING ? undefined : before))
       return this.terminate('noresource')
-    if (want !== WANT.changed || !this.#services.isOwnChange?.(this, state)) this.want(want)
+    if (want !== WANT.changed || !this.#services.isNoNews?.(this, state)) this.want(want)
   }
 
   end(reason: EndReason): void {

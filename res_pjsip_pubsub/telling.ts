@@ -5,13 +5,13 @@ import { type NameMatch, nameKey } from './identity.ts'
 
 /** One that does not know says that the change is not the watcher's own: a NOTIFY too many is better than a lamp that is wrong. */
 export function isOwnChange(
-  of: EventPackage<unknown> | undefined,
+  of: EventPackage<unknown>,
   state: unknown,
   watcher: string,
   match: NameMatch,
   log: Pick<Logger, 'error'>,
 ): boolean {
-  if (!of?.ownChange) return false
+  if (!of.ownChange) return false
   try {
     return of.ownChange(state, nameKey(watcher, match))
   } catch (error) {

@@ -13,7 +13,8 @@ import type { PlannedResource } from './plan.ts'
 export interface MemberServices {
   readonly find: (resource: string) => Found<unknown> | Promise<Found<unknown>>
   readonly authorize: (resource: string) => Decision | Promise<Decision>
-  readonly isOwnChange: (state: unknown) => boolean
+  /** Whether the watcher is told nothing of this change. */
+  readonly isNoNews: (state: unknown) => boolean
   /** Whoever looks at who watches it is to hear of it (RFC 3857). */
   readonly watching: (resource: string, status: WatcherStatus, event: WatcherEvent) => void
   /** The watcher is to hear of it. */
@@ -210,7 +211,7 @@ export class ListMember {
 
   #news(value: unknown): void {
     this.#state = { value }
-    if (this.#services.isOwnChange(value)) this.#version = {}
+    if (this.#services.isNoNews(value)) this.#version = {}
     else this.#touch()
   }
 

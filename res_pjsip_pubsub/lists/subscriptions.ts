@@ -229,7 +229,7 @@ export class ResourceLists {
       firstVersion,
       find: (name) => this.#package(event)?.find(name, { ...watcher, endpoint, again }),
       authorize: (name) => this.#leave.of({ event, resource: name, endpoint, watcher: uri }, restored),
-      isOwnChange: (state) => this.#isNoNews(this.#package(event), state, uri),
+      isNoNews: (state) => this.#isNoNews(this.#package(event), state, uri),
       hidesMissing: compat() === 'asterisk',
       watching: (name, status, lastEvent) =>
         this.#leave.lists.tell(event, name, factsOf(watcher, name, status, lastEvent)),

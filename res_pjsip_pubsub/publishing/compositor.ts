@@ -44,7 +44,8 @@ export class Compositor implements Publishing {
   readonly #unread: UnreadPublications
   #store: PublicationStore = memoryPublications
   #closed = false
-  #isQuiet = false
+  /** Of the publication that expires just now, where that is to go without a word. */
+  #quietEvent: string | undefined
 
   constructor(services: CompositorServices) {
     this.#services = services
@@ -119,9 +120,9 @@ export class Compositor implements Publishing {
     return this.#services.settings().accept_unknown || this.#publications.about(resource)
   }
 
-  /** Whether what changes now is no news for its watchers (`force_delete`): they hear of it with their next NOTIFY. */
-  get isQuiet(): boolean {
-    return this.#isQuiet
+  /** Whether what changes now is no news for watchers of this event (`force_delete`): they hear of it with their next NOTIFY. */
+  isQuiet(event: string): boolean {
+    return this.#quietEvent === event
   }
 
   /** Whether it may be published about, as far as that is up to the resource. */
@@ -295,11 +296,11 @@ export class Compositor implements Publishing {
 
   /** `isExpired`: with `force_delete` that is no news. It is over all the same: who asks is told what holds now. */
   #letGo(publication: InboundPublication, isExpired: boolean): void {
-    this.#isQuiet = isExpired && this.#services.settings().force_delete
+    if (isExpired && this.#services.settings().force_delete) this.#quietEvent = publication.event
     try {
       this.#publications.remove(publication)
     } finally {
-      this.#isQuiet = false
+      this.#quietEvent = undefined
     }
   }
 

@@ -29,7 +29,7 @@ describe('leave to see a resource of a list', () => {
             if (!isBegun) return new Constant(ALLOWED)
             return new Promise((resolve) => answers.push((authorization) => resolve(new Constant(authorization))))
           },
-          isOwnChange: () => false,
+          isNoNews: () => false,
           watching: () => undefined,
           changed: () => undefined,
           deactivated: () => undefined,

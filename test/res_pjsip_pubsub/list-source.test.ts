@@ -33,7 +33,7 @@ describe('a resource list that is watched', () => {
         return source
       },
       authorize: () => new Watched(ALLOWED),
-      isOwnChange: () => false,
+      isNoNews: () => false,
       watching: () => undefined,
       hidesMissing: false,
       log: new Log('error').logger('lists'),

@@ -3,11 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { Watched } from '../../core/watch.ts'
 import type { Pubsub } from '../../res_pjsip_pubsub/contract.ts'
 import { levelOf } from '../../res_pjsip_pubsub/informing.ts'
 import { PRESENTITY, type PresentityRow } from '../../res_pjsip_pubsub/publishing/publication-store.ts'
 import res_pjsip_pubsub from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
 import { ROWS, type Row } from '../../res_pjsip_pubsub/storage/row.ts'
+import { ALLOWED, type Authorization } from '../../res_pjsip_pubsub/watchers/authorization.ts'
 import { openWatchers, STATUS_OF, type WatcherRow } from '../../res_pjsip_pubsub/watchers/watcher-row.ts'
 import { TestCore, type TestCoreSettings } from '../support/core.ts'
 import type { FakeTransaction } from '../support/fake-sip.ts'
@@ -262,6 +264,39 @@ describe('parameters at work', () => {
     await settled(8)
     expect([watcher.dialog.last.text, later.dialog.last.text]).to.deep.equal(['', ''])
     expect(lister.dialog.last.text).not.to.include('text/note')
+  })
+
+  it('force_delete: whoever is shown what was made of an expired publication is told', async () => {
+    await begin({ force_delete: '1' })
+    made.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
+    const lamp = await made.sip.subscribe('200')
+    const notes = made.pubsub.publications('note', '100', { name: 'published document' })
+    const undo = notes.watch({ value: ({ length }) => made.lamps.set('200', length === 0 ? 'off' : 'on') })
+    await made.sip.publish('100', 'in', { Event: 'note', 'Content-Type': 'text/note', Expires: '1' })
+    await until('the publication', () => lamp.dialog.last.text === 'on')
+    await until('the expiry', () => [...made.pubsub.allPublications].length === 0)
+    await until('that the lamp is off', () => lamp.dialog.last.text === 'off')
+    void undo()
+  })
+
+  it('force_delete: who loses its leave with it is told so, in a list as well', async () => {
+    await begin(
+      { force_delete: '1' },
+      { endpoints: { 100: {} }, lists: { all: { event: 'note', list_item: ['100'] } } },
+    )
+    made.pubsub.addEvent({ event: 'note', accept: ['text/note'], reqAuth: true })
+    const leave = new Watched<Authorization>(ALLOWED)
+    made.pubsub.authorizer({ authorize: () => leave, put: async () => undefined, refresh: async () => undefined })
+    const types = 'multipart/related, application/rlmi+xml, text/note'
+    const lister = await made.sip.subscribe('all', { Event: 'note', Supported: 'eventlist', Accept: types })
+    const notes = made.pubsub.publications('note', '100', { name: 'published document' })
+    const undo = notes.watch({
+      value: ({ length }) => leave.set(length === 0 ? { ...ALLOWED, handling: 'confirm' } : ALLOWED),
+    })
+    await made.sip.publish('100', 'in', { Event: 'note', 'Content-Type': 'text/note', Expires: '1' })
+    await until('the publication', () => lister.dialog.last.text.includes('text/note'))
+    await until('that it waits', () => lister.dialog.last.text.includes('state="pending"'))
+    void undo()
   })
 
   it('xavp_cfg and retrieve_order', async () => {
