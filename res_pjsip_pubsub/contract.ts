@@ -26,7 +26,7 @@ export interface Watcher {
   readonly userAgent: string
   /** Undefined when a subscription is put back after a restart, or when its package was loaded again. */
   readonly request: SipRequest | undefined
-  /** He was answered, and one resource of his list is looked for once more: nothing new to be said in the log. */
+  /** A resource of his list was not there, and is looked for once more: nothing new to be said in the log. */
   readonly again?: boolean
 }
 

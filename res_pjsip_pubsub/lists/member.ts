@@ -11,7 +11,8 @@ import type { ShownResource } from './document.ts'
 import type { PlannedResource } from './plan.ts'
 
 export interface MemberServices {
-  readonly find: (resource: string) => Found<unknown> | Promise<Found<unknown>>
+  /** `again`: it was not there when it was looked for last. */
+  readonly find: (resource: string, again: boolean) => Found<unknown> | Promise<Found<unknown>>
   readonly authorize: (resource: string) => Decision | Promise<Decision>
   /** Whether the watcher is told nothing of this change. */
   readonly isNoNews: (state: unknown) => boolean
@@ -66,6 +67,8 @@ export class ListMember {
   #state: { readonly value: unknown } | undefined
   #authorization: Authorization = ALLOWED
   #isLooking = false
+  /** Looked for, and not there. */
+  #isMissed = false
   /** How often leave was asked for anew: the last one counts, whichever answer comes first. */
   #asked = 0
   #isClosed = false
@@ -104,6 +107,8 @@ export class ListMember {
     this.#isLooking = true
     try {
       const found = await this.#find()
+      // That nobody can say now is no answer.
+      if (found !== 'probation') this.#isMissed = typeof found === 'string'
       if (typeof found === 'string') this.#absent(found)
       else {
         this.#way = found
@@ -193,7 +198,7 @@ export class ListMember {
   async #find(): Promise<Way | Absence> {
     const { find, authorize } = this.#services
     const { resource } = this.item
-    const source = sourceOf(resource === '' ? undefined : await find(resource))
+    const source = sourceOf(resource === '' ? undefined : await find(resource, this.#isMissed))
     if (typeof source === 'string') return source
     const decision = await authorize(resource)
     return decision ? { source, decision } : 'probation'

@@ -219,7 +219,6 @@ export class ResourceLists {
     const { uri } = watcher
     let { endpoint } = watcher
     const restored = watcher.request === undefined
-    let again = false
     const source = new ListSource(first, {
       facts,
       plan,
@@ -227,7 +226,7 @@ export class ResourceLists {
       compat,
       nameKey: this.#leave.lists.nameKey,
       firstVersion,
-      find: (name) => this.#package(event)?.find(name, { ...watcher, endpoint, again }),
+      find: (name, again) => this.#package(event)?.find(name, { ...watcher, endpoint, again }),
       authorize: (name) => this.#leave.of({ event, resource: name, endpoint, watcher: uri }, restored),
       isNoNews: (state) => this.#isNoNews(this.#package(event), state, uri),
       hidesMissing: compat() === 'asterisk',
@@ -238,7 +237,6 @@ export class ResourceLists {
       log: this.#log,
     })
     await source.look()
-    again = true
     if (source.isUnavailable && !anyway) return 'unavailable'
     return compat() === 'asterisk' && !source.isVisible ? NOTHING_THERE : source
   }

@@ -116,6 +116,30 @@ describe('the packages presence and dialog', () => {
     }
   })
 
+  it('say that an extension of a list is not there as soon as that is known, of one that a reload brings, too', async () => {
+    const floor = { event: 'dialog', list_item: ['200', '299'] }
+    let isAway = true
+    await open(
+      { lists: { floor } },
+      { name: 'server', lookup: async () => (isAway ? 'unreachable' : undefined), onChange: () => () => undefined },
+    )
+    const accept = 'multipart/related, application/rlmi+xml, application/dialog-info+xml'
+    await subscribe('floor', { Event: 'dialog', Supported: 'eventlist', Accept: accept })
+    const said = (exten: string): boolean =>
+      office.logged.some((line) => line.includes(`Extension '${exten}' does not`))
+    expect(said('299')).to.equal(false)
+    isAway = false
+    void office.core.hints.reread()
+    await until('that it is said', () => said('299'))
+    const { files } = office.core.endpoints
+    const before = files.resourceLists?.get('floor')
+    if (!before) throw new Error('no list')
+    const lists = new Map([['floor', { ...before, list_item: [...before.list_item, '298'] }]])
+    office.core.endpoints.replace({ ...files, resourceLists: lists })
+    void office.core.hints.reread()
+    await until('that the new one is said', () => said('298'))
+  })
+
   it('say once what became of a restored subscription whose hint is gone, however often it is looked for', async () => {
     const dialplan = new Dialplan()
     await open()
