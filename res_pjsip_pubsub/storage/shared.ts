@@ -218,7 +218,7 @@ export class SharedStorage implements SubscriptionStorage {
   async #hasRoom(round: Round, { endpoint, dialog }: NotifierSubscription): Promise<boolean> {
     const { settings, subscriptions } = this.#services
     const { max_subscriptions: most } = settings()
-    if (most > 0 && [...subscriptions].length >= most) return false
+    if (most > 0 && subscriptions.size >= most) return false
     const { id, subscription_limit: limit } = endpoint
     if (limit === 0) return true
     const rows = await round.at.select(this.#table, { endpoint: id })

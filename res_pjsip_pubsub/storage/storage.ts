@@ -61,7 +61,7 @@ export interface SubscriptionStorage {
 export interface StorageServices {
   readonly store: Store
   readonly settings: () => PubsubSettings
-  readonly subscriptions: Iterable<NotifierSubscription>
+  readonly subscriptions: Iterable<NotifierSubscription> & { readonly size: number }
   readonly log: Logger
   readonly now: () => number
   /** The SIP stack. */

@@ -224,7 +224,7 @@ describe('storage of subscriptions: numbers reserved beside the rows', function 
     const storage = await CachedStorage.open(false, {
       store,
       settings: () => defaultsOf(pubsubOptions),
-      subscriptions: [],
+      subscriptions: new Set(),
       log: new Log().logger('storage'),
       now: Date.now,
       sip: {},
@@ -261,7 +261,7 @@ describe('storage of subscriptions: numbers reserved beside the rows', function 
     const storage = await CachedStorage.open(false, {
       store: unreadable,
       settings: () => defaultsOf(pubsubOptions),
-      subscriptions: [],
+      subscriptions: new Set(),
       log: new Log().logger('storage'),
       now: Date.now,
       sip: {},
