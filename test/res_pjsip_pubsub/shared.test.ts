@@ -448,6 +448,26 @@ describe('servers that share a database', function () {
     expect(other.sip.dialogs.has(first.dialog.id)).to.equal(false)
   })
 
+  it('drops unasked what a phone has elsewhere, where max_subscriptions leaves no room for it', async () => {
+    const full = await builder.begin({ options: { ...FAST, max_subscriptions: '1' } })
+    const first = await one.sip.subscribe('200')
+    expect((await full.sip.subscribe('200')).status).to.equal(200)
+    await until('that the first lets go', () => owned(one) === 0)
+    expect(owned(full)).to.equal(1)
+    expect(full.sip.dialogs.has(first.dialog.id)).to.equal(false)
+  })
+
+  it('has once what comes back before it knew that the other had taken it', async () => {
+    const slow = await builder.begin({ options: { notifier_poll_rate: '1' } })
+    const first = await slow.sip.subscribe('200')
+    expect((await again(other, first, first.request.cseq.number + 1)).status).to.equal(200)
+    const second = await slow.sip.subscribe('200')
+    expect([...slow.pubsub.subscriptions].map(({ dialog }) => dialog.id).sort()).to.deep.equal(
+      [first.dialog.id, second.dialog.id].sort(),
+    )
+    await until('that the other lets go', () => owned(other) === 0)
+  })
+
   it('leaves a phone what it has at one when it asks the other for another part of the state', async () => {
     Object.assign(builder.lamps, { narrows: (params: ReadonlyMap<string, string>) => params.get('bulb') ?? '' })
     const all = await one.sip.subscribe('200')
