@@ -123,6 +123,44 @@ describe('parameters at work', () => {
     expect(await told()).to.deep.equal(['terminated '])
   })
 
+  it('send_fast_notify: what did not arrive is told again, and who subscribed anew is asked', async () => {
+    await begin({ send_fast_notify: '0', notify_retry_interval: '10', notify_retry_max: '10' })
+    made.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
+    const tx = await made.sip.subscribe('100', { Event: 'note' })
+    const { notifies } = tx.dialog
+    const say = (text: string, headers: Record<string, string> = {}): Promise<FakeTransaction> =>
+      made.sip.publish('100', text, { Event: 'note', 'Content-Type': 'text/note', ...headers })
+    const tag = (await say('in')).header('SIP-ETag') ?? ''
+    await until('the text', () => notifies.at(-1)?.text === 'in')
+    made.sip.autoAnswer = 503
+    await say('', { 'SIP-If-Match': tag, Expires: '0' })
+    await until('one that fails', () => notifies.length > 1)
+    made.sip.autoAnswer = 200
+    const failed = notifies.length
+    await until('that it is told again', () => notifies.length > failed)
+    await made.sip.subscribe('100', { Event: 'note' })
+    await until('the question', () => notifies.length > failed + 1)
+  })
+
+  it('send_fast_notify: what became empty over a restart is told', async () => {
+    const storePath = join(directory, 'empty.db')
+    const note = { event: 'note', accept: ['text/note'] } as const
+    await begin({ send_fast_notify: '0' }, { storePath })
+    made.pubsub.addEvent(note)
+    const tx = await made.sip.subscribe('100', { Event: 'note' })
+    const about = { Event: 'note', 'Content-Type': 'text/note', Expires: '1' }
+    await made.sip.publish('100', 'in', about)
+    const published = Date.now()
+    await until('the text', () => tx.dialog.notifies.at(-1)?.text === 'in')
+    await made.office.close()
+    await until('that it expires', () => Date.now() > published + 1000)
+    await begin({ send_fast_notify: '0' }, { storePath })
+    made.pubsub.addEvent(note)
+    const { notifies } = await until('the dialog', () => made.sip.dialogs.get(tx.dialog.id))
+    await until('a NOTIFY', () => notifies.length === 1)
+    expect(notifies[0]?.text).to.equal('')
+  })
+
   it('timeout_rm_subs', async () => {
     const hasty = { notify_retries: '2', notify_retry_interval: '10', notify_retry_max: '10' }
     await begin({ ...hasty, timeout_rm_subs: '0' })
