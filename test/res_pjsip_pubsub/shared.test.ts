@@ -7,7 +7,9 @@ import { expect } from 'chai'
 import { Log } from '../../core/log.ts'
 import { openStore, type Store } from '../../core/store.ts'
 import { StoreUnavailable } from '../../core/store-contract.ts'
+import { Watched } from '../../core/watch.ts'
 import type { Publication } from '../../res_pjsip_pubsub/contract.ts'
+import { ALLOWED, type Authorization } from '../../res_pjsip_pubsub/watchers/authorization.ts'
 import type { FakeDialog, FakeTransaction, Headers } from '../support/fake-sip.ts'
 import { type LampOffice, settled } from '../support/lamp-office.ts'
 import { LampHandler } from '../support/lamp-publications.ts'
@@ -142,6 +144,22 @@ describe('servers that share a database', function () {
     await until('the last NOTIFY', () => tx.dialog.notifies.at(-1)?.state === 'terminated;reason=timeout')
     await until('that it is over', () => owned(slow) === 0)
     expect(await builder.query('SELECT 1 FROM active_watchers')).to.deep.equal([])
+  })
+
+  it('tells the end to a phone whose leave changes while its end waits for the disk', async () => {
+    const leave = new Watched<Authorization>(ALLOWED)
+    Object.assign(builder.lamps, {
+      reqAuth: true,
+      // A moment after this its row is being taken away.
+      evsSubsHandl: () => queueMicrotask(() => leave.set({ ...ALLOWED, handling: 'confirm' })),
+    })
+    const slow = await builder.begin({ options: { ...FAST, notifier_processes: '1', waitn_time: '1' } })
+    slow.pubsub.authorizer({ authorize: () => leave })
+    const tx = await slow.sip.subscribe('200')
+    leave.set(ALLOWED)
+    await until('a NOTIFY', () => tx.dialog.notifies.at(-1)?.text === 'off')
+    expect((await again(slow, tx, tx.request.cseq.number + 1, { Expires: '0' })).status).to.equal(200)
+    await until('the last NOTIFY', () => tx.dialog.notifies.at(-1)?.state === 'terminated;reason=timeout')
   })
 
   it('refuses a CSeq that another server has seen', async () => {
