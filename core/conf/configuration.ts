@@ -20,7 +20,7 @@ import { takenToDatabase } from './extconfig-conf.ts'
 import { Findings } from './findings.ts'
 import { readSettings, type ServerEntry, type Settings } from './lamplighter-conf.ts'
 import { LOAD_EVERYTHING, readModules } from './modules-conf.ts'
-import { isThere, readConfigFile } from './parser.ts'
+import { type ConfigReading, isThere, readConfigFile } from './parser.ts'
 import { type PjsipSource, readPjsip } from './pjsip-conf.ts'
 import { keptElsewhere } from './sorcery-conf.ts'
 import { type MailboxDirectory, readVoicemail } from './voicemail-conf.ts'
@@ -141,11 +141,20 @@ class ConfigDirectory {
 
   /** Faults go to the findings. */
   read(name: string): ConfigFile | undefined {
+    return this.#readAs(name, (reading) => this.#findings.add(reading))
+  }
+
+  /** Of a file that only says where others are: what is wrong with it keeps nobody from starting. */
+  lookInto(name: string): ConfigFile | undefined {
+    return this.#readAs(name, (reading) => this.#findings.addAsWarnings(reading))
+  }
+
+  #readAs(name: string, report: (reading: ConfigReading) => void): ConfigFile | undefined {
     if (this.#read.has(name)) return this.#read.get(name)
     const reading = this.has(name) ? readConfigFile(join(this.path, name), { foreign: this.foreign }) : undefined
     this.#read.set(name, reading?.file)
     if (reading) {
-      this.#findings.add(reading)
+      report(reading)
       this.files.push(...reading.file.files)
     }
     return reading?.file
@@ -189,7 +198,7 @@ const IN_DATABASE = {
 
 /** A file that Asterisk does not read, mostly the sample that came with it, must not tell what there is. */
 function leaveOutDatabase(theirs: ConfigDirectory, findings: Findings): void {
-  const extconfig = theirs.read('extconfig.conf')
+  const extconfig = theirs.lookInto('extconfig.conf')
   for (const [name, { isMissed, instead }] of Object.entries(IN_DATABASE)) {
     const line = takenToDatabase(extconfig, name)
     if (!line || !theirs.has(name)) continue
@@ -201,7 +210,7 @@ function leaveOutDatabase(theirs: ConfigDirectory, findings: Findings): void {
 }
 
 function warnOfElsewhere(theirs: ConfigDirectory, findings: Findings): void {
-  for (const line of keptElsewhere(theirs.read('sorcery.conf')))
+  for (const line of keptElsewhere(theirs.lookInto('sorcery.conf')))
     findings.warning(
       `Asterisk has objects elsewhere than in pjsip.conf (${line.key} = ${line.value}), ${NOT_OVER_ARI}`,
       line,

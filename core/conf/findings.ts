@@ -32,4 +32,10 @@ export class Findings {
     for (const problem of other.problems) this.problems.push(problem)
     for (const note of other.notes) this.notes.push(note)
   }
+
+  /** Of a file that can be done without. */
+  addAsWarnings(other: { readonly problems: readonly ConfigError[]; readonly notes: readonly ConfigError[] }): void {
+    for (const problem of other.problems) this.warnings.push(problem)
+    for (const note of other.notes) this.notes.push(note)
+  }
 }

@@ -224,6 +224,21 @@ describe('configuration: with faults', () => {
       ])
     })
 
+    it('is used also where what says that something is elsewhere cannot be read, which is warned of', () => {
+      const theirs = join(directory, 'asterisk')
+      mkdirSync(theirs)
+      writeFileSync(join(theirs, 'extensions.conf'), '[internal]\nexten => 100,hint,PJSIP/100\n')
+      for (const name of ['extconfig.conf', 'sorcery.conf']) writeFileSync(join(theirs, name), '#include gone.conf\n')
+      writeFileSync(join(directory, 'lamplighter.conf'), '[general]\nasterisk_config = asterisk')
+      const reading = readConfiguration(directory)
+      expect(reading.problems).to.deep.equal([])
+      expect(reading.warnings.map(({ place }) => place?.file)).to.deep.equal([
+        join(theirs, 'extconfig.conf'),
+        join(theirs, 'sorcery.conf'),
+      ])
+      expect(devices(reading, '100', 'internal')).to.deep.equal(['PJSIP/100'])
+    })
+
     it('does not read the files that Asterisk has in a database (extconfig.conf)', () => {
       const theirs = join(directory, 'asterisk')
       mkdirSync(theirs)
