@@ -1,6 +1,8 @@
 /** SIP of the whole server: the stack, who is asking, and where phones can be reached. */
+import { forbiddenByAll } from './auth/acl.ts'
 import { createAuthenticator, type RunningAuthenticator } from './auth/authenticator.ts'
 import { createLimits } from './auth/limits.ts'
+import { parseAddress } from './auth/networks.ts'
 import type { Configuration } from './conf/configuration.ts'
 import { Endpoints } from './endpoints.ts'
 import type { Log } from './log.ts'
@@ -39,7 +41,12 @@ export async function startSip({ configuration, ...parts }: SipParts, own: Scope
     log: log.logger('sip'),
     metrics,
     beforeRequest: limits.beforeRequest,
-    callsTo: () => parseUri(configuration().general.calls_to),
+    // Nobody asks who calls: only those whom an ACL forbids everything are not told where Asterisk is.
+    callsTo: ({ address }) => {
+      const source = parseAddress(address)
+      const isForbidden = source && forbiddenByAll(endpoints.files, 'source', source) !== undefined
+      return isForbidden ? undefined : parseUri(configuration().general.calls_to)
+    },
     forceRport: (request) => {
       const endpoint = request.from.uri ? endpoints.files.endpoints.get(request.from.uri.user) : undefined
       return endpoint?.force_rport ?? true

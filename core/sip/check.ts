@@ -10,8 +10,6 @@ import { parseOptionTags } from './values.ts'
 export interface CheckSettings {
   /** Option tags we understand in Require; the others are answered 420. Read for requests with a Require alone. */
   readonly supported: readonly string[]
-  /** Calls are redirected: what they require is for whoever they go to (RFC 3261 8.3). */
-  readonly redirects?: boolean
 }
 
 type Step = (request: ParsedRequest, settings: CheckSettings) => Refusal | undefined
@@ -143,12 +141,16 @@ const CONTACT_RULES: ReadonlyMap<string, 'one' | 'any'> = new Map([
   ['REGISTER', 'any'],
 ])
 
-/** RFC 3261 8.2.2.3. In CANCEL and ACK it is ignored, and Proxy-Require is none of our business. */
+const OF_CALLS: ReadonlySet<string> = new Set(['INVITE', 'ACK', 'CANCEL'])
+
+/**
+ * RFC 3261 8.2.2.3. In CANCEL and ACK it is ignored, and Proxy-Require is none of our business. What a call requires is for
+ * whoever it is redirected to (8.3), and one that is refused is refused for its method (8.2.1).
+ */
 function requirementsAreSupported(request: ParsedRequest, settings: CheckSettings): Refusal | undefined {
   if (request.count(HEADER.require) === 0) return undefined
   const required = request.headers('Require')
-  if (required.length === 0 || request.method === 'CANCEL' || request.method === 'ACK') return undefined
-  if (request.method === 'INVITE' && settings.redirects) return undefined
+  if (required.length === 0 || OF_CALLS.has(request.method)) return undefined
   const known = new Set(settings.supported.map((tag) => tag.toLowerCase()))
   const unsupported = parseOptionTags(required).filter((tag) => !known.has(tag.toLowerCase()))
   return unsupported.length === 0 ? undefined : { status: 420, headers: [['Unsupported', unsupported.join(', ')]] }

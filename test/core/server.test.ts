@@ -68,13 +68,38 @@ describe('A call that comes here', () => {
       expect((await phone.request('MESSAGE', { uri: 'sip:104@127.0.0.1' })).status).to.equal(405)
       office.write({ 'lamplighter.conf': conf('') })
       await server.reload()
-      expect((await phone.request('INVITE', { uri: 'sip:104@127.0.0.1' })).status).to.equal(405)
+      expect((await phone.request('INVITE', pickup)).status).to.equal(405)
     } finally {
       await phone.close()
       await server.stop()
       removeDirectory(directory)
     }
   })
+
+  it('is not sent on where an ACL forbids its source everything: who may not come is not told where Asterisk is', async () => {
+    const port = await freeUdpPort()
+    const denied = (network: string): string =>
+      `[udp]\ntype = transport\nbind = 127.0.0.1:${port}\n[strangers]\ntype = acl\ndeny = ${network}\n`
+    const office = new Instance({
+      'lamplighter.conf': '[general]\ncalls_to = sip:192.0.2.1\n',
+      'pjsip.conf': denied('198.51.100.0/24'),
+    })
+    const { directory } = office
+    const server = await startServer({ directory, version: '0', onStop: () => undefined })
+    const phone = await TestPhone.open({ server: { address: '127.0.0.1', port }, user: '100' })
+    const call = async (): Promise<number> => (await phone.request('INVITE', { uri: 'sip:104@127.0.0.1' })).status
+    try {
+      expect(await call()).to.equal(302)
+      office.write({ 'pjsip.conf': denied('127.0.0.0/8') })
+      await server.reload()
+      expect(await call()).to.equal(405)
+    } finally {
+      await phone.close()
+      await server.stop()
+      removeDirectory(directory)
+    }
+  })
+
   it('needs an address that the number can be put into', () => {
     for (const wrong of ['192.0.2.1', 'sip:104@192.0.2.1', 'sip:192.0.2.1?Subject=x'])
       expect(() => generalOptions.calls_to.read(wrong)).to.throw('expected a SIP URI of a host alone')
