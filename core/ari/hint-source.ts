@@ -150,16 +150,19 @@ export class AriHintSource implements HintSource {
     const found = asked.filter((_, at) => texts[at]?.kind === 'value')
     const names = await this.#probe.read(found.flatMap(({ functions }) => (functions ? [functions.name] : [])))
     const nameOf = new Map(found.map(({ key }, at) => [key, names[at]]))
-    return keys.map((key, at) => {
+    const read: (readonly [Key, unknown: readonly string[]])[] = []
+    const answers = keys.map((key, at) => {
       const text = texts[at]
       if (!text || text.kind === 'unasked') return known(key)
       const name = nameOf.get(key)
       const hint = text.kind === 'value' && text.value !== '' ? readHint(text.value, key.context, key.exten) : undefined
-      this.#doubt(key, hint?.unknown ?? [])
+      read.push([key, hint?.unknown ?? []])
       const answer = hint && this.#definition(key, hint, name?.kind === 'value' ? name.value : '')
       this.#remember(key, answer)
       return answer
     })
+    this.#doubt(read)
+    return answers
   }
 
   /**
@@ -205,21 +208,25 @@ export class AriHintSource implements HintSource {
     return { context, exten, devices, presence, name, source: this.name }
   }
 
-  /** Phones may ask for any number of extensions that a pattern matches: it is one thing that is wrong. */
-  #doubt(key: Key, unknown: readonly string[]): void {
-    const { context } = key
-    const complaintOf = (part: string): string => `hint @${context} ${part}`
-    const holds = new Set(unknown.map(complaintOf))
-    for (const [complaint, of] of this.#doubted) {
-      if (keyOf(of) !== keyOf(key) || holds.has(complaint)) continue
+  /**
+   * `read`: hints that were read together, and what of each only the dialplan knows. Phones may ask for any number of
+   * extensions that a pattern matches: it is one thing that is wrong. It is so until none of these hints has it.
+   */
+  #doubt(read: readonly (readonly [Key, unknown: readonly string[]])[]): void {
+    const readNow = new Set(read.map(([key]) => keyOf(key)))
+    const stands = new Map<string, { readonly key: Key; readonly part: string }>(
+      read.flatMap(([key, unknown]) => unknown.map((part) => [`hint @${key.context} ${part}`, { key, part }])),
+    )
+    for (const [complaint, key] of this.#doubted) {
+      if (stands.has(complaint) || !readNow.has(keyOf(key))) continue
       this.#doubted.delete(complaint)
       this.#complaints.settle(complaint)
     }
-    for (const part of unknown) {
-      if (!this.#doubted.has(complaintOf(part))) this.#doubted.set(complaintOf(part), key)
+    for (const [complaint, { key, part }] of stands) {
+      this.#doubted.set(complaint, key)
       this.#complaints.say(
-        complaintOf(part),
-        `hints of ${context} name ${part}, whose variables only the dialplan knows; that part is left out. Put ` +
+        complaint,
+        `hints of ${key.context} name ${part}, whose variables only the dialplan knows; that part is left out. Put ` +
           'load = func_extstate.so in modules.conf of Asterisk, so that it puts them in, or write the hints without them',
       )
     }

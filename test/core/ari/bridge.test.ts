@@ -102,6 +102,25 @@ describe('The bridge to Asterisk', () => {
         }
       })
 
+      it('keeps to it, and says no more, while another hint of those that have it is still as it was', async () => {
+        const wrong = '${DB(seats/${EXTEN})}'
+        const told = (): number[] => [
+          rig.bridge.status().complaints.filter((text) => text.includes(wrong)).length,
+          rig.logged(wrong).filter(({ level }) => level === 'warning').length,
+        ]
+        pbx.reloadDialplan(hintsOf({ 'from-internal': { _60X: wrong, _61X: wrong } }))
+        await rig.bridge.rereadHints()
+        const watches = [await find(rig, '603'), await find(rig, '613')].map((hint) =>
+          hint.watch({ value: () => undefined }),
+        )
+        for (const corrected of ['_60X', '_61X']) {
+          pbx.reloadDialplan(hintsOf({ 'from-internal': { _60X: wrong, _61X: wrong, [corrected]: 'Custom:seat' } }))
+          await rig.bridge.rereadHints()
+          expect(told()).to.deep.equal([1, 1])
+        }
+        for (const stop of watches) void stop()
+      })
+
       it('remembers that an extension has no hint, and asks again after unknown_hint_ttl', async () => {
         expect(await rig.hints.find('from-internal', '999')).to.equal(undefined)
         pbx.reloadDialplan(hintsOf({ 'from-internal': { 999: 'PJSIP/100' } }))
