@@ -53,6 +53,7 @@ const YES = new Set(['yes', 'true', 'y', 't', '1', 'on'])
 const NO = new Set(['no', 'false', 'n', 'f', '0', 'off'])
 
 export const isYes = (text: string): boolean => YES.has(text.toLowerCase())
+export const isNo = (text: string): boolean => NO.has(text.toLowerCase())
 
 export const yesno = (byDefault: boolean, doc: string): Option<boolean> => ({
   default: byDefault,
@@ -62,7 +63,7 @@ export const yesno = (byDefault: boolean, doc: string): Option<boolean> => ({
   otherwise: { value: false, text: 'no' },
   read: (text) => {
     if (isYes(text)) return true
-    if (NO.has(text.toLowerCase())) return false
+    if (isNo(text)) return false
     throw new Error('expected yes or no')
   },
 })

@@ -3,7 +3,7 @@
  * Each becomes sections as pjsip.conf would have them, so that there is one way to read them; every line keeps its place.
  */
 import { type ConfigEntry, type ConfigFile, type ConfigSection, lastValue } from '../config.ts'
-import { isYes, splitCommas } from '../options.ts'
+import { isNo, isYes, splitCommas } from '../options.ts'
 import type { Findings } from './findings.ts'
 import { WIZARD_OPTIONS } from './pjsip-names.ts'
 import { didYouMean } from './suggestion.ts'
@@ -22,6 +22,15 @@ export interface WizardSections {
   readonly hints: readonly WizardHint[]
 }
 
+/** Of those that are read here. */
+const YES_OR_NO = new Set([
+  'accepts_auth',
+  'accepts_registrations',
+  'has_hint',
+  'sends_auth',
+  'sends_line_with_registrations',
+])
+
 const PARTS = ['endpoint', 'aor', 'inbound_auth', 'outbound_auth', 'identify', 'registration', 'phoneprov']
 
 type AuthPart = 'inbound_auth' | 'outbound_auth'
@@ -37,6 +46,7 @@ export function expandWizards(file: ConfigFile, foreign: boolean, findings: Find
       continue
     }
     if (!foreign) checkNames(section, findings)
+    checkYesOrNo(section, foreign, findings)
     const wizard = new Wizard(section, foreign, findings)
     sections.push(...wizard.sections())
     hints.push(...wizard.hints())
@@ -148,6 +158,17 @@ class Wizard {
 
   #yes(key: string): boolean {
     return isYes(this.#text(key))
+  }
+}
+
+/** `accepts_auth = yess` would let everybody in. */
+function checkYesOrNo(section: ConfigSection, foreign: boolean, findings: Findings): void {
+  for (const entry of section.entries) {
+    const { key, value } = entry
+    if (!YES_OR_NO.has(key.toLowerCase()) || isYes(value) || isNo(value)) continue
+    const fault = `${key} = '${value}' is not valid, expected yes or no`
+    if (foreign) findings.note(`${fault}; Asterisk takes it for no`, entry)
+    else findings.problem(fault, entry)
   }
 }
 

@@ -424,6 +424,14 @@ describe('pjsip_wizard.conf', () => {
     expect(config.auths.get('trunk-oauth')?.username).to.equal('u')
   })
 
+  it('does not take what is neither yes nor no for no in silence: with accepts_auth that lets everybody in', () => {
+    const text = '[100]\ntype=wizard\naccepts_registrations=on\naccepts_auth=yess\ninbound_auth/username=100'
+    const reading = readPjsip([source(text, true, 'wizard'), source(text, false, 'wizard')], '/own')
+    const fault = "pjsip_wizard.conf:4: accepts_auth = 'yess' is not valid, expected yes or no"
+    expect(messages(reading.problems)).to.deep.equal([`/own/${fault}`])
+    expect(messages(reading.notes)).to.deep.equal([`/ast/${fault}; Asterisk takes it for no`])
+  })
+
   it('says where it is wrong', () => {
     const { problems } = readPjsip(
       [
