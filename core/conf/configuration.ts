@@ -201,7 +201,9 @@ function leaveOutDatabase(theirs: ConfigDirectory, findings: Findings): void {
   const extconfig = theirs.lookInto('extconfig.conf')
   for (const [name, { isMissed, instead }] of Object.entries(IN_DATABASE)) {
     const line = takenToDatabase(extconfig, name)
-    if (!line || !theirs.has(name)) continue
+    if (!line) continue
+    // What is missed is so too where no file was left.
+    if (!theirs.has(name) && !(isMissed && line.key.toLowerCase() === name)) continue
     theirs.leaveOut(name)
     const message = `Asterisk has ${name} in a database and so the file is not read: ${instead}`
     if (isMissed) findings.warning(message, line)

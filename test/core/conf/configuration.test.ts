@@ -269,6 +269,12 @@ describe('configuration: with faults', () => {
       expect(read('pjsip.conf => sqlite3,rt')).to.deep.equal({ ...files, endpoint: false, said: [2] })
       const nothing = { hint: undefined, global: undefined, mailbox: false, endpoint: false }
       expect(read('Global => sqlite3,rt,ast_config')).to.deep.equal({ ...nothing, said: [2, 2, 2] })
+      rmSync(join(theirs, 'pjsip.conf'))
+      expect(read('pjsip.conf => sqlite3,rt'), 'nor without one').to.deep.equal({
+        ...files,
+        endpoint: false,
+        said: [2],
+      })
     })
 
     it('and the socket must not be longer than a socket may be', () => {
