@@ -6,6 +6,7 @@ import type { TransportConfig } from '../endpoints.ts'
 import { reasonOf } from '../log.ts'
 import { ConfigError } from '../options.ts'
 import { readCertificates } from '../sip/certificates.ts'
+import { realPath } from '../store-file.ts'
 import type { Findings } from './findings.ts'
 
 /** The path of a Unix socket has to fit into 108 bytes with its end. */
@@ -66,8 +67,8 @@ export function unwritable(
   settings: ConfigFile | undefined,
 ): readonly ConfigError[] {
   const written: [key: string, path: string | undefined, touched: (path: string) => readonly string[]][] = [
-    // SQLite keeps its log beside the file.
-    ['path', storePath === ':memory:' ? undefined : storePath, (path) => [dirname(path), path]],
+    // SQLite keeps its log beside the file, and not beside a link to it.
+    ['path', storePath === ':memory:' ? undefined : storePath, (path) => [dirname(realPath(path)), path]],
     // One that was left is taken away first.
     ['socket', consoleSocket, (path) => [dirname(path)]],
     ['logfile', logFile, (path) => [existsSync(path) ? path : dirname(path)]],

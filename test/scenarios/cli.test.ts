@@ -1,5 +1,16 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -95,6 +106,11 @@ describe('the command line', function () {
         'DIR/lamplighter.conf:2: path = DIR/var/lamps.db cannot be written, expected that this user may write DIR/var',
         'DIR/lamplighter.conf:5: logfile = DIR/var/lamps.log cannot be written, expected that this user may write DIR/var/lamps.log',
       ])
+      // A store is written where a link to it leads, and beside that.
+      chmodSync(join(directory, 'var'), 0o777)
+      renameSync(join(directory, 'var/lamps.db'), join(directory, 'run/lamps.db'))
+      symlinkSync('../run/lamps.db', join(directory, 'var/lamps.db'))
+      expect(barred({ ...open, 'var/lamps.log': 0o666, var: 0o555 })).to.deep.equal([])
     })
 
     it('takes a tree of includes as FreePBX writes it through asterisk_config, and serves what is in it', async () => {
