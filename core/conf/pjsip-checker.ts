@@ -19,9 +19,9 @@ export class Checker {
     this.#findings = findings
   }
 
-  /** Whether there is such a line, good or bad. */
+  /** Whether there is such a line with anything in it, good or bad. */
   says(option: string): boolean {
-    return lastValue(this.#section, option) !== undefined
+    return this.#section?.entries.some(({ key, value }) => key.toLowerCase() === option && value !== '') ?? false
   }
 
   problem(option: string, what: string): void {

@@ -141,7 +141,8 @@ contact = sip:b@192.0.2.1
     expect(
       faults(
         `[a]\ntype=auth\nusername=a\n[b]\ntype=auth\npassword=\n[c]\ntype=auth\nauth_type=md5\n[d]\ntype=auth\nmd5_cred=x\npassword=y\n` +
-          `[e]\ntype=auth\nauth_type=digest\n[f]\ntype=auth\nmd5_cred=${md5}\n[g]\ntype=auth\nauth_type=md5\npassword=x`,
+          `[e]\ntype=auth\nauth_type=digest\n[f]\ntype=auth\nmd5_cred=${md5}\n[g]\ntype=auth\nauth_type=md5\npassword=x\n` +
+          '[h]\ntype=auth\nauth_type=digest\npassword_digest=\n',
       ),
     ).to.deep.equal([
       '/own/pjsip.conf:1: auth [a] has no password, expected password, or a hash of it',
@@ -149,6 +150,7 @@ contact = sip:b@192.0.2.1
       '/own/pjsip.conf:7: auth [c] has no good md5_cred, expected 32 hexadecimal digits',
       '/own/pjsip.conf:12: auth [d] has no good md5_cred, expected 32 hexadecimal digits',
       '/own/pjsip.conf:14: auth [e] has no password, expected password, or a hash of it',
+      '/own/pjsip.conf:24: auth [h] has no password, expected password, or a hash of it',
     ])
   })
 

@@ -57,11 +57,13 @@ describe('pjsip.conf: what servers publish to each other', () => {
         '[c]\ntype=outbound-publish\nserver_uri=sip:x@192.0.2.1\nevent=weather\nexpiration=0\n' +
         '[d]\ntype=inbound-publication\nevent_asterisk-mwi=nothing\n' +
         '[e]\ntype=asterisk-publication\ndevicestate_publish=a\nmailboxstate_publish=b\n' +
-        '[f]\ntype=asterisk-publication\ndevice_states=yes\n',
+        '[f]\ntype=asterisk-publication\ndevice_states=yes\n' +
+        '[g]\ntype=outbound-publish\nserver_uri=sip:x@192.0.2.1\nevent=\n',
     )
     expect(problems.map(({ message }) => message)).to.have.members([
       '/etc/pjsip.conf:1: [a] has no server_uri, expected a SIP URI',
       '/etc/pjsip.conf:1: [a] has no event, expected one that is published',
+      '/etc/pjsip.conf:28: [g] has no event, expected one that is published',
       '/etc/pjsip.conf:5: [b] has server_uri = lamps, expected a SIP URI',
       '/etc/pjsip.conf:3: [b] publishes presence of many extensions, expected multi_user = yes',
       "/etc/pjsip.conf:7: [b] has outbound_auth = nobody: there is no auth 'nobody', expected the name of a section with type = auth",
