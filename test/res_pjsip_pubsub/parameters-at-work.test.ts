@@ -354,20 +354,24 @@ describe('parameters at work', () => {
   it('retrieve_order = 1: of those of one priority the newest counts', async () => {
     await begin({ retrieve_order: '1' }, { endpoints: { 100: {}, 101: { allow_publish: 'any' } } })
     made.pubsub.addEvent({ event: 'note', accept: ['text/note'] })
-    const say = (text: string, from: string): Promise<FakeTransaction> =>
+    const say = (text: string, from: string, headers: Record<string, string> = {}): Promise<FakeTransaction> =>
       made.sip.publish('100', text, {
         Event: 'note',
         'Content-Type': 'text/note',
         From: `<sip:${from}@pbx.example>;tag=1`,
+        ...headers,
       })
+    const tags: string[] = []
     for (const [text, from] of [
       ['a first', '100'],
       ['b second', '101'],
       ['a third', '100'],
     ] as const) {
-      await say(text, from)
+      tags.push((await say(text, from)).header('SIP-ETag') ?? '')
       expect(await made.pubsub.getPresentity('100', 'note')).to.equal(text)
     }
+    await say('b fourth', '101', { 'SIP-If-Match': tags[1] ?? '' })
+    expect(await made.pubsub.getPresentity('100', 'note')).to.equal('b fourth')
   })
 
   it('watcher_header, from trusted endpoints only', async () => {

@@ -54,6 +54,10 @@ describe('credentials for requests of ours', () => {
     expect(lines(401, [challenge('phone', ',algorithm=SHA-256')], [named])).to.deep.equal([])
     const both = { ...hash, password: 'p' }
     expect(lines(401, [challenge('phone')], [both]), 'a password beside it changes nothing').to.deep.equal([])
+    const other = { ...hash, auth_type: 'userpass' } as const
+    expect(users(lines(401, [challenge('phone')], [other, any])), 'no password').to.deep.equal([
+      'Authorization any phone',
+    ])
     const digest = auth('digest', { username: 'digest', auth_type: 'digest', password: 'p' })
     expect(users(lines(401, [challenge('phone')], [digest]))).to.deep.equal(['Authorization digest phone'])
   })
