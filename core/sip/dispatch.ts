@@ -22,6 +22,9 @@ import type { Receiver, Wire } from './transport.ts'
 import type { SipUri } from './uri.ts'
 import { parseOptionTags } from './values.ts'
 
+/** Parameter of the URI that a call is sent on to: nobody has to know it (RFC 3261 19.1.1). */
+const SENT_ON = 'sent-on-by'
+
 export type RequestHandler = (tx: ServerTransaction) => void | Promise<void>
 
 export interface DispatchContext {
@@ -228,10 +231,14 @@ export class Dispatcher implements Receiver {
 
   #redirected(request: SipRequest, source: Address): Refusal | undefined {
     const to = request.method === 'INVITE' ? this.#context.callsTo(source) : undefined
-    const user = to && parseUri(request.requestUri)?.user
-    if (!user) return undefined
-    const { scheme, host, port, params } = to
-    return { status: 302, headers: [['Contact', `<${printUri({ scheme, user, host, port, params: [...params] })}>`]] }
+    if (!to) return undefined
+    const called = parseUri(request.requestUri)
+    if (!called?.user) return undefined
+    // By a phone that has us as the proxy of its account: it would come here again for ever.
+    if (called.params.has(SENT_ON)) return { status: 482 }
+    const { scheme, host, port } = to
+    const params = [...to.params, [SENT_ON, 'lamplighter'] as const]
+    return { status: 302, headers: [['Contact', `<${printUri({ scheme, user: called.user, host, port, params })}>`]] }
   }
 
   get #notAllowed(): Refusal {

@@ -57,10 +57,13 @@ describe('A call that comes here', () => {
       return `${answer.status} ${answer.header('contact')}`
     }
     try {
-      expect(await call('sip:*8104@127.0.0.1;transport=udp')).to.equal(
-        '302 <sip:*8104@[2001:db8::1]:5060;transport=tcp>',
+      const sentOn = (user: string): string => `sip:${user}@[2001:db8::1]:5060;transport=tcp;sent-on-by=lamplighter`
+      expect(await call('sip:*8104@127.0.0.1;transport=udp')).to.equal(`302 <${sentOn('*8104')}>`)
+      expect(await call('sip:%23104@127.0.0.1')).to.equal(`302 <${sentOn('%23104')}>`)
+      expect(await call('sip:104@[2001:db8::1]:5060'), 'an account with the same address').to.equal(
+        `302 <${sentOn('104')}>`,
       )
-      expect(await call('sip:%23104@127.0.0.1')).to.equal('302 <sip:%23104@[2001:db8::1]:5060;transport=tcp>')
+      expect(await call(sentOn('104')), 'one that the phone sends through here all the same').to.equal('482 ')
       const pickup = { uri: 'sip:104@127.0.0.1', headers: [['Require', 'replaces'] as const] }
       expect((await phone.request('INVITE', pickup)).status, 'what it requires is for Asterisk').to.equal(302)
       expect((await phone.request('MESSAGE', pickup)).status).to.equal(420)
