@@ -16,13 +16,12 @@ import { type ConfigError, defaultsOf } from '../options.ts'
 import { transportOptions } from '../pjsip-options.ts'
 import { checkCertificates, checkPaths, placeOf, unwritable } from './cross-checks.ts'
 import { type DialplanData, readDialplan } from './dialplan-conf.ts'
-import { takenToDatabase } from './extconfig-conf.ts'
+import { findElsewhere, type TheirFiles } from './elsewhere.ts'
 import { Findings } from './findings.ts'
 import { readSettings, type ServerEntry, type Settings } from './lamplighter-conf.ts'
 import { LOAD_EVERYTHING, readModules } from './modules-conf.ts'
 import { type ConfigReading, isThere, readConfigFile } from './parser.ts'
 import { type PjsipSource, readPjsip } from './pjsip-conf.ts'
-import { keptElsewhere } from './sorcery-conf.ts'
 import { type MailboxDirectory, readVoicemail } from './voicemail-conf.ts'
 
 export type { MailboxDirectory, ServerEntry }
@@ -74,8 +73,7 @@ export function readConfiguration(
   const ours = new ConfigDirectory(directory, false, findings)
   const settings = readSettings(ours.read('lamplighter.conf'), findings)
   const theirs = new ConfigDirectory(asteriskDirectory(settings, ours, findings), true, findings)
-  leaveOutDatabase(theirs, findings)
-  warnOfElsewhere(theirs, findings)
+  findElsewhere(theirs, findings)
 
   const pjsip = readPjsip([...pjsipFiles(theirs), ...pjsipFiles(ours)], ours.path)
   const dialplan = readDialplan([...both('extensions.conf', theirs, ours)], pjsip.hints)
@@ -113,7 +111,7 @@ export function readConfiguration(
 }
 
 /** A directory whose files are read at most once. */
-class ConfigDirectory {
+class ConfigDirectory implements TheirFiles {
   readonly path: string
   readonly foreign: boolean
   readonly files: string[] = []
@@ -134,7 +132,6 @@ class ConfigDirectory {
     return this.#exists && isThere(join(this.path, name))
   }
 
-  /** From now on as if it were not there. */
   leaveOut(name: string): void {
     this.#read.set(name, undefined)
   }
@@ -144,7 +141,6 @@ class ConfigDirectory {
     return this.#readAs(name, (reading) => this.#findings.add(reading))
   }
 
-  /** Of a file that only says where others are: what is wrong with it keeps nobody from starting. */
   lookInto(name: string): ConfigFile | undefined {
     return this.#readAs(name, (reading) => this.#findings.addAsWarnings(reading))
   }
@@ -183,40 +179,6 @@ function asteriskDirectory({ general }: Settings, ours: ConfigDirectory, finding
   if (!ASTERISK_FILES.some((name) => isThere(join(path, name))))
     return fault(`has none of ${ASTERISK_FILES.join(', ')}`, "the directory of Asterisk's configuration")
   return path
-}
-
-const NOT_OVER_ARI = 'expected no asterisk_config, with which endpoints are not asked for over ARI'
-
-/** What helps where Asterisk has the file in a database. */
-const IN_DATABASE = {
-  'extensions.conf': { isMissed: false, instead: 'hints are asked for over ARI' },
-  'voicemail.conf': { isMissed: false, instead: 'aliases of mailboxes are told over ARI' },
-  'pjsip.conf': { isMissed: true, instead: NOT_OVER_ARI },
-  'pjsip_wizard.conf': { isMissed: true, instead: NOT_OVER_ARI },
-  'acl.conf': { isMissed: true, instead: 'expected an acl.conf of our own' },
-} as const
-
-/** A file that Asterisk does not read, mostly the sample that came with it, must not tell what there is. */
-function leaveOutDatabase(theirs: ConfigDirectory, findings: Findings): void {
-  const extconfig = theirs.lookInto('extconfig.conf')
-  for (const [name, { isMissed, instead }] of Object.entries(IN_DATABASE)) {
-    const line = takenToDatabase(extconfig, name)
-    if (!line) continue
-    // What is missed is so too where no file was left.
-    if (!theirs.has(name) && !(isMissed && line.key.toLowerCase() === name)) continue
-    theirs.leaveOut(name)
-    const message = `Asterisk has ${name} in a database and so the file is not read: ${instead}`
-    if (isMissed) findings.warning(message, line)
-    else findings.note(message, line)
-  }
-}
-
-function warnOfElsewhere(theirs: ConfigDirectory, findings: Findings): void {
-  for (const line of keptElsewhere(theirs.lookInto('sorcery.conf')))
-    findings.warning(
-      `Asterisk has objects elsewhere than in pjsip.conf (${line.key} = ${line.value}), ${NOT_OVER_ARI}`,
-      line,
-    )
 }
 
 function pjsipFiles(directory: ConfigDirectory): PjsipSource[] {
