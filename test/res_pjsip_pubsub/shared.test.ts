@@ -720,41 +720,35 @@ describe('servers that share a database', function () {
       expect(later.dialog.last.text).to.equal('')
     })
 
-    it('are seen as they change though the clock was put back meanwhile', async () => {
+    describe('with a clock that is put back meanwhile', () => {
       const trueNow = Date.now
       let shift = 0
-      Date.now = () => trueNow() + shift
-      try {
+      beforeEach(async () => {
+        shift = 0
+        Date.now = () => trueNow() + shift
         for (const made of [one, other]) await builder.end(made, 'close')
         one = await builder.begin({ options: FAST })
         other = await builder.begin({ options: FAST })
         handlers()
+      })
+      afterEach(() => {
+        Date.now = trueNow
+      })
+
+      it('are seen as they change', async () => {
         const first = await publish(one, 'red')
         await until('red', () => shown(other) === 'red')
         shift = -7_200_000
         await publish(one, 'green', { 'SIP-If-Match': first.header('SIP-ETag') })
         await until('green', () => shown(other) === 'green')
-      } finally {
-        Date.now = trueNow
-      }
-    })
+      })
 
-    it('expire at the time they were given though the clock was put back meanwhile', async () => {
-      const trueNow = Date.now
-      let shift = 0
-      Date.now = () => trueNow() + shift
-      try {
-        for (const made of [one, other]) await builder.end(made, 'close')
-        one = await builder.begin({ options: FAST })
-        other = await builder.begin({ options: FAST })
-        handlers()
+      it('expire at the time they were given', async () => {
         await publish(one, 'red', { Expires: '1' })
         await until('red', () => shown(other) === 'red')
         shift = -7_200_000
         await until('nothing', () => shown(one) === '' && shown(other) === '')
-      } finally {
-        Date.now = trueNow
-      }
+      })
     })
   })
 })
