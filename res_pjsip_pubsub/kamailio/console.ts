@@ -157,11 +157,13 @@ async function withdraw(pubsub: PubsubCore, uri: string, name: string | undefine
 }
 
 export function publishedAbout({ compositor, settings }: PubsubCore, user: string): InboundPublication[] {
-  return [...compositor.allPublications].filter((one) => nameKey(one.resource, settings) === nameKey(user, settings))
+  const key = nameKey(user, settings)
+  return [...compositor.allPublications].filter((one) => nameKey(one.resource, settings) === key)
 }
 
 export function watchersOf({ subscriptions, settings }: PubsubCore, user: string): NotifierSubscription[] {
-  return [...subscriptions].filter((one) => nameKey(one.resource, settings) === nameKey(user, settings))
+  const key = nameKey(user, settings)
+  return [...subscriptions].filter((one) => nameKey(one.resource, settings) === key)
 }
 
 function knownEvent(pubsub: PubsubCore, event: string): void {
