@@ -73,7 +73,7 @@ export class Compositor implements Publishing {
   async close(): Promise<void> {
     this.#closed = true
     await this.#turns.idle()
-    for (const publication of this.#publications) this.#services.timers.cancel(publication)
+    this.#publications.stop()
     await this.#store.close()
   }
 

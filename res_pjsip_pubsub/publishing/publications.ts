@@ -75,6 +75,11 @@ export class Publications implements Iterable<InboundPublication> {
     else this.refresh(event, resource)
   }
 
+  /** None expires any more. */
+  stop(): void {
+    for (const publication of this) this.#services.timers.cancel(publication)
+  }
+
   /** It has another entity-tag, or another time, from now on. */
   renew(publication: InboundPublication, lease: Lease): void {
     this.#byTag.delete(publication.entityTag)
