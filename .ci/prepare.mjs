@@ -73,7 +73,7 @@ const buildNative = () => {
   else console.error(`${source} could not be built; UDP works without it, with more work for each datagram.`)
   writeFileSync(stamp, key)
 }
-if (process.argv[2] === 'build') run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'])
+run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'])
 
 // The tests' peers come from Debian. Where they cannot be installed, the tests that need them say so and skip.
 if (process.argv[2] === 'test') {

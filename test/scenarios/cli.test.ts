@@ -15,8 +15,9 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { CLI, Instance, run } from '../support/instance.ts'
+import { Instance, run } from '../support/instance.ts'
 import { localOffice } from '../support/office.ts'
+import { PROGRAM } from '../support/program.ts'
 import { needTool, until } from '../support/tools.ts'
 
 const FREEPBX = join(import.meta.dirname, '../core/conf/fixtures/freepbx')
@@ -92,7 +93,7 @@ describe('the command line', function () {
       if (bound[0] !== undefined) needTool(this, bound[0])
       const barred = (modes: Readonly<Record<string, number>>): string[] => {
         for (const [name, mode] of Object.entries(modes)) chmodSync(join(directory, name), mode)
-        const [program, ...args] = [...bound, process.execPath, '--import', 'tsx', CLI, '-C', directory, '--check']
+        const [program, ...args] = [...bound, process.execPath, ...PROGRAM, '-C', directory, '--check']
         const { stderr } = spawnSync(program, args, { encoding: 'utf8' })
         return stderr.replaceAll(directory, 'DIR').split('\n').filter(Boolean)
       }
@@ -134,7 +135,7 @@ describe('the command line', function () {
     }
 
     it('without the directory, or with a file in its place', async () => {
-      for (const path of ['/nowhere/lamplighter', CLI]) {
+      for (const path of ['/nowhere/lamplighter', process.execPath]) {
         const { code, stderr } = await run('-C', path)
         expect([code, stderr]).to.deep.equal([1, `there is no directory ${path}\n`])
       }
@@ -325,7 +326,7 @@ describe('the command line', function () {
       await instance?.dispose()
       rmSync(state, { recursive: true, force: true })
     })
-    const remote = (...args: string[]): string[] => ['--import', 'tsx', CLI, '-C', instance.directory, ...args]
+    const remote = (...args: string[]): string[] => [...PROGRAM, '-C', instance.directory, ...args]
     const typed = (child: ChildProcess, text: string): Promise<{ code: number | null; said: string }> => {
       let said = ''
       for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (t) => (said += t))

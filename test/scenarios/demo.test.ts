@@ -8,10 +8,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { freeTcpPort } from '../support/free-port.ts'
+import { PROGRAM } from '../support/program.ts'
 import { needTool, until } from '../support/tools.ts'
-
-const CLI = fileURLToPath(new URL('../../core/cli.ts', import.meta.url))
-const COMMAND = ['--import', 'tsx', CLI]
 
 class Played {
   readonly #child: ChildProcess
@@ -68,7 +66,7 @@ describe('the demo as a command', function () {
     rmSync(runtime, { recursive: true, force: true })
   })
 
-  const play = (...args: string[]): Played => (played = new Played(process.execPath, [...COMMAND, ...args], env))
+  const play = (...args: string[]): Played => (played = new Played(process.execPath, [...PROGRAM, ...args], env))
 
   it('says what it is, shows lamps in plain lines, ends within two seconds, and can be played again', async () => {
     for (let time = 0; time < 2; time++) {
@@ -93,7 +91,7 @@ describe('the demo as a command', function () {
     expect(directory.startsWith(runtime)).to.equal(true)
     await demo.shows('104 Erin')
     for (const place of [['-C', directory], []]) {
-      const asked = new Played(process.execPath, [...COMMAND, ...place, '-rx', 'core show hints'], env)
+      const asked = new Played(process.execPath, [...PROGRAM, ...place, '-rx', 'core show hints'], env)
       expect(await asked.ended).to.equal(0)
       // Not of all: in the story 105 goes away for a while.
       for (const hint of ['104@internal', '701@internal'])
@@ -106,7 +104,7 @@ describe('the demo as a command', function () {
   it('knows the console commands that the documents name', async () => {
     const demo = play('-q')
     await demo.shows('Lamplighter ready')
-    const asked = new Played(process.execPath, [...COMMAND, '-rx', 'core show help'], env)
+    const asked = new Played(process.execPath, [...PROGRAM, '-rx', 'core show help'], env)
     await asked.ended
     const known = asked.stdout.split('\n').flatMap((line) => /^([a-z]+(?: [a-z_]+)+)/.exec(line)?.[1] ?? [])
     const named = ['README.md', 'docs/lamps.md'].flatMap((file) => {
@@ -137,7 +135,7 @@ describe('the demo as a command', function () {
     const demo = play('--quiet')
     await demo.shows('Lamplighter ready')
     await until('subscriptions', async () => {
-      const asked = new Played(process.execPath, [...COMMAND, '-rx', 'pjsip show subscriptions inbound'], env)
+      const asked = new Played(process.execPath, [...PROGRAM, '-rx', 'pjsip show subscriptions inbound'], env)
       await asked.ended
       return asked.stdout.includes('104')
     })
@@ -148,13 +146,13 @@ describe('the demo as a command', function () {
 
   it('draws a board in colour on a terminal', async function () {
     needTool(this, 'script')
-    const command = `stty rows 40 cols 120; exec ${[process.execPath, ...COMMAND].join(' ')}`
+    const command = `stty rows 40 cols 120; exec ${[process.execPath, ...PROGRAM].join(' ')}`
     played = new Played('script', ['-qefc', command, '/dev/null'], env)
     await played.shows('\x1b[4mphone 100 Alice')
     await played.shows('\x1b[32m○ ')
     await played.shows('Ctrl+C ends the demo')
     const answers = async (): Promise<boolean> => {
-      const asked = new Played(process.execPath, [...COMMAND, '-rx', 'core show uptime'], env)
+      const asked = new Played(process.execPath, [...PROGRAM, '-rx', 'core show uptime'], env)
       return (await asked.ended) === 0
     }
     expect(await answers()).to.equal(true)
@@ -168,10 +166,10 @@ describe('the demo as a command', function () {
     const others = { LAMPLIGHTER_DEMO_SIP_PORT: '0', LAMPLIGHTER_DEMO_ARI_PORT: '0' }
     for (const variable of Object.keys(others) as (keyof typeof others)[])
       others[variable] = String(await freeTcpPort())
-    const second = new Played(process.execPath, COMMAND, { ...env, ...others })
+    const second = new Played(process.execPath, PROGRAM, { ...env, ...others })
     try {
       await second.shows(`Lamplighter ready: udp:127.0.0.1:${others.LAMPLIGHTER_DEMO_SIP_PORT}`)
-      const asked = new Played(process.execPath, [...COMMAND, '-rx', 'core show settings'], env)
+      const asked = new Played(process.execPath, [...PROGRAM, '-rx', 'core show settings'], env)
       expect(await asked.ended, asked.stderr).to.equal(0)
       expect(asked.stdout).to.include(`udp:127.0.0.1:${env['LAMPLIGHTER_DEMO_SIP_PORT']}`)
     } finally {

@@ -2,12 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { keepTrack, removeDirectory, temporaryDirectory } from '../../bench/leftovers.ts'
 import { connectConsole } from '../../core/console/server.ts'
+import { PROGRAM } from './program.ts'
 import { until } from './tools.ts'
-
-export const CLI = fileURLToPath(new URL('../../core/cli.ts', import.meta.url))
 
 export interface Ended {
   readonly code: number | null
@@ -38,7 +36,7 @@ export class Instance {
   async start(...args: string[]): Promise<void> {
     this.stdout = ''
     this.stderr = ''
-    const child = spawn(process.execPath, ['--import', 'tsx', CLI, '-C', this.directory, ...args], {
+    const child = spawn(process.execPath, [...PROGRAM, '-C', this.directory, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child = child
@@ -103,7 +101,7 @@ export class Instance {
 
 /** Runs the command line to its end. */
 export async function run(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, ['--import', 'tsx', CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [...PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))

@@ -1,0 +1,26 @@
+/**
+ * What node is given to run a Lamplighter of its own process: the built one, as everybody has it, which starts in half the
+ * time; the sources where they have changed since.
+ */
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+const sources = (folder: string): string[] =>
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).flatMap((file) =>
+    file.endsWith('.ts') && !file.endsWith('.d.ts') ? [join(folder, file)] : [],
+  )
+
+/** When it was written, 0 where there is none. */
+const written = (file: string): number => statSync(join(ROOT, file), { throwIfNoEntry: false })?.mtimeMs ?? 0
+
+const built = readdirSync(ROOT)
+  .filter((folder) => folder === 'core' || folder.startsWith('res_'))
+  .flatMap(sources)
+  .every((file) => written(join('dist', file.replace(/ts$/, 'js'))) > written(file))
+
+export const PROGRAM: readonly string[] = built
+  ? [join(ROOT, 'dist/core/cli.js')]
+  : ['--import', 'tsx', join(ROOT, 'core/cli.ts')]
