@@ -19,6 +19,8 @@ const PROGRESS: Readonly<Record<DialogStateName, number>> = {
   terminated: 4,
 }
 
+const NONE_TAKEN: readonly string[] = []
+
 export interface ComposedDialogs {
   /** Those that are not over. */
   readonly live: readonly PublishedDialog[]
@@ -30,9 +32,13 @@ interface Heard {
   readonly source: string
 }
 
-export function composeDialogs(sources: readonly DialogSource[]): ComposedDialogs {
+/** `taken`: ids of dialogs that stand in the same document already. */
+export function composeDialogs(
+  sources: readonly DialogSource[],
+  taken: readonly string[] = NONE_TAKEN,
+): ComposedDialogs {
   const only = sources.length === 1 ? sources[0] : undefined
-  if (only && only.dialogs.length < 2) return parted(only.dialogs)
+  if (only && only.dialogs.length < 2 && taken.length === 0) return parted(only.dialogs)
   const ended = new Set(sources.flatMap((source) => source.ended))
   const furthest = new Map<string, Heard>()
   for (const { source, dialogs } of sources) {
@@ -47,7 +53,7 @@ export function composeDialogs(sources: readonly DialogSource[]): ComposedDialog
       }
     }
   }
-  return parted(withOwnIds([...furthest.values()].sort(byContent)))
+  return parted(withOwnIds([...furthest.values()].sort(byContent), taken))
 }
 
 function parted(all: readonly PublishedDialog[]): ComposedDialogs {
@@ -96,8 +102,9 @@ export function endedDialog(id: string, asked?: AskedDialog): XmlElement {
 }
 
 /** An id is unique in a document (RFC 4235 4.1.2): where two dialogs have one, each gets a name of its own. */
-function withOwnIds(heard: readonly Heard[]): PublishedDialog[] {
+function withOwnIds(heard: readonly Heard[], taken: readonly string[]): PublishedDialog[] {
   const uses = new Map<string, number>()
+  for (const id of taken) uses.set(id, 1)
   for (const { dialog } of heard) uses.set(dialog.id, (uses.get(dialog.id) ?? 0) + 1)
   return heard.map(({ dialog, source }) => {
     if (uses.get(dialog.id) === 1) return dialog

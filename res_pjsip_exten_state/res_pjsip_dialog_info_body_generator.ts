@@ -100,7 +100,7 @@ export function dialogInfo(
       if (state.published) {
         for (const { declarations } of state.published.dialogs)
           for (const [name, namespace] of declarations) root.attributes.set(name, namespace)
-        const published = askedOf(composeDialogs(state.published.dialogs), view.asked)
+        const published = askedOf(composeDialogs(state.published.dialogs, takenIds(own, view)), view.asked)
         root.children.push(...together(own, published, to.resource, view))
       } else {
         root.children.push(...own.map(({ made }) => made))
@@ -117,6 +117,7 @@ export function dialogInfo(
 /** What Asterisk says. */
 interface OwnDialog {
   readonly made: XmlElement
+  readonly id: string
   readonly interest: number
   readonly callId: string | undefined
 }
@@ -125,10 +126,11 @@ function ownDialogs(state: PublishedState, exten: string, entity: string, view: 
   if (state.published?.alone) return []
   if (view.asterisk) {
     const [made, word] = asteriskDialog(state, exten, entity, view)
-    return [{ made, interest: interest(word), callId: undefined }]
+    return [{ made, id: exten, interest: interest(word), callId: undefined }]
   }
   return shownDialogs(state, exten, view).map((dialog) => ({
     made: dialogElement(dialog, state, entity, view),
+    id: dialog.id,
     interest: interest(dialog.state, dialog.held),
     callId: dialog.callId,
   }))
@@ -142,6 +144,15 @@ function shownDialogs(state: PublishedState, exten: string, view: View): readonl
   if (shown.length > 0 || all.every((dialog) => dialog.state === 'terminated')) return shown
   // Its device may be a step behind, as where it rings still when the call is answered. That does not end the call.
   return state.calls.map(dialogAlone).filter((dialog) => isAsked(asked, dialog))
+}
+
+/** Ids of what Asterisk says that stands beside what is published. */
+function takenIds(own: readonly OwnDialog[], { single, asterisk }: View): string[] {
+  return single || asterisk ? [] : own.filter(isLive).map(({ id }) => id)
+}
+
+function isLive(dialog: OwnDialog): boolean {
+  return dialog.interest > interest('terminated')
 }
 
 /** Calls that go on, Asterisk's first; where there are none, what is said of the last ones. */
@@ -159,7 +170,7 @@ function together(
     if (best && interest(best.state) > (lit?.interest ?? -1)) return [shownElement(best, hide, exten)]
     if (lit) return [lit.made]
   } else {
-    const ownLive = own.filter((dialog) => dialog.interest > interest('terminated'))
+    const ownLive = own.filter(isLive)
     const shown = [...ownLive.map(({ made }) => made), ...others.map((dialog) => shownElement(dialog, hide))]
     if (shown.length > 0) return shown
     if (own.length > 0) return own.map(({ made }) => made)

@@ -198,6 +198,23 @@ describe('publications about an extension', () => {
       await lit(tx, '200=terminated')
     })
 
+    it('that has the id of one that Asterisk tells of gets another, as ids are of one dialog (RFC 4235 4.1.2)', async () => {
+      await open()
+      const tx = await watch('200', 'dialog')
+      office.core.devices.set('pbx1', 'PJSIP/200', 'INUSE')
+      await dialogs([{ id: '200', callId: 'x', state: 'early' }])
+      await until('both', () => dialogsIn(tx.dialog.last.text).length === 2)
+      const [own, other] = dialogsIn(tx.dialog.last.text)
+      expect(own).to.equal('200=confirmed')
+      expect(tx.dialog.last.text).to.match(/<dialog id="200\.[0-9a-f]{8}" call-id="x">\s*<state>early/)
+      await dialogs([{ id: '200', state: 'early' }], { From: '<sip:101@pbx.example>;tag=1' })
+      await until('all three', () => dialogsIn(tx.dialog.last.text).length === 3)
+      expect(dialogsIn(tx.dialog.last.text)).to.include.members([own, other])
+      expect(new Set(dialogsIn(tx.dialog.last.text).map((one) => one.split('=')[0]))).to.have.property('size', 3)
+      office.core.devices.set('pbx1', 'PJSIP/200', 'NOT_INUSE')
+      await until('Asterisk to have none', () => !dialogsIn(tx.dialog.last.text).includes('200=confirmed'))
+    })
+
     it('what is said again makes no body anew', async () => {
       await open()
       let made = 0
