@@ -12,6 +12,7 @@ import {
   dialogNodes,
   dialogStateOf,
   readDialogInfo,
+  withPlainState,
 } from '../core/documents/dialog-info.ts'
 import { joined } from '../core/text.ts'
 import { element, PrintedXml, printXml, type XmlNode } from '../core/xml.ts'
@@ -72,7 +73,7 @@ function dialogsOf(root: XmlNode, body: string): PublishedDialogs {
   const document = new DialogDocument(body)
   const declared: Declarations[] = []
   const dialogs = dialogNodes(root).map((node, index) => {
-    const { text, declarations } = printCopy(node, DIALOG_INFO, DIALOG_PREFIXES)
+    const { text, declarations } = printCopy(withPlainState(node), DIALOG_INFO, DIALOG_PREFIXES)
     declared.push(declarations)
     const id = node.attribute('id') ?? ''
     const callId = node.attribute('call-id') ?? ''

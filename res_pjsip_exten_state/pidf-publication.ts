@@ -11,7 +11,7 @@ import {
   RPID,
   readPidf,
   tuplesOf,
-  withoutNoBasic,
+  withPlainBasic,
 } from '../core/documents/pidf.ts'
 import type { XmlNode } from '../core/xml.ts'
 import { copyXml, type Prefixes } from '../core/xml-copy.ts'
@@ -53,7 +53,7 @@ function presenceOf(root: XmlNode): PublishedPresence {
   const devices = root.children.filter((child) => isModel(child, 'device'))
   const notes = root.children.filter((child) => isPidf(child, 'note'))
   const all = tuplesOf(root)
-  const tuples = all.map(withoutNoBasic).filter((tuple) => tuple !== undefined)
+  const tuples = all.map(withPlainBasic).filter((tuple) => tuple !== undefined)
   const known = new Set([...persons, ...devices, ...notes, ...all])
   return {
     tuples: copies(tuples),

@@ -1,5 +1,11 @@
 /** An extension as the packages presence and dialog show it: what Asterisk says of it, and what was published about it. */
-import { DIALOG_INFO, type DialogStateName, dialogNodes, dialogStateOf } from '../core/documents/dialog-info.ts'
+import {
+  DIALOG_INFO,
+  type DialogStateName,
+  dialogNodes,
+  dialogStateOf,
+  withPlainState,
+} from '../core/documents/dialog-info.ts'
 import type { ExtensionState } from '../core/states/extension-state.ts'
 import { detached } from '../core/text.ts'
 import { parseXml, printElement, type XmlElement, type XmlNode } from '../core/xml.ts'
@@ -55,7 +61,7 @@ export class DialogDocument {
     this.#dialogs ??= dialogNodes(parseXml(this.#text))
     const found = this.#dialogs[index]
     if (!found) throw new Error(`no dialog ${index} in what was published`)
-    return found
+    return withPlainState(found)
   }
 }
 

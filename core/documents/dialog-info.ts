@@ -1,5 +1,5 @@
 /** Dialog information (RFC 4235) as it comes from others: whether a document is right, and the dialogs in it. */
-import type { XmlNode } from '../xml.ts'
+import { XmlNode } from '../xml-node.ts'
 import { type DocumentReading, readDocument } from './reading.ts'
 
 export const DIALOG_INFO = 'urn:ietf:params:xml:ns:dialog-info'
@@ -46,11 +46,22 @@ export function dialogNodes(root: XmlNode): XmlNode[] {
 }
 
 export function dialogStateOf(dialog: XmlNode): DialogStateName | undefined {
-  for (const child of dialog.children) {
-    if (!isDialogInfo(child, 'state')) continue
-    const word = child.text.trim()
-    return DIALOG_STATES.find((state) => state === word)
-  }
+  const word = stateIn(dialog)?.text.trim()
+  return DIALOG_STATES.find((state) => state === word)
+}
+
+/** Without the blanks around its state, as of who puts each text in a line of its own: phones look for the word alone. */
+export function withPlainState(dialog: XmlNode): XmlNode {
+  const state = stateIn(dialog)
+  const word = state?.text.trim()
+  if (!state || word === undefined || word === state.text) return dialog
+  const plain = new XmlNode(state.name, state.ns, state.qualified, state.children, word)
+  const children = dialog.children.map((child) => (child === state ? plain : child))
+  return new XmlNode(dialog.name, dialog.ns, dialog.qualified, children, dialog.text)
+}
+
+function stateIn({ children }: XmlNode): XmlNode | undefined {
+  for (const child of children) if (isDialogInfo(child, 'state')) return child
   return undefined
 }
 

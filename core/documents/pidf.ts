@@ -52,13 +52,14 @@ export function basicOf(tuple: XmlNode | undefined): Basic | undefined {
 }
 
 /**
- * Without a basic that says neither, as baresip's `unknown`: it counts as not there, and watchers are shown no word that
- * RFC 3863 4.1.4 does not know. undefined where nothing is left of its status, which may not be empty (4.1.3).
+ * With one of the two words for a basic that has blanks around it, and without one that says neither, as baresip's
+ * `unknown`: that counts as not there, and watchers are shown nothing that RFC 3863 4.1.4 does not know. undefined where
+ * nothing is left of its status, which may not be empty (4.1.3).
  */
-export function withoutNoBasic(tuple: XmlNode): XmlNode | undefined {
+export function withPlainBasic(tuple: XmlNode): XmlNode | undefined {
   const status = statusOf(tuple)
-  if (!status?.children.some(isNoBasic)) return tuple
-  const children = status.children.filter((child) => !isNoBasic(child))
+  if (!status?.children.some(isOddBasic)) return tuple
+  const children = status.children.flatMap((child) => (isOddBasic(child) ? plainBasic(child) : child))
   if (children.length === 0) return undefined
   const kept = withChildren(status, children)
   return withChildren(
@@ -78,11 +79,20 @@ export function activitiesOf(person: XmlNode): string[] {
     .filter((name) => name !== 'note' && name !== 'unknown')
 }
 
-function isNoBasic(node: XmlNode): boolean {
-  return isPidf(node, 'basic') && wordOf(node) === undefined
+function isOddBasic(node: XmlNode): boolean {
+  return isPidf(node, 'basic') && wordOf(node) !== node.text
+}
+
+function plainBasic(basic: XmlNode): XmlNode[] {
+  const word = wordOf(basic)
+  return word === undefined ? [] : [withText(basic, word)]
 }
 
 function withChildren({ name, ns, qualified, text }: XmlNode, children: readonly XmlNode[]): XmlNode {
+  return new XmlNode(name, ns, qualified, children, text)
+}
+
+function withText({ name, ns, qualified, children }: XmlNode, text: string): XmlNode {
   return new XmlNode(name, ns, qualified, children, text)
 }
 

@@ -1,7 +1,7 @@
 /** Reading what is published: what is right, what is wrong with the rest, and that nothing of it is lost. */
 import { expect } from 'chai'
 import { assert, constantFrom, oneof, property, string, tuple } from 'fast-check'
-import { element, printXml } from '../../core/xml.ts'
+import { element, printElement, printXml } from '../../core/xml.ts'
 import { readDialogs } from '../../res_pjsip_exten_state/dialog-publication.ts'
 import { EndedDialogs } from '../../res_pjsip_exten_state/ended-dialogs.ts'
 import { addPublished } from '../../res_pjsip_exten_state/pidf-composition.ts'
@@ -62,6 +62,13 @@ describe('presence documents that are published', () => {
     expect(shown).to.contain('>red<').and.to.contain('<basic>closed</basic>').and.not.to.contain('unknown')
   })
 
+  it('is written with one of the words of RFC 3863 in basic, whatever blanks stood around it', () => {
+    const state = good(presence(pidfBody('a', 'open').replace('>open<', '>\n   open\n<')))
+    const document = element('presence', { entity: 'sip:200@h', xmlns: 'urn:ietf:params:xml:ns:pidf' })
+    addPublished(document, { alone: true, presence: [state], ahead: 0, dialogs: [], sender: '' })
+    expect(printXml(document)).to.contain('<basic>open</basic>')
+  })
+
   it('keeps elements of every namespace, known or not, with their attributes', () => {
     const inner =
       '<d:device id="dev1" xml:lang="en"><d:deviceID>urn:uuid:1</d:deviceID></d:device>' +
@@ -119,6 +126,16 @@ describe('dialog information that is published', () => {
       expect(faultOf(dialogs(text))).to.equal(fault)
     })
   }
+
+  it('is written with one of the words of RFC 4235 in state, whatever blanks stood around it', () => {
+    const text = dialogBody([{ id: 'a', callId: 'x', state: '\n  early\n', inner: '<remote/>' }])
+    const [dialog] = good(dialogs(text)).dialogs
+    if (!dialog) throw new Error('no dialog')
+    expect(dialog.text).to.contain('<state>early</state>').and.to.contain('<remote />')
+    expect(printElement(dialog.element, 1)).to.equal(dialog.text)
+    expect(dialog.renamed('b').text).to.contain('<state>early</state>')
+    expect(dialog.asEnded().text).to.contain('<state>terminated</state>')
+  })
 
   it('a partial document is not kept for the dialogs that it told of', () => {
     const before = heapInUse()
