@@ -54,6 +54,8 @@ function presenceOf(root: XmlNode): PublishedPresence {
   const notes = root.children.filter((child) => isPidf(child, 'note'))
   const all = tuplesOf(root)
   const tuples = all.map(withPlainBasic).filter((tuple) => tuple !== undefined)
+  // Of some services no more is said than what RPID has for it: a basic is optional (RFC 3863 4.1.3).
+  const best = tuples.find((tuple) => basicOf(tuple) !== undefined) ?? tuples[0]
   const known = new Set([...persons, ...devices, ...notes, ...all])
   return {
     tuples: copies(tuples),
@@ -62,8 +64,8 @@ function presenceOf(root: XmlNode): PublishedPresence {
     notes: copies(notes),
     others: copies(root.children.filter((child) => !known.has(child))),
     declarations,
-    basic: basicOf(tuples[0]),
-    note: notes[0]?.text.trim() ?? noteIn(tuples[0]) ?? '',
+    basic: basicOf(best),
+    note: notes[0]?.text.trim() ?? noteIn(best) ?? '',
     activities: persons.flatMap(activitiesOf),
   }
 }

@@ -40,7 +40,7 @@ export interface PublishedPresence {
   readonly others: readonly XmlElement[]
   /** `xmlns:rpid` → namespace */
   readonly declarations: Declarations
-  /** The first tuple's; undefined where there is none. */
+  /** Of the first tuple that has one; undefined where none has. */
   readonly basic: 'open' | 'closed' | undefined
   readonly note: string
   /** Activities of the persons (RFC 4480 3.2), without prefix. */

@@ -136,6 +136,14 @@ describe('publications about an extension', () => {
       expect(tx.dialog.last.text).to.contain('status="open"')
     })
 
+    it('is in one word that of the first service which has one (RFC 3863 4.1.3)', async () => {
+      await open()
+      const mood = '<p:tuple id="chat"><p:status><x:mood xmlns:x="urn:x">fine</x:mood></p:status></p:tuple>'
+      await publish('300', 'presence', pidfBody('voice', 'open').replace('<p:tuple', `${mood}<p:tuple`))
+      const tx = await watch('300', 'presence', { Accept: 'application/xpidf+xml' })
+      expect(tx.dialog.last.text).to.contain('status="open"')
+    })
+
     it('follows a hint that comes and goes while it is watched', async () => {
       await open()
       let exten = ''

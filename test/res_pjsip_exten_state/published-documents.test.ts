@@ -54,7 +54,7 @@ describe('presence documents that are published', () => {
     const more = '<x:hat xmlns:x="urn:x">red</x:hat>'
     const tuples = tuple('a', odd) + tuple('b', `${odd}${more}`) + tuple('c', '<basic>closed</basic>')
     const state = good(presence(`<presence ${NS} entity="x">${tuples}</presence>`))
-    expect(state.basic).to.equal(undefined)
+    expect(state.basic).to.equal('closed')
     const document = element('presence', { entity: 'sip:200@h', xmlns: 'urn:ietf:params:xml:ns:pidf' })
     addPublished(document, { alone: true, presence: [state], ahead: 0, dialogs: [], sender: '' })
     const shown = printXml(document)
