@@ -37,7 +37,7 @@ export function addPublished(document: XmlElement, { presence, ahead, alone }: P
   )
   for (const { declarations } of presence)
     for (const [name, namespace] of declarations) document.attributes.set(name, namespace)
-  for (const child of all) if (child.name === PERSON) addPerson(document, child)
+  document.children.push(...all.filter(({ name }) => name === PERSON))
   document.children.push(
     ...distinct(
       all.filter(({ name }) => name === DEVICE),
@@ -47,10 +47,19 @@ export function addPublished(document: XmlElement, { presence, ahead, alone }: P
   document.children.push(...all.filter(({ name }) => ![TUPLE, NOTE, PERSON, DEVICE].includes(name)))
 }
 
-/** The person, or what it has to add to the one that is there. */
-export function addPerson(document: XmlElement, person: XmlElement): void {
-  const known = document.children.find(({ name }) => name === PERSON)
-  if (!known) return void document.children.push(person)
+/**
+ * What all persons say goes to the first. Last of all, when what a watcher is not shown has been left out: that goes by
+ * the class or id of each as it was published (RFC 5025 3.3.1.2), and with one of them the others would be shown.
+ */
+export function joinPersons(document: XmlElement): void {
+  const [known, ...others] = document.children.filter(({ name }) => name === PERSON)
+  if (!known || others.length === 0) return
+  for (const person of others) addPerson(known, person)
+  const { children } = document
+  children.splice(0, children.length, ...children.filter((child) => child === known || child.name !== PERSON))
+}
+
+function addPerson(known: XmlElement, person: XmlElement): void {
   for (const child of person.children) {
     const same = known.children.filter(({ name }) => name === child.name)
     if (child.name === ACTIVITIES && same[0]) addActivities(same[0], child)

@@ -11,7 +11,7 @@ import type { ExtensionState } from '../core/states/extension-state.ts'
 import { cutForEscaping, element, printXml, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
 import { availabilityOf, STATE_WORDS, xmlId } from './mapping.ts'
-import { addPublished, dummyTuple } from './pidf-composition.ts'
+import { addPublished, dummyTuple, joinPersons } from './pidf-composition.ts'
 import { presenceSharing } from './presence-sharing.ts'
 import { extensionStateKind, type PublishedState } from './published.ts'
 
@@ -44,7 +44,10 @@ export function pidf(
       if (empty && forced.settings.force_dummy_presence) document.children.unshift(dummyTuple(xmlId('t', to.resource)))
       return document
     },
-    print: (document) => ({ text: printXml(document) }),
+    print(document) {
+      joinPersons(document)
+      return { text: printXml(document) }
+    },
   }
 }
 

@@ -9,7 +9,6 @@ import type { ExtensionState } from '../core/states/extension-state.ts'
 import { element, type XmlElement } from '../core/xml.ts'
 import type { BodySupplement } from '../res_pjsip_pubsub/contract.ts'
 import { availabilityOf, STATE_WORDS, xmlId } from './mapping.ts'
-import { addPerson } from './pidf-composition.ts'
 import { extensionStateKind, type PublishedState } from './published.ts'
 
 export default defineModule({
@@ -31,7 +30,7 @@ export function eyebeam(core: Pick<Core, 'general'>): BodySupplement<PublishedSt
       document.attributes.set('xmlns:dm', DATA_MODEL)
       document.attributes.set('xmlns:rpid', RPID)
       if (state.published?.alone) return
-      addPerson(document, core.general.compat === 'asterisk' ? asteriskPerson(state) : person(state, resource))
+      document.children.push(core.general.compat === 'asterisk' ? asteriskPerson(state) : person(state, resource))
     },
   }
 }

@@ -4,7 +4,7 @@ import { assert, constantFrom, oneof, property, string, tuple } from 'fast-check
 import { element, printElement, printXml } from '../../core/xml.ts'
 import { readDialogs } from '../../res_pjsip_exten_state/dialog-publication.ts'
 import { EndedDialogs } from '../../res_pjsip_exten_state/ended-dialogs.ts'
-import { addPublished } from '../../res_pjsip_exten_state/pidf-composition.ts'
+import { addPublished, joinPersons } from '../../res_pjsip_exten_state/pidf-composition.ts'
 import { readPresence } from '../../res_pjsip_exten_state/pidf-publication.ts'
 import type { PublishedDialogs, PublishedPresence } from '../../res_pjsip_exten_state/published.ts'
 import type { ReadBody } from '../../res_pjsip_pubsub/contract.ts'
@@ -89,6 +89,7 @@ describe('presence documents that are published', () => {
     const compose = (): string => {
       const document = element('presence', { entity: 'sip:200@h' })
       addPublished(document, { alone: true, presence: [one, two], ahead: 0, dialogs: [], sender: '' })
+      joinPersons(document)
       return printXml(document)
     }
     const first = compose()

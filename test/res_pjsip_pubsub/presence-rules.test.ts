@@ -558,6 +558,31 @@ describe('rules of presentities, on the wire', () => {
     expect(await told(watcher)).to.equal('pending')
   })
 
+  it('shows of several persons those that a rule names, and nothing of the others (RFC 5025 3.3.1.2)', async () => {
+    await begin()
+    const persons = (which: string): string =>
+      `${BASIC}<pr:provide-persons>${which}</pr:provide-persons><pr:provide-activities>true</pr:provide-activities><pr:provide-note>true</pr:provide-note>`
+    await set(ruleset({ handling: 'allow', shown: persons('<pr:class>work</pr:class>') }))
+    const [watcher, owner] = [await phone('100'), await phone('200')]
+    const person = (id: string, activity: string): string =>
+      `<dm:person id="${id}"><r:activities><r:${activity}/></r:activities><r:class>${id}</r:class><dm:note>${id}: ${activity}</dm:note></dm:person>`
+    const inner = person('private', 'vacation') + person('work', 'meeting')
+    expect((await publish(owner, 'sip:200@127.0.0.1', inner)).status).to.equal(200)
+    await subscribe(watcher)
+    const shown = (await watcher.next('NOTIFY')).body
+    expect(shown).to.include('<rpid:meeting />').and.include('work: meeting')
+    expect(shown).not.to.match(/vacation|private|on-the-phone/)
+    await set(ruleset({ handling: 'allow', shown: persons('<pr:occurrence-id>private</pr:occurrence-id>') }))
+    const other = (await watcher.next('NOTIFY')).body
+    expect(other)
+      .to.include('<rpid:vacation />')
+      .and.not.match(/meeting|work|on-the-phone/)
+    await set(ruleset({ handling: 'allow', shown: persons('<pr:all-persons/>') }))
+    const all = (await watcher.next('NOTIFY')).body
+    expect(all).to.include('meeting').and.include('vacation').and.include('on-the-phone')
+    expect(all.match(/<dm:person/g)).to.have.length(1)
+  })
+
   it('ends nobody while the package that reads what is published is away', async () => {
     await begin({ enable_sphere_check: 'yes' })
     await set(ruleset({ conditions: '<cr:sphere value="work"/>', handling: 'allow' }))
