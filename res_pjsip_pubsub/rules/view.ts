@@ -49,10 +49,12 @@ export function viewOf(shown: Transformations): View | undefined {
     key: keyOf(shown),
     shows(type) {
       if (type === 'application/pidf+xml') return 'part'
-      // These have no parts that could be left out: availability in one, and with it why; calls in the other.
+      // These have no parts that could be left out: availability in one, and with it what persons do; calls in the other.
       const isAvailability = type === 'application/xpidf+xml' || type === 'application/cpim-pidf+xml'
-      const attributes = allAttributes || (isAvailability && shown.attributes.has('activities'))
-      return services.all && attributes ? 'all' : 'nothing'
+      const tells = isAvailability
+        ? persons.all && (allAttributes || shown.attributes.has('activities'))
+        : allAttributes
+      return services.all && tells ? 'all' : 'nothing'
     },
     filter: (doc) => (isElement(doc) ? filterPresence(doc, shown) : doc),
   }

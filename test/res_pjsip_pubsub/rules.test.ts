@@ -397,8 +397,15 @@ describe('rules: what is shown (RFC 5025 3.3)', () => {
         .join(' ')
     }
     expect(await shows(services('<pr:all-services/>'))).to.equal('part nothing nothing nothing')
-    expect(await shows(services('<pr:all-services/>') + provide('activities'))).to.equal('part all all nothing')
-    expect(await shows(`${services('<pr:all-services/>')}<pr:provide-all-attributes/>`)).to.equal('part all all all')
+    const availability = services('<pr:all-services/>') + provide('activities')
+    expect(await shows(availability + persons)).to.equal('part all all nothing')
+    // Activities are those of persons (RFC 5025 3.3.2): who sees none, or some of them, is not told what they do.
+    expect(await shows(availability)).to.equal('part nothing nothing nothing')
+    const some = '<pr:provide-persons><pr:class>work</pr:class></pr:provide-persons>'
+    expect(await shows(availability + some)).to.equal('part nothing nothing nothing')
+    const everything = `${services('<pr:all-services/>')}<pr:provide-all-attributes/>`
+    expect(await shows(everything)).to.equal('part nothing nothing all')
+    expect(await shows(everything + persons)).to.equal('part all all all')
   })
 
   it('has one key for what shows the same, and others for what does not', async () => {
