@@ -1,5 +1,5 @@
 /** Options of pubsub.conf about watchers: who is told of them, and who decides what they see. */
-import { choice, commaList, custom, integer, options } from '../../core/options.ts'
+import { choice, commaList, custom, integer, options, splitCommas } from '../../core/options.ts'
 
 export const watcherOptions = options({
   winfo_admins: commaList(
@@ -19,10 +19,12 @@ export const watcherOptions = options({
     readDirectory,
     'Directory of authorization documents, one a presentity (`100.xml`); they go before those of xcap_table.',
   ),
-  rules_domains: commaList(
+  rules_domains: custom<readonly string[]>(
     [],
-    'Domains whose users are our endpoints, as rules name them; empty takes the user part of every URI for one of ours.',
+    '',
     'domains with commas between them',
+    readDomains,
+    'Domains whose users are our endpoints, as rules name them; empty takes the user part of every URI for one of ours.',
   ),
   rules_absent: choice(
     ['allow', 'confirm', 'polite-block', 'block'],
@@ -44,4 +46,9 @@ export const watcherOptions = options({
 function readDirectory(value: string): string {
   if (value !== '' && !value.startsWith('/')) throw new Error('expected an absolute path')
   return value
+}
+
+/** In lower case, as a URI that was read has its host (RFC 3261 19.1.4): it is compared with those. */
+function readDomains(value: string): readonly string[] {
+  return splitCommas(value).map((domain) => domain.toLowerCase())
 }

@@ -362,6 +362,28 @@ describe('rules of presentities, on the wire', () => {
     ])
   })
 
+  it('compares domains without case (RFC 3261 19.1.4), whoever wrote them', async () => {
+    await begin({ rules_domains: 'PBX.Example, pbx2' })
+    const columns = { name: 'xcap', key: 'doc_uri', serial: 'id', columns: XCAP } as const
+    const doc = ruleset({ conditions: one('sip:100@pbx.EXAMPLE'), handling: 'allow' })
+    const row = {
+      username: '200',
+      etag: 'e',
+      source: 0,
+      port: 0,
+      doc_type: 2,
+      doc,
+      domain: 'pbx.example',
+      doc_uri: '/p',
+    }
+    ;(await office.store.table(columns)).put(row)
+    await office.run('presence rules reload')
+    const [friend, stranger] = [await phone('100'), await phone('101')]
+    expect((await subscribe(stranger)).ok.status).to.equal(403)
+    await subscribe(friend)
+    expect(await told(friend)).to.equal('active open On the phone')
+  })
+
   it('has its table in the database that db_url names, with the other tables of presence', async () => {
     const path = join(directory, 'presence.db')
     const other = await openStore({ path, synchronous: 'off', log: new Log().logger('other') })
