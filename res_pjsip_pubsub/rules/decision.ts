@@ -119,7 +119,12 @@ function identity(id: string): { user: string; host: string } {
   if (/^tel:/i.test(id)) return { user: id.slice('tel:'.length), host: '' }
   const uri = parseUri(id.replace(/^pres:/i, 'sip:')) ?? parseUri(`sip:${id}`)
   if (!uri) return { user: id, host: '' }
-  return uri.user === '' ? { user: uri.host, host: '' } : { user: uri.user, host: uri.host }
+  // A name alone was read as a host, which is in lower case.
+  return uri.user === '' ? { user: nameAlone(id), host: '' } : { user: uri.user, host: uri.host }
+}
+
+function nameAlone(id: string): string {
+  return id.replace(/^(?:sips?|pres):/i, '').replace(/[:;?].*$/, '')
 }
 
 function combined(one: Transformations, other: Transformations): Transformations {

@@ -126,13 +126,13 @@ function readIdentities(node: XmlNode): (One | Many)[] {
   const ones = policy(node, 'one').map((one): One => ({ kind: 'one', id: required(one, 'id') }))
   const many = policy(node, 'many').map((all): Many => {
     const except = policy(all, 'except')
-    const given = (name: string): string[] => except.flatMap(({ attributes }) => attributes.get(name) ?? [])
+    const given = (name: string): string[] => except.flatMap((one) => one.attribute(name)?.trim() ?? [])
     for (const one of except)
       if (one.attribute('id') === undefined && one.attribute('domain') === undefined)
         throw new RulesFault('<except> needs an id or a domain')
     return {
       kind: 'many',
-      domain: all.attribute('domain')?.toLowerCase(),
+      domain: all.attribute('domain')?.trim().toLowerCase(),
       exceptIds: given('id'),
       exceptDomains: given('domain').map((domain) => domain.toLowerCase()),
     }
@@ -226,8 +226,9 @@ function readBoolean({ name, text }: XmlNode): boolean {
   throw new RulesFault(`${name} '${value}', expected true or false`)
 }
 
+/** Blanks around a URI are none of it (XML Schema 2, 4.3.6): what is excepted by one is excepted. */
 function required(node: XmlNode, attribute: string): string {
-  const value = node.attribute(attribute)
+  const value = node.attribute(attribute)?.trim()
   if (value === undefined || value === '') throw new RulesFault(`<${node.name}> needs ${attribute}`)
   return value
 }
