@@ -58,7 +58,7 @@ export const REASONS: readonly Reason[] = [
   },
   {
     what: 'The order of what several have published',
-    why: 'By priority, then the newest first, as `retrieve_order` describes it; of dialogs the one a key can pick up goes first. Kamailio begins with the oldest for presence and with the newest for dialogs.',
+    why: 'By priority, then the newest first, as `retrieve_order` describes it; dialogs stand by their Call-IDs behind those of Asterisk, so that the same publications make the same document in whatever order they came. Kamailio begins with the oldest for presence and with the newest for dialogs.',
     ours: /^NOTIFY (presence, .*<tuple id="mobile">.*<tuple id="desk">|dialog, .*id="call-1".*id="call-2")/s,
     theirs: /^NOTIFY (presence, .*<tuple id="desk">.*<tuple id="mobile">|dialog, .*id="call-2".*id="call-1")/s,
   },
