@@ -5,6 +5,7 @@
  * a presentity (RFC 4479 3.2), so persons become one: activities add up, and of what else they say the better source's
  * stays.
  */
+import { hexDigest } from '../core/hex-digest.ts'
 import { element, type XmlElement } from '../core/xml.ts'
 import { cloneXml } from '../core/xml-copy.ts'
 import type { Published, PublishedPresence } from './published.ts'
@@ -14,6 +15,9 @@ const NOTE = 'note'
 const PERSON = 'dm:person'
 const DEVICE = 'dm:device'
 const ACTIVITIES = 'rpid:activities'
+
+/** Tuple, note and person: what Asterisk says alone. */
+const MOST_ALONE = 3
 
 /** Adds what was published to a document of Asterisk's own, whose children it puts in the schema's order. */
 export function addPublished(document: XmlElement, { presence, ahead, alone }: Published): void {
@@ -57,6 +61,22 @@ export function joinPersons(document: XmlElement): void {
   for (const person of others) addPerson(known, person)
   const { children } = document
   children.splice(0, children.length, ...children.filter((child) => child === known || child.name !== PERSON))
+}
+
+/**
+ * An id is of one element of the document (xs:ID in the schemata of RFC 3863 and RFC 4479), and publishers do not know
+ * those of others. Tuples keep theirs; a device is known by its deviceID, and of persons there is one.
+ */
+export function distinguishIds({ children }: XmlElement): void {
+  if (children.length <= MOST_ALONE && !children.some(({ name }) => name === DEVICE)) return
+  const uses = new Map<string, number>()
+  for (const child of children) uses.set(idOf(child), (uses.get(idOf(child)) ?? 0) + 1)
+  for (const child of children) {
+    const id = idOf(child)
+    if (id === '' || uses.get(id) === 1 || (child.name !== PERSON && child.name !== DEVICE)) continue
+    const of = child.name === PERSON ? PERSON : deviceOf(child)
+    child.attributes.set('id', `${id}.${hexDigest('sha256', of).slice(0, 8)}`)
+  }
 }
 
 function addPerson(known: XmlElement, person: XmlElement): void {

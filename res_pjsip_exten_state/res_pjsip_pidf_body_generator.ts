@@ -11,7 +11,7 @@ import type { ExtensionState } from '../core/states/extension-state.ts'
 import { cutForEscaping, element, printXml, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
 import { availabilityOf, STATE_WORDS, xmlId } from './mapping.ts'
-import { addPublished, dummyTuple, joinPersons } from './pidf-composition.ts'
+import { addPublished, distinguishIds, dummyTuple, joinPersons } from './pidf-composition.ts'
 import { presenceSharing } from './presence-sharing.ts'
 import { extensionStateKind, type PublishedState } from './published.ts'
 
@@ -46,6 +46,7 @@ export function pidf(
     },
     print(document) {
       joinPersons(document)
+      distinguishIds(document)
       return { text: printXml(document) }
     },
   }

@@ -102,6 +102,23 @@ describe('publications about an extension', () => {
       expect(tuplesIn(tx.dialog.last.text)).to.deep.equal(['t-200', 'soft'])
     })
 
+    it('devices and persons have ids of their own, whatever several publishers call them (xs:ID)', async () => {
+      await open()
+      const device = (urn: string): string => `<d:device id="d1"><d:deviceID>${urn}</d:deviceID></d:device>`
+      const tx = await watch('200', 'presence')
+      await publish('200', 'presence', pidfBody('soft', 'open', `${personOf('meeting')}${device('urn:a')}`))
+      await publish('200', 'presence', pidfBody('p1', 'open', `${device('urn:b')}${device('urn:a')}`), {
+        From: '<sip:101@pbx.example>;tag=1',
+      })
+      await shows(tx, 'urn:b')
+      const { text } = tx.dialog.last
+      const ids = [...text.matchAll(/ id="([^"]*)"/g)].map(([, id = '']) => id)
+      expect(ids).to.have.length(6)
+      expect(new Set(ids)).to.have.property('size', 6)
+      expect(ids).to.include.members(['t-200', 'soft', 'p1'])
+      for (const id of ids) expect(id).to.match(/^[A-Za-z_][\w.-]*$/)
+    })
+
     it('by priority, the higher one goes before Asterisk itself', async () => {
       await open({
         endpoints: { 100: { allow_publish: 'any', trust_id_inbound: true } },
