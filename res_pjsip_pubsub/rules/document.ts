@@ -195,7 +195,7 @@ function readTransformations(nodes: readonly XmlNode[]): Transformations | undef
         .filter(readBoolean)
         .map((node) => `${required(node, 'ns')} ${required(node, 'name')}`),
     ),
-    allAttributes: named('provide-all-attributes').length > 0,
+    allAttributes: named('provide-all-attributes').some(isGranted),
   }
 }
 
@@ -204,7 +204,7 @@ function readComponents(kind: keyof typeof COMPONENTS, nodes: readonly XmlNode[]
   const children = nodes.flatMap((node) => node.children).filter(({ ns }) => ns === PRES_RULES)
   const known: readonly string[] = by
   return {
-    all: children.some(({ name }) => name === all),
+    all: children.some((node) => node.name === all && isGranted(node)),
     selected: new Set(
       children.filter(({ name }) => known.includes(name)).map(({ name, text }) => `${name}:${text.trim()}`),
     ),
@@ -216,6 +216,11 @@ function readUserInput({ text }: XmlNode): UserInput {
   const found = USER_INPUTS.find((one) => one === value)
   if (!found) throw new RulesFault(`provide-user-input '${value}', expected one of: ${USER_INPUTS.join(', ')}`)
   return found
+}
+
+/** Of those that have no content (RFC 5025 7): who writes one as in the others means what it says. */
+function isGranted(node: XmlNode): boolean {
+  return node.text.trim() === '' || readBoolean(node)
 }
 
 /** xs:boolean. */

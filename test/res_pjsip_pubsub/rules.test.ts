@@ -76,6 +76,11 @@ describe('rules: documents (RFC 4745, RFC 5025)', () => {
       /provide-note 'perhaps', expected true/,
     ],
     [
+      'no boolean where nothing is to be said',
+      ruleset({ shown: '<pr:provide-all-attributes>perhaps</pr:provide-all-attributes>' }),
+      /provide-all-attributes 'perhaps', expected true/,
+    ],
+    [
       'an unknown user input',
       ruleset({ shown: '<pr:provide-user-input>some</pr:provide-user-input>' }),
       /provide-user-input/,
@@ -355,6 +360,16 @@ describe('rules: what is shown (RFC 5025 3.3)', () => {
     ['everything', ALL_SHOWN, 'everything'],
     ['nothing', '', ''],
     ['all services', services('<pr:all-services/>'), 'id="t1" id="t2" open timestamp'],
+    [
+      'nothing that is said to be false where nothing is to be said',
+      `${services('<pr:all-services>false</pr:all-services>')}<pr:provide-persons><pr:all-persons>0</pr:all-persons></pr:provide-persons>${provide('all-attributes', 'false')}`,
+      '',
+    ],
+    [
+      'all services in more words',
+      services('<pr:all-services>true</pr:all-services>'),
+      'id="t1" id="t2" open timestamp',
+    ],
     ['services of a class', services('<pr:class>work</pr:class>'), T1],
     ['a service by its occurrence', services('<pr:occurrence-id>t2</pr:occurrence-id>'), 'id="t2"'],
     ['a service by its URI', services('<pr:service-uri>sip:a@work</pr:service-uri>'), T1],
