@@ -226,11 +226,22 @@ function leave(presentity: Presentity): void {
   presentity.unwatch = undefined
 }
 
+/** RFC 3323 4.1.1.3: the host of those who do not say who they are. */
+const ANONYMOUS = 'anonymous.invalid'
+
+/** RFC 3325 9.1: who is asserted may be a telephone number. */
+function numberOf(uri: string): string | undefined {
+  return /^tel:([^;]+)/i.exec(uri)?.[1]
+}
+
 /** The names a watcher has proved to have, or that a trusted endpoint says it has. */
 function requesterOf({ endpoint, watcher }: Pick<Asked, 'endpoint' | 'watcher'>): Requester {
   const uri = parseUri(watcher)
   const domain = uri?.host ?? ''
-  if (endpoint.trust_id_inbound) return { authenticated: true, users: uri ? [uri.user] : [], domain, asserted: true }
+  if (endpoint.trust_id_inbound) {
+    const user = uri?.user ?? numberOf(watcher)
+    return { authenticated: domain !== ANONYMOUS, users: user === undefined ? [] : [user], domain, asserted: true }
+  }
   const authenticated = endpoint.id !== 'anonymous' && !endpoint.id.startsWith('anonymous@')
   const users = [endpoint.id, ...endpoint.aors.map((aor) => aor.split('@', 1)[0] ?? aor)]
   return { authenticated, users: [...new Set(users)], domain, asserted: false }

@@ -646,6 +646,19 @@ describe('rules of presentities, on the wire', () => {
     ).to.equal(403)
   })
 
+  it('knows by what a trusted endpoint says a telephone number, and nobody by `anonymous` (RFC 3323, RFC 3325)', async () => {
+    await begin()
+    const proxy = await phone('proxy')
+    const asked = async (asserted: string): Promise<number> =>
+      (await subscribe(proxy, { headers: [['P-Asserted-Identity', `<${asserted}>`]] })).ok.status
+    await set(ruleset({ conditions: one('tel:+49301234'), handling: 'allow' }))
+    expect(await asked('tel:+49301234')).to.equal(200)
+    expect(await asked('tel:+49305678')).to.equal(403)
+    await set(ruleset({ conditions: '<cr:identity><cr:many/></cr:identity>', handling: 'allow' }))
+    expect(await asked('sip:alice@example.com')).to.equal(200)
+    expect(await asked('sip:anonymous@anonymous.invalid')).to.equal(403)
+  })
+
   it('says of any URI what it may have: of an endpoint by its name or AOR, and of strangers', async () => {
     await begin()
     const many = (except: string): string => `<cr:identity><cr:many><cr:except id="${except}"/></cr:many></cr:identity>`
