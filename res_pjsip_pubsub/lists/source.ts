@@ -3,7 +3,7 @@
  * as what is told of it depends on what was told before.
  */
 import type { Endpoint } from '../../core/endpoints.ts'
-import { parseUri, printUri } from '../../core/sip/parse-uri.ts'
+import { parseUri, printHostPort, printUri } from '../../core/sip/parse-uri.ts'
 import { Observable, type WatchObserver } from '../../core/watch.ts'
 import { ListBody, type ListContext } from './body.ts'
 import type { Shown, ShownList } from './document.ts'
@@ -175,10 +175,13 @@ export class ListSource extends Observable<ListSource> {
   }
 
   #contextOf(address: ListAddress): ListContext & ListAddress {
+    const compat = this.#services.compat()
+    const host = parseUri(address.localUri)?.host ?? 'localhost'
     return {
       ...address,
-      host: parseUri(address.localUri)?.host ?? 'localhost',
-      style: this.#services.compat() === 'rfc' && isLinphone(address) ? 'linphone' : this.#services.compat(),
+      // In a Content-ID an IPv6 address stands in brackets, too (RFC 2045 7, RFC 5322 3.6.4); Asterisk writes none.
+      host: compat === 'asterisk' ? host : printHostPort(host),
+      style: compat === 'rfc' && isLinphone(address) ? 'linphone' : compat,
       nextVersion: (key) => {
         const version = this.#versions.get(key) ?? this.#services.firstVersion
         this.#versions.set(key, version + 1)
