@@ -70,9 +70,9 @@ export default defineModule({
   requires: ['res_pjsip_pubsub'],
   config: [config],
   load({ core, own, options: read }, { res_pjsip_pubsub: pubsub }) {
-    const access = { admins: read(config).admins }
-    const registrations = new Registrations(core)
+    const registrations = new Registrations(core, read(config).admins)
     own(core.contacts.onChange((aor, added, lost) => registrations.changed(aor, added, lost)))
+    own(core.endpoints.onChange(() => void registrations.reread()))
     own(pubsub.bodyGenerator(reginfo))
     own(
       pubsub.eventPackage({
@@ -80,13 +80,13 @@ export default defineModule({
         kind: registrationKind,
         accept: ['application/reginfo+xml'],
         defaultExpires: 3761, // RFC 3680 4.4
-        find: (resource, { endpoint }) => registrations.find(resource, endpoint, access.admins.includes(endpoint.id)),
+        find: (resource, { endpoint }) => registrations.find(resource, endpoint),
       }),
     )
-    return access
+    return registrations
   },
-  reload({ options: read }, access) {
-    access.admins = read(config).admins
+  reload({ options: read }, registrations) {
+    registrations.admit(read(config).admins)
   },
 })
 
@@ -94,23 +94,64 @@ export default defineModule({
 class Registrations {
   readonly #core: Pick<Core, 'contacts' | 'endpoints'>
   readonly #watched = new Map<string, Watched<Registration>>()
+  #endpoints: ReadonlyMap<string, Endpoint>
+  #admins: readonly string[]
   #changes = 0
   /** How often any contact has changed. */
   #heard = 0
 
-  constructor(core: Pick<Core, 'contacts' | 'endpoints'>) {
+  constructor(core: Pick<Core, 'contacts' | 'endpoints'>, admins: readonly string[]) {
     this.#core = core
+    this.#endpoints = core.endpoints.files.endpoints
+    this.#admins = admins
   }
 
-  async find(resource: string, endpoint: Endpoint, isAdmin: boolean): Promise<Found<Registration>> {
-    const own = endpoint.aors.find((aor) => aor === resource || aor.startsWith(`${resource}@`))
-    const mine = own ?? (resource === endpoint.id ? endpoint.aors[0] : undefined)
-    if (mine === undefined && !isAdmin) return NOT_YOURS
-    const aor = mine ?? resource
+  async find(resource: string, endpoint: Endpoint): Promise<Found<Registration>> {
+    const aor = this.#shownTo(endpoint, resource)
+    if (aor === undefined) return NOT_YOURS
     if (!(await this.#core.endpoints.aor(aor)))
       return this.#core.endpoints.mayExist('aor', aor) ? 'unavailable' : undefined
     const contacts = await this.#core.contacts.of(aor)
     return this.#kept(aor, this.#begun(aor, contacts))
+  }
+
+  /** Who may see all of them from now on. */
+  admit(admins: readonly string[]): void {
+    if (admins.join() === this.#admins.join()) return
+    this.#admins = admins
+    for (const [aor, registration] of this.#watched) this.#lookAgain(aor, registration)
+  }
+
+  /** Endpoints and AORs are others now. */
+  async reread(): Promise<void> {
+    const { endpoints } = this.#core
+    const assigned = assignedAnew(this.#endpoints, endpoints.files.endpoints)
+    this.#endpoints = endpoints.files.endpoints
+    for (const [aor, registration] of this.#watched) {
+      const isThere = (await endpoints.aor(aor)) !== undefined || endpoints.mayExist('aor', aor)
+      if (this.#watched.get(aor) !== registration) continue
+      if (!isThere) this.#gone(aor, registration)
+      else if (assigned.has(aor)) this.#lookAgain(aor, registration)
+    }
+  }
+
+  /** The AOR; undefined where it is none of the endpoint's. */
+  #shownTo({ id, aors }: Endpoint, resource: string): string | undefined {
+    const own = aors.find((aor) => aor === resource || aor.startsWith(`${resource}@`))
+    const mine = own ?? (resource === id ? aors[0] : undefined)
+    return mine ?? (this.#admins.includes(id) ? resource : undefined)
+  }
+
+  /** Those who watch it may not see it any more, or something else: each is looked up anew (RFC 6665 4.1.3: rejected). */
+  #lookAgain(aor: string, registration: Watched<Registration>): void {
+    this.#watched.delete(aor)
+    registration.end('deactivated')
+  }
+
+  #gone(aor: string, registration: Watched<Registration>): void {
+    this.#watched.delete(aor)
+    for (const entry of registration.value.contacts) this.#reject(registration, entry)
+    registration.end('noresource')
   }
 
   changed(aor: string, added: Contact | undefined, lost: LostContact | undefined): void {
@@ -134,10 +175,13 @@ class Registrations {
   /** The files do not name it any more (RFC 3680 3.2: it is not to come back). */
   async #permanentWent(aor: string, registration: Watched<Registration>): Promise<void> {
     const still = new Set((await this.#core.contacts.of(aor)).map((contact) => entryOf(contact).id))
-    const change = ++this.#changes
     for (const entry of registration.value.contacts)
-      if (entry.event === 'created' && !still.has(entry.id))
-        registration.set(withoutContact(registration.value, { ...entry, active: false, event: 'rejected', change }))
+      if (entry.event === 'created' && !still.has(entry.id)) this.#reject(registration, entry)
+  }
+
+  #reject(registration: Watched<Registration>, entry: ContactEntry): void {
+    const change = ++this.#changes
+    registration.set(withoutContact(registration.value, { ...entry, active: false, event: 'rejected', change }))
   }
 
   /** Is known while it is watched, and one for all who watch it, however many have found it before the first did. */
@@ -177,6 +221,12 @@ class Registrations {
       goneAfter: change,
     }
   }
+}
+
+/** AORs of endpoints that have others than before. */
+function assignedAnew(before: ReadonlyMap<string, Endpoint>, now: ReadonlyMap<string, Endpoint>): ReadonlySet<string> {
+  const all = [...before, ...now].filter(([id]) => before.get(id)?.aors.join() !== now.get(id)?.aors.join())
+  return new Set(all.flatMap(([, { aors }]) => aors))
 }
 
 function isOther({ contacts: before }: Registration, { contacts: now }: Registration): boolean {

@@ -26,6 +26,7 @@ describe('the package reg (RFC 3680)', () => {
       endpoints: { 100: { aors: ['100'] }, 101: { aors: ['101'] }, boss: {} },
       aors: { 100: { max_contacts: 3 }, 101: { max_contacts: 1, contact: ['sip:gate@192.0.2.7'] } },
       contacts: 'registrar',
+      files: { 'pubsub.conf': { unload_grace: '1' } },
     })
     await office.load(pubsub, reginfo)
   })
@@ -149,6 +150,55 @@ describe('the package reg (RFC 3680)', () => {
     expect((await watch(boss, '100')).status).to.equal(200)
     expect((await watch(boss, 'nobody')).status).to.equal(404)
     expect((await watch(await open('100'), '101')).status).to.equal(403)
+  })
+
+  describe('after a reload', () => {
+    const ending = async (phone: TestPhone): Promise<string | undefined> =>
+      (await phone.next('NOTIFY')).header('subscription-state')
+
+    it('is told no more to whom the administrator does not name any more', async () => {
+      office.file('pubsub.conf [reginfo]', { admins: 'boss' })
+      await office.loader.reload('res_pjsip_reginfo')
+      const boss = await open('boss')
+      const owner = await open('100')
+      for (const phone of [boss, owner]) {
+        await watch(phone, '100')
+        await phone.next('NOTIFY')
+      }
+      office.file('pubsub.conf [reginfo]', { admins: '' })
+      await office.loader.reload('res_pjsip_reginfo')
+      expect(await ending(boss)).to.equal('terminated;reason=rejected')
+      await register(owner, owner.dialog('sip:100@127.0.0.1'))
+      expect(await ending(owner)).to.match(/^active/)
+    })
+
+    it('is told no more to whom the AOR does not belong any more', async () => {
+      const phone = await open('100')
+      await watch(phone, '100')
+      await phone.next('NOTIFY')
+      const { files } = office.core.endpoints
+      const old = files.endpoints.get('100')
+      if (!old) throw new Error('no endpoint')
+      const give = (...aors: string[]): void =>
+        office.core.endpoints.replace({ ...files, endpoints: new Map([...files.endpoints, ['100', { ...old, aors }]]) })
+      give('101')
+      // Its name stands for the first of its AORs.
+      expect((await phone.next('NOTIFY')).body).to.include('sip:gate@192.0.2.7')
+      give()
+      expect(await ending(phone)).to.equal('terminated;reason=rejected')
+    })
+
+    it('is over where the AOR is gone, with all who were registered there', async () => {
+      const phone = await open('100')
+      await register(phone, phone.dialog('sip:100@127.0.0.1'))
+      await watch(phone, '100')
+      expect((await next(phone)).contacts.size).to.equal(1)
+      const { files } = office.core.endpoints
+      office.core.endpoints.replace({ ...files, aors: new Map([...files.aors].filter(([id]) => id !== '100')) })
+      const last = await phone.next('NOTIFY')
+      expect(last.header('subscription-state')).to.equal('terminated;reason=noresource')
+      expect(last.body).to.include('state="terminated"').and.not.include('state="active"')
+    })
   })
 
   describe('for who watches it a moment after it was found', () => {
