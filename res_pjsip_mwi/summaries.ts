@@ -5,7 +5,7 @@ import type { Watchable } from '../core/watch.ts'
 import type { Publication, Pubsub } from '../res_pjsip_pubsub/contract.ts'
 import type { MailboxSum } from './mailbox-sums.ts'
 import { type MessageSummary, sameSummary } from './summary.ts'
-import { type ClassCounts, type SummaryDocument, summaryDocumentKind } from './summary-publication.ts'
+import { type ClassCounts, HIGHEST_COUNT, type SummaryDocument, summaryDocumentKind } from './summary-publication.ts'
 
 type Published = Pick<Pubsub, 'publications' | 'isPublished' | 'settings'>
 /** The mailboxes of a name, as endpoints and AORs are now. */
@@ -207,9 +207,13 @@ function withDocument(own: MessageSummary | undefined, document: SummaryDocument
 function plus(a: ClassCounts | undefined, b: ClassCounts): ClassCounts {
   if (!a) return b
   return {
-    newMessages: a.newMessages + b.newMessages,
-    oldMessages: a.oldMessages + b.oldMessages,
-    newUrgent: a.newUrgent + b.newUrgent,
-    oldUrgent: a.oldUrgent + b.oldUrgent,
+    newMessages: sum(a.newMessages, b.newMessages),
+    oldMessages: sum(a.oldMessages, b.oldMessages),
+    newUrgent: sum(a.newUrgent, b.newUrgent),
+    oldUrgent: sum(a.oldUrgent, b.oldUrgent),
   }
+}
+
+function sum(a: number, b: number): number {
+  return Math.min(a + b, HIGHEST_COUNT)
 }

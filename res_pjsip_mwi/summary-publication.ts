@@ -119,14 +119,16 @@ function isUri(text: string): boolean {
 
 /** RFC 3261 25.1: SLASH, LPAREN and RPAREN have any blanks around them. */
 const COUNTS =
-  /^([0-9]{1,9})[ \t]*\/[ \t]*([0-9]{1,9})(?:[ \t]*\([ \t]*([0-9]{1,9})[ \t]*\/[ \t]*([0-9]{1,9})[ \t]*\))?$/
+  /^([0-9]{1,10})[ \t]*\/[ \t]*([0-9]{1,10})(?:[ \t]*\([ \t]*([0-9]{1,10})[ \t]*\/[ \t]*([0-9]{1,10})[ \t]*\))?$/
+/** RFC 3842 5.2. Who does not know how many there are may say that. */
+export const HIGHEST_COUNT = 0xffffffff
 
 /** `2/8 (0/2)`, the urgent ones left out or not. */
 function countsOf(text: string): ClassCounts | undefined {
   const found = COUNTS.exec(text)
   if (!found) return undefined
-  const [newMessages = 0, oldMessages = 0, newUrgent = 0, oldUrgent = 0] = found
-    .slice(1)
-    .map((digits) => Number(digits ?? 0))
+  const counts = found.slice(1).map((digits) => Number(digits ?? 0))
+  if (counts.some((count) => count > HIGHEST_COUNT)) return undefined
+  const [newMessages = 0, oldMessages = 0, newUrgent = 0, oldUrgent = 0] = counts
   return { newMessages, oldMessages, newUrgent, oldUrgent }
 }

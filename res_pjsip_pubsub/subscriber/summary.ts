@@ -6,7 +6,10 @@ import { parseDigits, trimSpace } from '../../core/sip/grammar.ts'
 import type { MailboxCounts } from '../../core/states/mailboxes.ts'
 import type { Reading } from './events.ts'
 
-const MOST = 999_999_999
+/** RFC 3842 5.2. Who does not know how many there are may say the highest. */
+const HIGHEST = 0xffffffff
+/** What Asterisk can be told. */
+const MOST = 0x7fffffff
 
 export function readSummary(text: string): Reading<MailboxCounts> {
   let waiting: boolean | undefined
@@ -33,8 +36,8 @@ export function readSummary(text: string): Reading<MailboxCounts> {
 /** `2/8 (0/2)`: new and old; the urgent ones are counted among them. */
 function countsOf(value: string): MailboxCounts | undefined {
   const [counts = ''] = value.split('(', 1)
-  const [fresh, old, more] = counts.split('/').map((number) => parseDigits(trimSpace(number), MOST))
+  const [fresh, old, more] = counts.split('/').map((number) => parseDigits(trimSpace(number), HIGHEST))
   return fresh === undefined || old === undefined || more !== undefined
     ? undefined
-    : { newMessages: fresh, oldMessages: old }
+    : { newMessages: Math.min(fresh, MOST), oldMessages: Math.min(old, MOST) }
 }

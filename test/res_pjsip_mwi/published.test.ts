@@ -53,6 +53,15 @@ describe('message summaries that are published', () => {
     expect(printSummary(document)).to.equal('Messages-Waiting: yes\r\nVoice-Message: 2/8 (0/2)\r\n')
   })
 
+  it('may have the highest count there is, in sums too', () => {
+    const document = good('Messages-Waiting: yes\r\nVoice-Message: 4294967295/4294967295 (0/0)\r\n')
+    const { published } = summed(undefined, [document, document])
+    expect(published && printSummary(published))
+      .to.equal(printSummary(document))
+      .and.include(' 4294967295/4294967295 ')
+    expect(faultOf('Messages-Waiting: yes\r\nVoice-Message: 4294967296/0')).to.equal('Malformed Message Counts')
+  })
+
   for (const [what, text, fault] of [
     ['nothing', '', 'Body Does Not Begin With Messages-Waiting'],
     ['counts alone', 'Voice-Message: 1/0', 'Body Does Not Begin With Messages-Waiting'],

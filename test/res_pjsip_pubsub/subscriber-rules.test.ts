@@ -225,8 +225,14 @@ describe('message summaries that come to us', () => {
       expect(readSummary(text)).to.deep.equal({ state: { newMessages, oldMessages } })
     })
 
+  it('may have the highest count there is, which is more than Asterisk can be told', () => {
+    const state = { newMessages: 0x7fffffff, oldMessages: 2 }
+    expect(readSummary('Messages-Waiting: yes\r\nVoice-Message: 4294967295/2\r\n')).to.deep.equal({ state })
+  })
+
   it('is refused where it is none', () => {
-    for (const text of ['', 'hello', 'Messages-Waiting: perhaps', 'Voice-Message: many/0', 'Voice-Message: 1/2/3'])
+    const none = ['', 'hello', 'Messages-Waiting: perhaps', 'Voice-Message: many/0', 'Voice-Message: 1/2/3']
+    for (const text of [...none, 'Voice-Message: 4294967296/0'])
       expect(readSummary(text), text).to.have.property('fault')
   })
 
