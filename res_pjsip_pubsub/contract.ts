@@ -291,7 +291,7 @@ export interface PublicationHandler<State> {
   newPublication?(endpoint: Endpoint, request: SipRequest, resource: string): ResponseData | undefined
   /** A PUBLISH for one that stands, with a new body or without. What is returned is the answer; over 299 nothing changes. */
   publishRefresh?(publication: Publication<State>, request: SipRequest): ResponseData | undefined
-  /** It expired, or was taken back at the console, and is gone. */
+  /** It expired, was taken back at the console, or its publisher may not change it any more, and is gone. */
   publishExpire?(publication: Publication<State>): void
   /** Its publisher took it back, and it is gone. What is returned is the answer. */
   publishTermination?(publication: Publication<State>, request: SipRequest): ResponseData | undefined

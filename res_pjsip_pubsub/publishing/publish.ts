@@ -79,9 +79,13 @@ export function publish(
   const ask = begin(tx, endpoint, asserted, services)
   if (!isAsk(ask)) return refuse(tx, ask)
   const { event, resource } = ask
-  const refused = services.packageSays(event, tx.request, resource) ?? forbidden(ask, services)
-  if (refused) return refuse(tx, refused)
-  return services.turns.take(services.publications.topicKey(event, resource), () => conclude(ask, services))
+  const instead = services.packageSays(event, tx.request, resource)
+  if (instead) return refuse(tx, instead)
+  const refused = forbidden(ask, services)
+  if (refused && tx.request.header('SIP-If-Match') === undefined) return refuse(tx, refused)
+  const turn = (): Eventual<Published> =>
+    refused ? takeSteps(turnAway(ask, refused, services)) : conclude(ask, services)
+  return services.turns.take(services.publications.topicKey(event, resource), turn)
 }
 
 function isAsk(begun: Ask | Refusal): begun is Ask {
@@ -302,6 +306,19 @@ function* remove(ask: Ask, known: InboundPublication, services: PublishServices)
   if (!tx.answered) answer()
   services.publications.refresh(known.event, known.resource)
   services.tell('removed', known)
+}
+
+/** What its publisher was allowed to say, and may not change any more, would stand until it expires: it is over. */
+function* turnAway(ask: Ask, refused: Refusal, services: PublishServices): Steps<undefined> {
+  const { tx, request, handler } = ask
+  const entityTag = request.header('SIP-If-Match') ?? ''
+  const known = services.closed() ? undefined : yield* wait(find(entityTag, services))
+  if (!isBoundTo(ask, known, services)) return refuse(tx, refused)
+  services.publications.remove(known)
+  yield* wait(services.store().forget(known))
+  telling(services.log, 'publishExpire', () => handler.publishExpire?.(known), handler.event)
+  services.tell('removed', known)
+  return refuse(tx, refused)
 }
 
 /** `priority=100`, in the header that stands for Kamailio's xavp; 0 where a trusted endpoint says nothing. */

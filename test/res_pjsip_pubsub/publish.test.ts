@@ -7,7 +7,7 @@ import { expect } from 'chai'
 import type { Undo } from '../../core/scope.ts'
 import type { Pubsub } from '../../res_pjsip_pubsub/contract.ts'
 import res_pjsip_pubsub from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
-import { later, TestCore, type TestCoreSettings } from '../support/core.ts'
+import { later, pjsipConfig, TestCore, type TestCoreSettings } from '../support/core.ts'
 import { FakeSip, type FakeTransaction, type Headers } from '../support/fake-sip.ts'
 import { LampHandler } from '../support/lamp-publications.ts'
 import { lampKind } from '../support/lamps.ts'
@@ -262,6 +262,21 @@ describe('PUBLISH', () => {
         expect((await sip.publish(resource, 'on')).status).to.equal(status)
       })
     }
+
+    it('what it may not publish any more is over as soon as it has something else to say of it', async () => {
+      await begin({ endpoints: { 100: {}, 101: { allow_publish: 'no' } } })
+      const tag = await published('on')
+      expect((await again(tag, 'off', from('101'))).status).to.equal(403)
+      expect((await sip.publish('100', 'off', from('101'))).status).to.equal(403)
+      expect(shown()).to.deep.equal(['on'])
+      office.core.endpoints.replace(pjsipConfig({ endpoints: { 100: { allow_publish: 'no' } } }))
+      expect(shown()).to.deep.equal(['on'])
+      expect((await again('other', 'off')).status).to.equal(403)
+      expect(shown()).to.deep.equal(['on'])
+      expect((await again(tag, 'off')).status).to.equal(403)
+      expect(shown()).to.deep.equal([])
+      expect(handler.called).to.include('expire on')
+    })
 
     it('no more than publication_limit at once', async () => {
       await begin({ endpoints: { 100: { publication_limit: 2 } } })
