@@ -25,6 +25,7 @@ export default defineModule({
     own(sums.follow())
     const summaries = new Summaries(pubsub)
     const reread = async (): Promise<void> => {
+      await summaries.endMoved()
       await sums.reread()
       await summaries.reread()
     }

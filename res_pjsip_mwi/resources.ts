@@ -11,6 +11,8 @@ interface MwiResource {
   /** The AOR it is; undefined where it is all of an endpoint's. */
   readonly aor: string | undefined
   readonly define: Define
+  /** Of one that an extension stands for: whether it still does, as endpoints and AORs are now. */
+  readonly isStillMeant?: () => Promise<boolean>
 }
 
 /** An AOR by its name, else one of the endpoint by its voicemail_extension; without a user all of the endpoint's. */
@@ -27,14 +29,28 @@ export async function resourceOf(
     }
     return { key: `endpoint ${endpoint.id}`, aor: undefined, define }
   }
-  const aor = (await endpoints.aor(user)) ?? (await byVoicemailExtension(endpoints, user, endpoint))
+  const named = await endpoints.aor(user)
+  const aor = named ?? (await byVoicemailExtension(endpoints, user, endpoint))
   if (!aor) return undefined
   const define: Define = async () => {
     const now = await endpoints.aor(aor.id)
     if (!now && endpoints.mayExist('aor', aor.id)) return 'unasked'
     return definitionOf(now ? [now] : [], endpoints)
   }
-  return { key: `aor ${aor.id}`, aor: aor.id, define }
+  const resource = { key: `aor ${aor.id}`, aor: aor.id, define }
+  if (named) return resource
+  const isStillMeant = async (): Promise<boolean> => {
+    const now = (await endpoints.endpoint(endpoint.id)) ?? endpoint
+    const meant = await resourceOf(endpoints, user, now)
+    // Another extension makes no other mailbox of it.
+    return meant ? meant.aor === aor.id : now.aors.includes(aor.id)
+  }
+  return { ...resource, isStillMeant }
+}
+
+/** Equal for those who watch the same, now and after a reload. */
+export function summaryKey(resource: MwiResource | undefined, user: string, endpoint: Endpoint): string {
+  return resource?.isStillMeant ? `extension ${user.toLowerCase()} of ${endpoint.id}` : (resource?.key ?? `aor ${user}`)
 }
 
 /** Whether the files alone say what it is: no server is asked for it. */

@@ -6,7 +6,7 @@ import { Scope, type Undo } from '../core/scope.ts'
 import type { Refusal } from '../core/sip/contract.ts'
 import type { EventPackage, Found, Pubsub, Subscription, Watcher } from '../res_pjsip_pubsub/contract.ts'
 import type { MailboxSums } from './mailbox-sums.ts'
-import { type AorLookup, fullNames, isInFiles, resourceOf } from './resources.ts'
+import { type AorLookup, fullNames, isInFiles, resourceOf, summaryKey } from './resources.ts'
 import type { Look, Summaries } from './summaries.ts'
 import type { MessageSummary } from './summary.ts'
 
@@ -43,7 +43,8 @@ export function solicitedFinder({
       const there = await resourceOf(core.endpoints, user, now)
       return there && sums.find(there.key, there.define)
     }
-    const summary = (): Found<MessageSummary> => summaries.of(resource?.key ?? `aor ${user}`, name, sum, look)
+    const key = summaryKey(resource, user, endpoint)
+    const summary = (): Found<MessageSummary> => summaries.of(key, name, sum, look, resource?.isStillMeant)
     if (!sum && name !== '' && pubsub.isPublished(name)) return summary()
     if (!sum) {
       const lookedFor = resource && user !== '' ? [] : [user, ...endpoint.aors]
@@ -81,9 +82,8 @@ export function followServers({
 }): Undo {
   const reread = async (resource: string, endpoint: Endpoint): Promise<void> => {
     const found = await resourceOf(endpoints, resource, endpoint)
-    const key = found?.key ?? `aor ${resource}`
-    await sums.rereadOf(key)
-    await summaries.rereadOf(key)
+    await sums.rereadOf(found?.key ?? `aor ${resource}`)
+    await summaries.rereadOf(summaryKey(found, resource, endpoint))
   }
   return pubsub.onSubscription((what, subscription) => {
     if (what !== 'refreshed' || subscription.event !== MESSAGE_SUMMARY) return

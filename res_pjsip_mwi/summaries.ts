@@ -10,6 +10,8 @@ import { type ClassCounts, HIGHEST_COUNT, type SummaryDocument, summaryDocumentK
 type Published = Pick<Pubsub, 'publications' | 'isPublished' | 'settings'>
 /** The mailboxes of a name, as endpoints and AORs are now. */
 export type Look = () => Promise<MailboxSum | undefined>
+
+type IsStillMeant = () => Promise<boolean>
 type Topic = Watchable<readonly Publication<SummaryDocument>[]>
 
 const VOICE = 'voice-message'
@@ -25,11 +27,21 @@ export class Summaries {
     this.#pubsub = pubsub
   }
 
-  /** `name`: what publications call it. `sum`: undefined where nothing but they tell of it, until `look` finds one. */
-  of(key: string, name: string, sum: MailboxSum | undefined, look: Look): Watchable<MessageSummary> {
+  /**
+   * `name`: what publications call it. `sum`: undefined where nothing but they tell of it, until `look` finds one.
+   * `isStillMeant`: of what is asked for by another name.
+   */
+  of(
+    key: string,
+    name: string,
+    sum: MailboxSum | undefined,
+    look: Look,
+    isStillMeant?: IsStillMeant,
+  ): Watchable<MessageSummary> {
     let summary = this.#summaries.get(key)
-    if (!summary) {
-      summary = this.#begin(key, name, look)
+    if (summary?.name !== name) {
+      summary?.state.end('deactivated')
+      summary = this.#begin(key, name, look, isStillMeant)
       this.#summaries.set(key, summary)
     }
     summary.hasSum(sum)
@@ -37,10 +49,11 @@ export class Summaries {
   }
 
   /** Several of one name may be watched, where one was found before it was forgotten. */
-  #begin(key: string, name: string, look: Look): Summary {
+  #begin(key: string, name: string, look: Look, isStillMeant: IsStillMeant | undefined): Summary {
     const topic = this.#pubsub.publications('message-summary', name, summaryDocumentKind)
     const summary: Summary = new Summary(name, topic, this.#pubsub, {
       look,
+      isStillMeant,
       wanted: () => {
         if (!this.#summaries.has(key)) this.#summaries.set(key, summary)
         this.#watched.add(summary)
@@ -53,6 +66,11 @@ export class Summaries {
     return summary
   }
 
+  /** Who watches what is somebody else's since endpoints and AORs were read again is to watch what is meant now. */
+  async endMoved(): Promise<void> {
+    for (const summary of this.#watched) await summary.endMoved()
+  }
+
   /** Those without mailboxes may have some since endpoints and AORs were read again. */
   async reread(): Promise<void> {
     for (const summary of this.#watched) await summary.lookAgain()
@@ -60,20 +78,23 @@ export class Summaries {
 
   /** The same for one of them. */
   async rereadOf(key: string): Promise<void> {
-    await this.#summaries.get(key)?.lookAgain()
+    const summary = this.#summaries.get(key)
+    await summary?.endMoved()
+    await summary?.lookAgain()
   }
 }
 
 /** Where it is kept. */
 interface Keeper {
   readonly look: Look
+  readonly isStillMeant: IsStillMeant | undefined
   wanted(): void
   idle(): void
 }
 
 class Summary implements Composition<MessageSummary> {
   readonly state = new Composed<MessageSummary>(this)
-  readonly #name: string
+  readonly name: string
   readonly #topic: Topic
   readonly #pubsub: Published
   readonly #keeper: Keeper
@@ -86,7 +107,7 @@ class Summary implements Composition<MessageSummary> {
   #composed: MessageSummary | undefined
 
   constructor(name: string, topic: Topic, pubsub: Published, keeper: Keeper) {
-    this.#name = name
+    this.name = name
     this.#topic = topic
     this.#pubsub = pubsub
     this.#keeper = keeper
@@ -96,6 +117,11 @@ class Summary implements Composition<MessageSummary> {
     if (!sum || sum === this.#sum) return
     this.#sum = sum
     this.state.repart()
+  }
+
+  async endMoved(): Promise<void> {
+    const { isStillMeant } = this.#keeper
+    if (isStillMeant && !(await isStillMeant())) this.state.end('deactivated')
   }
 
   async lookAgain(): Promise<void> {
@@ -131,7 +157,7 @@ class Summary implements Composition<MessageSummary> {
   /** Where something is published, that goes on. Otherwise it is over by its sum for those, too, who watch it only later. */
   partEnded(part: Watchable<unknown>): boolean {
     if (part !== this.#sum) return true
-    if (!this.#pubsub.isPublished(this.#name)) return true
+    if (!this.#pubsub.isPublished(this.name)) return true
     this.#sum = undefined
     return false
   }

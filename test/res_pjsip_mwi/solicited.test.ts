@@ -136,6 +136,32 @@ describe('message-summary that is asked for', () => {
     expect(all.dialog.last.state).to.match(/^active/)
   })
 
+  it('by an extension is that of the AOR which the extension stands for, through a reload', async () => {
+    office = await MwiOffice.open(SETTINGS)
+    const { endpoints } = office.test.core
+    office.count('100@default', 3)
+    office.count('101@default', 5)
+    const { dialog } = await office.subscribe('*97')
+    expect(dialog.last.text).to.equal(body(3, 0, '*97'))
+    const reassigned = (aors: readonly string[], voicemail_extension: string): void =>
+      endpoints.replace(
+        pjsipConfig({
+          ...SETTINGS,
+          endpoints: { 100: { aors } },
+          aors: { 101: { mailboxes: ['101'], voicemail_extension } },
+        }),
+      )
+    reassigned(['101'], '*97')
+    await until('NOTIFY of the other mailbox', () => dialog.last.text === body(5, 0, '*97'))
+    office.count('101@default', 6)
+    await until('NOTIFY of its change', () => dialog.last.text === body(6, 0, '*97'))
+    reassigned(['101'], '*98')
+    await until('NOTIFY of the other extension', () => dialog.last.text === body(6, 0, '*98'))
+    reassigned([], '*98')
+    await until('end of it', () => dialog.last.state === 'terminated;reason=noresource')
+    expect(dialog.notifies.map(({ text }) => text)).to.not.include(body(0, 0, '*97'))
+  })
+
   describe('about an AOR that only a server knows', () => {
     let knows: Record<string, { readonly mailboxes: readonly string[]; readonly voicemail_extension?: string }>
 
