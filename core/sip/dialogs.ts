@@ -4,11 +4,11 @@ import type { DialogRecord, DialogSettings, ServerTransaction, SipRequest } from
 import { type DialogContext, SipDialog } from './dialog.ts'
 import { DialogTable } from './dialog-table.ts'
 import { newTag } from './id.ts'
-import { printNameAddr } from './parse-uri.ts'
+import { parseNameAddr, printNameAddr } from './parse-uri.ts'
 import { asRequestUri } from './routing.ts'
 import { SharedFlows } from './shared-flows.ts'
 import { wireOf } from './transport.ts'
-import type { NameAddr } from './uri.ts'
+import type { NameAddr, SipUri } from './uri.ts'
 
 export class Dialogs {
   readonly #context: DialogContext
@@ -30,6 +30,7 @@ export class Dialogs {
     const wire = wireOf(flow)
     const contact = request.contacts[0]
     if (!contact?.uri) throw new Error(`${request.method} ${request.callId} has no Contact to make a dialog with`)
+    const routeSet = request.headers('Record-Route')
     const record: DialogRecord = {
       callId: request.callId,
       localTag: localTag ?? tagPrefix + newTag(),
@@ -37,10 +38,10 @@ export class Dialogs {
       localUri: withoutTag(request.to),
       remoteUri: withoutTag(request.from),
       remoteTarget: asRequestUri(contact.uri),
-      routeSet: request.headers('Record-Route'),
+      routeSet,
       localCseq: 0,
       remoteCseq: request.cseq.number,
-      secure: wire.protocol === 'TLS' && request.uri?.scheme === 'sips',
+      secure: wire.protocol === 'TLS' && isSecret(request.uri, routeSet[0], contact.uri),
       transport: wire.transport,
       protocol: wire.protocol,
       remote: wire.remote,
@@ -70,6 +71,12 @@ export class Dialogs {
   find({ callId, to, from }: SipRequest): SipDialog | undefined {
     return to.tag === undefined ? undefined : this.#table.find(callId, to.tag, from.tag ?? '')
   }
+}
+
+/** RFC 3261 12.1.1, and 8.1.1.8 for our requests: whether our Contact has to be a sips one. */
+function isSecret(asked: SipUri | undefined, topRoute: string | undefined, contact: SipUri): boolean {
+  const hop = topRoute === undefined ? undefined : parseNameAddr(topRoute)?.uri
+  return [asked, hop, contact].some((uri) => uri?.scheme === 'sips')
 }
 
 function withoutTag(address: NameAddr): string {

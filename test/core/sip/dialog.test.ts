@@ -9,6 +9,7 @@ import { systemOptions } from '../../../core/pjsip-options.ts'
 import type { Dialog, HeaderLine, Outcome } from '../../../core/sip/contract.ts'
 import type { HostAddress } from '../../../core/sip/resolve.ts'
 import type { Stack, StackSettings } from '../../../core/sip/stack.ts'
+import { Certificates } from '../../support/certificates.ts'
 import { type PhoneDialog, type PhoneSettings, TestPhone } from '../../support/phone.ts'
 import { testStack, transportConfig } from '../../support/stack.ts'
 import { until } from '../../support/tools.ts'
@@ -21,6 +22,7 @@ describe('dialogs', () => {
   let followFlow: boolean
   const phones: TestPhone[] = []
   const stacks: Stack[] = []
+  const certificates = new Certificates()
 
   /** A stack that makes a dialog of each first SUBSCRIBE, as a notifier does. */
   const open = async (settings: Partial<StackSettings> = {}): Promise<void> => {
@@ -68,6 +70,8 @@ describe('dialogs', () => {
 
   const statusOf = (outcome: Outcome): number | string =>
     outcome.kind === 'response' ? outcome.response.status : outcome.kind
+
+  after(() => certificates.remove())
 
   afterEach(async () => {
     for (const phone of phones.splice(0)) await phone.close()
@@ -263,6 +267,25 @@ describe('dialogs', () => {
     const [, routed] = await subscribe(phone, [['Record-Route', strict]])
     expect(statusOf(await notify(routed))).to.equal(200)
     expect((await phone.next('NOTIFY')).uri).to.equal(`sip:${host}`)
+  })
+
+  it('have a sips Contact of ours where the way back to the phone is by sips (RFC 3261 12.1.1)', async () => {
+    await open({ transports: [transportConfig({ id: 'tls', protocol: 'tls', ...certificates.make('secret') })] })
+    const contactsFor = async (contact: string, headers: [string, string][] = []): Promise<(string | undefined)[]> => {
+      const phone = await phoneOf({ protocol: 'tls', contact })
+      const theirs = phone.dialog('sip:101@127.0.0.1')
+      const answer = await phone.request('SUBSCRIBE', { dialog: theirs, headers })
+      const dialog = dialogs.at(-1)
+      if (!dialog) throw new Error('no dialog was made')
+      void notify(dialog)
+      const request = await phone.next('NOTIFY')
+      return [answer, request].map((message) => /<(sips?):/.exec(message.header('Contact'))?.[1])
+    }
+    const open5061 = '<sip:100@127.0.0.1:5061;transport=tls>'
+    expect(await contactsFor('<sips:100@127.0.0.1:5061>')).to.deep.equal(['sips', 'sips'])
+    const route = (uri: string): [string, string][] => [['Record-Route', `<${uri};lr>`]]
+    expect(await contactsFor(open5061, route('sips:127.0.0.1:5061'))).to.deep.equal(['sips', 'sips'])
+    expect(await contactsFor(open5061)).to.deep.equal(['sip', 'sip'])
   })
 
   it('keep names and parameters of From and To', async () => {
