@@ -8,7 +8,7 @@ import type { Address, Flow, Refusal, ServerTransaction, SipRequest } from '../s
 import { equalUris } from '../sip/equal-uris.ts'
 import { parseNameAddr, parseUri, printHostPort, printUri } from '../sip/parse-uri.ts'
 import type { NameAddr, SipUri } from '../sip/uri.ts'
-import { parseDeltaSeconds, parseOptionTags } from '../sip/values.ts'
+import { hasOptionTag, parseDeltaSeconds } from '../sip/values.ts'
 import { withoutZone } from '../sip/zone.ts'
 import type { Binding } from './bindings.ts'
 
@@ -217,8 +217,7 @@ function comparison(): (existing: Binding, asked: Binding) => boolean {
 
 function usesOutbound(request: SipRequest): boolean {
   return (
-    parseOptionTags(request.headers('Supported')).includes('outbound') &&
-    request.contacts.some((contact) => regIdOf(contact) > 0)
+    hasOptionTag(request.headers('Supported'), 'outbound') && request.contacts.some((contact) => regIdOf(contact) > 0)
   )
 }
 
@@ -240,8 +239,8 @@ function outboundRefusal(request: SipRequest): Refusal | undefined {
 /** RFC 3327 5.3. Asterisk wants the phone to know of it; without support_path nobody may insist on it. */
 function pathRefusal({ tx: { request }, aor, compat }: RegisterScene): Refusal | undefined {
   const unsupported: Refusal = { status: 420, headers: [['Unsupported', 'path']] }
-  if (!aor.support_path) return parseOptionTags(request.headers('Require')).includes('path') ? unsupported : undefined
+  if (!aor.support_path) return hasOptionTag(request.headers('Require'), 'path') ? unsupported : undefined
   if (request.headers('Path').some((text) => !parseNameAddr(text))) return { status: 400, reason: 'Malformed Path' }
-  const isKnown = parseOptionTags(request.headers('Supported')).includes('path')
+  const isKnown = hasOptionTag(request.headers('Supported'), 'path')
   return compat === 'asterisk' && request.headers('Path').length > 0 && !isKnown ? unsupported : undefined
 }

@@ -7,7 +7,7 @@ import type { Counter, Metrics } from '../metrics.ts'
 import { addedTo, Scope, type Undo } from '../scope.ts'
 import type { HeaderLine, Refusal, ServerTransaction, Sip, SipRequest } from '../sip/contract.ts'
 import { parseNameAddr, printHostPort, printNameAddr } from '../sip/parse-uri.ts'
-import { parseOptionTags } from '../sip/values.ts'
+import { hasOptionTag } from '../sip/values.ts'
 import { type Steps, takeSteps, wait } from '../steps.ts'
 import type { Store } from '../store.ts'
 import { nameIn } from '../user-options.ts'
@@ -174,8 +174,7 @@ class SipRegistrar implements Registrar {
     if (plan.expires !== undefined) headers.push(['Expires', String(plan.expires)])
     const path = plan.put[0]?.path ?? []
     // RFC 3327 5.3: only a phone that knows of it is told the path.
-    if (parseOptionTags(request.headers('Supported')).includes('path'))
-      for (const hop of path) headers.push(['Path', hop])
+    if (hasOptionTag(request.headers('Supported'), 'path')) for (const hop of path) headers.push(['Path', hop])
     if (plan.outbound) headers.push(['Require', 'outbound'])
     return headers
   }

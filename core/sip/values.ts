@@ -133,3 +133,8 @@ export function parseAuthParams(text: string, from = 0): ReadonlyMap<string, str
 export function parseOptionTags(values: readonly string[]): string[] {
   return values.flatMap(splitList).filter(isToken)
 }
+
+/** Whether one of these values of Supported or Require names the option. `tag` in lower case. */
+export function hasOptionTag(values: readonly string[], tag: string): boolean {
+  return parseOptionTags(values).some((one) => one.toLowerCase() === tag)
+}

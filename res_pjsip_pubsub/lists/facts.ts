@@ -1,6 +1,6 @@
 /** That a subscription is for a resource list (RFC 4662), and how its row says so. */
 import type { HeaderLine, SipRequest } from '../../core/sip/contract.ts'
-import { parseOptionTags } from '../../core/sip/values.ts'
+import { hasOptionTag } from '../../core/sip/values.ts'
 import { isObject, isText, readJson } from '../storage/cells.ts'
 
 export const EVENTLIST = 'eventlist'
@@ -34,7 +34,7 @@ export function supportedLists({ compat }: { readonly compat: 'rfc' | 'asterisk'
 
 /** Whether an option tag is in these headers. */
 export function hasTag(request: SipRequest, headers: readonly string[], tag: string): boolean {
-  return headers.some((name) => parseOptionTags(request.headers(name)).some((one) => one.toLowerCase() === tag))
+  return headers.some((name) => hasOptionTag(request.headers(name), tag))
 }
 
 interface KeptType {

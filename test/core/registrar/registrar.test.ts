@@ -491,6 +491,14 @@ describe('Registrar', () => {
       expect((await only()).flow).to.equal(undefined)
     })
 
+    it('and Path are named without case, as option tags are (RFC 3261 7.3.1)', async () => {
+      await open()
+      expect((await register({ ...outbound(5060), Supported: 'Path, OUTBOUND' })).header('Require')).to.equal(
+        'outbound',
+      )
+      expect((await register({ Contact: AT_HOME, Require: 'Path' })).status).to.equal(420)
+    })
+
     it('refuses several Contacts at once, and a first hop that lacks it', async () => {
       await open({ support_path: true })
       const two = [outbound(5060)['Contact'], AT_HOME].map(String)
