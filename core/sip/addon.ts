@@ -2,7 +2,10 @@
 import { createRequire } from 'node:module'
 import { reasonOf } from '../log.ts'
 
-/** What core/sip/native/datagrams.c exports. Addresses are numbers there: IPv4 two (address, port), IPv6 six. */
+/**
+ * What core/sip/native/datagrams.c exports. Addresses are numbers there: IPv4 two (address, port), IPv6 six; after
+ * them, for a socket that is bound to all addresses of this machine, one that says which of them it is about, 0 for any.
+ */
 export interface DatagramAddon {
   readonly layout: number
   /** False where `text` is no address of this family; what it is goes to `place` otherwise. */
@@ -17,6 +20,8 @@ export interface DatagramAddon {
     incoming: Buffer,
     outgoing: Buffer,
   ): DatagramSocket | number
+  /** The address of this machine that has this number. */
+  printLocal(socket: DatagramSocket, local: number): string
   send(socket: DatagramSocket): void
   close(socket: DatagramSocket): void
 }
@@ -29,7 +34,7 @@ export type NativePart =
   | { readonly kind: 'missing'; readonly why: string }
 
 /** Both halves agree on where in their shared memory things are. */
-const LAYOUT = 2
+const LAYOUT = 3
 
 let found: NativePart | undefined
 

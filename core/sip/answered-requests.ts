@@ -68,15 +68,15 @@ export class AnsweredRequests extends Timed {
 
   /**
    * Sends the answer of this transaction again, to the address its request comes from and the port that the first one went
-   * to, whichever this repetition comes from; false where there is none.
+   * to, whichever this repetition comes from; false where there is none. `wire`: what the repetition came by.
    */
-  repeat(key: string, request: ParsedRequest, address: string): boolean {
+  repeat(key: string, request: ParsedRequest, wire: Wire): boolean {
     const position = this.#answers.find(key)
     if (position < 0) return false
     const note = this.#answers.noteAt(position)
-    const to = { address, port: note & 0xffff }
+    const to = { address: wire.remote.address, port: note & 0xffff }
     const own = ownPartsOf(this.#answers.textAt(position))
-    this.#carriers[note >>> 16]?.wireTo(to).send(writeOver(request, own, to))
+    this.#carriers[note >>> 16]?.wireTo(to, undefined, wire).send(writeOver(request, own, to))
     return true
   }
 

@@ -5,6 +5,7 @@
  */
 import { getSystemErrorName } from 'node:util'
 import type { DatagramAddon, DatagramSocket } from './addon.ts'
+import { isWildcard } from './addressing.ts'
 import type { Address } from './contract.ts'
 import type { DatagramHandler, Datagrams, Peer } from './datagrams.ts'
 import { FlowTable } from './flow-table.ts'
@@ -17,8 +18,8 @@ const BATCH = 32
 const ROOM = 65_536
 /** Bytes of what waits to be sent. The longest datagram fits, and what is used most stays in the processor's cache. */
 const QUEUE_ROOM = 2 * ROOM
-/** Numbers of the longest address: four of IPv6's, scope, port. */
-const PLACE = 6
+/** Numbers of the longest address: four of IPv6's, scope, port, and which address of ours it is about. */
+const PLACE = 7
 
 // Where the numbers are that both sides see.
 const QUEUED = 0
@@ -53,6 +54,10 @@ export class BatchedDatagrams<Flow extends Peer = UdpFlow> implements Datagrams<
   readonly #isV6: boolean
   /** Where in a place the port is. */
   readonly #portAt: number
+  /** Numbers of a place. Where we are bound to all addresses of this machine the last says which of them. */
+  readonly #words: number
+  /** Those addresses, by their numbers; any, where it is 0. */
+  readonly #locals: Address[]
   readonly #socket: DatagramSocket
   readonly #numbers: Int32Array
   readonly #incoming: Buffer
@@ -81,8 +86,7 @@ export class BatchedDatagrams<Flow extends Peer = UdpFlow> implements Datagrams<
   private constructor(addon: DatagramAddon, at: Address, isV6: boolean) {
     this.#addon = addon
     this.#isV6 = isV6
-    this.#portAt = isV6 ? PLACE - 1 : 1
-    this.#flows = new FlowTable<Flow>(this.#portAt + 1)
+    this.#portAt = isV6 ? PLACE - 2 : 1
     this.#numbers = new Int32Array(NUMBERS)
     this.#incoming = Buffer.allocUnsafeSlow(BATCH * ROOM)
     this.#outgoing = Buffer.allocUnsafeSlow(QUEUE_ROOM)
@@ -92,16 +96,21 @@ export class BatchedDatagrams<Flow extends Peer = UdpFlow> implements Datagrams<
     if (typeof opened === 'number') throw systemError(getSystemErrorName(opened), at)
     this.#socket = opened
     this.local = this.#addressIn(this.#place)
+    this.#locals = [this.local]
+    this.#words = this.#portAt + (isWildcard(this.local.address) ? 2 : 1)
+    this.#flows = new FlowTable<Flow>(this.#words)
   }
 
   start(handler: DatagramHandler<Flow>): void {
     this.#handler = handler
   }
 
-  flowTo(remote: Address, handler: DatagramHandler<Flow>): Flow {
+  flowTo(remote: Address, handler: DatagramHandler<Flow>, beside?: Flow): Flow {
     const { address, port } = remote
     const isPlace = port > 0 && port < 65_536 && this.#addon.readAddress(address, port, this.#isV6, this.#place)
-    return isPlace ? this.#flowAt(this.#place, 0, handler) : handler.makeFlow(remote, NOWHERE)
+    if (!isPlace) return handler.makeFlow(remote, NOWHERE, this.local)
+    this.#place[this.#portAt + 1] = beside?.place[this.#portAt + 1] ?? 0
+    return this.#flowAt(this.#place, 0, handler)
   }
 
   send(text: string, to: Flow, sender: Sender | undefined): void {
@@ -218,10 +227,15 @@ export class BatchedDatagrams<Flow extends Peer = UdpFlow> implements Datagrams<
   #flowAt(numbers: Int32Array, at: number, handler: DatagramHandler<Flow>): Flow {
     const known = this.#flows.find(numbers, at)
     if (known) return known
-    const place = numbers.subarray(at, at + this.#portAt + 1)
-    const flow = handler.makeFlow(this.#addressIn(place), [...place])
+    const place = numbers.subarray(at, at + this.#words)
+    const flow = handler.makeFlow(this.#addressIn(place), [...place], this.#localAt(place[this.#portAt + 1] ?? 0))
     this.#flows.add(flow)
     return flow
+  }
+
+  #localAt(local: number): Address {
+    const { port } = this.local
+    return (this.#locals[local] ??= { address: this.#addon.printLocal(this.#socket, local), port })
   }
 
   #addressIn(place: Int32Array): Address {

@@ -20,8 +20,8 @@ export interface Peer {
 
 /** The transport behind a socket, with what it takes for a peer. */
 export interface DatagramHandler<Flow extends Peer = UdpFlow> {
-  /** Makes the flow to an address. `place` is where that is, in the socket's own terms. */
-  makeFlow(remote: Address, place: readonly number[]): Flow
+  /** Makes the flow to an address. `place` is where that is, in the socket's own terms; `local`: where the flow is from. */
+  makeFlow(remote: Address, place: readonly number[], local: Address): Flow
   /** A datagram, one character per byte. */
   received(text: string, from: Flow): void
   /** Something could not be sent. Never called from within `send`. */
@@ -35,7 +35,8 @@ export interface Datagrams<Flow extends Peer = UdpFlow> {
   readonly local: Address
   /** From here on datagrams are handed over. */
   start(handler: DatagramHandler<Flow>): void
-  flowTo(remote: Address, handler: DatagramHandler<Flow>): Flow
+  /** `beside`: a flow of this socket, from the same address of ours. Any will do without it. */
+  flowTo(remote: Address, handler: DatagramHandler<Flow>, beside?: Flow): Flow
   /** `text` has one character per byte. */
   send(text: string, to: Flow, sender: Sender | undefined): void
   /** What was given to `send` before still goes out where the kernel takes it at once. */

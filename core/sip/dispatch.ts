@@ -187,7 +187,7 @@ export class Dispatcher implements Receiver {
     if (problem) return this.#refuse(incoming, problem)
     if (request.method === 'CANCEL') return this.#cancel(incoming)
     const key = transactionKey(request, via, wire.remote)
-    if (servers.absorb(key, request, wire.remote)) return
+    if (servers.absorb(key, request, wire)) return
     const merge = mergeKey(request)
     if (servers.isMerged(merge, incoming)) return this.#refuse(incoming, { status: 482 })
     const may = beforeRequest(request, wire.remote, wire)

@@ -120,7 +120,11 @@ export class Outgoing {
     const { remote } = beside
     const address = asSeenFrom(remote.address, target.address)
     if (beside.protocol === 'UDP' && target.port === remote.port && address === remote.address) return beside
-    return this.#context.transports.wireTo('UDP', { address, port: target.port }, { preferred: beside.transport })
+    return this.#context.transports.wireTo(
+      'UDP',
+      { address, port: target.port },
+      { preferred: beside.transport, beside },
+    )
   }
 
   /** By a transport section that somebody has named: its protocol holds where the URI leaves open which. */

@@ -48,7 +48,7 @@ export class PlainDatagrams<Flow extends Peer = UdpFlow> implements Datagrams<Fl
   }
 
   flowTo(remote: Address, handler: DatagramHandler<Flow>): Flow {
-    return handler.makeFlow(remote, NOWHERE)
+    return handler.makeFlow(remote, NOWHERE, this.local)
   }
 
   send(text: string, { remote }: Flow, sender: Sender | undefined): void {
@@ -71,7 +71,7 @@ export class PlainDatagrams<Flow extends Peer = UdpFlow> implements Datagrams<Fl
 
   #message(bytes: Buffer, { address, port }: RemoteInfo): void {
     const handler = this.#handler
-    if (handler) handler.received(bytes.toString('latin1'), handler.makeFlow({ address, port }, NOWHERE))
+    if (handler) handler.received(bytes.toString('latin1'), handler.makeFlow({ address, port }, NOWHERE, this.local))
   }
 }
 

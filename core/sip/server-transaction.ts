@@ -64,8 +64,8 @@ export class ServerTransactions {
   }
 
   /** True where the request was seen before, and has been answered again or waits for its answer. */
-  absorb(key: string, request: ParsedRequest, source: Address): boolean {
-    if (!this.#answered.repeat(key, request, source.address) && !this.#isOpen(key)) return false
+  absorb(key: string, request: ParsedRequest, wire: Wire): boolean {
+    if (!this.#answered.repeat(key, request, wire) && !this.#isOpen(key)) return false
     this.#retransmissions.add()
     return true
   }
@@ -204,7 +204,7 @@ function forkKey(merge: string, { request, via }: IncomingRequest): string | und
 /** RFC 3261 18.2.2: the connection the request came by; if that is gone, a new one to where its Via says. */
 export function answerWire({ wire, replyTo }: Pick<IncomingRequest, 'wire' | 'replyTo'>): Wire {
   if (wire.reliable ? wire.open : replyTo === wire.remote) return wire
-  return wire.carrier.wireTo(replyTo)
+  return wire.carrier.wireTo(replyTo, undefined, wire)
 }
 
 /**

@@ -2,10 +2,10 @@
 import { hashOf } from '../text.ts'
 import type { Wire } from './transport.ts'
 
-/** The same address by the same socket. */
+/** The same address by the same socket, and from the same address of ours. */
 export function isSameFlow(one: Wire, other: Wire): boolean {
   if (one === other) return true
-  if (one.reliable || other.reliable || one.carrier !== other.carrier) return false
+  if (one.reliable || other.reliable || one.carrier !== other.carrier || one.local !== other.local) return false
   return one.remote.port === other.remote.port && one.remote.address === other.remote.address
 }
 

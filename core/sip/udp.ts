@@ -33,12 +33,15 @@ export class UdpFlow implements Wire {
   readonly remote: Address
   /** Where that is in the terms of the socket. */
   readonly place: readonly number[]
+  /** The address that the peer has sent to, where that is known; what goes by this flow comes from there (RFC 3581 4). */
+  readonly local: Address
   #id: string | undefined
 
-  constructor(carrier: UdpTransport, remote: Address, place: readonly number[]) {
+  constructor(carrier: UdpTransport, remote: Address, place: readonly number[], local: Address) {
     this.carrier = carrier
     this.remote = remote
     this.place = place
+    this.local = local
   }
 
   get id(): string {
@@ -48,10 +51,6 @@ export class UdpFlow implements Wire {
 
   get transport(): string {
     return this.carrier.config.id
-  }
-
-  get local(): Address {
-    return this.carrier.local
   }
 
   /** As long as its socket is. */
@@ -120,8 +119,9 @@ export class UdpTransport implements Transport, DatagramHandler {
     return this.#closed
   }
 
-  wireTo(remote: Address): UdpFlow {
-    return this.#datagrams.flowTo(remote, this)
+  wireTo(remote: Address, _name?: string, beside?: Wire): UdpFlow {
+    const isOwn = beside instanceof UdpFlow && beside.carrier === this
+    return this.#datagrams.flowTo(remote, this, isOwn ? beside : undefined)
   }
 
   findWire(remote: Address): UdpFlow {
@@ -147,8 +147,8 @@ export class UdpTransport implements Transport, DatagramHandler {
     await this.#datagrams.close()
   }
 
-  makeFlow(remote: Address, place: readonly number[]): UdpFlow {
-    return new UdpFlow(this, remote, place)
+  makeFlow(remote: Address, place: readonly number[], local: Address): UdpFlow {
+    return new UdpFlow(this, remote, place, local)
   }
 
   received(text: string, from: UdpFlow): void {

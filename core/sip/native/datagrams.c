@@ -21,7 +21,7 @@
 #include <uv.h>
 
 /* The other half must know the same number. */
-#define LAYOUT 2
+#define LAYOUT 3
 
 /* Datagrams in one system call. */
 #define BATCH 32
@@ -32,8 +32,11 @@
 /* Room for bursts in the kernel. */
 #define SOCKET_BUFFER (4 * 1024 * 1024)
 
-/* An address as numbers. IPv4: address, port. IPv6: four times four bytes, scope, port. Addresses in network order. */
-#define WORDS 6
+/* An address as numbers. IPv4: address, port. IPv6: four times four bytes, scope, port. Addresses in network order. After
+ * them, where the socket is bound to all addresses of this machine: which of them it is about, 0 for any. */
+#define WORDS 7
+/* Addresses of this machine that are told apart. */
+#define MOST_LOCAL 64
 
 /* The numbers that both sides see. */
 enum {
@@ -55,6 +58,18 @@ typedef union {
   struct sockaddr_in6 v6;
 } Name;
 
+/* An address of this machine, as a message of the kernel names it. */
+typedef union {
+  struct in_addr v4;
+  struct in6_addr v6;
+} Local;
+
+/* Room for that message. */
+typedef union {
+  struct cmsghdr head;
+  char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+} Control;
+
 typedef struct {
   napi_env env;
   napi_async_context context;
@@ -67,6 +82,10 @@ typedef struct {
   char *outgoing_bytes;
   int fd;
   int family;
+  /* Whether it is bound to all addresses; those that datagrams have come to. */
+  int wild;
+  int locals;
+  Local local[MOST_LOCAL];
   /* Nothing is sent before the socket is writable again. */
   int blocked;
   /* Of the batch that was read: how many, and how many of them were handled. */
@@ -84,9 +103,11 @@ typedef struct {
   struct mmsghdr in[BATCH];
   struct iovec in_bytes[BATCH];
   Name in_names[BATCH];
+  Control in_control[BATCH];
   struct mmsghdr out[BATCH];
   struct iovec out_bytes[BATCH];
   Name out_names[BATCH];
+  Control out_control[BATCH];
 } Socket;
 
 static void release(Socket *socket) {
@@ -121,6 +142,62 @@ static void words_to_name(const int32_t *words, int family, Name *name) {
     memcpy(&name->v4.sin_addr, words, 4);
     name->v4.sin_port = htons((uint16_t)words[1]);
   }
+}
+
+/* ---- addresses of this machine ---- */
+
+/* Where among the numbers of an address it stands which one it is about. */
+static int local_at(int family) { return family == AF_INET6 ? 6 : 2; }
+
+static int is_wild(const Name *name) {
+  if (name->any.sa_family == AF_INET6) return IN6_IS_ADDR_UNSPECIFIED(&name->v6.sin6_addr);
+  return name->v4.sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
+static int number_of_local(Socket *socket, const Local *local, size_t size) {
+  for (int at = 0; at < socket->locals; at++)
+    if (memcmp(&socket->local[at], local, size) == 0) return at + 1;
+  if (socket->locals == MOST_LOCAL) return 0;
+  memcpy(&socket->local[socket->locals], local, size);
+  return ++socket->locals;
+}
+
+/* Which address a datagram came to: what answers it has to come from there (RFC 3581 4). */
+static int local_of(Socket *socket, struct msghdr *in) {
+  for (struct cmsghdr *one = CMSG_FIRSTHDR(in); one; one = CMSG_NXTHDR(in, one)) {
+    if (one->cmsg_level == IPPROTO_IP && one->cmsg_type == IP_PKTINFO) {
+      struct in_pktinfo info;
+      memcpy(&info, CMSG_DATA(one), sizeof info);
+      Local local = {.v4 = info.ipi_spec_dst};
+      return number_of_local(socket, &local, sizeof local.v4);
+    }
+    if (one->cmsg_level == IPPROTO_IPV6 && one->cmsg_type == IPV6_PKTINFO) {
+      struct in6_pktinfo info;
+      memcpy(&info, CMSG_DATA(one), sizeof info);
+      Local local = {.v6 = info.ipi6_addr};
+      return IN6_IS_ADDR_MULTICAST(&local.v6) ? 0 : number_of_local(socket, &local, sizeof local.v6);
+    }
+  }
+  return 0;
+}
+
+/* Has a datagram sent from that address. */
+static void send_from(Socket *socket, int at, int local) {
+  struct msghdr *out = &socket->out[at].msg_hdr;
+  out->msg_control = NULL;
+  out->msg_controllen = 0;
+  if (!socket->wild || local <= 0 || local > socket->locals) return;
+  struct in_pktinfo v4 = {.ipi_spec_dst = socket->local[local - 1].v4};
+  struct in6_pktinfo v6 = {.ipi6_addr = socket->local[local - 1].v6};
+  int is_v6 = socket->family == AF_INET6;
+  size_t size = is_v6 ? sizeof v6 : sizeof v4;
+  struct cmsghdr *head = &socket->out_control[at].head;
+  head->cmsg_level = is_v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+  head->cmsg_type = is_v6 ? IPV6_PKTINFO : IP_PKTINFO;
+  head->cmsg_len = CMSG_LEN(size);
+  memcpy(CMSG_DATA(head), is_v6 ? (void *)&v6 : (void *)&v4, size);
+  out->msg_control = head;
+  out->msg_controllen = CMSG_SPACE(size);
 }
 
 #define LONGEST_ADDRESS (INET6_ADDRSTRLEN + 1 + IF_NAMESIZE)
@@ -196,6 +273,7 @@ static int prepare_outgoing(Socket *socket) {
     socket->out_bytes[at].iov_base = socket->outgoing_bytes + datagram[0];
     socket->out_bytes[at].iov_len = (size_t)datagram[1];
     words_to_name(datagram + 2, socket->family, &socket->out_names[at]);
+    send_from(socket, at, datagram[2 + local_at(socket->family)]);
   }
   return total;
 }
@@ -214,6 +292,9 @@ static void send_queued(Socket *socket) {
       socket->blocked = 1;
       watch(socket);
       return;
+    } else if (errno != EINTR && socket->out[first].msg_hdr.msg_control) {
+      // The address may be another machine's by now, as in a pair that shares one: any other will do.
+      send_from(socket, first, 0);
     } else if (errno != EINTR) {
       int32_t *failure = numbers + FAILURES + 2 * numbers[FAILED]++;
       failure[0] = numbers[SENT]++;
@@ -247,7 +328,11 @@ static int read_batch(Socket *socket) {
     int32_t *datagram = socket->numbers + INCOMING + at * (1 + WORDS);
     datagram[0] = (int32_t)socket->in[at].msg_len;
     name_to_words(&socket->in_names[at], datagram + 1);
-    socket->in[at].msg_hdr.msg_namelen = sizeof(Name);
+    struct msghdr *in = &socket->in[at].msg_hdr;
+    in->msg_namelen = sizeof(Name);
+    if (!socket->wild) continue;
+    datagram[1 + local_at(socket->family)] = local_of(socket, in);
+    in->msg_controllen = sizeof(Control);
   }
   return count;
 }
@@ -360,6 +445,10 @@ static int bind_socket(Name *name, int family) {
   }
   enlarge(fd, SO_RCVBUFFORCE, SO_RCVBUF);
   enlarge(fd, SO_SNDBUFFORCE, SO_SNDBUF);
+  if (is_wild(name)) {
+    if (family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
+    else setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
+  }
   return fd;
 }
 
@@ -372,6 +461,8 @@ static void lay_out(Socket *socket) {
     in->msg_namelen = sizeof(Name);
     in->msg_iov = &socket->in_bytes[at];
     in->msg_iovlen = 1;
+    in->msg_control = socket->wild ? &socket->in_control[at] : NULL;
+    in->msg_controllen = socket->wild ? sizeof(Control) : 0;
     struct msghdr *out = &socket->out[at].msg_hdr;
     out->msg_name = &socket->out_names[at];
     out->msg_namelen = name_size(socket->family);
@@ -466,6 +557,7 @@ static napi_value js_open(napi_env env, napi_callback_info info) {
   socket->env = env;
   socket->fd = fd;
   socket->family = family;
+  socket->wild = is_wild(&socket->in_names[0]);
   socket->numbers = numbers;
   socket->incoming_bytes = incoming;
   socket->outgoing_bytes = outgoing;
@@ -484,6 +576,23 @@ static napi_value js_open(napi_env env, napi_callback_info info) {
   uv_prepare_start(&socket->prepare, on_prepare);
   uv_unref((uv_handle_t *)&socket->prepare);
   napi_create_external(env, socket, on_object_gone, NULL, &result);
+  return result;
+}
+
+/* printLocal(socket, number): the address of this machine that has that number. */
+static napi_value js_print_local(napi_env env, napi_callback_info info) {
+  size_t count = 2;
+  napi_value arguments[2], result = NULL;
+  void *data = NULL;
+  int32_t local = 0;
+  char text[LONGEST_ADDRESS] = "";
+  napi_get_cb_info(env, info, &count, arguments, NULL, NULL);
+  if (napi_get_value_external(env, arguments[0], &data) != napi_ok) return NULL;
+  napi_get_value_int32(env, arguments[1], &local);
+  const Socket *socket = data;
+  if (local > 0 && local <= socket->locals)
+    inet_ntop(socket->family, &socket->local[local - 1], text, sizeof text);
+  napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &result);
   return result;
 }
 
@@ -506,6 +615,7 @@ NAPI_MODULE_INIT() {
       {"layout", NULL, NULL, NULL, NULL, number(env, LAYOUT), napi_enumerable, NULL},
       {"readAddress", NULL, js_read_address, NULL, NULL, NULL, napi_enumerable, NULL},
       {"printAddress", NULL, js_print_address, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"printLocal", NULL, js_print_local, NULL, NULL, NULL, napi_enumerable, NULL},
       {"open", NULL, js_open, NULL, NULL, NULL, napi_enumerable, NULL},
       {"send", NULL, js_send, NULL, NULL, NULL, napi_enumerable, NULL},
       {"close", NULL, js_close, NULL, NULL, NULL, napi_enumerable, NULL},

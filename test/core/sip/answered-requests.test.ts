@@ -46,8 +46,9 @@ describe('answered requests', () => {
   it('are answered again to the letter, and to the port that the first answer went to', async () => {
     const one = await answerOnce('one', 'the answer to one')
     const two = await answerOnce('two', 'the answer to two')
-    for (const key of ['two', 'one']) expect(answered.repeat(key, request, peer.address.address)).to.equal(true)
-    expect(answered.repeat('three', request, peer.address.address)).to.equal(false)
+    const wire = two.udp.wireTo({ ...peer.address, port: 9 })
+    for (const key of ['two', 'one']) expect(answered.repeat(key, request, wire)).to.equal(true)
+    expect(answered.repeat('three', request, wire)).to.equal(false)
     await until('both answers', () => peer.texts.length === 2)
     expect([...peer.texts].sort()).to.deep.equal(
       ['the answer to one', 'the answer to two'].map((answer) => writeResponse(saying(answer, peer.address))),

@@ -17,11 +17,11 @@ const BATCH = 32
 const ROOM = 65_536
 const [QUEUED, FILLED, SENT, TAKEN, FAILED, FAILURES] = [0, 1, 2, 4, 5, 6]
 const INCOMING = FAILURES + 2 * BATCH
-const OUTGOING = INCOMING + BATCH * 7
+const OUTGOING = INCOMING + BATCH * 8
 
 /** In place of the native part: a kernel that has room for `room` more datagrams, and refuses some. */
 class FakeKernel implements DatagramAddon {
-  readonly layout = 2
+  readonly layout = 3
   readonly sent: string[] = []
   room = Number.POSITIVE_INFINITY
   /** What cannot be sent, and its errno. */
@@ -41,6 +41,10 @@ class FakeKernel implements DatagramAddon {
     return `192.0.2.${place[0]}`
   }
 
+  printLocal(): string {
+    return '192.0.2.1'
+  }
+
   open(...shared: Parameters<DatagramAddon['open']>): DatagramSocket {
     ;[, , this.#wake, this.#numbers, this.#incoming, this.#outgoing] = shared
     return {}
@@ -49,13 +53,13 @@ class FakeKernel implements DatagramAddon {
   send(): void {
     const numbers = this.#numbers
     for (let at = this.#at(SENT); at < this.#at(QUEUED); at++) {
-      const start = this.#at(OUTGOING + at * 8)
-      const text = this.#outgoing.toString('latin1', start, start + this.#at(OUTGOING + at * 8 + 1))
+      const start = this.#at(OUTGOING + at * 9)
+      const text = this.#outgoing.toString('latin1', start, start + this.#at(OUTGOING + at * 9 + 1))
       const refusal = this.refused.get(text)
       if (refusal === undefined && this.room === 0) return
       if (refusal === undefined) {
         this.room--
-        this.sent.push(`${text} → ${this.#at(OUTGOING + at * 8 + 2)}:${this.#at(OUTGOING + at * 8 + 3)}`)
+        this.sent.push(`${text} → ${this.#at(OUTGOING + at * 9 + 2)}:${this.#at(OUTGOING + at * 9 + 3)}`)
       } else {
         const failure = FAILURES + 2 * this.#at(FAILED)
         numbers.set([at, refusal], failure)
@@ -76,7 +80,7 @@ class FakeKernel implements DatagramAddon {
   receive(...datagrams: readonly { readonly text: string; readonly from: readonly number[] }[]): void {
     datagrams.forEach(({ text, from }, at) => {
       this.#incoming.write(text, at * ROOM, 'latin1')
-      this.#numbers.set([text.length, ...from], INCOMING + at * 7)
+      this.#numbers.set([text.length, ...from], INCOMING + at * 8)
     })
     this.goOn(0, datagrams.length)
   }
@@ -293,7 +297,7 @@ describe('The table of UDP flows', () => {
         const found = table.find(place, 0)
         if (found) expect(found).to.equal(known.get(key))
         else {
-          const flow = new UdpFlow(udp, { address: key, port: 1 }, [...place])
+          const flow = new UdpFlow(udp, { address: key, port: 1 }, [...place], udp.local)
           table.add(flow)
           known.set(key, flow)
         }
@@ -306,7 +310,7 @@ describe('The table of UDP flows', () => {
   it('forgets all when there are too many, and goes on', async () => {
     const { udp } = await rig()
     const table = new FlowTable(2)
-    for (let port = 0; port < 32_769; port++) table.add(new UdpFlow(udp, { address: 'a', port }, [1, port]))
+    for (let port = 0; port < 32_769; port++) table.add(new UdpFlow(udp, { address: 'a', port }, [1, port], udp.local))
     expect(table.size).to.equal(1)
     expect(table.find(Int32Array.of(1, 0), 0)).to.equal(undefined)
     expect(table.find(Int32Array.of(1, 32_768), 0)?.remote.port).to.equal(32_768)

@@ -72,6 +72,35 @@ describe('UDP sockets', () => {
     expect(most).to.be.within(1, 8)
   })
 
+  for (const [bind, addresses] of [
+    ['0.0.0.0:0', ['127.0.0.2', '127.0.0.3', '127.0.0.2']],
+    ['[::]:0', ['::1']],
+  ] as const) {
+    it(`on ${bind} answer from the address that was sent to (RFC 3581 4)`, async function () {
+      if (nativePart().kind !== 'loaded') this.skip()
+      const { udp, came } = await open('batched', bind)
+      const { port } = udp.local
+      for (const address of addresses) {
+        const phone = await peer(address === '::1' ? '::1' : '127.0.0.1')
+        const other = await peer(address === '::1' ? '::1' : '127.0.0.1')
+        const from: string[] = []
+        for (const { socket } of [phone, other])
+          socket.on('message', (_, sender) => from.push(`${sender.address} ${sender.port}`))
+        phone.send('Which one are you?', { address, port })
+        await until('the question', () => came.length > 0)
+        const { wire } = came.pop() ?? {}
+        expect(wire?.local).to.deep.equal({ address, port })
+        expect(wire?.remote).to.deep.equal(phone.address)
+        wire?.send('here')
+        udp.wireTo(other.address, undefined, wire).send('here, too')
+        await until('both answers', () => from.length === 2)
+        expect(from).to.deep.equal([`${address} ${port}`, `${address} ${port}`])
+        // Who has sent nothing is sent to from any.
+        udp.wireTo((await peer(phone.address.address)).address).send('hello')
+      }
+    })
+  }
+
   for (const kind of ['batched', 'plain'] as const) {
     describe(kind, () => {
       before(function () {

@@ -6,6 +6,7 @@ import { networkInterfaces } from 'node:os'
 import { expect } from 'chai'
 import { defaultsOf } from '../../../core/options.ts'
 import { systemOptions } from '../../../core/pjsip-options.ts'
+import { nativePart } from '../../../core/sip/addon.ts'
 import type { Dialog, HeaderLine, Outcome } from '../../../core/sip/contract.ts'
 import type { HostAddress } from '../../../core/sip/resolve.ts'
 import type { Stack, StackSettings } from '../../../core/sip/stack.ts'
@@ -695,6 +696,34 @@ describe('dialogs', () => {
       const request = await phone.next('NOTIFY')
       expect(request.header('via')).to.include(`/TCP ${address}:${port};`)
       expect(request.header('contact')).to.equal(contact)
+    }
+  })
+
+  it('come by UDP from the address of ours that their phone has sent to, as all answers do (RFC 3581 4)', async function () {
+    if (nativePart().kind !== 'loaded') this.skip()
+    await open({ transports: [transportConfig({ bind: '0.0.0.0:0' })] })
+    const { port } = serverOf('UDP')
+    const listener = await phoneOf({ server: { address: '127.0.0.1', port } })
+    for (const [address, contact] of [
+      ['127.0.0.8', undefined],
+      ['127.0.0.9', listener.contact],
+      ['127.0.0.8', listener.contact],
+    ] as const) {
+      const phone = await phoneOf({ server: { address, port }, ...(contact === undefined ? {} : { contact }) })
+      const own = `<sip:101@${address}:${port}>`
+      const theirs = { ...phone.dialog('sip:101@127.0.0.1'), cseq: 1 }
+      const request = phone.write('SUBSCRIBE', {}, theirs)
+      for (let times = 0; times < 2; times++) {
+        phone.send(request)
+        const answer = await phone.take(({ status }) => status === 200, 'the answer')
+        expect(answer.from).to.deep.equal({ address, port })
+        expect(answer.header('contact')).to.equal(own)
+      }
+      expect(statusOf(await notify(dialogs.at(-1) as Dialog))).to.equal(200)
+      const state = await (contact === undefined ? phone : listener).next('NOTIFY')
+      expect(state.from).to.deep.equal({ address, port })
+      expect(state.header('via')).to.include(`/UDP ${address}:${port};`)
+      expect(state.header('contact')).to.equal(own)
     }
   })
 
