@@ -20,6 +20,8 @@ export interface DatagramAddon {
     incoming: Buffer,
     outgoing: Buffer,
   ): DatagramSocket | number
+  /** The number of an address that this machine has; 0 for any other. */
+  numberOfLocal(socket: DatagramSocket, address: string): number
   /** The address of this machine that has this number. */
   printLocal(socket: DatagramSocket, local: number): string
   send(socket: DatagramSocket): void
@@ -34,7 +36,7 @@ export type NativePart =
   | { readonly kind: 'missing'; readonly why: string }
 
 /** Both halves agree on where in their shared memory things are. */
-const LAYOUT = 3
+const LAYOUT = 4
 
 let found: NativePart | undefined
 

@@ -38,6 +38,8 @@ const STRIDE = 4
 
 /** Datagrams that wait while the kernel takes none; what comes then is refused. */
 const MOST_WAITING = 100_000
+/** Milliseconds until it is looked again whether this machine has an address. */
+const MISSING = 1000
 const NOWHERE: readonly number[] = []
 const CLOSED = 'the transport is closed'
 
@@ -70,6 +72,8 @@ export class BatchedDatagrams<Flow extends Peer = UdpFlow> implements Datagrams<
   #nextWaiting = 0
   readonly #flows: FlowTable<Flow>
   readonly #place = new Int32Array(PLACE)
+  /** An address that this machine did not have. */
+  #missing = { address: '', until: 0 }
   #handler: DatagramHandler<Flow> | undefined
   #isClosed = false
 
@@ -105,11 +109,12 @@ export class BatchedDatagrams<Flow extends Peer = UdpFlow> implements Datagrams<
     this.#handler = handler
   }
 
-  flowTo(remote: Address, handler: DatagramHandler<Flow>, beside?: Flow): Flow {
+  flowTo(remote: Address, handler: DatagramHandler<Flow>, from?: Flow | string): Flow {
     const { address, port } = remote
     const isPlace = port > 0 && port < 65_536 && this.#addon.readAddress(address, port, this.#isV6, this.#place)
     if (!isPlace) return handler.makeFlow(remote, NOWHERE, this.local)
-    this.#place[this.#portAt + 1] = beside?.place[this.#portAt + 1] ?? 0
+    this.#place[this.#portAt + 1] =
+      typeof from === 'string' ? this.#numberOf(from) : (from?.place[this.#portAt + 1] ?? 0)
     return this.#flowAt(this.#place, 0, handler)
   }
 
@@ -231,6 +236,15 @@ export class BatchedDatagrams<Flow extends Peer = UdpFlow> implements Datagrams<
     const flow = handler.makeFlow(this.#addressIn(place), [...place], this.#localAt(place[this.#portAt + 1] ?? 0))
     this.#flows.add(flow)
     return flow
+  }
+
+  /** Many that were restored ask for one address after the other, which may be another machine's. */
+  #numberOf(local: string): number {
+    const now = performance.now()
+    if (local === this.#missing.address && now < this.#missing.until) return 0
+    const found = this.#addon.numberOfLocal(this.#socket, local)
+    if (found === 0) this.#missing = { address: local, until: now + MISSING }
+    return found
   }
 
   #localAt(local: number): Address {

@@ -157,6 +157,8 @@ export interface DialogRecord extends DialogState {
   readonly followFlow: boolean
   /** As in DialogSettings. */
   readonly contact?: string
+  /** The address of ours that the peer sends to, where it goes by UDP and we are bound to all that this machine has. */
+  readonly own?: string
 }
 
 /** RFC 6665 4.5.2: a dialog has one usage with us. */

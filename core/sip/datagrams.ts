@@ -35,8 +35,8 @@ export interface Datagrams<Flow extends Peer = UdpFlow> {
   readonly local: Address
   /** From here on datagrams are handed over. */
   start(handler: DatagramHandler<Flow>): void
-  /** `beside`: a flow of this socket, from the same address of ours. Any will do without it. */
-  flowTo(remote: Address, handler: DatagramHandler<Flow>, beside?: Flow): Flow
+  /** `from`: a flow of this socket from the same address of ours, or that address. Any will do without it. */
+  flowTo(remote: Address, handler: DatagramHandler<Flow>, from?: Flow | string): Flow
   /** `text` has one character per byte. */
   send(text: string, to: Flow, sender: Sender | undefined): void
   /** What was given to `send` before still goes out where the kernel takes it at once. */

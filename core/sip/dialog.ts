@@ -54,6 +54,8 @@ interface Place {
   readonly transport: string
   readonly protocol: Protocol
   readonly remote: Address
+  /** As in DialogRecord. */
+  readonly own?: string | undefined
 }
 
 export class SipDialog extends TextOfDialog implements Dialog, Filed {
@@ -93,8 +95,8 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
     this.#remoteTarget = phones.of(record.remoteTarget)
     this.#localCseq = record.localCseq
     this.#remoteCseq = record.remoteCseq
-    const { transport, protocol, remote } = record
-    this.#left = { transport, protocol, remote }
+    const { transport, protocol, remote, own } = record
+    this.#left = { transport, protocol, remote, own }
     this.#isPlain = this.#findPlain()
   }
 
@@ -110,12 +112,12 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
     // A UDP transport that a reload has moved.
     if (this.#wire?.carrier.closed && !this.#wire.reliable) this.#leave(this.#wire)
     if (!this.#wire && !this.#disposed) {
-      const { transport, protocol, remote } = this.#place
+      const { transport, protocol, remote, own } = this.#place
       const { transports } = this.#context
       // A connection from the same address and port can only be the one that was there before we were started again.
       const back =
         protocol === 'UDP'
-          ? transports.wireTo('UDP', remote, { preferred: transport })
+          ? transports.wireTo('UDP', remote, { preferred: transport, from: own })
           : transports.findConnection(remote, protocol)
       if (back) this.take(back)
     }
@@ -244,7 +246,8 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
 
   record(): DialogRecord {
     const { transport, protocol, remote } = this.#place
-    return {
+    const own = this.#wire ? ownOf(this.#wire) : this.#left?.own
+    const record = {
       callId: this.callId,
       localTag: this.localTag,
       remoteTag: this.remoteTag,
@@ -261,6 +264,7 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
       followFlow: this.#followFlow,
       ...(this.#contact === undefined ? {} : { contact: this.#contact }),
     }
+    return own === undefined ? record : { ...record, own }
   }
 
   get isDisposed(): boolean {
@@ -339,9 +343,10 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
     return place
   }
 
-  #leave({ transport, protocol, remote }: Wire): void {
+  #leave(wire: Wire): void {
+    const { transport, protocol, remote } = wire
     this.#wire = undefined
-    this.#left = { transport, protocol, remote }
+    this.#left = { transport, protocol, remote, own: ownOf(wire) }
   }
 
   #lost(wire: Wire): void {
@@ -409,6 +414,11 @@ class DialogRequest implements Draft, HeadPieces {
   rewrite(branch: string): string {
     return writePieces(this, branch, this.#cseq, this.#content)
   }
+}
+
+/** As in DialogRecord. */
+function ownOf({ reliable, local, carrier }: Wire): string | undefined {
+  return reliable || local === carrier.local ? undefined : local.address
 }
 
 /** A Contact with the port the connection came from names the connection, not a port that anybody listens on. */

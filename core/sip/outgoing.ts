@@ -123,7 +123,7 @@ export class Outgoing {
     return this.#context.transports.wireTo(
       'UDP',
       { address, port: target.port },
-      { preferred: beside.transport, beside },
+      { preferred: beside.transport, from: beside },
     )
   }
 

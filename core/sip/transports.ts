@@ -92,14 +92,14 @@ export class Transports {
   wireTo(
     protocol: Protocol,
     remote: Address,
-    { preferred, name, beside }: { preferred?: string; name?: string; beside?: Wire },
+    { preferred, name, from }: { preferred?: string; name?: string; from?: Wire | string | undefined },
   ): Wire | undefined {
     const family = isIP(withoutZone(remote.address))
     const suits = (transport: Transport | undefined): transport is Transport =>
       transport !== undefined && transport.protocol === protocol && transport.family === family
     const first = preferred === undefined ? undefined : this.#open.get(preferred)
     const transport = suits(first) ? first : [...this.#open.values()].find(suits)
-    return transport?.wireTo(remote, name, beside)
+    return transport?.wireTo(remote, name, from)
   }
 
   /** An open TCP or TLS connection to this address. */

@@ -119,9 +119,9 @@ export class UdpTransport implements Transport, DatagramHandler {
     return this.#closed
   }
 
-  wireTo(remote: Address, _name?: string, beside?: Wire): UdpFlow {
-    const isOwn = beside instanceof UdpFlow && beside.carrier === this
-    return this.#datagrams.flowTo(remote, this, isOwn ? beside : undefined)
+  wireTo(remote: Address, _name?: string, from?: Wire | string): UdpFlow {
+    const isOwn = typeof from === 'string' || (from instanceof UdpFlow && from.carrier === this)
+    return this.#datagrams.flowTo(remote, this, isOwn ? from : undefined)
   }
 
   findWire(remote: Address): UdpFlow {

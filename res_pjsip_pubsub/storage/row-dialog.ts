@@ -3,7 +3,7 @@ import type { DialogRecord } from '../../core/sip/contract.ts'
 import { isCount, isObject, isText, readJson } from './cells.ts'
 import type { Row } from './row.ts'
 
-/** What is read of it, in this order; those behind `contact` are there in rows of earlier versions only. */
+/** What is read of it, in this order; those behind `own` are there in rows of earlier versions only. */
 export const DIALOG_FIELDS = [
   'localUri',
   'remoteUri',
@@ -14,6 +14,7 @@ export const DIALOG_FIELDS = [
   'secure',
   'followFlow',
   'contact',
+  'own',
   'callId',
   'localTag',
   'remoteTag',
@@ -36,6 +37,7 @@ export function textOf({
   secure,
   followFlow,
   contact,
+  own,
 }: DialogRecord): string {
   const routes = routeSet.length > 0 ? routeSet : undefined
   return JSON.stringify({
@@ -48,13 +50,15 @@ export function textOf({
     secure,
     followFlow,
     contact,
+    own,
   })
 }
 
 /** Undefined where it is no record: the file was written by somebody else. */
 export function readDialog(row: StoredDialog): DialogRecord | undefined {
   const fields = typeof row.dialog === 'string' ? fieldsOf(row.dialog) : row.dialog
-  const [localUri, remoteUri, routeSet, transport, protocol, remote, secure, followFlow, contact, ...earlier] = fields
+  const [localUri, remoteUri, routeSet, transport, protocol, remote, secure, followFlow, contact, own, ...earlier] =
+    fields
   const [callId, localTag, remoteTag, remoteTarget, remoteCseq] = earlier
   const isEarlier = (callId ?? null) !== null
   const record = {
@@ -73,6 +77,7 @@ export function readDialog(row: StoredDialog): DialogRecord | undefined {
     remote,
     followFlow,
     contact: contact ?? undefined,
+    own: own ?? undefined,
   }
   return isDialogRecord(record) ? record : undefined
 }
@@ -85,7 +90,7 @@ function fieldsOf(text: string): readonly unknown[] {
 export function isDialogRecord(read: unknown): read is DialogRecord {
   if (!isObject(read)) return false
   const { callId, localTag, remoteTag, localUri, remoteUri, remoteTarget, transport } = read
-  const { localCseq, remoteCseq, secure, followFlow, routeSet, protocol, remote, contact } = read
+  const { localCseq, remoteCseq, secure, followFlow, routeSet, protocol, remote, contact, own } = read
   return (
     isText(callId) &&
     isText(localTag) &&
@@ -102,6 +107,7 @@ export function isDialogRecord(read: unknown): read is DialogRecord {
     routeSet.every(isText) &&
     (protocol === 'UDP' || protocol === 'TCP' || protocol === 'TLS') &&
     (contact === undefined || isText(contact)) &&
+    (own === undefined || isText(own)) &&
     isObject(remote) &&
     isText(remote['address']) &&
     isCount(remote['port'])

@@ -21,7 +21,7 @@
 #include <uv.h>
 
 /* The other half must know the same number. */
-#define LAYOUT 3
+#define LAYOUT 4
 
 /* Datagrams in one system call. */
 #define BATCH 32
@@ -579,6 +579,39 @@ static napi_value js_open(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/* Whether this machine has that address. */
+static int is_here(const Local *local, int family) {
+  Name name;
+  memset(&name, 0, sizeof name);
+  name.any.sa_family = (sa_family_t)family;
+  if (family == AF_INET6) name.v6.sin6_addr = local->v6;
+  else name.v4.sin_addr = local->v4;
+  int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return 0;
+  int bound = bind(fd, &name.any, name_size(family)) == 0;
+  close(fd);
+  return bound;
+}
+
+/* numberOfLocal(socket, text): of an address that datagrams have come to, or that this machine has; 0 for any other. */
+static napi_value js_number_of_local(napi_env env, napi_callback_info info) {
+  size_t count = 2, length = 0;
+  napi_value arguments[2];
+  void *data = NULL;
+  char text[LONGEST_ADDRESS];
+  Local local;
+  memset(&local, 0, sizeof local);
+  napi_get_cb_info(env, info, &count, arguments, NULL, NULL);
+  napi_get_value_string_utf8(env, arguments[1], text, sizeof text, &length);
+  if (napi_get_value_external(env, arguments[0], &data) != napi_ok) return NULL;
+  Socket *socket = data;
+  if (!socket->wild || inet_pton(socket->family, text, &local) != 1) return number(env, 0);
+  size_t size = socket->family == AF_INET6 ? sizeof local.v6 : sizeof local.v4;
+  for (int at = 0; at < socket->locals; at++)
+    if (memcmp(&socket->local[at], &local, size) == 0) return number(env, at + 1);
+  return number(env, is_here(&local, socket->family) ? number_of_local(socket, &local, size) : 0);
+}
+
 /* printLocal(socket, number): the address of this machine that has that number. */
 static napi_value js_print_local(napi_env env, napi_callback_info info) {
   size_t count = 2;
@@ -615,6 +648,7 @@ NAPI_MODULE_INIT() {
       {"layout", NULL, NULL, NULL, NULL, number(env, LAYOUT), napi_enumerable, NULL},
       {"readAddress", NULL, js_read_address, NULL, NULL, NULL, napi_enumerable, NULL},
       {"printAddress", NULL, js_print_address, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"numberOfLocal", NULL, js_number_of_local, NULL, NULL, NULL, napi_enumerable, NULL},
       {"printLocal", NULL, js_print_local, NULL, NULL, NULL, napi_enumerable, NULL},
       {"open", NULL, js_open, NULL, NULL, NULL, napi_enumerable, NULL},
       {"send", NULL, js_send, NULL, NULL, NULL, napi_enumerable, NULL},

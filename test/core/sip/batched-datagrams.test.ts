@@ -21,7 +21,7 @@ const OUTGOING = INCOMING + BATCH * 8
 
 /** In place of the native part: a kernel that has room for `room` more datagrams, and refuses some. */
 class FakeKernel implements DatagramAddon {
-  readonly layout = 3
+  readonly layout = 4
   readonly sent: string[] = []
   room = Number.POSITIVE_INFINITY
   /** What cannot be sent, and its errno. */
@@ -39,6 +39,10 @@ class FakeKernel implements DatagramAddon {
 
   printAddress(place: Int32Array): string {
     return `192.0.2.${place[0]}`
+  }
+
+  numberOfLocal(): number {
+    return 0
   }
 
   printLocal(): string {

@@ -634,6 +634,29 @@ describe('dialogs', () => {
       expect((await phone.request('SUBSCRIBE', { dialog: theirs })).status).to.equal(500)
     })
 
+    it('come from the address of ours that their phone sends to, where this machine has it', async function () {
+      if (nativePart().kind !== 'loaded') this.skip()
+      await open({ transports: [transportConfig({ bind: '0.0.0.0:0' })] })
+      const { port } = serverOf('UDP')
+      const phone = await phoneOf({ server: { address: '127.0.0.8', port } })
+      const [, ours] = await subscribe(phone)
+      const record = ours.record()
+      expect(record.own).to.equal('127.0.0.8')
+      await stack.close()
+      expect(ours.record(), 'the socket is closed').to.deep.equal(record)
+      await open({ transports: [transportConfig({ bind: `0.0.0.0:${port}` })] })
+      const again = stack.restoreDialog(record)
+      expect(again.record()).to.deep.equal(record)
+      expect(statusOf(await notify(again))).to.equal(200)
+      const state = await phone.next('NOTIFY')
+      expect(state.from).to.deep.equal({ address: '127.0.0.8', port })
+      expect(state.header('contact')).to.equal(`<sip:101@127.0.0.8:${port}>`)
+      // Of another server, which this one stands in for.
+      const elsewhere = stack.restoreDialog({ ...record, own: '192.0.2.1' })
+      expect(statusOf(await notify(elsewhere))).to.equal(200)
+      expect((await phone.next('NOTIFY')).header('contact')).to.equal(`<sip:101@127.0.0.1:${port}>`)
+    })
+
     it('wait for their connection, and take the one a refresh comes by', async () => {
       await open()
       const phone = await phoneOf({ protocol: 'tcp', contact: '<sip:phone@192.0.2.8>' })
