@@ -213,7 +213,7 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
     if (nextHop && (wire || this.#canConnect)) {
       const { transport, remote } = this.#place
       // Who is silent may be gone.
-      const way = { transport, near: wire?.silent ? undefined : remote.address }
+      const way = { transport, near: wire?.silent ? undefined : remote.address, from: wire }
       outgoing.sendTo(draft, nextHop, way, wire ? this.#orBy(wire, draft, done) : done)
     } else failSoon(done, 'the connection is gone')
   }

@@ -30,6 +30,8 @@ export interface Way {
   readonly protocol?: Protocol | undefined
   /** The address that the last request of the peer came from: of several proxies with one name the one that is there. */
   readonly near?: string | undefined
+  /** By UDP to the same address: from the one of ours that this flow is from. */
+  readonly from?: Wire | undefined
 }
 
 export interface OutgoingContext {
@@ -135,7 +137,7 @@ export class Outgoing {
 
   #try(draft: Draft, uri: SipUri, targets: readonly Target[], way: Way, done: OutcomeHandler): void {
     const [target, ...others] = targets
-    const named = { preferred: way.transport, name: uri.host }
+    const named = { preferred: way.transport, name: uri.host, from: way.from }
     const wire = target && this.#context.transports.wireTo(target.protocol, target, named)
     // What was found is kept while no name server answers, also where a reload has taken a transport away.
     if (!wire && others.length > 0) return this.#try(draft, uri, others, way, done)

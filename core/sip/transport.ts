@@ -70,7 +70,7 @@ export interface Transport {
   readonly local: Address
   /** It does not listen any more, and nothing can be sent with it. */
   readonly closed: boolean
-  /** The way to this address: any for UDP; for TCP and TLS an open connection, or a new one that is being made; `name` is what its certificate must say. `from`: UDP goes from this address of ours, or from that of this flow. */
+  /** The way to this address: any for UDP; for TCP and TLS an open connection, or a new one that is being made; `name` is what its certificate must say. `from`: UDP goes from this address of ours, or from that of this flow where it is to the same peer. */
   wireTo(remote: Address, name?: string, from?: Wire | string): Wire
   /** An open connection to this address, or undefined. UDP: as wireTo. */
   findWire(remote: Address): Wire | undefined

@@ -120,8 +120,11 @@ export class UdpTransport implements Transport, DatagramHandler {
   }
 
   wireTo(remote: Address, _name?: string, from?: Wire | string): UdpFlow {
-    const isOwn = typeof from === 'string' || (from instanceof UdpFlow && from.carrier === this)
-    return this.#datagrams.flowTo(remote, this, isOwn ? from : undefined)
+    if (!(from instanceof UdpFlow))
+      return this.#datagrams.flowTo(remote, this, typeof from === 'string' ? from : undefined)
+    // To another peer the way may lead through another network, where that address is none.
+    const isBeside = from.carrier === this && from.remote.address === remote.address
+    return this.#datagrams.flowTo(remote, this, isBeside ? from : undefined)
   }
 
   findWire(remote: Address): UdpFlow {

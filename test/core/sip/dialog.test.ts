@@ -727,15 +727,17 @@ describe('dialogs', () => {
     await open({ transports: [transportConfig({ bind: '0.0.0.0:0' })] })
     const { port } = serverOf('UDP')
     const listener = await phoneOf({ server: { address: '127.0.0.1', port } })
-    for (const [address, contact] of [
-      ['127.0.0.8', undefined],
-      ['127.0.0.9', listener.contact],
-      ['127.0.0.8', listener.contact],
+    const route = `<sip:127.0.0.1:${listener.local.port};lr>`
+    for (const [address, contact, headers] of [
+      ['127.0.0.8', undefined, []],
+      ['127.0.0.9', listener.contact, []],
+      ['127.0.0.8', listener.contact, []],
+      ['127.0.0.9', '<sip:phone@192.0.2.8>', [['Record-Route', route]]],
     ] as const) {
       const phone = await phoneOf({ server: { address, port }, ...(contact === undefined ? {} : { contact }) })
       const own = `<sip:101@${address}:${port}>`
       const theirs = { ...phone.dialog('sip:101@127.0.0.1'), cseq: 1 }
-      const request = phone.write('SUBSCRIBE', {}, theirs)
+      const request = phone.write('SUBSCRIBE', { headers }, theirs)
       for (let times = 0; times < 2; times++) {
         phone.send(request)
         const answer = await phone.take(({ status }) => status === 200, 'the answer')
@@ -748,6 +750,10 @@ describe('dialogs', () => {
       expect(state.header('via')).to.include(`/UDP ${address}:${port};`)
       expect(state.header('contact')).to.equal(own)
     }
+    const elsewhere = await phoneOf({ server: { address: '127.0.0.1', port }, localAddress: '127.0.0.5' })
+    await subscribe(await phoneOf({ server: { address: '127.0.0.9', port }, contact: elsewhere.contact }))
+    expect(statusOf(await notify(dialogs.at(-1) as Dialog))).to.equal(200)
+    expect((await elsewhere.next('NOTIFY')).from, 'by its own way').to.not.deep.equal({ address: '127.0.0.9', port })
   })
 
   it('tell external addresses to peers outside of local_net', async () => {
