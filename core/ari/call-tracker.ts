@@ -105,7 +105,7 @@ export class CallTracker {
       if (listed.has(id) || told.has(id)) continue
       differences.push({
         what: `call ${leg.channel.name}`,
-        believed: leg.channel.state,
+        believed: shownText(leg.channel),
         found: 'over',
         repair: () => this.#gone(id),
       })
@@ -122,8 +122,8 @@ export class CallTracker {
       if (known?.channel.state === channel.state && sameParty(known.channel, channel)) continue
       differences.push({
         what: `call ${channel.name}`,
-        believed: known?.channel.state ?? 'not known',
-        found: channel.state,
+        believed: known ? shownText(known.channel) : 'not known',
+        found: shownText(channel),
         repair: () => {
           // It is there, so this is another one by the same id.
           this.#ended.delete(channel.id)
@@ -280,6 +280,12 @@ export class CallTracker {
 
 function sameParty({ connected: a }: Channel, { connected: b }: Channel): boolean {
   return a.number === b.number && a.name === b.name
+}
+
+/** What is compared of a channel. */
+function shownText({ state, connected: { number, name } }: Channel): string {
+  const party = [name, number && `<${number}>`].filter(Boolean).join(' ')
+  return `${state} with ${party || 'nobody'}`
 }
 
 function isForbidden(reading: Reading): boolean {

@@ -81,6 +81,22 @@ describe('Calls from channel events', () => {
     expect(calls.of('PJSIP/101').map(({ origin, id }) => `${origin} ${id}`)).to.deep.equal(['pbx1 1', 'pbx2 left'])
   })
 
+  it('says which of the two differs, the state or who is on the other end', async () => {
+    see('created', channel('1', 'PJSIP/101-1'))
+    see('created', channel('2', 'PJSIP/102-1', { connected: { name: '', number: '100' } }))
+    listed = [
+      { id: '1', name: 'PJSIP/101-1', state: 'Down', connected: { name: 'Alice', number: '100' } },
+      { id: '2', name: 'PJSIP/102-1', state: 'Ringing', connected: { name: '', number: '100' } },
+      { id: '3', name: 'PJSIP/103-1', state: 'Up' },
+    ]
+    const differences = await tracker.compare()
+    expect(differences.map(({ believed, found: now }) => [believed, now])).to.deep.equal([
+      ['Down with nobody', 'Down with Alice <100>'],
+      ['Down with <100>', 'Ringing with <100>'],
+      ['not known', 'Up with nobody'],
+    ])
+  })
+
   it('asks nothing about calls that nobody watches, until somebody does', async () => {
     variables['CHANNEL(pjsip,call-id)'] = 'c1'
     variables['CHANNEL(pjsip,local_tag)'] = 'l1'
