@@ -297,7 +297,7 @@ export class SharedStorage implements SubscriptionStorage {
     if (!done) return
     this.#dropLost(changed)
     this.#servers.confirm(began)
-    for (const row of taken) this.#each(row)
+    this.#goOnWith(taken)
     // The rest, after others had their turn.
     if (taken.length >= SHARE) this.#next(() => this.#round())
   }

@@ -299,6 +299,39 @@ describe('servers that share a database', function () {
     expect(dialog.notifies[0]?.cseq).to.be.above(1)
   })
 
+  it('goes on behind the numbers of one that took a phone from it and was stopped before it had seen that', async () => {
+    await builder.end(one, 'close')
+    const store = await openStore({ path: builder.path, synchronous: 'off', log: new Log().logger('store') })
+    try {
+      // It sees changes in its rounds alone, and these wait.
+      store.onForeignChange = () => () => undefined
+      one = await builder.begin({ options: FAST, store })
+      const tx = await one.sip.subscribe('200')
+      await until('a NOTIFY', () => tx.dialog.notifies.length === 1)
+      const atomically = store.atomically.bind(store)
+      let goOn = (): void => undefined
+      const otherIsGone = new Promise<void>((resolve) => {
+        goOn = resolve
+      })
+      store.atomically = (work) => otherIsGone.then(() => atomically(work))
+      const refresh = await again(other, tx, tx.request.cseq.number + 1)
+      await until('a NOTIFY of the other', () => refresh.dialog.notifies.length > 0)
+      await builder.end(other, 'close')
+      goOn()
+      builder.lamps.set('200', 'on')
+      const dialog = await until('that it is taken over', () => {
+        const now = one.sip.dialogs.get(tx.dialog.id)
+        return now === tx.dialog ? undefined : now
+      })
+      await until('the change', () => dialog.notifies.at(-1)?.text === 'on')
+      expect(dialog.notifies[0]?.cseq).to.be.above(Math.max(...numbersOf([refresh.dialog])))
+      expect(owned(one)).to.equal(1)
+    } finally {
+      await builder.end(one, 'close')
+      await store.close()
+    }
+  })
+
   it('keeps its phones, which may have a connection to it, when the module is loaded anew', async () => {
     const tx = await one.sip.subscribe('200')
     const gone = await one.sip.subscribe('201')
