@@ -12,6 +12,11 @@ export function shareOfHost({ max_connections, max_connections_per_host }: Limit
   return max_connections_per_host > 0 ? max_connections_per_host : Math.max(LEAST_SHARE, max_connections >> 1)
 }
 
+/** Connections whose peers do not read what they were sent, that are waited for at a time. */
+export function mostUnread({ max_connections }: Limits): number {
+  return Math.max(1, max_connections >> 5)
+}
+
 /** Connections by the address they come from. */
 export class HostCounts {
   readonly #counts = new Map<string, number>()

@@ -17,7 +17,9 @@ const PONG = '\r\n'
 const MUCH_UNSENT = 1024 * 1024
 /** Bytes that nobody is kept for. */
 const MOST_UNSENT = 32 * MUCH_UNSENT
-const NOT_READ = 'the peer does not read'
+/** Bytes that wait for a peer while it is still listened to: whoever asks is to read what it is answered. */
+const MOST_ANSWERED = 64 * 1024
+export const NOT_READ = 'the peer does not read'
 
 /** A phone has a few accounts; a proxy has no end of contacts, and is not known by them. */
 const MOST_CONTACTS = 8
@@ -64,6 +66,7 @@ export class Connection extends Timed implements Wire {
     socket.setKeepAlive(true, 60_000)
     socket.on('data', (chunk) => this.#data(chunk))
     socket.on('error', (error) => this.end(error.message))
+    socket.on('drain', () => this.#listenAgain())
     socket.on('end', () => this.end('the peer closed it'))
     socket.on('close', () => this.#closed())
     this.#look()
@@ -194,11 +197,11 @@ export class Connection extends Timed implements Wire {
     return this.#isBehind(now) ? NOT_READ : undefined
   }
 
-  /** Too much waits for it, or much and it takes none of it. */
+  /** Too much waits for it, or much and it takes none of it, or it is not listened to and takes none. */
   #isBehind(now: number): boolean {
     const unsent = this.#socket.writableLength
     const taken = this.#written - unsent
-    if (unsent <= MUCH_UNSENT) this.#behind = undefined
+    if (unsent <= MUCH_UNSENT && !this.#socket.isPaused()) this.#behind = undefined
     else if (this.#behind?.taken !== taken) this.#behind = { taken, since: now }
     else if (now - this.#behind.since >= this.carrier.timers.silence) return true
     return unsent > MOST_UNSENT
@@ -229,6 +232,19 @@ export class Connection extends Timed implements Wire {
           break
       }
     }
+    if (this.#socket.writableLength > MOST_ANSWERED && this.#open) this.#stopListening()
+  }
+
+  /** What it asks next stays with the system, and then with itself, until it has read its answers. */
+  #stopListening(): void {
+    this.#socket.pause()
+    this.carrier.waitFor(this)
+  }
+
+  #listenAgain(): void {
+    if (!this.#socket.isPaused()) return
+    this.carrier.waitNoMore(this)
+    this.#socket.resume()
   }
 
   #closed(): void {

@@ -19,8 +19,8 @@ import type { Counter } from '../metrics.ts'
 import type { Undo } from '../scope.ts'
 import { isLoopback, isWildcard } from './addressing.ts'
 import { readCertificates } from './certificates.ts'
-import { Connection } from './connection.ts'
-import { HostCounts, NowAndThen, shareOfHost } from './connection-limits.ts'
+import { Connection, NOT_READ } from './connection.ts'
+import { HostCounts, mostUnread, NowAndThen, shareOfHost } from './connection-limits.ts'
 import type { Address } from './contract.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 import type { Timers } from './timers.ts'
@@ -43,6 +43,8 @@ export class StreamTransport implements Transport {
   /** Accepted. During a TLS handshake one is no connection yet, and keeps the server from being closed all the same. */
   readonly #sockets = new Set<Socket>()
   readonly #ofHosts = new HostCounts()
+  /** Of peers that have much to read, and are not listened to before they have; the first comes first. */
+  readonly #unread = new Set<Connection>()
   readonly #byRemote = new Map<string, Connection>()
   readonly #byAddress = new Map<string, Set<Connection>>()
   readonly #turnedAway: Counter
@@ -164,8 +166,23 @@ export class StreamTransport implements Transport {
     this.#config = config
   }
 
+  /** Its peer has much to read. What waits for all of those is in memory: where they are many the first has had its time. */
+  waitFor(connection: Connection): void {
+    this.#unread.add(connection)
+    if (this.#unread.size <= mostUnread(this.#config)) return
+    for (const first of this.#unread) {
+      this.#unread.delete(first)
+      return first.end(NOT_READ)
+    }
+  }
+
+  waitNoMore(connection: Connection): void {
+    this.#unread.delete(connection)
+  }
+
   forget(connection: Connection): void {
     this.#connections.delete(connection)
+    this.#unread.delete(connection)
     const key = hostPort(connection.remote)
     if (this.#byRemote.get(key) === connection) this.#byRemote.delete(key)
     const neighbours = this.#byAddress.get(connection.remote.address)

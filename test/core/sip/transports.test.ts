@@ -284,6 +284,62 @@ describe('transports', () => {
     socket.destroy()
   })
 
+  /** Asks a thousand times in one go, and for 60 MB of answers, and reads nothing by itself. */
+  const asker = async (): Promise<Socket> => {
+    const { address, port } = at('tcp')
+    const socket = connectTcp(port, address)
+    await once(socket, 'connect')
+    socket.on('error', () => undefined)
+    socket.pause()
+    const phone = await phoneOn('tcp', 'tcp')
+    const ask = (): string => phone.write('PUBLISH', { uri: 'sip:h' }, { ...phone.dialog('sip:h'), cseq: 1 })
+    socket.write(Array.from({ length: 1000 }, ask).join(''))
+    return socket
+  }
+
+  /** How many were answered, with 60 kB each. */
+  const answerMuch = (): { count: number } => {
+    const answered = { count: 0 }
+    stack.handle('PUBLISH', (tx) => {
+      answered.count++
+      tx.answer({ status: 200, contentType: 'text/plain', body: 'x'.repeat(60_000) })
+    })
+    return answered
+  }
+
+  it('answers no faster than the peer reads', async () => {
+    await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp' })] })
+    const answered = answerMuch()
+    const socket = await asker()
+    await until('the first answers', () => answered.count > 100)
+    const other = await phoneOn('tcp', 'tcp')
+    for (let n = 0; n < 20; n++) expect((await other.request('OPTIONS')).status).to.equal(200)
+    expect(answered.count).to.be.below(1000)
+    let received = 0
+    socket.on('data', (chunk) => (received += chunk.length)).resume()
+    await until('all of them', () => received > 1000 * 60_000, 15_000)
+    expect(answered.count).to.equal(1000)
+    socket.destroy()
+  })
+
+  it('waits for few of those who do not read their answers', async () => {
+    const config = transportConfig({ id: 'tcp', protocol: 'tcp', max_connections: 40 })
+    await open({ transports: [config] })
+    const answered = answerMuch()
+    const first = await asker()
+    await until('its answers', () => answered.count > 100)
+    const before = answered.count
+    const second = await asker()
+    await until('those of the second', () => answered.count > before + 100)
+    const ended = once(first, 'close')
+    first.resume()
+    await ended
+    let received = 0
+    second.on('data', (chunk) => (received += chunk.length)).resume()
+    await until('all of them', () => received > 1000 * 60_000, 15_000)
+    second.destroy()
+  })
+
   it('says whose port is taken, with file and line', async () => {
     await open({})
     const { port } = at('transport-udp')
