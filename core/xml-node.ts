@@ -1,7 +1,7 @@
 /** XML as it was read, whoever read it. */
 
-/** More of anything is not read. */
-export const XML_LIMITS = { characters: 65536, depth: 64, attributes: 64 } as const
+/** More of anything is not read. `copies`: of namespaces, one for each that holds where an element is. */
+export const XML_LIMITS = { characters: 65536, depth: 64, attributes: 64, copies: 131_072 } as const
 
 export interface XmlAttribute {
   readonly name: string

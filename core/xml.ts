@@ -60,12 +60,15 @@ export function readAnyXml(text: string): XmlNode {
   throw new XmlError(`not well-formed: ${why.split('\n', 1)[0]}`)
 }
 
-/** One pass over the tags, before the parser spends memory on them: size, depth, attributes, one root, no DTD. */
+/** One pass over the tags, before the parser spends memory and time on them: size, depth, attributes, namespaces, one root, no DTD. */
 function checkBounds(text: string): void {
   if (text.length > XML_LIMITS.characters) throw new XmlError(`longer than ${XML_LIMITS.characters} characters`)
   let depth = 0
   let rootSeen = false
   let at = 0
+  // The parser copies for each element all namespaces that hold there. How many do in the open ones, innermost last.
+  const declared = [0]
+  let copies = 0
   for (;;) {
     const open = text.indexOf('<', at)
     const between = text.slice(at, open < 0 ? undefined : open)
@@ -81,8 +84,16 @@ function checkBounds(text: string): void {
       if (!closes && depth === 0 && rootSeen) throw new XmlError('a second root element')
       rootSeen = true
       at = afterTag(text, open + 1)
-      if (closes) depth--
-      else if (text[at - 2] !== '/') depth++
+      const namespaces = closes ? 0 : (declared.at(-1) ?? 0) + declarationsIn(text.slice(open, at))
+      copies += namespaces
+      if (copies > XML_LIMITS.copies) throw new XmlError('too many namespaces for so many elements')
+      if (closes) {
+        depth--
+        declared.pop()
+      } else if (text[at - 2] !== '/') {
+        depth++
+        declared.push(namespaces)
+      }
       if (depth < 0) throw new XmlError('an end tag without its start tag')
       if (depth > XML_LIMITS.depth) throw new XmlError(`nested deeper than ${XML_LIMITS.depth} elements`)
     }
@@ -95,6 +106,13 @@ function after(text: string, mark: string, from: number): number {
   const found = text.indexOf(mark, from)
   if (found < 0) throw new XmlError(`no '${mark}'`)
   return found + mark.length
+}
+
+/** No fewer than there are in a tag. */
+function declarationsIn(tag: string): number {
+  let count = 0
+  for (let at = tag.indexOf('xmlns'); at >= 0; at = tag.indexOf('xmlns', at + 5)) count++
+  return count
 }
 
 /** Behind the `>` that ends a tag; quoted values may hold one. */

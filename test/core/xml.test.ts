@@ -12,6 +12,9 @@ function refusal(text: string): string {
   throw new Error('it was accepted')
 }
 
+const namespaces = (count: number, prefix = 'n'): string =>
+  Array.from({ length: count }, (_, n) => `xmlns:${prefix}${n}="u"`).join(' ')
+
 function readOrRefused(text: string): void {
   try {
     parseXml(text)
@@ -81,6 +84,7 @@ describe('reading XML', () => {
     ['a DTD', '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', 'document type'],
     ['too much depth', '<a>'.repeat(65) + '</a>'.repeat(65), 'nested deeper'],
     ['too many attributes', `<a ${Array.from({ length: 65 }, (_, i) => `b${i}=""`).join(' ')}/>`, 'attributes'],
+    ['namespaces for each of many elements', `<a ${namespaces(60)}><?b?>${'<c/>'.repeat(3000)}</a>`, 'namespaces'],
     ['too much of it', `<a>${' '.repeat(65536)}</a>`, 'longer than'],
   ] as const) {
     it(`refuses ${what}`, () => {
@@ -120,6 +124,7 @@ describe('reading XML', () => {
       '<a>'.repeat(64) + ' '.repeat(65000),
       `<a ${'b '.repeat(32000)}/>`,
       `<a>${'<b/>'.repeat(16000)}</a>`,
+      `${Array.from({ length: 60 }, (_, n) => `<a ${namespaces(40, `n${n}_`)}>`).join('')}<?b?>${'<c/>'.repeat(6000)}${'</a>'.repeat(60)}`,
     ]) {
       const started = process.hrtime.bigint()
       readOrRefused(text)
