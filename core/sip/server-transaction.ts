@@ -175,8 +175,9 @@ export class RequestTransaction extends Timed implements ServerTransaction {
     this.#owner.expire(this)
   }
 
-  /** A connection belongs to the Contact of a request that was found good, and to nobody who merely claims it. */
+  /** A connection belongs to the Contact of a request that was found good, and to nobody who merely claims it: OPTIONS proves nothing. */
   #noteContact(): void {
+    if (this.request.method === 'OPTIONS') return
     const contact = this.request.contacts[0]?.uri
     if (contact && this.flow instanceof Connection) this.flow.noteContact(contact)
   }

@@ -573,6 +573,19 @@ describe('dialogs', () => {
       expect((await udp.next('NOTIFY')).body).to.equal(big)
     })
 
+    it('stay on UDP where a stranger at the same address has merely said to be the phone', async () => {
+      await open()
+      const contact = '<sip:phone@192.0.2.1>'
+      const udp = await phoneOf({ contact })
+      followFlow = true
+      const [, ours] = await subscribe(udp)
+      const stranger = await phoneOf({ protocol: 'tcp', contact })
+      expect((await stranger.request('OPTIONS')).status).to.equal(200)
+      expect(statusOf(await notify(ours, big))).to.equal(200)
+      expect((await udp.next('NOTIFY')).body).to.equal(big)
+      expect(stranger.received.every(({ method }) => method !== 'NOTIFY')).to.equal(true)
+    })
+
     it('stay on UDP where the only connection to the address is one we opened, to somebody else', async () => {
       await open()
       const udp = await phoneOf()
