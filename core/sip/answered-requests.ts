@@ -3,6 +3,7 @@
  * what of the answers is their own, and where they went, all of it outside the JavaScript heap. One timer serves them all,
  * as J is the same for all.
  */
+import { hexDigest } from '../hex-digest.ts'
 import { ExpiringTexts } from './expiring-texts.ts'
 import { keptText, ownPartsOf } from './kept-answers.ts'
 import type { ParsedRequest } from './message.ts'
@@ -14,6 +15,8 @@ import { type OwnParts, writeOver } from './write-response.ts'
 const SWEEP = 100
 /** Records let go of at a stretch: well under the time others may be kept waiting. */
 const MOST_AT_ONCE = 10_000
+/** A key that is longer has in it what a stranger has made long, and is kept as its digest: all who ask are kept something of. */
+const LONGEST_KEY = 512
 
 export class AnsweredRequests extends Timed {
   readonly #wheel: TimerWheel
@@ -37,33 +40,39 @@ export class AnsweredRequests extends Timed {
     return this.#answers.size
   }
 
+  /** What it takes of memory. */
+  get bytes(): number {
+    return this.#answers.bytes + this.#merges.bytes
+  }
+
   /** `merge`: what other copies of the request are known by, where there may be some. Texts have one character per byte. */
   add(key: string, answer: OwnParts, { carrier, remote }: Wire, merge: string | undefined): void {
     if (this.#answers.size === 0) this.#wheel.arm(this, SWEEP)
-    this.#answers.add(key, keptText(answer), (this.#indexOf(carrier) << 16) | remote.port, answer.common.shared)
-    if (merge !== undefined) this.#merges.add(merge, '', 0)
+    this.#answers.add(short(key), keptText(answer), (this.#indexOf(carrier) << 16) | remote.port, answer.common.shared)
+    if (merge !== undefined) this.#merges.add(short(merge), '', 0)
   }
 
   /** The same of a request that was answered on a connection, and has this branch. */
   addFork(fork: string, branch: string): void {
-    if (this.#merges.find(fork) >= 0) return
+    const key = short(fork)
+    if (this.#merges.find(key) >= 0) return
     if (this.#merges.size === 0) this.#wheel.arm(this, SWEEP)
-    this.#merges.add(fork, branch, 0)
+    this.#merges.add(key, short(branch), 0)
   }
 
   has(key: string): boolean {
-    return this.#answers.find(key) >= 0
+    return this.#answers.find(short(key)) >= 0
   }
 
   /** Whether a copy by another way has been answered. */
   hasMerge(merge: string): boolean {
-    return this.#merges.find(merge) >= 0
+    return this.#merges.find(short(merge)) >= 0
   }
 
   /** The same on a connection. What has the same branch is no copy: a stateless proxy repeats it. */
   hasFork(fork: string, branch: string | undefined): boolean {
-    const position = this.#merges.find(fork)
-    return position >= 0 && (branch === undefined || this.#merges.textAt(position) !== branch)
+    const position = this.#merges.find(short(fork))
+    return position >= 0 && (branch === undefined || this.#merges.textAt(position) !== short(branch))
   }
 
   /**
@@ -71,7 +80,7 @@ export class AnsweredRequests extends Timed {
    * to, whichever this repetition comes from; false where there is none. `wire`: what the repetition came by.
    */
   repeat(key: string, request: ParsedRequest, wire: Wire): boolean {
-    const position = this.#answers.find(key)
+    const position = this.#answers.find(short(key))
     if (position < 0) return false
     const note = this.#answers.noteAt(position)
     const to = { address: wire.remote.address, port: note & 0xffff }
@@ -97,4 +106,8 @@ export class AnsweredRequests extends Timed {
     this.#carriers[closed] = carrier
     return closed
   }
+}
+
+function short(key: string): string {
+  return key.length <= LONGEST_KEY ? key : hexDigest('sha256', key)
 }

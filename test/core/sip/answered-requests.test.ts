@@ -57,6 +57,26 @@ describe('answered requests', () => {
     await two.udp.close()
   })
 
+  it('take no more memory where strangers make what tells them apart long', async () => {
+    const { udp } = await LoneTransport.open('plain')
+    const long = 'x'.repeat(8000)
+    const wire = udp.wireTo(peer.address)
+    for (let n = 0; n < 200; n++)
+      answered.add(`${n}${long}`, ownParts(saying(`${n}`, peer.address)), wire, `${long}${n}`)
+    answered.addFork(`fork ${long}`, `branch ${long}`)
+    expect(answered.bytes).to.be.below(600_000)
+    expect(answered.has(`7${long}`)).to.equal(true)
+    expect(answered.has(`200${long}`)).to.equal(false)
+    expect(answered.hasMerge(`${long}7`)).to.equal(true)
+    expect(answered.hasMerge(long)).to.equal(false)
+    expect(answered.hasFork(`fork ${long}`, `branch ${long}`)).to.equal(false)
+    expect(answered.hasFork(`fork ${long}`, `other ${long}`)).to.equal(true)
+    expect(answered.repeat(`7${long}`, request, peer.address.address)).to.equal(true)
+    await until('the answer', () => peer.texts.length === 1)
+    expect(peer.texts[0]).to.equal(writeResponse(saying('7', peer.address)))
+    await udp.close()
+  })
+
   it('hold no transport that was closed, however many come and go', async () => {
     const closed: WeakRef<Transport>[] = []
     for (let at = 0; at < 5; at++) closed.push(await answerAndClose(`${at}`))
