@@ -61,6 +61,8 @@ type Sayings = Map<string, Saying['body']>
 
 /** Milliseconds; setTimeout knows no longer ones. */
 const LONGEST_TIMER = 2 ** 31 - 1
+/** Answers in a row, before all is said, that send the same out again at once: one of each that there are. */
+const MOST_REPEATED = 2
 /** Seconds of rest for who has the wrong password: more attempts may lock the account. */
 const AFTER_CHALLENGES = 3600
 
@@ -83,6 +85,8 @@ export class OutboundPublication {
   #flying: readonly [key: string, body: Saying['body']] | undefined
   #failures = 0
   #challenges = 0
+  /** How often something was sent out again at once since all was said. */
+  #repeated = 0
   /** Servers that have failed one after the other. */
   #tried = 0
   #why = ''
@@ -183,6 +187,10 @@ export class OutboundPublication {
       return this.#send(body)
     }
     if (this.#takesBack()) return
+    if (this.#repeated > 0) {
+      this.#repeated = 0
+      this.#succeeded()
+    }
     if (!this.#lease) {
       this.#services.remember(undefined)
       return this.#enter('idle')
@@ -229,10 +237,10 @@ export class OutboundPublication {
         if (draft.entityTag === undefined)
           return this.#pause({ kind: 'refused', why: '412 to a first PUBLISH', retryAfter: undefined })
         this.#forgotten()
-        return this.#proceed()
+        return this.#repeat('412 again and again')
       case 'too brief':
         this.#seconds = verdict.seconds
-        return this.#proceed()
+        return this.#repeat('423 again and again')
       case 'challenged':
         if (++this.#challenges < this.#services.maxChallenges) return this.#proceed()
         this.#challenges = 0
@@ -244,6 +252,12 @@ export class OutboundPublication {
     }
   }
 
+  /** At once, unless it goes round in circles, as at two servers behind one address that know nothing of each other. */
+  #repeat(why: string): void {
+    if (++this.#repeated > MOST_REPEATED) this.#pause({ kind: 'failed', why, retryAfter: undefined })
+    else this.#proceed()
+  }
+
   /** The same once more, or a refresh where there is nothing to be said. */
   #proceed(): void {
     if (this.#open.size > 0 || !this.#lease) this.#next()
@@ -252,14 +266,19 @@ export class OutboundPublication {
 
   #accepted({ entityTag, seconds }: Extract<Verdict, { kind: 'accepted' }>, { body }: Draft): void {
     if (body) this.#ended = body.ends === true
-    this.#failures = this.#challenges = this.#tried = 0
-    if (this.#why !== '') {
-      this.#why = ''
-      this.#services.recovered()
-    }
+    this.#challenges = this.#tried = 0
+    // Where it goes round in circles nothing is well before all is said.
+    if (this.#repeated <= MOST_REPEATED) this.#succeeded()
     const expires = this.#services.now() + seconds * 1000
     this.#lease = entityTag === undefined ? undefined : { serverUri: this.serverUri, entityTag, expires }
     this.#services.remember(this.#lease)
+  }
+
+  #succeeded(): void {
+    this.#failures = 0
+    if (this.#why === '') return
+    this.#why = ''
+    this.#services.recovered()
   }
 
   /** The newest under a key is what is sent; it goes before the others. */

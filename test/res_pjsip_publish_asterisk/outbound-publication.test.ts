@@ -190,6 +190,40 @@ describe('A publication of ours', () => {
     rig.publication.end(false)
   })
 
+  it('rests where its server forgets it again and again, until it has taken all', () => {
+    const rig = new Rig()
+    rig.say('a', 'one')
+    rig.say('b', 'two')
+    for (let n = 0; n < 3; n++) {
+      rig.accept()
+      rig.answer({ kind: 'forgotten' })
+    }
+    expect(rig.publication.phase).to.equal('waiting')
+    expect(rig.troubles).to.deep.equal(['sip:one: 412 again and again'])
+    expect(rig.drafts).to.have.length(6)
+    rig.publication.retry()
+    rig.accept()
+    expect(rig.recovered).to.equal(0)
+    rig.answer({ kind: 'forgotten' })
+    expect(rig.publication.phase).to.equal('waiting')
+    rig.publication.retry()
+    rig.accept()
+    rig.accept()
+    expect(rig.publication.phase).to.equal('published')
+    expect([rig.recovered, rig.troubles.length]).to.deep.equal([1, 1])
+    rig.say('a', 'three')
+    rig.answer({ kind: 'forgotten' })
+    expect(rig.publication.phase).to.equal('sending')
+  })
+
+  it('rests where its server wants it longer each time', () => {
+    const rig = new Rig()
+    rig.say('a', 'one')
+    for (const seconds of [700, 800, 900]) rig.answer({ kind: 'too brief', seconds })
+    expect(rig.publication.phase).to.equal('waiting')
+    expect(rig.troubles).to.deep.equal(['sip:one: 423 again and again'])
+  })
+
   it('lasts as long as the server wants after 423', () => {
     const rig = new Rig()
     rig.say('a', 'A')
