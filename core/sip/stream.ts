@@ -150,7 +150,14 @@ export class StreamTransport implements Transport {
   }
 
   wireTo(remote: Address, name?: string): Connection {
-    return this.findWire(remote) ?? this.#connect(remote, name)
+    const known = this.findWire(remote)
+    return known && this.#isChecked(known, name) ? known : this.#connect(remote, name)
+  }
+
+  /** Whoever came to us has shown nothing of who it is, and one certificate says nothing of another name. An answer goes to who asked. */
+  #isChecked(connection: Connection, name: string | undefined): boolean {
+    if (this.protocol === 'TCP' || !this.#config.verify_server || name === undefined) return true
+    return connection.checkedFor === name
   }
 
   connectionsFrom(address: string): Connection[] {
@@ -237,7 +244,7 @@ export class StreamTransport implements Transport {
     }
     const way = { host: remote.address, port: remote.port, ...this.#from(remote) }
     const socket = this.protocol === 'TLS' ? this.#connectTls(way, name) : connectTcp(way)
-    const connection = this.#enter(socket, remote, true)
+    const connection = this.#enter(socket, remote, true, this.#config.verify_server ? name : undefined)
     const limit = setTimeout(() => connection.end('it could not be made in time'), CONNECT_LIMIT)
     limit.unref()
     const settle = (): void => clearTimeout(limit)
@@ -270,8 +277,8 @@ export class StreamTransport implements Transport {
     return connection
   }
 
-  #enter(socket: Socket, remote: Address, outgoing: boolean): Connection {
-    const connection = new Connection(this, ++this.#numbered, socket, remote, outgoing)
+  #enter(socket: Socket, remote: Address, outgoing: boolean, checkedFor?: string): Connection {
+    const connection = new Connection(this, ++this.#numbered, socket, remote, outgoing, checkedFor)
     this.#connections.add(connection)
     this.#byRemote.set(hostPort(remote), connection)
     const neighbours = this.#byAddress.get(remote.address)

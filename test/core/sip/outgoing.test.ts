@@ -2,8 +2,8 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer } from 'node:tls'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import { expect } from 'chai'
 import type { TransportConfig } from '../../../core/endpoints.ts'
 import { defaultsOf } from '../../../core/options.ts'
@@ -222,6 +222,39 @@ describe('requests of ours', () => {
     expect(await verdict({ verify_server: true })).to.match(/^the connection was lost: .*certificate/)
     await stack.close()
     expect(await verdict({ verify_server: true, ca_list_file: peer.cert_file })).to.equal(200)
+  })
+
+  it('go by no connection whose certificate was not looked at for that name, where verify_server says so', async () => {
+    const own = certificates.make('own')
+    const peer = certificates.make('peer')
+    const listener = createTlsServer({ cert: readFileSync(peer.cert_file), key: readFileSync(peer.priv_key_file) })
+    const port = await listen(listener)
+    const verdict = async (verify_server: boolean): Promise<(number | string)[]> => {
+      const free = createServer()
+      const strangersPort = await listen(free)
+      free.close()
+      const checks = { verify_server, ca_list_file: peer.cert_file }
+      const transports = [transportConfig({ id: 'tls', protocol: 'tls', ...own, ...checks })]
+      await open({ transports, names: namesOf('127.0.0.1') })
+      const server = stack.listening[0]
+      const socket = connect({ host: server?.address, port: server?.port ?? 0, localPort: strangersPort })
+      const stranger = connectTls({ socket, rejectUnauthorized: false })
+      answerAll(stranger)
+      stranger.write('\r\n\r\n')
+      await once(stranger, 'data')
+      const found: (number | string)[] = []
+      for (const requestUri of [
+        `sips:p@127.0.0.1:${strangersPort}`,
+        `sips:p@127.0.0.1:${port}`,
+        `sips:p@other.example:${port}`,
+      ])
+        found.push(statusOf(await send({ requestUri })))
+      stranger.destroy()
+      return found
+    }
+    expect(await verdict(false)).to.deep.equal([200, 200, 200])
+    await stack.close()
+    expect(await verdict(true)).to.deep.equal(['unreachable', 200, 'unreachable'])
   })
 
   it('say in Contact that they are answered by sips where that is how they ask (RFC 3261 8.1.1.8)', async () => {
