@@ -220,7 +220,7 @@ export function readSection<S extends OptionSet>(
         gathered.set(known.name, lines)
       }
     } catch (error) {
-      const shown = known.option.secret ? '(hidden)' : `'${entry.value}'`
+      const shown = known.option.secret ? '(hidden)' : `'${withoutPassword(entry.value)}'`
       const fault = `${entry.key} = ${shown} is not valid, ${reasonOf(error)}`
       const { otherwise } = known.option
       if (otherwise && asterisks?.has(entry)) {
@@ -234,4 +234,9 @@ export function readSection<S extends OptionSet>(
   // Each line was good by itself, so that together they are.
   for (const [name, { texts, positions }] of gathered) values[name] = set[name]?.many?.(texts, positions)
   return values as OptionValues<S>
+}
+
+/** A URL or URI may have one: `mysql://kamailio:(hidden)@localhost/kamailio`. What is wrong with it ends up in logs. */
+function withoutPassword(value: string): string {
+  return value.replace(/^([a-z][a-z0-9+.-]*:(?:\/\/)?[^\s:@/]*):[^\s,]*@/i, '$1:(hidden)@')
 }

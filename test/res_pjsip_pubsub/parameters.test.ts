@@ -93,14 +93,14 @@ describe('parameters of Kamailio', () => {
       min_expires_action: '0',
       server_address: '10.10.10.10',
       to_tag_pref: 'a b',
-      db_url: 'mysql://kamailio@localhost/kamailio',
+      db_url: 'mysql://kamailio:p@ss:w@localhost/kamailio',
       presentity_table: 'presentity; drop',
       sender_header: 'Se nder',
       retrive_order: '1',
     })
     expect(faults).to.have.length(8)
     expect(faults[4]).to.equal(
-      "pubsub.conf:6: db_url = 'mysql://kamailio@localhost/kamailio' is not valid, expected store, sqlite:///path, or nothing",
+      "pubsub.conf:6: db_url = 'mysql://kamailio:(hidden)@localhost/kamailio' is not valid, expected store, sqlite:///path, or nothing",
     )
     expect(faults[7]).to.include('retrieve_order')
   })
