@@ -1,8 +1,6 @@
 /** SIP of the whole server: the stack, who is asking, and where phones can be reached. */
-import { forbiddenByAll } from './auth/acl.ts'
 import { createAuthenticator, type RunningAuthenticator } from './auth/authenticator.ts'
 import { createLimits } from './auth/limits.ts'
-import { parseAddress } from './auth/networks.ts'
 import type { Configuration } from './conf/configuration.ts'
 import { Endpoints } from './endpoints.ts'
 import type { Log } from './log.ts'
@@ -34,19 +32,19 @@ export async function startSip({ configuration, ...parts }: SipParts, own: Scope
   const { transports, system } = configuration().pjsip
   const endpoints = new Endpoints(configuration().pjsip)
   const limits = createLimits({ endpoints, log, metrics })
+  let auth: RunningAuthenticator | undefined
   const stack = await createStack({
     transports,
     system,
     global: () => endpoints.global,
     log: log.logger('sip'),
     metrics,
-    beforeRequest: limits.beforeRequest,
-    // Nobody asks who calls: only those whom an ACL forbids everything are not told where Asterisk is.
-    callsTo: ({ address }) => {
-      const source = parseAddress(address)
-      const isForbidden = source && forbiddenByAll(endpoints.files, 'source', source) !== undefined
-      return isForbidden ? undefined : parseUri(configuration().general.calls_to)
+    beforeRequest: (request, source, flow) => {
+      const limited = limits.beforeRequest(request, source, flow)
+      return limited === 'accept' ? (auth?.refusalFor(request, source) ?? limited) : limited
     },
+    // Nobody asks who calls.
+    callsTo: () => parseUri(configuration().general.calls_to),
     forceRport: (request) => {
       const endpoint = request.from.uri ? endpoints.files.endpoints.get(request.from.uri.user) : undefined
       return endpoint?.force_rport ?? true
@@ -54,10 +52,11 @@ export async function startSip({ configuration, ...parts }: SipParts, own: Scope
     paused: true,
   })
   own(() => stack.close())
-  const auth = createAuthenticator({ endpoints, log, metrics, limits, targetsOf: stack.targetsOf.bind(stack) })
-  own(() => auth.close())
+  const running = createAuthenticator({ endpoints, log, metrics, limits, targetsOf: stack.targetsOf.bind(stack) })
+  auth = running
+  own(() => running.close())
   const compat = (): Configuration['general']['compat'] => configuration().general.compat
-  const registrar = await createRegistrar({ sip: stack, endpoints, auth, compat, ...parts })
+  const registrar = await createRegistrar({ sip: stack, endpoints, auth: running, compat, ...parts })
   own(() => registrar.close())
-  return { endpoints, stack, auth, registrar }
+  return { endpoints, stack, auth: running, registrar }
 }

@@ -7,7 +7,7 @@ import type { Auth, Endpoint, Endpoints } from '../endpoints.ts'
 import { allThere, type Eventual, whenThere } from '../eventual.ts'
 import type { Log, Logger } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
-import type { Address, CredentialsFor, ServerTransaction } from '../sip/contract.ts'
+import type { Address, CredentialsFor, Refusal, ServerTransaction, SipRequest } from '../sip/contract.ts'
 import { printHostPort } from '../sip/parse-uri.ts'
 import type { SipUri } from '../sip/uri.ts'
 import { type AclUse, forbiddenBy, forbiddenByAll, hasAcl, looksAtContacts } from './acl.ts'
@@ -41,9 +41,15 @@ export interface AuthenticatorSettings {
   readonly targetsOf?: (contact: SipUri) => Eventual<readonly Address[]>
 }
 
+type AskedFrom = Pick<ServerTransaction, 'request' | 'source'>
+
+const FORBIDDEN: Refusal = { status: 403 }
+
 export interface RunningAuthenticator extends Authenticator {
   /** Resolves when the host names of the identify sections have been looked up. */
   readonly ready: Promise<void>
+  /** Whatever is asked, before anybody asks who it is: what an address is answered that a `type=acl` section forbids. */
+  refusalFor(request: SipRequest, source: Address): Refusal | undefined
   close(): void
 }
 
@@ -94,6 +100,15 @@ class EndpointAuthenticator implements RunningAuthenticator {
 
   close(): void {
     this.#identification.close()
+  }
+
+  refusalFor(request: SipRequest, source: Address): Refusal | undefined {
+    const { files } = this.#endpoints
+    const address = files.acls.size > 0 ? parseAddress(source.address) : undefined
+    const why = address && forbiddenByAll(files, 'source', address)
+    if (why === undefined) return undefined
+    this.#noteForbidden({ request, source }, why)
+    return FORBIDDEN
   }
 
   identify(tx: ServerTransaction): Eventual<Endpoint | undefined> {
@@ -206,11 +221,15 @@ class EndpointAuthenticator implements RunningAuthenticator {
   }
 
   #refuse(tx: ServerTransaction, why: string): undefined {
-    this.#counters.forbidden.add()
-    if (this.#strikes.strike(`acl ${tx.source.address}`, 1, this.#period) !== undefined)
-      this.#log.warning(`${describe(tx)} is refused: ${why}`)
-    tx.answer({ status: 403 })
+    this.#noteForbidden(tx, why)
+    tx.answer(FORBIDDEN)
     return undefined
+  }
+
+  #noteForbidden(asked: AskedFrom, why: string): void {
+    this.#counters.forbidden.add()
+    if (this.#strikes.strike(`acl ${asked.source.address}`, 1, this.#period) !== undefined)
+      this.#log.warning(`${describe(asked)} is refused: ${why}`)
   }
 
   /** A 401 would make a phone ask its user for another password. */
@@ -274,7 +293,7 @@ function whyRefused(verdict: Verdict, { request }: ServerTransaction): string | 
   return `credentials are for realm '${realm}' and algorithm '${algorithm}', which are not offered`
 }
 
-function describe({ request, source }: ServerTransaction): string {
+function describe({ request, source }: AskedFrom): string {
   const at = printHostPort(source.address, source.port)
   return `Request '${request.method}' from '${request.from.uriText}' at ${at} (Call-ID ${request.callId})`
 }

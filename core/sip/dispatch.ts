@@ -34,7 +34,7 @@ export interface DispatchContext {
   readonly hasDialog: (request: SipRequest) => boolean
   readonly forceRport: (request: SipRequest) => boolean
   readonly beforeRequest: (request: SipRequest, source: Address, flow: Flow) => 'accept' | 'drop' | Refusal
-  readonly callsTo: (source: Address) => SipUri | undefined
+  readonly callsTo: () => SipUri | undefined
   readonly paused: boolean
   readonly log: Logger
   readonly metrics: Metrics
@@ -194,7 +194,7 @@ export class Dispatcher implements Receiver {
     if (may === 'drop') return this.#refused.add()
     if (may !== 'accept') return this.#refuse(incoming, may)
     const handler = this.#handlers.get(request.method)
-    if (!handler) return this.#refuse(incoming, this.#unhandled(request, wire.remote))
+    if (!handler) return this.#refuse(incoming, this.#unhandled(request))
     this.#run(handler, servers.begin(key, merge, incoming))
   }
 
@@ -223,14 +223,14 @@ export class Dispatcher implements Receiver {
   }
 
   /** RFC 3261 8.2.1, 12.2.2, 21.3.3, 21.5.2. */
-  #unhandled(request: SipRequest, source: Address): Refusal {
+  #unhandled(request: SipRequest): Refusal {
     if (!KNOWN_METHODS.includes(request.method)) return { status: 501 }
     if (request.to.tag !== undefined && !this.#context.hasDialog(request)) return { status: 481 }
-    return this.#redirected(request, source) ?? this.#notAllowed
+    return this.#redirected(request) ?? this.#notAllowed
   }
 
-  #redirected(request: SipRequest, source: Address): Refusal | undefined {
-    const to = request.method === 'INVITE' ? this.#context.callsTo(source) : undefined
+  #redirected(request: SipRequest): Refusal | undefined {
+    const to = request.method === 'INVITE' ? this.#context.callsTo() : undefined
     if (!to) return undefined
     const called = parseUri(request.requestUri)
     if (!called?.user) return undefined

@@ -56,8 +56,8 @@ export interface StackSettings {
   readonly forceRport?: (request: SipRequest) => boolean
   /** Asked once for each new request that would get to a handler. A Refusal is sent, and nothing is kept of it. */
   readonly beforeRequest?: (request: SipRequest, source: Address, flow: Flow) => 'accept' | 'drop' | Refusal
-  /** Where a call from there is redirected to, with the user it is for; undefined: it is refused. */
-  readonly callsTo?: (source: Address) => SipUri | undefined
+  /** Where a call is redirected to, with the user it is for; undefined: it is refused. */
+  readonly callsTo?: () => SipUri | undefined
   /** Nothing is handed up before `start()` is called; what comes meanwhile waits. */
   readonly paused?: boolean
   /** Other times than the RFC's. */

@@ -79,7 +79,7 @@ describe('A call that comes here', () => {
     }
   })
 
-  it('is not sent on where an ACL forbids its source everything: who may not come is not told where Asterisk is', async () => {
+  it('is refused as everything is where an ACL forbids its source: who may not come is not told where Asterisk is', async () => {
     const port = await freeUdpPort()
     const denied = (network: string): string =>
       `[udp]\ntype = transport\nbind = 127.0.0.1:${port}\n[strangers]\ntype = acl\ndeny = ${network}\n`
@@ -90,12 +90,18 @@ describe('A call that comes here', () => {
     const { directory } = office
     const server = await startServer({ directory, version: '0', onStop: () => undefined })
     const phone = await TestPhone.open({ server: { address: '127.0.0.1', port }, user: '100' })
-    const call = async (): Promise<number> => (await phone.request('INVITE', { uri: 'sip:104@127.0.0.1' })).status
+    const ask = async (method: string): Promise<number> =>
+      (await phone.request(method, { uri: 'sip:104@127.0.0.1', headers: [['Event', 'dialog']] })).status
+    const answers = async (): Promise<number[]> => {
+      const statuses: number[] = []
+      for (const method of ['INVITE', 'OPTIONS', 'MESSAGE', 'SUBSCRIBE', 'NOTIFY']) statuses.push(await ask(method))
+      return statuses
+    }
     try {
-      expect(await call()).to.equal(302)
+      expect(await answers()).to.deep.equal([302, 200, 405, 401, 489])
       office.write({ 'pjsip.conf': denied('127.0.0.0/8') })
       await server.reload()
-      expect(await call()).to.equal(405)
+      expect(await answers()).to.deep.equal([403, 403, 403, 403, 403])
     } finally {
       await phone.close()
       await server.stop()
