@@ -66,6 +66,8 @@ export class Usage<T> implements OutboundDialog {
   readonly #refresh = new Timer()
   readonly #expiry = new Timer()
   readonly #silence = new Timer()
+  /** Until the whole state is asked for again. */
+  readonly #whole = new Timer()
   readonly #left: Promise<void>
   #resolveLeft: () => void = () => undefined
   #phase: Phase = 'live'
@@ -77,6 +79,8 @@ export class Usage<T> implements OutboundDialog {
   #expiresTold = false
   #inFlight = false
   #failures = 0
+  /** How often the whole state was asked for since it was told. */
+  #wanting = 0
   #runsOut = false
 
   constructor(settings: UsageSettings<T>) {
@@ -145,6 +149,7 @@ export class Usage<T> implements OutboundDialog {
       this.#phase = 'leaving'
       this.#refresh.clear()
       this.#expiry.clear()
+      this.#whole.clear()
       // A refresh that is under way goes first.
       if (this.dialog.reachable && !this.#inFlight) this.#subscribe(0)
       else if (!this.#inFlight) this.#end({ why: 'we left', comeback: AT_ONCE })
@@ -180,11 +185,21 @@ export class Usage<T> implements OutboundDialog {
       this.#expiresTold = true
       this.granted(Math.max(1, head.expires))
     }
-    if (reading && 'state' in reading) this.#settings.changed()
-    if (reading && 'incomplete' in reading) {
-      this.#settings.say(`the whole state is asked for: ${reading.incomplete}`)
-      this.refresh()
+    if (reading && 'state' in reading) {
+      this.#wanting = 0
+      this.#whole.clear()
+      this.#settings.changed()
     }
+    if (reading && 'incomplete' in reading) this.#askWhole(reading.incomplete)
+  }
+
+  /** At once, and then with pauses: there are notifiers that answer that with a part, too. */
+  #askWhole(why: string): void {
+    if (this.#inFlight || this.#whole.armed) return
+    this.#settings.say(`the whole state is asked for: ${why}`)
+    if (++this.#wanting === 1) return this.refresh()
+    const pause = pauseBefore({ after: undefined, final: false }, this.#wanting, this.#settings.longestPause)
+    this.#whole.set(pause, () => this.refresh())
   }
 
   /** Answers what cannot be read. What a pending subscription shows is for those who may not see the truth. */
@@ -239,6 +254,7 @@ export class Usage<T> implements OutboundDialog {
   #subscribe(expires: number): void {
     const { headers, credentials, timerN } = this.#settings
     this.#refresh.clear()
+    this.#whole.clear()
     this.#inFlight = true
     this.#silence.set(timerN, () => this.#end({ why: 'no NOTIFY came within Timer N', comeback: AT_ONCE }))
     this.dialog.request(
@@ -293,7 +309,7 @@ export class Usage<T> implements OutboundDialog {
     if (this.#phase === 'ended') return
     const told = this.#phase === 'live'
     this.#phase = 'ended'
-    for (const timer of [this.#refresh, this.#expiry, this.#silence]) timer.clear()
+    for (const timer of [this.#refresh, this.#expiry, this.#silence, this.#whole]) timer.clear()
     this.dialog.dispose()
     this.#resolveLeft()
     this.#settings.over()

@@ -356,6 +356,19 @@ describe('a subscription of ours', () => {
     await shows('RINGING')
   })
 
+  it('does not ask without a pause where the whole is never told', async () => {
+    const { notifier } = there
+    const subscribe = await there.subscribe()
+    await notifier.notify(subscribe, { body: dialogInfo({}) })
+    for (let version = 2; version < 100; version += 2) {
+      const last = notifier.subscribes.at(-1) ?? subscribe
+      await notifier.notify(last, { body: dialogInfo({ a: 'early' }, { version, state: 'partial' }) })
+    }
+    expect(notifier.subscribes.length).to.be.within(2, 10)
+    await notifier.notify(subscribe, { body: dialogInfo({ a: 'early' }, { version: 100 }) })
+    await shows('RINGING')
+  })
+
   it('shows nothing of what a pending subscription is given', async () => {
     const subscribe = await there.subscribe()
     await there.notifier.notify(subscribe, { state: 'pending;expires=600', body: dialogInfo({ a: 'confirmed' }) })
