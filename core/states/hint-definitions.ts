@@ -1,8 +1,9 @@
 /** Hints as they are written: which names they depend on, when two say the same, and what several servers say together. */
 import type { HintDefinition } from './hint.ts'
 
-export function namesIn(definition: HintDefinition | undefined): string[] {
-  return definition ? [...definition.devices, ...definition.presence].map((name) => name.toLowerCase()) : []
+/** In lower case. */
+export function namesIn({ devices, presence }: HintDefinition): string[] {
+  return [...devices, ...presence].map((name) => name.toLowerCase())
 }
 
 export function sameDefinition(a: HintDefinition, b: HintDefinition): boolean {

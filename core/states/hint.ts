@@ -1,10 +1,11 @@
 /**
- * One hint that is in use, shared by all who watch it. What it is made of is kept up to date for it from outside, by
- * hints.ts, while somebody watches; a changed dialplan changes it in place.
+ * One hint that is in use, shared by all who watch it; a changed dialplan changes it in place. It follows what it is made
+ * of while it is kept: as long as somebody watches it, or it was found a moment ago.
  */
 import { Observable, Watched, type WatchObserver } from '../watch.ts'
-import { type Call, type Calls, NO_CALLS } from './calls.ts'
-import type { DeviceState, Devices } from './devices.ts'
+import { within } from '../within.ts'
+import { type Call, NO_CALLS } from './calls.ts'
+import type { DeviceState } from './devices.ts'
 import {
   EXTENSION,
   type ExtensionState,
@@ -12,7 +13,9 @@ import {
   extensionStateOf,
   sameExtensionState,
 } from './extension-state.ts'
-import { aggregatePresence, NO_PRESENCE, type PresenceState, type Presences } from './presence.ts'
+import { sameDefinition } from './hint-definitions.ts'
+import type { HintParts } from './hint-parts.ts'
+import { aggregatePresence, NO_PRESENCE, type PresenceState } from './presence.ts'
 import type { Need } from './reported.ts'
 
 /** A hint as written, with the extension's number put in for `${EXTEN}`. */
@@ -27,21 +30,18 @@ export interface HintDefinition {
   readonly source: string
 }
 
-/** What hints are made of. */
-export interface HintParts {
-  readonly devices: Devices
-  readonly presences: Presences
-  readonly calls: Calls
-}
-
 /** Where it is kept. */
 export interface HintKeeper {
-  /** The last who watched is gone: it is let go of. */
-  idle(hint: Hint): void
-  /** Somebody who had found it before that watches it now. The hint that stands for this extension from now on. */
+  /** Somebody is about to watch it. The hint that is kept for this extension: another where that was found meanwhile. */
   wanted(hint: Hint): Hint
+  /** The last who watched is gone. */
+  idle(hint: Hint): void
+  /** It was gone from the dialplan, and nobody is told of it any more. */
+  over(hint: Hint): void
 }
 
+/** How long a SUBSCRIBE waits for the first states of a hint's devices, in milliseconds. */
+const FIRST_READ_LIMIT = 1500
 /**
  * A step of a call is told in several events: the device's state, the channel's, the other party's name. They arrive
  * within this many milliseconds, and a phone is better told once.
@@ -56,12 +56,12 @@ export class Hint extends Observable<ExtensionState> {
   readonly #parts: HintParts
   readonly #keeper: HintKeeper
   #definition: HintDefinition | undefined
-  #needs: Need[] = []
+  #following: Need | undefined
+  #ready: Promise<void> | undefined
   #gone: ExtensionStateCode = EXTENSION.UNAVAILABLE
-  #watched: Watched<ExtensionState>
-  /** Since it was let go of: another one that is watched in its place. */
-  #instead: Hint | undefined
-  #isKept = true
+  readonly #watched: Watched<ExtensionState>
+  /** Who stands for the extension, and has the watchers: another one, where that was found since this was let go of. */
+  #kept: Hint = this
   #graceTimer: NodeJS.Timeout | undefined
   #settleTimer: NodeJS.Timeout | undefined
 
@@ -77,7 +77,7 @@ export class Hint extends Observable<ExtensionState> {
     this.#parts = parts
     this.#keeper = keeper
     this.#definition = definition
-    this.#needs = this.#takeNeeds(definition)
+    this.#follow(definition)
     this.#watched = new Watched(this.#compute(), sameExtensionState)
   }
 
@@ -95,27 +95,23 @@ export class Hint extends Observable<ExtensionState> {
   }
 
   get value(): ExtensionState {
-    return this.#instead ? this.#instead.value : this.#watched.value
+    return this.#kept.#watched.value
   }
 
-  /** Resolves when every source of the devices' first states has answered. */
-  get ready(): Promise<void> {
-    return Promise.all(this.#needs.map((need) => need.ready)).then(() => undefined)
+  /** Resolves when every source of the devices' first states has answered, or it took too long; undefined from then on. */
+  get ready(): Promise<void> | undefined {
+    return this.#ready
   }
 
   attach(observer: WatchObserver<ExtensionState>): void {
-    if (!this.#isKept && !this.#instead) {
-      const kept = this.#keeper.wanted(this)
-      if (kept !== this) this.#instead = kept
-    }
-    if (this.#instead) this.#instead.attach(observer)
-    else this.#watched.attach(observer)
+    this.#kept = this.#keeper.wanted(this.#kept)
+    this.#kept.#watched.attach(observer)
   }
 
   detach(observer: WatchObserver<ExtensionState>): boolean {
-    if (this.#instead?.detach(observer)) return true
-    if (!this.#watched.detach(observer)) return false
-    if (this.#watched.watchers === 0) this.#keeper.idle(this)
+    const kept = this.#kept
+    if (!kept.#watched.detach(observer)) return false
+    if (!kept.isWatched) this.#keeper.idle(kept)
     return true
   }
 
@@ -131,30 +127,21 @@ export class Hint extends Observable<ExtensionState> {
     this.#settleTimer ??= setTimeout(() => this.refresh(), CALL_SETTLES)
   }
 
-  /** The dialplan was read again. New needs are taken before the old ones are let go, so that what stays is not read anew. */
+  /** The dialplan was read again. */
   redefine(definition: HintDefinition): void {
-    clearTimeout(this.#graceTimer)
-    const old = this.#needs
+    const before = this.#definition
     this.#definition = definition
-    this.#needs = this.#takeNeeds(definition)
-    for (const need of old) void need.release()
-    this.refresh()
-    void this.ready.then(() => this.refresh())
-  }
-
-  /** The same hint, written elsewhere. */
-  moved(definition: HintDefinition): void {
-    this.#definition = definition
+    // It may be written elsewhere all the same.
+    if (!before || !sameDefinition(before, definition)) this.#followAnew(definition)
   }
 
   /** The hint is gone: watchers see it so, and after the grace time the end of it. */
-  remove(graceSeconds: number, seen: ExtensionStateCode, ended: () => void): void {
-    if (!this.#definition) return
+  remove(graceSeconds: number, seen: ExtensionStateCode): void {
     this.#gone = seen
     this.#definition = undefined
-    this.#release()
+    void this.#following?.release()
     const end = (): void => {
-      ended()
+      this.#keeper.over(this)
       this.#watched.end('noresource')
     }
     // Also where it ends at once: the last that watchers see must not be a lamp that is lit.
@@ -164,32 +151,37 @@ export class Hint extends Observable<ExtensionState> {
     this.#graceTimer.unref()
   }
 
-  /** Let go of: from now on nobody tells it of changes. */
-  dispose(): void {
-    this.#isKept = false
+  /** From now on nobody tells it of changes. */
+  letGo(): void {
     clearTimeout(this.#graceTimer)
     clearTimeout(this.#settleTimer)
     this.#settleTimer = undefined
-    this.#release()
+    void this.#following?.release()
   }
 
   /** Kept again; the end of it where the dialplan has it no more. */
   revive(): void {
-    if (!this.#definition) return this.#watched.end('noresource')
-    this.#isKept = true
-    this.redefine(this.#definition)
+    if (this.#definition) this.#followAnew(this.#definition)
+    else this.#watched.end('noresource')
   }
 
-  #release(): void {
-    for (const need of this.#needs) void need.release()
-    this.#needs = []
+  #followAnew(definition: HintDefinition): void {
+    clearTimeout(this.#graceTimer)
+    this.#follow(definition)
+    this.refresh()
   }
 
-  #takeNeeds(definition: HintDefinition): Need[] {
-    return [
-      ...definition.devices.map((d) => this.#parts.devices.need(d)),
-      ...definition.presence.map((p) => this.#parts.presences.need(p)),
-    ]
+  /** What it needs now is taken before that of before is let go of, so that what stays is not read anew. */
+  #follow(definition: HintDefinition): void {
+    const before = this.#following
+    const following = this.#parts.follow(definition, this)
+    this.#following = following
+    void before?.release()
+    this.#ready = within(FIRST_READ_LIMIT, following.ready).then(() => {
+      if (this.#following === following) this.#ready = undefined
+      // What was read of a device in a call would be seen a moment later only, and the lamp be out until then.
+      this.refresh()
+    })
   }
 
   #compute(): ExtensionState {
@@ -208,19 +200,21 @@ export class Hint extends Observable<ExtensionState> {
 
   #deviceStates(names: readonly string[]): ExtensionState['devices'] {
     const states: { device: string; state: DeviceState }[] = []
-    for (const device of names) states.push({ device, state: this.#parts.devices.get(device) })
+    for (const device of names) states.push({ device, state: this.#parts.states.devices.get(device) })
     return states
   }
 
   #presence(providers: readonly string[]): PresenceState {
-    return providers.length === 0 ? NO_PRESENCE : aggregatePresence(providers.map((p) => this.#parts.presences.get(p)))
+    return providers.length === 0
+      ? NO_PRESENCE
+      : aggregatePresence(providers.map((p) => this.#parts.states.presences.get(p)))
   }
 
   #callsOf(devices: ExtensionState['devices']): readonly Call[] {
     const [first] = devices
     // Oldest first they are already.
-    if (first && devices.length === 1) return this.#parts.calls.of(first.device)
-    if (!devices.some(({ device }) => this.#parts.calls.has(device))) return NO_CALLS
-    return devices.flatMap(({ device }) => this.#parts.calls.of(device)).sort((a, b) => a.since - b.since)
+    if (first && devices.length === 1) return this.#parts.states.calls.of(first.device)
+    if (!devices.some(({ device }) => this.#parts.states.calls.has(device))) return NO_CALLS
+    return devices.flatMap(({ device }) => this.#parts.states.calls.of(device)).sort((a, b) => a.since - b.since)
   }
 }

@@ -1,22 +1,17 @@
 /**
  * Hints: a device and presence aggregate under the name of an extension (Asterisk's `exten => 100,hint,PJSIP/100`).
- * One in use is a `Hint` (hint.ts).
- *
- * The way of a change: devices or calls → the index by device → the hint's aggregate (equal: stop) → its watchers.
+ * Here is which of them are in use: found, kept, looked up again, let go of. What one does is in hint.ts, and how it is told
+ * of changes in hint-parts.ts.
  */
 
 import { type Eventual, whenThere } from '../eventual.ts'
 import type { Logger } from '../log.ts'
 import { addedTo, type Undo } from '../scope.ts'
 import { Unwatched } from '../unwatched.ts'
-import { within } from '../within.ts'
 import { EXTENSION, type ExtensionStateCode } from './extension-state.ts'
-import { Hint, type HintDefinition, type HintKeeper, type HintParts } from './hint.ts'
-import { namesIn, sameDefinition } from './hint-definitions.ts'
+import { Hint, type HintDefinition, type HintKeeper } from './hint.ts'
+import { HintParts, type HintStates } from './hint-parts.ts'
 import { type HintSource, HintSources } from './hint-sources.ts'
-
-/** How long a SUBSCRIBE waits for the first states of a hint's devices, in milliseconds. */
-const FIRST_READ_LIMIT = 1500
 
 export interface HintSettings {
   /** Seconds a hint that disappeared keeps its watchers. */
@@ -28,45 +23,34 @@ export interface HintSettings {
   readonly lingers?: number
 }
 
+type Extension = Pick<HintDefinition, 'context' | 'exten'>
 type FoundHint = Hint | 'unreachable' | undefined
 
 export class Hints {
-  readonly #state: HintParts
+  readonly #parts: HintParts
   readonly #settings: HintSettings
-  readonly #keeper: HintKeeper = { idle: (hint) => this.#drop(hint), wanted: (hint) => this.#keepAgain(hint) }
+  readonly #keeper: HintKeeper = {
+    wanted: (hint) => this.#kept(hint) ?? this.#keepAgain(hint),
+    idle: (hint) => this.#letGo(hint),
+    over: (hint) => this.#forget(hint),
+  }
   readonly #sources = new HintSources({
     changed: () => void this.reread(),
     late: (context, exten, together) => {
-      const hint = this.#hints.get(keyOf(context, exten))
-      if (hint?.definition) this.#update(hint, together)
+      const hint = this.#kept({ context, exten })
+      if (hint?.definition) hint.redefine(together)
     },
   })
+  /** Those that are kept: at most one of each extension. */
   readonly #hints = new Map<string, Hint>()
-  /** Those whose first states are being read: whoever asks meanwhile waits for them, too. */
-  readonly #beginning = new Map<Hint, Promise<Hint>>()
   readonly #unwatched: Unwatched<Hint>
-  /** device or presence provider in lower case → hints */
-  readonly #index = new Map<string, Set<Hint>>()
   readonly #rereadListeners = new Set<() => void>()
   #rereading: Promise<void> | undefined
 
-  constructor(state: HintParts, settings: HintSettings) {
-    this.#state = state
+  constructor(states: HintStates, settings: HintSettings) {
+    this.#parts = new HintParts(states)
     this.#settings = settings
-    this.#unwatched = new Unwatched((hint) => this.#drop(hint), settings.lingers)
-    const using = (name: string): Iterable<Hint> => this.#index.get(name.toLowerCase()) ?? []
-    state.presences.onChange((provider) => {
-      for (const hint of using(provider)) hint.refresh()
-    })
-    state.devices.onChange((device) => {
-      const soon = state.calls.has(device)
-      for (const hint of using(device))
-        if (soon) hint.refreshSoon()
-        else hint.refresh()
-    })
-    state.calls.onChange((device) => {
-      for (const hint of using(device)) hint.refreshSoon()
-    })
+    this.#unwatched = new Unwatched((hint) => this.#letGo(hint), settings.lingers)
   }
 
   /** Files go before servers; servers that all know an extension add their devices up. */
@@ -91,67 +75,53 @@ export class Hints {
 
   /** The hint with its first states known, or undefined where no source has one. 'unreachable': no source could say. */
   find(context: string, exten: string): Eventual<FoundHint> {
-    const known = this.#hints.get(keyOf(context, exten))
-    if (known?.definition) return this.#beginning.get(known) ?? this.#found(known)
-    return whenThere(
-      this.#sources.lookup(context, exten),
-      (answer): Eventual<FoundHint> =>
-        typeof answer === 'object' ? this.#begin(this.#enter(answer, context, exten)) : answer,
+    const known = this.#kept({ context, exten })
+    if (known?.definition) return this.#found(known)
+    return whenThere(this.#sources.lookup(context, exten), (answer) =>
+      typeof answer === 'object' ? this.#found(this.#enter(answer, { context, exten })) : answer,
     )
   }
 
-  #begin(hint: Hint): Promise<Hint> {
-    const beginning = this.#readFirst(hint).finally(() => {
-      if (this.#beginning.get(hint) === beginning) this.#beginning.delete(hint)
+  /** Whoever asks while its first states are being read waits for them, too. */
+  #found(hint: Hint): Eventual<Hint> {
+    return whenThere(hint.ready, () => {
+      this.#unwatched.add(hint)
+      return hint
     })
-    this.#beginning.set(hint, beginning)
-    return beginning
   }
 
-  async #readFirst(hint: Hint): Promise<Hint> {
-    await within(FIRST_READ_LIMIT, hint.ready)
-    // What was read of a device in a call would be seen a moment later only, and the lamp be out until then.
-    if (hint.watchers === 0) hint.refresh()
-    return this.#found(hint)
-  }
-
-  #found(hint: Hint): Hint {
-    this.#unwatched.add(hint)
-    return hint
-  }
-
-  #enter(definition: HintDefinition, context: string, exten: string): Hint {
-    const key = keyOf(context, exten)
-    const known = this.#hints.get(key)
+  #enter(definition: HintDefinition, asked: Extension): Hint {
+    const known = this.#kept(asked)
     if (known) {
-      this.#reindex(known, definition)
       known.redefine(definition)
       return known
     }
-    const hint = new Hint(definition, { context, exten }, this.#state, this.#keeper)
-    this.#hints.set(key, hint)
-    this.#reindex(hint, definition)
+    const hint = new Hint(definition, asked, this.#parts, this.#keeper)
+    this.#hints.set(keyOf(hint), hint)
     return hint
   }
 
-  #drop(hint: Hint): void {
-    this.#reindex(hint, undefined)
-    if (this.#hints.get(keyOf(hint.context, hint.exten)) === hint) this.#hints.delete(keyOf(hint.context, hint.exten))
-    hint.dispose()
+  #kept(of: Extension): Hint | undefined {
+    return this.#hints.get(keyOf(of))
   }
 
   /** Whoever had found it, and watches it only now, may have waited for a disk or an authorization meanwhile. */
   #keepAgain(hint: Hint): Hint {
-    const key = keyOf(hint.context, hint.exten)
-    const another = this.#hints.get(key)
-    if (another) return another
     if (hint.definition) {
-      this.#hints.set(key, hint)
-      this.#reindex(hint, hint.definition)
+      this.#hints.set(keyOf(hint), hint)
       void this.#lookAgain(hint)
     }
     hint.revive()
     return hint
+  }
+
+  #letGo(hint: Hint): void {
+    this.#forget(hint)
+    hint.letGo()
+  }
+
+  #forget(hint: Hint): void {
+    if (this.#kept(hint) === hint) this.#hints.delete(keyOf(hint))
   }
 
   /** Called when sources may know hints that they did not know before. */
@@ -174,37 +144,19 @@ export class Hints {
 
   async #lookAgain(hint: Hint): Promise<void> {
     const answer = await this.#sources.lookup(hint.context, hint.exten)
-    if (answer === 'unreachable' || this.#hints.get(keyOf(hint.context, hint.exten)) !== hint) return
-    if (answer === undefined) this.#remove(hint)
-    else this.#update(hint, answer)
-  }
-
-  #update(hint: Hint, definition: HintDefinition): void {
-    if (hint.definition && sameDefinition(hint.definition, definition)) hint.moved(definition)
-    else this.#enter(definition, hint.context, hint.exten)
+    if (answer === 'unreachable' || this.#kept(hint) !== hint) return
+    if (answer) hint.redefine(answer)
+    else if (hint.definition) this.#remove(hint)
   }
 
   #remove(hint: Hint): void {
-    if (!hint.definition) return
     const grace = this.#settings.removedHintGrace()
     this.#settings.log.notice(
       `hint ${hint.exten}@${hint.context} is gone from the dialplan; its ${hint.watchers} watchers ` +
         (grace === 0 ? 'are told so' : `see it unavailable and are told so in ${grace} s`),
     )
-    this.#reindex(hint, undefined)
-    const seen = this.#settings.removedHintState?.() ?? EXTENSION.UNAVAILABLE
-    hint.remove(grace, seen, () => this.#hints.delete(keyOf(hint.context, hint.exten)))
-  }
-
-  #reindex(hint: Hint, definition: HintDefinition | undefined): void {
-    for (const name of namesIn(hint.definition)) this.#index.get(name)?.delete(hint)
-    for (const name of namesIn(hint.definition)) if (this.#index.get(name)?.size === 0) this.#index.delete(name)
-    for (const name of namesIn(definition)) {
-      const hints = this.#index.get(name)
-      if (hints) hints.add(hint)
-      else this.#index.set(name, new Set([hint]))
-    }
+    hint.remove(grace, this.#settings.removedHintState?.() ?? EXTENSION.UNAVAILABLE)
   }
 }
 
-const keyOf = (context: string, exten: string): string => `${exten}@${context}`
+const keyOf = ({ context, exten }: Extension): string => `${exten}@${context}`

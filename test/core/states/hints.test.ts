@@ -331,6 +331,24 @@ describe('hints', () => {
     for (const hint of await Promise.all(asked)) expect(hint.value.state).to.equal(EXTENSION.INUSE)
   })
 
+  it('is not found either before the states of other devices are read that the dialplan gave it', async () => {
+    const { states, stop } = watch(await find('100'))
+    let answer = (): void => undefined
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    devices.addReader({ origin: 'pbx1', read: (name) => answered.then(() => devices.set('pbx1', name, 'INUSE')) })
+    dialplan.lines.set('100@office', { devices: ['PJSIP/500'] })
+    await settled()
+    const found: ExtensionState[] = []
+    const finding = find('100').then((hint) => found.push(hint.value))
+    await settled()
+    answer()
+    await finding
+    expect([found[0]?.state, states().at(-1)]).to.deep.equal([EXTENSION.INUSE, EXTENSION.INUSE])
+    void stop()
+  })
+
   it('lets go of what is found and not watched', async () => {
     dialplan.lines.set('101@office', { devices: ['PJSIP/101'] })
     const watched = watch(await find('101'))
