@@ -59,10 +59,8 @@ async function hintLines(exten: string, among: Iterable<string>, core: Sources):
   return lines
 }
 
-/** A hint that nobody watches is let go after that. */
 function looked(hint: Hint, core: Sources): string[] {
   const lines: string[] = []
-  void hint.watch({ value: () => undefined })()
   const { definition, value } = hint
   const from = definition ? `, ${definition.source}` : ', which is gone from the dialplan'
   lines.push(`hint ${value.exten}@${value.context}${from}: ${EXTENSION_TEXT[value.state]}`)

@@ -313,7 +313,6 @@ describe('PUBLISH', () => {
       expect(await statusOf('101')).to.equal(200)
       expect(await statusOf('door')).to.equal(200)
       expect(await statusOf('nobody')).to.equal(404)
-      expect(office.core.hints.list()).to.deep.equal([])
     })
 
     it('the same names, by another sip_uri_match from the next load of the module on', async () => {
