@@ -11,13 +11,14 @@ import type { Reader } from './reported.ts'
 /** With a slash, as all origins whose states are not ours to publish. */
 export const MAILBOX = 'mailbox/counts'
 
+/** `MWI:100` is that of `100@default`, too. */
+const OF_DEFAULT = /^(.*)@default$/is
+
 export class MailboxLamps implements Reader {
   readonly origin = MAILBOX
   readonly #devices: Devices
   readonly #mailboxes: Mailboxes
   readonly #undos: readonly Undo[]
-  /** Mailbox in lower case → the devices that somebody has needed: `MWI:100` is that of `100@default`, too. */
-  readonly #followed = new Map<string, Set<string>>()
 
   constructor(devices: Devices, mailboxes: Mailboxes) {
     this.#devices = devices
@@ -33,33 +34,23 @@ export class MailboxLamps implements Reader {
   }
 
   read(device: string): Promise<void> {
-    if (isMailbox(device)) {
-      const mailbox = mailboxOf(device)
-      const key = mailbox.toLowerCase()
-      const devices = this.#followed.get(key) ?? new Set()
-      this.#followed.set(key, devices.add(device.toLowerCase()))
-      this.#said(mailbox)
-    }
+    if (isMailbox(device)) this.#said(mailboxOf(device))
     return Promise.resolve()
   }
 
   close(): void {
     for (const undo of this.#undos) void undo()
-    this.#followed.clear()
     this.#devices.dropOrigin(MAILBOX)
   }
 
   #said(mailbox: string): void {
-    const key = mailbox.toLowerCase()
-    const devices = this.#followed.get(key)
-    if (!devices) return
-    for (const device of devices) {
-      if (this.#devices.isNeeded(device)) this.#pass(device, mailbox)
-      else this.#leave(key, devices, device)
-    }
+    this.#pass(`MWI:${mailbox}`, mailbox)
+    const [, short] = OF_DEFAULT.exec(mailbox) ?? []
+    if (short !== undefined) this.#pass(`MWI:${short}`, mailbox)
   }
 
   #pass(device: string, mailbox: string): void {
+    if (!this.#devices.isNeeded(device)) return this.#devices.set(MAILBOX, device, undefined)
     const counts = newestCounts(this.#mailboxes.reports(mailbox).filter(({ origin }) => !this.#tells(origin, device)))
     this.#devices.set(MAILBOX, device, counts && (counts.newMessages > 0 ? 'INUSE' : 'NOT_INUSE'))
   }
@@ -68,12 +59,6 @@ export class MailboxLamps implements Reader {
   #tells(origin: string, device: string): boolean {
     const state = this.#devices.reportOf(origin, device)?.state
     return state !== undefined && state !== 'INVALID' && state !== 'UNKNOWN'
-  }
-
-  #leave(key: string, devices: Set<string>, device: string): void {
-    devices.delete(device)
-    if (devices.size === 0) this.#followed.delete(key)
-    this.#devices.set(MAILBOX, device, undefined)
   }
 }
 
