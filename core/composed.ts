@@ -16,7 +16,7 @@ export interface Composition<T> {
   partEnded?(part: Watchable<unknown>): boolean
   /** Somebody watches it from now on. */
   wanted?(): void
-  /** Nobody watches it any more. */
+  /** Nobody watches it any more, or has come to watch it. */
   idle?(): void
 }
 
@@ -35,8 +35,8 @@ export class Composed<T> extends Observable<T> {
     return this.#watched ? this.#watched.value : this.#composition.compose()
   }
 
-  get watchers(): number {
-    return this.#watched?.watchers ?? 0
+  get isWatched(): boolean {
+    return this.#watched !== undefined
   }
 
   attach(observer: WatchObserver<T>): void {
@@ -48,6 +48,11 @@ export class Composed<T> extends Observable<T> {
     if (!this.#watched?.detach(observer)) return false
     if (this.#watched.watchers === 0) this.#stop()
     return true
+  }
+
+  /** Of one that nobody watches: nobody is about to, either. */
+  letGo(): void {
+    this.#composition.idle?.()
   }
 
   /** The parts are others now. */
@@ -91,7 +96,7 @@ export class Composed<T> extends Observable<T> {
           else if (isEnd) this.end(reason)
           else this.refresh()
         },
-        audience: () => this.watchers,
+        audience: () => this.#watched?.watchers ?? 0,
       }),
     )
     this.#starting = false

@@ -46,7 +46,7 @@ export class Extensions {
   /** As they are found; several of one name may be watched, where one was found before it was forgotten. */
   readonly #extensions = new Map<string, ByName>()
   readonly #watched = new Set<Extension>()
-  readonly #unwatched = new Unwatched<Extension>((extension) => extension.idle())
+  readonly #unwatched = new Unwatched<Composed<PublishedState>>((state) => state.letGo())
   /** How often the dialplan was read again. */
   #rereads = 0
 
@@ -74,7 +74,7 @@ export class Extensions {
     let there = this.#extensions.get(context)
     if (!there) this.#extensions.set(context, (there = new Map()))
     const extension = there.get(exten) ?? this.#begin(there, context, exten)
-    this.#unwatched.add(extension)
+    this.#unwatched.add(extension.state)
     return extension
   }
 
@@ -153,10 +153,6 @@ class Extension implements Composition<PublishedState> {
     this.#pubsub = pubsub
     this.#keeper = keeper
     this.#nobody = nobodyThere({ context, exten })
-  }
-
-  get isWatched(): boolean {
-    return this.state.watchers > 0
   }
 
   get isHinted(): boolean {

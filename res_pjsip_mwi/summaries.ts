@@ -1,6 +1,7 @@
 /** What a message-summary watcher watches: the counts of mailboxes, and what was published about them. */
 import { Composed, type Composition } from '../core/composed.ts'
 import { type MailboxCounts, sameCounts } from '../core/states/mailboxes.ts'
+import { Unwatched } from '../core/unwatched.ts'
 import type { Watchable } from '../core/watch.ts'
 import type { Publication, Pubsub } from '../res_pjsip_pubsub/contract.ts'
 import type { MailboxSum } from './mailbox-sums.ts'
@@ -17,11 +18,12 @@ type Topic = Watchable<readonly Publication<SummaryDocument>[]>
 const VOICE = 'voice-message'
 const NOTHING: MessageSummary = { newMessages: 0, oldMessages: 0, account: '' }
 
-/** Those that are watched; all who watch one share its state. */
+/** As they are found; all who watch one share its state. */
 export class Summaries {
   readonly #pubsub: Published
   readonly #summaries = new Map<string, Summary>()
   readonly #watched = new Set<Summary>()
+  readonly #unwatched = new Unwatched<Composed<MessageSummary>>((state) => state.letGo())
 
   constructor(pubsub: Published) {
     this.#pubsub = pubsub
@@ -42,9 +44,9 @@ export class Summaries {
     if (summary?.name !== name) {
       summary?.state.end('deactivated')
       summary = this.#begin(key, name, look, isStillMeant)
-      this.#summaries.set(key, summary)
     }
     summary.hasSum(sum)
+    this.#unwatched.add(summary.state)
     return summary.state
   }
 
@@ -63,6 +65,7 @@ export class Summaries {
         this.#watched.delete(summary)
       },
     })
+    this.#summaries.set(key, summary)
     return summary
   }
 
@@ -125,10 +128,10 @@ class Summary implements Composition<MessageSummary> {
   }
 
   async lookAgain(): Promise<void> {
-    if (this.#sum || this.state.watchers === 0) return
+    if (this.#sum || !this.state.isWatched) return
     const sum = await this.#keeper.look()
     // Who watches nothing keeps no sum alive, which would be let go of.
-    if (this.state.watchers > 0) this.hasSum(sum)
+    if (this.state.isWatched) this.hasSum(sum)
   }
 
   parts(): readonly Watchable<unknown>[] {

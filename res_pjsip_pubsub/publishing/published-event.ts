@@ -10,6 +10,7 @@ import { Composed } from '../../core/composed.ts'
 import type { Endpoint } from '../../core/endpoints.ts'
 import type { Eventual } from '../../core/eventual.ts'
 import { Scope, type Undo } from '../../core/scope.ts'
+import { Unwatched } from '../../core/unwatched.ts'
 import type { Watchable } from '../../core/watch.ts'
 import { parseXml, XmlError } from '../../core/xml.ts'
 import type {
@@ -124,11 +125,12 @@ function bodiesOf(
   }
 }
 
-/** Those that are watched; all who watch one share its state. */
-class Resources {
+/** As they are found; all who watch one share its state. */
+export class Resources {
   readonly #event: string
   readonly #pubsub: Pick<Pubsub, 'publications'>
-  readonly #watched = new Map<string, Watchable<PublishedDocuments>>()
+  readonly #found = new Map<string, Composed<PublishedDocuments>>()
+  readonly #unwatched = new Unwatched<Composed<PublishedDocuments>>((found) => found.letGo())
 
   constructor(event: string, pubsub: Pick<Pubsub, 'publications'>) {
     this.#event = event
@@ -136,8 +138,12 @@ class Resources {
   }
 
   of(resource: string): Watchable<PublishedDocuments> {
-    const known = this.#watched.get(resource)
-    if (known) return known
+    const found = this.#found.get(resource) ?? this.#begin(resource)
+    this.#unwatched.add(found)
+    return found
+  }
+
+  #begin(resource: string): Composed<PublishedDocuments> {
     const topic = this.#pubsub.publications(this.#event, resource, documentKind)
     let newest = 0
     let sender = ''
@@ -155,10 +161,10 @@ class Resources {
       wanted: () => void (newest = latest()?.received ?? 0),
       idle: () => {
         sender = ''
-        this.#watched.delete(resource)
+        if (this.#found.get(resource) === made) this.#found.delete(resource)
       },
     })
-    this.#watched.set(resource, made)
+    this.#found.set(resource, made)
     return made
   }
 }

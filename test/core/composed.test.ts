@@ -52,7 +52,7 @@ describe('a state made of others', () => {
     two.end('noresource')
     const { seen } = watch()
     expect(seen).to.deep.equal(['end noresource'])
-    expect([one.watchers, whole.watchers, idle]).to.deep.equal([0, 0, 1])
+    expect([one.watchers, whole.isWatched, idle]).to.deep.equal([0, false, 1])
   })
 
   it('is over where it gets a part that is, and follows nothing', () => {
@@ -70,7 +70,7 @@ describe('a state made of others', () => {
     expect(whole.value).to.equal('a+b')
     one.set('c')
     expect(whole.value).to.equal('c+b')
-    expect([one.watchers, whole.watchers]).to.deep.equal([0, 0])
+    expect([one.watchers, whole.isWatched]).to.deep.equal([0, false])
   })
 
   it('is told once at first, and then with each change of a part', () => {

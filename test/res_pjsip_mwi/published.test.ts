@@ -138,6 +138,16 @@ describe('a summary without mailboxes', () => {
     const other = summaries.of('aor vm', 'vm', undefined, look)
     expect(other).to.equal(second)
   })
+
+  it('is not kept where it is found and watched by nobody', () => {
+    const publications = (): Watchable<never[]> => new Watched([])
+    const summaries = new Summaries({ publications, isPublished: () => true, settings: defaultsOf(pubsubOptions) })
+    const find = (name: string) => summaries.of(name, name, undefined, () => Promise.resolve(undefined))
+    const [first, watched] = [find('first'), find('watched')]
+    watched.watch({ value: () => undefined })
+    for (let number = 0; number < 10_000; number++) find(String(number))
+    expect([find('first') === first, find('watched') === watched]).to.deep.equal([false, true])
+  })
 })
 
 describe('a summary whose mailboxes go while phones wait for the disk', () => {

@@ -1,7 +1,8 @@
 /** Events that are nothing but what is published: `addEvent` with the members of Kamailio's pres_ev_t. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
-import type { PublishedEvent } from '../../res_pjsip_pubsub/publishing/published-event.ts'
+import { type Watchable, Watched } from '../../core/watch.ts'
+import { type PublishedEvent, Resources } from '../../res_pjsip_pubsub/publishing/published-event.ts'
 import type { FakeTransaction, Headers } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { until } from '../support/tools.ts'
@@ -120,5 +121,15 @@ describe('an event that is nothing but what is published', () => {
     expect((await publish('<a/>')).status).to.equal(489)
     expect((await watch()).status).to.equal(489)
     await made.pubsub.addEvent(PROFILE)()
+  })
+})
+
+describe('what is published and found', () => {
+  it('is not kept where nobody watches it', () => {
+    const resources = new Resources('ua-profile', { publications: (): Watchable<never[]> => new Watched([]) })
+    const [first, watched] = [resources.of('first'), resources.of('watched')]
+    watched.watch({ value: () => undefined })
+    for (let number = 0; number < 10_000; number++) resources.of(String(number))
+    expect([resources.of('first') === first, resources.of('watched') === watched]).to.deep.equal([false, true])
   })
 })
