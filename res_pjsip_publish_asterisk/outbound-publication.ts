@@ -15,6 +15,7 @@
  */
 import { pauseAfter, refreshAfter, type Verdict } from './answer-rule.ts'
 import type { PublishedBody, Saying } from './contract.ts'
+import { Sayings } from './sayings.ts'
 
 /** What a server gave us, and what we need to go on with it after a restart. */
 export interface Lease {
@@ -57,7 +58,6 @@ interface PublicationServices {
 }
 
 export type Phase = 'idle' | 'sending' | 'published' | 'waiting' | 'ended'
-type Sayings = Map<string, Saying['body']>
 
 /** Milliseconds; setTimeout knows no longer ones. */
 const LONGEST_TIMER = 2 ** 31 - 1
@@ -68,21 +68,18 @@ const AFTER_CHALLENGES = 3600
 
 export class OutboundPublication {
   readonly #services: PublicationServices
+  readonly #sayings = new Sayings()
   #phase: Phase = 'idle'
   #timer: NodeJS.Timeout | undefined
+  /** Which of them is told. */
   #server = 0
   #lease: Lease | undefined
   /** What was published before, and is taken back when all is said in its place. */
   #earlier: Lease[] = []
   #beginsAnew = false
   /** What is published says that all is over, or may say so. */
-  #ended = false
+  #saysEnd = false
   #seconds: number
-  /** All that holds, for a server that has forgotten it. */
-  readonly #known: Sayings = new Map()
-  /** Not sent yet, the longest waiting first. */
-  #open: Sayings = new Map()
-  #flying: readonly [key: string, body: Saying['body']] | undefined
   #failures = 0
   #challenges = 0
   /** How often something was sent out again at once since all was said. */
@@ -103,7 +100,7 @@ export class OutboundPublication {
       this.#earlier.push(lease)
     } else {
       this.#lease = lease
-      this.#ended = services.mayEnd
+      this.#saysEnd = services.mayEnd
     }
   }
 
@@ -115,7 +112,7 @@ export class OutboundPublication {
   }
   /** How many things wait to be sent. */
   get waiting(): number {
-    return this.#open.size + (this.#flying ? 1 : 0)
+    return this.#sayings.waiting
   }
   /** Why it is not as it should be; empty where it is. */
   get why(): string {
@@ -125,18 +122,14 @@ export class OutboundPublication {
     return this.#services.servers[this.#server] ?? ''
   }
 
-  say({ key, body, once = false }: Saying): void {
-    if (this.#phase === 'ended') return
-    if (once) this.#known.delete(key)
-    else this.#known.set(key, body)
-    this.#open.set(key, body)
-    if (this.#phase === 'idle' || this.#phase === 'published') this.#next()
+  say(saying: Saying): void {
+    this.#sayings.add(saying)
+    this.#wake()
   }
 
   again(): void {
-    if (this.#phase === 'ended') return
-    for (const [key, body] of this.#known) this.#open.set(key, body)
-    if (this.#phase === 'idle' || this.#phase === 'published') this.#next()
+    this.#sayings.again()
+    this.#wake()
   }
 
   /** What an earlier process has published goes where nothing was said in its place, too. */
@@ -163,7 +156,11 @@ export class OutboundPublication {
     const isSending = this.#phase === 'sending'
     this.#enter('ended')
     this.#withdraws = withdraw
-    if (withdraw && !isSending) this.#withdraw()
+    if (!isSending) this.#next()
+  }
+
+  #wake(): void {
+    if (this.#phase === 'idle' || this.#phase === 'published') this.#next()
   }
 
   /** Clears the one timer. */
@@ -172,64 +169,66 @@ export class OutboundPublication {
     this.#phase = phase
   }
 
-  #after(seconds: number, work: () => void): void {
-    this.#timer = setTimeout(work, Math.min(seconds * 1000, LONGEST_TIMER))
-    this.#timer.unref()
+  #rest(phase: 'published' | 'waiting', seconds: number): void {
+    this.#enter(phase)
+    this.#timer = setTimeout(() => this.#resume(), Math.min(seconds * 1000, LONGEST_TIMER)).unref()
   }
 
+  #resume(): void {
+    if (this.#lease && this.#lease.expires <= this.#services.now()) this.#forgotten()
+    this.#proceed()
+  }
+
+  /** The same once more, or a refresh where there is nothing to be said. */
+  #proceed(): void {
+    if (this.#sayings.areOpen || !this.#lease) this.#next()
+    else this.#send(undefined)
+  }
+
+  /** What is to be done when nothing is under way. */
   #next(): void {
+    if (this.#phase === 'ended') return this.#leave()
     if (this.#beginsAnew) this.#setAside()
-    for (const [key, make] of this.#open) {
-      this.#open.delete(key)
-      const body = make()
-      if (!body) continue
-      this.#flying = [key, make]
-      return this.#send(body)
-    }
+    const body = this.#sayings.take()
+    if (body) return this.#send(body)
     if (this.#takesBack()) return
     if (this.#repeated > 0) {
       this.#repeated = 0
       this.#succeeded()
     }
-    if (!this.#lease) {
-      this.#services.remember(undefined)
-      return this.#enter('idle')
-    }
-    this.#enter('published')
-    this.#after(refreshAfter((this.#lease.expires - this.#services.now()) / 1000), () => this.#refresh())
+    if (this.#lease) return this.#rest('published', refreshAfter((this.#lease.expires - this.#services.now()) / 1000))
+    this.#hold(undefined)
+    this.#enter('idle')
+  }
+
+  #leave(): void {
+    if (!this.#withdraws) return
+    this.#setAside()
+    this.#takesBack()
+  }
+
+  #hold(lease: Lease | undefined): void {
+    this.#lease = lease
+    this.#services.remember(lease)
   }
 
   #setAside(): void {
     this.#beginsAnew = false
     if (this.#lease) this.#earlier.push(this.#lease)
-    this.#lease = undefined
-    this.#services.remember(undefined)
-  }
-
-  #refresh(): void {
-    const { now } = this.#services
-    if (this.#lease && this.#lease.expires > now()) return this.#send(undefined)
-    this.#forgotten()
-    this.#next()
+    this.#hold(undefined)
   }
 
   #send(body: PublishedBody | undefined): void {
     this.#enter('sending')
-    if (body && this.#ended) this.#setAside()
+    if (body && this.#saysEnd) this.#setAside()
     const draft: Draft = { serverUri: this.serverUri, entityTag: this.#lease?.entityTag, expires: this.#seconds, body }
     this.#services.send(draft, (verdict) => this.#answered(verdict, draft))
   }
 
   #answered(verdict: Verdict, draft: Draft): void {
     if (verdict.kind === 'accepted') this.#accepted(verdict, draft)
-    if (this.#phase === 'ended') {
-      if (this.#withdraws) this.#withdraw()
-      return
-    }
-    const flying = this.#flying
-    this.#flying = undefined
-    if (verdict.kind === 'accepted') return this.#next()
-    if (flying) this.#putBack(flying)
+    this.#sayings.answered(verdict.kind === 'accepted')
+    if (verdict.kind === 'accepted' || this.#phase === 'ended') return this.#next()
     switch (verdict.kind) {
       case 'forgotten':
         // Who looks for an entity-tag has taken the credentials.
@@ -258,20 +257,13 @@ export class OutboundPublication {
     else this.#proceed()
   }
 
-  /** The same once more, or a refresh where there is nothing to be said. */
-  #proceed(): void {
-    if (this.#open.size > 0 || !this.#lease) this.#next()
-    else this.#send(undefined)
-  }
-
   #accepted({ entityTag, seconds }: Extract<Verdict, { kind: 'accepted' }>, { body }: Draft): void {
-    if (body) this.#ended = body.ends === true
+    if (body) this.#saysEnd = body.ends === true
     this.#challenges = this.#tried = 0
     // Where it goes round in circles nothing is well before all is said.
     if (this.#repeated <= MOST_REPEATED) this.#succeeded()
     const expires = this.#services.now() + seconds * 1000
-    this.#lease = entityTag === undefined ? undefined : { serverUri: this.serverUri, entityTag, expires }
-    this.#services.remember(this.#lease)
+    this.#hold(entityTag === undefined ? undefined : { serverUri: this.serverUri, entityTag, expires })
   }
 
   #succeeded(): void {
@@ -281,16 +273,10 @@ export class OutboundPublication {
     this.#services.recovered()
   }
 
-  /** The newest under a key is what is sent; it goes before the others. */
-  #putBack([key, body]: readonly [string, Saying['body']]): void {
-    if (!this.#open.has(key)) this.#open = new Map([[key, body], ...this.#open])
-  }
-
   /** The server has to be told everything. */
   #forgotten(): void {
-    this.#lease = undefined
-    this.#services.remember(undefined)
-    for (const [key, body] of this.#known) if (!this.#open.has(key)) this.#open.set(key, body)
+    this.#hold(undefined)
+    this.#sayings.again()
   }
 
   #elsewhere(verdict: Extract<Verdict, { kind: 'failed' }>): void {
@@ -314,24 +300,13 @@ export class OutboundPublication {
 
   #pause(verdict: Extract<Verdict, { kind: 'failed' | 'refused' }>): void {
     this.#tell(`${this.serverUri}: ${verdict.why}`)
-    this.#enter('waiting')
-    this.#after(pauseAfter(verdict, this.#failures++), () => this.#resume())
-  }
-
-  #resume(): void {
-    if (this.#lease && this.#lease.expires <= this.#services.now()) this.#forgotten()
-    this.#proceed()
+    this.#rest('waiting', pauseAfter(verdict, this.#failures++))
   }
 
   #tell(why: string): void {
     if (why === this.#why) return
     this.#why = why
     this.#services.trouble(why)
-  }
-
-  #withdraw(): void {
-    this.#setAside()
-    this.#takesBack()
   }
 
   /** Whether one is taken back now and waited for. What is not taken back by that expires. */
@@ -344,7 +319,7 @@ export class OutboundPublication {
       if (serverUri === this.serverUri && this.#phase !== 'ended') {
         this.#enter('sending')
         send({ serverUri, entityTag, expires: 0, body: undefined }, (verdict) => {
-          this.#tookBack()
+          this.#next()
           if (verdict.kind === 'failed') takeBack(lease, verdict)
         })
         return true
@@ -352,10 +327,5 @@ export class OutboundPublication {
       takeBack(lease)
     }
     return false
-  }
-
-  #tookBack(): void {
-    if (this.#phase !== 'ended') this.#next()
-    else if (this.#withdraws) this.#withdraw()
   }
 }
