@@ -88,8 +88,9 @@ class PublishedHints {
   #end(exten: string): void {
     this.#left.delete(exten)
     const [other] = this.#watched.get(exten) ?? []
-    if (other) this.#say(other)
-    else this.#client.end(exten)
+    if (other) return this.#say(other)
+    this.#versions.delete(exten)
+    this.#client.end(exten)
   }
 
   #say(hint: Hint): void {

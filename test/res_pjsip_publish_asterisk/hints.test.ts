@@ -444,6 +444,25 @@ describe('Hints that are published', () => {
     await until('nothing', async () => (await state()) === 'none')
   })
 
+  it('begin again with the first version where they went and came back', async () => {
+    const sip = new FakeSip()
+    const hints: Record<string, string[]> = { '200@office': ['Custom:door'] }
+    office = await startServer(EID.a, { hints, sip, general: { removed_hint_grace: 0 } })
+    nameable(office)
+    const section = { server_uri: ['sip:192.0.2.9'], multi_user: true, event: 'dialog', '@exten': '^200$' } as const
+    configure(office, { outbound: { out: section } })
+    await load(office)
+    const versions = (): string[] =>
+      sip.sent.flatMap(({ body }) => /version="(\d+)"/.exec(body?.content.toString() ?? '')?.[1] ?? [])
+    await until('the first', () => versions().length === 1)
+    delete hints['200@office']
+    await office.core.hints.reread()
+    hints['200@office'] = ['Custom:door']
+    await office.core.hints.reread()
+    await until('the next', () => versions().length === 3)
+    expect(versions(), 'there, gone, and there again').to.deep.equal(['0', '1', '0'])
+  })
+
   it('of patterns are published as soon as somebody watches them', async () => {
     const sip = new FakeSip()
     office = await startServer(EID.a, { hints: HINTS, sip, endpoints: { 100: { hintContext: 'office' } } })
