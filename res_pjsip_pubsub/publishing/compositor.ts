@@ -1,6 +1,7 @@
 /**
  * The event state compositor (RFC 3903): who takes PUBLISH for an event, and all that is published. publish.ts has the
- * steps of one request. What several publications make together is for the packages to say.
+ * steps of one request, and upkeep.ts what becomes of publications without one. What several publications make together
+ * is for the packages to say.
  */
 import type { Endpoint } from '../../core/endpoints.ts'
 import type { Eventual } from '../../core/eventual.ts'
@@ -14,18 +15,15 @@ import type { Kind, Publication, PublicationEvent, PublicationHandler, Publishin
 import { nameKey, senderUri } from '../identity.ts'
 import type { PubsubSettings } from '../options.ts'
 import type { Timers } from '../services.ts'
-import { openPublications } from '../storage/modes.ts'
 import { telling } from '../telling.ts'
 import { type HardState, type HardStateName, hardPublication } from './hard-state.ts'
 import { Permission, type PermissionServices } from './permission.ts'
-import { InboundPublication } from './publication.ts'
-import { followerOf } from './publication-following.ts'
-import { memoryPublications } from './publication-memory.ts'
-import type { PublicationStore, StoredPublication } from './publication-store.ts'
+import type { InboundPublication } from './publication.ts'
+import type { StoredPublication } from './publication-store.ts'
 import { Publications } from './publications.ts'
 import { type Asserted, type Published, type PublishServices, priorityOf, publish } from './publish.ts'
 import { Turns } from './turns.ts'
-import { UnreadPublications } from './unread.ts'
+import { label, Upkeep } from './upkeep.ts'
 
 interface CompositorServices extends PermissionServices {
   /** Epoch milliseconds. */
@@ -40,41 +38,29 @@ export class Compositor implements Publishing {
   readonly #handlers = new Map<string, PublicationHandler<unknown>>()
   readonly #publications: Publications
   readonly #turns = new Turns()
+  readonly #upkeep: Upkeep
   readonly #publishing: PublishServices
-  readonly #unread: UnreadPublications
-  #store: PublicationStore = memoryPublications
-  #closed = false
-  /** Of the publication that expires just now, where that is to go without a word. */
-  #quietEvent: string | undefined
 
   constructor(services: CompositorServices) {
     this.#services = services
     // Publications are filed by these keys, so that another sip_uri_match holds when the module is loaded again.
     const { sip_uri_match } = services.settings()
     this.#publications = new Publications(services, (name) => nameKey(name, { sip_uri_match }))
-    this.#unread = new UnreadPublications({
+    this.#upkeep = new Upkeep({
+      ...services,
+      turns: this.#turns,
       publications: this.#publications,
       handlers: this.#handlers,
-      drop: (publication, why) => this.#drop(publication, why),
     })
     this.#publishing = this.#makePublishing()
   }
 
-  /** Takes back what the store holds. */
-  async open(store: Store): Promise<void> {
-    const { settings, now } = this.#services
-    this.#store = await openPublications({ store, settings: settings(), now, all: this.#publications })
-    const unreadable = await this.#store.load((stored) => this.#restore(stored))
-    if (unreadable > 0) this.#services.log.warning(`${unreadable} publications in the store could not be read`)
-    this.#store.follow?.(this.#follower())
+  open(store: Store): Promise<void> {
+    return this.#upkeep.open(store)
   }
 
-  /** Nothing is told: the publications stay in the store. */
-  async close(): Promise<void> {
-    this.#closed = true
-    await this.#turns.idle()
-    this.#publications.stop()
-    await this.#store.close()
+  close(): Promise<void> {
+    return this.#upkeep.close()
   }
 
   // What modules ask of it.
@@ -83,11 +69,12 @@ export class Compositor implements Publishing {
     const { event } = handler
     if (this.#handlers.has(event)) throw new Error(`PUBLISH for ${event} has a handler already`)
     this.#handlers.set(event, handler)
-    this.#unread.readAll(handler)
+    this.#upkeep.unread.readAll(handler)
     return () => {
       if (this.#handlers.get(event) !== handler) return
       this.#handlers.delete(event)
-      for (const publication of this.#publications) if (publication.event === event) this.#unread.lose(publication)
+      for (const publication of this.#publications)
+        if (publication.event === event) this.#upkeep.unread.lose(publication)
     }
   }
 
@@ -108,7 +95,7 @@ export class Compositor implements Publishing {
   }
 
   publicationsRead(): Promise<void> | undefined {
-    return this.#unread.done
+    return this.#upkeep.unread.done
   }
 
   hasUnread(event: string, resource: string): boolean {
@@ -122,7 +109,7 @@ export class Compositor implements Publishing {
 
   /** Whether what changes now is no news for watchers of this event (`force_delete`): they hear of it with their next NOTIFY. */
   isQuiet(event: string): boolean {
-    return this.#quietEvent === event
+    return this.#upkeep.isQuiet(event)
   }
 
   /** Whether it may be published about, as far as that is up to the resource. */
@@ -164,25 +151,17 @@ export class Compositor implements Publishing {
   /** Deletes rows that are over and that nobody has. Resolves with their number. */
   async cleanup(): Promise<number> {
     const live = new Set([...this.#publications].map(({ ruid }) => ruid))
-    return this.#store.clean(this.#services.now(), (ruid) => live.has(ruid))
+    return this.#upkeep.store.clean(this.#services.now(), (ruid) => live.has(ruid))
   }
 
-  /** Its publisher does not come back for it, and somebody knows. In turn: not while a PUBLISH about the same is under way. */
-  async withdraw({ ruid, event, resource }: InboundPublication): Promise<boolean> {
-    const end = async (): Promise<boolean> => {
-      const publication = this.#publications.ofRuid(ruid)
-      if (!publication || this.#closed) return false
-      this.#publications.remove(publication)
-      await this.#store.forget(publication)
-      this.#over(publication, 'removed')
-      return true
-    }
-    return this.#turns.take(this.#publications.topicKey(event, resource), end)
+  /** Its publisher does not come back for it, and somebody knows. */
+  withdraw(publication: InboundPublication): Promise<boolean> {
+    return this.#upkeep.withdraw(publication)
   }
 
   /** The table was changed by somebody else: what it says about a resource holds from now on. */
   async reread(event: string, resource: string): Promise<void> {
-    const store = this.#store
+    const { store } = this.#upkeep
     const about = (): InboundPublication[] =>
       [...this.#publications].filter((one) => this.#publications.isAbout(one, event, resource))
     // In turn: what a PUBLISH says meanwhile is not in the rows that were read before it.
@@ -190,32 +169,29 @@ export class Compositor implements Publishing {
       const names = new Set([resource, ...about().map((one) => one.resource)])
       const stored = await store.reread?.(event, names, this.#handlers.get(event)?.accept[0] ?? '')
       // Without a table nothing was changed in it.
-      if (!stored || this.#closed) return
-      const kept = new Set(stored.map(({ facts }) => facts.ruid))
-      const known = new Map(about().map((one) => [one.ruid, one]))
-      for (const one of known.values()) {
+      if (!stored || this.#upkeep.isClosed) return
+      const rows = new Set(stored.map(({ facts }) => facts.ruid))
+      for (const one of about()) {
         // Hard state is of a file, whatever the table says.
-        if (one.endpointId === '' || kept.has(one.ruid)) continue
+        if (one.endpointId === '' || rows.has(one.ruid)) continue
         // Other servers see a row go, and not that there is none.
         await store.keep(one)
-        this.#drop(one, 'its row is gone from the table')
+        this.#upkeep.drop(one, 'its row is gone from the table')
       }
-      for (const one of stored) {
-        const before = known.get(one.facts.ruid)
-        const isOver = one.lease.expires <= this.#services.now()
-        if (before ? isSame(before, one) : isOver) continue
-        if (before && isOver) {
-          this.#drop(before, 'its time in the table is over')
-          continue
-        }
-        if (before) this.#publications.remove(before, { quiet: true })
-        this.#restore(one)
-        // With our columns it is there after a start, too, and other servers hear of it.
-        const made = this.#publications.ofRuid(one.facts.ruid)
-        if (made) await store.keep(made)
-      }
+      for (const row of stored) await this.#take(row)
       await this.publicationsRead()
     })
+  }
+
+  async #take(row: StoredPublication): Promise<void> {
+    const known = this.#publications.ofRuid(row.facts.ruid)
+    if (known && isSame(known, row)) return
+    const isOver = row.lease.expires <= this.#services.now()
+    if (isOver) return known && this.#upkeep.drop(known, 'its time in the table is over')
+    if (known) this.#publications.remove(known, { quiet: true })
+    const made = this.#upkeep.restore(row)
+    // With our columns it is there after a start, too, and other servers hear of it.
+    if (made) await this.#upkeep.store.keep(made)
   }
 
   /**
@@ -237,89 +213,17 @@ export class Compositor implements Publishing {
   async #setHardState(name: HardStateName, document: HardState | undefined): Promise<void> {
     const handler = this.#handlers.get(name.event)
     if (!handler) throw new Error(`nobody reads what is published for ${name.event}`)
-    const made = document && (await hardPublication(name, document, handler, (due) => this.#due(due)))
+    const made = document && (await hardPublication(name, document, handler, this.#upkeep.due))
     const known = this.#publications.ofInstance({ ...name, endpointId: '' })
-    if (!made) return known && this.#drop(known, 'its file is gone')
+    if (!made) return known && this.#upkeep.drop(known, 'its file is gone')
     // With one another: in between nobody is to find neither of them.
-    await Promise.all([known && this.#store.forget(known), this.#store.keep(made)])
+    await Promise.all([known && this.#upkeep.store.forget(known), this.#upkeep.store.keep(made)])
     if (known) {
       this.#publications.remove(known, { quiet: true })
       this.#publications.tell('replaced', known)
     }
     this.#publications.add(made)
     this.#publications.tell('published', made)
-  }
-
-  #restore({ facts, said, lease }: StoredPublication): void {
-    if (lease.expires <= this.#services.now()) return void this.#store.forget(facts)
-    const endpoint = this.#services.endpoints.files.endpoints.get(facts.endpointId)
-    const publication = new InboundPublication(facts.ruid.slice(0, 8), { ...facts, endpoint }, said, lease, (due) =>
-      this.#due(due),
-    )
-    this.#publications.add(publication)
-    const handler = this.#handlers.get(facts.event)
-    if (handler) this.#unread.read(publication, handler)
-  }
-
-  #follower(): ReturnType<typeof followerOf> {
-    return followerOf({
-      publications: this.#publications,
-      handlers: this.#handlers,
-      restore: (stored) => this.#restore(stored),
-      // Another server may be the first to see that its time is over.
-      letGo: (publication) => this.#letGo(publication, publication.expires <= this.#services.now()),
-      drop: (publication, why) => this.#drop(publication, why),
-      forget: (publication) => void this.#store.forget(publication),
-      tell: (what, publication) => this.#publications.tell(what, publication),
-    })
-  }
-
-  /** It may have been refreshed at another server. */
-  #due(publication: InboundPublication): void {
-    const synced = this.#store.sync?.()
-    if (!synced) return this.#expired(publication)
-    const { expires } = publication
-    void synced.then(() => {
-      // Not by the clock, which may have been put back: its time is over where nobody gave it another.
-      const isOver = publication.expires === expires
-      if (isOver && this.#publications.ofRuid(publication.ruid) === publication) this.#expired(publication)
-    })
-  }
-
-  #expired(publication: InboundPublication): void {
-    if (this.#closed) return
-    this.#services.log.debug(() => `${label(publication)} expired`)
-    this.#letGo(publication, true)
-    void this.#store.forget(publication)
-    this.#over(publication, 'expired')
-  }
-
-  /** `isExpired`: with `force_delete` that is no news. It is over all the same: who asks is told what holds now. */
-  #letGo(publication: InboundPublication, isExpired: boolean): void {
-    if (isExpired && this.#services.settings().force_delete) this.#quietEvent = publication.event
-    try {
-      this.#publications.remove(publication)
-    } finally {
-      this.#quietEvent = undefined
-    }
-  }
-
-  /** It is gone, and no PUBLISH has said so. */
-  #over(publication: InboundPublication, what: 'expired' | 'removed'): void {
-    telling(
-      this.#services.log,
-      'publishExpire',
-      () => this.#handlers.get(publication.event)?.publishExpire?.(publication),
-      publication.event,
-    )
-    this.#publications.tell(what, publication)
-  }
-
-  #drop(publication: InboundPublication, why: string): void {
-    this.#services.log.warning(`${label(publication)} is dropped: ${why}`)
-    this.#publications.remove(publication)
-    void this.#store.forget(publication)
-    this.#publications.tell('removed', publication)
   }
 
   #makePublishing(): PublishServices {
@@ -333,14 +237,14 @@ export class Compositor implements Publishing {
       handlers: this.#handlers,
       permission: new Permission(this.#services, (resource) => this.isPublished(resource)),
       turns: this.#turns,
-      store: () => this.#store,
+      store: () => this.#upkeep.store,
       nameIn: (uri) => nameIn(uri, endpoints.global),
-      due: (publication) => this.#due(publication),
+      due: this.#upkeep.due,
       tell: (what, publication) => {
         log.debug(() => `${label(publication)}: ${what}`)
         this.#publications.tell(what, publication)
       },
-      closed: () => this.#closed || this.#store.isUnread === true,
+      closed: () => this.#upkeep.isClosed || this.#upkeep.store.isUnread === true,
     }
   }
 }
@@ -355,8 +259,4 @@ function isSame(known: InboundPublication, { said, lease }: StoredPublication): 
     entityTag === lease.entityTag &&
     expires === lease.expires
   )
-}
-
-function label({ event, resource, publisher }: Publication): string {
-  return `what ${publisher} publishes for ${event} of ${resource}`
 }

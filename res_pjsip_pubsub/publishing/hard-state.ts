@@ -33,9 +33,8 @@ export async function hardPublication(
   if (typeof text !== 'string') throw new Error(text.fault)
   const read = await handler.read(new BodyToRead(contentType, text, resource))
   if ('fault' in read) throw new Error(read.fault)
-  const ruid = randomId()
   const facts = {
-    ruid,
+    ruid: randomId(),
     event,
     resource,
     domain: '',
@@ -52,5 +51,5 @@ export async function hardPublication(
     priority: PRIORITY,
     received: modified,
   }
-  return new InboundPublication(ruid.slice(0, 8), facts, said, { entityTag: randomId(), expires: FOREVER }, due)
+  return new InboundPublication(facts, said, { entityTag: randomId(), expires: FOREVER }, due)
 }

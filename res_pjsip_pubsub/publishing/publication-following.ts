@@ -1,57 +1,47 @@
 /** What another server published, or changed, or took back, as it is in this one. */
-import type { PublicationEvent, PublicationHandler } from '../contract.ts'
+import type { PublicationHandler } from '../contract.ts'
 import { BodyToRead, type InboundPublication, readStored } from './publication.ts'
 import type { PublicationFollower, StoredPublication } from './publication-store.ts'
 import type { Publications } from './publications.ts'
+import type { Upkeep } from './upkeep.ts'
 
 interface FollowingServices {
   readonly publications: Publications
   /** By event. */
   readonly handlers: ReadonlyMap<string, PublicationHandler<unknown>>
-  /** It is new here. */
-  readonly restore: (stored: StoredPublication) => void
-  /** It is gone from the table. */
-  readonly letGo: (publication: InboundPublication) => void
-  readonly drop: (publication: InboundPublication, why: string) => void
-  /** In the table, whoever wrote it. */
-  readonly forget: (publication: { readonly ruid: string }) => void
-  readonly tell: (what: PublicationEvent, publication: InboundPublication) => void
 }
+
+type Keeper = Pick<Upkeep, 'restore' | 'gone' | 'drop' | 'store'>
 
 /** By publication, what came last, while it is read. */
 type Reading = WeakMap<InboundPublication, StoredPublication['said']>
 
-export function followerOf(services: FollowingServices): PublicationFollower {
-  const { publications, restore, letGo, tell } = services
+export function followerOf(services: FollowingServices, upkeep: Keeper): PublicationFollower {
+  const { publications } = services
   const reading: Reading = new WeakMap()
-  const gone = (known: InboundPublication): void => {
-    letGo(known)
-    tell('removed', known)
-  }
   return {
     changed(stored) {
       const known = publications.ofRuid(stored.facts.ruid)
-      if (known) return changed(known, stored, reading, services)
+      if (known) return changed(known, stored, reading, services, upkeep)
       const { facts } = stored
       const rival = publications.ofInstance(facts)
-      if (rival && isLater(rival, stored)) return services.forget(facts)
+      if (rival && isLater(rival, stored)) return void upkeep.store.forget(facts)
       if (rival) {
         publications.remove(rival, { quiet: true })
-        services.forget(rival)
-        tell('replaced', rival)
+        void upkeep.store.forget(rival)
+        publications.tell('replaced', rival)
       }
-      restore(stored)
-      const made = publications.ofRuid(facts.ruid)
-      if (made) tell('published', made)
+      const made = upkeep.restore(stored)
+      if (made) publications.tell('published', made)
       else publications.refresh(facts.event, facts.resource)
     },
     gone(ruid) {
       const known = publications.ofRuid(ruid)
-      if (known) gone(known)
+      if (known) upkeep.gone(known)
     },
     leaveOnly(isThere) {
       // Hard state is a file of each server, and has no row.
-      for (const known of publications) if (known.endpointId !== '' && !isThere(known.ruid)) gone(known)
+      for (const known of publications) if (known.endpointId !== '' && !isThere(known.ruid)) upkeep.gone(known)
     },
   }
 }
@@ -66,12 +56,13 @@ function changed(
   { said, lease }: StoredPublication,
   reading: Reading,
   services: FollowingServices,
+  upkeep: Keeper,
 ): void {
-  const { publications, tell } = services
+  const { publications } = services
   const before = known.entityTag
   if (lease.entityTag !== before || lease.expires !== known.expires) publications.renew(known, lease)
-  if (said.received !== known.received || said.body !== known.body) void says(known, said, reading, services)
-  else if (lease.entityTag !== before) tell('refreshed', known)
+  if (said.received !== known.received || said.body !== known.body) void says(known, said, reading, services, upkeep)
+  else if (lease.entityTag !== before) publications.tell('refreshed', known)
 }
 
 /** What it said before is shown until what it says now is read. */
@@ -79,9 +70,9 @@ async function says(
   known: InboundPublication,
   said: StoredPublication['said'],
   reading: Reading,
-  services: FollowingServices,
+  { publications, handlers }: FollowingServices,
+  upkeep: Keeper,
 ): Promise<void> {
-  const { publications, handlers, drop, tell } = services
   const { received, body } = known
   reading.set(known, said)
   const of = handlers.get(known.event)
@@ -89,8 +80,8 @@ async function says(
   // Not by the clock, which may have been put back: it is overtaken where anything else was said meanwhile, there or here.
   const isNewest = reading.get(known) === said && known.received === received && known.body === body
   if (publications.ofRuid(known.ruid) !== known || !isNewest) return
-  if (read && 'fault' in read) return drop(known, `it cannot be read: ${read.fault}`)
+  if (read && 'fault' in read) return upkeep.drop(known, `it cannot be read: ${read.fault}`)
   known.says({ ...said, read: read && { state: read.state } })
   publications.refresh(known.event, known.resource)
-  tell('changed', known)
+  publications.tell('changed', known)
 }

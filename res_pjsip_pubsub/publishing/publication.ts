@@ -91,9 +91,9 @@ export class InboundPublication extends Timed implements Publication {
   readonly #due: (publication: InboundPublication) => void
 
   /** `due`: its time is over. */
-  constructor(id: string, facts: PublicationFacts, said: Said, lease: Lease, due: (it: InboundPublication) => void) {
+  constructor(facts: PublicationFacts, said: Said, lease: Lease, due: (it: InboundPublication) => void) {
     super()
-    this.id = id
+    this.id = facts.ruid.slice(0, 8)
     this.ruid = facts.ruid
     this.event = facts.event
     this.resource = facts.resource

@@ -234,7 +234,7 @@ function* make(
     instance: detached(instance),
   }
   const lease = leaseOf(seconds, handler, services)
-  const made = new InboundPublication(facts.ruid.slice(0, 8), facts, said, lease, services.due)
+  const made = new InboundPublication(facts, said, lease, services.due)
   // With one another: in between nobody is to find neither of them.
   const forgotten = replaced && services.store().forget(replaced)
   const kept = services.store().keep(made)
