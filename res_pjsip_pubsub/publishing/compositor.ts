@@ -23,7 +23,7 @@ import type { StoredPublication } from './publication-store.ts'
 import { Publications } from './publications.ts'
 import { type Asserted, type Published, type PublishServices, priorityOf, publish } from './publish.ts'
 import { Turns } from './turns.ts'
-import { label, Upkeep } from './upkeep.ts'
+import { Upkeep } from './upkeep.ts'
 
 interface CompositorServices extends PermissionServices {
   /** Epoch milliseconds. */
@@ -216,14 +216,8 @@ export class Compositor implements Publishing {
     const made = document && (await hardPublication(name, document, handler, this.#upkeep.due))
     const known = this.#publications.ofInstance({ ...name, endpointId: '' })
     if (!made) return known && this.#upkeep.drop(known, 'its file is gone')
-    // With one another: in between nobody is to find neither of them.
-    await Promise.all([known && this.#upkeep.store.forget(known), this.#upkeep.store.keep(made)])
-    if (known) {
-      this.#publications.remove(known, { quiet: true })
-      this.#publications.tell('replaced', known)
-    }
-    this.#publications.add(made)
-    this.#publications.tell('published', made)
+    await this.#upkeep.keep(made, known)
+    this.#upkeep.add(made, known)
   }
 
   #makePublishing(): PublishServices {
@@ -237,14 +231,8 @@ export class Compositor implements Publishing {
       handlers: this.#handlers,
       permission: new Permission(this.#services, (resource) => this.isPublished(resource)),
       turns: this.#turns,
-      store: () => this.#upkeep.store,
+      upkeep: this.#upkeep,
       nameIn: (uri) => nameIn(uri, endpoints.global),
-      due: this.#upkeep.due,
-      tell: (what, publication) => {
-        log.debug(() => `${label(publication)}: ${what}`)
-        this.#publications.tell(what, publication)
-      },
-      closed: () => this.#upkeep.isClosed || this.#upkeep.store.isUnread === true,
     }
   }
 }

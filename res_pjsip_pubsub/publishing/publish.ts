@@ -14,7 +14,7 @@ import type { SipUri } from '../../core/sip/uri.ts'
 import { parseDeltaSeconds } from '../../core/sip/values.ts'
 import { type Steps, takeSteps, wait } from '../../core/steps.ts'
 import { detached } from '../../core/text.ts'
-import type { PublicationEvent, PublicationHandler, ResponseData } from '../contract.ts'
+import type { PublicationHandler, ResponseData } from '../contract.ts'
 import { eventOf, isEventType } from '../event-name.ts'
 import { plainUri } from '../identity.ts'
 import type { PubsubSettings } from '../options.ts'
@@ -23,10 +23,10 @@ import { refuse } from '../refusals.ts'
 import { telling } from '../telling.ts'
 import type { Permission } from './permission.ts'
 import { InboundPublication, type Lease, type Said } from './publication.ts'
-import type { PublicationStore } from './publication-store.ts'
 import type { Publications } from './publications.ts'
 import { isSaid, readBody } from './publish-body.ts'
 import type { Turns } from './turns.ts'
+import type { Upkeep } from './upkeep.ts'
 
 export interface PublishServices {
   readonly settings: () => PubsubSettings
@@ -38,15 +38,11 @@ export interface PublishServices {
   readonly handlers: ReadonlyMap<string, PublicationHandler<unknown>>
   readonly permission: Permission
   readonly turns: Turns
-  readonly store: () => PublicationStore
+  readonly upkeep: Pick<Upkeep, 'store' | 'isAway' | 'due' | 'keep' | 'add' | 'tell'>
   /** Whom its user part names. */
   readonly nameIn: (uri: SipUri) => string
   /** What the package of the event says before anybody else (`evsPublHandl`). */
   readonly packageSays: (event: string, request: SipRequest, resource: string) => ResponseData | undefined
-  readonly due: (publication: InboundPublication) => void
-  readonly tell: (what: PublicationEvent, publication: InboundPublication) => void
-  /** Nobody can say now what is published: it is unloaded, or the table cannot be read yet. */
-  readonly closed: () => boolean
 }
 
 /** What is not in the request itself. */
@@ -129,7 +125,7 @@ function noteRefused({ request, endpoint }: Ask, why: string, log: Logger): void
 
 function conclude(ask: Ask, services: PublishServices): Eventual<Published> {
   const { tx, request } = ask
-  if (services.closed()) return refuse(tx, refusal.tryLater(503, services.settings().retry_after))
+  if (services.upkeep.isAway) return refuse(tx, refusal.tryLater(503, services.settings().retry_after))
   const entityTag = request.header('SIP-If-Match')
   if (entityTag !== undefined) return whenThere(find(entityTag, services), (known) => modify(ask, known, services))
   const seconds = grant(ask, services)
@@ -137,9 +133,9 @@ function conclude(ask: Ask, services: PublishServices): Eventual<Published> {
 }
 
 /** Another process may have published it. */
-function find(entityTag: string, { publications, store }: PublishServices): Eventual<InboundPublication | undefined> {
+function find(entityTag: string, { publications, upkeep }: PublishServices): Eventual<InboundPublication | undefined> {
   const known = (): InboundPublication | undefined => publications.ofTag(entityTag)
-  return store().sync?.().then(known) ?? known()
+  return upkeep.store.sync?.().then(known) ?? known()
 }
 
 function modify(ask: Ask, known: InboundPublication | undefined, services: PublishServices): Eventual<Published> {
@@ -186,11 +182,11 @@ function* create(ask: Ask, seconds: number, services: PublishServices): Steps<Pu
   }
   const instance = instanceOf(ask)
   // A phone that had no answer at another server comes here with the same.
-  if (instance !== '') yield* wait(services.store().sync?.())
+  if (instance !== '') yield* wait(services.upkeep.store.sync?.())
   const replaced = publications.ofInstance({ event, resource, endpointId: endpoint.id, instance })
   if (seconds === 0) {
     if (replaced) return yield* remove(ask, replaced, services)
-    return refuse(tx, granted({ entityTag: randomId(), expires: 0 }, 0, services))
+    return refuse(tx, granted(randomId(), 0, services))
   }
   const limit = endpoint.publication_limit
   if (replaced || limit <= 0) return yield* make(ask, instance, replaced, seconds, services)
@@ -215,7 +211,6 @@ function* make(
   services: PublishServices,
 ): Steps<Published> {
   const { tx, request, endpoint, resource, domain, handler } = ask
-  const { publications } = services
   const said = yield* wait(readBody(ask, undefined, services))
   if (!isSaid(said)) return refuse(tx, said)
   const gone = unloaded(ask, services)
@@ -234,24 +229,16 @@ function* make(
     instance: detached(instance),
   }
   const lease = leaseOf(seconds, handler, services)
-  const made = new InboundPublication(facts, said, lease, services.due)
-  // With one another: in between nobody is to find neither of them.
-  const forgotten = replaced && services.store().forget(replaced)
-  const kept = services.store().keep(made)
-  yield* wait<unknown>(forgotten ? Promise.all([forgotten, kept]) : kept)
-  tx.answer(granted(lease, seconds, services))
-  if (replaced) {
-    publications.remove(replaced, { quiet: true })
-    services.tell('replaced', replaced)
-  }
-  publications.add(made)
-  services.tell('published', made)
+  const made = new InboundPublication(facts, said, lease, services.upkeep.due)
+  yield* wait(services.upkeep.keep(made, replaced))
+  tx.answer(granted(lease.entityTag, seconds, services))
+  services.upkeep.add(made, replaced)
   return made
 }
 
 /** Looking up and reading take time; modules may have gone meanwhile. With `module refresh` they are back in a moment. */
 function unloaded({ event, handler }: Ask, services: PublishServices): Refusal | undefined {
-  if (!services.closed() && services.handlers.get(event) === handler) return undefined
+  if (!services.upkeep.isAway && services.handlers.get(event) === handler) return undefined
   return refusal.tryLater(503, services.settings().retry_after)
 }
 
@@ -286,10 +273,10 @@ function renew(
   known.belongsTo(endpoint)
   services.publications.renew(known, lease)
   if (said) known.says(said)
-  return whenThere(services.store().keep(known), () => {
-    tx.answer(granted(lease, seconds, services, answer))
+  return whenThere(services.upkeep.store.keep(known), () => {
+    tx.answer(granted(lease.entityTag, seconds, services, answer))
     if (said) services.publications.refresh(known.event, known.resource)
-    services.tell(said ? 'changed' : 'refreshed', known)
+    services.upkeep.tell(said ? 'changed' : 'refreshed', known)
     return known
   })
 }
@@ -297,15 +284,14 @@ function renew(
 function* remove(ask: Ask, known: InboundPublication, services: PublishServices): Steps<undefined> {
   const { tx, request, handler } = ask
   services.publications.remove(known, { quiet: true })
-  yield* wait(services.store().forget(known))
+  yield* wait(services.upkeep.store.forget(known))
   // It is gone, whatever its handler has to say to that.
-  const answer = (chosen?: ResponseData): void =>
-    tx.answer(granted({ entityTag: known.entityTag, expires: 0 }, 0, services, chosen))
+  const answer = (chosen?: ResponseData): void => tx.answer(granted(known.entityTag, 0, services, chosen))
   const end = (): void => answer(handler.publishTermination?.(known, request))
   telling(services.log, 'publishTermination', end, handler.event)
   if (!tx.answered) answer()
   services.publications.refresh(known.event, known.resource)
-  services.tell('removed', known)
+  services.upkeep.tell('removed', known)
 }
 
 /** What its publisher was allowed to say, and may not change any more, would stand until it expires: it is over. */
@@ -349,7 +335,7 @@ function leaseOf(
 
 /** `expires_offset`: publishers are told less, so that they refresh early. */
 function granted(
-  { entityTag }: Lease,
+  entityTag: string,
   seconds: number,
   { settings }: PublishServices,
   given?: ResponseData,

@@ -3,9 +3,10 @@
  * because somebody knows better.
  */
 import type { Endpoints } from '../../core/endpoints.ts'
+import type { Eventual } from '../../core/eventual.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Store } from '../../core/store-contract.ts'
-import type { Publication, PublicationHandler } from '../contract.ts'
+import type { Publication, PublicationEvent, PublicationHandler } from '../contract.ts'
 import type { PubsubSettings } from '../options.ts'
 import { openPublications } from '../storage/modes.ts'
 import { telling } from '../telling.ts'
@@ -66,6 +67,11 @@ export class Upkeep {
 
   get isClosed(): boolean {
     return this.#isClosed
+  }
+
+  /** Nobody can say now what is published: it is unloaded, or the table cannot be read yet. */
+  get isAway(): boolean {
+    return this.#isClosed || this.#store.isUnread === true
   }
 
   /** Whether what changes now is no news for watchers of this event (`force_delete`): they hear of it with their next NOTIFY. */
@@ -147,6 +153,29 @@ export class Upkeep {
     })
   }
 
+  /** In the store, with one another: in between nobody is to find neither of them. */
+  keep(made: InboundPublication, replaced: InboundPublication | undefined): Eventual<unknown> {
+    const forgotten = replaced && this.#store.forget(replaced)
+    const kept = this.#store.keep(made)
+    return forgotten ? Promise.all([forgotten, kept]) : kept
+  }
+
+  add(made: InboundPublication, replaced: InboundPublication | undefined): void {
+    const { publications } = this.#services
+    if (replaced) {
+      publications.remove(replaced, { quiet: true })
+      this.tell('replaced', replaced)
+    }
+    publications.add(made)
+    this.tell('published', made)
+  }
+
+  tell(what: PublicationEvent, publication: InboundPublication): void {
+    const { publications, log } = this.#services
+    log.debug(() => `${label(publication)}: ${what}`)
+    publications.tell(what, publication)
+  }
+
   /** It does not hold. */
   drop(publication: InboundPublication, why: string): void {
     const { publications, log } = this.#services
@@ -157,6 +186,6 @@ export class Upkeep {
   }
 }
 
-export function label({ event, resource, publisher }: Publication): string {
+function label({ event, resource, publisher }: Publication): string {
   return `what ${publisher} publishes for ${event} of ${resource}`
 }
