@@ -128,6 +128,7 @@ class PublishedHints {
     let isOver = false
     const undo = hint.watch({
       value: () => this.#say(hint),
+      audience: () => 0,
       end: () => {
         isOver = true
         this.#followed.delete(key)

@@ -85,7 +85,7 @@ export class Hint extends Observable<ExtensionState> {
     return this.#definition
   }
 
-  /** SIP watchers only: nothing inside the house watches hints through `watch`. */
+  /** SIP watchers only: whoever watches it inside the house says that he is none (`audience`). */
   get watchers(): number {
     return this.#watched.audience
   }

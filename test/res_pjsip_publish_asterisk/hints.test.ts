@@ -472,6 +472,7 @@ describe('Hints that are published', () => {
     expect(sip.sent).to.deep.equal([])
     expect((await sip.subscribe('200', { Event: 'dialog', Accept: undefined })).status).to.equal(200)
     await until('one', () => sip.sent.length === 1)
+    expect(office.core.hints.list()[0]?.watchers, 'the phone alone').to.equal(1)
     office.core.devices.set('local', 'Custom:door', 'RINGING')
     await until('another', () => sip.sent.length >= 2)
     expect(sip.sent.at(-1)?.body?.content.toString()).to.include('<state>early</state>')
