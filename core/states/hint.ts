@@ -67,7 +67,7 @@ export class Hint extends Observable<ExtensionState> {
 
   constructor(
     definition: HintDefinition,
-    asked: { context: string; exten: string },
+    asked: Pick<HintDefinition, 'context' | 'exten'>,
     parts: HintParts,
     keeper: HintKeeper,
   ) {

@@ -64,13 +64,13 @@ export class Hints {
   }
 
   /** Extensions with hints that the sources can name, whether they are in use or not. */
-  extensions(): readonly { readonly context: string; readonly exten: string }[] {
+  extensions(): readonly Extension[] {
     return this.#sources.extensions()
   }
 
   /** Hints that are in use now. */
   list(): Hint[] {
-    return [...this.#hints.values()].sort((a, b) => (`${a.exten}@${a.context}` < `${b.exten}@${b.context}` ? -1 : 1))
+    return [...this.#hints.values()].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
   }
 
   /** The hint with its first states known, or undefined where no source has one. 'unreachable': no source could say. */
