@@ -14,21 +14,18 @@ import type { Asserted } from './publish.ts'
 const MAX_BODY = 32768
 
 interface Ask extends Asserted {
+  /** Epoch milliseconds. */
+  readonly services: { readonly now: () => number }
   readonly request: SipRequest
   readonly resource: string
   readonly handler: PublicationHandler<unknown>
-}
-
-interface Clock {
-  /** Epoch milliseconds. */
-  readonly now: () => number
 }
 
 export function isSaid(read: Said | Refusal): read is Said {
   return 'contentType' in read
 }
 
-export function readBody(ask: Ask, known: InboundPublication | undefined, clock: Clock): Eventual<Said | Refusal> {
+export function readBody(ask: Ask, known: InboundPublication | undefined): Eventual<Said | Refusal> {
   const { request, handler, resource } = ask
   if (request.bodyLength === 0) return refusal.badRequest('Missing Body')
   if (request.bodyLength > MAX_BODY) return { status: 413 }
@@ -41,9 +38,9 @@ export function readBody(ask: Ask, known: InboundPublication | undefined, clock:
   const text = detached(decoded)
   const previous = known?.isRead ? known.state : undefined
   if (handler.equalsSayTheSame && known?.isRead && text === known.body && type === known.contentType)
-    return said(ask, type, known.body, { state: previous }, clock)
+    return said(ask, type, known.body, { state: previous })
   const read = handler.read(new BodyToRead(type, text, resource, previous))
-  return whenThere(read, (done) => said(ask, type, text, done, clock))
+  return whenThere(read, (done) => said(ask, type, text, done))
 }
 
 /** Undefined where the handler does not read that. */
@@ -56,12 +53,11 @@ function typeOf(contentType: string, { accept }: PublicationHandler<unknown>): s
 }
 
 function said(
-  { sender, priority }: Asserted,
+  { services, sender, priority }: Ask,
   contentType: string,
   text: string,
   read: ReadBody<unknown>,
-  { now }: Clock,
 ): Said | Refusal {
   if ('fault' in read) return refusal.badRequest(read.fault)
-  return { contentType, body: read.body ?? text, read, sender, priority, received: now() }
+  return { contentType, body: read.body ?? text, read, sender, priority, received: services.now() }
 }

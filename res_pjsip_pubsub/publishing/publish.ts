@@ -53,6 +53,7 @@ export interface Asserted {
 }
 
 interface Ask extends Asserted {
+  readonly services: PublishServices
   readonly tx: ServerTransaction
   readonly request: SipRequest
   readonly endpoint: Endpoint
@@ -77,10 +78,9 @@ export function publish(
   const { event, resource } = ask
   const instead = services.packageSays(event, tx.request, resource)
   if (instead) return refuse(tx, instead)
-  const refused = forbidden(ask, services)
+  const refused = forbidden(ask)
   if (refused && tx.request.header('SIP-If-Match') === undefined) return refuse(tx, refused)
-  const turn = (): Eventual<Published> =>
-    refused ? takeSteps(turnAway(ask, refused, services)) : conclude(ask, services)
+  const turn = (): Eventual<Published> => (refused ? takeSteps(turnAway(ask, refused)) : conclude(ask))
   return services.turns.take(services.publications.topicKey(event, resource), turn)
 }
 
@@ -94,42 +94,43 @@ function begin(
   tx: ServerTransaction,
   endpoint: Endpoint,
   { sender, priority }: Asserted,
-  { handlers, nameIn }: PublishServices,
+  services: PublishServices,
 ): Ask | Refusal {
   const { request } = tx
   if (!request.uri) return refusal.UNSUPPORTED_SCHEME
   const event = eventOf(request)?.event ?? ''
-  const found = handlers.get(event)
-  if (!found) return badEvent(handlers)
+  const handler = services.handlers.get(event)
+  if (!handler) return badEvent(services.handlers)
   const { host: domain } = request.uri
-  return { tx, request, endpoint, sender, priority, event, resource: nameIn(request.uri), domain, handler: found }
+  const resource = services.nameIn(request.uri)
+  return { services, tx, request, endpoint, sender, priority, event, resource, domain, handler }
 }
 
-function forbidden(ask: Ask, { permission, log }: PublishServices): Refusal | undefined {
+function forbidden(ask: Ask): Refusal | undefined {
   const { endpoint, resource, handler } = ask
   if (handler.permits && endpoint.allow_publish !== 'no') {
     const refusal = handler.permits(endpoint, resource)
-    if (refusal) noteRefused(ask, `no inbound-publication lets it publish about '${resource}'`, log)
+    if (refusal) noteRefused(ask, `no inbound-publication lets it publish about '${resource}'`)
     return refusal
   }
-  if (permission.mayPublish(endpoint, resource)) return undefined
-  noteRefused(ask, `allow_publish does not let it publish about '${resource}'`, log)
+  if (ask.services.permission.mayPublish(endpoint, resource)) return undefined
+  noteRefused(ask, `allow_publish does not let it publish about '${resource}'`)
   return { status: 403 }
 }
 
-function noteRefused({ request, endpoint }: Ask, why: string, log: Logger): void {
-  log.notice(`PUBLISH of endpoint ${endpoint.id} for ${request.requestUri} is refused: ${why}`)
+function noteRefused({ services, request, endpoint }: Ask, why: string): void {
+  services.log.notice(`PUBLISH of endpoint ${endpoint.id} for ${request.requestUri} is refused: ${why}`)
 }
 
 // In turn.
 
-function conclude(ask: Ask, services: PublishServices): Eventual<Published> {
-  const { tx, request } = ask
+function conclude(ask: Ask): Eventual<Published> {
+  const { services, tx, request } = ask
   if (services.upkeep.isAway) return refuse(tx, refusal.tryLater(503, services.settings().retry_after))
   const entityTag = request.header('SIP-If-Match')
-  if (entityTag !== undefined) return whenThere(find(entityTag, services), (known) => modify(ask, known, services))
-  const seconds = grant(ask, services)
-  return typeof seconds === 'number' ? takeSteps(create(ask, seconds, services)) : refuse(tx, seconds)
+  if (entityTag !== undefined) return whenThere(find(entityTag, services), (known) => modify(ask, known))
+  const seconds = grant(ask)
+  return typeof seconds === 'number' ? takeSteps(create(ask, seconds)) : refuse(tx, seconds)
 }
 
 /** Another process may have published it. */
@@ -138,20 +139,19 @@ function find(entityTag: string, { publications, upkeep }: PublishServices): Eve
   return upkeep.store.sync?.().then(known) ?? known()
 }
 
-function modify(ask: Ask, known: InboundPublication | undefined, services: PublishServices): Eventual<Published> {
-  if (!isBoundTo(ask, known, services)) return refuse(ask.tx, unbound(ask.request))
-  const seconds = grant(ask, services)
+function modify(ask: Ask, known: InboundPublication | undefined): Eventual<Published> {
+  if (!isBoundTo(ask, known)) return refuse(ask.tx, unbound(ask.request))
+  const seconds = grant(ask)
   if (typeof seconds !== 'number') return refuse(ask.tx, seconds)
-  return seconds === 0 ? takeSteps(remove(ask, known, services)) : change(ask, known, seconds, services)
+  return seconds === 0 ? takeSteps(remove(ask, known)) : change(ask, known, seconds)
 }
 
 /** An entity-tag is good for the resource, event and endpoint it was given for, and nothing else. */
 function isBoundTo(
-  { endpoint, event, resource }: Ask,
+  { services, endpoint, event, resource }: Ask,
   known: InboundPublication | undefined,
-  { publications }: PublishServices,
 ): known is InboundPublication {
-  return known?.endpointId === endpoint.id && publications.isAbout(known, event, resource)
+  return known?.endpointId === endpoint.id && services.publications.isAbout(known, event, resource)
 }
 
 /** RFC 3903 6 step 3: what is no entity-tag, or several, is no precondition that could fail. */
@@ -160,8 +160,8 @@ function unbound(request: SipRequest): Refusal {
 }
 
 /** Seconds, or 400 and 423 (RFC 3903 6 step 4). */
-function grant({ request, handler }: Ask, { settings }: PublishServices): number | Refusal {
-  const { min_expires, min_expires_action, max_expires, default_expires } = settings()
+function grant({ services, request, handler }: Ask): number | Refusal {
+  const { min_expires, min_expires_action, max_expires, default_expires } = services.settings()
   const text = request.header('Expires')
   const asked = text === undefined ? (handler.defaultExpires ?? default_expires) : parseDeltaSeconds(text)
   if (asked === undefined) return refusal.badRequest('Malformed Expires')
@@ -171,13 +171,13 @@ function grant({ request, handler }: Ask, { settings }: PublishServices): number
   return Math.min(Math.max(asked, min_expires), max_expires)
 }
 
-function* create(ask: Ask, seconds: number, services: PublishServices): Steps<Published> {
-  const { tx, endpoint, event, resource, handler } = ask
-  const { publications, log } = services
+function* create(ask: Ask, seconds: number): Steps<Published> {
+  const { services, tx, endpoint, event, resource, handler } = ask
+  const { publications } = services
   const exists = yield* wait(services.permission.exists(handler, resource, endpoint))
   if (exists === 'unavailable') return refuse(tx, refusal.tryLater(500, services.settings().retry_after))
   if (!exists) {
-    noteRefused(ask, `there is no '${resource}'`, log)
+    noteRefused(ask, `there is no '${resource}'`)
     return refuse(tx, refusal.NOT_FOUND)
   }
   const instance = instanceOf(ask)
@@ -185,19 +185,19 @@ function* create(ask: Ask, seconds: number, services: PublishServices): Steps<Pu
   if (instance !== '') yield* wait(services.upkeep.store.sync?.())
   const replaced = publications.ofInstance({ event, resource, endpointId: endpoint.id, instance })
   if (seconds === 0) {
-    if (replaced) return yield* remove(ask, replaced, services)
-    return refuse(tx, granted(randomId(), 0, services))
+    if (replaced) return yield* remove(ask, replaced)
+    return refuse(tx, granted(ask, randomId(), 0))
   }
   const limit = endpoint.publication_limit
-  if (replaced || limit <= 0) return yield* make(ask, instance, replaced, seconds, services)
+  if (replaced || limit <= 0) return yield* make(ask, instance, replaced, seconds)
   if (publications.ofEndpoint(endpoint.id) >= limit) {
-    noteRefused(ask, `it has its ${limit} publications already`, log)
+    noteRefused(ask, `it has its ${limit} publications already`)
     return refuse(tx, { status: 403, reason: 'Too Many Publications' })
   }
   // Others of it may come before this one is kept.
   publications.takePlace(endpoint.id)
   try {
-    return yield* make(ask, instance, undefined, seconds, services)
+    return yield* make(ask, instance, undefined, seconds)
   } finally {
     publications.leavePlace(endpoint.id)
   }
@@ -208,12 +208,11 @@ function* make(
   instance: string,
   replaced: InboundPublication | undefined,
   seconds: number,
-  services: PublishServices,
 ): Steps<Published> {
-  const { tx, request, endpoint, resource, domain, handler } = ask
-  const said = yield* wait(readBody(ask, undefined, services))
+  const { services, tx, request, endpoint, resource, domain, handler } = ask
+  const said = yield* wait(readBody(ask, undefined))
   if (!isSaid(said)) return refuse(tx, said)
-  const gone = unloaded(ask, services)
+  const gone = unloaded(ask)
   if (gone) return refuse(tx, gone)
   const refused = handler.newPublication?.(endpoint, request, resource)
   if (refused) return refuse(tx, refused)
@@ -228,16 +227,16 @@ function* make(
     publisher: detached(publisher),
     instance: detached(instance),
   }
-  const lease = leaseOf(seconds, handler, services)
+  const lease = leaseOf(ask, seconds)
   const made = new InboundPublication(facts, said, lease, services.upkeep.due)
   yield* wait(services.upkeep.keep(made, replaced))
-  tx.answer(granted(lease.entityTag, seconds, services))
+  tx.answer(granted(ask, lease.entityTag, seconds))
   services.upkeep.add(made, replaced)
   return made
 }
 
 /** Looking up and reading take time; modules may have gone meanwhile. With `module refresh` they are back in a moment. */
-function unloaded({ event, handler }: Ask, services: PublishServices): Refusal | undefined {
+function unloaded({ services, event, handler }: Ask): Refusal | undefined {
   if (!services.upkeep.isAway && services.handlers.get(event) === handler) return undefined
   return refusal.tryLater(503, services.settings().retry_after)
 }
@@ -247,46 +246,40 @@ function badEvent(handlers: PublishServices['handlers']): Refusal {
 }
 
 /** With a body it says something else from now on; without it lasts longer. */
-function change(ask: Ask, known: InboundPublication, seconds: number, services: PublishServices): Eventual<Published> {
-  if (ask.request.bodyLength === 0) return renew(ask, known, undefined, seconds, services)
-  return whenThere(readBody(ask, known, services), (said) =>
-    isSaid(said) ? renew(ask, known, said, seconds, services) : refuse(ask.tx, said),
+function change(ask: Ask, known: InboundPublication, seconds: number): Eventual<Published> {
+  if (ask.request.bodyLength === 0) return renew(ask, known, undefined, seconds)
+  return whenThere(readBody(ask, known), (said) =>
+    isSaid(said) ? renew(ask, known, said, seconds) : refuse(ask.tx, said),
   )
 }
 
-function renew(
-  ask: Ask,
-  known: InboundPublication,
-  said: Said | undefined,
-  seconds: number,
-  services: PublishServices,
-): Eventual<Published> {
-  const { tx, request, endpoint, handler } = ask
-  const gone = unloaded(ask, services)
+function renew(ask: Ask, known: InboundPublication, said: Said | undefined, seconds: number): Eventual<Published> {
+  const { services, tx, request, endpoint, handler } = ask
+  const gone = unloaded(ask)
   if (gone) return refuse(tx, gone)
   // Its time may have been up while the body was read.
   if (services.publications.ofTag(known.entityTag) !== known) return refuse(tx, { status: 412 })
   const answer = handler.publishRefresh?.(known, request)
   // Not `>= 300`: where a module left the status out, nothing changes either.
   if (answer && !(answer.status < 300)) return refuse(tx, answer)
-  const lease = leaseOf(seconds, handler, services, handler.etagNotNew ? known.entityTag : undefined)
+  const lease = leaseOf(ask, seconds, handler.etagNotNew ? known.entityTag : undefined)
   known.belongsTo(endpoint)
   services.publications.renew(known, lease)
   if (said) known.says(said)
   return whenThere(services.upkeep.store.keep(known), () => {
-    tx.answer(granted(lease.entityTag, seconds, services, answer))
+    tx.answer(granted(ask, lease.entityTag, seconds, answer))
     if (said) services.publications.refresh(known.event, known.resource)
     services.upkeep.tell(said ? 'changed' : 'refreshed', known)
     return known
   })
 }
 
-function* remove(ask: Ask, known: InboundPublication, services: PublishServices): Steps<undefined> {
-  const { tx, request, handler } = ask
+function* remove(ask: Ask, known: InboundPublication): Steps<undefined> {
+  const { services, tx, request, handler } = ask
   services.publications.remove(known, { quiet: true })
   yield* wait(services.upkeep.store.forget(known))
   // It is gone, whatever its handler has to say to that.
-  const answer = (chosen?: ResponseData): void => tx.answer(granted(known.entityTag, 0, services, chosen))
+  const answer = (chosen?: ResponseData): void => tx.answer(granted(ask, known.entityTag, 0, chosen))
   const end = (): void => answer(handler.publishTermination?.(known, request))
   telling(services.log, 'publishTermination', end, handler.event)
   if (!tx.answered) answer()
@@ -295,15 +288,15 @@ function* remove(ask: Ask, known: InboundPublication, services: PublishServices)
 }
 
 /** What its publisher was allowed to say, and may not change any more, would stand until it expires: it is over. */
-function* turnAway(ask: Ask, refused: Refusal, services: PublishServices): Steps<undefined> {
-  const { tx, request, handler } = ask
+function* turnAway(ask: Ask, refused: Refusal): Steps<undefined> {
+  const { services, tx, request, handler } = ask
   const entityTag = request.header('SIP-If-Match') ?? ''
   const known = services.closed() ? undefined : yield* wait(find(entityTag, services))
-  if (!isBoundTo(ask, known, services)) return refuse(tx, refused)
+  if (!isBoundTo(ask, known)) return refuse(tx, refused)
   services.publications.remove(known)
-  yield* wait(services.store().forget(known))
+  yield* wait(services.upkeep.store.forget(known))
   telling(services.log, 'publishExpire', () => handler.publishExpire?.(known), handler.event)
-  services.tell('removed', known)
+  services.upkeep.tell('removed', known)
   return refuse(tx, refused)
 }
 
@@ -324,23 +317,14 @@ function instanceOf({ request, handler }: Ask): string {
 
 // The answer.
 
-function leaseOf(
-  seconds: number,
-  { grace = 0 }: PublicationHandler<unknown>,
-  { now }: PublishServices,
-  entityTag = randomId(),
-): Lease {
-  return { entityTag, expires: now() + (seconds + Math.min(grace, seconds)) * 1000 }
+function leaseOf({ services, handler }: Ask, seconds: number, entityTag = randomId()): Lease {
+  const grace = Math.min(handler.grace ?? 0, seconds)
+  return { entityTag, expires: services.now() + (seconds + grace) * 1000 }
 }
 
 /** `expires_offset`: publishers are told less, so that they refresh early. */
-function granted(
-  entityTag: string,
-  seconds: number,
-  { settings }: PublishServices,
-  given?: ResponseData,
-): ResponseData {
-  const told = seconds === 0 ? 0 : Math.max(1, seconds - settings().expires_offset)
+function granted({ services }: Ask, entityTag: string, seconds: number, given?: ResponseData): ResponseData {
+  const told = seconds === 0 ? 0 : Math.max(1, seconds - services.settings().expires_offset)
   const own: HeaderLine[] = [
     ['Expires', String(told)],
     ['SIP-ETag', entityTag],
