@@ -13,16 +13,36 @@ interface FollowingServices {
 
 type Keeper = Pick<Upkeep, 'restore' | 'gone' | 'drop' | 'store'>
 
-/** By publication, what came last, while it is read. */
-type Reading = WeakMap<InboundPublication, StoredPublication['said']>
+export function followerOf({ publications, handlers }: FollowingServices, upkeep: Keeper): PublicationFollower {
+  /** By publication, what came last, while it is read. */
+  const reading = new WeakMap<InboundPublication, StoredPublication['said']>()
 
-export function followerOf(services: FollowingServices, upkeep: Keeper): PublicationFollower {
-  const { publications } = services
-  const reading: Reading = new WeakMap()
+  const changed = (known: InboundPublication, { said, lease }: StoredPublication): void => {
+    const before = known.entityTag
+    if (lease.entityTag !== before || lease.expires !== known.expires) publications.renew(known, lease)
+    if (said.received !== known.received || said.body !== known.body) void says(known, said)
+    else if (lease.entityTag !== before) publications.tell('refreshed', known)
+  }
+
+  /** What it said before is shown until what it says now is read. */
+  const says = async (known: InboundPublication, said: StoredPublication['said']): Promise<void> => {
+    const { received, body } = known
+    reading.set(known, said)
+    const of = handlers.get(known.event)
+    const read = of && (await readStored(of, new BodyToRead(said.contentType, said.body, known.resource)))
+    // Not by the clock, which may have been put back: it is overtaken where anything else was said meanwhile, there or here.
+    const isNewest = reading.get(known) === said && known.received === received && known.body === body
+    if (publications.ofRuid(known.ruid) !== known || !isNewest) return
+    if (read && 'fault' in read) return upkeep.drop(known, `it cannot be read: ${read.fault}`)
+    known.says({ ...said, read: read && { state: read.state } })
+    publications.refresh(known.event, known.resource)
+    publications.tell('changed', known)
+  }
+
   return {
     changed(stored) {
       const known = publications.ofRuid(stored.facts.ruid)
-      if (known) return changed(known, stored, reading, services, upkeep)
+      if (known) return changed(known, stored)
       const { facts } = stored
       const rival = publications.ofInstance(facts)
       if (rival && isLater(rival, stored)) return void upkeep.store.forget(facts)
@@ -49,39 +69,4 @@ export function followerOf(services: FollowingServices, upkeep: Keeper): Publica
 /** Of two that servers took from one phone at the same time. They all come to the same. */
 function isLater({ received, ruid }: InboundPublication, { facts, said }: StoredPublication): boolean {
   return received === said.received ? ruid > facts.ruid : received > said.received
-}
-
-function changed(
-  known: InboundPublication,
-  { said, lease }: StoredPublication,
-  reading: Reading,
-  services: FollowingServices,
-  upkeep: Keeper,
-): void {
-  const { publications } = services
-  const before = known.entityTag
-  if (lease.entityTag !== before || lease.expires !== known.expires) publications.renew(known, lease)
-  if (said.received !== known.received || said.body !== known.body) void says(known, said, reading, services, upkeep)
-  else if (lease.entityTag !== before) publications.tell('refreshed', known)
-}
-
-/** What it said before is shown until what it says now is read. */
-async function says(
-  known: InboundPublication,
-  said: StoredPublication['said'],
-  reading: Reading,
-  { publications, handlers }: FollowingServices,
-  upkeep: Keeper,
-): Promise<void> {
-  const { received, body } = known
-  reading.set(known, said)
-  const of = handlers.get(known.event)
-  const read = of && (await readStored(of, new BodyToRead(said.contentType, said.body, known.resource)))
-  // Not by the clock, which may have been put back: it is overtaken where anything else was said meanwhile, there or here.
-  const isNewest = reading.get(known) === said && known.received === received && known.body === body
-  if (publications.ofRuid(known.ruid) !== known || !isNewest) return
-  if (read && 'fault' in read) return upkeep.drop(known, `it cannot be read: ${read.fault}`)
-  known.says({ ...said, read: read && { state: read.state } })
-  publications.refresh(known.event, known.resource)
-  publications.tell('changed', known)
 }
