@@ -5,7 +5,7 @@ import type { PublicationFollower, StoredPublication } from './publication-store
 import type { Publications } from './publications.ts'
 import type { Upkeep } from './upkeep.ts'
 
-interface FollowingServices {
+export interface FollowingServices {
   readonly publications: Publications
   /** By event. */
   readonly handlers: ReadonlyMap<string, PublicationHandler<unknown>>

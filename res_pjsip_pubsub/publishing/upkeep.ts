@@ -1,33 +1,29 @@
 /**
- * What becomes of publications without a PUBLISH: they come back from the store, change at another server, expire, or go
- * because somebody knows better.
+ * What becomes of publications in the store and in memory, also without a PUBLISH: they come back after a start, change at
+ * another server, take the place of others, expire, or go because somebody knows better.
  */
 import type { Endpoints } from '../../core/endpoints.ts'
 import type { Eventual } from '../../core/eventual.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Store } from '../../core/store-contract.ts'
-import type { Publication, PublicationEvent, PublicationHandler } from '../contract.ts'
+import type { Publication, PublicationEvent } from '../contract.ts'
 import type { PubsubSettings } from '../options.ts'
 import { openPublications } from '../storage/modes.ts'
 import { telling } from '../telling.ts'
 import { InboundPublication } from './publication.ts'
-import { followerOf } from './publication-following.ts'
+import { type FollowingServices, followerOf } from './publication-following.ts'
 import { memoryPublications } from './publication-memory.ts'
 import type { PublicationStore, StoredPublication } from './publication-store.ts'
-import type { Publications } from './publications.ts'
 import type { Turns } from './turns.ts'
 import { UnreadPublications } from './unread.ts'
 
-interface UpkeepServices {
+interface UpkeepServices extends FollowingServices {
   readonly settings: () => PubsubSettings
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly log: Logger
   readonly endpoints: Pick<Endpoints, 'files'>
   readonly turns: Turns
-  readonly publications: Publications
-  /** By event. */
-  readonly handlers: ReadonlyMap<string, PublicationHandler<unknown>>
 }
 
 export class Upkeep {
