@@ -38,7 +38,7 @@ export interface PublishServices {
   readonly handlers: ReadonlyMap<string, PublicationHandler<unknown>>
   readonly permission: Permission
   readonly turns: Turns
-  readonly upkeep: Pick<Upkeep, 'store' | 'isAway' | 'due' | 'keep' | 'add' | 'tell'>
+  readonly upkeep: Pick<Upkeep, 'store' | 'isAway' | 'due' | 'keep' | 'add' | 'takeBack' | 'tell'>
   /** Whom its user part names. */
   readonly nameIn: (uri: SipUri) => string
   /** What the package of the event says before anybody else (`evsPublHandl`). */
@@ -289,14 +289,10 @@ function* remove(ask: Ask, known: InboundPublication): Steps<undefined> {
 
 /** What its publisher was allowed to say, and may not change any more, would stand until it expires: it is over. */
 function* turnAway(ask: Ask, refused: Refusal): Steps<undefined> {
-  const { services, tx, request, handler } = ask
+  const { services, tx, request } = ask
   const entityTag = request.header('SIP-If-Match') ?? ''
-  const known = services.closed() ? undefined : yield* wait(find(entityTag, services))
-  if (!isBoundTo(ask, known)) return refuse(tx, refused)
-  services.publications.remove(known)
-  yield* wait(services.upkeep.store.forget(known))
-  telling(services.log, 'publishExpire', () => handler.publishExpire?.(known), handler.event)
-  services.upkeep.tell('removed', known)
+  const known = services.upkeep.isAway ? undefined : yield* wait(find(entityTag, services))
+  if (isBoundTo(ask, known)) yield* wait(services.upkeep.takeBack(known))
   return refuse(tx, refused)
 }
 

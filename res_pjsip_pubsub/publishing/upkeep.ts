@@ -142,11 +142,16 @@ export class Upkeep {
     return turns.take(publications.topicKey(event, resource), async () => {
       const publication = publications.ofRuid(ruid)
       if (!publication || this.#isClosed) return false
-      publications.remove(publication)
-      await this.#store.forget(publication)
-      this.#over(publication, 'removed')
+      await this.takeBack(publication)
       return true
     })
+  }
+
+  /** In the place of its publisher, who does not do it. In its turn. */
+  async takeBack(publication: InboundPublication): Promise<void> {
+    this.#services.publications.remove(publication)
+    await this.#store.forget(publication)
+    this.#over(publication, 'removed')
   }
 
   /** In the store, with one another: in between nobody is to find neither of them. */

@@ -71,7 +71,7 @@ describe('answered requests', () => {
     expect(answered.hasMerge(long)).to.equal(false)
     expect(answered.hasFork(`fork ${long}`, `branch ${long}`)).to.equal(false)
     expect(answered.hasFork(`fork ${long}`, `other ${long}`)).to.equal(true)
-    expect(answered.repeat(`7${long}`, request, peer.address.address)).to.equal(true)
+    expect(answered.repeat(`7${long}`, request, wire)).to.equal(true)
     await until('the answer', () => peer.texts.length === 1)
     expect(peer.texts[0]).to.equal(writeResponse(saying('7', peer.address)))
     await udp.close()
