@@ -3,10 +3,11 @@
  * The command: `lamplighter [-C DIR]` serves, `--check` reads the configuration only, `-r` and `-rx` talk to the one
  * that runs. Without a configuration it plays the demo.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readConfiguration } from './conf/configuration.ts'
+import { whyNotDirectory } from './conf/cross-checks.ts'
 import { interact, runRemote } from './console/remote.ts'
 import { findModules } from './find-modules.ts'
 import { reasonOf } from './log.ts'
@@ -52,8 +53,9 @@ async function main(): Promise<number> {
     console.error(reasonOf(error))
     return 1
   }
-  if (configured !== undefined && !statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
-    console.error(`there is no directory ${directory}`)
+  const why = configured === undefined ? undefined : whyNotDirectory(directory, '')
+  if (why !== undefined) {
+    console.error(why === '' ? `there is no directory ${directory}` : `${directory} ${why}`)
     return 1
   }
   if (options.check) return await check(directory)

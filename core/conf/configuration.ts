@@ -5,7 +5,6 @@
  * lamplighter.conf → Asterisk's files, where `asterisk_config` names their directory → our own files, which overrule
  * them → one value. A file that is not there leaves its defaults.
  */
-import { statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type ConfigFile, lastValue, type Place } from '../config.ts'
 import type { PjsipConfig, TransportConfig } from '../endpoints.ts'
@@ -14,7 +13,7 @@ import type { ModuleConfig } from '../module.ts'
 import { checkModuleFile, moduleFiles } from '../module-files.ts'
 import { type ConfigError, defaultsOf } from '../options.ts'
 import { transportOptions } from '../pjsip-options.ts'
-import { checkCertificates, checkPaths, placeOf, unwritable } from './cross-checks.ts'
+import { checkCertificates, checkPaths, placeOf, unwritable, whyNotDirectory } from './cross-checks.ts'
 import { type DialplanData, readDialplan } from './dialplan-conf.ts'
 import { findElsewhere, type TheirFiles } from './elsewhere.ts'
 import { Findings } from './findings.ts'
@@ -123,9 +122,9 @@ class ConfigDirectory implements TheirFiles {
     this.path = resolve(path ?? '.')
     this.foreign = foreign
     this.#findings = findings
-    this.#exists = path !== undefined && isDirectory(this.path)
-    if (path !== undefined && !this.#exists && !foreign)
-      findings.problem(`${this.path} is not there, expected a configuration directory`)
+    const why = path === undefined ? undefined : whyNotDirectory(this.path, 'is not there')
+    this.#exists = path !== undefined && why === undefined
+    if (why !== undefined && !foreign) findings.problem(`${this.path} ${why}, expected a configuration directory`)
   }
 
   has(name: string): boolean {
@@ -157,10 +156,6 @@ class ConfigDirectory implements TheirFiles {
   }
 }
 
-function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
-}
-
 const ASTERISK_FILES = ['pjsip.conf', 'pjsip_wizard.conf', 'extensions.conf', 'voicemail.conf']
 
 function asteriskDirectory({ general }: Settings, ours: ConfigDirectory, findings: Findings): string | undefined {
@@ -174,7 +169,8 @@ function asteriskDirectory({ general }: Settings, ours: ConfigDirectory, finding
     )
     return undefined
   }
-  if (!isDirectory(path)) return fault('is no directory', "the directory of Asterisk's configuration")
+  const why = whyNotDirectory(path, 'is no directory')
+  if (why !== undefined) return fault(why, "the directory of Asterisk's configuration")
   if (path === ours.path) return fault('is our own directory', "Asterisk's directory, and ours beside it")
   if (!ASTERISK_FILES.some((name) => isThere(join(path, name))))
     return fault(`has none of ${ASTERISK_FILES.join(', ')}`, "the directory of Asterisk's configuration")

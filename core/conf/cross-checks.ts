@@ -8,6 +8,7 @@ import { ConfigError } from '../options.ts'
 import { readCertificates } from '../sip/certificates.ts'
 import { realPath } from '../store-file.ts'
 import type { Findings } from './findings.ts'
+import { exists } from './parser.ts'
 
 /** The path of a Unix socket has to fit into 108 bytes with its end. */
 const LONGEST_SOCKET_PATH = 107
@@ -115,6 +116,15 @@ export function whyNoDirectory(path: string): string | undefined {
   }
 }
 
+/** Nothing where it is a directory, be it one whose files cannot be listed. `none`: what is said where it is not. */
+export function whyNotDirectory(path: string, none: string): string | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? undefined : none
+  } catch (error) {
+    return `cannot be looked at (${reasonOf(error)})`
+  }
+}
+
 /** undefined where it cannot be looked at: the start says why. */
 function isDirectory(path: string): boolean | undefined {
   try {
@@ -129,7 +139,7 @@ export function checkCertificates(transports: readonly TransportConfig[], findin
   for (const transport of transports) {
     const { cert_file, priv_key_file, ca_list_file } = transport
     if (transport.protocol !== 'tls' || cert_file === '') continue
-    if (![cert_file, priv_key_file, ca_list_file].every((path) => path === '' || existsSync(path))) continue
+    if (![cert_file, priv_key_file, ca_list_file].every((path) => path === '' || exists(path))) continue
     try {
       readCertificates(transport)
     } catch (error) {

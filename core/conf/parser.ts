@@ -212,7 +212,7 @@ function expand(directory: string, pattern: string): string[] {
 }
 
 /** What cannot be looked at is there, too: reading it says why. */
-function exists(path: string): boolean {
+export function exists(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) !== undefined
   } catch {

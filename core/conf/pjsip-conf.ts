@@ -5,7 +5,6 @@
  * of the same name; `global` and `system` are added up line by line, ours last. Asterisk's transports stay with
  * Asterisk: two programs cannot listen on one port.
  */
-import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type ConfigEntry, type ConfigFile, type ConfigSection, inOnePiece, lastValue } from '../config.ts'
 import type { Acl, Aor, Auth, Endpoint, Identify, PjsipConfig, TransportConfig } from '../endpoints.ts'
@@ -31,6 +30,7 @@ import { printHostPort } from '../sip/parse-uri.ts'
 import { outboundSubscriptionOptions } from '../subscription-options.ts'
 import { parseBind } from './bind.ts'
 import { Findings } from './findings.ts'
+import { exists } from './parser.ts'
 import { usableLists } from './pjsip-lists.ts'
 import { isPjsipType, OTHER_OPTIONS, OTHER_TYPES, type PjsipType } from './pjsip-names.ts'
 import { checkPublications } from './pjsip-publications.ts'
@@ -307,7 +307,7 @@ class PjsipReader {
         return ''
       }
       const full = resolve(this.#directory, written)
-      if (!existsSync(full)) {
+      if (!exists(full)) {
         this.#findings.problem(`${name} = ${written}: no such file, expected a PEM file`, lastValue(section, name))
       }
       return full

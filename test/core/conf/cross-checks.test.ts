@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { readConfiguration } from '../../../core/conf/configuration.ts'
+import { asNobody } from '../../support/tools.ts'
 
 describe('what no single file shows to be wrong', () => {
   let directory: string
@@ -73,6 +74,29 @@ describe('what no single file shows to be wrong', () => {
     expect(faults({ 'pjsip.conf': tls('') })).to.deep.equal([
       'DIR/pjsip.conf:1: transport [tls] is tls without cert_file, expected a PEM file',
     ])
+  })
+
+  it("what stands where this user may not look, as a certificate below letsencrypt's directory or Asterisk's files", async () => {
+    const tls = '[tls]\ntype = transport\nprotocol = tls\nbind = 127.0.0.1:0\ncert_file = closed/live/a.pem\n'
+    mkdirSync(join(directory, 'closed/live'), { recursive: true })
+    const files = {
+      'lamplighter.conf': '[general]\ncompat = rcf\nasterisk_config = closed/live\n',
+      'pjsip.conf': tls,
+      'closed/live/a.pem': '',
+      'closed/live/pjsip.conf': '',
+    }
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text)
+    chmodSync(directory, 0o755)
+    chmodSync(join(directory, 'closed'), 0o600)
+    expect(messages((await asNobody(() => readConfiguration(directory))).problems)).to.deep.equal([
+      "DIR/lamplighter.conf:2: compat = 'rcf' is not valid, expected rfc or asterisk",
+      "DIR/lamplighter.conf:3: asterisk_config = closed/live cannot be looked at (EACCES: permission denied, stat 'DIR/closed/live'), expected the directory of Asterisk's configuration",
+      "DIR/pjsip.conf:1: cert_file of [tls] cannot be read: EACCES: permission denied, open 'DIR/closed/live/a.pem'",
+    ])
+    expect(messages((await asNobody(() => readConfiguration(join(directory, 'closed/live')))).problems)).to.deep.equal([
+      "DIR/closed/live cannot be looked at (EACCES: permission denied, stat 'DIR/closed/live'), expected a configuration directory",
+    ])
+    chmodSync(join(directory, 'closed'), 0o700)
   })
 
   it('modules that there are not', () => {
