@@ -38,7 +38,7 @@ import { Registry } from './registry.ts'
 import { Restorer } from './restore.ts'
 import { Reviver } from './reviver.ts'
 import { memoryStorage } from './storage/memory.ts'
-import { changedStorage, openDatabase, openStorage } from './storage/modes.ts'
+import { openDatabase, openStorage, reloaded } from './storage/modes.ts'
 import { keyOfDialog, keyOfRequest } from './storage/row.ts'
 import type { SubscriptionStorage } from './storage/storage.ts'
 import type { NotifierSubscription } from './subscription.ts'
@@ -257,8 +257,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   }
 
   /** New options; bodies may look different under them. */
-  async reload(settings: PubsubSettings): Promise<void> {
-    const waiting = changedStorage(this.#settings, settings)
+  async reload(asked: PubsubSettings): Promise<void> {
+    const { settings, waiting } = reloaded(this.#settings, asked)
     if (waiting.length > 0)
       this.#log.warning(`${waiting.join(', ')} of pubsub.conf will count when res_pjsip_pubsub is loaded again`)
     this.#settings = settings

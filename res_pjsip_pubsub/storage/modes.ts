@@ -90,7 +90,12 @@ export async function openPublications(asked: {
   }
 }
 
-/** Names of options that are other ones now, but take effect only when the module is loaded again. */
-export function changedStorage(before: PubsubSettings, now: PubsubSettings): string[] {
-  return FIXED.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(now[name]))
+/** What holds after a reload, and the names of what waits for a load: half of it in effect would be neither the one nor the other. */
+export function reloaded(
+  running: PubsubSettings,
+  asked: PubsubSettings,
+): { readonly settings: PubsubSettings; readonly waiting: readonly string[] } {
+  const fixed = Object.fromEntries(FIXED.map((name) => [name, running[name]]))
+  const waiting = FIXED.filter((name) => JSON.stringify(running[name]) !== JSON.stringify(asked[name]))
+  return { settings: { ...asked, ...fixed }, waiting }
 }

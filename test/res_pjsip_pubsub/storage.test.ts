@@ -451,6 +451,21 @@ describe('storage of subscriptions: from one mode to another', () => {
     )
   })
 
+  it('keeps to what it was loaded with until then, and says no more of it once the file has that again', async () => {
+    const made = await builderOf(2).begin()
+    const { loader, logged } = made.office
+    // As servers do that share a database: one NOTIFY a second.
+    const shared = { subs_db_mode: '3', notifier_processes: '1', waitn_time: '3600', notifier_poll_rate: '1' }
+    made.office.file('pubsub.conf', shared)
+    await loader.reload()
+    const phones = await Promise.all(Array.from({ length: 20 }, () => made.sip.subscribe('200')))
+    await until('NOTIFYs to all at once', () => phones.every(({ dialog }) => dialog.notifies.length === 1))
+    const said = logged.length
+    made.office.file('pubsub.conf', { subs_db_mode: '2' })
+    await loader.reload()
+    expect(logged.slice(said)).to.deep.equal([])
+  })
+
   it('declines to start on a database that cannot be opened', async () => {
     const failed = await builderOf(1)
       .begin({ options: { db_url: `sqlite://${directory}` } })
