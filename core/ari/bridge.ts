@@ -51,6 +51,8 @@ class AriBridge implements Bridge {
   readonly #lost: (() => void) | undefined
   #options: ServerOptions
   #staleTimer: NodeJS.Timeout | undefined
+  /** When that was armed first, by performance.now(). */
+  #silentSince = 0
   #reconciling: Promise<Reconciliation> | undefined
   #settle: () => void = () => undefined
 
@@ -117,6 +119,7 @@ class AriBridge implements Bridge {
     this.#options = options
     if (other) await this.#link.restart('the configuration changed', settings)
     else this.#link.configure(settings)
+    if (this.#staleTimer && options.stale_after !== before.stale_after) this.#setStaleTimer()
     if (this.#health.state === 'serving') for (const loop of this.#loops) loop.start()
   }
 
@@ -220,14 +223,22 @@ class AriBridge implements Bridge {
   }
 
   #armStaleTimer(): void {
-    this.#staleTimer ??= setTimeout(() => {
+    if (this.#staleTimer) return
+    this.#silentSince = performance.now()
+    this.#setStaleTimer()
+  }
+
+  #setStaleTimer(): void {
+    clearTimeout(this.#staleTimer)
+    const due = this.#silentSince + this.#options.stale_after * 1000
+    this.#staleTimer = setTimeout(() => {
       this.#staleTimer = undefined
       // It is back, and what it says is about to be known; should it go again, the time begins anew.
       if (this.#health.state === 'reading') return
       this.#health.become('stale')
       this.#known.expire()
       this.#log.warning(`Asterisk has been away for ${this.#options.stale_after} s; its devices are unavailable`)
-    }, this.#options.stale_after * 1000)
+    }, due - performance.now())
     this.#staleTimer.unref()
   }
 

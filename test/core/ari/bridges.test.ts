@@ -102,6 +102,16 @@ describe('The bridges of a configuration', () => {
     expect(flushes).to.equal(1)
   })
 
+  it('go by another stale_after also while Asterisk is away already', async () => {
+    await configure('', { stale_after: 3600 })
+    await pbx.stop()
+    await until('the loss', () => bridges.all[0]?.status().state === 'away')
+    await configure('', { stale_after: 1800 })
+    expect(bridges.all[0]?.status().state).to.equal('away')
+    await configure('', { stale_after: 0 })
+    await until('unavailable devices', () => bridges.all[0]?.status().state === 'stale')
+  })
+
   it('stay as they are where only other options change', async () => {
     await configure('')
     const [before] = bridges.all
