@@ -134,10 +134,12 @@ export class Loader {
 
   /**
    * Unloads it with its dependents and loads all of them again, and those that declined before. Throws with all that
-   * declined, and why.
+   * declined, and why; with a fault in a file of theirs nothing is unloaded, for it would not come back.
    */
   restart(name: string): Promise<string[]> {
     return this.#inTurn(async () => {
+      const read = new Set(this.#affected(this.#slot(name)).flatMap(({ definition }) => definition.config ?? []))
+      for (const declared of read) this.#readOptions(declared)
       const names = await this.#takeDown(this.#slot(name))
       const again = [...names.toReversed(), ...this.#declinedFor(name)]
       for (const each of again) await this.#bringUp(each, new Set(), true)
@@ -189,7 +191,8 @@ export class Loader {
       const slots = name === undefined ? [...this.#slots.values()] : [this.#slot(name)]
       if (name !== undefined && !slots[0]?.running) throw new Error(`${name} is not loaded`)
       const faults = await reloadEach(slots)
-      if (faults.length > 0) throw new Error(faults.join('\n'))
+      // What is wrong in a file is said to each that reads it.
+      if (faults.length > 0) throw new Error([...new Set(faults)].join('\n'))
     })
   }
 
@@ -221,6 +224,12 @@ export class Loader {
     return [...this.#slots.values()].filter(
       ({ running, definition }) => running && (definition.requires ?? []).some((r) => r === name),
     )
+  }
+
+  /** The module and all that go with it; nobody where it does not run. */
+  #affected(slot: Slot): Slot[] {
+    if (!slot.running) return []
+    return [slot, ...this.#dependents(slot.definition.name).flatMap((each) => this.#affected(each))]
   }
 
   /** Those that require it, be it by another one, and declined. */

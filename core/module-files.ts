@@ -40,16 +40,30 @@ export function checkModuleFile(
   }
 }
 
-/** The options as the file has them now. What is wrong is pushed to `problems`, and the default stands in for it. */
+/** What a module is not told of its file: what others have in it, and the store that databases are beside. */
+export interface AroundFile {
+  readonly declared: readonly ModuleConfig[]
+  readonly storePath: string
+}
+
+/**
+ * The options as the file has them now. All that is wrong in the file is found, as a name that is mistyped there is that
+ * of no section of the module's; the default stands in for what is wrong.
+ */
 export function readModuleOptions<S extends OptionSet>(
   directory: string,
-  declared: ModuleConfig<S>,
-  problems: ConfigError[],
+  config: ModuleConfig<S>,
+  { declared, storePath }: AroundFile,
+  findings: Findings,
 ): OptionValues<S> {
-  const path = join(directory, declared.file)
+  const path = join(directory, config.file)
   const reading = isThere(path) ? readConfigFile(path) : undefined
-  for (const problem of reading?.problems ?? []) problems.push(problem)
-  return optionsIn(reading?.file, declared, problems)
+  if (reading) {
+    findings.add(reading)
+    const inIt = declared.filter(({ file }) => file === config.file)
+    checkModuleFile(reading.file, inIt, storePath, findings)
+  }
+  return optionsIn(reading?.file, config, [])
 }
 
 function optionsIn<S extends OptionSet>(

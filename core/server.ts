@@ -8,6 +8,7 @@
  */
 import { Bridges } from './ari/bridges.ts'
 import { type Configuration, type ConfigurationReading, readConfiguration } from './conf/configuration.ts'
+import { Findings } from './conf/findings.ts'
 import { addressText, registerCoreCommands, setTrace } from './console/commands.ts'
 import { Console } from './console/console.ts'
 import { registerPjsipCommands } from './console/pjsip-commands.ts'
@@ -301,9 +302,13 @@ class LamplighterServer implements Server {
   }
 
   readonly #readOptions: ReadOptions = (declared) => {
-    const faults: ConfigError[] = []
-    const values = readModuleOptions(this.#settings.directory, declared, faults)
-    if (faults.length > 0) throw new ConfigurationFaults(faults)
+    const findings = new Findings()
+    const around = {
+      declared: this.#modules.flatMap(({ config = [] }) => config),
+      storePath: this.#configuration.storePath,
+    }
+    const values = readModuleOptions(this.#settings.directory, declared, around, findings)
+    if (findings.problems.length > 0) throw new ConfigurationFaults(findings.problems)
     return values
   }
 }

@@ -3,8 +3,8 @@ import type { Core } from '../../core/core.ts'
 import { findModules } from '../../core/find-modules.ts'
 import { Loader, type ModulesPlan } from '../../core/loader.ts'
 import { Log, reasonOf } from '../../core/log.ts'
-import { defineModule, type ModuleDefinition } from '../../core/module.ts'
-import { defaultsOf } from '../../core/options.ts'
+import { defineModule, type ModuleConfig, type ModuleDefinition } from '../../core/module.ts'
+import { defaultsOf, type OptionSet } from '../../core/options.ts'
 
 const plan: ModulesPlan = { autoload: true, preload: [], load: [], noload: [], require: [] }
 
@@ -14,12 +14,13 @@ const UNDO_LIMIT = 50
 describe('module loader', () => {
   let happened: string[]
   let logged: string[]
+  let readOptions: <S extends OptionSet>(declared: ModuleConfig<S>) => S
 
   const loaderOf = (...definitions: ModuleDefinition[]): Loader => {
     const log = new Log()
     log.addSink((line) => logged.push(line.message))
     // Modules here use nothing of the core but the log.
-    const loader = new Loader({ log } as unknown as Core, ({ set }) => defaultsOf(set), UNDO_LIMIT)
+    const loader = new Loader({ log } as unknown as Core, (declared) => defaultsOf(readOptions(declared)), UNDO_LIMIT)
     for (const definition of definitions) loader.add(definition)
     return loader
   }
@@ -49,6 +50,7 @@ describe('module loader', () => {
   beforeEach(() => {
     happened = []
     logged = []
+    readOptions = ({ set }) => set
   })
 
   it('starts where a module fails at being told that all are loaded, and tells the others', async () => {
@@ -150,6 +152,26 @@ describe('module loader', () => {
       'res_core declined: the database is in use',
       'res_body declined: it requires res_core, which is not running',
     ])
+  })
+
+  it('unloads nothing to load it again while a file of those that go with it has a fault', async () => {
+    const config = [{ file: 'body.conf', section: 'general', set: {} }]
+    const read: string[] = []
+    const loader = loaderOf(
+      recording('res_core'),
+      { ...recording('res_body', ['res_core']), config },
+      recording('res_x'),
+    )
+    readOptions = ({ file }) => {
+      read.push(file)
+      throw new Error(`${file}:1: a fault`)
+    }
+    await loader.start(plan)
+    happened = []
+    expect(await loader.restart('res_core').then(String, reasonOf)).to.equal('body.conf:1: a fault')
+    expect(happened).to.deep.equal([])
+    await loader.restart('res_x')
+    expect([happened, read]).to.deep.equal([['- res_x', '+ res_x'], ['body.conf']])
   })
 
   it('loads again what declined, too, where that requires the module', async () => {

@@ -5,7 +5,7 @@ import { expect } from 'chai'
 import { Findings } from '../../core/conf/findings.ts'
 import { readConfigFile } from '../../core/conf/parser.ts'
 import { checkModuleFile, moduleFiles, readModuleOptions } from '../../core/module-files.ts'
-import { type ConfigError, integer, options, yesno } from '../../core/options.ts'
+import { integer, options, yesno } from '../../core/options.ts'
 
 const lamp = { file: 'lamp.conf', section: 'general', set: options({ watts: integer(40, 'Power.') }) }
 const shade = { file: 'lamp.conf', section: 'shade', set: options({ green: yesno(false, 'Colour.') }) }
@@ -25,9 +25,10 @@ describe('files of modules', () => {
     return findings.problems.map(({ message }) => message.replace(`${directory}/`, ''))
   }
   const read = (): [watts: number, problems: string[]] => {
-    const problems: ConfigError[] = []
-    const { watts } = readModuleOptions(directory, lamp, problems)
-    return [watts, problems.map(({ message }) => message.replace(`${directory}/`, ''))]
+    const findings = new Findings()
+    const around = { declared: [lamp, shade], storePath: join(directory, 'lamps.db') }
+    const { watts } = readModuleOptions(directory, lamp, around, findings)
+    return [watts, findings.problems.map(({ message }) => message.replace(`${directory}/`, ''))]
   }
 
   it('are named once, however many sections modules read in them', () => {
@@ -56,6 +57,17 @@ describe('files of modules', () => {
   it('may have a section in several pieces, named in any case; the last line counts', () => {
     writeFileSync(path(), '[general]\nwatts = 60\n[shade]\n[General]\nwatts = 75\n')
     expect(read()).to.deep.equal([75, []])
+  })
+
+  it('are read with what is wrong outside of the section, too: a name that is mistyped is none of its own', () => {
+    writeFileSync(path(), '[genral]\nwatts = 60\n[shade]\ngreen = maybe\n')
+    expect(read()).to.deep.equal([
+      40,
+      [
+        "lamp.conf:1: unknown section [genral], did you mean 'general'?",
+        "lamp.conf:4: green = 'maybe' is not valid, expected yes or no",
+      ],
+    ])
   })
 
   it('are read with the default for what is wrong, and the fault is told', () => {

@@ -114,6 +114,21 @@ describe('a reload', function () {
     expectNext(first, await phone.next('NOTIFY'), /<state>confirmed<\/state>/)
   })
 
+  it('of one module with a fault anywhere in its file changes nothing, and `module refresh` unloads nothing', async () => {
+    await scene.reload({ 'pubsub.conf': '[general]\nmin_expires = 120\n' })
+    const [phone, first] = await scene.watching('100', '200', 'dialog')
+    const run = async (line: string): Promise<string> =>
+      ((await scene.client.run(line, () => undefined)) ?? '').replaceAll(`${scene.instance.directory}/`, '')
+    scene.instance.write({ 'pubsub.conf': '[genral]\nmin_expires = 120\n' })
+    const fault = "pubsub.conf:1: unknown section [genral], did you mean 'general'?"
+    expect(await run('module reload res_pjsip_pubsub')).to.equal(`'module reload' failed: ${fault}`)
+    expect((await scene.subscribe(await scene.phone('101'), '200', 'dialog', { expires: 60 })).status).to.equal(423)
+    expect(await run('module refresh res_pjsip_pubsub')).to.equal(`'module refresh' failed: ${fault}`)
+    expect(await run('module reload')).to.equal(`'module reload' failed: ${fault}`)
+    await scene.command('devstate change Custom:door INUSE')
+    expectNext(first, await phone.next('NOTIFY'), /<state>confirmed<\/state>/)
+  })
+
   it('with faults in any file changes nothing, and logs all of them', async () => {
     const [phone, first] = await scene.watching('100', '200', 'dialog')
     await scene.command('devstate change Custom:gate INUSE')
