@@ -7,7 +7,7 @@ import { lastValue } from '../config.ts'
 import type { Acl, Auth, Endpoint, Identify, PjsipConfig, TransportConfig } from '../endpoints.ts'
 import { reasonOf } from '../log.ts'
 import { globalOptions } from '../pjsip-options.ts'
-import { parseNameAddr } from '../sip/parse-uri.ts'
+import { parseHostPort, parseNameAddr, printHostPort, withoutBrackets } from '../sip/parse-uri.ts'
 import type { Findings } from './findings.ts'
 import { Checker } from './pjsip-checker.ts'
 import type { Draft, Drafts } from './pjsip-conf.ts'
@@ -19,13 +19,18 @@ const IDENTIFY_BY = ['username', 'auth_username', 'ip', 'header', 'request_uri',
 const IDENTIFIER_ORDER = [...IDENTIFY_BY, 'anonymous']
 const ASTERISKS_OWN = ['request_uri', 'transport']
 
+const ANY_PORT = 5060
+
 /** In Asterisk's files it is only noted: what is missing there may be in a database that Asterisk reads. */
 export function checkReferences(config: PjsipConfig, drafts: Readonly<Record<Type, Drafts>>, findings: Findings): void {
   const checker = (type: Type, id: string): Checker => new Checker(id, drafts[type].get(id), findings)
   for (const endpoint of config.endpoints.values()) checkEndpoint(endpoint, checker('endpoint', endpoint.id), config)
   for (const identify of config.identifies) checkIdentify(identify, checker('identify', identify.id), config)
   for (const acl of config.acls.values()) checkAcls(acl, checker('acl', acl.id), config)
-  for (const transport of config.transports) checkLocalNet(transport, checker('transport', transport.id))
+  for (const transport of config.transports) {
+    checkLocalNet(transport, checker('transport', transport.id))
+    checkExternal(transport, checker('transport', transport.id))
+  }
   for (const auth of config.auths.values()) checkAuth(auth, checker('auth', auth.id))
   // Asterisk refuses the whole AOR.
   for (const aor of config.aors.values()) checkUris('contact', aor.contact, checker('aor', aor.id))
@@ -98,6 +103,16 @@ function checkLocalNet({ id, local_net }: TransportConfig, checker: Checker): vo
     const fault = faultOf(() => readNetwork(net))
     if (fault) checker.doubt('local_net', `local_net = ${net} of [${id}] is not valid, ${fault}`, net)
   }
+}
+
+/** It stands in each Via: an answer that has one which cannot be read belongs to no request. */
+function checkExternal({ id, external_signaling_address: address }: TransportConfig, checker: Checker): void {
+  if (address === '' || parseHostPort(printHostPort(withoutBrackets(address), ANY_PORT))) return
+  const expected = 'an address or a host name, and the port in external_signaling_port'
+  checker.doubt(
+    'external_signaling_address',
+    `external_signaling_address = ${address} of [${id}] is not valid, expected ${expected}`,
+  )
 }
 
 function faultOf(read: () => unknown): string | undefined {

@@ -230,6 +230,17 @@ contact = sip:b@192.0.2.1
     ])
   })
 
+  it('takes as external address what a Via can have: without a port, and nothing else', () => {
+    const at = (address: string): string[] =>
+      faults(`[t]\ntype=transport\nexternal_signaling_address=${address}\nexternal_signaling_port=5062`)
+    for (const address of ['', '192.0.2.1', '2001:db8::1', '[2001:db8::1]', 'pbx_1.example'])
+      expect(at(address), address).to.deep.equal([])
+    for (const address of ['192.0.2.1:5060', '[2001:db8::1]:5060', 'sip:192.0.2.1', '192.0.2.1, 192.0.2.2'])
+      expect(at(address)).to.deep.equal([
+        `/own/pjsip.conf:3: external_signaling_address = ${address} of [t] is not valid, expected an address or a host name, and the port in external_signaling_port`,
+      ])
+  })
+
   it("passes over Asterisk's other types and options, in our own file too", () => {
     expect(
       faults(
