@@ -1,6 +1,6 @@
 /** The files of modules, by what the modules declare: `pubsub.conf` has `[general]`, and these options in it. */
 import { join } from 'node:path'
-import { placeOf, whyNoDirectory, whyNoFile } from './conf/cross-checks.ts'
+import { placeOf, whyNoDatabase, whyNoDirectory } from './conf/cross-checks.ts'
 import type { Findings } from './conf/findings.ts'
 import { isThere, readConfigFile } from './conf/parser.ts'
 import { didYouMean } from './conf/suggestion.ts'
@@ -35,7 +35,7 @@ export function checkModuleFile(
       if (place) findings.problem(`${option} = ${place.value} ${why}`, place)
     }
     for (const [option, path] of each.databases?.(values) ?? [])
-      check(option, path !== ':memory:' && whyNoFile(besideStore(storePath, path)))
+      check(option, path !== ':memory:' && whyNoDatabase(besideStore(storePath, path)))
     for (const [option, path] of each.directories?.(values) ?? []) check(option, whyNoDirectory(path))
   }
 }

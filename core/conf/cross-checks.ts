@@ -68,18 +68,25 @@ export function unwritable(
   settings: ConfigFile | undefined,
 ): readonly ConfigError[] {
   const written: [key: string, path: string | undefined, touched: (path: string) => readonly string[]][] = [
-    // SQLite keeps its log beside the file, and not beside a link to it.
-    ['path', storePath === ':memory:' ? undefined : storePath, (path) => [dirname(realPath(path)), path]],
+    ['path', storePath === ':memory:' ? undefined : storePath, touchedByDatabase],
     // One that was left is taken away first.
     ['socket', consoleSocket, (path) => [dirname(path)]],
     ['logfile', logFile, (path) => [existsSync(path) ? path : dirname(path)]],
   ]
   return written.flatMap(([key, path, touched]) => {
-    const barred = path === undefined ? undefined : touched(path).find(isBarred)
-    if (barred === undefined) return []
-    const what = `${key} = ${path} cannot be written, expected that this user may write ${barred}`
-    return [new ConfigError(what, placeOf(settings, key))]
+    const why = path === undefined ? undefined : whyUnwritable(touched(path))
+    return why === undefined ? [] : [new ConfigError(`${key} = ${path} ${why}`, placeOf(settings, key))]
   })
+}
+
+/** SQLite keeps its log beside the file, and not beside a link to it. */
+function touchedByDatabase(path: string): readonly string[] {
+  return [dirname(realPath(path)), path]
+}
+
+function whyUnwritable(paths: readonly string[]): string | undefined {
+  const barred = paths.find(isBarred)
+  return barred === undefined ? undefined : `cannot be written, expected that this user may write ${barred}`
 }
 
 function isBarred(path: string): boolean {
@@ -104,6 +111,11 @@ export function whyNoFile(path: string): string | undefined {
   if (isDirectory(path)) return 'is a directory, expected a file'
   const directory = dirname(path)
   return isDirectory(directory) === false ? `cannot be made, expected a directory ${directory}` : undefined
+}
+
+/** The same for a database of a module, which declines without it, and with it all that requires it. */
+export function whyNoDatabase(path: string): string | undefined {
+  return whyNoFile(path) ?? whyUnwritable(touchedByDatabase(path))
 }
 
 /** Nothing where it is a directory that can be read. */

@@ -84,6 +84,7 @@ describe('the command line', function () {
     it('finds what the user who checks may not write: a store that root has made, a log file, a directory', function () {
       const { directory } = instanceOf({
         'lamplighter.conf': '[store]\npath = var/lamps.db\n[console]\nsocket = run/ctl\nlogfile = var/lamps.log\n',
+        'pubsub.conf': '[general]\ndb_url = sqlite://../run/presence.db\n',
         'var/lamps.db': '',
         'var/lamps.log': '',
         'run/other': '',
@@ -97,8 +98,9 @@ describe('the command line', function () {
         const { stderr } = spawnSync(program, args, { encoding: 'utf8' })
         return stderr.replaceAll(directory, 'DIR').split('\n').filter(Boolean)
       }
-      const open = { '.': 0o755, 'lamplighter.conf': 0o644, var: 0o777, run: 0o777 }
+      const open = { '.': 0o755, 'lamplighter.conf': 0o644, 'pubsub.conf': 0o644, var: 0o777, run: 0o777 }
       expect(barred({ ...open, 'var/lamps.db': 0o444, 'var/lamps.log': 0o666, run: 0o555 })).to.deep.equal([
+        'DIR/pubsub.conf:2: db_url = sqlite://../run/presence.db cannot be written, expected that this user may write DIR/run',
         'DIR/lamplighter.conf:2: path = DIR/var/lamps.db cannot be written, expected that this user may write DIR/var/lamps.db',
         'DIR/lamplighter.conf:4: socket = DIR/run/ctl cannot be written, expected that this user may write DIR/run',
       ])
