@@ -3,6 +3,7 @@
  * docs/presence.md says of each what it does here. `0` and `1` are `no` and `yes`, as everywhere in our files.
  */
 import { custom, integer, type Option, type OptionValues, options, text, yesno } from '../../core/options.ts'
+import { parseUri } from '../../core/sip/parse-uri.ts'
 
 /** Where rows are kept: the store of lamplighter.conf, a file of its own, or nowhere, as only the functions are wanted. */
 type DatabaseUrl =
@@ -295,6 +296,6 @@ function readTagPrefix(prefix: string): string {
 
 function readServerAddress(uri: string): string {
   if (uri === '') return uri
-  if (!/^sips?:[^\s<>"]+$/i.test(uri)) throw new Error('expected a SIP URI such as sip:192.0.2.1:5060')
+  if (!parseUri(uri)) throw new Error('expected a SIP URI such as sip:192.0.2.1:5060')
   return uri
 }

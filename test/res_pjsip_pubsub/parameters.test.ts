@@ -106,6 +106,17 @@ describe('parameters of Kamailio', () => {
   })
 })
 
+describe('server_address', () => {
+  it('is a URI that phones can read, as they ask there for all that follows', () => {
+    for (const uri of ['sip:192.0.2.1', 'sips:pbx.example:5061', 'sip:[2001:db8::1]:5060\\;transport=tcp'])
+      expect(faults(`server_address = ${uri}`), uri).to.deep.equal([])
+    for (const uri of ['192.0.2.1', 'sip:192.0.2.1:506O', 'sip:192.0.2.1:99999', 'sip:2001:db8::1', 'sip:a, sip:b'])
+      expect(faults(`server_address = ${uri}`)).to.deep.equal([
+        `pubsub.conf:2: server_address = '${uri}' is not valid, expected a SIP URI such as sip:192.0.2.1:5060`,
+      ])
+  })
+})
+
 describe('parameters of storage', () => {
   const settings = defaultsOf(pubsubOptions)
 
