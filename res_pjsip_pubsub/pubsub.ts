@@ -1,4 +1,5 @@
 /** The pubsub core: what a loaded res_pjsip_pubsub is made of, and the API it gives to packages (contract.ts). */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
 import { inSlices } from '../core/in-slices.ts'
@@ -38,7 +39,7 @@ import { Registry } from './registry.ts'
 import { Restorer } from './restore.ts'
 import { Reviver } from './reviver.ts'
 import { memoryStorage } from './storage/memory.ts'
-import { openDatabase, openStorage, reloaded } from './storage/modes.ts'
+import { goesOn, openDatabase, openStorage, reloaded } from './storage/modes.ts'
 import { keyOfDialog, keyOfRequest } from './storage/row.ts'
 import type { SubscriptionStorage } from './storage/storage.ts'
 import type { NotifierSubscription } from './subscription.ts'
@@ -47,6 +48,10 @@ import { isOwnChange, telling, tellPackage } from './telling.ts'
 import type { Authorizer } from './watchers/authorization.ts'
 import { WatcherBodies } from './watchers/watcher-bodies.ts'
 import { Watching } from './watchers/watching.ts'
+
+/** How long phones have to answer that their subscriptions are over, and how often that is looked at, in milliseconds. */
+const LEAVE_LIMIT = 1000
+const LEAVE_STEP = 10
 
 export class PubsubCore extends KamailioFunctions implements Pubsub {
   readonly subscriptions: Subscriptions
@@ -77,17 +82,22 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   ])
   #closing = false
 
-  /** Puts stored subscriptions back into their dialogs before it resolves. `own` gets the undoings. */
+  /**
+   * Puts stored subscriptions back into their dialogs before it resolves. `own` gets the undoings. `asked`: what the file
+   * says at that time; throws where that has faults.
+   */
   static async start(
     core: Core,
     log: Logger,
     settings: PubsubSettings,
     own: (undo: Undo) => unknown,
+    asked: () => PubsubSettings,
   ): Promise<PubsubCore> {
     const { store, close } = await openDatabase(settings, core.store)
     own(close)
     const pubsub = new PubsubCore(core, log, settings, store)
     await pubsub.#restore(own)
+    own(() => pubsub.#takeLeave(asked))
     pubsub.#follow(own)
     return pubsub
   }
@@ -439,6 +449,18 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     }
   }
 
+  /**
+   * Where the subscriptions do not go on when this is loaded again, as they are in memory alone or the file names another
+   * table, phones are told to subscribe anew: else their lamps would stand still until the next refresh.
+   */
+  async #takeLeave(asked: () => PubsubSettings): Promise<void> {
+    if (this.#core.stopping || goesOn(this.#settings, readOr(asked, this.#settings))) return
+    this.lists.close()
+    await inSlices(this.subscriptions, (subscription) => subscription.terminate('deactivated'))
+    const until = performance.now() + LEAVE_LIMIT
+    while (this.subscriptions.size > 0 && performance.now() < until) await pause(LEAVE_STEP)
+  }
+
   /** Nothing is sent: the subscriptions stay in the store, and go on when this is loaded again. */
   async #close(): Promise<void> {
     this.#closing = true
@@ -448,6 +470,15 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     await this.#storage.close(this.subscriptions)
     await inSlices(this.subscriptions, (subscription) => subscription.drop('res_pjsip_pubsub is unloaded'))
     this.#timers.stop()
+  }
+}
+
+/** What the file says, or what holds now where it cannot be read: it is not loaded with that. */
+function readOr(asked: () => PubsubSettings, running: PubsubSettings): PubsubSettings {
+  try {
+    return asked()
+  } catch {
+    return running
   }
 }
 

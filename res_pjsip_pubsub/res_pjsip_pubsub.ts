@@ -24,6 +24,7 @@ export default defineModule<readonly [], PubsubCore>({
       informing(log, () => level()),
       settings,
       own,
+      () => options(pubsubConfig),
     )
     level = () => pubsub.settings.local_log_level
     own(

@@ -71,6 +71,18 @@ export async function openStorage(services: StorageServices): Promise<Subscripti
   }
 }
 
+type PlaceSettings = DatabaseSettings & Pick<PubsubSettings, 'active_watchers_table'>
+
+/** Whether subscriptions go on after the module is unloaded and loaded with these; what servers share any of them goes on with. */
+export function goesOn(running: PlaceSettings, asked: PlaceSettings): boolean {
+  const { subscriptions } = storageModes(running)
+  if (subscriptions === 3) return true
+  if (subscriptions === 0 || storageModes(asked).subscriptions === 0) return false
+  return (['db_url', 'active_watchers_table'] as const).every(
+    (name) => JSON.stringify(running[name]) === JSON.stringify(asked[name]),
+  )
+}
+
 /** `publ_cache`. */
 export async function openPublications(asked: {
   readonly store: Store

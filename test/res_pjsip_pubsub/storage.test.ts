@@ -466,6 +466,27 @@ describe('storage of subscriptions: from one mode to another', () => {
     expect(logged.slice(said)).to.deep.equal([])
   })
 
+  it('tells phones to subscribe anew where they are not found again after `module refresh`', async () => {
+    const moved = { active_watchers_table: 'others' }
+    for (const [mode, options] of [
+      [0, {}],
+      [2, { subs_db_mode: '0' }],
+      [2, moved],
+      [1, moved],
+    ] as const) {
+      const made = await builderOf(mode).begin()
+      const tx = await made.sip.subscribe('200')
+      await until('the first NOTIFY', () => tx.dialog.notifies.length === 1)
+      made.office.file('pubsub.conf', { subs_db_mode: String(mode), ...options })
+      await made.office.loader.restart('res_pjsip_pubsub')
+      expect(tx.dialog.last.state, `${mode} ${JSON.stringify(options)}`).to.equal('terminated;reason=deactivated')
+      expect(tx.dialog.notifies).to.have.length(2)
+      made.office.file('pubsub.conf', { subs_db_mode: String(mode) })
+      await made.office.loader.restart('res_pjsip_pubsub')
+      expect(made.sip.dialogs.size, 'rows that are left').to.equal(0)
+    }
+  })
+
   it('declines to start on a database that cannot be opened', async () => {
     const failed = await builderOf(1)
       .begin({ options: { db_url: `sqlite://${directory}` } })
