@@ -146,6 +146,32 @@ describe('samples', () => {
     })
   }
 
+  it('say above each option what the code says of it', () => {
+    const said = new Set<string>()
+    for (const name of SAMPLES) {
+      let comment: string[] = []
+      for (const line of readFileSync(join(CONFIGS, name), 'utf8').split('\n')) {
+        const option = /^;([a-z0-9_@-]+) = /.exec(`${line} `)?.[1]
+        if (option !== undefined) said.add(`${name} ${option}: ${comment.join(' ')}`)
+        comment = line.startsWith('; ') ? [...comment, line.slice(2)] : []
+      }
+    }
+    const ofModules = modules.flatMap(({ config = [] }) =>
+      config.map(({ file, set }) => [`${file}.sample`, set] as const),
+    )
+    const sets = [...declared.map(([file, , set]) => [file, set] as const), ...ofModules]
+    // A unit or the words that may stand there come in parentheses before the end.
+    const isSaid = (what: string, expects: string): boolean =>
+      said.has(what) || said.has(`${what.slice(0, -1)} (${expects}).`)
+    const unsaid = sets.flatMap(([file, set]) =>
+      Object.entries(set)
+        .filter(([name, { doc, expects }]) => !isSaid(`${file} ${name}: ${doc}`, expects))
+        .map(([name]) => `${file} ${name}`),
+    )
+    expect(sets.flatMap(([, set]) => Object.keys(set))).to.have.length.above(230)
+    expect(unsaid).to.deep.equal([])
+  })
+
   it('of the demo are good, too', () => {
     const demo = join(CONFIGS, 'demo')
     expect(existsSync(demo)).to.equal(true)
