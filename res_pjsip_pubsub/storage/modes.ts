@@ -78,6 +78,8 @@ export function goesOn(running: PlaceSettings, asked: PlaceSettings): boolean {
   const { subscriptions } = storageModes(running)
   if (subscriptions === 3) return true
   if (subscriptions === 0 || storageModes(asked).subscriptions === 0) return false
+  // A database of the module's own goes with it.
+  if (running.db_url.kind === 'sqlite' && running.db_url.path === ':memory:') return false
   return (['db_url', 'active_watchers_table'] as const).every(
     (name) => JSON.stringify(running[name]) === JSON.stringify(asked[name]),
   )

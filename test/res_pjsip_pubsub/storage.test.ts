@@ -468,13 +468,15 @@ describe('storage of subscriptions: from one mode to another', () => {
 
   it('tells phones to subscribe anew where they are not found again after `module refresh`', async () => {
     const moved = { active_watchers_table: 'others' }
-    for (const [mode, options] of [
-      [0, {}],
-      [2, { subs_db_mode: '0' }],
-      [2, moved],
-      [1, moved],
+    const inMemory = { db_url: 'sqlite://:memory:' }
+    for (const [mode, before, options] of [
+      [0, {}, {}],
+      [2, {}, { subs_db_mode: '0' }],
+      [2, {}, moved],
+      [1, {}, moved],
+      [2, inMemory, inMemory],
     ] as const) {
-      const made = await builderOf(mode).begin()
+      const made = await builderOf(mode).begin({ options: before })
       const tx = await made.sip.subscribe('200')
       await until('the first NOTIFY', () => tx.dialog.notifies.length === 1)
       made.office.file('pubsub.conf', { subs_db_mode: String(mode), ...options })
