@@ -46,16 +46,18 @@ export function readAll(request: SipRequest): number {
 export function messageTimings(): readonly [parse: Timing, ...writing: Timing[]] {
   const parsed = parsedSubscribe()
   const origin = new Origin({ host: '192.0.2.1', port: 5060 }, 'UDP', true)
-  const head = {
-    origin,
+  const pieces = {
     method: 'NOTIFY',
     requestUri: 'sip:100@192.0.2.10:5060;transport=udp',
-    upToFrom: upToFrom('<sip:101@pbx.example.com>', 70, [], false),
+    head: {
+      origin,
+      upToFrom: upToFrom('<sip:101@pbx.example.com>', 70, [], false),
+      beforeCseq: beforeCseq('<sip:192.0.2.1:5060>', false),
+      compact: false,
+    },
     afterFrom:
       `;tag=b7d1c2e3\r\nTo: "Alice Example" <sip:100@pbx.example.com>;tag=4fa8d3c1\r\n` +
       `Call-ID: ${parsed.callId}\r\n`,
-    beforeCseq: beforeCseq('<sip:192.0.2.1:5060>', false),
-    compact: false,
   }
   const body = { contentType: 'application/dialog-info+xml', content: BODY }
   const headers = [
@@ -70,7 +72,7 @@ export function messageTimings(): readonly [parse: Timing, ...writing: Timing[]]
         .length
     }),
     time('write a NOTIFY of a dialog', (turn) => {
-      return writePieces(head, `z9hG4bK${turn}`, turn, { headers, body }).length
+      return writePieces(pieces, `z9hG4bK${turn}`, turn, { headers, body }).length
     }),
   ]
 }

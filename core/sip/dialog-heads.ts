@@ -4,7 +4,7 @@
  */
 import { hashOf, joined } from '../text.ts'
 import type { Origin } from './origin.ts'
-import { beforeCseq, upToFrom } from './write-request.ts'
+import { beforeCseq, type HeadPieces, upToFrom } from './write-request.ts'
 
 /** What they are made of. */
 interface HeadFacts {
@@ -17,11 +17,7 @@ interface HeadFacts {
   readonly compact: boolean
 }
 
-/** Of requests from one origin. */
-export interface DialogHead extends HeadFacts {
-  readonly upToFrom: string
-  readonly beforeCseq: string
-}
+export interface DialogHead extends HeadFacts, HeadPieces {}
 
 /** A power of two. Each has one place, where the last that had it is found. */
 const PLACES = 4096

@@ -17,6 +17,7 @@ import type {
   ServerTransaction,
 } from './contract.ts'
 import { type DialogHead, headOf, newHead } from './dialog-heads.ts'
+import { DialogRequest } from './dialog-request.ts'
 import type { Filed } from './dialog-table.ts'
 import { formOf, TextOfDialog } from './dialog-text.ts'
 import { isAscii, toWire } from './grammar.ts'
@@ -28,7 +29,7 @@ import { isSameFlow, type SharedFlows } from './shared-flows.ts'
 import { DEFAULT_PORT, type Wire, wireOf } from './transport.ts'
 import type { Transports } from './transports.ts'
 import type { SipUri } from './uri.ts'
-import { checkedMethod, type HeadPieces, writePieces, writtenUri } from './write-request.ts'
+import { writtenUri } from './write-request.ts'
 
 export interface DialogContext {
   readonly transports: Transports
@@ -291,16 +292,18 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
     return this.#routing
   }
 
-  /** The pieces of its requests from this origin. */
-  prepare(wire: Wire, origin: Origin): void {
-    if (origin === this.#head?.origin) return
+  /** What those from this origin have in common with others. */
+  headFor(wire: Wire, origin: Origin): DialogHead {
+    if (this.#head?.origin === origin) return this.#head
     const { localUri, form } = this
     const { maxForwards } = this.#context.outgoing
     const facts = { localUri, origin, contact: this.#contact, secure: this.#secure, maxForwards, compact: form.compact }
-    this.#head =
+    const head =
       this.#routeSet.length > 0
         ? newHead(facts, this.routing.routes, this.contactOn(wire))
         : headOf(facts, () => this.contactOn(wire))
+    this.#head = head
+    return head
   }
 
   get requestUri(): string {
@@ -308,20 +311,8 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
     return this.#isPlain && uri === this.#remoteTarget ? uri : writtenUri(uri)
   }
 
-  get upToFrom(): string {
-    return this.#head?.upToFrom ?? ''
-  }
-
   get afterFrom(): string {
     return this.#isPlain ? this.text : toWire(this.text)
-  }
-
-  get beforeCseq(): string {
-    return this.#head?.beforeCseq ?? ''
-  }
-
-  get compact(): boolean {
-    return this.form.compact
   }
 
   #findPlain(): boolean {
@@ -354,65 +345,6 @@ export class SipDialog extends TextOfDialog implements Dialog, Filed {
     this.#leave(wire)
     this.#unwatch = undefined
     this.usage?.flowLost()
-  }
-}
-
-class DialogRequest implements Draft, HeadPieces {
-  readonly method: string
-  readonly #dialog: SipDialog
-  readonly #cseq: number
-  readonly #content: RequestContent
-  // What may change before it is written again.
-  requestUri = ''
-  upToFrom = ''
-  beforeCseq = ''
-  #origin: Origin | undefined = undefined
-
-  constructor(dialog: SipDialog, method: string, cseq: number, content: RequestContent) {
-    this.#dialog = dialog
-    this.method = checkedMethod(method)
-    this.#cseq = cseq
-    this.#content = content
-  }
-
-  get sender(): object {
-    return this.#dialog
-  }
-
-  get wayNow(): Wire | undefined {
-    return this.#dialog.wayNow
-  }
-
-  /** RFC 3261 12.2.2: a refresh has named another Contact; whoever is on the way there is the same. Or the dialog is over. */
-  get isOvertaken(): boolean {
-    return this.#dialog.isDisposed || this.requestUri !== this.#dialog.requestUri
-  }
-
-  get origin(): Origin {
-    if (!this.#origin) throw new Error(`no ${this.method} was written`)
-    return this.#origin
-  }
-
-  get afterFrom(): string {
-    return this.#dialog.afterFrom
-  }
-
-  get compact(): boolean {
-    return this.#dialog.compact
-  }
-
-  write(wire: Wire, origin: Origin, branch: string): string {
-    const dialog = this.#dialog
-    dialog.prepare(wire, origin)
-    this.#origin = origin
-    this.requestUri = dialog.requestUri
-    this.upToFrom = dialog.upToFrom
-    this.beforeCseq = dialog.beforeCseq
-    return this.rewrite(branch)
-  }
-
-  rewrite(branch: string): string {
-    return writePieces(this, branch, this.#cseq, this.#content)
   }
 }
 

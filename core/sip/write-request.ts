@@ -24,18 +24,23 @@ export interface RequestParts {
   readonly content: RequestContent
 }
 
-/** The header block of a request, but for its branch and its CSeq, in pieces as they go on the wire. */
+/** The pieces of a header block that many requests have in common, as they go on the wire. */
 export interface HeadPieces {
-  readonly method: string
-  readonly requestUri: string
   readonly origin: Origin
   /** From the end of the Via to that of From, or to its tag. */
   readonly upToFrom: string
-  /** To the end of Call-ID, with the CRLF. */
-  readonly afterFrom: string
   /** Contact, if there is one, and what comes before the number of CSeq. */
   readonly beforeCseq: string
   readonly compact: boolean
+}
+
+/** The header block of a request, but for its branch and its CSeq. */
+export interface RequestPieces {
+  readonly method: string
+  readonly requestUri: string
+  readonly head: HeadPieces
+  /** To the end of Call-ID, with the CRLF. */
+  readonly afterFrom: string
 }
 
 export function writeRequest(parts: RequestParts): string {
@@ -44,11 +49,13 @@ export function writeRequest(parts: RequestParts): string {
     {
       method: checkedMethod(parts.method),
       requestUri: writtenUri(parts.requestUri),
-      origin: parts.origin,
-      upToFrom: upToFrom(parts.from, parts.maxForwards, parts.routes ?? [], compact),
+      head: {
+        origin: parts.origin,
+        upToFrom: upToFrom(parts.from, parts.maxForwards, parts.routes ?? [], compact),
+        beforeCseq: beforeCseq(parts.contact, compact),
+        compact,
+      },
       afterFrom: `\r\n${headerLine('To', parts.to, compact)}${headerLine('Call-ID', parts.callId, compact)}`,
-      beforeCseq: beforeCseq(parts.contact, compact),
-      compact,
     },
     parts.branch,
     parts.cseq,
@@ -57,17 +64,18 @@ export function writeRequest(parts: RequestParts): string {
 }
 
 /** `branch` is a token. */
-export function writePieces(head: HeadPieces, branch: string, cseq: number, content: RequestContent): string {
-  const { method, compact } = head
+export function writePieces(pieces: RequestPieces, branch: string, cseq: number, content: RequestContent): string {
+  const { method, head } = pieces
+  const { compact } = head
   told(method)
   // Added up and not a template, which V8 asks of each piece whether it is a string.
   return (
     lastBeforeUri +
-    head.requestUri +
+    pieces.requestUri +
     head.origin.afterUri(compact) +
     branch +
     head.upToFrom +
-    head.afterFrom +
+    pieces.afterFrom +
     head.beforeCseq +
     String(cseq) +
     lastAfterCseq +

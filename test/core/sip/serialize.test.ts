@@ -6,8 +6,8 @@ import { fromWire } from '../../../core/sip/grammar.ts'
 import { Origin } from '../../../core/sip/origin.ts'
 import {
   beforeCseq,
-  type HeadPieces,
   type RequestParts,
+  type RequestPieces,
   upToFrom,
   writePieces,
   writeRequest,
@@ -161,17 +161,19 @@ describe('Writing requests', () => {
   })
 
   it('writes one request after the other from the same pieces', () => {
-    const head: HeadPieces = {
+    const pieces: RequestPieces = {
       method: 'NOTIFY',
       requestUri: notify.requestUri,
-      origin,
-      upToFrom: upToFrom('<sip:200@192.0.2.1>', 70, notify.routes ?? [], false),
+      head: {
+        origin,
+        upToFrom: upToFrom('<sip:200@192.0.2.1>', 70, notify.routes ?? [], false),
+        beforeCseq: beforeCseq('<sip:192.0.2.1:5060>', false),
+        compact: false,
+      },
       afterFrom: `;tag=local\r\nTo: ${notify.to}\r\nCall-ID: ${notify.callId}\r\n`,
-      beforeCseq: beforeCseq('<sip:192.0.2.1:5060>', false),
-      compact: false,
     }
-    expect(writePieces(head, notify.branch, 12, notify.content)).to.equal(writeRequest(notify))
-    const two = requestOf(writePieces(head, 'z9hG4bK2', 2, { headers: [], body }))
+    expect(writePieces(pieces, notify.branch, 12, notify.content)).to.equal(writeRequest(notify))
+    const two = requestOf(writePieces(pieces, 'z9hG4bK2', 2, { headers: [], body }))
     expect([two.topVia?.branch, two.cseq.number, two.body.toString()]).to.deep.equal(['z9hG4bK2', 2, 'Grüße'])
     expect(two.header('Event')).to.equal(undefined)
   })
