@@ -135,7 +135,6 @@ export class SharedPublications implements PublicationStore {
   forget({ ruid }: Pick<KeptPublication, 'ruid'>): Promise<void> {
     // Since when it is gone, for whoever cleans the table.
     const since = this.#settings.now()
-    this.#gone.set(ruid, since + SEEN)
     return this.#write(ruid, (found) => found && { ...found, body: '', expires: 0, expires_ms: since })
   }
 
@@ -162,10 +161,10 @@ export class SharedPublications implements PublicationStore {
     const now = this.#settings.now()
     const name = this.#settings.table
     try {
-      await this.#settings.store.atomically(async (at) => {
+      const written = await this.#settings.store.atomically(async (at) => {
         const [found] = await at.select(this.#table, { ruid })
         const row = change(found)
-        if (!row) return
+        if (!row) return undefined
         const [counter] = await at.select(this.#counters, { name })
         const value = highest(this.#seen, [this.#written, counter?.value]) + 1
         this.#written = value
@@ -176,7 +175,10 @@ export class SharedPublications implements PublicationStore {
           at.delete(this.#table, gone)
           this.#gone.delete(gone)
         }
+        return row
       })
+      // Only now can the others see that.
+      if (written?.expires === 0) this.#gone.set(ruid, this.#settings.now() + SEEN)
       this.#settled(ruid, change)
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) {

@@ -12,6 +12,15 @@ import { until } from '../support/tools.ts'
 
 const HOUR = 3_600_000
 
+/** Another program has the file locked, or has not. */
+function lockable(store: Store | undefined): { isLocked: boolean } {
+  if (!store) throw new Error('there is no store')
+  const lock = { isLocked: false }
+  const atomically: Store['atomically'] = store.atomically.bind(store)
+  store.atomically = (work) => (lock.isLocked ? Promise.reject(new StoreUnavailable('locked')) : atomically(work))
+  return lock
+}
+
 describe('a server that stood still', () => {
   let directory: string
   let stores: Store[]
@@ -72,15 +81,12 @@ describe('a server that stood still', () => {
     const there = new Set<string>()
     const one = await server(there)
     await one.keep(publication('red first'))
-    const [store] = stores
-    if (!store) throw new Error('there is no store')
-    const atomically: Store['atomically'] = store.atomically.bind(store)
-    let isLocked = true
-    store.atomically = (work) => (isLocked ? Promise.reject(new StoreUnavailable('locked')) : atomically(work))
+    const lock = lockable(stores[0])
+    lock.isLocked = true
     await one.keep({ ...publication('red first'), body: 'green' })
     await one.sync()
     expect([...there]).to.deep.equal([])
-    isLocked = false
+    lock.isLocked = false
     await one.keep({ ...publication('red first'), body: 'blue' })
     await one.sync()
     expect([...there]).to.deep.equal(['red first'])
@@ -100,6 +106,29 @@ describe('a server that stood still', () => {
     await until('those that there are', async () => {
       await other.sync()
       return [...there].sort().join() === 'kept,new'
+    })
+  })
+
+  it('sees what was taken back while the file could not be written for long', async () => {
+    const there = new Set<string>()
+    const one = await server(new Set())
+    const other = await server(there)
+    const lock = lockable(stores[0])
+    await one.keep(publication('taken back'))
+    await other.sync()
+    expect([...there]).to.deep.equal(['taken back'])
+    lock.isLocked = true
+    await one.forget({ ruid: 'taken back' })
+    // The other does not stand still.
+    for (let beat = 0; beat < 20; beat++) {
+      now += 1000
+      await other.sync()
+    }
+    lock.isLocked = false
+    await one.keep(publication('new'))
+    await until('those that there are', async () => {
+      await other.sync()
+      return [...there].join() === 'new'
     })
   })
 })
