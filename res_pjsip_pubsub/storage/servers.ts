@@ -49,6 +49,8 @@ export interface Round {
   readonly lives: (id: string) => boolean
   /** The number of the next change of owner, higher than any before. */
   readonly nextClaim: () => number
+  /** Done once all of it is on disk, and never where it could not be written. */
+  readonly afterwards: (step: () => void) => void
 }
 
 export interface ServerSettings {
@@ -92,7 +94,8 @@ export class Servers {
 
   /** One transaction; says that we live. Rejects with StoreUnavailable. */
   async round<T>(work: (round: Round) => Promise<T>): Promise<T> {
-    return this.#store.atomically(async (at) => {
+    const steps: (() => void)[] = []
+    const done = await this.#store.atomically(async (at) => {
       const began = this.#now()
       const servers = await at.select(this.#table, {})
       const dead = this.#dead(servers, began)
@@ -108,11 +111,14 @@ export class Servers {
         strikeOff: (id) => at.delete(this.#table, id),
         lives: (id) => alive.has(id),
         nextClaim: () => ++claims,
+        afterwards: (step) => steps.push(step),
       })
       at.put(this.#table, { id: this.id, pid: process.pid, beat: began, claims })
       this.#claims = claims
       return result
     })
+    for (const step of steps) step()
+    return done
   }
 
   #dead(servers: readonly Server[], now: number): string[] {

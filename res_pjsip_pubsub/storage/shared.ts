@@ -234,11 +234,11 @@ export class SharedStorage implements SubscriptionStorage {
   }
 
   /** It is over, and stays for a while so that its owner sees that. */
-  #leaveForOthers({ at, began, nextClaim }: Round, row: Row): void {
+  #leaveForOthers({ at, began, nextClaim, afterwards }: Round, row: Row): void {
     if (row.status === STATUS.terminated) return
     const over = { status: STATUS.terminated, expires: Math.floor(began / 1000), expires_ms: began }
     at.put(this.#table, { ...row, ...over, owner: this.#servers.id, claim: nextClaim() })
-    this.#over.set(row.to_tag, began + SEEN)
+    afterwards(() => this.#over.set(row.to_tag, began + SEEN))
   }
 
   /** Resolves with the row as it was, and all that was reserved for it. */
@@ -329,7 +329,7 @@ export class SharedStorage implements SubscriptionStorage {
       if (taken.length >= SHARE) return taken
       if (owner !== '') round.strikeOff(owner)
     }
-    this.#unknown.clear()
+    round.afterwards(() => this.#unknown.clear())
     return taken
   }
 

@@ -508,6 +508,44 @@ describe('servers that share a database', function () {
     expect(full.sip.dialogs.has(first.dialog.id)).to.equal(false)
   })
 
+  it('leaves to the other what it could not take from that as the disk was full', async () => {
+    const store = await openStore({ path: builder.path, synchronous: 'off', log: new Log('error').logger('store') })
+    const atomically: Store['atomically'] = store.atomically.bind(store)
+    let isFull = false
+    store.atomically = (work) =>
+      atomically(async (at) => {
+        const result = await work(at)
+        if (isFull) throw new StoreUnavailable('the disk is full')
+        return result
+      })
+    // What it has marked as over may go as soon as its clock is put right.
+    let behind = 12_000
+    const { now } = Date
+    Date.now = () => now() - behind
+    try {
+      const full = await builder.begin({ options: { ...FAST, max_subscriptions: '1' }, store })
+      Date.now = now
+      const first = await one.sip.subscribe('200')
+      isFull = true
+      expect((await full.sip.subscribe('200')).status).to.equal(500)
+      isFull = false
+      behind = 0
+      // A beat, and what else may have said that it lives.
+      const right = now() + 600
+      await until('that all three have looked', async () => {
+        const alive = await builder.query(`SELECT 1 FROM presence_servers WHERE beat > ${right}`)
+        return alive.length === 3
+      })
+      expect(await builder.query('SELECT status FROM active_watchers')).to.deep.equal([{ status: 1 }])
+      builder.lamps.set('200', 'on')
+      await until('the change', () => first.dialog.notifies.at(-1)?.text === 'on')
+      await builder.end(full, 'close')
+    } finally {
+      Date.now = now
+      await store.close()
+    }
+  })
+
   it('has once what comes back before it knew that the other had taken it', async () => {
     const slow = await builder.begin({ options: { notifier_poll_rate: '1' } })
     const first = await slow.sip.subscribe('200')
