@@ -9,6 +9,7 @@
 import type { Undo } from '../../core/scope.ts'
 import { StoreUnavailable, type Table, type TableDefinition } from '../../core/store-contract.ts'
 import { highest } from '../storage/cells.ts'
+import { OverRows, SEEN } from '../storage/over-rows.ts'
 import {
   fromRow,
   isRow,
@@ -40,8 +41,6 @@ type Change = (found: PresentityRow | undefined) => PresentityRow | undefined
 
 /** Milliseconds between two attempts to write what the disk refused. */
 const RETRY = 500
-/** Milliseconds that a row stays for the others to see that it is gone. */
-const SEEN = 10_000
 /** Milliseconds between two looks at whether this process stood still. */
 const BEAT = 1000
 
@@ -65,8 +64,7 @@ export class SharedPublications implements PublicationStore {
   /** What is not written yet, or could not be, by ruid: what the table says of these is older. */
   readonly #unwritten = new Map<string, Change>()
   #retry: NodeJS.Timeout | undefined
-  /** Rows that are gone, and when they may be deleted. */
-  readonly #gone = new Map<string, number>()
+  readonly #gone: OverRows<PresentityRow>
   #beat: NodeJS.Timeout | undefined
   #awake: number
   /** Rows may have gone without being seen. */
@@ -78,6 +76,7 @@ export class SharedPublications implements PublicationStore {
     this.#settings = settings
     this.#table = table
     this.#counters = counters
+    this.#gone = new OverRows(table)
     this.#readers = readersOf(table, settings.pageRows)
     this.#awake = settings.now()
   }
@@ -170,15 +169,11 @@ export class SharedPublications implements PublicationStore {
         this.#written = value
         at.put(this.#counters, { name, value })
         at.put(this.#table, { ...row, changed: value })
-        for (const [gone, until] of this.#gone) {
-          if (until > now) continue
-          at.delete(this.#table, gone)
-          this.#gone.delete(gone)
-        }
+        this.#gone.sweep(at, now)
         return row
       })
       // Only now can the others see that.
-      if (written?.expires === 0) this.#gone.set(ruid, this.#settings.now() + SEEN)
+      if (written?.expires === 0) this.#gone.add(ruid, this.#settings.now())
       this.#settled(ruid, change)
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) {
