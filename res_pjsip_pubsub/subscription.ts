@@ -35,15 +35,13 @@ export class NotifierSubscription
   #version: number
   #state: unknown = NOTHING
   #source: Watchable<unknown> | undefined
-  /** What the first state is wanted for. */
+  /** What the first state is wanted for: forced already where the watcher has to hear of a decision. */
   #first: Want = WANT.changed
   /** What the watcher was told last, and of which state. */
   #told: Told | undefined
   #toldState: unknown
   #authorization: Authorization
   #asking: Asking | undefined
-  /** The watcher has to hear of a decision. */
-  #undisclosed = false
   #lastEvent: WatcherEvent = 'subscribe'
   /** Milliseconds after BEGAN. */
   #lastSent: number | undefined = undefined
@@ -130,8 +128,7 @@ export class NotifierSubscription
   found(source: Watchable<unknown>, want: Want, condition?: string): void {
     if (!this.#happen('found')) return
     this.#condition = condition
-    this.#first = this.#undisclosed ? WANT.forced : want
-    this.#undisclosed = false
+    if (this.#first !== WANT.forced) this.#first = want
     this.#source = source
     source.attach(this)
     // It may have ended, and this with it, before it was there to be detached.
@@ -293,17 +290,14 @@ export class NotifierSubscription
   protected override compose(want: Want): Notification | undefined {
     const isFurtherPart = this.#termination?.inParts === true && this.#told !== undefined
     const body = want === WANT.changed || isFurtherPart ? this.#news() : this.#body()
-    if (want === WANT.changed && !body) return undefined
-    if (this.#isBlank && this.#mayWait(want) && (!body || body.isEmpty)) return undefined
+    if (this.#isIdle(want, body)) return undefined
     const known = this.matches(this.#condition)
     this.#condition = undefined
     // It goes out now: the time is asked for once.
     const now = this.#services.now()
     this.#lastSent = now - BEGAN
-    const goesOn = !known && this.#termination?.inParts === true && body?.told.isCut === true
-    if (!goesOn && this.#termination?.inParts) this.#termination = { ...this.#termination, inParts: undefined }
     const shown = {
-      termination: goesOn ? undefined : this.#termination,
+      termination: this.#terminationNow(!known && body?.told.isCut === true),
       pending: this.isPending,
       secondsLeft: this.#secondsLeftAt(now),
       compat: this.#services.compat(),
@@ -318,9 +312,20 @@ export class NotifierSubscription
     return new Notification(event, common, shown, state, told, content)
   }
 
-  /** Whether nothing is sent to who is shown nothing, where there is nothing to show. */
-  #mayWait(want: Want): boolean {
+  /** Whether a NOTIFY would say nothing: nothing is new, or there is nothing to show to who is shown nothing. */
+  #isIdle(want: Want, body: SentBody | undefined): boolean {
+    if (want === WANT.changed && !body) return true
+    if (!this.#isBlank || (body && !body.isEmpty)) return false
     return want !== WANT.final && !this.#contested && !this.#services.settings().send_fast_notify
+  }
+
+  /** Of several NOTIFYs, where one has no room for all, the last says that it is over. */
+  #terminationNow(isMoreToCome: boolean): Termination | undefined {
+    const termination = this.#termination
+    if (!termination?.inParts) return termination
+    if (isMoreToCome) return undefined
+    this.#termination = { ...termination, inParts: undefined }
+    return this.#termination
   }
 
   protected override transmit(notification: Notification, done: OutcomeHandler): void {
@@ -407,7 +412,7 @@ export class NotifierSubscription
       this.#lastEvent = this.isPending ? 'subscribe' : 'approved'
       this.#services.statusChanged(this)
       if (this.#phase === 'active') this.want(WANT.forced)
-      else this.#undisclosed = true
+      else this.#first = WANT.forced
     } else {
       this.bodiesChanged()
     }
