@@ -131,6 +131,11 @@ export class Reviver {
     if (subscription.phase !== 'waiting') return this.delete(subscription)
     const of = registry.package(event)
     if (!of || !registry.generator(contentType, of.kind)) return this.#notYet(subscription, 'deactivated')
+    if (!endpoint.allow_subscribe) {
+      // It was allowed before the start.
+      this.delete(subscription)
+      return subscription.terminate('rejected')
+    }
     const find = (): Eventual<Found<unknown>> => of.find(resource, { endpoint, uri, userAgent, request: undefined })
     const anyway = this.#isOverdue(subscription)
     const found = subscription.isList ? lists.reopen(subscription, anyway) : find()

@@ -249,6 +249,18 @@ describe('subscription: over a restart', () => {
     expect(dialogsOf((await begin()).sip)).to.deep.equal([])
   })
 
+  it('ends what an endpoint watches that may not subscribe any more', async () => {
+    const first = await begin()
+    await first.sip.subscribe('200')
+    await settled()
+    await end(first, 'close')
+    const second = await begin({ endpoints: { 100: { allow_subscribe: false } } })
+    const [dialog] = dialogsOf(second.sip)
+    await until('a NOTIFY', () => (dialog?.notifies.length ?? 0) > 0)
+    expect(dialog?.last.state).to.equal('terminated;reason=rejected')
+    await until('its end', () => [...second.pubsub.subscriptions].length === 0)
+  })
+
   it('asks for an endpoint that another source knows', async () => {
     const first = await begin()
     const endpoint = first.office.core.endpoints.files.endpoints.get('100')
