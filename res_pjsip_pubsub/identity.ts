@@ -35,6 +35,12 @@ export function senderUri(
   return uri && isOwnName(uri.user, endpoint, { sip_uri_match }) ? plainUri(uri) : undefined
 }
 
+/** Whether one may watch what the other may, and its names mean the same. */
+export function isSameWatcher(one: Endpoint, other: Endpoint): boolean {
+  if (one === other) return true
+  return one.trust_id_inbound === other.trust_id_inbound && one.aors.join() === other.aors.join()
+}
+
 /** Whether a user part is a name of the endpoint: its id, or one of its AORs. */
 export function isOwnName(user: string, { id, aors }: Endpoint, match: NameMatch = AS_WRITTEN): boolean {
   const wanted = nameKey(user, match)

@@ -41,6 +41,8 @@ export interface NotifierServices extends Services {
   /** As the files have it now; undefined where they have none of this name. */
   readonly inFiles: (endpoint: string) => Endpoint | undefined
   readonly authorize: (asked: Asked, restored?: boolean) => Decision | Promise<Decision>
+  /** Its endpoint has other names or rights than before. */
+  readonly authorizeAnew: (subscription: NotifierSubscription) => void
   /** Somebody wanted to watch and may not. */
   readonly blocked: (watcher: Watcher, event: string, resource: string) => void
   /** Whether the module is being unloaded. */

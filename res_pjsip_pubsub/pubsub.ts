@@ -331,6 +331,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       bodyOf: (state, subscription, isNews) => this.#watcherBodies.bodyOf(state, subscription, isNews),
       partOf: (state, since, subscription) => this.#watcherBodies.partOf(state, since, subscription),
       authorize: (asked, restored) => this.watching.of(asked, restored),
+      authorizeAnew: (subscription) => void this.watching.authorize(subscription),
       blocked: (watcher, event, resource) => this.watching.blocked(watcher, event, resource),
       statusChanged: (subscription) => {
         this.watching.lists.changed(subscription)

@@ -4,6 +4,7 @@ import type { Flow, HeaderLine, Refusal, ServerTransaction } from '../core/sip/c
 import type { EventPackage, ResponseData } from './contract.ts'
 import { eventOf } from './event-name.ts'
 import { grant, refuseExpires } from './expires.ts'
+import { isSameWatcher } from './identity.ts'
 import { requiredOf } from './lists/facts.ts'
 import { accepted, type NotifierServices, type Subscribed } from './notifier.ts'
 import { othersAreBack } from './phones.ts'
@@ -49,7 +50,12 @@ function inDialog(
   const isElsewhere = hasMoved && (remoteTarget !== dialog.remoteTarget || isOtherPort(before, dialog.flow))
   const of = notifier.registry.package(subscription.event)
   const refused = outOfOrder ?? check(tx, endpoint, of, notifier)
-  if (refused) return refuse(tx, refused)
+  if (refused) {
+    refuse(tx, refused)
+    // Of an endpoint that is in no file nobody has told of it yet.
+    if (!endpoint.allow_subscribe) subscription.terminate('rejected')
+    return undefined
+  }
   if (before !== tx.flow) othersAreBack(notifier.subscriptions, subscription, tx.flow)
   const { request } = tx
   const seconds = grant(request, endpoint, of, notifier)
@@ -129,8 +135,14 @@ function renew(
     else subscription.terminate('timeout')
     return subscription
   }
+  const before = subscription.endpoint
   // In another context its extension is another one, which is looked up then.
   subscription.endpointChanged(endpoint)
+  if (!isSameWatcher(before, endpoint)) {
+    notifier.authorizeAnew(subscription)
+    if (!isKept(subscription)) return subscription
+    subscription.lost()
+  }
   if (subscription.phase === 'waiting') notifier.hurry(subscription)
   subscription.refreshed(silent)
   notifier.renewed(subscription)

@@ -152,6 +152,26 @@ describe('the package reg (RFC 3680)', () => {
     expect((await watch(await open('100'), '101')).status).to.equal(403)
   })
 
+  it('is told no more to an endpoint of a server from the refresh on at which it has the AOR no more', async () => {
+    const [values] = office.core.endpoints.files.endpoints.values()
+    if (!values) throw new Error('no endpoint')
+    let aors = ['101']
+    office.core.endpoints.addSource({
+      name: 'pbx1',
+      endpoint: async (id) => (id === '300' ? { ...values, id, aors } : undefined),
+      aor: async () => undefined,
+      auth: async () => undefined,
+    })
+    const phone = await open('300')
+    const dialog = phone.dialog('sip:101@127.0.0.1')
+    expect((await watch(phone, '101', dialog)).status).to.equal(200)
+    await phone.next('NOTIFY')
+    aors = []
+    expect((await watch(phone, '101', dialog)).status).to.equal(200)
+    await phone.next('NOTIFY')
+    expect((await phone.next('NOTIFY')).header('subscription-state')).to.equal('terminated;reason=rejected')
+  })
+
   describe('after a reload', () => {
     const ending = async (phone: TestPhone): Promise<string | undefined> =>
       (await phone.next('NOTIFY')).header('subscription-state')

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import * as fc from 'fast-check'
+import type { Endpoint } from '../../core/endpoints.ts'
 import { Watched } from '../../core/watch.ts'
 import { parseXml } from '../../core/xml.ts'
 import res_pjsip_watcherinfo_body_generator, {
@@ -65,6 +66,38 @@ describe('watcher information (RFC 3857, 3858)', () => {
   const read = (notify: FakeNotify): Promise<SeenWatcher> => readWatcherInfo(notify.text)
   const shown = ({ watchers }: SeenWatcher): string[] =>
     watchers.map(({ uri, status, event }) => `${uri} ${status} ${event}`)
+
+  describe('of an endpoint that only a server knows', () => {
+    let now: Partial<Endpoint>
+
+    beforeEach(() => {
+      const [values] = made.office.core.endpoints.files.endpoints.values()
+      if (!values) throw new Error('no endpoint')
+      now = { aors: ['201'] }
+      made.office.core.endpoints.addSource({
+        name: 'pbx1',
+        endpoint: async (id) => (id === '300' ? { ...values, id, ...now } : undefined),
+        aor: async () => undefined,
+        auth: async () => undefined,
+      })
+    })
+
+    it('is told no more from the refresh on that finds it no owner any more', async () => {
+      const tx = await subscribe('300', '201', 'lamp.winfo')
+      expect(tx.status).to.equal(200)
+      now = { aors: ['202'] }
+      await made.sip.again(tx)
+      await until('its end', () => tx.dialog.last.state === 'terminated;reason=rejected')
+    })
+
+    it('is over with the refresh that it may not send any more', async () => {
+      const tx = await subscribe('300', '201')
+      expect(tx.status).to.equal(200)
+      now = { allow_subscribe: false }
+      expect((await made.sip.again(tx)).status).to.equal(603)
+      await until('its end', () => tx.dialog.last.state === 'terminated;reason=rejected')
+    })
+  })
 
   it('is offered for every package, and named in Allow-Events', async () => {
     expect(made.pubsub.events).to.deep.equal(['lamp', 'lamp.winfo'])
