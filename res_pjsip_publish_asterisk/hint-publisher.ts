@@ -18,7 +18,7 @@ const ENDED = '<state>terminated</state>'
 
 interface HintServices {
   readonly core: Pick<Core, 'hints' | 'general'>
-  readonly pubsub: Pick<Pubsub, 'document' | 'onSubscription'>
+  readonly pubsub: Pick<Pubsub, 'document'>
   readonly log: Logger
 }
 
@@ -28,9 +28,7 @@ export function hintPublisher(event: 'presence' | 'dialog', services: HintServic
     start(client) {
       const published = new PublishedHints(client, client.section['@body'] || BODY_TYPES[event], event, services)
       published.reload()
-      const undo = services.pubsub.onSubscription((what, { endpoint, resource }) => {
-        if (what === 'established') published.follow(endpoint.hintContext, resource)
-      })
+      const undo = services.core.hints.onWatched(({ context, exten }) => published.follow(context, exten))
       const stopReading = services.core.hints.onReread(() => published.reload())
       return {
         stop: () => {

@@ -30,7 +30,11 @@ export class Hints {
   readonly #parts: HintParts
   readonly #settings: HintSettings
   readonly #keeper: HintKeeper = {
-    wanted: (hint) => this.#kept(hint) ?? this.#keepAgain(hint),
+    wanted: (hint) => {
+      const kept = this.#kept(hint) ?? this.#keepAgain(hint)
+      if (!kept.isWatched) for (const listener of this.#watchedListeners) listener(kept)
+      return kept
+    },
     idle: (hint) => this.#letGo(hint),
     over: (hint) => this.#forget(hint),
   }
@@ -45,6 +49,7 @@ export class Hints {
   readonly #hints = new Map<string, Hint>()
   readonly #unwatched: Unwatched<Hint>
   readonly #rereadListeners = new Set<() => void>()
+  readonly #watchedListeners = new Set<(hint: Extension) => void>()
   #rereading: Promise<void> | undefined
 
   constructor(states: HintStates, settings: HintSettings) {
@@ -127,6 +132,11 @@ export class Hints {
   /** Called when sources may know hints that they did not know before. */
   onReread(listener: () => void): Undo {
     return addedTo(this.#rereadListeners, listener)
+  }
+
+  /** Called when somebody begins to watch a hint that nobody watches. */
+  onWatched(listener: (hint: Extension) => void): Undo {
+    return addedTo(this.#watchedListeners, listener)
   }
 
   /** All hints in use are looked up again. Runs once at a time; a call during a run starts one more after it. */

@@ -479,6 +479,30 @@ describe('Hints that are published', () => {
     expect(office.core.hints.list()[0]?.value.state).to.equal(EXTENSION.RINGING)
   })
 
+  it('of patterns are published as well for whom a reload, or a list, has brought there', async () => {
+    const sip = new FakeSip()
+    const hints = { '200@lab': ['Custom:door'], '201@lab': ['Custom:gate'], '200@office': ['Custom:door'] }
+    office = await startServer(EID.a, {
+      hints,
+      sip,
+      endpoints: { 100: { hintContext: 'office' } },
+      lists: { floor: { event: 'dialog', list_item: ['201'] } },
+    })
+    const section = { server_uri: ['sip:192.0.2.9'], multi_user: true, event: 'dialog', '@context': 'lab' } as const
+    configure(office, { outbound: { out: section } })
+    await load(office)
+    const { endpoints } = office.core
+    expect((await sip.subscribe('200', { Event: 'dialog', Accept: undefined })).status).to.equal(200)
+    const moved = [...endpoints.files.endpoints].map(([id, one]) => [id, { ...one, hintContext: 'lab' }] as const)
+    endpoints.replace({ ...endpoints.files, endpoints: new Map(moved) })
+    await until('one', () => sip.sent.length === 1)
+    expect(sip.sent[0]?.requestUri).to.equal('sip:200@192.0.2.9')
+    const list = { Event: 'dialog', Supported: 'eventlist', Accept: undefined }
+    expect((await sip.subscribe('floor', list)).status).to.equal(200)
+    await until('another', () => sip.sent.length === 2)
+    expect(sip.sent[1]?.requestUri).to.equal('sip:201@192.0.2.9')
+  })
+
   it("have From and To the wrong way round under compat=asterisk, as Asterisk's have", async () => {
     for (const [compat, from] of [
       ['rfc', '<sip:200@from.example>'],
