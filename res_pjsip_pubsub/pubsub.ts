@@ -440,6 +440,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.watching.endpointsChanged()
     const { endpoints } = this.#core.endpoints.files
     for (const subscription of this.subscriptions) {
+      // Under compat = asterisk there is no watcher information.
+      if (!this.#packageOf(subscription)) subscription.lost()
       const now = endpoints.get(subscription.endpoint.id)
       // A transport may have come back, or moved, with the reload.
       if (!now) subscription.wake()

@@ -67,6 +67,16 @@ describe('watcher information (RFC 3857, 3858)', () => {
   const shown = ({ watchers }: SeenWatcher): string[] =>
     watchers.map(({ uri, status, event }) => `${uri} ${status} ${event}`)
 
+  it('is deactivated by a reload after which there is none', async () => {
+    made.office.file('pubsub.conf', { winfo_admins: 'boss', unload_grace: '1' })
+    await made.office.loader.reload('res_pjsip_pubsub')
+    const tx = await subscribe('200', '200', 'lamp.winfo')
+    const { endpoints } = made.office.core
+    made.office.general({ compat: 'asterisk' })
+    endpoints.replace({ ...endpoints.files })
+    await until('its end', () => tx.dialog.last.state.startsWith('terminated'))
+  })
+
   describe('of an endpoint that only a server knows', () => {
     let now: Partial<Endpoint>
 
