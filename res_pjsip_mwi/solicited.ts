@@ -139,8 +139,15 @@ export class SolicitedMailboxes {
         else this.#began(subscription)
       }),
     )
-    // An AOR may have other mailboxes now, or be known only now.
-    scope.own(this.#endpoints.onChange(() => this.#reread()))
+    scope.own(
+      this.#endpoints.onChange(() => {
+        // An AOR may have other mailboxes now, or be known only now.
+        this.#reread()
+        // What replaces nothing is not followed, and may do so from now on.
+        for (const subscription of pubsub.subscriptions)
+          if (!this.#watched.get(subscription.endpoint.id)?.has(subscription)) this.#began(subscription)
+      }),
+    )
     scope.own(this.#endpoints.onSource(() => this.#reread()))
     return () => scope.close()
   }

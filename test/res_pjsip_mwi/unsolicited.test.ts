@@ -349,6 +349,18 @@ describe('message-summary that nobody asked for', () => {
       expect((await office.told(6)).slice(4)).to.deep.equal([`${ALICE} 17/20`, `${DESK} 17/20`])
     })
 
+    it('leaves out what is watched from the reload on that says so', async () => {
+      office = await MwiOffice.open(endpoint({}), usual)
+      await office.told(2)
+      const tx = await office.subscribe('100')
+      expect((await office.settled()).length).to.equal(2)
+      const replacing = pjsipConfig(endpoint({ mwi_subscribe_replaces_unsolicited: true }))
+      office.test.core.endpoints.replace(replacing)
+      expect((await office.told(4)).slice(2)).to.deep.equal([`${ALICE} 10/20`, `${DESK} 10/20`])
+      await office.unsubscribe(tx)
+      expect((await office.told(6)).slice(4)).to.deep.equal([`${ALICE} 11/22`, `${DESK} 11/22`])
+    })
+
     it('does not change for a subscription to something else', async () => {
       office = await MwiOffice.open(
         { ...endpoint({ mwi_subscribe_replaces_unsolicited: true }), aors: { 100: { mailboxes: ['900'] } } },
