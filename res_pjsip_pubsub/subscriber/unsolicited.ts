@@ -3,6 +3,8 @@
  * of the endpoint they are from.
  */
 import type { Core } from '../../core/core.ts'
+import type { Endpoint } from '../../core/endpoints.ts'
+import { whenThere } from '../../core/eventual.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { Answer, ServerTransaction } from '../../core/sip/contract.ts'
@@ -66,11 +68,20 @@ export class ProviderMailboxes {
     for (const { name, reports } of mailboxes.list()) {
       for (const { origin } of reports) {
         if (!isProviderOrigin(origin)) continue
-        // One that is in no file is Asterisk's, and may come back.
-        const endpoint = endpoints.files.endpoints.get(origin.slice(providerOrigin('').length))
-        if (endpoint && mailboxName(endpoint.incoming_mwi_mailbox).toLowerCase() !== name.toLowerCase())
+        const id = origin.slice(providerOrigin('').length)
+        const judge = (found: Endpoint | undefined): void => {
+          // After a wait: the files may have it by now.
+          const endpoint = endpoints.files.endpoints.get(id) ?? found
+          // One that cannot be asked for now may be Asterisk's.
+          if (endpoint ? tellsOf(endpoint, name) : endpoints.mayExist('endpoint', id)) return
           mailboxes.set(origin, name, undefined)
+        }
+        void whenThere(endpoints.endpoint(id), judge)
       }
     }
   }
+}
+
+function tellsOf({ incoming_mwi_mailbox: mailbox }: Endpoint, name: string): boolean {
+  return mailboxName(mailbox).toLowerCase() === name.toLowerCase()
 }

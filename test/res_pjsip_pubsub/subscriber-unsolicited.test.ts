@@ -1,8 +1,10 @@
 /** NOTIFYs of providers that nobody asked for (`incoming_mwi_mailbox`). */
 import { expect } from 'chai'
 import { pjsipConfig, type TestCoreSettings } from '../support/core.ts'
+import { settled } from '../support/lamp-office.ts'
 import type { WireMessage } from '../support/phone.ts'
 import { SubscriberOffice } from '../support/subscriber.ts'
+import { until } from '../support/tools.ts'
 
 const SUMMARY = 'Messages-Waiting: yes\r\nMessage-Account: sip:100@provider\r\nVoice-Message: 4/2 (0/0)\r\n'
 
@@ -93,5 +95,24 @@ describe('unsolicited NOTIFYs of a provider', () => {
     expect(there.mailbox()).to.equal('0/0')
     await notify(SUMMARY)
     expect([there.mailbox(), there.mailbox('200@there')]).to.deep.equal(['0/0', '4/2'])
+  })
+
+  it('are forgotten when nobody knows the endpoint any more, and not while that cannot be said', async () => {
+    const { endpoints } = there.office.core
+    await notify(SUMMARY)
+    let isAway = true
+    endpoints.addSource({
+      name: 'pbx1',
+      endpoint: async () => undefined,
+      aor: async () => undefined,
+      auth: async () => undefined,
+      couldNotAsk: () => isAway,
+    })
+    endpoints.replace(pjsipConfig({ endpoints: { other: {} } }))
+    await settled()
+    expect(there.mailbox()).to.equal('4/2')
+    isAway = false
+    endpoints.changed()
+    await until('it is forgotten', () => there.mailbox() === '0/0')
   })
 })
