@@ -7,7 +7,7 @@
  *
  * Nothing stops at the first error: all are gathered, and what can be read is.
  */
-import { lstatSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { accessSync, constants, lstatSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import type { ConfigFile, Place } from '../config.ts'
@@ -33,6 +33,7 @@ export interface ReadingOptions {
 const LARGEST_FILE = 64 * 1024 * 1024
 const DEEPEST_INCLUDE = 64
 const MOST_FILES = 10_000
+const LISTABLE = constants.R_OK | constants.X_OK
 const GLOB_MAGIC = /[*?[{]/
 
 /** What Node puts where bytes are no UTF-8. */
@@ -149,8 +150,10 @@ class Reading {
     for (const path of paths) {
       const text = readText(path)
       if ('fault' in text) {
-        if (optional) this.#findings.note(`#tryinclude "${argument}": ${path} ${text.fault}`, place)
-        else this.#findings.problem(`#include "${argument}": ${path} ${text.fault}, expected a readable file`, place)
+        const fault = `${path} ${text.fault}, expected a readable file`
+        // What is there is meant to be read.
+        if (optional) this.#doubt(`#tryinclude "${argument}": ${fault}`, place)
+        else this.#findings.problem(`#include "${argument}": ${fault}`, place)
         continue
       }
       const real = text.realPath
@@ -199,6 +202,8 @@ function expand(directory: string, pattern: string): string[] {
   const firstMagic = parts.findIndex((part) => GLOB_MAGIC.test(part))
   const base = resolve(directory, parts.slice(0, firstMagic).join('/') || (isAbsolute(pattern) ? '/' : '.'))
   if (!exists(base) || base.includes('\0')) return []
+  // A pattern finds nothing there; reading it says why.
+  if (isClosed(base)) return [base]
   // Few configurations have patterns; all others start sooner without what expands them.
   const { globSync } = createRequire(import.meta.url)('tinyglobby') as typeof import('tinyglobby')
   return globSync(parts.slice(firstMagic).join('/'), {
@@ -209,6 +214,16 @@ function expand(directory: string, pattern: string): string[] {
     globstar: false,
     deep: parts.length - firstMagic,
   }).sort()
+}
+
+/** A directory whose names cannot be read, or what cannot even be told for one. */
+function isClosed(path: string): boolean {
+  try {
+    if (statSync(path).isDirectory()) accessSync(path, LISTABLE)
+    return false
+  } catch {
+    return true
+  }
 }
 
 /** What cannot be looked at is there, too: reading it says why. */
@@ -223,7 +238,10 @@ export function exists(path: string): boolean {
 function readText(path: string): FileText | { readonly fault: string } {
   try {
     const found = statSync(path)
-    if (found.isDirectory()) return { fault: 'is a directory' }
+    if (found.isDirectory()) {
+      accessSync(path, LISTABLE)
+      return { fault: 'is a directory' }
+    }
     if (!found.isFile()) return { fault: 'is not a regular file' }
     if (found.size > LARGEST_FILE) return { fault: 'is too large' }
     return { text: readFileSync(path, 'utf8'), realPath: realpathSync(path) }

@@ -306,6 +306,19 @@ describe('conf-parser: files', () => {
     ])
   })
 
+  it('says why where a pattern or a #tryinclude names what is there and cannot be read', () => {
+    const long = 'x'.repeat(300)
+    write({ 'main.conf': `#include "${long}/*.conf"\n#tryinclude "${long}"\n#tryinclude "sub"`, 'sub/x': '' })
+    const told = [
+      `${at('main.conf')}:1: #include "${long}/*.conf": ${at(long)} cannot be read (ENAMETOOLONG), expected a readable file`,
+      `${at('main.conf')}:2: #tryinclude "${long}": ${at(long)} cannot be read (ENAMETOOLONG), expected a readable file`,
+      `${at('main.conf')}:3: #tryinclude "sub": ${at('sub')} is a directory, expected a readable file`,
+    ]
+    expect(messages(readConfigFile(at('main.conf')).problems)).to.deep.equal(told)
+    const { problems, notes } = readConfigFile(at('main.conf'), { foreign: true })
+    expect([messages(problems), messages(notes)]).to.deep.equal([told.slice(0, 1), told.slice(1)])
+  })
+
   it('says once where a file is not UTF-8, which in a password nobody would see; comments may be anything', () => {
     write({ 'utf8.conf': '[a]\nname=J\u00F6rg' })
     const inLatin1 = (text: string): void => writeFileSync(at('latin1.conf'), Buffer.from(text, 'latin1'))
