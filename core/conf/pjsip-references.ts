@@ -1,5 +1,6 @@
 /** What the objects of pjsip.conf say beyond their own section: names that must be there, addresses and patterns. */
 
+import { isIPv6 } from 'node:net'
 import { holdsSecret, isMd5 } from '../auth/digest.ts'
 import { looksLikeAddress, readHeaderMatch } from '../auth/identifies.ts'
 import { readNetwork } from '../auth/networks.ts'
@@ -47,6 +48,16 @@ function checkEndpoint(endpoint: Endpoint, checker: Checker, config: PjsipConfig
   checker.names('transport', transport === '' ? [] : [transport], 'transport', isKnown)
   checkWords('identify_by', identify_by, IDENTIFY_BY, checker)
   checkUris('outbound_proxy', outbound_proxy === '' ? [] : [outbound_proxy], checker)
+  checkDomain(endpoint, checker)
+}
+
+/** It stands in From: with one that cannot be read the phone refuses all of the NOTIFY. */
+function checkDomain({ id, from_domain }: Endpoint, checker: Checker): void {
+  if (from_domain === '' || isIPv6(from_domain) || parseHostPort(from_domain)) return
+  checker.doubt(
+    'from_domain',
+    `from_domain = ${from_domain} of [${id}] is not valid, expected an address or a host name`,
+  )
 }
 
 function checkAcls({ acl, contact_acl }: Endpoint | Acl, checker: Checker, config: PjsipConfig): void {

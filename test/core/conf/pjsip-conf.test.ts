@@ -241,6 +241,16 @@ contact = sip:b@192.0.2.1
       ])
   })
 
+  it('takes as from_domain what a URI can have', () => {
+    const at = (domain: string): string[] => faults(`[e]\ntype=endpoint\nfrom_domain=${domain}`)
+    for (const domain of ['', '192.0.2.1', '2001:db8::1', '[2001:db8::1]:5070', 'pbx_1.example', 'pbx.example:5070'])
+      expect(at(domain), domain).to.deep.equal([])
+    for (const domain of ['a b', 'sip:pbx.example', 'alice@pbx.example', 'pbx.example:x', 'a>', 'b\u00FCro'])
+      expect(at(domain)).to.deep.equal([
+        `/own/pjsip.conf:3: from_domain = ${domain} of [e] is not valid, expected an address or a host name`,
+      ])
+  })
+
   it("passes over Asterisk's other types and options, in our own file too", () => {
     expect(
       faults(
