@@ -1,4 +1,5 @@
 /** The certificate files of a TLS transport, read and checked. */
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls'
 import type { TransportConfig } from '../endpoints.ts'
@@ -28,12 +29,10 @@ export function readCertificates(config: TransportConfig): SecureContextOptions 
   const cert = read('cert_file', config.cert_file, config)
   // Asterisk, too, looks for the key in the certificate's file where none is named.
   const key = config.priv_key_file === '' ? cert : read('priv_key_file', config.priv_key_file, config)
-  const options: SecureContextOptions = {
-    cert,
-    key,
-    ca: config.ca_list_file === '' ? undefined : read('ca_list_file', config.ca_list_file, config),
-    minVersion,
-  }
+  const ca = config.ca_list_file === '' ? undefined : read('ca_list_file', config.ca_list_file, config)
+  if (ca && !isPemCertificate(ca))
+    throw new ConfigError(`ca_list_file of [${config.id}] has no certificate in it, expected a PEM file`, config)
+  const options: SecureContextOptions = { cert, key, ca, minVersion }
   try {
     createSecureContext(options)
   } catch (error) {
@@ -44,6 +43,16 @@ export function readCertificates(config: TransportConfig): SecureContextOptions 
     )
   }
   return options
+}
+
+/** OpenSSL takes a list with nothing in it, and then no peer is trusted. */
+function isPemCertificate(content: Buffer): boolean {
+  if (!content.includes('-----BEGIN')) return false
+  try {
+    return new X509Certificate(content).raw.length > 0
+  } catch {
+    return false
+  }
 }
 
 /** OpenSSL says neither which of the files it means, nor what it misses there. */

@@ -1,8 +1,10 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { readConfiguration } from '../../../core/conf/configuration.ts'
+import { Certificates } from '../../support/certificates.ts'
 import { asNobody } from '../../support/tools.ts'
 
 describe('what no single file shows to be wrong', () => {
@@ -74,6 +76,28 @@ describe('what no single file shows to be wrong', () => {
     expect(faults({ 'pjsip.conf': tls('') })).to.deep.equal([
       'DIR/pjsip.conf:1: transport [tls] is tls without cert_file, expected a PEM file',
     ])
+  })
+
+  it('a list of authorities without one in it, with which no peer is trusted', () => {
+    const certificates = new Certificates()
+    const { cert_file, priv_key_file } = certificates.make('pbx')
+    try {
+      const own = `cert_file = ${cert_file}\npriv_key_file = ${priv_key_file}\nverify_client = yes\n`
+      const at = (ca: string): string[] =>
+        faults({
+          'pjsip.conf': `[tls]\ntype = transport\nprotocol = tls\nbind = 127.0.0.1:0\n${own}ca_list_file = ${ca}\n`,
+        })
+      expect(at(cert_file)).to.deep.equal([])
+      writeFileSync(join(directory, 'empty.pem'), '')
+      const der = new X509Certificate(readFileSync(cert_file)).raw
+      writeFileSync(join(directory, 'ca.der'), der)
+      for (const ca of [priv_key_file, 'empty.pem', 'ca.der'])
+        expect(at(ca), ca).to.deep.equal([
+          'DIR/pjsip.conf:1: ca_list_file of [tls] has no certificate in it, expected a PEM file',
+        ])
+    } finally {
+      certificates.remove()
+    }
   })
 
   it("what stands where this user may not look, as a certificate below letsencrypt's directory or Asterisk's files", async () => {
