@@ -1,7 +1,7 @@
 /** The console commands about pjsip objects: `pjsip show endpoints`, `pjsip show contacts` … Secrets are never shown. */
 import type { AclRule } from '../auth/acl.ts'
 import { usernameOf } from '../auth/credentials.ts'
-import type { Aor, Auth, Endpoint, Endpoints } from '../endpoints.ts'
+import type { Aor, Auth, Endpoint, Endpoints, ObjectType } from '../endpoints.ts'
 import type { Eventual } from '../eventual.ts'
 import type { OptionSet } from '../options.ts'
 import { aorOptions, authOptions, endpointOptions } from '../pjsip-options.ts'
@@ -61,7 +61,8 @@ function endpointCommands({ endpoints, registrar }: PjsipCommandSettings): Conso
       args: '<endpoint>',
       help: 'Shows one endpoint with all its options, from the files or from an Asterisk.',
       complete: (place) => (place === 0 ? ids() : []),
-      run: async ([id], out) => showEndpoint(await existing('endpoint', id, (name) => endpoints.endpoint(name)), out),
+      run: async ([id], out) =>
+        showEndpoint(await existing(endpoints, 'endpoint', id, (name) => endpoints.endpoint(name)), out),
     },
     {
       words: 'pjsip show aors',
@@ -86,7 +87,7 @@ function endpointCommands({ endpoints, registrar }: PjsipCommandSettings): Conso
       help: 'Shows one AOR with its options and contacts, from the files or from an Asterisk.',
       complete: (place) => (place === 0 ? [...endpoints.files.aors.keys()] : []),
       run: async ([id], out) => {
-        const aor = await existing('AOR', id, (name) => endpoints.aor(name))
+        const aor = await existing(endpoints, 'aor', id, (name) => endpoints.aor(name))
         showOptions(out, aorOptions, aor)
         showContacts(out, contactsOf(registrar, aor))
       },
@@ -120,7 +121,7 @@ function authCommands({ endpoints }: PjsipCommandSettings): ConsoleCommand[] {
       help: 'Shows one auth section, without its secrets.',
       complete: (place) => (place === 0 ? [...endpoints.files.auths.keys()] : []),
       run: async ([id], out) =>
-        showOptions(out, authOptions, await existing<Auth>('auth', id, (name) => endpoints.auth(name))),
+        showOptions(out, authOptions, await existing<Auth>(endpoints, 'auth', id, (name) => endpoints.auth(name))),
     },
     {
       words: 'pjsip show identifies',
@@ -232,14 +233,20 @@ function rulesText(rules: readonly AclRule[]): string {
 }
 
 async function existing<T>(
-  what: string,
+  endpoints: Endpoints,
+  type: ObjectType,
   id: string | undefined,
   find: (id: string) => Eventual<T | undefined>,
 ): Promise<T> {
+  const what = type === 'aor' ? 'AOR' : type
   if (id === undefined) throw new CommandError(`expected the name of an ${what}`)
   const found = await find(id)
-  if (found === undefined) throw new CommandError(`there is no ${what} '${id}'`)
-  return found
+  if (found !== undefined) return found
+  throw new CommandError(
+    endpoints.mayExist(type, id)
+      ? `no file has an ${what} '${id}', and an Asterisk that may have it could not be asked: 'ari show servers' says why`
+      : `there is no ${what} '${id}'`,
+  )
 }
 
 function inOrder<T extends { readonly id: string }>(items: ReadonlyMap<string, T>, args: readonly string[]): T[] {
