@@ -1,6 +1,5 @@
 /** Console commands: who watches what, in Asterisk's formats (res_pjsip_pubsub.c), and a hand on one subscription. */
-import { CommandError, type ConsoleCommand, plain } from '../core/console/console.ts'
-import { reasonOf } from '../core/log.ts'
+import { CommandError, type ConsoleCommand, likeFilter, plain } from '../core/console/console.ts'
 import { parameters, SUBSCRIPTIONS_COLUMNS, SUBSCRIPTIONS_HEADER, subscriptionLine } from './console-text.ts'
 import type { TerminationReason } from './contract.ts'
 import type { NotifierSubscription } from './subscription.ts'
@@ -85,18 +84,10 @@ function theOne(subscriptions: Subscriptions, name: string | undefined): Notifie
 }
 
 /** `like` compares with the text as it is shown. */
-function matching(subscriptions: Subscriptions, [like, ...pattern]: readonly string[]): NotifierSubscription[] {
+function matching(subscriptions: Subscriptions, args: readonly string[]): NotifierSubscription[] {
+  const fits = likeFilter(args)
   const all = [...subscriptions]
-  if (like === undefined) return all
-  if (like.toLowerCase() !== 'like' || pattern.length === 0)
-    throw new CommandError('expected: like <regular expression>')
-  let expression: RegExp
-  try {
-    expression = new RegExp(pattern.join(' '))
-  } catch (error) {
-    throw new CommandError(reasonOf(error))
-  }
-  return all.filter((subscription) => expression.test(block(subscription)))
+  return args.length === 0 ? all : all.filter((subscription) => fits(block(subscription)))
 }
 
 function block(subscription: NotifierSubscription): string {

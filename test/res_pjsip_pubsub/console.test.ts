@@ -40,7 +40,9 @@ describe('pubsub: console', () => {
     expect(shown).to.match(/0 active subscriptions$/)
     expect(await run('pjsip list subscriptions inbound like 201/lamp')).to.include('1 active subscriptions')
     expect(await failure('pjsip list subscriptions inbound like (')).to.match(/regular expression/i)
-    expect(await failure('pjsip list subscriptions inbound lik x')).to.include('expected: like')
+    expect(await failure('pjsip list subscriptions inbound lik x')).to.include("expected 'like <regular")
+    expect(await run('pjsip list subscriptions inbound like ALICE')).to.include('1 active subscriptions')
+    expect(await run('pjsip show subscriptions inbound like "alice <100>"')).to.include('1 active subscriptions')
   })
 
   it('shows one, by its Call-ID', async () => {
