@@ -177,6 +177,11 @@ function printDetails(core: Core, hint: Hint, out: ConsoleOutput): void {
     const says = core.devices.reports(device).map((report) => `${report.origin}: ${report.state}`)
     out.print(plain(`  ${device.padEnd(30)} ${state.padEnd(12)} ${says.join(', ') || 'nobody has said'}`))
   }
+  for (const name of hint.definition?.presence ?? []) {
+    const says = core.presences.reports(name).map((report) => `${report.origin}: ${report.state.state}`)
+    const { state } = core.presences.get(name)
+    out.print(plain(`  ${name.padEnd(30)} ${state.padEnd(12)} ${says.join(', ') || 'nobody has said'}`))
+  }
 }
 
 function moduleCommands(core: Core, loader: Loader): ConsoleCommand[] {

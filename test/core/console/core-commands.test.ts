@@ -8,7 +8,9 @@ describe('commands of the core', () => {
   let office: TestCore
 
   beforeEach(async () => {
-    office = await TestCore.start({ hints: { '200@office': ['Custom:gate', 'Custom:door'] } })
+    office = await TestCore.start({
+      hints: { '200@office': ['Custom:gate', 'Custom:door'], '300@office': ['Custom:gate', 'CustomPresence:300'] },
+    })
     const nothing = async (): Promise<void> => undefined
     registerCoreCommands(office.core, office.loader, {
       version: '1',
@@ -37,6 +39,15 @@ describe('commands of the core', () => {
     const shown = await office.run('core show hint 200@office')
     expect(shown).to.match(/Custom:gate +INUSE +pbx1: INUSE/)
     expect(shown).to.match(/Custom:door +ONHOLD +pbx1: ONHOLD/)
+  })
+
+  it('core show hint shows who says what of the presence in it, too', async () => {
+    const { core } = office
+    expect(await core.hints.find('office', '300')).to.be.an('object')
+    core.presences.set('pbx1', 'CustomPresence:300', { state: 'not_set', subtype: '', message: '' })
+    core.presences.set('local', 'CustomPresence:300', { state: 'dnd', subtype: '', message: '' })
+    const shown = await office.run('core show hint 300')
+    expect(shown).to.match(/^ {2}CustomPresence:300 +dnd +pbx1: not_set, local: dnd$/m)
   })
 
   it('shows what others chose in one line: a caller or a peer cannot write another one', async () => {
