@@ -29,7 +29,7 @@ export function subscriberCommands(subscriptions: OutboundSubscriptions): Consol
         const rows = shown(args)
         out.print(SUBSCRIPTIONS_HEADER)
         for (const row of rows) out.print(`${block(row)}\n`)
-        out.print(`${rows.length} active subscriptions`)
+        out.print(counted(rows))
       },
     },
     {
@@ -41,7 +41,7 @@ export function subscriberCommands(subscriptions: OutboundSubscriptions): Consol
         const rows = shown(args)
         out.print(SUBSCRIPTIONS_COLUMNS)
         for (const row of rows) out.print(subscriptionLine(row.endpoint, row.resource, row.expiry, row.callId))
-        out.print(`\n${rows.length} active subscriptions`)
+        out.print(`\n${counted(rows)}`)
       },
     },
     {
@@ -63,6 +63,13 @@ export function subscriberCommands(subscriptions: OutboundSubscriptions): Consol
       },
     },
   ]
+}
+
+/** In Asterisk's words, which only those are that stand. */
+function counted(rows: readonly Shown[]): string {
+  const active = rows.filter(({ state }) => state === 'active').length
+  const others = rows.length - active
+  return `${active} active subscriptions${others > 0 ? `, ${others} not active` : ''}`
 }
 
 function theOne(subscriptions: OutboundSubscriptions, name: string | undefined): AnySubscription {

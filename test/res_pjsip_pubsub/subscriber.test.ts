@@ -494,6 +494,16 @@ describe('a subscription of ours', () => {
     )
   })
 
+  it('is not counted as active at the console while it is refused', async () => {
+    there.notifier.answer = () => [404]
+    await there.subscribe()
+    await there.phase('waiting')
+    for (const verb of ['show', 'list'])
+      expect(await there.office.run(`pjsip ${verb} subscriptions outbound`)).to.match(
+        /\n0 active subscriptions, 1 not active$/,
+      )
+  })
+
   it('is shown at the console', async () => {
     const subscribe = await there.subscribe({ to_uri: 'sip:100@there' })
     await there.notifier.notify(subscribe, { body: dialogInfo({}) })
