@@ -5,7 +5,7 @@ import { holdsSecret, isMd5 } from '../auth/digest.ts'
 import { looksLikeAddress, readHeaderMatch } from '../auth/identifies.ts'
 import { readNetwork } from '../auth/networks.ts'
 import { lastValue } from '../config.ts'
-import type { Acl, Auth, Endpoint, Identify, PjsipConfig, TransportConfig } from '../endpoints.ts'
+import type { Acl, Aor, Auth, Endpoint, Identify, PjsipConfig, TransportConfig } from '../endpoints.ts'
 import { reasonOf } from '../log.ts'
 import { globalOptions } from '../pjsip-options.ts'
 import { parseHostPort, parseNameAddr, printHostPort, withoutBrackets } from '../sip/parse-uri.ts'
@@ -34,7 +34,10 @@ export function checkReferences(config: PjsipConfig, drafts: Readonly<Record<Typ
   }
   for (const auth of config.auths.values()) checkAuth(auth, checker('auth', auth.id))
   // Asterisk refuses the whole AOR.
-  for (const aor of config.aors.values()) checkUris('contact', aor.contact, checker('aor', aor.id))
+  for (const aor of config.aors.values()) {
+    checkUris('contact', aor.contact, checker('aor', aor.id))
+    checkMailboxes(aor, checker('aor', aor.id))
+  }
   for (const draft of drafts.global.values()) checkOrder(draft, new Checker(draft.section.name, draft, findings))
 }
 
@@ -49,6 +52,18 @@ function checkEndpoint(endpoint: Endpoint, checker: Checker, config: PjsipConfig
   checkWords('identify_by', identify_by, IDENTIFY_BY, checker)
   checkUris('outbound_proxy', outbound_proxy === '' ? [] : [outbound_proxy], checker)
   checkDomain(endpoint, checker)
+  checkMailboxes(endpoint, checker)
+}
+
+/** No mailbox has such a name: a comma is missing, which `mailboxes += 101` needs, too. */
+function checkMailboxes({ id, mailboxes }: Endpoint | Aor, checker: Checker): void {
+  for (const name of mailboxes)
+    if (/\s/.test(name))
+      checker.doubt(
+        'mailboxes',
+        `mailboxes = ${name} of [${id}] has a blank in the name of a mailbox, expected commas between mailboxes`,
+        name,
+      )
 }
 
 /** It stands in From: with one that cannot be read the phone refuses all of the NOTIFY. */

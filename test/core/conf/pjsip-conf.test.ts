@@ -241,6 +241,21 @@ contact = sip:b@192.0.2.1
       ])
   })
 
+  it('takes no blank for a comma between mailboxes', () => {
+    const at = (type: string, lines: string): string[] => faults(`[e]\ntype=${type}\n${lines}`)
+    for (const [type, lines, name] of [
+      ['endpoint', 'mailboxes = 100@default 101@default', '100@default 101@default'],
+      ['aor', 'mailboxes = 100@default, 101 102', '101 102'],
+      ['aor', 'mailboxes += 100\nmailboxes += 101', '100 101'],
+    ] as const)
+      expect(at(type, lines)[0])
+        .to.match(/^.own.pjsip.conf:[34]: /)
+        .and.contain(
+          `mailboxes = ${name} of [e] has a blank in the name of a mailbox, expected commas between mailboxes`,
+        )
+    expect(at('aor', 'mailboxes = 100@default , 101\nmailboxes += ,102')).to.deep.equal([])
+  })
+
   it('takes as from_domain what a URI can have', () => {
     const at = (domain: string): string[] => faults(`[e]\ntype=endpoint\nfrom_domain=${domain}`)
     for (const domain of ['', '192.0.2.1', '2001:db8::1', '[2001:db8::1]:5070', 'pbx_1.example', 'pbx.example:5070'])
