@@ -16,7 +16,6 @@ export function publicationCommands(agent: Agent): ConsoleCommand[] {
       words: 'pjsip show publications outbound',
       args: '[like <regular expression>]',
       help: 'Shows what we publish elsewhere.',
-      complete: (place) => (place === 0 ? ['like'] : []),
       run: (args, out) => {
         const like = likeFilter(args)
         const shown = agent.clients.flatMap((client) =>

@@ -21,7 +21,6 @@ export function commands(subscriptions: Subscriptions): ConsoleCommand[] {
       words: 'pjsip show subscriptions inbound',
       args: '[like <regular expression>]',
       help: 'Shows who watches what.',
-      complete: (place) => (place === 0 ? ['like'] : []),
       run: (args, out) => {
         out.print(SUBSCRIPTIONS_HEADER)
         const shown = matching(subscriptions, args)
@@ -33,7 +32,6 @@ export function commands(subscriptions: Subscriptions): ConsoleCommand[] {
       words: 'pjsip list subscriptions inbound',
       args: '[like <regular expression>]',
       help: 'Lists who watches what, a line each.',
-      complete: (place) => (place === 0 ? ['like'] : []),
       run: (args, out) => {
         out.print(SUBSCRIPTIONS_COLUMNS)
         const shown = matching(subscriptions, args)

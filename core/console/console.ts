@@ -83,7 +83,7 @@ export class Console {
       if (!words.every((word, i) => i >= fixed.length || fixed[i]?.toLowerCase() === word.toLowerCase())) continue
       const next = fixed[words.length]
       if (next !== undefined) found.add(next)
-      else for (const candidate of command.complete?.(words.length - fixed.length, typed) ?? []) found.add(candidate)
+      else for (const candidate of candidates(command, words.length - fixed.length, typed)) found.add(candidate)
     }
     return [...found].filter((word) => word.toLowerCase().startsWith(typed.toLowerCase())).sort()
   }
@@ -95,6 +95,12 @@ export class Console {
     }
     return undefined
   }
+}
+
+/** Candidates of its own, and the word that its usage begins with. */
+function candidates(command: ConsoleCommand, place: number, typed: string): readonly string[] {
+  if (place === 0 && command.args?.startsWith('[like ')) return ['like']
+  return command.complete?.(place, typed) ?? []
 }
 
 /** How many arguments its usage has room for: `<mailbox> <new> [old]` for three, and `[<module> ...]` for any number. */

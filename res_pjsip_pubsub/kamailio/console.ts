@@ -22,7 +22,6 @@ export function presenceCommands(pubsub: PubsubCore): ConsoleCommand[] {
       words: 'pjsip show publications inbound',
       args: '[like <regular expression>]',
       help: 'Shows who publishes what.',
-      complete: (place) => (place === 0 ? ['like'] : []),
       run: (args, out) => {
         const like = likeFilter(args)
         const shown = [...pubsub.compositor.allPublications].map(block).filter(like)

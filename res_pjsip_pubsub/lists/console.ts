@@ -15,7 +15,6 @@ export function listCommands(lists: ResourceLists, subscriptions: Subscriptions)
       words: 'pjsip show resource_lists',
       args: '[like <regular expression>]',
       help: 'Shows the resource lists, what they hold, and how many watch them.',
-      complete: (place) => (place === 0 ? ['like'] : []),
       run: (args, out) => {
         const shown = [...sections(lists, subscriptions)].filter(likeFilter(args))
         out.print(HEADER)

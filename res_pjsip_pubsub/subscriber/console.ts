@@ -24,7 +24,6 @@ export function subscriberCommands(subscriptions: OutboundSubscriptions): Consol
       words: 'pjsip show subscriptions outbound',
       args: '[like <regular expression>]',
       help: 'Shows what is watched elsewhere.',
-      complete: (place) => (place === 0 ? ['like'] : []),
       run: (args, out) => {
         const rows = shown(args)
         out.print(SUBSCRIPTIONS_HEADER)
@@ -36,7 +35,6 @@ export function subscriberCommands(subscriptions: OutboundSubscriptions): Consol
       words: 'pjsip list subscriptions outbound',
       args: '[like <regular expression>]',
       help: 'Lists what is watched elsewhere, a line each.',
-      complete: (place) => (place === 0 ? ['like'] : []),
       run: (args, out) => {
         const rows = shown(args)
         out.print(SUBSCRIPTIONS_COLUMNS)

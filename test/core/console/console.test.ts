@@ -82,6 +82,10 @@ describe('console', () => {
     expect(commands().complete('core sh')).to.deep.equal(['show'])
     expect(commands().complete('core show hint')).to.deep.equal(['hint', 'hints'])
     expect(commands().complete('core show hint 1')).to.deep.equal(['100', '101'])
+    const made = commands()
+    made.register({ words: 'mwi list', args: '[like <text>]', help: '', run: () => undefined })
+    expect(made.complete('mwi list ')).to.deep.equal(['like'])
+    expect(made.complete('mwi list like ')).to.deep.equal([])
   })
 
   it('refuses what it does not know and what is no regular expression', async () => {
