@@ -234,6 +234,7 @@ export const transportOptions = options({
   ca_list_file: text('', 'PEM certificates of trusted authorities (tls).', 'a path'),
   verify_client: yesno(false, 'Ask connecting peers for a certificate and check it (tls).'),
   verify_server: yesno(false, 'Check the certificate of a peer we connect to (tls).'),
+  allow_wildcard_certs: yesno(false, 'Take *.example.com in that certificate for any host there (tls).'),
   method: text('', 'Lowest TLS version: tlsv1_2 or tlsv1_3 (tls).'),
   allow_reload: yesno(false, 'Apply changes of this section on reload; otherwise they wait for a restart.'),
   tos: text('', "Type of service; read, and left to the system's firewall rules."),

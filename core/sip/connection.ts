@@ -35,8 +35,6 @@ export class Connection extends Timed implements Wire {
   readonly #listeners = new Set<(why: string) => void>()
   /** We opened it. */
   readonly outgoing: boolean
-  /** For which name its certificate was checked; undefined for none. */
-  readonly checkedFor: string | undefined
   readonly #contacts = new Set<string>()
   readonly #strangers = new Set<string>()
   #open = true
@@ -55,20 +53,12 @@ export class Connection extends Timed implements Wire {
   #nextPing: number
   #why = ''
 
-  constructor(
-    carrier: StreamTransport,
-    number: number,
-    socket: Socket,
-    remote: Address,
-    outgoing: boolean,
-    checkedFor?: string,
-  ) {
+  constructor(carrier: StreamTransport, number: number, socket: Socket, remote: Address, outgoing: boolean) {
     super()
     this.carrier = carrier
     this.id = `${carrier.protocol.toLowerCase()}:${carrier.config.id}:${number}`
     this.#socket = socket
     this.outgoing = outgoing
-    this.checkedFor = checkedFor
     this.remote = remote
     this.local = { address: socket.localAddress ?? carrier.local.address, port: carrier.local.port }
     this.#nextPing = performance.now() + this.#pingInterval

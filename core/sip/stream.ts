@@ -11,6 +11,7 @@ import {
   connect as connectTls,
   createServer as createTlsServer,
   type SecureContextOptions,
+  type TLSSocket,
   Server as TlsServer,
 } from 'node:tls'
 import type { TransportConfig } from '../endpoints.ts'
@@ -22,6 +23,7 @@ import { readCertificates } from './certificates.ts'
 import { Connection, NOT_READ } from './connection.ts'
 import { HostCounts, mostUnread, NowAndThen, shareOfHost } from './connection-limits.ts'
 import type { Address } from './contract.ts'
+import { CheckedServer, identityFault } from './server-identity.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 import type { Timers } from './timers.ts'
 import type { Trace } from './trace.ts'
@@ -47,6 +49,8 @@ export class StreamTransport implements Transport {
   readonly #unread = new Set<Connection>()
   readonly #byRemote = new Map<string, Connection>()
   readonly #byAddress = new Map<string, Set<Connection>>()
+  /** Connections of ours whose peers had to show who they are. */
+  readonly #checked = new WeakMap<Connection, CheckedServer>()
   readonly #turnedAway: Counter
   readonly #unmeter: Undo
   #config: TransportConfig
@@ -151,17 +155,30 @@ export class StreamTransport implements Transport {
 
   wireTo(remote: Address, name?: string): Connection {
     const known = this.findWire(remote)
-    return known && this.#isChecked(known, name) ? known : this.#connect(remote, name)
-  }
-
-  /** Whoever came to us has shown nothing of who it is, and one certificate says nothing of another name. An answer goes to who asked. */
-  #isChecked(connection: Connection, name: string | undefined): boolean {
-    if (this.protocol === 'TCP' || !this.#config.verify_server || name === undefined) return true
-    return connection.checkedFor === name
+    if (known && this.#isServer(known, name)) return known
+    return this.#otherTo(remote, name) ?? this.#connect(remote, name ?? remote.address)
   }
 
   connectionsFrom(address: string): Connection[] {
     return [...(this.#byAddress.get(address) ?? [])].filter((connection) => connection.open)
+  }
+
+  get #verifies(): boolean {
+    return this.protocol === 'TLS' && this.#config.verify_server
+  }
+
+  /** Whoever came to us has shown nothing of who it is. Without a name it is an answer, which goes to who asked. */
+  #isServer(connection: Connection, name: string | undefined): boolean {
+    if (!this.#verifies || name === undefined) return true
+    return this.#checked.get(connection)?.is(name) === true
+  }
+
+  /** Servers with one address may have names, and certificates, of their own. */
+  #otherTo({ address, port }: Address, name: string | undefined): Connection | undefined {
+    if (!this.#verifies) return undefined
+    return this.connectionsFrom(address).find(
+      (connection) => connection.remote.port === port && this.#isServer(connection, name),
+    )
   }
 
   reconfigure(config: TransportConfig): void {
@@ -237,14 +254,17 @@ export class StreamTransport implements Transport {
     this.#enter(socket, { address: remoteAddress, port: remotePort }, false)
   }
 
-  #connect(remote: Address, name: string | undefined): Connection {
+  #connect(remote: Address, name: string): Connection {
     if (this.#closed || this.#connections.size >= this.#config.max_connections) {
       if (!this.#closed) this.#full(undefined)
       return this.#refused(remote)
     }
     const way = { host: remote.address, port: remote.port, ...this.#from(remote) }
-    const socket = this.protocol === 'TLS' ? this.#connectTls(way, name) : connectTcp(way)
-    const connection = this.#enter(socket, remote, true, this.#config.verify_server ? name : undefined)
+    const secured = this.protocol === 'TLS' ? this.#connectTls(way, name) : undefined
+    const socket = secured ?? connectTcp(way)
+    const connection = this.#enter(socket, remote, true)
+    const { verify_server, allow_wildcard_certs } = this.#config
+    if (secured && verify_server) this.#checked.set(connection, new CheckedServer(secured, name, allow_wildcard_certs))
     const limit = setTimeout(() => connection.end('it could not be made in time'), CONNECT_LIMIT)
     limit.unref()
     const settle = (): void => clearTimeout(limit)
@@ -260,13 +280,15 @@ export class StreamTransport implements Transport {
     return reaches ? { localAddress: address } : {}
   }
 
-  #connectTls(way: TcpNetConnectOpts, name: string | undefined): Socket {
-    const named = name !== undefined && isIP(name) === 0 ? { servername: name } : {}
+  #connectTls(way: TcpNetConnectOpts, name: string): TLSSocket {
+    const { verify_server, allow_wildcard_certs } = this.#config
+    const named = isIP(name) === 0 ? { servername: name } : {}
     return connectTls({
       ...way,
       ...this.#certificates,
       ...named,
-      rejectUnauthorized: this.#config.verify_server,
+      rejectUnauthorized: verify_server,
+      checkServerIdentity: (host, certificate) => identityFault(host, certificate, allow_wildcard_certs),
     })
   }
 
@@ -277,8 +299,8 @@ export class StreamTransport implements Transport {
     return connection
   }
 
-  #enter(socket: Socket, remote: Address, outgoing: boolean, checkedFor?: string): Connection {
-    const connection = new Connection(this, ++this.#numbered, socket, remote, outgoing, checkedFor)
+  #enter(socket: Socket, remote: Address, outgoing: boolean): Connection {
+    const connection = new Connection(this, ++this.#numbered, socket, remote, outgoing)
     this.#connections.add(connection)
     this.#byRemote.set(hostPort(remote), connection)
     const neighbours = this.#byAddress.get(remote.address)

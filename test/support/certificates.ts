@@ -13,13 +13,13 @@ export class Certificates {
   readonly #directory = mkdtempSync(join(tmpdir(), 'lamplighter-certificates-'))
 
   /** A certificate for 127.0.0.1, whose subject is `name`. Made again under the same name it replaces the files. */
-  make(name: string, file = name): Certificate {
+  make(name: string, file = name, alternatives = 'IP:127.0.0.1,DNS:localhost'): Certificate {
     const cert_file = join(this.#directory, `${file}.crt`)
     const priv_key_file = join(this.#directory, `${file}.key`)
     execFileSync(
       'openssl',
       ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'].concat(
-        ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'],
+        ['-subj', `/CN=${name}`, '-addext', `subjectAltName=${alternatives}`],
         ['-keyout', priv_key_file, '-out', cert_file],
       ),
       { stdio: 'ignore' },

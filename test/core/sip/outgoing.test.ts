@@ -257,6 +257,58 @@ describe('requests of ours', () => {
     expect(await verdict(true)).to.deep.equal(['unreachable', 200, 'unreachable'])
   })
 
+  describe('to a TLS server of a name that has to be in its certificate (RFC 5922 7)', () => {
+    let tls: TransportConfig
+    const serve = async (alternatives: string, options: Partial<TransportConfig> = {}): Promise<number> => {
+      const peer = certificates.make('named', 'named', alternatives)
+      const cert = readFileSync(peer.cert_file)
+      const port = await listen(createTlsServer({ cert, key: readFileSync(peer.priv_key_file) }))
+      const checked = { verify_server: true, ...peer, ca_list_file: peer.cert_file }
+      tls = transportConfig({ id: 'tls', protocol: 'tls', ...checked, ...options })
+      await open({ transports: [tls], names: namesOf('127.0.0.1') })
+      return port
+    }
+    const ask = async (port: number, host: string): Promise<number | string> =>
+      statusOf(await send({ requestUri: `sips:p@${host}:${port}` }))
+
+    it('take it from a sip URI there, and from no URI of a user or of another scheme', async () => {
+      const port = await serve(
+        'URI:sip:Pbx.Example,URI:sip:user@other.example,URI:https://web.example,DNS:host.example',
+      )
+      expect(await ask(port, 'pbx.example')).to.equal(200)
+      expect(await ask(port, 'host.example')).to.equal(200)
+      for (const host of ['other.example', 'web.example', 'named'])
+        expect(await ask(port, host)).to.equal('unreachable')
+    })
+
+    it('take a wildcard where allow_wildcard_certs says so', async () => {
+      const refused = await serve('DNS:*.lamps.example')
+      expect(await ask(refused, 'pbx.lamps.example')).to.equal('unreachable')
+      await stack.close()
+      const taken = await serve('DNS:*.lamps.example', { allow_wildcard_certs: true })
+      expect(await ask(taken, 'pbx.lamps.example')).to.equal(200)
+      expect(await ask(taken, 'a.pbx.lamps.example')).to.equal('unreachable')
+    })
+
+    it('go by the connection that is there where its certificate has their name, too, and by no other', async () => {
+      const port = await serve('DNS:one.example,URI:sip:two.example')
+      let made = 0
+      servers.at(-1)?.on('secureConnection', () => made++)
+      for (const host of ['one.example', 'two.example']) expect(await ask(port, host)).to.equal(200)
+      expect(made).to.equal(1)
+      expect(await ask(port, 'three.example')).to.equal('unreachable')
+      expect(await ask(port, 'one.example')).to.equal(200)
+    })
+
+    it('go by no connection of before where verify_server is set by a reload', async () => {
+      const port = await serve('DNS:one.example', { verify_server: false })
+      expect(await ask(port, 'two.example')).to.equal(200)
+      await stack.reload([{ ...tls, verify_server: true }], defaultsOf(systemOptions))
+      expect(await ask(port, 'two.example')).to.equal('unreachable')
+      expect(await ask(port, 'one.example')).to.equal(200)
+    })
+  })
+
   it('say in Contact that they are answered by sips where that is how they ask (RFC 3261 8.1.1.8)', async () => {
     const peer = certificates.make('answered')
     const listener = createTlsServer({ cert: readFileSync(peer.cert_file), key: readFileSync(peer.priv_key_file) })
