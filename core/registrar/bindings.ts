@@ -1,7 +1,7 @@
 /** The bindings of the registrar: in memory by AOR, in the store, with one timer for the next to expire. */
 import type { Logger } from '../log.ts'
 import type { Undo } from '../scope.ts'
-import type { Protocol } from '../sip/contract.ts'
+import type { FlowRecord, Protocol, Sip } from '../sip/contract.ts'
 import type { Store, Table } from '../store.ts'
 import type { Contact, ContactListener, Loss, RefreshListener } from './registrar.ts'
 
@@ -46,6 +46,8 @@ interface ContactRow {
   readonly protocol: string
   /** null in rows of earlier versions. */
   readonly transport: string | null
+  /** JSON: transport, address, port and own of a FlowRecord. null where there is none, and in rows of earlier versions. */
+  readonly flow: string | null
   readonly source: string
   readonly followed: number
 }
@@ -55,6 +57,7 @@ const LOOK_PAUSE = 500
 
 export interface BindingSettings {
   readonly store: Store
+  readonly sip: Pick<Sip, 'flowRecord' | 'restoreFlow'>
   readonly log: Logger
   readonly now: () => number
   readonly changed: ContactListener
@@ -62,6 +65,7 @@ export interface BindingSettings {
 }
 
 export class Bindings {
+  readonly #sip: BindingSettings['sip']
   readonly #log: Logger
   readonly #now: () => number
   readonly #changed: ContactListener
@@ -73,26 +77,27 @@ export class Bindings {
   #timer: NodeJS.Timeout | undefined
   #due = Number.POSITIVE_INFINITY
 
-  private constructor({ log, now, changed, refreshed }: BindingSettings) {
+  private constructor({ sip, log, now, changed, refreshed }: BindingSettings) {
+    this.#sip = sip
     this.#log = log
     this.#now = now
     this.#changed = changed
     this.#refreshed = refreshed
   }
 
-  /** With what the store has: without flows, and without what expired or hung on a connection that is no more. */
+  /** With what the store has, without what expired or hung on a connection that is no more. */
   static async open(settings: BindingSettings): Promise<Bindings> {
     const bindings = new Bindings(settings)
     const table = await settings.store.table<ContactRow>({
       name: 'contacts',
       key: 'id',
       columns: COLUMNS,
-      rows: () => bindings.list().map(rowOf),
+      rows: () => bindings.list().map((binding) => bindings.#rowOf(binding)),
     })
     bindings.#table = table
     await table.load((rows) => {
       for (const row of rows) {
-        const binding = bindingOf(row)
+        const binding = bindingOf(row, settings.sip)
         if (binding && !binding.followed && binding.expires > settings.now()) bindings.#enter(binding)
         else table.delete(row.id)
       }
@@ -126,7 +131,7 @@ export class Bindings {
   put(binding: Binding): void {
     const before = this.#byAor.get(binding.aor)?.get(binding.id)
     this.#enter(binding)
-    this.#table?.put(rowOf(binding))
+    this.#table?.put(this.#rowOf(binding))
     if (!before)
       this.#log.verbose(
         `Added contact '${binding.uri}' to AOR '${binding.aor}' for ${Math.round((binding.expires - this.#now()) / 1000)} s`,
@@ -148,6 +153,10 @@ export class Bindings {
   close(): void {
     clearTimeout(this.#timer)
     for (const id of this.#flowWatches.keys()) this.#unwatch(id)
+  }
+
+  #rowOf(binding: Binding): ContactRow {
+    return rowOf(binding, binding.flow && this.#sip.flowRecord(binding.flow))
   }
 
   #enter(binding: Binding): void {
@@ -220,11 +229,12 @@ const COLUMNS: { readonly [C in keyof ContactRow]: 'text' | 'integer' } = {
   cseq: 'integer',
   protocol: 'text',
   transport: 'text',
+  flow: 'text',
   source: 'text',
   followed: 'integer',
 }
 
-function rowOf(binding: Binding): ContactRow {
+function rowOf(binding: Binding, flow: FlowRecord | undefined): ContactRow {
   return {
     id: binding.id,
     aor: binding.aor,
@@ -241,14 +251,16 @@ function rowOf(binding: Binding): ContactRow {
     cseq: binding.cseq,
     protocol: binding.protocol,
     transport: binding.transport,
+    flow: flow === undefined ? null : JSON.stringify({ transport: flow.transport, ...flow.remote, own: flow.own }),
     source: binding.source,
     followed: binding.followed ? 1 : 0,
   }
 }
 
 /** undefined for a row that nobody can have written. */
-function bindingOf(row: ContactRow): Binding | undefined {
+function bindingOf(row: ContactRow, sip: BindingSettings['sip']): Binding | undefined {
   const path = readPath(row.path)
+  const flow = row.flow === null ? undefined : readFlow(row.flow)
   const protocol = (['UDP', 'TCP', 'TLS'] as const).find((name) => name === row.protocol)
   if (!path || !protocol || !Number.isFinite(row.expires)) return undefined
   return {
@@ -259,7 +271,7 @@ function bindingOf(row: ContactRow): Binding | undefined {
     registered: row.registered,
     path,
     q: row.q,
-    flow: undefined,
+    flow: flow && sip.restoreFlow(flow),
     expires: row.expires,
     userAgent: row.user_agent,
     instance: row.instance,
@@ -273,11 +285,25 @@ function bindingOf(row: ContactRow): Binding | undefined {
   }
 }
 
+function readFlow(text: string): FlowRecord | undefined {
+  const { transport, address, port, own } = fieldsOf(readJson(text))
+  if (typeof transport !== 'string' || typeof address !== 'string' || typeof port !== 'number') return undefined
+  return { transport, remote: { address, port }, ...(typeof own === 'string' ? { own } : {}) }
+}
+
 function readPath(text: string): string[] | undefined {
+  const value = readJson(text)
+  return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value : undefined
+}
+
+function readJson(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text)
-    return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value : undefined
+    return JSON.parse(text)
   } catch {
     return undefined
   }
+}
+
+function fieldsOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? { ...value } : {}
 }

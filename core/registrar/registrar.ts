@@ -15,7 +15,7 @@ export interface Contact {
   readonly registered?: string
   /** Routes to it (Path, RFC 3327), first hop first. */
   readonly path: readonly string[]
-  /** The flow it registered on, while it is open. Undefined for permanent contacts and after a restart. */
+  /** The flow it registered on, while it is open: a connection is not after a restart. Undefined for permanent contacts. */
   readonly flow: Flow | undefined
   /** Name of the UDP transport it registered by: the NAT before a phone lets nobody else in. Empty for connections and where it is not known. */
   readonly transport?: string

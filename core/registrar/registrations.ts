@@ -69,6 +69,7 @@ class SipRegistrar implements Registrar {
     const { sip, store, metrics } = this.#settings
     const bindings = await Bindings.open({
       store,
+      sip,
       log: this.#log,
       now: this.#now,
       changed: (...change) => this.#tell(...change),

@@ -31,6 +31,15 @@ export interface Flow {
   onClose(listener: (why: string) => void): Undo
 }
 
+/** What a UDP flow is made of again, after a restart. */
+export interface FlowRecord {
+  /** Name of the transport section. */
+  readonly transport: string
+  readonly remote: Address
+  /** The address of ours that the peer sends to, where we are bound to all that this machine has. */
+  readonly own?: string
+}
+
 export type HeaderLine = readonly [name: string, value: string]
 
 /** A parsed message. Parsing is lazy: nothing is looked at until it is asked for. Names are case-insensitive and compact forms are known. */
@@ -272,6 +281,10 @@ export interface Sip {
   request(request: OutOfDialogRequest, done: OutcomeHandler): void
   /** What this sender has in flight ends, and is not repeated: it says something newer, by another way. */
   giveUp(sender: object): void
+  /** Undefined for a connection. */
+  flowRecord(flow: Flow): FlowRecord | undefined
+  /** Undefined where there is no such transport any more. From another address of ours where this machine has lost that one. */
+  restoreFlow(record: FlowRecord): Flow | undefined
   /** A Contact URI of ours as a peer on this flow reaches us, with external addresses where they apply: `<sip:192.0.2.1:5060>`. */
   contactFor(flow: Flow, user?: string): string
   /** SIP trace for `pjsip set logger`; `host` limits it to one peer. */

@@ -18,7 +18,7 @@ import { type DialogForm, TextOfDialog } from './dialog-text.ts'
 import { type Draft, failSoon, type Outgoing } from './outgoing.ts'
 import { parseUri } from './parse-uri.ts'
 import { type Routing, routingOf } from './routing.ts'
-import { isSameFlow, type SharedFlows } from './shared-flows.ts'
+import { isSameFlow, ownOf, type SharedFlows } from './shared-flows.ts'
 import { DEFAULT_PORT, type Wire, wireOf } from './transport.ts'
 import type { Transports } from './transports.ts'
 import type { SipUri } from './uri.ts'
@@ -226,8 +226,4 @@ export abstract class WayOfDialog<Context extends WayContext> extends TextOfDial
     this.#wire = undefined
     this.#source = { transport, protocol, remote, own: ownOf(wire) }
   }
-}
-
-function ownOf({ reliable, local, carrier }: Wire): string | undefined {
-  return reliable || local === carrier.local ? undefined : local.address
 }

@@ -9,6 +9,11 @@ export function isSameFlow(one: Wire, other: Wire): boolean {
   return one.remote.port === other.remote.port && one.remote.address === other.remote.address
 }
 
+/** The address of ours that a peer has sent to, where its transport has several. */
+export function ownOf({ reliable, local, carrier }: Wire): string | undefined {
+  return reliable || local === carrier.local ? undefined : local.address
+}
+
 export class SharedFlows {
   readonly #mask: number
   readonly #places: (Wire | undefined)[]

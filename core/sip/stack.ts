@@ -19,6 +19,7 @@ import type {
   DialogRecord,
   DialogSettings,
   Flow,
+  FlowRecord,
   HeaderLine,
   OutcomeHandler,
   OutOfDialogRequest,
@@ -37,6 +38,7 @@ import { followingRedirects } from './redirects.ts'
 import { type NameServer, Resolver } from './resolve.ts'
 import { Responder } from './respond.ts'
 import { type RequestTransaction, ServerTransactions } from './server-transaction.ts'
+import { ownOf } from './shared-flows.ts'
 import { TimerWheel } from './timer-wheel.ts'
 import { type Timers, timersOf } from './timers.ts'
 import { Trace } from './trace.ts'
@@ -237,6 +239,19 @@ class SipStack implements Stack {
 
   giveUp(sender: object): void {
     this.#outgoing.giveUp(sender)
+  }
+
+  flowRecord(flow: Flow): FlowRecord | undefined {
+    const wire = wireOf(flow)
+    if (wire.reliable) return undefined
+    const { transport, remote } = wire
+    const own = ownOf(wire)
+    return own === undefined ? { transport, remote } : { transport, remote, own }
+  }
+
+  restoreFlow({ transport, remote, own }: FlowRecord): Flow | undefined {
+    if (this.#transports.get(transport)?.protocol !== 'UDP') return undefined
+    return this.#transports.wireTo('UDP', remote, { preferred: transport, from: own })
   }
 
   contactFor(flow: Flow, user = ''): string {

@@ -295,6 +295,14 @@ export class FakeSip implements Sip {
     })
   }
 
+  flowRecord(): undefined {
+    return undefined
+  }
+
+  restoreFlow(): undefined {
+    return undefined
+  }
+
   restoreDialog(record: DialogRecord): FakeDialog {
     const dialog = new FakeDialog(record, this)
     this.dialogs.set(dialog.id, dialog)

@@ -11,6 +11,7 @@ import { Log } from '../../../core/log.ts'
 import { Metrics } from '../../../core/metrics.ts'
 import { createRegistrar, type Registrar } from '../../../core/registrar/registrations.ts'
 import { Scope } from '../../../core/scope.ts'
+import { nativePart } from '../../../core/sip/addon.ts'
 import type { Stack } from '../../../core/sip/stack.ts'
 import { openStore } from '../../../core/store.ts'
 import { pjsipConfig, type TestCoreSettings } from '../../support/core.ts'
@@ -45,7 +46,7 @@ describe('Registrar on the wire', () => {
   let lines: string[]
   const commands = { current: new Console() }
 
-  async function start(global: TestCoreSettings['global'] = {}): Promise<void> {
+  async function start(global: TestCoreSettings['global'] = {}, all = '0.0.0.0:0'): Promise<void> {
     scope = new Scope()
     lines = []
     const log = new Log('debug')
@@ -61,6 +62,7 @@ describe('Registrar on the wire', () => {
         transportConfig(),
         transportConfig({ protocol: 'tcp' }),
         transportConfig({ id: 'six', bind: '[::1]:0' }),
+        transportConfig({ id: 'all', bind: all }),
       ],
       beforeRequest: limits.beforeRequest,
       metrics,
@@ -172,13 +174,40 @@ describe('Registrar on the wire', () => {
   })
 
   it('still knows a phone after a restart', async () => {
-    const one = await phone('udp', '100')
+    const one = await phone('tcp', '100')
     await register(one)
     await scope.close()
     await start()
     const [contact] = await registrar.of('100')
-    expect(contact?.uri).to.equal(`sip:100@127.0.0.1:${one.local.port}`)
+    expect(contact?.uri).to.match(new RegExp(`^sip:100@127.0.0.1:${one.local.port}\\b`))
     expect(contact?.flow).to.equal(undefined)
+  })
+
+  it('still knows the UDP flow of a phone after a restart, and which address of ours that sends to', async function () {
+    if (nativePart().kind !== 'loaded') this.skip()
+    const port = (): number => stack.listening.find(({ transport }) => transport === 'all')?.port ?? 0
+    const server = { address: '127.0.0.9', port: port() }
+    // Its Contact leads nowhere: it is reached by its flow alone (RFC 5626).
+    const contact = '<sip:100@192.0.2.7>;reg-id=1;+sip.instance="<urn:uuid:1>"'
+    const one = await TestPhone.open({ server, user: '100', password: 'lamp-secret', contact })
+    const answer = await register(one, [
+      ['Expires', '600'],
+      ['Supported', 'outbound, path'],
+    ])
+    expect(answer.header('Require')).to.equal('outbound')
+    const before = (await registrar.of('100'))[0]?.flow
+    await scope.close()
+    await start({}, `0.0.0.0:${server.port}`)
+    const flow = (await registrar.of('100'))[0]?.flow
+    expect(flow).to.include({ id: before?.id, open: true })
+    const outcome = new Promise((resolve) => {
+      stack.request({ method: 'OPTIONS', requestUri: 'sip:100@192.0.2.7', from: 'sip:h', to: 'sip:h', flow }, resolve)
+    })
+    const asked = await one.next('OPTIONS')
+    expect(asked.from).to.deep.equal(server)
+    expect(asked.header('contact')).to.equal(`<sip:127.0.0.9:${server.port}>`)
+    expect(await outcome).to.have.property('kind', 'response')
+    await one.close()
   })
 
   it('drops what one source sends too much, and answers afterwards', async () => {
