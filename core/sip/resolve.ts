@@ -98,7 +98,7 @@ export class Resolver {
     const key = `${uri.scheme}:${host}:${uri.port ?? ''};${stated ?? ''}`
     const known = this.#cache.get(key)
     if (known && known.until > this.#now()) return known.targets
-    const search = new Search(this.#offers, this.#names)
+    const search = new Search(this.#offers, this.#names, this.#limit)
     const before = known?.found
     return this.#remember(key, this.#answerOf(search, search.targets(uri, host, stated), before), before)
   }

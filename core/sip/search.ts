@@ -1,6 +1,7 @@
 /** One search for the addresses of a name (RFC 3263 4.1 and 4.2): NAPTR, SRV and A or AAAA. */
 import type { SrvRecord } from 'node:dns'
 import { isIP } from 'node:net'
+import { within } from '../within.ts'
 import type { Protocol } from './contract.ts'
 import type { NameServer, ResolverSettings, Target } from './resolve.ts'
 import { DEFAULT_PORT } from './transport.ts'
@@ -8,6 +9,12 @@ import type { SipUri } from './uri.ts'
 
 /** So that nobody's contact makes us ask hundreds of questions. */
 const MOST_TARGETS = 8
+
+/**
+ * Parts of its time after which what has not come is done without. There are name servers that pass over the questions that
+ * they do not know, or those for IPv6 (RFC 4074 4.1, RFC 8906): there is time left to ask for the others.
+ */
+const UNTIL = { naptr: 0.3, srv: 0.6, addresses: 0.9, local: 1 } as const
 
 const NAPTR_SERVICES: ReadonlyMap<string, Protocol> = new Map([
   ['sip+d2u', 'UDP'],
@@ -19,14 +26,18 @@ const SRV_PREFIX: Record<Protocol, string> = { UDP: '_sip._udp.', TCP: '_sip._tc
 export class Search {
   readonly #offers: ResolverSettings['offers']
   readonly #names: NameServer
+  readonly #limit: number
+  readonly #begun = performance.now()
   #unanswered = false
   #isOfHost = false
   #hasUntimed = false
   #ttl = Number.POSITIVE_INFINITY
 
-  constructor(offers: ResolverSettings['offers'], names: NameServer) {
+  /** `limit`: milliseconds that it has. */
+  constructor(offers: ResolverSettings['offers'], names: NameServer, limit: number) {
     this.#offers = offers
     this.#names = names
+    this.#limit = limit
   }
 
   /** Whether something was asked that no name server has answered: there may be more than was found. */
@@ -68,7 +79,7 @@ export class Search {
   }
 
   async #pointers(uri: SipUri, host: string): Promise<{ protocol: Protocol; name: string }[]> {
-    const records = await this.#orNone(this.#names.naptr(host))
+    const records = await this.#orNone(this.#names.naptr(host), UNTIL.naptr)
     const usable = this.#protocols(uri)
     return [...records]
       .sort((a, b) => a.order - b.order || a.preference - b.preference)
@@ -89,7 +100,7 @@ export class Search {
   ): Promise<readonly Target[]> {
     const answers = await Promise.all(
       services.map(async ({ protocol, name }) => {
-        const records = inSrvOrder(await this.#orNone(this.#names.srv(name)))
+        const records = inSrvOrder(await this.#orNone(this.#names.srv(name), UNTIL.srv))
         return this.#hosts(protocol, records.slice(0, MOST_TARGETS))
       }),
     )
@@ -115,25 +126,29 @@ export class Search {
    * have, it asks the name servers once more, and waits for each that is dead longer than there is time.
    */
   async #addressesOf(name: string, families: readonly (4 | 6)[]): Promise<readonly string[]> {
-    const answers = await Promise.all(families.map((family) => this.#orNone(this.#names.addresses(name, family))))
+    const answers = await Promise.all(
+      families.map((family) => this.#orNone(this.#names.addresses(name, family), UNTIL.addresses)),
+    )
     const records = answers.flat()
     for (const { ttl } of records) this.#ttl = Math.min(this.#ttl, ttl)
     const found = records.map(({ address }) => address)
     const [first = 0, second] = families
     if (found.length > 0 || first === 0 || !this.#names.local) return found
     this.#hasUntimed = true
-    const own = await this.#orNone(this.#names.local(name, second === undefined ? first : 0))
+    const own = await this.#orNone(this.#names.local(name, second === undefined ? first : 0), UNTIL.local)
     return families.flatMap((family) => own.filter((address) => isIP(address) === family))
   }
 
-  async #orNone<T>(answer: Promise<readonly T[]>): Promise<readonly T[]> {
+  async #orNone<T>(answer: Promise<readonly T[]>, part: number): Promise<readonly T[]> {
     try {
-      return await answer
+      const records = await within(this.#begun + this.#limit * part - performance.now(), answer)
+      if (records) return records
     } catch (error) {
-      // What did not come now may come at the next time.
-      if (!isNone(error)) this.#unanswered = this.#hasUntimed = true
-      return []
+      if (isNone(error)) return []
     }
+    // What did not come now may come at the next time.
+    this.#unanswered = this.#hasUntimed = true
+    return []
   }
 }
 

@@ -30,8 +30,9 @@ export function systemNames(make: () => Asked = systemResolver, settings: () => 
   }
 }
 
+/** A lost packet, or a first name server that is away, leaves time to answer each question (Search). */
 function systemResolver(): Asked {
-  return new dns.Resolver({ timeout: 1500, tries: 2 })
+  return new dns.Resolver({ timeout: 1000, tries: 2 })
 }
 
 /** Which version of the file it is; a machine without one has name servers that we do not see change. */

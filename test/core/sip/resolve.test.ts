@@ -317,6 +317,25 @@ describe('resolving SIP URIs', () => {
     expect(await new Resolver({ offers: all, names, limit: 30 }).resolve(parsed)).to.deep.equal([])
   })
 
+  it('does without what name servers pass over: NAPTR, SRV and AAAA, or all for a name of this machine', async () => {
+    const never = (): Promise<never> => new Promise(() => undefined)
+    const dual = (protocol: Protocol): boolean => protocol === 'UDP'
+    const zone = new Names({ a: { 'a.example': ['192.0.2.1'] } })
+    const addresses: NameServer['addresses'] = (name, family) => (family === 6 ? never() : zone.addresses(name, family))
+    const deaf: NameServer = { naptr: never, srv: never, addresses }
+    const dead: NameServer = { naptr: never, srv: never, addresses: never, local: async () => ['192.0.2.7'] }
+    for (const [uri, names, target] of [
+      ['sip:100@a.example', deaf, 'UDP 192.0.2.1 5060'],
+      ['sip:100@a.example:5070', deaf, 'UDP 192.0.2.1 5070'],
+      ['sip:100@own', dead, 'UDP 192.0.2.7 5060'],
+    ] as const) {
+      const parsed = parseUri(uri)
+      if (!parsed) throw new Error(uri)
+      const found = await new Resolver({ offers: dual, names, limit: 100 }).resolve(parsed)
+      expect(found.map(text), uri).to.deep.equal([target])
+    }
+  })
+
   it('asks the name servers that this machine has by then', async () => {
     const servers = [
       await NameServerOfTest.open({ pbx: '192.0.2.1' }),
