@@ -41,6 +41,7 @@ export function unsolicitedNotify(
     routes: routesOf(endpoint, contact),
     body: { contentType: SIMPLE_MESSAGE_SUMMARY, content: summaryText({ ...counts, account }, from) },
     flow: contact.flow?.open ? contact.flow : undefined,
+    beside: contact.beside,
     transport: transportOf(endpoint, contact) || undefined,
     credentials: core.auth.credentialsFor(endpoint),
   }
@@ -60,7 +61,7 @@ function routesOf({ outbound_proxy }: Endpoint, { path }: Contact): readonly str
 function ownHost({ sip, endpoints }: Asked, endpoint: Endpoint, contact: Contact): string {
   const { from_domain } = endpoint
   if (from_domain !== '') return asHost(from_domain)
-  const { flow } = contact
+  const flow = contact.flow ?? contact.beside
   if (flow) {
     const contact = sip.contactFor(flow).replace(/^<|>$/g, '')
     const hostPort = contact.slice(contact.lastIndexOf('@') + 1).replace(/^sips?:/, '')

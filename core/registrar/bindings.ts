@@ -46,7 +46,7 @@ interface ContactRow {
   readonly protocol: string
   /** null in rows of earlier versions. */
   readonly transport: string | null
-  /** JSON: transport, address, port and own of a FlowRecord. null where there is none, and in rows of earlier versions. */
+  /** JSON of the UDP flow it registered by (FlowRecord), and whether it is reached by that. null in rows of earlier versions. */
   readonly flow: string | null
   readonly source: string
   readonly followed: number
@@ -156,7 +156,7 @@ export class Bindings {
   }
 
   #rowOf(binding: Binding): ContactRow {
-    return rowOf(binding, binding.flow && this.#sip.flowRecord(binding.flow))
+    return rowOf(binding, binding.beside && this.#sip.flowRecord(binding.beside))
   }
 
   #enter(binding: Binding): void {
@@ -251,7 +251,7 @@ function rowOf(binding: Binding, flow: FlowRecord | undefined): ContactRow {
     cseq: binding.cseq,
     protocol: binding.protocol,
     transport: binding.transport,
-    flow: flow === undefined ? null : JSON.stringify({ transport: flow.transport, ...flow.remote, own: flow.own }),
+    flow: flow === undefined ? null : JSON.stringify({ ...flow, reaches: binding.flow !== undefined }),
     source: binding.source,
     followed: binding.followed ? 1 : 0,
   }
@@ -260,7 +260,8 @@ function rowOf(binding: Binding, flow: FlowRecord | undefined): ContactRow {
 /** undefined for a row that nobody can have written. */
 function bindingOf(row: ContactRow, sip: BindingSettings['sip']): Binding | undefined {
   const path = readPath(row.path)
-  const flow = row.flow === null ? undefined : readFlow(row.flow)
+  const kept = row.flow === null ? undefined : readFlow(row.flow)
+  const beside = kept && sip.restoreFlow(kept)
   const protocol = (['UDP', 'TCP', 'TLS'] as const).find((name) => name === row.protocol)
   if (!path || !protocol || !Number.isFinite(row.expires)) return undefined
   return {
@@ -271,7 +272,8 @@ function bindingOf(row: ContactRow, sip: BindingSettings['sip']): Binding | unde
     registered: row.registered,
     path,
     q: row.q,
-    flow: flow && sip.restoreFlow(flow),
+    flow: kept?.reaches === true ? beside : undefined,
+    beside,
     expires: row.expires,
     userAgent: row.user_agent,
     instance: row.instance,
@@ -285,10 +287,12 @@ function bindingOf(row: ContactRow, sip: BindingSettings['sip']): Binding | unde
   }
 }
 
-function readFlow(text: string): FlowRecord | undefined {
-  const { transport, address, port, own } = fieldsOf(readJson(text))
+function readFlow(text: string): (FlowRecord & { readonly reaches: boolean }) | undefined {
+  const { transport, remote, own, reaches } = fieldsOf(readJson(text))
+  const { address, port } = fieldsOf(remote)
   if (typeof transport !== 'string' || typeof address !== 'string' || typeof port !== 'number') return undefined
-  return { transport, remote: { address, port }, ...(typeof own === 'string' ? { own } : {}) }
+  const flow = { transport, remote: { address, port }, reaches: reaches === true }
+  return typeof own === 'string' ? { ...flow, own } : flow
 }
 
 function readPath(text: string): string[] | undefined {

@@ -153,6 +153,7 @@ function readContact(contact: NameAddr, scene: RegisterScene): Asked | Refusal {
       q: contact.params.get('q') ?? '',
       path,
       flow: path.length === 0 && (isConnection || rewritten || regId > 0 || isItsSource) ? flow : undefined,
+      beside: isConnection ? undefined : flow,
       expires: now + seconds * 1000,
       userAgent: request.header('User-Agent') ?? '',
       instance: contact.params.get('+sip.instance') ?? '',

@@ -17,6 +17,8 @@ export interface Contact {
   readonly path: readonly string[]
   /** The flow it registered on, while it is open: a connection is not after a restart. Undefined for permanent contacts. */
   readonly flow: Flow | undefined
+  /** The UDP flow it registered by, also where it is reached in another way: by a Path, or at another port. */
+  readonly beside?: Flow | undefined
   /** Name of the UDP transport it registered by: the NAT before a phone lets nobody else in. Empty for connections and where it is not known. */
   readonly transport?: string
   /** Epoch milliseconds; Infinity for permanent contacts. */

@@ -246,6 +246,8 @@ export interface OutOfDialogRequest {
   readonly identity?: RequestIdentity
   /** Sent on this flow where given and open; otherwise the Request-URI (or first route) is resolved (RFC 3263). */
   readonly flow?: Flow
+  /** By UDP to the address of its peer: from the address of ours that this flow is from. */
+  readonly beside?: Flow | undefined
   /**
    * Name of the transport section it starts from where there is no flow. Its protocol is taken where the URI states none;
    * a section that cannot go where the URI leads is passed over.

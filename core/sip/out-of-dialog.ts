@@ -25,7 +25,8 @@ export function sendOutOfDialog(
     if (request.flow?.open) {
       outgoing.send(draft, wireOf(request.flow), request.requestUri, finished)
     } else if (routing.nextHop) {
-      outgoing.sendTo(draft, routing.nextHop, outgoing.wayBy(request.transport), finished)
+      const from = request.beside && wireOf(request.beside)
+      outgoing.sendTo(draft, routing.nextHop, { ...outgoing.wayBy(request.transport), from }, finished)
     } else {
       failSoon(finished, `'${request.routes?.[0] ?? request.requestUri}' is no address to send to`)
     }

@@ -31,7 +31,7 @@ const OFFICE: TestCoreSettings = {
     device: { password: 'lamp-secret' },
   },
   aors: {
-    100: { max_contacts: 2, mailboxes: ['100@default'] },
+    100: { max_contacts: 2, mailboxes: ['100@default'], support_path: true },
     nat: { max_contacts: 1, remove_existing: true },
     device: { max_contacts: 1 },
   },
@@ -209,6 +209,32 @@ describe('Registrar on the wire', () => {
     expect(await outcome).to.have.property('kind', 'response')
     await one.close()
   })
+
+  for (const way of ['a Path', 'another port'])
+    it(`knows which address of ours a phone sends to that is reached by ${way}, after a restart too`, async function () {
+      if (nativePart().kind !== 'loaded') this.skip()
+      const all = stack.listening.find(({ transport }) => transport === 'all')
+      const server = { address: '127.0.0.9', port: all?.port ?? 0 }
+      const listener = await TestPhone.open({ server })
+      const at = `127.0.0.1:${listener.local.port}`
+      const path = way === 'a Path' ? [`<sip:${at};lr>`] : []
+      const contact = way === 'a Path' ? '<sip:100@192.0.2.7>' : `<sip:100@${at}>`
+      const one = await TestPhone.open({ server, user: '100', password: 'lamp-secret', contact })
+      await register(one, [['Supported', 'path'], ...path.map((hop): [string, string] => ['Path', hop])])
+      await one.close()
+      for (let times = 0; times < 2; times++) {
+        const [known] = await registrar.of('100')
+        expect(known).to.include({ flow: undefined })
+        const request = { method: 'OPTIONS', requestUri: known?.uri ?? '', from: 'sip:h', to: 'sip:h', routes: path }
+        stack.request({ ...request, beside: known?.beside, transport: known?.transport ?? '' }, () => undefined)
+        const asked = await listener.next('OPTIONS')
+        expect(asked.from).to.deep.equal(server)
+        if (times > 0) break
+        await scope.close()
+        await start({}, `0.0.0.0:${server.port}`)
+      }
+      await listener.close()
+    })
 
   it('drops what one source sends too much, and answers afterwards', async () => {
     await scope.close()
