@@ -17,7 +17,10 @@ const PONG = '\r\n'
 const MUCH_UNSENT = 1024 * 1024
 /** Bytes that nobody is kept for. */
 const MOST_UNSENT = 32 * MUCH_UNSENT
-/** Bytes that wait for a peer while it is still listened to: whoever asks is to read what it is answered. */
+/**
+ * Bytes of answers that wait for a peer while it is still listened to: whoever asks is to read what it is answered. What we
+ * ask does not count, as one that takes no more before we take its answers would wait for us as we wait for it.
+ */
 const MOST_ANSWERED = 64 * 1024
 export const NOT_READ = 'the peer does not read'
 
@@ -46,6 +49,8 @@ export class Connection extends Timed implements Wire {
   #behind: { readonly taken: number; readonly since: number } | undefined
   /** Bytes written, waiting or not. */
   #written = 0
+  /** Bytes of answers written since there was nothing that waited. */
+  #answered = 0
   /** When the last bytes came. */
   #heard = 0
   /** When the last request was sent that had no answer, and nothing else came since either. */
@@ -191,7 +196,7 @@ export class Connection extends Timed implements Wire {
   #problem(now: number): string | undefined {
     const { silence } = this.carrier.timers
     if (this.#messages === 0 && !this.outgoing && now - this.#begun >= silence) return 'it never said anything'
-    if (!this.#framer.partial) this.#half = undefined
+    if (!this.#framer.partial || this.#socket.isPaused()) this.#half = undefined
     else if (this.#half?.after !== this.#messages) this.#half = { after: this.#messages, since: now }
     else if (now - this.#half.since >= silence) return 'a message did not become complete'
     return this.#isBehind(now) ? NOT_READ : undefined
@@ -209,6 +214,8 @@ export class Connection extends Timed implements Wire {
 
   #write(text: string, done?: (error: Error | null | undefined) => void): void {
     this.#written += text.length
+    // Whoever sends a request wants to know what becomes of it.
+    if (!done) this.#answered = text.length + (this.#socket.writableLength > 0 ? this.#answered : 0)
     this.#socket.write(text, 'latin1', done)
     if (this.#socket.writableLength > MUCH_UNSENT && this.#isBehind(performance.now())) this.end(NOT_READ)
   }
@@ -232,7 +239,7 @@ export class Connection extends Timed implements Wire {
           break
       }
     }
-    if (this.#socket.writableLength > MOST_ANSWERED && this.#open) this.#stopListening()
+    if (Math.min(this.#answered, this.#socket.writableLength) > MOST_ANSWERED && this.#open) this.#stopListening()
   }
 
   /** What it asks next stays with the system, and then with itself, until it has read its answers. */

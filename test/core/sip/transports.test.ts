@@ -284,6 +284,24 @@ describe('transports', () => {
     socket.destroy()
   })
 
+  it('listens to a peer that it has asked much, as that may read no more before it has answered', async () => {
+    await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp' })] })
+    const seen = sendMuch()
+    const socket = await publisher()
+    const phone = await phoneOn('tcp', 'tcp')
+    const asked: number[] = []
+    stack.handle('REGISTER', (tx) => {
+      asked.push(tx.request.cseq.number)
+      tx.answer({ status: 200 })
+    })
+    for (const cseq of [2, 3, 4]) {
+      socket.write(phone.write('REGISTER', { uri: 'sip:h' }, { ...phone.dialog('sip:h'), cseq }))
+      await until('it is heard', () => asked.includes(cseq))
+    }
+    expect(seen.outcome).to.equal(undefined)
+    socket.destroy()
+  })
+
   /** Asks a thousand times in one go, and for 60 MB of answers, and reads nothing by itself. */
   const asker = async (): Promise<Socket> => {
     const { address, port } = at('tcp')
