@@ -309,6 +309,23 @@ describe('requests of ours', () => {
     })
   })
 
+  it('go by one connection for each name that one peer is asked by, where verify_server says so', async () => {
+    const own = certificates.make('own')
+    const peer = certificates.make('peer')
+    const listener = createTlsServer({ cert: readFileSync(peer.cert_file), key: readFileSync(peer.priv_key_file) })
+    const port = await listen(listener)
+    const asked = new Set<Socket>()
+    listener.on('secureConnection', (socket) => socket.once('data', () => asked.add(socket)))
+    const checks = { verify_server: true, ca_list_file: peer.cert_file }
+    const transports = [transportConfig({ id: 'tls', protocol: 'tls', ...own, ...checks })]
+    await open({ transports, names: namesOf('127.0.0.1') })
+    const found: (number | string)[] = []
+    for (const host of ['127.0.0.1', 'other.example', '127.0.0.1', 'other.example', '127.0.0.1'])
+      found.push(statusOf(await send({ requestUri: `sips:p@${host}:${port}` })))
+    expect(found).to.deep.equal([200, 'unreachable', 200, 'unreachable', 200])
+    expect(asked.size).to.equal(1)
+  })
+
   it('say in Contact that they are answered by sips where that is how they ask (RFC 3261 8.1.1.8)', async () => {
     const peer = certificates.make('answered')
     const listener = createTlsServer({ cert: readFileSync(peer.cert_file), key: readFileSync(peer.priv_key_file) })
