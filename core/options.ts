@@ -238,5 +238,5 @@ export function readSection<S extends OptionSet>(
 
 /** A URL or URI may have one: `mysql://kamailio:(hidden)@localhost/kamailio`. What is wrong with it ends up in logs. */
 function withoutPassword(value: string): string {
-  return value.replace(/^([a-z][a-z0-9+.-]*:(?:\/\/)?[^\s:@/]*):[^\s,]*@/i, '$1:(hidden)@')
+  return value.replace(/([a-z][a-z0-9+.-]*:(?:\/\/)?[^\s:@/]*):\S*@/gi, '$1:(hidden)@')
 }

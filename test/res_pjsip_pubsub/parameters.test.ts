@@ -93,7 +93,7 @@ describe('parameters of Kamailio', () => {
       min_expires_action: '0',
       server_address: '10.10.10.10',
       to_tag_pref: 'a b',
-      db_url: 'mysql://kamailio:p@ss:w@localhost/kamailio',
+      db_url: 'mysql://kamailio:p@s,s:w@localhost/kamailio',
       presentity_table: 'presentity; drop',
       sender_header: 'Se nder',
       retrive_order: '1',
