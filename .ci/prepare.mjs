@@ -2,7 +2,16 @@
 // Plain JavaScript: it runs before anything is installed. What is there already is left alone.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { homedir } from 'node:os'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -73,7 +82,12 @@ const buildNative = () => {
   else console.error(`${source} could not be built; UDP works without it, with more work for each datagram.`)
   writeFileSync(stamp, key)
 }
+
+// What has not changed is not written anew, so the built files do not say which sources they are of.
+const begun = new Date()
 run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'])
+writeFileSync('dist/.built', '')
+utimesSync('dist/.built', begun, begun)
 
 // The tests' peers come from Debian. Where they cannot be installed, the tests that need them say so and skip.
 if (process.argv[2] === 'test') {

@@ -13,13 +13,13 @@ const sources = (folder: string): string[] =>
     file.endsWith('.ts') && !file.endsWith('.d.ts') ? [join(folder, file)] : [],
   )
 
-/** When it was written, 0 where there is none. */
-const written = (file: string): number => statSync(join(ROOT, file), { throwIfNoEntry: false })?.mtimeMs ?? 0
+/** When the build began that .ci/prepare.mjs made last, 0 where there is none. */
+const begun = statSync(join(ROOT, 'dist/.built'), { throwIfNoEntry: false })?.mtimeMs ?? 0
 
 const built = readdirSync(ROOT)
   .filter((folder) => folder === 'core' || folder.startsWith('res_'))
   .flatMap(sources)
-  .every((file) => written(join('dist', file.replace(/ts$/, 'js'))) > written(file))
+  .every((file) => statSync(join(ROOT, file)).mtimeMs < begun)
 
 export const PROGRAM: readonly string[] = built
   ? [join(ROOT, 'dist/core/cli.js')]
