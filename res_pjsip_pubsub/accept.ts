@@ -21,20 +21,24 @@ interface Offer {
 }
 
 /**
- * `accept`: the values of Accept, undefined where the request has none. `listedOrder`: the first of them that can be
- * made, whatever its q, as in Asterisk. Undefined: nothing the watcher accepts can be made.
+ * `accept`: the values of Accept, undefined where the request has none. `listedOrder`: as in Asterisk the first of them
+ * that can be made, for which it has to be a type as it is written, without parameters; where Asterisk finds none of
+ * those, what RFC 3261 says. Undefined: nothing the watcher accepts can be made.
  */
 export function chooseType(
   accept: readonly string[] | undefined,
   offer: Offer,
   listedOrder: boolean,
 ): string | undefined {
-  const ranges = parseAccept(accept?.slice(0, MOST_RANGES) ?? [])
+  const values = accept?.slice(0, MOST_RANGES) ?? []
+  const ranges = parseAccept(values)
   const wanted = ranges.filter((range) => !WRAPPINGS.has(range.type))
-  const saysNothing = accept === undefined || (wanted.length === 0 && (ranges.length > 0 || listedOrder))
-  if (saysNothing) return offer.preferred.find((type) => offer.has(type))
-  for (const range of listedOrder ? wanted : byPreference(wanted)) {
-    const found = typeFor(range.type, offer, listedOrder ? [] : wanted)
+  const saysNothing = wanted.length === 0 && (ranges.length > 0 || (listedOrder && values.length === 0))
+  if (accept === undefined || saysNothing) return offer.preferred.find((type) => offer.has(type))
+  const asWritten = listedOrder ? values.find((value) => offer.has(value)) : undefined
+  if (asWritten !== undefined) return asWritten
+  for (const range of byPreference(wanted)) {
+    const found = typeFor(range.type, offer, wanted)
     if (found !== undefined) return found
   }
   return undefined

@@ -18,7 +18,7 @@ describe('what is registered', () => {
   })
 
   it('is chosen from again when a generator comes or goes', () => {
-    const accept = ['text/b;q=0.5', 'text/a']
+    const accept = ['TEXT/A', 'text/b']
     const both = (): unknown[] => [registry.choose(lamp, accept, false), registry.choose(lamp, accept, true)]
     expect(both()).to.deep.equal([undefined, undefined])
     const undo = registry.addGenerator(generator('text/b'))
