@@ -136,7 +136,7 @@ export class ListBody implements SentBody, Told {
     const mark = boundary(this.#context)
     const content = this.#print(document, this.#context.nextVersion(list.key), mark)
     parts.push({ cid, type: multipartType(mark, this.#startOf(list)), content })
-    return this.#resource(list, { state: 'active', reason: '', cid })
+    return this.#resource(list, { state: list.isOver ? 'terminated' : 'active', reason: '', cid })
   }
 
   #told(resource: ShownResource, parts: Part[]): ResourceLine {

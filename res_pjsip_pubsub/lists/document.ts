@@ -26,6 +26,8 @@ export interface ShownList {
   readonly uri: string
   readonly name: string
   readonly fullState: boolean
+  /** With the whole list, as Asterisk says it. */
+  readonly isOver: boolean
   readonly items: readonly Shown[]
 }
 

@@ -204,6 +204,7 @@ export class ListSource extends Observable<ListSource> {
       uri: key === '' ? (this.#context?.localUri ?? '') : this.#uriOf(plan.name),
       name: plan.name,
       fullState: plan.fullState,
+      isOver: rendering.isOver,
       items: shown,
     }
   }

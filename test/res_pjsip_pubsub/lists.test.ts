@@ -337,6 +337,21 @@ describe('resource lists', () => {
       const [last] = await office.told(dialog)
       expect(last?.entries.map(({ instance }) => instance?.state)).to.deep.equal(['terminated', 'terminated'])
     })
+
+    it('end the instances of the lists within them, too', async () => {
+      await begin({ ...asterisk, lists: { ...LISTS } })
+      const tx = await office.subscribe('house')
+      const { dialog } = tx
+      const [first] = await office.told(dialog)
+      expect(first?.entries.map(({ instance }) => instance?.state)).to.deep.equal(['active', 'active'])
+      await office.made.sip.again(tx, { ...ASK, Expires: '0' })
+      const [last] = await office.told(dialog)
+      expect(last?.entries.map(({ instance }) => instance?.state)).to.deep.equal(['terminated', 'terminated'])
+      expect(last?.entries[0]?.list?.entries.map(({ instance }) => instance?.state)).to.deep.equal([
+        'terminated',
+        'terminated',
+      ])
+    })
   })
 
   it('have watchers of their resources, whom modules and the console ask for', async () => {
