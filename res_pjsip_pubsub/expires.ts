@@ -17,13 +17,21 @@ export function refuseExpires(
   const text = request.header('Expires')
   if (text === undefined) return undefined
   const seconds = parseDeltaSeconds(text)
-  if (seconds === undefined) return refusal.badRequest('Malformed Expires')
+  if (seconds === undefined) return MALFORMED
   if (seconds === 0) return zeroAllowed ? undefined : refusal.NO_FETCH
   const least = leastExpires(endpoint, settings())
   if (settings().min_expires_action === RAISE) return undefined
   // RFC 6665 4.2.1.1: an hour and more is never too brief.
   const tooBrief = seconds < least && (seconds < 3600 || compat() === 'asterisk')
   return tooBrief ? refusal.tooBrief(least, compat()) : undefined
+}
+
+const MALFORMED = refusal.badRequest('Malformed Expires')
+
+/** Of a refresh under `compat = asterisk`: any time will do, but a time it has to be. */
+export function refuseMalformedExpires(request: SipRequest): Refusal | undefined {
+  const text = request.header('Expires')
+  return text === undefined || parseDeltaSeconds(text) !== undefined ? undefined : MALFORMED
 }
 
 /** Of min_expires_action: too little becomes min_expires. RFC 6665 4.2.1.1 allows only less than was asked for. */

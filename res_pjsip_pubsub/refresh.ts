@@ -3,7 +3,7 @@ import type { Endpoint } from '../core/endpoints.ts'
 import type { Flow, HeaderLine, Refusal, ServerTransaction } from '../core/sip/contract.ts'
 import type { EventPackage, ResponseData } from './contract.ts'
 import { eventOf } from './event-name.ts'
-import { grant, refuseExpires } from './expires.ts'
+import { grant, refuseExpires, refuseMalformedExpires } from './expires.ts'
 import { isSameWatcher } from './identity.ts'
 import { requiredOf } from './lists/facts.ts'
 import { accepted, type NotifierServices, type Subscribed } from './notifier.ts'
@@ -179,7 +179,7 @@ function check(
   notifier: NotifierServices,
 ): Refusal | undefined {
   if (!endpoint.allow_subscribe) return refusal.DECLINED
-  if (notifier.compat() === 'asterisk') return undefined
+  if (notifier.compat() === 'asterisk') return refuseMalformedExpires(request)
   return refuseBody(request, of) ?? refuseExpires(request, endpoint, notifier, true)
 }
 

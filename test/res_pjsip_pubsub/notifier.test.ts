@@ -249,6 +249,18 @@ describe('notifier: answers to SUBSCRIBE', () => {
     expect([...made.pubsub.subscriptions]).to.have.length(2)
   })
 
+  for (const compat of ['rfc', 'asterisk'] as const) {
+    it(`answers 400 to a refresh for a time that is none, which leaves the subscription as it is: ${compat}`, async () => {
+      made.office.general({ compat })
+      const tx = await made.sip.subscribe('200')
+      await settled()
+      for (const Expires of ['soon', '-1']) expect((await made.sip.again(tx, { Expires })).status).to.equal(400)
+      await settled()
+      expect(tx.dialog.notifies).to.have.length(1)
+      expect((await made.sip.again(tx)).status).to.equal(200)
+    })
+  }
+
   it('cuts the user at a semicolon only with ignore_uri_user_options', async () => {
     expect((await made.sip.subscribe('200;phone=x')).status).to.equal(404)
     const office = await lampOffice({ global: { ignore_uri_user_options: true } })
