@@ -11,7 +11,7 @@ import { SIMPLE_MESSAGE_SUMMARY } from './summary-publication.ts'
 type Asked = Pick<Core, 'general' | 'endpoints' | 'sip' | 'auth'>
 
 /**
- * To a contact, out of any dialog. Asterisk's ends with `Subscription-State: terminated`, from `asterisk` to the
+ * To a contact, out of any dialog. Asterisk's ends with `Subscription-State: terminated`, from the endpoint to the
  * contact; the RFC's form gives the reason that promises no more than this one (RFC 6665 4.1.3: noresource), and is
  * from and to the address of record, so that a phone with several accounts knows which lamp is meant.
  */
@@ -25,7 +25,7 @@ export function unsolicitedNotify(
   const asterisk = core.general.compat === 'asterisk'
   const scheme = contact.uri.slice(0, 5).toLowerCase() === 'sips:' ? 'sips' : 'sip'
   const host = ownHost(core, endpoint, contact)
-  const owner = endpoint.mwi_from_user || endpoint.from_user || (asterisk ? 'asterisk' : contact.aor)
+  const owner = endpoint.mwi_from_user || endpoint.from_user || (asterisk ? endpoint.id : contact.aor)
   const from = withUser(`${scheme}:${host}`, owner)
   const account = endpoint.voicemail_extension || core.endpoints.global.default_voicemail_extension
   return {

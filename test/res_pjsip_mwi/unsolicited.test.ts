@@ -275,7 +275,7 @@ describe('message-summary that nobody asked for', () => {
     expect(sent).to.deep.include({
       method: 'NOTIFY',
       requestUri: ALICE,
-      from: '<sip:asterisk@pbx.example>',
+      from: '<sip:100@pbx.example>',
       to: `<${ALICE}>`,
       routes: [],
       flow: undefined,
