@@ -5,8 +5,8 @@
  *       name: 'res_pjsip_mwi_body_generator',
  *       description: 'MWI body generator: application/simple-message-summary',
  *       requires: ['res_pjsip_pubsub'],
- *       load({ own }, { res_pjsip_pubsub: pubsub }) {
- *         own(pubsub.bodyGenerator(simpleMessageSummary))
+ *       load({ core, own }, { res_pjsip_pubsub: pubsub }) {
+ *         own(pubsub.bodyGenerator(simpleMessageSummary(core)))
  *       },
  *     })
  *

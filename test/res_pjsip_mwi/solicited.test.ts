@@ -78,6 +78,14 @@ describe('message-summary that is asked for', () => {
     await until('NOTIFY of the change', () => dialog.last.text === body(111, 22, '*97'))
   })
 
+  it('names no account where the URI has no user, under compat=asterisk as in Asterisk', async () => {
+    office = await MwiOffice.open({ ...SETTINGS, general: { compat: 'asterisk' } })
+    office.count('100@default', 1, 2)
+    const { dialog } = await office.subscribe('')
+    expect(dialog.last.text).to.equal('Messages-Waiting: yes\r\nVoice-Message: 1/2 (0/0)\r\n')
+    expect((await office.subscribe('100')).dialog.last.text).to.equal(body(1, 2, '*97'))
+  })
+
   it('is not found without an AOR, or without mailboxes in it', async () => {
     office = await MwiOffice.open(SETTINGS)
     expect((await office.subscribe('nobody')).status).to.equal(404)

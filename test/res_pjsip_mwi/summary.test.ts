@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { simpleMessageSummary } from '../../res_pjsip_mwi/res_pjsip_mwi_body_generator.ts'
 import { summaryText, withUser } from '../../res_pjsip_mwi/summary.ts'
-import { addressing } from '../support/extension-state.ts'
+import { addressing, RFC } from '../support/extension-state.ts'
 
 describe('application/simple-message-summary', () => {
   for (const [newMessages, oldMessages, waiting] of [
@@ -37,13 +37,14 @@ describe('application/simple-message-summary', () => {
 
   it('is made for a watched URI, and shared by all who watch it', () => {
     const to = addressing({ localUri: 'sip:104@pbx.example:5062' })
-    const doc = simpleMessageSummary.generate({ newMessages: 1, oldMessages: 0, account: '8500' }, to)
-    expect(simpleMessageSummary.print(doc)).to.deep.equal({
+    const summary = simpleMessageSummary(RFC)
+    const doc = summary.generate({ newMessages: 1, oldMessages: 0, account: '8500' }, to)
+    expect(summary.print(doc)).to.deep.equal({
       text: 'Messages-Waiting: yes\r\nMessage-Account: sip:8500@pbx.example:5062\r\nVoice-Message: 1/0 (0/0)\r\n',
     })
-    expect(simpleMessageSummary.share(to)).to.equal(
-      simpleMessageSummary.share(addressing({ localUri: 'sip:104@pbx.example:5062', remoteUri: 'sip:1@x' })),
+    expect(summary.share(to)).to.equal(
+      summary.share(addressing({ localUri: 'sip:104@pbx.example:5062', remoteUri: 'sip:1@x' })),
     )
-    expect(simpleMessageSummary.share(to)).to.not.equal(simpleMessageSummary.share(addressing()))
+    expect(summary.share(to)).to.not.equal(summary.share(addressing()))
   })
 })
