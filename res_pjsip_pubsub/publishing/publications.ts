@@ -116,6 +116,14 @@ export class Publications implements Iterable<InboundPublication> {
     return this.#byEndpoint.get(endpointId) ?? 0
   }
 
+  /** Bytes that an endpoint says about a resource, but for what `except` says. */
+  bytesOf(endpointId: string, event: string, resource: string, except?: InboundPublication): number {
+    let bytes = 0
+    for (const one of this.#known(event, resource)?.all ?? [])
+      if (one !== except && one.endpointId === endpointId) bytes += Buffer.byteLength(one.body)
+    return bytes
+  }
+
   /** Whether anything is published about a resource, for whatever event. */
   about(resource: string): boolean {
     return this.#resources.has(this.#nameKey(resource))

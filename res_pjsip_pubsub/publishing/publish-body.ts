@@ -10,8 +10,8 @@ import { encodingOf } from '../request-body.ts'
 import { BodyToRead, type InboundPublication, type Said } from './publication.ts'
 import type { Asserted } from './publish.ts'
 
-/** Bytes; more is 413. */
-const MAX_BODY = 32768
+/** Bytes; more is 413. It is the most that an endpoint may say about one resource in several publications, too. */
+export const MAX_BODY = 32768
 
 interface Ask extends Asserted {
   /** Epoch milliseconds. */

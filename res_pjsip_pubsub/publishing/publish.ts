@@ -24,7 +24,7 @@ import { telling } from '../telling.ts'
 import type { Permission } from './permission.ts'
 import { InboundPublication, type Lease, type Said } from './publication.ts'
 import type { Publications } from './publications.ts'
-import { isSaid, readBody } from './publish-body.ts'
+import { isSaid, MAX_BODY, readBody } from './publish-body.ts'
 import type { Turns } from './turns.ts'
 import type { Upkeep } from './upkeep.ts'
 
@@ -210,6 +210,8 @@ function* make(
   seconds: number,
 ): Steps<Published> {
   const { services, tx, request, endpoint, resource, domain, handler } = ask
+  const tooMuch = exceeds(ask, replaced)
+  if (tooMuch) return refuse(tx, tooMuch)
   const said = yield* wait(readBody(ask, undefined))
   if (!isSaid(said)) return refuse(tx, said)
   const gone = unloaded(ask)
@@ -245,9 +247,26 @@ function badEvent(handlers: PublishServices['handlers']): Refusal {
   return { status: 489, headers: refusal.listHeader('Allow-Events', [...handlers.keys()].filter(isEventType)) }
 }
 
+/**
+ * All that is published about a resource becomes one document, which each watcher gets with each change: nobody is to make
+ * it so large that no datagram holds it, or that it keeps the server busy.
+ */
+function exceeds(ask: Ask, instead: InboundPublication | undefined): Refusal | undefined {
+  const { services, request, endpoint, event, resource } = ask
+  const others = services.publications.bytesOf(endpoint.id, event, resource, instead)
+  if (others === 0 || others + request.bodyLength <= MAX_BODY) return undefined
+  noteRefused(
+    ask,
+    `it has ${others} bytes published about '${resource}', and that would be more than ${MAX_BODY} bytes`,
+  )
+  return { status: 413, reason: 'Too Much Published' }
+}
+
 /** With a body it says something else from now on; without it lasts longer. */
 function change(ask: Ask, known: InboundPublication, seconds: number): Eventual<Published> {
   if (ask.request.bodyLength === 0) return renew(ask, known, undefined, seconds)
+  const tooMuch = exceeds(ask, known)
+  if (tooMuch) return refuse(ask.tx, tooMuch)
   return whenThere(readBody(ask, known), (said) =>
     isSaid(said) ? renew(ask, known, said, seconds) : refuse(ask.tx, said),
   )

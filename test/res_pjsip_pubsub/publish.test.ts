@@ -287,6 +287,25 @@ describe('PUBLISH', () => {
       expect((await again(tag, 'one more')).status).to.equal(200)
     })
 
+    it('no more about one resource than one body may hold, in however many publications', async () => {
+      await begin({ endpoints: anyMay })
+      const much = 'x'.repeat(20_000)
+      const tag = await published(much)
+      const second = await sip.publish('100', much)
+      expect([second.status, second.given?.reason]).to.deep.equal([413, 'Too Much Published'])
+      expect(office.logged.join('\n')).to.match(/PUBLISH of endpoint 100 .* is refused: .* more than 32768 bytes/)
+      // Others, other resources, and what takes the place of its own.
+      expect((await sip.publish('100', much, from('101'))).status).to.equal(200)
+      expect((await sip.publish('desk', much)).status).to.equal(200)
+      const changed = await again(tag, 'y'.repeat(32_000))
+      expect(changed.status).to.equal(200)
+      const small = await published('on')
+      expect((await again(small, much)).status).to.equal(413)
+      expect((await again(small, '')).status).to.equal(200)
+      expect((await again(changed.header('SIP-ETag') ?? '', '', { Expires: '0' })).status).to.equal(200)
+      await published(much)
+    })
+
     it('no more than that where several come at once, and what is refused takes no place', async () => {
       const directory = mkdtempSync(join(tmpdir(), 'lamplighter-limit-'))
       try {
