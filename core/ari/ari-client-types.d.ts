@@ -25,6 +25,7 @@ declare module 'ari-client' {
 
 declare module 'swagger-client' {
   import type { EventEmitter } from 'node:events'
+  import type { ClientRequest } from 'node:http'
 
   export interface Spec {
     basePath?: string
@@ -48,7 +49,7 @@ declare module 'swagger-client' {
     addApiDeclaration: (this: Resource, spec: Spec) => unknown
   }
   interface Http {
-    execute: (this: Http, job: HttpJob) => { readonly emitter: EventEmitter }
+    execute: (this: Http, job: HttpJob) => { readonly emitter: EventEmitter; readonly _raw: ClientRequest }
   }
   export const SwaggerApi: { readonly prototype: Api }
   export const SwaggerResource: { readonly prototype: Resource }

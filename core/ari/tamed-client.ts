@@ -7,6 +7,7 @@
  * outside, at the few methods named in ari-client-types.d.ts. It keeps its credentials in a global, so this file is
  * loaded once a worker thread.
  */
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { createRequire } from 'node:module'
 import ariClient, { type Client } from 'ari-client'
 import { reasonOf } from '../log.ts'
@@ -16,6 +17,8 @@ import { Refused } from './refused.ts'
 
 /** Milliseconds; a failure that took longer is no kept connection that was just ended. */
 const SENT_AGAIN_WITHIN_MS = 50
+/** Bytes; ten thousand channels or endpoints are some seven million. */
+const LARGEST_ANSWER = 32_000_000
 /** Characters; events have a few thousand. */
 const LARGEST_FRAME = 1_000_000
 
@@ -214,7 +217,9 @@ function tameSwagger({ base, requestTimeout }: WorkerStart, reads: () => void): 
     }
     job.on.error = failed
     job.timeout = requestTimeout
-    const { emitter } = execute.call(this, job)
+    const made = execute.call(this, job)
+    const { emitter, _raw: sent } = made
+    boundAnswer(sent, requestTimeout, (reason) => failed({ status: 0, data: reason }))
     // With a time-out set it says this of errors only by an argument.
     emitter.on('cleanup', (error?: unknown) => {
       if (error !== undefined) failed({ status: 0, data: reasonOf(error) })
@@ -233,8 +238,35 @@ function tameSwagger({ base, requestTimeout }: WorkerStart, reads: () => void): 
         })
       }
     }
-    return { emitter }
+    return made
   }
+}
+
+/**
+ * The time-out of shred ends with the first line of an answer, and it takes whatever comes after that, unpacks what nobody
+ * asked it to be packed, and goes round in circles where it is sent elsewhere. ARI does nothing of that; something in
+ * between, or in Asterisk's place, may.
+ */
+function boundAnswer(sent: ClientRequest, requestTimeout: number, failed: (reason: string) => void): void {
+  sent.once('response', (answer: IncomingMessage) => {
+    const { statusCode = 0, headers } = answer
+    const giveUp = (reason: string): void => {
+      failed(reason)
+      // All of it may have come already.
+      answer.removeAllListeners('end')
+      sent.destroy()
+    }
+    if (statusCode >= 300 && statusCode < 400) return giveUp(`answered ${statusCode}, which leads elsewhere`)
+    if (headers['content-encoding'] !== undefined)
+      return giveUp(`the answer is packed (${headers['content-encoding']})`)
+    const limit = setTimeout(() => giveUp(`no end of the answer within ${requestTimeout} ms`), requestTimeout)
+    answer.once('close', () => clearTimeout(limit))
+    let bytes = 0
+    answer.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes > LARGEST_ANSWER) giveUp(`an answer of more than ${LARGEST_ANSWER} bytes`)
+    })
+  })
 }
 
 function loadSwagger(): Swagger {

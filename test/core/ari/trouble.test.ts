@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { gzipSync } from 'node:zlib'
 import { expect } from 'chai'
 import { ariCommands } from '../../../core/ari/commands.ts'
 import { Console } from '../../../core/console/console.ts'
@@ -216,6 +217,48 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     expect(bridge.status().complaints).to.deep.equal([])
   })
 
+  const strangeAnswers: Readonly<Record<string, (response: ServerResponse) => void>> = {
+    'comes in drops': (response) => {
+      response.writeHead(200).write('[')
+    },
+    'has no end': (response) => {
+      const more = Buffer.alloc(1 << 20, ' ')
+      const pour = (): void => {
+        while (!response.destroyed && response.write(more));
+      }
+      response.on('drain', pour).writeHead(200)
+      pour()
+    },
+    'leads round in circles': (response) =>
+      void response.writeHead(302, { Location: `${proxy.url}/ari/channels?again` }).end(),
+    'is packed, which nobody asked for': (response) =>
+      void response.writeHead(200, { 'Content-Encoding': 'gzip' }).end(gzipSync('[]')),
+  }
+  for (const [does, answer] of Object.entries(strangeAnswers)) {
+    it(`lets go of an answer that ${does}`, async () => {
+      await start()
+      // Too long for the case that is to end for its size.
+      rig = bridgeTo(proxy.url, { request_timeout: does.includes('drops') ? 500 : 10_000 })
+      await rig.bridge.settled
+      let asked = 0
+      let ended = 0
+      proxy.rules.push({
+        path: /^\/ari\/channels$/,
+        answer: (_, response) => {
+          asked++
+          response.on('close', () => ended++)
+          answer(response)
+        },
+      })
+      const { unread } = await rig.bridge.reconcile()
+      expect(unread).to.include('calls')
+      await until('the end of each', () => ended === asked)
+      // Once more where it is refused at once, as a kept connection may just have ended.
+      expect(asked).to.be.at.most(2)
+      await stillServes(rig)
+    })
+  }
+
   it('finds by itself that pjsip objects are shown again, and who waits for one looks again', async () => {
     await start()
     const message = 'The requested URL was not found on this server.'
@@ -417,10 +460,11 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     await start()
     rig = bridgeTo(proxy.url)
     await rig.bridge.settled
-    // Its HTTP client throws where nobody catches, on a body that is not compressed as it says.
+    // Read as JSON it is well, and then too deep to be handed on by a thread.
+    const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`
     proxy.rules.push({
       path: /deviceStates/,
-      answer: (_, response) => void response.writeHead(200, { 'content-encoding': 'gzip' }).end('not gzip'),
+      answer: (_, response) => void response.writeHead(200, { 'content-type': 'application/json' }).end(deep),
     })
     await rig.devices.need('Custom:x').ready
     await until('its death', () => rig?.logged('the worker failed').length === 1)
