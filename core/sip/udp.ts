@@ -23,6 +23,8 @@ import {
 const SHORTEST = 12
 /** Messages begin with a letter. */
 const FIRST_LETTER = 0x41
+/** Milliseconds. */
+const COMPLAINT_PAUSE = 60_000
 
 const nothing: Undo = () => undefined
 
@@ -78,6 +80,8 @@ export class UdpTransport implements Transport, DatagramHandler {
   readonly #failures: Counter
   #config: TransportConfig
   #closed = false
+  /** As performance.now() has it. */
+  #complainsFrom = 0
 
   static async open(config: TransportConfig, context: TransportContext): Promise<UdpTransport> {
     const at = bindAddress(config)
@@ -163,11 +167,23 @@ export class UdpTransport implements Transport, DatagramHandler {
 
   sendFailed(reason: string, sender: Sender | undefined): void {
     this.#failures.add()
+    if (reason.startsWith('send EMSGSIZE')) this.#tooLong(reason)
     sender?.sendFailed(reason)
   }
 
   troubled(reason: string): void {
     this.#log.warning(`[${this.#config.id}] ${reason}`)
+  }
+
+  /** It is sent again, to each who is told the same: once a minute is enough. */
+  #tooLong(reason: string): void {
+    const now = performance.now()
+    if (now < this.#complainsFrom) return
+    this.#complainsFrom = now + COMPLAINT_PAUSE
+    const to = reason.split(' ')[2] ?? 'its peer'
+    this.#log.warning(
+      `[${this.#config.id}] a message to ${to} is too long for UDP and was not sent; over TCP it gets there`,
+    )
   }
 
   /** Whether it was one. */

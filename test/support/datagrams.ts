@@ -22,25 +22,31 @@ export interface Came {
 export class LoneTransport {
   readonly metrics: Metrics
   readonly came: Came[] = []
+  readonly warnings: string[]
   /** What is done with a message beside keeping it. */
   react: (came: Came) => void = () => undefined
   readonly udp: UdpTransport
 
   static async open(datagrams: DatagramsKind, bind = '127.0.0.1:0'): Promise<LoneTransport> {
-    const context = contextFor(datagrams)
+    const warnings: string[] = []
+    const log = new Log('warning')
+    log.addSink(({ message }) => warnings.push(message))
+    const context = { ...contextFor(datagrams), log: log.logger('sip') }
     const lone: LoneTransport = new LoneTransport(
       await UdpTransport.open(transportConfig({ bind }), {
         ...context,
         receiver: { received: (text, wire) => lone.#received({ text, wire }), broken: () => undefined },
       }),
       context.metrics,
+      warnings,
     )
     return lone
   }
 
-  private constructor(udp: UdpTransport, metrics: Metrics) {
+  private constructor(udp: UdpTransport, metrics: Metrics, warnings: string[]) {
     this.udp = udp
     this.metrics = metrics
+    this.warnings = warnings
   }
 
   get texts(): string[] {

@@ -151,7 +151,7 @@ describe('UDP sockets', () => {
       })
 
       it('tell whose message could not be sent, later, and send the next ones', async () => {
-        const { udp, metrics } = await open(kind)
+        const { udp, metrics, warnings } = await open(kind)
         const phone = await peer()
         const good = udp.wireTo(phone.address)
         const failures: string[] = []
@@ -172,6 +172,9 @@ describe('UDP sockets', () => {
         for (const { code } of bad) expect(failures.some((reason) => reason.includes(code))).to.equal(true)
         await until('the others', () => phone.got.length === 1 + bad.length)
         expect(new Map(metrics.read()).get('sip.udp.send.failed')).to.equal(bad.length)
+        // Once for both, as what is too long is sent again and to many.
+        expect(warnings).to.have.length(1)
+        expect(warnings[0]).to.include(`to 127.0.0.1:${phone.address.port} is too long for UDP`)
       })
 
       it('send before they are closed, tell who comes later, and free the port at once', async () => {
