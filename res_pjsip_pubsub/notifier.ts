@@ -30,6 +30,9 @@ import type { Subscriptions } from './subscriptions.ts'
 import { tellPackage } from './telling.ts'
 import type { Asked, Authorization, Decision } from './watchers/authorization.ts'
 
+/** Subscriptions that one phone has for one thing: each SUBSCRIBE for it has a NOTIFY sent in all of them. */
+const MOST_OF_ONE_PHONE = 100
+
 export interface NotifierServices extends Services {
   readonly sip: Sip
   readonly registry: Registry
@@ -209,7 +212,9 @@ function start(
 function contestOthers(anew: NotifierSubscription, ask: Ask, { settings, subscriptions }: NotifierServices): void {
   if (!settings().replace_same_contact) return
   const others = subscriptions.besides(anew)
-  if (others.length > 0) others.forEach((other, at) => contest(other, ask, ask.takesPlace && at === 0))
+  if (others.length === 0) return
+  const tooMany = Math.max(others.length + 1 - MOST_OF_ONE_PHONE, ask.takesPlace ? 1 : 0)
+  others.forEach((other, at) => contest(other, ask, at < tooMany))
 }
 
 function contest(other: NotifierSubscription, { tx, request }: Ask, noRoom: boolean): void {

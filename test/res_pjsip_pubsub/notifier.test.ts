@@ -3,6 +3,7 @@ import type { Endpoint } from '../../core/endpoints.ts'
 import type { Headers } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { Lamps, TEXT, XML } from '../support/lamps.ts'
+import { until } from '../support/tools.ts'
 
 describe('notifier: answers to SUBSCRIBE', () => {
   let made: LampOffice
@@ -37,6 +38,23 @@ describe('notifier: answers to SUBSCRIBE', () => {
     expect(notify.header('Allow-Events')).to.equal('lamp')
     expect(notify.header('User-Agent')).to.equal('Lamplighter')
     expect(notify.body).to.deep.equal({ contentType: TEXT, content: 'off' })
+  })
+
+  it('keeps so many subscriptions of one phone for one thing, the newest, and asks no more', async () => {
+    const { sip, pubsub } = made
+    for (let key = 0; key < 110; key++) {
+      const before = sip.wire.length
+      const { status } = await sip.subscribe('200')
+      expect(status).to.equal(200)
+      // The answer, its own NOTIFY, and one for each of the others.
+      const sent = 2 + Math.min(key, 99)
+      await until('all NOTIFYs', () => sip.wire.length >= before + sent)
+      await settled()
+      expect(sip.wire.length - before).to.equal(sent)
+    }
+    expect([...pubsub.subscriptions]).to.have.length(100)
+    await sip.subscribe('201')
+    expect([...pubsub.subscriptions]).to.have.length(101)
   })
 
   interface Refused {
