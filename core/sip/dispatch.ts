@@ -184,7 +184,7 @@ export class Dispatcher implements Receiver {
     if (!via || request.method === 'ACK') return
     const incoming = incomingRequest(request, via, wire, forceRport(request))
     const problem = checkRequest(request, this.#checks) ?? recordRouteProblem(request)
-    if (problem) return this.#refuse(incoming, problem)
+    if (problem) return this.#refuseCounted(incoming, problem)
     if (request.method === 'CANCEL') return this.#cancel(incoming)
     const key = transactionKey(request, via, wire.remote)
     if (servers.absorb(key, request, wire)) return
@@ -219,7 +219,7 @@ export class Dispatcher implements Receiver {
     const known = [...this.#handlers.keys()].some((method) =>
       this.#context.servers.has(transactionKey(request, via, wire.remote, method)),
     )
-    this.#context.responder.stateless(incoming, { status: known ? 200 : 481 })
+    this.#refuseCounted(incoming, { status: known ? 200 : 481 })
   }
 
   /** RFC 3261 8.2.1, 12.2.2, 21.3.3, 21.5.2. */
@@ -258,6 +258,14 @@ export class Dispatcher implements Receiver {
     return parseOptionTags(this.#lines.filter(([name]) => name.toLowerCase() === 'supported').map(([, value]) => value))
   }
 
+  /** What no handler gets is a request as any other for those who are too many, or are not to be answered. */
+  #refuseCounted(incoming: IncomingRequest, refusal: Refusal): void {
+    const { request, wire } = incoming
+    const may = this.#context.beforeRequest(request, wire.remote, wire)
+    if (may === 'drop') return this.#refused.add()
+    this.#refuse(incoming, may === 'accept' ? refusal : may)
+  }
+
   #refuse(incoming: IncomingRequest, refusal: Refusal): void {
     this.#refused.add()
     this.#context.log.debug(
@@ -270,7 +278,7 @@ export class Dispatcher implements Receiver {
   #refuseUnread(request: ParsedRequest, wire: Wire, refusal: Refusal): void {
     const via = request.topVia
     if (!via || request.method === 'ACK') return
-    this.#refuse(incomingRequest(request, via, wire, this.#context.forceRport(request)), refusal)
+    this.#refuseCounted(incomingRequest(request, via, wire, this.#context.forceRport(request)), refusal)
   }
 
   #failed(what: string, flow: Flow, error: unknown): void {

@@ -1,7 +1,8 @@
 /**
  * The SIP stack: transports, transactions and dialogs under the one interface that the house uses (contract.ts).
  *
- * The way of a request: parse → check → ACK and CANCEL → seen before? → may it? (`beforeRequest`) → its handler.
+ * The way of a request: parse → check → ACK and CANCEL → seen before? → may it? (`beforeRequest`) → its handler. Where it
+ * is refused before that, `beforeRequest` is asked all the same.
  * Whatever is refused before it gets to a handler is answered without keeping anything (RFC 3261 8.2.7).
  */
 import type { Globals, System, TransportConfig } from '../endpoints.ts'

@@ -222,6 +222,31 @@ describe('requests', () => {
     expect(phone.received).to.have.length(3)
   })
 
+  it('are asked for there, too, where they are malformed, cannot be read, or are a CANCEL', async () => {
+    const asked: string[] = []
+    let verdict: 'accept' | 'drop' | Refusal = 'drop'
+    await open({
+      beforeRequest: ({ method }) => {
+        asked.push(method)
+        return verdict
+      },
+    })
+    const good = (method: string): string =>
+      phone.write(method, { uri: 'sip:h' }, { ...phone.dialog('sip:h'), cseq: 1 })
+    const bad = [
+      good('OPTIONS').replace(/CSeq: 1/, 'CSeq: x'),
+      good('OPTIONS').replace('Max-Forwards: 70', 'Max-Forwards: 700'),
+      good('CANCEL'),
+    ]
+    for (const text of bad) phone.send(text)
+    await until('all to be asked for', () => asked.length === bad.length)
+    expect(phone.received).to.have.length(0)
+    verdict = { status: 403 }
+    for (const text of bad) phone.send(text)
+    await until('the answers', () => phone.received.length === bad.length)
+    expect(phone.received.map(({ status }) => status)).to.deep.equal([403, 403, 403])
+  })
+
   describe('answers', () => {
     it('go to source address and port with rport (RFC 3581)', async () => {
       await open()
