@@ -7,7 +7,7 @@ import type { Logger } from '../../core/log.ts'
 import type { Refusal, SipRequest } from '../../core/sip/contract.ts'
 import { parseNameAddr } from '../../core/sip/parse-uri.ts'
 import type { EventPackage, Found, Watcher, WatcherEvent } from '../contract.ts'
-import { NOT_FOUND } from '../refusals.ts'
+import { NOT_FOUND, OVER_ENDPOINT_LIMIT } from '../refusals.ts'
 import type { NotifierSubscription } from '../subscription.ts'
 import type { Asked, Decision } from '../watchers/authorization.ts'
 import { type WatcherFacts, type WatcherLists, type WatcherStatus, watcherId } from '../watchers/watchers.ts'
@@ -21,6 +21,9 @@ const SETTLE = 100
 /** Between two looks for what nothing could be said of, and how many of these make one for what is not there. */
 const AGAIN = 2000
 const LOOKS = 150
+
+/** Resources that one endpoint watches in all its lists: each is a kilobyte and more, and a few bytes of a SUBSCRIBE. */
+const MOST_OF_ENDPOINT = 20_000
 
 /** As Asterisk answers where nothing of the list is there. */
 const NOTHING_THERE: Refusal = { status: 500 }
@@ -44,6 +47,8 @@ interface Followed {
   readonly event: string
   readonly list: string
   readonly watcher: ListWatcher
+  /** Resources that it had at first. */
+  readonly size: number
 }
 
 interface Remembered {
@@ -88,6 +93,8 @@ export class ResourceLists {
   readonly #leave: Leave
   readonly #isNoNews: IsNoNews
   readonly #watched = new Map<ListSource, Followed>()
+  /** Endpoint → resources that it watches in lists, and those that are just being looked for. */
+  readonly #sizes = new Map<string, number>()
   /** By event and name: lists that are equal are one object, for all who watch them. */
   readonly #plans = new Map<string, Remembered>()
   #round = 0
@@ -185,6 +192,7 @@ export class ResourceLists {
     clearTimeout(this.#revising)
     clearTimeout(this.#retrying)
     this.#watched.clear()
+    this.#sizes.clear()
   }
 
   get #configured(): Configured {
@@ -219,6 +227,14 @@ export class ResourceLists {
     const { uri } = watcher
     let { endpoint } = watcher
     const restored = watcher.request === undefined
+    const size = sizeOf(first)
+    const { id } = endpoint
+    if (!restored && (this.#sizes.get(id) ?? 0) + size > MOST_OF_ENDPOINT) {
+      this.#log.notice(
+        `endpoint ${id} would watch more than ${MOST_OF_ENDPOINT} resources in lists; a SUBSCRIBE is refused`,
+      )
+      return OVER_ENDPOINT_LIMIT
+    }
     const source = new ListSource(first, {
       facts,
       plan,
@@ -233,10 +249,15 @@ export class ResourceLists {
       watching: (name, status, lastEvent) =>
         this.#leave.lists.tell(event, name, factsOf(watcher, name, status, lastEvent)),
       servedAs: (now) => void (endpoint = now),
-      watched: (one, isWatched) => this.#follow(one, isWatched ? { event, list: resource, watcher } : undefined),
+      watched: (one, isWatched) => this.#follow(one, isWatched ? { event, list: resource, watcher, size } : undefined),
       log: this.#log,
     })
-    await source.look()
+    this.#count(id, size)
+    try {
+      await source.look()
+    } finally {
+      this.#count(id, -size)
+    }
     if (source.isUnavailable && !anyway) return 'unavailable'
     return compat() === 'asterisk' && !source.isVisible ? NOTHING_THERE : source
   }
@@ -261,9 +282,18 @@ export class ResourceLists {
   }
 
   #follow(source: ListSource, followed: Followed | undefined): void {
+    const before = this.#watched.get(source)
+    if (before) this.#count(before.watcher.endpoint.id, -before.size)
+    if (followed) this.#count(followed.watcher.endpoint.id, followed.size)
     if (followed) this.#watched.set(source, followed)
     else this.#watched.delete(source)
     this.#arm()
+  }
+
+  #count(endpointId: string, by: number): void {
+    const now = (this.#sizes.get(endpointId) ?? 0) + by
+    if (now > 0) this.#sizes.set(endpointId, now)
+    else this.#sizes.delete(endpointId)
   }
 
   /** Modules bring events of their own, so that a wrong one is not seen where the file is read. */

@@ -75,6 +75,25 @@ describe('resource lists', () => {
     expect(new Set(Object.values(office.table(dialog)))).to.deep.equal(new Set(['on']))
   })
 
+  it('are bounded for each endpoint, whatever lists it watches them in, and make room again', async () => {
+    await begin()
+    const body = (size: number): string => {
+      const entries = Array.from({ length: size }, (_, at) => `<entry uri="sip:n${at}@pbx.example"/>`).join('')
+      return `<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list>${entries}</list></resource-lists>`
+    }
+    const bring = (size: number): ReturnType<ListOffice['bring']> => office.bring(body(size))
+    const first = await bring(1000)
+    for (let list = 1; list < 20; list++) expect((await bring(1000)).status).to.equal(200)
+    const refused = await bring(1)
+    expect([refused.status, refused.given?.reason]).to.deep.equal([403, 'Too Many Subscriptions'])
+    expect(office.made.office.logged.join('\n')).to.include(
+      'endpoint 100 would watch more than 20000 resources in lists',
+    )
+    await settled(20)
+    expect((await office.made.sip.again(first, { ...ASK, Expires: '0' })).status).to.equal(200)
+    await until('room', async () => (await bring(1)).status === 200)
+  })
+
   it('wait for notification_batch_interval, but for who asks', async () => {
     await begin({ lists: { floor: { ...LISTS.floor, notification_batch_interval: 120 } } })
     const tx = await office.subscribe('floor')
