@@ -27,7 +27,10 @@ interface Reply {
 
 /** A console line is what a person types; more than this is not one. */
 const LINE_LIMIT = 64 * 1024
-/** Bytes that may wait for a client before it misses lines of the log: a console in the background reads none. */
+/**
+ * Bytes that may wait for a client before it misses lines of the log, and is not listened to until it has read them: a
+ * console in the background reads none.
+ */
 const LOG_LIMIT = 1024 * 1024
 
 /** What is typed before `open` resolves waits for it. Throws ConfigError where another process has the socket. */
@@ -95,7 +98,11 @@ async function removeStale(path: string): Promise<void> {
 
 function serveClient(socket: Socket, console: Console, log: Log, open: Promise<void>): void {
   const send = (reply: Reply): void => {
-    if (!socket.destroyed) socket.write(`${JSON.stringify(reply)}\n`)
+    if (socket.destroyed) return
+    socket.write(`${JSON.stringify(reply)}\n`)
+    if (socket.writableLength < LOG_LIMIT || socket.isPaused()) return
+    socket.pause()
+    socket.once('drain', () => socket.resume())
   }
   eachLine(socket, (line) => {
     const question = readMessage(line)

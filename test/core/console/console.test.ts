@@ -199,6 +199,37 @@ describe('console', () => {
     client.close()
   })
 
+  it('does not listen to who does not read until he does', async () => {
+    const made = new Console()
+    let runs = 0
+    made.register({
+      words: 'tell',
+      help: 'Much.',
+      run: (_args, out) => {
+        runs++
+        out.print('x'.repeat(100_000))
+      },
+    })
+    close = await serveConsole(path, made, log)
+    const socket = connect(path)
+    await once(socket, 'connect')
+    const questions = 3000
+    // With spaces, so that what one reading brings is a small part of them.
+    for (let id = 0; id < questions; id++) socket.write(`${JSON.stringify({ id, run: 'tell' })}${' '.repeat(1000)}\n`)
+    await until('some', () => runs > 10)
+    let before = -1
+    await until('rest', async () => {
+      const isQuiet = runs === before
+      before = runs
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      return isQuiet
+    })
+    expect(runs).to.be.below(questions / 2)
+    socket.resume()
+    await until('all', () => runs === questions, 15_000)
+    socket.destroy()
+  })
+
   it('passes the log on to those who follow it', async () => {
     close = await serveConsole(path, commands(), log)
     const client = await connectConsole(path)
