@@ -21,7 +21,7 @@ export interface Rule {
   readonly conditions: readonly Condition[]
   /** Undefined: the rule says nothing about it. */
   readonly handling: SubHandling | undefined
-  /** Undefined: the rule has no transformations at all. */
+  /** Undefined: the rule has no transformations at all, or an empty element. */
   readonly transformations: Transformations | undefined
 }
 
@@ -176,7 +176,8 @@ function readHandling(actions: readonly XmlNode[]): SubHandling | undefined {
 }
 
 function readTransformations(nodes: readonly XmlNode[]): Transformations | undefined {
-  if (nodes.length === 0) return undefined
+  // Permissions add up from none (RFC 4745 10): an empty element says no more than none at all.
+  if (nodes.every(({ children }) => children.length === 0)) return undefined
   const provided = nodes.flatMap(({ children }) => children).filter(({ ns }) => ns === PRES_RULES)
   const named = (name: string): XmlNode[] => provided.filter((node) => node.name === name)
   const attributes = new Set<string>()

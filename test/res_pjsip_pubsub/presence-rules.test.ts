@@ -703,6 +703,14 @@ describe('rules of presentities, on the wire', () => {
     expect(await told(other)).to.equal('terminated;reason=rejected')
   })
 
+  it('takes transformations that are empty for none', async () => {
+    await begin({ rules_untransformed: 'everything' })
+    await set(ruleset({ handling: 'allow', shown: '' }))
+    const watcher = await phone('100')
+    await subscribe(watcher)
+    expect(await told(watcher)).to.equal('active open On the phone')
+  })
+
   it('shows a phone that asks for dialog-info only what it may see', async () => {
     await begin()
     await set(ruleset({ handling: 'allow', shown: BASIC }))

@@ -148,9 +148,12 @@ describe('rules: documents (RFC 4745, RFC 5025)', () => {
   })
 
   it('knows rules without conditions, actions and transformations', async () => {
-    const text = '<ruleset xmlns="urn:ietf:params:xml:ns:common-policy"><rule id="a"/></ruleset>'
+    const text =
+      '<ruleset xmlns="urn:ietf:params:xml:ns:common-policy"><rule id="a"/><rule id="b"><transformations/></rule></ruleset>'
+    const saysNothing = { conditions: [], handling: undefined, transformations: undefined }
     expect(readRuleset(text).rules).to.deep.equal([
-      { id: 'a', conditions: [], handling: undefined, transformations: undefined },
+      { id: 'a', ...saysNothing },
+      { id: 'b', ...saysNothing },
     ])
   })
 })
@@ -358,7 +361,7 @@ describe('rules: what is shown (RFC 5025 3.3)', () => {
 
   for (const [what, transformations, words] of [
     ['everything', ALL_SHOWN, 'everything'],
-    ['nothing', '', ''],
+    ['nothing', services(''), ''],
     ['all services', services('<pr:all-services/>'), 'id="t1" id="t2" open timestamp'],
     [
       'nothing that is said to be false where nothing is to be said',
