@@ -83,6 +83,11 @@ export function pidf(resource: string, tuple: string, basic: 'open' | 'closed', 
 <presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:${resource}@127.0.0.1"><tuple id="${tuple}"><status><basic>${basic}</basic></status>${said}</tuple></presence>`
 }
 
+function person(resource: string, id: string, activity: string): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>
+<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" xmlns:rpid="urn:ietf:params:xml:ns:pidf:rpid" entity="sip:${resource}@127.0.0.1"><dm:person id="${id}"><rpid:activities><rpid:${activity}/></rpid:activities></dm:person></presence>`
+}
+
 export function dialogInfo(resource: string, id: string, state: string): string {
   return `<?xml version="1.0"?>
 <dialog-info xmlns="urn:ietf:params:xml:ns:dialog-info" version="0" state="full" entity="sip:${resource}@127.0.0.1"><dialog id="${id}" call-id="${id}" direction="recipient"><state>${state}</state></dialog></dialog-info>`
@@ -271,6 +276,102 @@ export const SCRIPTS: readonly Script[] = [
         })
       }
       await stage.subscribe(bob, 'dialog', '600', [['Accept', DIALOG_INFO]])
+      await stage.notified(bob)
+    },
+  },
+  {
+    name: 'one publishes twice, without the entity-tag of the first',
+    async play(stage) {
+      const alice = await stage.phone('alice')
+      const bob = await stage.phone('bob')
+      await stage.publish(alice, 'presence', { type: PIDF, body: pidf(stage.resource, 'before', 'open') })
+      await stage.publish(alice, 'presence', { type: PIDF, body: pidf(stage.resource, 'after', 'closed') })
+      await stage.subscribe(bob, 'presence', '600', [['Accept', PIDF]])
+      await stage.notified(bob)
+    },
+  },
+  {
+    name: 'two publishers whose dialogs have one id',
+    async play(stage) {
+      for (const [name, callId] of [['alice', 'call-1'], ['carol', 'call-2']] as const) // biome-ignore format: a table
+        await stage.publish(await stage.phone(name), 'dialog', {
+          type: DIALOG_INFO,
+          body: dialogInfo(stage.resource, callId, 'confirmed').replace(`id="${callId}"`, 'id="d"'),
+        })
+      const bob = await stage.phone('bob')
+      await stage.subscribe(bob, 'dialog', '600', [['Accept', DIALOG_INFO]])
+      await stage.notified(bob)
+    },
+  },
+  {
+    name: 'two publishers that say what a person does',
+    async play(stage) {
+      for (const [name, activity] of [['alice', 'away'], ['carol', 'busy']] as const) // biome-ignore format: a table
+        await stage.publish(await stage.phone(name), 'presence', {
+          type: PIDF,
+          body: person(stage.resource, name, activity),
+        })
+      const bob = await stage.phone('bob')
+      await stage.subscribe(bob, 'presence', '600', [['Accept', PIDF]])
+      await stage.notified(bob)
+    },
+  },
+  {
+    name: 'the next call in a publication whose call is over',
+    async play(stage) {
+      const alice = await stage.phone('alice')
+      const bob = await stage.phone('bob')
+      const calls = [['call-1', 'confirmed'], ['call-1', 'terminated'], ['call-2', 'early'], ['call-2', 'confirmed']] as const // biome-ignore format: a table
+      let tag = ''
+      for (const [callId, state] of calls) {
+        const headers: Headers = tag === '' ? [] : [['SIP-If-Match', tag]]
+        const body = dialogInfo(stage.resource, callId, state)
+        tag = await stage.publish(alice, 'dialog', { type: DIALOG_INFO, body, headers })
+      }
+      await stage.subscribe(bob, 'dialog', '600', [['Accept', DIALOG_INFO]])
+      await stage.notified(bob)
+    },
+  },
+  {
+    name: 'PUBLISH with Expires 0 for what was never published',
+    async play(stage) {
+      const alice = await stage.phone('alice')
+      await stage.publish(alice, 'presence', { headers: [['Expires', '0']] })
+    },
+  },
+  {
+    name: 'PUBLISH for an event nobody knows, for a time that is no number',
+    async play(stage) {
+      await stage.publish(await stage.phone('alice'), 'weather', { headers: [['Expires', 'soon']] })
+    },
+  },
+  {
+    name: 'a subscription that runs out',
+    async play(stage) {
+      const bob = await stage.phone('bob')
+      const body = dialogInfo(stage.resource, 'call-1', 'confirmed')
+      await stage.publish(await stage.phone('alice'), 'dialog', { type: DIALOG_INFO, body })
+      await stage.subscribe(bob, 'dialog', '2', [['Accept', DIALOG_INFO]])
+      await stage.notified(bob)
+      await stage.notified(bob, 8000)
+    },
+  },
+  {
+    name: 'a shared line',
+    async play(stage) {
+      const body = dialogInfo(stage.resource, 'call-1', 'confirmed')
+      const alice = await stage.phone('alice')
+      await stage.publish(alice, 'dialog;sla', { type: DIALOG_INFO, body })
+      const headers: Headers = [['Sender', 'sip:alice@127.0.0.1']]
+      const tag = await stage.publish(alice, 'dialog;sla', { type: DIALOG_INFO, body, headers })
+      const bob = await stage.phone('bob')
+      await stage.subscribe(bob, 'dialog;sla', '600', [['Accept', DIALOG_INFO]])
+      await stage.notified(bob)
+      const known: Headers = [...headers, ['SIP-If-Match', tag]]
+      const next = dialogInfo(stage.resource, 'call-2', 'early')
+      await stage.publish(alice, 'dialog;sla', { type: DIALOG_INFO, body: next, headers: known })
+      await stage.notified(bob)
+      await stage.publish(alice, 'dialog;sla', { headers: [...known, ['Expires', '0']] })
       await stage.notified(bob)
     },
   },

@@ -85,15 +85,19 @@ ${[...modules, ...packages].map((name) => `loadmodule "${name}.so"`).join('\n')}
 modparam("presence", "subs_db_mode", 0)
 modparam("presence", "publ_cache", 2)
 modparam("presence", "clean_period", 1)
+modparam("presence", "db_update_period", 1)
 modparam("presence", "min_expires", ${LIMITS.shortest})
 modparam("presence", "max_expires", ${LIMITS.longest})
 modparam("presence_xml", "force_active", 1)
+modparam("presence_xml", "disable_bla", 0)
 request_route {
   if (!sanity_check("1511", "7")) exit;
   if (has_totag()) loose_route();
   if (is_method("PUBLISH|SUBSCRIBE")) {
     if (!t_newtran()) { sl_reply_error(); exit; }
-    if (is_method("PUBLISH")) handle_publish(); else handle_subscribe();
+    if (is_method("SUBSCRIBE")) handle_subscribe();
+    else if ($hdr(Sender) != $null) handle_publish("$hdr(Sender)");
+    else handle_publish();
     t_release();
     exit;
   }
