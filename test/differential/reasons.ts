@@ -105,6 +105,12 @@ export const REASONS: readonly Reason[] = [
     theirs: /^NOTIFY presence, .*<tuple id="before">.*<tuple id="after">/s,
   },
   {
+    what: 'A publication that is taken back',
+    why: 'It is over with the 200 (RFC 3903 4.5), and its watchers are told what is left. Kamailio tells them once more what was there before: a lamp stays lit until something else is published.',
+    ours: /^NOTIFY dialog, ((?!call-1).)*$/s,
+    theirs: /^NOTIFY dialog, .*(call-id="call-2".*call-id="call-1"|<dialog call-id="call-2"((?!<dialog ).)*$)/s,
+  },
+  {
     what: 'Dialogs of several publishers with one id',
     why: 'An id tells dialogs apart within one document alone (RFC 4235 4.1.2), and two publishers know nothing of those of the other: calls with two Call-IDs are two. Kamailio leaves out all but the newest.',
     ours: /^NOTIFY dialog, .*call-id="call-1".* id="d\.[0-9a-f]+".*call-id="call-2".* id="d\.[0-9a-f]+"/s,

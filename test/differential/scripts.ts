@@ -291,6 +291,29 @@ export const SCRIPTS: readonly Script[] = [
     },
   },
   {
+    name: 'two publishers that take back what they said, one after the other',
+    async play(stage) {
+      const bob = await stage.phone('bob')
+      await stage.subscribe(bob, 'dialog', '600', [['Accept', DIALOG_INFO]])
+      await stage.notified(bob)
+      const publications: (readonly [TestPhone, string])[] = []
+      for (const [name, callId] of [
+        ['alice', 'call-1'],
+        ['carol', 'call-2'],
+      ] as const) {
+        // biome-ignore format: a table
+        const phone = await stage.phone(name)
+        const body = dialogInfo(stage.resource, callId, 'confirmed')
+        publications.push([phone, await stage.publish(phone, 'dialog', { type: DIALOG_INFO, body })])
+        await stage.notified(bob)
+      }
+      for (const [phone, tag] of publications) {
+        await stage.publish(phone, 'dialog', { headers: [['SIP-If-Match', tag], ['Expires', '0']] }) // biome-ignore format: one
+        await stage.notified(bob, 3000)
+      }
+    },
+  },
+  {
     name: 'two publishers whose dialogs have one id',
     async play(stage) {
       for (const [name, callId] of [['alice', 'call-1'], ['carol', 'call-2']] as const) // biome-ignore format: a table
