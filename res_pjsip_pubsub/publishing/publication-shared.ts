@@ -87,7 +87,11 @@ export class SharedPublications implements PublicationStore {
       for (const publication of all) if (publication.endpointId !== '') yield toRow(publication)
     }
     const table = await store.table<PresentityRow>({ ...SHARED_PRESENTITY, name, rows })
-    return new SharedPublications(settings, table, await store.table(COUNTERS))
+    let made: SharedPublications | undefined
+    // In a file begun anew, too: who counted from one there would not be heard by those that are further.
+    const counters = await store.table<Counter>({ ...COUNTERS, rows: () => made?.count ?? [] })
+    made = new SharedPublications(settings, table, counters)
+    return made
   }
 
   async load(each: (stored: StoredPublication) => void): Promise<number> {
@@ -107,6 +111,12 @@ export class SharedPublications implements PublicationStore {
 
   get isUnread(): boolean {
     return this.#isUnread
+  }
+
+  /** How far the numbers are, as a row. */
+  get count(): readonly Counter[] {
+    const value = highest(this.#seen, [this.#written])
+    return value === 0 ? [] : [{ name: this.#settings.table, value }]
   }
 
   follow(follower: PublicationFollower): void {

@@ -759,6 +759,23 @@ describe('servers that share a database', function () {
       }
     })
 
+    it('are seen at the other where the file was begun anew and the one that takes them was started after that', async () => {
+      handlers()
+      const first = await publish(one, 'red')
+      const second = await publish(one, 'green', { 'SIP-If-Match': first.header('SIP-ETag') })
+      await until('green', () => shown(other) === 'green')
+      for (const suffix of ['', '-wal', '-shm']) rmSync(builder.path + suffix, { force: true })
+      const kept = async (): Promise<number> =>
+        (await builder.query('SELECT 1 FROM presentity WHERE expires > 0').catch(() => [])).length
+      await until('the row', async () => (await kept()) === 1)
+      await builder.end(one, 'close')
+      one = await builder.begin({ options: FAST })
+      one.pubsub.publicationHandler(new LampHandler())
+      await until('green', () => shown(one) === 'green')
+      await publish(one, 'blue', { 'SIP-If-Match': second.header('SIP-ETag') })
+      await until('blue', () => shown(other) === 'blue')
+    })
+
     it('do not expire where another server has refreshed them', async () => {
       const [, handler] = handlers()
       const first = await publish(one, 'red', { Expires: '1' })
