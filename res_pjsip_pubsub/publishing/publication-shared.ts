@@ -10,6 +10,7 @@ import type { Undo } from '../../core/scope.ts'
 import { StoreUnavailable, type Table, type TableDefinition } from '../../core/store-contract.ts'
 import { highest } from '../storage/cells.ts'
 import { OverRows, SEEN } from '../storage/over-rows.ts'
+import type { Lease } from './publication.ts'
 import {
   fromRow,
   isRow,
@@ -36,7 +37,7 @@ const COUNTERS: TableDefinition<Counter> = {
   columns: { name: 'text', value: 'integer' },
 }
 
-/** What becomes of the row that is found; undefined leaves it. */
+/** What becomes of the row that is found; undefined leaves it as it is. */
 type Change = (found: PresentityRow | undefined) => PresentityRow | undefined
 
 /** Milliseconds between two attempts to write what the disk refused. */
@@ -142,9 +143,16 @@ export class SharedPublications implements PublicationStore {
   }
 
   forget({ ruid }: Pick<KeptPublication, 'ruid'>): Promise<void> {
-    // Since when it is gone, for whoever cleans the table.
-    const since = this.#settings.now()
-    return this.#write(ruid, (found) => found && { ...found, body: '', expires: 0, expires_ms: since })
+    return this.#write(ruid, (found) => found && this.#endOf(found))
+  }
+
+  expire({ ruid, entityTag, expires }: Pick<KeptPublication, 'ruid'> & Lease): Promise<void> {
+    return this.#write(ruid, (found) => {
+      if (!found) return undefined
+      const { lease } = fromRow(found)
+      const isSame = lease.entityTag === entityTag && lease.expires === expires
+      return isSame || found.expires === 0 ? this.#endOf(found) : undefined
+    })
   }
 
   reread(event: string, names: Iterable<string>, type: string): Promise<readonly StoredPublication[]> {
@@ -170,21 +178,23 @@ export class SharedPublications implements PublicationStore {
     const now = this.#settings.now()
     const name = this.#settings.table
     try {
-      const written = await this.#settings.store.atomically(async (at) => {
+      const { found, row } = await this.#settings.store.atomically(async (at) => {
         const [found] = await at.select(this.#table, { ruid })
         const row = change(found)
-        if (!row) return undefined
+        if (!row) return { found, row }
         const [counter] = await at.select(this.#counters, { name })
         const value = highest(this.#seen, [this.#written, counter?.value]) + 1
         this.#written = value
         at.put(this.#counters, { name, value })
         at.put(this.#table, { ...row, changed: value })
         this.#gone.sweep(at, now)
-        return row
+        return { found, row }
       })
       // Only now can the others see that.
-      if (written?.expires === 0) this.#gone.add(ruid, this.#settings.now())
+      if (row?.expires === 0) this.#gone.add(ruid, this.#settings.now())
       this.#settled(ruid, change)
+      // It was let go of here, and what was read of it meanwhile was passed over.
+      if (!row && found) this.#tell(found)
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) {
         this.#settled(ruid, change)
@@ -221,11 +231,22 @@ export class SharedPublications implements PublicationStore {
     const inOrder = rows.toSorted((a, b) => (a.changed ?? 0) - (b.changed ?? 0))
     for (const row of inOrder) {
       this.#seen = highest(this.#seen, [row.changed])
-      if (!isRow(row) || this.#unwritten.has(row.ruid)) continue
-      if (row.expires === 0) this.#follower?.gone(row.ruid)
-      else this.#follower?.changed(fromRow(row))
+      if (!this.#unwritten.has(row.ruid)) this.#tell(row)
     }
     if (all) this.#leaveOnly(all)
+  }
+
+  #tell(row: PresentityRow): void {
+    if (!isRow(row)) return
+    if (row.expires === 0) return this.#follower?.gone(row.ruid)
+    // Another server had more to say about it than that it is gone: its row is to stay.
+    this.#gone.remains(row.ruid)
+    this.#follower?.changed(fromRow(row))
+  }
+
+  #endOf(found: PresentityRow): PresentityRow {
+    // Since when it is gone, for whoever cleans the table.
+    return { ...found, body: '', expires: 0, expires_ms: this.#settings.now() }
   }
 
   /** What is gone was seen by nobody else, if this process stood still while its row was there. */

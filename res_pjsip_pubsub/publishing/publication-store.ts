@@ -88,6 +88,8 @@ export interface PublicationStore {
   readonly isUnread?: boolean
   keep(publication: KeptPublication): void | Promise<void>
   forget(publication: Pick<KeptPublication, 'ruid'>): void | Promise<void>
+  /** Its time is over, unless another server has given it another meanwhile. Absent where there are none: it is forgotten. */
+  expire?(publication: Pick<KeptPublication, 'ruid'> & Lease): Promise<void>
   /**
    * What the table holds about a resource now, however it came there, under these names of it. `type`: of bodies in rows
    * that do not say it. Absent where there is no table.

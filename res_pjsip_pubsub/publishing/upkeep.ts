@@ -79,7 +79,7 @@ export class Upkeep {
   restore({ facts, said, lease }: StoredPublication): InboundPublication | undefined {
     const { endpoints, publications, handlers, now } = this.#services
     if (lease.expires <= now()) {
-      void this.#store.forget(facts)
+      this.#expire({ ...lease, ruid: facts.ruid })
       return undefined
     }
     const endpoint = endpoints.files.endpoints.get(facts.endpointId)
@@ -106,8 +106,14 @@ export class Upkeep {
     if (this.#isClosed) return
     this.#services.log.debug(() => `${label(publication)} expired`)
     this.#remove(publication, true)
-    void this.#store.forget(publication)
+    this.#expire(publication)
     this.#over(publication, 'expired')
+  }
+
+  /** Another server may refresh it in this very moment, or have done so while the file could not be written. */
+  #expire(publication: Pick<InboundPublication, 'ruid' | 'entityTag' | 'expires'>): void {
+    if (this.#store.expire) void this.#store.expire(publication)
+    else void this.#store.forget(publication)
   }
 
   /** `isExpired`: with `force_delete` that is no news. It is over all the same: who asks is told what holds now. */

@@ -21,6 +21,11 @@ export class OverRows<Row> {
     this.#until.set(key, since + SEEN)
   }
 
+  /** It was said too soon: it goes on. */
+  remains(key: string): void {
+    this.#until.delete(key)
+  }
+
   sweep(at: Atomic, now: number): void {
     for (const [key, until] of this.#until) {
       if (until > now) continue

@@ -131,4 +131,29 @@ describe('a server that stood still', () => {
       return [...there].join() === 'new'
     })
   })
+
+  it('leaves what another refreshed while it had still to write that the time of it is over', async () => {
+    const there = new Set<string>()
+    const one = await server(new Set())
+    const other = await server(there)
+    const red = publication('red')
+    await one.keep(red)
+    await other.sync()
+    const store = stores[1]
+    if (!store) throw new Error('there is no store')
+    const atomically: Store['atomically'] = store.atomically.bind(store)
+    store.atomically = () => Promise.reject(new StoreUnavailable('locked'))
+    there.delete('red')
+    await other.expire(red)
+    await one.keep({ ...red, entityTag: 'red again', expires: red.expires + HOUR })
+    await other.sync()
+    store.atomically = atomically
+    await until('that it has it again', () => there.has('red'))
+    // Nor does it go when those are deleted that are gone.
+    now += 20_000
+    await other.keep(publication('green'))
+    const kept = new Set<string>()
+    await server(kept)
+    expect([...kept].sort()).to.deep.equal(['green', 'red'])
+  })
 })

@@ -18,13 +18,16 @@ import { ServerBuilder, STORAGE_MODES } from '../support/storage-modes.ts'
 import { until } from '../support/tools.ts'
 
 /** A store that can neither be read nor written until it is opened, as one that another program has locked since before it began. */
-function lockedStore(store: Store): { readonly store: Store; readonly open: () => void } {
+function lockedStore(store: Store): { readonly store: Store; readonly open: () => void; readonly lock: () => void } {
   let isLocked = true
   const when = <T>(work: () => Promise<T>): Promise<T> =>
     isLocked ? Promise.reject(new StoreUnavailable('locked')) : work()
   return {
     open: () => {
       isLocked = false
+    },
+    lock: () => {
+      isLocked = true
     },
     store: {
       async table(definition) {
@@ -785,6 +788,29 @@ describe('servers that share a database', function () {
       await pause(1200)
       expect([shown(one), shown(other)]).to.deep.equal(['red', 'red'])
       expect(handler?.called.join()).not.to.include('expire')
+    })
+
+    it('do not expire where another server has refreshed them while this one could not look', async () => {
+      await builder.end(other, 'close')
+      const store = await openStore({ path: builder.path, synchronous: 'off', log: new Log('error').logger('store') })
+      const file = lockedStore(store)
+      file.open()
+      try {
+        other = await builder.begin({ options: FAST, store: file.store })
+        handlers()
+        const first = await publish(one, 'red', { Expires: '1' })
+        await until('red', () => shown(other) === 'red')
+        file.lock()
+        const refreshed = await publish(one, '', { 'SIP-If-Match': first.header('SIP-ETag'), Expires: '600' })
+        expect(refreshed.status).to.equal(200)
+        await until('that its time is over', () => shown(other) === '')
+        file.open()
+        await until('that it goes on', () => shown(other) === 'red')
+        expect(shown(one)).to.equal('red')
+      } finally {
+        await builder.end(other, 'close')
+        await store.close()
+      }
     })
 
     it('that expire go without a word at both where `force_delete` has it so', async () => {
