@@ -179,6 +179,8 @@ export class SharedPublications implements PublicationStore {
     const name = this.#settings.table
     try {
       const { found, row } = await this.#settings.store.atomically(async (at) => {
+        // Another attempt may have written it while this one waited for its turn, and another server has a newer row since.
+        if (this.#unwritten.get(ruid) !== change) return { found: undefined, row: undefined }
         const [found] = await at.select(this.#table, { ruid })
         const row = change(found)
         if (!row) return { found, row }

@@ -156,4 +156,35 @@ describe('a server that stood still', () => {
     await server(kept)
     expect([...kept].sort()).to.deep.equal(['green', 'red'])
   })
+
+  it('writes once what is tried again while the first attempt still waits for its turn', async () => {
+    const one = await server(new Set())
+    const other = await server(new Set())
+    const [store] = stores
+    if (!store) throw new Error('there is no store')
+    const atomically: Store['atomically'] = store.atomically.bind(store)
+    const turns: (() => void)[] = []
+    let done = 0
+    let isLocked = true
+    store.atomically = async (work) => {
+      if (isLocked) throw new StoreUnavailable('locked')
+      await new Promise<void>((resolve) => turns.push(resolve))
+      return atomically(work).finally(() => done++)
+    }
+    await one.keep(publication('green'))
+    isLocked = false
+    const red = publication('red')
+    const kept = one.keep(red)
+    // Both are tried again, one after the other.
+    await until('the attempt again', () => turns.length === 2)
+    turns[1]?.()
+    await until('that of the second', () => turns.length === 3)
+    turns[0]?.()
+    await kept
+    await other.keep({ ...red, body: 'blue', entityTag: 'blue' })
+    turns[2]?.()
+    await until('the end of the last', () => done === 3)
+    const shown = await other.reread('lamp', ['100'], 'text/plain')
+    expect(shown.map(({ said }) => said.body).sort()).to.deep.equal(['blue', 'red'])
+  })
 })
