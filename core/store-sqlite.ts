@@ -41,6 +41,9 @@ const APART = 3
 const RETRY_FIRST = 250
 const RETRY_MOST = 10_000
 
+/** Milliseconds that a transaction has waited for its turn when it does not wait for a lock as well. */
+const PATIENCE = 3000
+
 const SAVED = Promise.resolve(true)
 
 export interface StoreWays {
@@ -68,6 +71,8 @@ export class SqliteStore implements Store {
   /** How many of the notes are on disk. */
   #saved = 0
   #retryPause = 0
+  /** The last transaction found it so, after it had waited for another process as long as one does. */
+  #isLocked = false
   /** Closed: what is noted from now on starts no timer. Over: it is not written any more either. */
   #closed = false
   #over = false
@@ -124,7 +129,13 @@ export class SqliteStore implements Store {
   }
 
   atomically<T>(work: (at: Atomic) => Promise<T>): Promise<T> {
-    return this.#inTurn(() => this.#transaction(work))
+    const asked = performance.now()
+    return this.#inTurn(async () => {
+      // Behind many that wait for the lock one after the other nobody would be told before the phones have given up.
+      if (this.#isLocked && performance.now() - asked > PATIENCE)
+        throw new StoreUnavailable('another process has it locked')
+      return this.#transaction(work)
+    })
   }
 
   onForeignChange(milliseconds: number, changed: () => void): Undo {
@@ -282,6 +293,7 @@ export class SqliteStore implements Store {
       this.#waiting.written(taken)
       if (this.#retryPause) this.#settings.log.notice('the store can be written again')
       this.#retryPause = 0
+      this.#isLocked = false
       return result
     } catch (error) {
       this.#waiting.putBack(taken)
@@ -350,6 +362,7 @@ export class SqliteStore implements Store {
   }
 
   #refused(error: unknown): void {
+    this.#isLocked = isLocked(error)
     if (!this.#retryPause) {
       const mend = isLocked(error)
         ? 'Another process has it locked, as sqlite3 or a backup: end that'

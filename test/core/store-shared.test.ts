@@ -379,6 +379,27 @@ describe('store: shared, and read by others', () => {
     expect(logged.join()).to.include('can be written again')
   })
 
+  it('refuses many that are locked out before long, not one after the other', async () => {
+    const store = await openAt()
+    const table = await store.table(lamps)
+    const other = new sqlite3.Database(path)
+    await new Promise((resolve) => {
+      other.run('BEGIN IMMEDIATE', resolve)
+    })
+    try {
+      const put = (name: string): Promise<unknown> =>
+        store.atomically(async (at) => at.put(table, { name, watchers: 1, note: null }))
+      const all = Array.from({ length: 12 }, (_, number) => put(`lamp ${number}`).catch((error: unknown) => error))
+      const refused = await until('all', () => Promise.race([Promise.all(all), pause(10, undefined)]), 10_000)
+      expect(refused.every((error) => error instanceof StoreUnavailable)).to.equal(true)
+    } finally {
+      await new Promise((resolve) => {
+        other.close(resolve)
+      })
+    }
+    await store.atomically(async (at) => at.put(table, { name: 'after it', watchers: 1, note: null }))
+  })
+
   it('refuses a path that is no file', async () => {
     writeFileSync(join(directory, 'file'), '')
     const failed = await openAt(join(directory, 'file', 'x.db')).catch((error: unknown) => error)
