@@ -12,6 +12,8 @@ import type { Asserted } from './publish.ts'
 
 /** Bytes; more is 413. It is the most that an endpoint may say about one resource in several publications, too. */
 export const MAX_BODY = 32768
+/** Bytes more that what stands there may say, all of it together. */
+export const CHANGES_ROOM = 8192
 
 interface Ask extends Asserted {
   /** Epoch milliseconds. */

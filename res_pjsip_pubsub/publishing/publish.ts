@@ -24,7 +24,7 @@ import { telling } from '../telling.ts'
 import type { Permission } from './permission.ts'
 import { InboundPublication, type Lease, type Said } from './publication.ts'
 import type { Publications } from './publications.ts'
-import { isSaid, MAX_BODY, readBody } from './publish-body.ts'
+import { CHANGES_ROOM, isSaid, MAX_BODY, readBody } from './publish-body.ts'
 import type { Turns } from './turns.ts'
 import type { Upkeep } from './upkeep.ts'
 
@@ -210,10 +210,10 @@ function* make(
   seconds: number,
 ): Steps<Published> {
   const { services, tx, request, endpoint, resource, domain, handler } = ask
-  const tooMuch = exceeds(ask, replaced)
-  if (tooMuch) return refuse(tx, tooMuch)
   const said = yield* wait(readBody(ask, undefined))
   if (!isSaid(said)) return refuse(tx, said)
+  const tooMuch = exceeds(ask, said, replaced)
+  if (tooMuch) return refuse(tx, tooMuch)
   const gone = unloaded(ask)
   if (gone) return refuse(tx, gone)
   const refused = handler.newPublication?.(endpoint, request, resource)
@@ -249,27 +249,28 @@ function badEvent(handlers: PublishServices['handlers']): Refusal {
 
 /**
  * All that is published about a resource becomes one document, which each watcher gets with each change: nobody is to make
- * it so large that no datagram holds it, or that it keeps the server busy.
+ * it so large that no datagram holds it, or that it keeps the server busy. `instead` of what: nothing is to stand there
+ * until it expires because the end of it takes a few letters more.
  */
-function exceeds(ask: Ask, instead: InboundPublication | undefined): Refusal | undefined {
-  const { services, request, endpoint, event, resource } = ask
+function exceeds(ask: Ask, { body }: Said, instead: InboundPublication | undefined): Refusal | undefined {
+  const { services, endpoint, event, resource } = ask
   const others = services.publications.bytesOf(endpoint.id, event, resource, instead)
-  if (others === 0 || others + request.bodyLength <= MAX_BODY) return undefined
-  noteRefused(
-    ask,
-    `it has ${others} bytes published about '${resource}', and that would be more than ${MAX_BODY} bytes`,
-  )
+  if (others === 0) return undefined
+  const bytes = Buffer.byteLength(body)
+  const most = instead ? MAX_BODY + CHANGES_ROOM : MAX_BODY
+  if (others + bytes <= most || (instead && bytes <= Buffer.byteLength(instead.body))) return undefined
+  noteRefused(ask, `it has ${others} bytes published about '${resource}', and that would be more than ${most} bytes`)
   return { status: 413, reason: 'Too Much Published' }
 }
 
 /** With a body it says something else from now on; without it lasts longer. */
 function change(ask: Ask, known: InboundPublication, seconds: number): Eventual<Published> {
   if (ask.request.bodyLength === 0) return renew(ask, known, undefined, seconds)
-  const tooMuch = exceeds(ask, known)
-  if (tooMuch) return refuse(ask.tx, tooMuch)
-  return whenThere(readBody(ask, known), (said) =>
-    isSaid(said) ? renew(ask, known, said, seconds) : refuse(ask.tx, said),
-  )
+  return whenThere(readBody(ask, known), (said) => {
+    if (!isSaid(said)) return refuse(ask.tx, said)
+    const tooMuch = exceeds(ask, said, known)
+    return tooMuch ? refuse(ask.tx, tooMuch) : renew(ask, known, said, seconds)
+  })
 }
 
 function renew(ask: Ask, known: InboundPublication, said: Said | undefined, seconds: number): Eventual<Published> {

@@ -306,6 +306,27 @@ describe('PUBLISH', () => {
       await published(much)
     })
 
+    it('what stands may say a little more where there is no room for another, and always as much as it did', async () => {
+      await begin({ endpoints: anyMay })
+      const tags: string[] = []
+      for (let number = 0; number < 32; number++) tags.push(await published('x'.repeat(1024)))
+      expect((await sip.publish('100', 'one more')).status).to.equal(413)
+      const changed = await Promise.all(tags.map((tag) => again(tag, 'y'.repeat(1040))))
+      expect(changed.map(({ status }) => status)).to.deep.equal(tags.map(() => 200))
+      const [first, second] = changed.map((tx) => tx.header('SIP-ETag') ?? '')
+      expect((await again(first ?? '', 'z'.repeat(20_000))).status).to.equal(413)
+      expect((await again(second ?? '', 'off')).status).to.equal(200)
+    })
+
+    it('no more of what comes bit by bit, each of which adds to what was said before', async () => {
+      await begin({ endpoints: anyMay })
+      await published('x'.repeat(30_000))
+      handler.added = 'y'.repeat(8000)
+      let tag = await published('on')
+      tag = (await again(tag, 'more')).header('SIP-ETag') ?? ''
+      expect((await again(tag, 'more')).status).to.equal(413)
+    })
+
     it('no more than that where several come at once, and what is refused takes no place', async () => {
       const directory = mkdtempSync(join(tmpdir(), 'lamplighter-limit-'))
       try {

@@ -20,6 +20,8 @@ export class LampHandler implements PublicationHandler<Lamp> {
   reads = 0
   /** What was called, in order. */
   readonly called: string[] = []
+  /** What `more` adds. */
+  added = '+'
   /** Given in place of the common answer. */
   answer: ResponseData | undefined
 
@@ -33,7 +35,10 @@ export class LampHandler implements PublicationHandler<Lamp> {
     this.reads++
     const text = body.toString()
     if (text === 'broken') return { fault: 'This Lamp Is Broken' }
-    if (text === 'more') return { state: { light: `${previous?.light ?? ''}+` }, body: `${previous?.light ?? ''}+` }
+    if (text === 'more') {
+      const light = (previous?.light ?? '') + this.added
+      return { state: { light }, body: light }
+    }
     return { state: { light: text } }
   }
 
