@@ -189,6 +189,7 @@ export class SharedPublications implements PublicationStore {
         this.#written = value
         at.put(this.#counters, { name, value })
         at.put(this.#table, { ...row, changed: value })
+        if (row.expires !== 0) this.#gone.remains(ruid)
         this.#gone.sweep(at, now)
         return { found, row }
       })

@@ -187,4 +187,15 @@ describe('a server that stood still', () => {
     const shown = await other.reread('lamp', ['100'], 'text/plain')
     expect(shown.map(({ said }) => said.body).sort()).to.deep.equal(['blue', 'red'])
   })
+
+  it('does not delete what is there again after it had gone', async () => {
+    const one = await server(new Set())
+    await one.keep(publication('red'))
+    await one.forget({ ruid: 'red' })
+    now += 20_000
+    await one.keep(publication('red'))
+    const kept = new Set<string>()
+    await server(kept)
+    expect([...kept]).to.deep.equal(['red'])
+  })
 })
