@@ -147,11 +147,14 @@ export class SharedPublications implements PublicationStore {
   }
 
   expire({ ruid, entityTag, expires }: Pick<KeptPublication, 'ruid'> & Lease): Promise<void> {
+    // What is not written yet, as its publisher has been told that it holds.
+    const unwritten = this.#unwritten.get(ruid)
     return this.#write(ruid, (found) => {
       if (!found) return undefined
-      const { lease } = fromRow(found)
+      const last = unwritten?.(found) ?? found
+      const { lease } = fromRow(last)
       const isSame = lease.entityTag === entityTag && lease.expires === expires
-      return isSame || found.expires === 0 ? this.#endOf(found) : undefined
+      return isSame || last.expires === 0 ? this.#endOf(found) : undefined
     })
   }
 

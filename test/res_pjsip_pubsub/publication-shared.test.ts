@@ -157,6 +157,23 @@ describe('a server that stood still', () => {
     expect([...kept].sort()).to.deep.equal(['green', 'red'])
   })
 
+  it('does not go back to what it had said before where its time is over before that could be written', async () => {
+    const there = new Set<string>()
+    const one = await server(there)
+    const lit = publication('red')
+    await one.keep(lit)
+    const lock = lockable(stores[0])
+    lock.isLocked = true
+    const out = { ...lit, body: 'out', entityTag: 'out', expires: now + 60_000 }
+    await one.keep(out)
+    now += 60_000
+    await one.expire(out)
+    lock.isLocked = false
+    const kept = async (): Promise<readonly unknown[]> => one.reread('lamp', ['100'], 'text/plain')
+    await until('that it says so on disk', async () => JSON.stringify(await kept()).includes('"expires":0'))
+    expect([...there]).to.deep.equal([])
+  })
+
   it('writes once what is tried again while the first attempt still waits for its turn', async () => {
     const one = await server(new Set())
     const other = await server(new Set())
