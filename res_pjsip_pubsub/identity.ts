@@ -35,10 +35,14 @@ export function senderUri(
   return uri && isOwnName(uri.user, endpoint, { sip_uri_match }) ? plainUri(uri) : undefined
 }
 
-/** Whether one may watch what the other may, and its names mean the same. */
+/** Whether one may watch what the other may, and its names mean the same: what was found for one is for the other, too. */
 export function isSameWatcher(one: Endpoint, other: Endpoint): boolean {
   if (one === other) return true
-  return one.trust_id_inbound === other.trust_id_inbound && one.aors.join() === other.aors.join()
+  return (
+    one.hintContext === other.hintContext &&
+    one.trust_id_inbound === other.trust_id_inbound &&
+    one.aors.join() === other.aors.join()
+  )
 }
 
 /** Whether a user part is a name of the endpoint: its id, or one of its AORs. */

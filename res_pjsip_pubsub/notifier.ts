@@ -13,6 +13,7 @@ import type { Found, Watcher } from './contract.ts'
 import { WANT } from './delivery.ts'
 import { grant } from './expires.ts'
 import type { GrantedLines } from './granted.ts'
+import { isSameWatcher } from './identity.ts'
 import { requiredOf } from './lists/facts.ts'
 import { ListSource } from './lists/source.ts'
 import type { ResourceLists } from './lists/subscriptions.ts'
@@ -195,8 +196,8 @@ function start(
     subscription.fetched(source, condition)
     return subscription
   }
-  // While this waited for the disk a reload may have moved the endpoint to where its extension is another one.
-  if (subscription.endpoint.hintContext === ask.endpoint.hintContext) subscription.found(source, WANT.forced, condition)
+  // While this waited for the disk a reload may have given the endpoint other names, or another context.
+  if (isSameWatcher(subscription.endpoint, ask.endpoint)) subscription.found(source, WANT.forced, condition)
   else notifier.lookAgain(subscription)
   contestOthers(subscription, ask, notifier)
   notifier.subscriptions.tell('established', subscription)

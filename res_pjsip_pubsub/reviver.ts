@@ -11,6 +11,7 @@ import { reasonOf } from '../core/log.ts'
 import type { Watchable } from '../core/watch.ts'
 import type { Found, TerminationReason } from './contract.ts'
 import { WANT, type Want } from './delivery.ts'
+import { isSameWatcher } from './identity.ts'
 import { afterLookup, sourceOf } from './lookups.ts'
 import type { NotifierServices } from './notifier.ts'
 import type { NotifierSubscription } from './subscription.ts'
@@ -151,10 +152,10 @@ export class Reviver {
     })
   }
 
-  /** `asker`: as whom it was looked up. In another context its extension is another one, and the next round looks for that. */
+  /** `asker`: as whom it was looked up. For another one it may be something else, and the next round looks for that. */
   #isAwaited(subscription: NotifierSubscription, asker: Endpoint): boolean {
     const { phase, endpoint } = subscription
-    return phase === 'waiting' && endpoint.hintContext === asker.hintContext && this.#patience.has(subscription)
+    return phase === 'waiting' && isSameWatcher(endpoint, asker) && this.#patience.has(subscription)
   }
 
   #concluded(subscription: NotifierSubscription, asker: Endpoint, found: Found<unknown>): void {

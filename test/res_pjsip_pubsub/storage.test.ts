@@ -243,6 +243,25 @@ function conformance(mode: StorageMode, directory: () => string): void {
       expect([...pubsub.subscriptions].map(({ endpoint }) => endpoint.hintContext)).to.deep.equal([before])
     }).timeout(20000)
 
+    it('shows what an AOR stands for that a reload has given to the endpoint while the disk was waited for', async () => {
+      const { office, sip, pubsub } = await builder.begin()
+      const { endpoints } = office.core
+      const mine = new Watched<Lamp>({ light: 'mine' })
+      const find = builder.lamps.find.bind(builder.lamps)
+      builder.lamps.find = (resource, watcher) =>
+        watcher.endpoint.aors.includes('mine') ? mine : find(resource, watcher)
+      const [unlock, subscribing] = [await builder.lock(), sip.subscribe('200')]
+      await until('it waits for the disk', () => [...pubsub.subscriptions].length === 1)
+      const { files } = endpoints
+      const old = files.endpoints.get('100')
+      if (!old) throw new Error('no endpoint')
+      endpoints.replace({ ...files, endpoints: new Map([['100', { ...old, aors: ['mine'] }]]) })
+      await unlock()
+      const { dialog } = await subscribing
+      await until('a NOTIFY', () => dialog.notifies.length > 0)
+      expect(dialog.notifies.map(({ text }) => text)).to.deep.equal(['mine'])
+    }).timeout(20000)
+
     it('answers 500 where it cannot write, and takes the phone when it can again', async () => {
       const { sip } = await builder.begin()
       const unlock = await builder.lock()

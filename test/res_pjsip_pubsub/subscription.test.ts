@@ -173,6 +173,26 @@ describe('subscription: its life', () => {
     expect(texts().slice(1)).to.deep.equal([xml(1, 'here')])
   })
 
+  it('shows nothing that was found for another AOR than the endpoint has by then', async () => {
+    const { endpoints } = made.office.core
+    const old = endpoints.files.endpoints.get('100')
+    if (!old) throw new Error('no endpoint')
+    const give = (...aors: string[]): void => {
+      const now = { ...old, aors, hintContext: 'there' }
+      endpoints.replace({ ...endpoints.files, endpoints: new Map([['100', now]]) })
+    }
+    let found: (() => void) | undefined
+    const lamps = { mine: new Watched<Lamp>({ light: 'mine' }), other: new Watched<Lamp>({ light: 'other' }) }
+    made.lamps.find = (_resource, { endpoint: { aors } }) =>
+      aors.includes('mine') ? lamps.mine : new Promise((resolve) => void (found = () => resolve(lamps.other)))
+    give('other')
+    await until('the question', () => found)
+    give('mine')
+    found?.()
+    await until('the state', () => texts().length > 1)
+    expect(texts().slice(1)).to.deep.equal([xml(1, 'mine')])
+  })
+
   it('tells a refresh nothing of the context that the endpoint has left', async () => {
     const { endpoints } = made.office.core
     const old = endpoints.files.endpoints.get('100')
