@@ -210,11 +210,17 @@ function start(
  * two. Both look the same here, as does a reconnection, so the phone is asked: see NotifierSubscription.contest. It is
  * not where it says so itself with the Call-ID of the old dialog, has no way for an answer, or there is no room for both.
  */
-function contestOthers(anew: NotifierSubscription, ask: Ask, { settings, subscriptions }: NotifierServices): void {
+function contestOthers(anew: NotifierSubscription, ask: Ask, { settings, subscriptions, log }: NotifierServices): void {
   if (!settings().replace_same_contact) return
   const others = subscriptions.besides(anew)
   if (others.length === 0) return
   const tooMany = Math.max(others.length + 1 - MOST_OF_ONE_PHONE, ask.takesPlace ? 1 : 0)
+  // Of a gateway whose users look like one phone a lamp stands still, and nobody else would say why.
+  if (others.length >= MOST_OF_ONE_PHONE)
+    log.notice(
+      `one phone of endpoint ${ask.endpoint.id} has ${MOST_OF_ONE_PHONE} subscriptions for ${ask.event} of ` +
+        `${ask.resource} already; the oldest is over`,
+    )
   others.forEach((other, at) => contest(other, ask, at < tooMany))
 }
 

@@ -53,8 +53,14 @@ describe('notifier: answers to SUBSCRIBE', () => {
       expect(sip.wire.length - before).to.equal(sent)
     }
     expect([...pubsub.subscriptions]).to.have.length(100)
+    const said = made.office.logged.filter((line) => line.includes('one phone of endpoint 100 has 100 subscriptions'))
+    expect(said).to.have.length(10)
     await sip.subscribe('201')
     expect([...pubsub.subscriptions]).to.have.length(101)
+    made.office.file('pubsub.conf', { replace_same_contact: 'no' })
+    await made.office.loader.reload('res_pjsip_pubsub')
+    for (let key = 0; key < 5; key++) await sip.subscribe('200')
+    expect([...pubsub.subscriptions]).to.have.length(106)
   })
 
   interface Refused {
