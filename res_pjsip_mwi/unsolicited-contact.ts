@@ -123,7 +123,10 @@ export class UnsolicitedContact {
    * that refused may have done so only because it was starting, and is asked again from time to time.
    */
   refreshed(groups: Iterable<MailboxGroup>, by: Contact): void {
-    this.update(this.#ways, by)
+    const [first, ...others] = this.#ways
+    // What it renewed has the flow of that REGISTER: by another transport of ours, or to another address.
+    const renewed = (way: Contact): Contact => (way.aor === by.aor && isSameWay(way, by) ? by : way)
+    this.update([renewed(first), ...others.map(renewed)], by)
     if (this.#phase === 'pausing') this.#enqueue()
     if (this.#phase !== 'refusing' || Date.now() < this.#mayAskAt) return
     this.#enter('idle')

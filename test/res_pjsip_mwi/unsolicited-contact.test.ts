@@ -22,6 +22,8 @@ const GROUP = { mailboxes: ['100@default'] }
 class Rig {
   text = 'one'
   readonly sent: FakeNotify[] = []
+  /** The binding that each was composed for. */
+  readonly composedFor: Contact[] = []
   readonly failed = new Counter()
   readonly debug: string[] = []
   readonly #log = new Log('debug')
@@ -34,16 +36,19 @@ class Rig {
       queue: this.queue,
       log: this.#log.logger('test'),
       counters: { sent: new Counter(), refused: new Counter(), failed: this.failed },
-      compose: (_contact, { mailboxes }) => ({
-        mailboxes,
-        request: {
-          method: 'NOTIFY',
-          requestUri: CONTACT.uri,
-          from: 'sip:a@b',
-          to: 'sip:a@b',
-          body: { contentType: 'text/plain', content: this.text },
-        },
-      }),
+      compose: (contact, { mailboxes }) => {
+        this.composedFor.push(contact)
+        return {
+          mailboxes,
+          request: {
+            method: 'NOTIFY',
+            requestUri: CONTACT.uri,
+            from: 'sip:a@b',
+            to: 'sip:a@b',
+            body: { contentType: 'text/plain', content: this.text },
+          },
+        }
+      },
       send: ({ headers = [], body }, done) => this.sent.push(new FakeNotify(1, headers, body, done)),
       giveUp: () => undefined,
       firstPause,
@@ -119,6 +124,17 @@ describe('a contact that is told unasked', () => {
     rig.text = 'one'
     lost.timeout()
     expect((await rig.nth(3)).text).to.equal('one')
+  })
+
+  it('is told by the way that it renewed its registration by, which may be from another address or transport of ours', async () => {
+    const renewed: Contact = { ...CONTACT, transport: 'other' }
+    rig.contact.refreshed([GROUP], renewed)
+    rig.contact.want([GROUP])
+    await rig.nth(1)
+    expect(rig.composedFor.at(-1)).to.equal(renewed)
+    // Of what it has registered for two AORs one counts.
+    rig.contact.refreshed([GROUP], { ...renewed, aor: '200' })
+    expect(rig.contact.contact).to.equal(renewed)
   })
 
   it('is asked again when it renews its registration, where it refused a while ago', async () => {
