@@ -188,11 +188,11 @@ export class Dispatcher implements Receiver {
     if (request.method === 'CANCEL') return this.#cancel(incoming)
     const key = transactionKey(request, via, wire.remote)
     if (servers.absorb(key, request, wire)) return
-    const merge = mergeKey(request)
-    if (servers.isMerged(merge, incoming)) return this.#refuse(incoming, { status: 482 })
     const may = beforeRequest(request, wire.remote, wire)
     if (may === 'drop') return this.#refused.add()
     if (may !== 'accept') return this.#refuse(incoming, may)
+    const merge = mergeKey(request)
+    if (servers.isMerged(merge, incoming)) return this.#refuse(incoming, { status: 482 })
     const handler = this.#handlers.get(request.method)
     if (!handler) return this.#refuse(incoming, this.#unhandled(request))
     this.#run(handler, servers.begin(key, merge, incoming))

@@ -57,7 +57,7 @@ export interface StackSettings {
   readonly metrics: Metrics
   /** Whether the answer goes to the source port although the Via did not ask for it (endpoint `force_rport`). */
   readonly forceRport?: (request: SipRequest) => boolean
-  /** Asked once for each new request that would get to a handler. A Refusal is sent, and nothing is kept of it. */
+  /** Asked for each request that repeats none of before. A Refusal is sent, and nothing is kept of it. */
   readonly beforeRequest?: (request: SipRequest, source: Address, flow: Flow) => 'accept' | 'drop' | Refusal
   /** Where a call is redirected to, with the user it is for; undefined: it is refused. */
   readonly callsTo?: () => SipUri | undefined

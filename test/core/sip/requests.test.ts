@@ -247,6 +247,26 @@ describe('requests', () => {
     expect(phone.received.map(({ status }) => status)).to.deep.equal([403, 403, 403])
   })
 
+  it('are asked for there, too, where they are copies of another, which cost anybody nothing to make', async () => {
+    let asked = 0
+    let verdict: 'accept' | 'drop' | Refusal = 'accept'
+    await open({
+      beforeRequest: () => {
+        asked++
+        return verdict
+      },
+    })
+    const dialog = { ...phone.dialog('sip:h'), cseq: 1 }
+    const copy = (branch: string): void => phone.send(phone.write('OPTIONS', { branch: `z9hG4bK${branch}` }, dialog))
+    copy('one')
+    await until('its answer', () => phone.received.length === 1)
+    verdict = { status: 403 }
+    copy('two')
+    await until('its answer', () => phone.received.length === 2)
+    expect(phone.received.map(({ status }) => status)).to.deep.equal([200, 403])
+    expect(asked).to.equal(2)
+  })
+
   describe('answers', () => {
     it('go to source address and port with rport (RFC 3581)', async () => {
       await open()
