@@ -49,8 +49,11 @@ export class Connection extends Timed implements Wire {
   #behind: { readonly taken: number; readonly since: number } | undefined
   /** Bytes written, waiting or not. */
   #written = 0
-  /** Bytes of answers written since there was nothing that waited. */
+  /** Bytes of answers written that may wait still. */
   #answered = 0
+  /** Of those the ones behind a place in what was written: when that is taken only they may wait. */
+  #answeredBehind = 0
+  #place = 0
   /** When the last bytes came. */
   #heard = 0
   /** When the last request was sent that had no answer, and nothing else came since either. */
@@ -214,10 +217,29 @@ export class Connection extends Timed implements Wire {
 
   #write(text: string, done?: (error: Error | null | undefined) => void): void {
     this.#written += text.length
-    // Whoever sends a request wants to know what becomes of it.
-    if (!done) this.#answered = text.length + (this.#socket.writableLength > 0 ? this.#answered : 0)
     this.#socket.write(text, 'latin1', done)
+    // Whoever sends a request wants to know what becomes of it.
+    if (!done) this.#noteAnswer(text.length)
     if (this.#socket.writableLength > MUCH_UNSENT && this.#isBehind(performance.now())) this.end(NOT_READ)
+  }
+
+  #noteAnswer(length: number): void {
+    this.#answered += length
+    this.#answeredBehind += length
+    this.#dropTaken()
+  }
+
+  #dropTaken(): void {
+    if (this.#written - this.#socket.writableLength < this.#place) return
+    this.#answered = this.#answeredBehind
+    this.#answeredBehind = 0
+    this.#place = this.#written
+  }
+
+  get #leavesMuch(): boolean {
+    if (Math.min(this.#answered, this.#socket.writableLength) <= MOST_ANSWERED) return false
+    this.#dropTaken()
+    return this.#answered > MOST_ANSWERED
   }
 
   #data(chunk: Buffer): void {
@@ -239,7 +261,7 @@ export class Connection extends Timed implements Wire {
           break
       }
     }
-    if (Math.min(this.#answered, this.#socket.writableLength) > MOST_ANSWERED && this.#open) this.#stopListening()
+    if (this.#open && this.#leavesMuch) this.#stopListening()
   }
 
   /** What it asks next stays with the system, and then with itself, until it has read its answers. */

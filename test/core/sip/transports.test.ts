@@ -10,7 +10,7 @@ import { Log } from '../../../core/log.ts'
 import { Metrics } from '../../../core/metrics.ts'
 import { ConfigError, defaultsOf } from '../../../core/options.ts'
 import { globalOptions, systemOptions } from '../../../core/pjsip-options.ts'
-import type { Outcome } from '../../../core/sip/contract.ts'
+import type { Outcome, ServerTransaction } from '../../../core/sip/contract.ts'
 import type { Stack, StackSettings } from '../../../core/sip/stack.ts'
 import { Certificates } from '../../support/certificates.ts'
 import { TestPhone } from '../../support/phone.ts'
@@ -231,12 +231,13 @@ describe('transports', () => {
       expect((await again.request('OPTIONS')).status).to.equal(200)
     })
 
-  /** Sends 18 MB to whoever publishes over TCP, in one go; what comes of the first request that ends. */
-  const sendMuch = (): { readonly outcome: string | undefined } => {
+  /** Sends 60 kB so many times to whoever publishes over TCP, in one go; what comes of the first request that ends. */
+  const sendMuch = (times = 300, first?: (tx: ServerTransaction) => void): { readonly outcome: string | undefined } => {
     const seen: { outcome: string | undefined } = { outcome: undefined }
     stack.handle('PUBLISH', (tx) => {
+      first?.(tx)
       const body = { contentType: 'text/plain', content: 'x'.repeat(60_000) }
-      for (let i = 0; i < 300; i++) {
+      for (let i = 0; i < times; i++) {
         stack.request(
           { method: 'NOTIFY', requestUri: 'sip:h', from: '<sip:us@h>', to: '<sip:p@h>', flow: tx.flow, body },
           (ended) => {
@@ -297,6 +298,34 @@ describe('transports', () => {
     for (const cseq of [2, 3, 4]) {
       socket.write(phone.write('REGISTER', { uri: 'sip:h' }, { ...phone.dialog('sip:h'), cseq }))
       await until('it is heard', () => asked.includes(cseq))
+    }
+    expect(seen.outcome).to.equal(undefined)
+    socket.destroy()
+  })
+
+  it('listens to a peer that reads its answers, however much it is asked behind them', async () => {
+    await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp' })] })
+    const heard: number[] = []
+    const seen = sendMuch(200, (tx) => {
+      heard.push(tx.request.cseq.number)
+      tx.answer({ status: 200, contentType: 'text/plain', body: `${'x'.repeat(12_000)}end of ${heard.length}.` })
+    })
+    const { address, port } = at('tcp')
+    const socket = connectTcp(port, address)
+    await once(socket, 'connect')
+    const phone = await phoneOn('tcp', 'tcp')
+    const dialog = phone.dialog('sip:h')
+    let text = ''
+    socket.on('data', (chunk) => {
+      text = text.slice(-100) + chunk.toString('latin1')
+      if (text.includes(`end of ${heard.length}.`)) socket.pause()
+    })
+    socket.pause()
+    for (let cseq = 1; cseq <= 8; cseq++) {
+      socket.write(phone.write('PUBLISH', { uri: 'sip:h' }, { ...dialog, cseq }))
+      await until('it is heard', () => heard.includes(cseq))
+      socket.resume()
+      await until('its answer is read', () => socket.isPaused())
     }
     expect(seen.outcome).to.equal(undefined)
     socket.destroy()
