@@ -30,7 +30,7 @@ export function readCertificates(config: TransportConfig): SecureContextOptions 
   // Asterisk, too, looks for the key in the certificate's file where none is named.
   const key = config.priv_key_file === '' ? cert : read('priv_key_file', config.priv_key_file, config)
   const ca = config.ca_list_file === '' ? undefined : read('ca_list_file', config.ca_list_file, config)
-  if (ca && !isPemCertificate(ca))
+  if (ca && (config.verify_client || config.verify_server) && !isPemCertificate(ca))
     throw new ConfigError(`ca_list_file of [${config.id}] has no certificate in it, expected a PEM file`, config)
   const options: SecureContextOptions = { cert, key, ca, minVersion }
   try {

@@ -82,10 +82,10 @@ describe('what no single file shows to be wrong', () => {
     const certificates = new Certificates()
     const { cert_file, priv_key_file } = certificates.make('pbx')
     try {
-      const own = `cert_file = ${cert_file}\npriv_key_file = ${priv_key_file}\nverify_client = yes\n`
-      const at = (ca: string): string[] =>
+      const own = `cert_file = ${cert_file}\npriv_key_file = ${priv_key_file}\n`
+      const at = (ca: string, asked = 'verify_client = yes'): string[] =>
         faults({
-          'pjsip.conf': `[tls]\ntype = transport\nprotocol = tls\nbind = 127.0.0.1:0\n${own}ca_list_file = ${ca}\n`,
+          'pjsip.conf': `[tls]\ntype = transport\nprotocol = tls\nbind = 127.0.0.1:0\n${own}${asked}\nca_list_file = ${ca}\n`,
         })
       expect(at(cert_file)).to.deep.equal([])
       writeFileSync(join(directory, 'empty.pem'), '')
@@ -95,6 +95,8 @@ describe('what no single file shows to be wrong', () => {
         expect(at(ca), ca).to.deep.equal([
           'DIR/pjsip.conf:1: ca_list_file of [tls] has no certificate in it, expected a PEM file',
         ])
+      expect(at('empty.pem', 'verify_server = yes')).to.have.length(1)
+      expect(at('empty.pem', ''), 'where nobody is checked').to.deep.equal([])
     } finally {
       certificates.remove()
     }
