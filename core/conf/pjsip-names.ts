@@ -31,7 +31,7 @@ export const OTHER_OPTIONS = {
     send_diversion send_history_info send_pai send_rpid set_var srtp_tag_32 stir_shaken stir_shaken_profile
     suppress_moh_on_sendonly suppress_q850_reason_headers t38_bind_udptl_to_media_address t38_udptl t38_udptl_ec
     t38_udptl_ipv6 t38_udptl_maxdatagram t38_udptl_nat tenantid timers timers_min_se timers_sess_expires tone_zone
-    tos_audio tos_video trust_connected_line trust_id_inbound trust_id_outbound use_avpf use_ptime user_eq_phone
+    tos_audio tos_video trust_connected_line trust_id_outbound use_avpf use_ptime user_eq_phone
     webrtc`),
   aor: words('authenticate_qualify outbound_proxy qualify_2xx_only qualify_timeout'),
   auth: words('oauth_clientid oauth_secret refresh_token supported_algorithms_uac'),
@@ -47,7 +47,7 @@ export const OTHER_OPTIONS = {
     taskpool_initial_size taskpool_max_size taskpool_minimum_size threadpool_auto_increment threadpool_idle_timeout
     threadpool_initial_size threadpool_max_size`),
   transport: words(`
-    allow_wildcard_certs async_operations ca_list_path cipher cos domain external_media_address
+    async_operations ca_list_path cipher cos domain external_media_address
     external_signaling_hostname password require_client_cert symmetric_transport tcp_keepalive_enable
     tcp_keepalive_idle_time tcp_keepalive_interval_time tcp_keepalive_probe_count websocket_write_timeout`),
   'outbound-publish': words(''),
