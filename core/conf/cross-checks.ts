@@ -107,7 +107,7 @@ export function placeOf(settings: ConfigFile | undefined, key: string): ConfigEn
 }
 
 /** Without these two nothing starts, and the system's own words for it are others: a permission, a file. */
-export function whyNoFile(path: string): string | undefined {
+function whyNoFile(path: string): string | undefined {
   if (isDirectory(path)) return 'is a directory, expected a file'
   const directory = dirname(path)
   return isDirectory(directory) === false ? `cannot be made, expected a directory ${directory}` : undefined
