@@ -213,7 +213,7 @@ describe('console', () => {
     close = await serveConsole(path, made, log)
     const socket = connect(path)
     await once(socket, 'connect')
-    const questions = 3000
+    const questions = 600
     // With spaces, so that what one reading brings is a small part of them.
     for (let id = 0; id < questions; id++) socket.write(`${JSON.stringify({ id, run: 'tell' })}${' '.repeat(1000)}\n`)
     await until('some', () => runs > 10)
