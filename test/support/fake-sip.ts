@@ -242,6 +242,8 @@ export class FakeSip implements Sip {
   /** Status every NOTIFY is answered with at once; undefined leaves them to the test. */
   autoAnswer: number | undefined = 200
   readonly dialogs = new Map<string, FakeDialog>()
+  /** In the order in which they came, with those that are disposed of. */
+  readonly allDialogs: FakeDialog[] = []
   readonly sent: OutOfDialogRequest[] = []
   /** What went out, in order: `200 SUBSCRIBE`, `NOTIFY 1`. */
   readonly wire: string[] = []
@@ -306,6 +308,7 @@ export class FakeSip implements Sip {
   restoreDialog(record: DialogRecord): FakeDialog {
     const dialog = new FakeDialog(record, this)
     this.dialogs.set(dialog.id, dialog)
+    this.allDialogs.push(dialog)
     return dialog
   }
 
