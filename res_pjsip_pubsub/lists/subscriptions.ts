@@ -22,8 +22,8 @@ const SETTLE = 100
 const AGAIN = 2000
 const LOOKS = 150
 
-/** Resources that one endpoint watches in all its lists: each is a kilobyte and more, and a few bytes of a SUBSCRIBE. */
-const MOST_OF_ENDPOINT = 20_000
+/** Resources of all lists that one endpoint has brought along: each is a kilobyte and more, and a few bytes of a SUBSCRIBE. */
+const MOST_BROUGHT = 20_000
 
 /** As Asterisk answers where nothing of the list is there. */
 const NOTHING_THERE: Refusal = { status: 500 }
@@ -47,8 +47,8 @@ interface Followed {
   readonly event: string
   readonly list: string
   readonly watcher: ListWatcher
-  /** Resources that it had at first. */
-  readonly size: number
+  /** Resources that it has brought along. */
+  readonly brought: number
 }
 
 interface Remembered {
@@ -93,8 +93,8 @@ export class ResourceLists {
   readonly #leave: Leave
   readonly #isNoNews: IsNoNews
   readonly #watched = new Map<ListSource, Followed>()
-  /** Endpoint → resources that it watches in lists, and those that are just being looked for. */
-  readonly #sizes = new Map<string, number>()
+  /** Endpoint → resources that it has brought along, also those that are just being looked for. */
+  readonly #brought = new Map<string, number>()
   /** By event and name: lists that are equal are one object, for all who watch them. */
   readonly #plans = new Map<string, Remembered>()
   #round = 0
@@ -192,7 +192,7 @@ export class ResourceLists {
     clearTimeout(this.#revising)
     clearTimeout(this.#retrying)
     this.#watched.clear()
-    this.#sizes.clear()
+    this.#brought.clear()
   }
 
   get #configured(): Configured {
@@ -227,11 +227,11 @@ export class ResourceLists {
     const { uri } = watcher
     let { endpoint } = watcher
     const restored = watcher.request === undefined
-    const size = sizeOf(first)
+    const size = brought ? sizeOf(brought) : 0
     const { id } = endpoint
-    if (!restored && (this.#sizes.get(id) ?? 0) + size > MOST_OF_ENDPOINT) {
+    if (!restored && size > 0 && (this.#brought.get(id) ?? 0) + size > MOST_BROUGHT) {
       this.#log.notice(
-        `endpoint ${id} would watch more than ${MOST_OF_ENDPOINT} resources in lists; a SUBSCRIBE is refused`,
+        `endpoint ${id} would watch more than ${MOST_BROUGHT} resources in lists of its own; a SUBSCRIBE is refused`,
       )
       return OVER_ENDPOINT_LIMIT
     }
@@ -249,7 +249,8 @@ export class ResourceLists {
       watching: (name, status, lastEvent) =>
         this.#leave.lists.tell(event, name, factsOf(watcher, name, status, lastEvent)),
       servedAs: (now) => void (endpoint = now),
-      watched: (one, isWatched) => this.#follow(one, isWatched ? { event, list: resource, watcher, size } : undefined),
+      watched: (one, isWatched) =>
+        this.#follow(one, isWatched ? { event, list: resource, watcher, brought: size } : undefined),
       log: this.#log,
     })
     this.#count(id, size)
@@ -283,17 +284,17 @@ export class ResourceLists {
 
   #follow(source: ListSource, followed: Followed | undefined): void {
     const before = this.#watched.get(source)
-    if (before) this.#count(before.watcher.endpoint.id, -before.size)
-    if (followed) this.#count(followed.watcher.endpoint.id, followed.size)
+    if (before) this.#count(before.watcher.endpoint.id, -before.brought)
+    if (followed) this.#count(followed.watcher.endpoint.id, followed.brought)
     if (followed) this.#watched.set(source, followed)
     else this.#watched.delete(source)
     this.#arm()
   }
 
   #count(endpointId: string, by: number): void {
-    const now = (this.#sizes.get(endpointId) ?? 0) + by
-    if (now > 0) this.#sizes.set(endpointId, now)
-    else this.#sizes.delete(endpointId)
+    const now = (this.#brought.get(endpointId) ?? 0) + by
+    if (now > 0) this.#brought.set(endpointId, now)
+    else this.#brought.delete(endpointId)
   }
 
   /** Modules bring events of their own, so that a wrong one is not seen where the file is read. */

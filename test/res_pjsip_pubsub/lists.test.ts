@@ -75,7 +75,7 @@ describe('resource lists', () => {
     expect(new Set(Object.values(office.table(dialog)))).to.deep.equal(new Set(['on']))
   })
 
-  it('are bounded for each endpoint, whatever lists it watches them in, and make room again', async () => {
+  it('that are brought along are bounded for each endpoint, and make room again', async () => {
     await begin()
     const body = (size: number): string => {
       const entries = Array.from({ length: size }, (_, at) => `<entry uri="sip:n${at}@pbx.example"/>`).join('')
@@ -86,8 +86,9 @@ describe('resource lists', () => {
     for (let list = 1; list < 20; list++) expect((await bring(1000)).status).to.equal(200)
     const refused = await bring(1)
     expect([refused.status, refused.given?.reason]).to.deep.equal([403, 'Too Many Subscriptions'])
+    expect((await office.subscribe('floor')).status).to.equal(200)
     expect(office.made.office.logged.join('\n')).to.include(
-      'endpoint 100 would watch more than 20000 resources in lists',
+      'endpoint 100 would watch more than 20000 resources in lists of its own',
     )
     await settled(20)
     expect((await office.made.sip.again(first, { ...ASK, Expires: '0' })).status).to.equal(200)
