@@ -26,7 +26,7 @@ export interface Watcher {
   readonly userAgent: string
   /** Undefined when a subscription is put back after a restart, or when its package was loaded again. */
   readonly request: SipRequest | undefined
-  /** A resource of his list was not there, and is looked for once more: nothing new to be said in the log. */
+  /** Of a list, where the log need not say that it is not there: it has done so, or does it for all of them together. */
   readonly again?: boolean
 }
 

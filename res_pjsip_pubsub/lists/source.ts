@@ -84,6 +84,12 @@ export class ListSource extends Observable<ListSource> {
     return [...new Set([...this.#members.values()].map(({ item }) => item.resource))]
   }
 
+  /** Names of those that are not there, each once. */
+  get missing(): readonly string[] {
+    const gone = [...this.#members.values()].filter(({ absence }) => absence === 'noresource')
+    return [...new Set(gone.map(({ item }) => item.resource))]
+  }
+
   /** Whether anything of it can be seen. */
   get isVisible(): boolean {
     return isVisible(this.#root, this.#services.hidesMissing)

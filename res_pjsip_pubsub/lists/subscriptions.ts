@@ -25,6 +25,9 @@ const LOOKS = 150
 /** Resources of all lists that one endpoint has brought along: each is a kilobyte and more, and a few bytes of a SUBSCRIBE. */
 const MOST_BROUGHT = 20_000
 
+/** Of what is missing in such a list the log names these. */
+const MOST_NAMED = 10
+
 /** As Asterisk answers where nothing of the list is there. */
 const NOTHING_THERE: Refusal = { status: 500 }
 
@@ -242,7 +245,8 @@ export class ResourceLists {
       compat,
       nameKey: this.#leave.lists.nameKey,
       firstVersion,
-      find: (name, again) => this.#package(event)?.find(name, { ...watcher, endpoint, again }),
+      find: (name, again) =>
+        this.#package(event)?.find(name, { ...watcher, endpoint, again: again || brought !== undefined }),
       authorize: (name) => this.#leave.of({ event, resource: name, endpoint, watcher: uri }, restored),
       isNoNews: (state) => this.#isNoNews(this.#package(event), state, uri),
       hidesMissing: compat() === 'asterisk',
@@ -259,8 +263,19 @@ export class ResourceLists {
     } finally {
       this.#count(id, -size)
     }
+    if (brought && !restored) this.#noteMissing(source, event, id)
     if (source.isUnavailable && !anyway) return 'unavailable'
     return compat() === 'asterisk' && !source.isVisible ? NOTHING_THERE : source
+  }
+
+  /** In one line: a datagram brings a thousand of them. */
+  #noteMissing({ resources, missing }: ListSource, event: string, endpointId: string): void {
+    if (missing.length === 0) return
+    const some = missing.slice(0, MOST_NAMED).join(', ') + (missing.length > MOST_NAMED ? ', ...' : '')
+    this.#log.notice(
+      `endpoint ${endpointId} brings along a list for ${event} with ${resources.length} resources, of which ` +
+        `${missing.length} are not there: ${some}`,
+    )
   }
 
   #planOf(event: string, name: string): ListPlan | undefined {

@@ -116,6 +116,27 @@ describe('the packages presence and dialog', () => {
     }
   })
 
+  it('say in one line which extensions of a list that a phone brings along are not there', async () => {
+    await open()
+    const missing = Array.from({ length: 12 }, (_, at) => `${300 + at}`)
+    const entries = ['200', ...missing].map((exten) => `<entry uri="sip:${exten}@pbx.example"/>`).join('')
+    const list = `<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list>${entries}</list></resource-lists>`
+    const headers = {
+      Event: 'dialog',
+      Supported: 'eventlist',
+      Accept: 'multipart/related, application/rlmi+xml, application/dialog-info+xml',
+      Require: 'recipient-list-subscribe',
+      'Content-Type': 'application/resource-lists+xml',
+    }
+    const tx = await sip.receive('SUBSCRIBE', 'sip:rls@pbx.example', headers, undefined, list)
+    await until('answer', () => tx.status === 200)
+    const said = office.logged.filter((line) => /not exist|not there/.test(line))
+    expect(said).to.have.length(1)
+    expect(said[0]).to.contain(
+      'for dialog with 13 resources, of which 12 are not there: 300, 301, 302, 303, 304, 305, 306, 307, 308, 309, ...',
+    )
+  })
+
   it('say that an extension of a list is not there as soon as that is known, of one that a reload brings, too', async () => {
     const floor = { event: 'dialog', list_item: ['200', '299'] }
     let isAway = true
