@@ -1,8 +1,6 @@
-/** How many connections a host may have, and how often that is talked about. */
+/** How many connections there may be: of a host, and of those who do not read. */
 import type { TransportConfig } from '../endpoints.ts'
 
-/** Between two log lines about connections turned away. */
-const WARN_INTERVAL = 60_000
 /** Behind one NAT there may be hundreds of phones: where nobody says otherwise they all get in. */
 const LEAST_SHARE = 500
 
@@ -33,17 +31,5 @@ export class HostCounts {
     const left = this.of(host) - 1
     if (left > 0) this.#counts.set(host, left)
     else this.#counts.delete(host)
-  }
-}
-
-/** Says yes, and then no for a minute. */
-export class NowAndThen {
-  #last = Number.NEGATIVE_INFINITY
-
-  now(): boolean {
-    const now = performance.now()
-    if (now - this.#last < WARN_INTERVAL) return false
-    this.#last = now
-    return true
   }
 }

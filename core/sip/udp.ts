@@ -6,6 +6,7 @@ import type { Counter } from '../metrics.ts'
 import type { Undo } from '../scope.ts'
 import type { Address } from './contract.ts'
 import { type DatagramHandler, type Datagrams, type DatagramsKind, openDatagrams } from './datagrams.ts'
+import { NowAndThen } from './now-and-then.ts'
 import { bindingResponse, isStun } from './stun.ts'
 import type { Trace } from './trace.ts'
 import {
@@ -23,8 +24,6 @@ import {
 const SHORTEST = 12
 /** Messages begin with a letter. */
 const FIRST_LETTER = 0x41
-/** Milliseconds. */
-const COMPLAINT_PAUSE = 60_000
 
 const nothing: Undo = () => undefined
 
@@ -80,8 +79,7 @@ export class UdpTransport implements Transport, DatagramHandler {
   readonly #failures: Counter
   #config: TransportConfig
   #closed = false
-  /** As performance.now() has it. */
-  #complainsFrom = 0
+  readonly #saysTooLong = new NowAndThen()
 
   static async open(config: TransportConfig, context: TransportContext): Promise<UdpTransport> {
     const at = bindAddress(config)
@@ -175,11 +173,9 @@ export class UdpTransport implements Transport, DatagramHandler {
     this.#log.warning(`[${this.#config.id}] ${reason}`)
   }
 
-  /** It is sent again, to each who is told the same: once a minute is enough. */
+  /** It is sent again, to each who is told the same. */
   #tooLong(reason: string): void {
-    const now = performance.now()
-    if (now < this.#complainsFrom) return
-    this.#complainsFrom = now + COMPLAINT_PAUSE
+    if (!this.#saysTooLong.now()) return
     const to = reason.split(' ')[2] ?? 'its peer'
     this.#log.warning(
       `[${this.#config.id}] a message to ${to} is too long for UDP and was not sent; over TCP it gets there`,
