@@ -32,7 +32,6 @@ export async function startSip({ configuration, ...parts }: SipParts, own: Scope
   const { transports, system } = configuration().pjsip
   const endpoints = new Endpoints(configuration().pjsip)
   const limits = createLimits({ endpoints, log, metrics })
-  let auth: RunningAuthenticator | undefined
   const stack = await createStack({
     transports,
     system,
@@ -41,7 +40,7 @@ export async function startSip({ configuration, ...parts }: SipParts, own: Scope
     metrics,
     beforeRequest: (request, source, flow) => {
       const limited = limits.beforeRequest(request, source, flow)
-      return limited === 'accept' ? (auth?.refusalFor(request, source) ?? limited) : limited
+      return limited === 'accept' ? (auth.refusalFor(request, source) ?? limited) : limited
     },
     // Nobody asks who calls.
     callsTo: () => parseUri(configuration().general.calls_to),
@@ -52,11 +51,10 @@ export async function startSip({ configuration, ...parts }: SipParts, own: Scope
     paused: true,
   })
   own(() => stack.close())
-  const running = createAuthenticator({ endpoints, log, metrics, limits, targetsOf: stack.targetsOf.bind(stack) })
-  auth = running
-  own(() => running.close())
+  const auth = createAuthenticator({ endpoints, log, metrics, limits, targetsOf: stack.targetsOf.bind(stack) })
+  own(() => auth.close())
   const compat = (): Configuration['general']['compat'] => configuration().general.compat
-  const registrar = await createRegistrar({ sip: stack, endpoints, auth: running, compat, ...parts })
+  const registrar = await createRegistrar({ sip: stack, endpoints, auth, compat, ...parts })
   own(() => registrar.close())
-  return { endpoints, stack, auth: running, registrar }
+  return { endpoints, stack, auth, registrar }
 }
