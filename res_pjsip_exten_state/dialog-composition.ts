@@ -5,9 +5,9 @@
  */
 
 import { DIALOG_STATES, type DialogStateName } from '../core/documents/dialog-info.ts'
-import { hexDigest } from '../core/hex-digest.ts'
 import { element, PrintedXml, type XmlElement } from '../core/xml.ts'
 import type { AskedDialog } from './asked-dialog.ts'
+import { idApart } from './mapping.ts'
 import { type DialogSource, dialogKey, type PublishedDialog } from './published.ts'
 
 /** How far along its life a dialog is (RFC 4235 3.7.1). */
@@ -109,8 +109,7 @@ function withOwnIds(heard: readonly Heard[], taken: readonly string[]): Publishe
   return heard.map(({ dialog, source }) => {
     if (uses.get(dialog.id) === 1) return dialog
     const of = dialog.callId === '' ? source : dialog.callId
-    const id = `${dialog.id}.${hexDigest('sha256', of).slice(0, 8)}`
-    return dialog.renamed(id)
+    return dialog.renamed(idApart(dialog.id, of))
   })
 }
 

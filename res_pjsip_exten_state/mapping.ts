@@ -1,4 +1,5 @@
 /** The words of the bodies for an extension state and a presence state. */
+import { hexDigest } from '../core/hex-digest.ts'
 import { EXTENSION, type ExtensionStateCode } from '../core/states/extension-state.ts'
 import type { PresenceName, PresenceState } from '../core/states/presence.ts'
 import type { Published, PublishedState } from './published.ts'
@@ -140,6 +141,11 @@ function personNoteOf({ state, subtype, message }: PresenceState): string {
   const { text } = PRESENCE_WORDS[state]
   if (message !== '') return message
   return text !== '' && subtype !== '' ? `${text} (${subtype})` : text
+}
+
+/** Another id for one of those in a document that have the same. `of`: what tells it from them. */
+export function idApart(id: string, of: string): string {
+  return `${id}.${hexDigest('sha256', of).slice(0, 8)}`
 }
 
 /** A name as xs:ID wants it (NCName), different for different names: what it cannot hold is written as `_hex`. */

@@ -5,9 +5,9 @@
  * a presentity (RFC 4479 3.2), so persons become one: activities add up, and of what else they say the better source's
  * stays.
  */
-import { hexDigest } from '../core/hex-digest.ts'
 import { element, type XmlElement } from '../core/xml.ts'
 import { cloneXml } from '../core/xml-copy.ts'
+import { idApart } from './mapping.ts'
 import type { Published, PublishedPresence } from './published.ts'
 
 const TUPLE = 'tuple'
@@ -75,7 +75,7 @@ export function distinguishIds({ children }: XmlElement): void {
     const id = idOf(child)
     if (id === '' || uses.get(id) === 1 || (child.name !== PERSON && child.name !== DEVICE)) continue
     const of = child.name === PERSON ? PERSON : deviceOf(child)
-    child.attributes.set('id', `${id}.${hexDigest('sha256', of).slice(0, 8)}`)
+    child.attributes.set('id', idApart(id, of))
   }
 }
 

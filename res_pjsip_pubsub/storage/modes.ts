@@ -80,9 +80,7 @@ export function goesOn(running: PlaceSettings, asked: PlaceSettings): boolean {
   if (subscriptions === 0 || storageModes(asked).subscriptions === 0) return false
   // A database of the module's own goes with it.
   if (running.db_url.kind === 'sqlite' && running.db_url.path === ':memory:') return false
-  return (['db_url', 'active_watchers_table'] as const).every(
-    (name) => JSON.stringify(running[name]) === JSON.stringify(asked[name]),
-  )
+  return !isOther(running.db_url, asked.db_url) && running.active_watchers_table === asked.active_watchers_table
 }
 
 /** `publ_cache`. */
@@ -110,6 +108,10 @@ export function reloaded(
   asked: PubsubSettings,
 ): { readonly settings: PubsubSettings; readonly waiting: readonly string[] } {
   const fixed = Object.fromEntries(FIXED.map((name) => [name, running[name]]))
-  const waiting = FIXED.filter((name) => JSON.stringify(running[name]) !== JSON.stringify(asked[name]))
+  const waiting = FIXED.filter((name) => isOther(running[name], asked[name]))
   return { settings: { ...asked, ...fixed }, waiting }
+}
+
+function isOther<T>(one: T, other: T): boolean {
+  return JSON.stringify(one) !== JSON.stringify(other)
 }

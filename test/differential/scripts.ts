@@ -134,8 +134,13 @@ const life = (event: string, type: string, body: (resource: string, step: number
   },
 })
 
-const together = (event: string, type: string, bodies: (resource: string) => readonly [string, string]): Script => ({
-  name: `two publishers of ${event}`,
+const together = (
+  event: string,
+  type: string,
+  bodies: (resource: string) => readonly [string, string],
+  name = `two publishers of ${event}`,
+): Script => ({
+  name,
   async play(stage) {
     const [first, second] = bodies(stage.resource)
     await stage.publish(await stage.phone('alice'), event, { type, body: first })
@@ -313,32 +318,22 @@ export const SCRIPTS: readonly Script[] = [
       }
     },
   },
-  {
-    name: 'two publishers whose dialogs have one id',
-    async play(stage) {
-      for (const [name, callId] of [['alice', 'call-1'], ['carol', 'call-2']] as const) // biome-ignore format: a table
-        await stage.publish(await stage.phone(name), 'dialog', {
-          type: DIALOG_INFO,
-          body: dialogInfo(stage.resource, callId, 'confirmed').replace(`id="${callId}"`, 'id="d"'),
-        })
-      const bob = await stage.phone('bob')
-      await stage.subscribe(bob, 'dialog', '600', [['Accept', DIALOG_INFO]])
-      await stage.notified(bob)
+  together(
+    'dialog',
+    DIALOG_INFO,
+    (resource) => {
+      const body = (callId: string): string =>
+        dialogInfo(resource, callId, 'confirmed').replace(`id="${callId}"`, 'id="d"')
+      return [body('call-1'), body('call-2')]
     },
-  },
-  {
-    name: 'two publishers that say what a person does',
-    async play(stage) {
-      for (const [name, activity] of [['alice', 'away'], ['carol', 'busy']] as const) // biome-ignore format: a table
-        await stage.publish(await stage.phone(name), 'presence', {
-          type: PIDF,
-          body: person(stage.resource, name, activity),
-        })
-      const bob = await stage.phone('bob')
-      await stage.subscribe(bob, 'presence', '600', [['Accept', PIDF]])
-      await stage.notified(bob)
-    },
-  },
+    'two publishers whose dialogs have one id',
+  ),
+  together(
+    'presence',
+    PIDF,
+    (resource) => [person(resource, 'alice', 'away'), person(resource, 'carol', 'busy')],
+    'two publishers that say what a person does',
+  ),
   {
     name: 'the next call in a publication whose call is over',
     async play(stage) {
