@@ -1,6 +1,7 @@
 /**
  * After a start: the subscriptions of the store are put back into their dialogs, without a packet being sent. They wait
- * for their state, and each phone gets one NOTIFY when it is found.
+ * for their state, and each phone gets one NOTIFY when it is found. Of one that ran out meanwhile its phone is told that
+ * (RFC 6665 4.2.2), when those that go on have had their turn.
  */
 import type { Endpoint, Endpoints } from '../core/endpoints.ts'
 import type { Logger } from '../core/log.ts'
@@ -19,6 +20,11 @@ import { UNDECIDED } from './watchers/authorization.ts'
 const AGAIN = 1000
 /** Questions under way at once. */
 const AT_ONCE = 16
+/** Milliseconds for which a phone may be thought to wait for word of one that ran out: until then it may have tried in vain. */
+const LONG_OVER = 86_400_000
+/** Milliseconds between two steps of telling, and how many are told in one at most. */
+const TICK = 10
+const MOST = 32
 
 export interface RestoreServices {
   readonly sip: Sip
@@ -40,6 +46,12 @@ export class Restorer {
   /** Milliseconds; undefined until all rows of the start are placed. */
   #patience: number | undefined
   #expired = 0
+  /** Those that ran out, until their phones are told. */
+  readonly #over: { readonly row: StoredRow; readonly endpoint: Endpoint }[] = []
+  /** How many there were of them when they began to be told. */
+  #ofOver = 0
+  #telling: NodeJS.Timeout | undefined
+  #begun = false
   #stopped = false
 
   constructor(services: RestoreServices) {
@@ -59,14 +71,24 @@ export class Restorer {
 
   /** This server is to go on with it. */
   take(row: StoredRow): void {
-    const { storage, services } = this.#with
-    if (row.expires_ms > services.now()) {
-      this.#place(row)
-      this.#askSoon()
-    } else {
-      this.#expired++
-      void storage.forget(row)
-    }
+    if (this.#isOver(row)) this.#expired++
+    if (this.#isOver(row, LONG_OVER)) return void this.#with.storage.forget(row)
+    this.#place(row)
+    this.#askSoon()
+  }
+
+  #isOver(row: StoredRow, since = 0): boolean {
+    return row.expires_ms + since <= this.#with.services.now()
+  }
+
+  /** All modules are there, and what goes on begins to be looked up. */
+  begin(): void {
+    this.#begun = true
+    this.#tellIn(this.#spread)
+  }
+
+  get #spread(): number {
+    return this.#with.services.settings().restore_spread * 1000
   }
 
   /** It has just asked for something, and need not be looked for any more. */
@@ -91,6 +113,7 @@ export class Restorer {
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#timer)
+    clearTimeout(this.#telling)
     this.#homeless.clear()
   }
 
@@ -131,13 +154,9 @@ export class Restorer {
   #comeHome(id: string, endpoint: Endpoint): void {
     const rows = this.#homeless.get(id) ?? []
     this.#homeless.delete(id)
-    const { services, storage } = this.#with
     // Asked before any of them is back, as those are not anew.
     const anew = new Set(rows.filter((row) => this.#hasSubscribedAnew(row, endpoint)))
-    for (const row of rows) {
-      if (row.expires_ms <= services.now()) void storage.forget(row)
-      else this.#restore(row, endpoint, anew.has(row))
-    }
+    for (const row of rows) this.#restore(row, endpoint, anew.has(row))
   }
 
   /** The phone did not wait: the first NOTIFY in the old dialog tells whether it knows that still. */
@@ -152,9 +171,8 @@ export class Restorer {
   }
 
   #dropExpired(): void {
-    const now = this.#with.services.now()
     this.#keep((row) => {
-      if (row.expires_ms > now) return true
+      if (!this.#isOver(row, LONG_OVER)) return true
       void this.#with.storage.forget(row)
       return false
     })
@@ -180,12 +198,44 @@ export class Restorer {
   }
 
   #restore(row: StoredRow, endpoint: Endpoint, contested = false): void {
-    const { sip, subscriptions, services, storage, log, restored } = this.#with
+    if (this.#isOver(row)) {
+      this.#over.push({ row, endpoint })
+      if (this.#begun) this.#tellIn(TICK)
+      return
+    }
+    const subscription = this.#make(row, endpoint)
+    if (!subscription) return
+    if (contested) subscription.contest()
+    this.#with.restored(subscription, this.#patience !== undefined)
+  }
+
+  #tellIn(milliseconds: number): void {
+    if (this.#stopped || this.#over.length === 0) return
+    this.#telling ??= setTimeout(() => this.#tell(), milliseconds).unref()
+  }
+
+  /** Spread as the states of those that go on are. Who has subscribed anew waits for nothing, and may not know the old one. */
+  #tell(): void {
+    this.#telling = undefined
+    this.#ofOver = Math.max(this.#ofOver, this.#over.length)
+    const share = Math.min(MOST, Math.ceil((this.#ofOver * TICK) / this.#spread))
+    for (const { row, endpoint } of this.#over.splice(0, share)) {
+      if (this.#hasSubscribedAnew(row, endpoint)) void this.#with.storage.forget(row)
+      else this.#make(row, endpoint)?.terminate('timeout')
+    }
+    if (this.#over.length === 0) this.#ofOver = 0
+    this.#tellIn(TICK)
+  }
+
+  /** Undefined where its row cannot be read. */
+  #make(row: StoredRow, endpoint: Endpoint): NotifierSubscription | undefined {
+    const { sip, subscriptions, services, storage, log } = this.#with
     const record = readDialog(row)
     const type = readType(row.content_type)
     if (!record || !type) {
       log.warning(`the stored dialog of ${row.event} of ${row.resource} for ${row.endpoint} cannot be read`)
-      return void storage.forget(row)
+      void storage.forget(row)
+      return undefined
     }
     const dialog = sip.restoreDialog(record)
     dialog.skipCseqTo(row.local_cseq + 1)
@@ -211,7 +261,6 @@ export class Restorer {
     )
     // All of the old block may be used up: a new one is reserved before anything is sent.
     storage.restored(subscription, row)
-    if (contested) subscription.contest()
-    restored(subscription, this.#patience !== undefined)
+    return subscription
   }
 }

@@ -192,12 +192,13 @@ describe('subscription: over a restart', () => {
     expect(dialogsOf(second.sip)).to.deep.equal([])
   })
 
-  it('drops what expired meanwhile', async () => {
+  it('drops what expired a day ago', async () => {
     const first = await begin()
     await first.sip.subscribe('200', { Expires: '60' })
     await first.office.store.flush()
     await end(first, 'kill')
-    const second = await later(60_000, () => begin())
+    const second = await later(86_460_000, () => begin({ options: { restore_spread: '0' } }))
+    await settled()
     expect(dialogsOf(second.sip)).to.deep.equal([])
     expect(second.office.logged.join('\n')).to.include('0 subscriptions restored, 1 had expired')
   })
@@ -369,6 +370,24 @@ describe('subscription: over a restart', () => {
     expect(some).to.be.below(60)
     await until('all', () => sent() === 60)
     expect(dialogsOf(second.sip).every((dialog) => dialog.notifies.length === 1)).to.equal(true)
+  })
+
+  it('tells who expired while its endpoint was not known yet, when that is', async () => {
+    const first = await begin()
+    const { endpoints } = first.office.core.endpoints.files
+    await first.sip.subscribe('200', { Expires: '60' })
+    await settled()
+    await end(first, 'close')
+    const second = await later(60_000, () => begin({ endpoints: { 101: {} }, options: { restore_spread: '0' } }))
+    await settled()
+    expect(second.sip.allDialogs).to.deep.equal([])
+    const all = second.office.core.endpoints
+    await later(60_000, async () => {
+      all.replace({ ...all.files, endpoints })
+      await until('its end', () => second.sip.allDialogs[0]?.disposed)
+    })
+    expect(second.sip.wire).to.have.length(1)
+    expect(second.sip.allDialogs[0]?.last.state).to.equal('terminated;reason=timeout')
   })
 
   it('drops rows that cannot be read, says so, and takes the others', async () => {

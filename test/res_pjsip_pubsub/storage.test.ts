@@ -8,6 +8,7 @@ import { STATUS } from '../../res_pjsip_pubsub/storage/row.ts'
 import type { FakeDialog, FakeSip, FakeTransaction, Headers } from '../support/fake-sip.ts'
 import { type LampOffice, settled } from '../support/lamp-office.ts'
 import { type Lamp, XML } from '../support/lamps.ts'
+import { ASK } from '../support/list-office.ts'
 import { ServerBuilder, STORAGE_MODES, type StorageMode } from '../support/storage-modes.ts'
 import { until } from '../support/tools.ts'
 
@@ -125,7 +126,7 @@ function conformance(mode: StorageMode, directory: () => string): void {
     for (const [what, damage, settings] of [
       ['an endpoint that does not come back', ROWS, { endpoints: { 101: {} }, options: { restore_patience: '0' } }],
       ['a dialog that cannot be read', "UPDATE active_watchers SET dialog = '{}'", {}],
-      ['a subscription that expired', 'UPDATE active_watchers SET expires_ms = 1', {}],
+      ['a subscription that expired long ago', 'UPDATE active_watchers SET expires_ms = 1', {}],
     ] as const) {
       it(`forgets the row of ${what}`, async () => {
         const first = await builder.begin()
@@ -140,6 +141,35 @@ function conformance(mode: StorageMode, directory: () => string): void {
         )
       })
     }
+
+    it('tells each phone whose subscription ran out while nobody was here, in one NOTIFY without a body', async () => {
+      const lists = { floor: { event: 'lamp', list_item: ['200', '201'] } }
+      const first = await builder.begin({ lists })
+      const all = [await first.sip.subscribe('200', { Event: 'lamp;id=3' }), await first.sip.subscribe('floor', ASK)]
+      const left = await first.sip.subscribe('201')
+      const anew = await first.sip.subscribe('201')
+      await until('a NOTIFY to each', () => [...all, left, anew].every((tx) => tx.dialog.notifies.length > 0))
+      const before = all.map((tx) => tx.dialog.last)
+      await builder.end(first, 'close')
+      const goesOn = `to_tag = '${anew.dialog.localTag}'`
+      await builder.query(`UPDATE active_watchers SET expires_ms = ${Date.now() - 60_000} WHERE NOT ${goesOn}`)
+      const second = await builder.begin({ lists, options: { restore_spread: '0' } })
+      const told = await until('the end of each', () => {
+        const dialogs = all.map(({ dialog: { id } }) => second.sip.allDialogs.find((dialog) => dialog.id === id))
+        return dialogs.every((dialog) => dialog?.disposed) && dialogs.map((dialog) => dialog?.notifies ?? [])
+      })
+      expect(told.map((notifies) => notifies.map(({ state, text }) => [state, text]))).to.deep.equal([
+        [['terminated;reason=timeout', '']],
+        [['terminated;reason=timeout', '']],
+      ])
+      expect(told.map(([notify]) => notify?.header('Event'))).to.deep.equal(['lamp;id=3', 'lamp'])
+      expect(told.every(([notify], at) => (notify?.cseq ?? 0) > (before[at]?.cseq ?? 0))).to.equal(true)
+      await until('that all are forgotten', async () =>
+        (await rows()).every(({ status, to_tag: tag }) => status === STATUS.terminated || tag === anew.dialog.localTag),
+      )
+      // Its phone has not waited for that.
+      expect(second.sip.allDialogs.map(({ id }) => id)).not.to.include(left.dialog.id)
+    })
 
     it('writes what tools that know Kamailio look for', async () => {
       const { sip } = await builder.begin()
