@@ -267,11 +267,14 @@ export class Dispatcher implements Receiver {
   }
 
   #refuse(incoming: IncomingRequest, refusal: Refusal): void {
-    this.#refused.add()
-    this.#context.log.debug(
-      () =>
-        `${incoming.request.method} from ${incoming.source.address} refused: ${refusal.status} ${refusal.reason ?? ''}`,
-    )
+    // A CANCEL may be in order.
+    if (refusal.status >= 300) {
+      this.#refused.add()
+      this.#context.log.debug(
+        () =>
+          `${incoming.request.method} from ${incoming.source.address} refused: ${refusal.status} ${refusal.reason ?? ''}`,
+      )
+    }
     this.#context.responder.stateless(incoming, refusal)
   }
 

@@ -3,6 +3,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { expect } from 'chai'
+import { Metrics } from '../../../core/metrics.ts'
 import type { Outcome, Refusal } from '../../../core/sip/contract.ts'
 import type { Stack, StackSettings } from '../../../core/sip/stack.ts'
 import { type PhoneRequest, TestPhone, type WireMessage } from '../../support/phone.ts'
@@ -150,8 +151,10 @@ describe('requests', () => {
     }
   })
 
-  it('are not harmed by CANCEL: 200 where it means something, 481 where it does not', async () => {
-    await open()
+  it('are not harmed by CANCEL: 200 where it means something, 481 where it does not, which alone is refused', async () => {
+    const metrics = new Metrics()
+    const refused = metrics.counter('sip.requests.refused')
+    await open({ metrics })
     let answer: (() => void) | undefined
     stack.handle('SUBSCRIBE', (tx) => {
       answer = () => tx.answer({ status: 202 })
@@ -166,7 +169,9 @@ describe('requests', () => {
     expect(cancelled.header('cseq')).to.equal('1 CANCEL')
     answer?.()
     expect((await phone.take(({ status }) => status > 0, 'an answer')).status).to.equal(202)
+    expect(refused.value).to.equal(0)
     expect((await ask('CANCEL', {})).status).to.equal(481)
+    expect(refused.value).to.equal(1)
   })
 
   it('are refused where they are malformed, with what is wrong in the reason', async () => {
