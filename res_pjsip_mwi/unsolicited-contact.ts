@@ -59,7 +59,7 @@ export class UnsolicitedContact {
   #anew = false
   #failures = 0
   #lastOutcome = ''
-  /** Epoch milliseconds: whoever refuses is left alone until then. */
+  /** As performance.now() has it: whoever refuses is left alone until then. */
   #mayAskAt = 0
   #retryTimer: NodeJS.Timeout | undefined
   readonly #due = new Set<MailboxGroup>()
@@ -128,7 +128,7 @@ export class UnsolicitedContact {
     const renewed = (way: Contact): Contact => (way.aor === by.aor && isSameWay(way, by) ? by : way)
     this.update([renewed(first), ...others.map(renewed)], by)
     if (this.#phase === 'pausing') this.#enqueue()
-    if (this.#phase !== 'refusing' || Date.now() < this.#mayAskAt) return
+    if (this.#phase !== 'refusing' || performance.now() < this.#mayAskAt) return
     this.#enter('idle')
     this.want(groups)
   }
@@ -184,7 +184,7 @@ export class UnsolicitedContact {
     this.#enter('refusing')
     this.#due.clear()
     this.#told.clear()
-    this.#mayAskAt = Date.now() + this.#nextPause()
+    this.#mayAskAt = performance.now() + this.#nextPause()
     this.#services.counters.refused.add()
     this.#services.log.verbose(
       `${this.#contact.uri} answers ${this.#lastOutcome} to unsolicited message-summary, and gets none until it registers again`,

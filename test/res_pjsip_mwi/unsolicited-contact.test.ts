@@ -4,6 +4,7 @@ import { Counter } from '../../core/metrics.ts'
 import type { Contact } from '../../core/registrar/registrar.ts'
 import { SendQueue } from '../../res_pjsip_mwi/send-queue.ts'
 import { UnsolicitedContact } from '../../res_pjsip_mwi/unsolicited-contact.ts'
+import { later } from '../support/core.ts'
 import { FakeNotify } from '../support/fake-sip.ts'
 import { until } from '../support/tools.ts'
 
@@ -154,6 +155,15 @@ describe('a contact that is told unasked', () => {
     expect(rig.contact.phase).to.equal('idle')
     rig.contact.refreshed([GROUP], CONTACT)
     expect(rig.contact.phase).to.equal('idle')
+  })
+
+  it('that refused is asked again where the clock was put back meanwhile', async () => {
+    rig.contact.dispose()
+    rig = new Rig(0)
+    rig.contact.want([GROUP])
+    ;(await rig.nth(1)).answer(481)
+    await later(-7_200_000, async () => rig.contact.refreshed([GROUP], CONTACT))
+    expect(rig.contact.phase).to.equal('queued')
   })
 
   it('is not sent anything once it is gone, whatever was under way', async () => {
