@@ -74,6 +74,8 @@ export class OutboundPublication {
   /** Which of them is told. */
   #server = 0
   #lease: Lease | undefined
+  /** The end of that by performance.now(): of one that is forgotten because the clock was put forward the server would show both. */
+  #until = 0
   /** What was published before, and is taken back when all is said in its place. */
   #earlier: Lease[] = []
   #beginsAnew = false
@@ -99,7 +101,7 @@ export class OutboundPublication {
     if (services.addsUp || server < 0) {
       this.#earlier.push(lease)
     } else {
-      this.#lease = lease
+      this.#has(lease)
       this.#saysEnd = services.mayEnd
     }
   }
@@ -175,7 +177,7 @@ export class OutboundPublication {
   }
 
   #resume(): void {
-    if (this.#lease && this.#lease.expires <= this.#services.now()) this.#forgotten()
+    if (this.#lease && this.#until <= performance.now()) this.#forgotten()
     this.#proceed()
   }
 
@@ -196,7 +198,7 @@ export class OutboundPublication {
       this.#repeated = 0
       this.#succeeded()
     }
-    if (this.#lease) return this.#rest('published', refreshAfter((this.#lease.expires - this.#services.now()) / 1000))
+    if (this.#lease) return this.#rest('published', refreshAfter((this.#until - performance.now()) / 1000))
     this.#hold(undefined)
     this.#enter('idle')
   }
@@ -208,8 +210,13 @@ export class OutboundPublication {
   }
 
   #hold(lease: Lease | undefined): void {
-    this.#lease = lease
+    this.#has(lease)
     this.#services.remember(lease)
+  }
+
+  #has(lease: Lease | undefined): void {
+    this.#lease = lease
+    if (lease) this.#until = performance.now() + lease.expires - this.#services.now()
   }
 
   #setAside(): void {
@@ -311,10 +318,9 @@ export class OutboundPublication {
 
   /** Whether one is taken back now and waited for. What is not taken back by that expires. */
   #takesBack(): boolean {
-    const { now, send, takeBack } = this.#services
+    const { send, takeBack } = this.#services
     for (let lease = this.#earlier.shift(); lease; lease = this.#earlier.shift()) {
-      const { serverUri, entityTag, expires } = lease
-      if (expires <= now()) continue
+      const { serverUri, entityTag } = lease
       // Where all is over nothing waits, nor for a server that has failed.
       if (serverUri === this.serverUri && this.#phase !== 'ended') {
         this.#enter('sending')

@@ -275,15 +275,28 @@ describe('A publication of ours', () => {
     expect(rig.recovered).to.equal(1)
   })
 
-  it('is refreshed without a body before it expires, and made anew where it has expired', async () => {
+  it('is refreshed without a body before it expires, also where the clock was put forward since', async () => {
     const rig = new Rig()
     rig.say('a', 'A')
-    rig.accept('t1', 0.04)
+    rig.accept('t1', 2)
+    rig.now += 3_600_000
     await until('a refresh', () => rig.drafts.length === 2)
-    rig.accept('t2', 0.04)
-    rig.now += 100
+    rig.accept('t2')
+    rig.now += 3_600_000
+    rig.publication.anew()
+    rig.accept('t3')
+    expect(rig.sent).to.deep.equal(['A new 0 600', '- t1 0 600', 'A new 0 600', '- t2 0 0'])
+    rig.publication.end(false)
+  })
+
+  it('is made anew where it has expired', async () => {
+    const rig = new Rig()
+    rig.say('a', 'A')
+    rig.accept('t1', 0.01)
+    rig.say('a', 'B')
+    rig.answer(failed(1))
     await until('a new one', () => rig.drafts.length === 3)
-    expect(rig.sent).to.deep.equal(['A new 0 600', '- t1 0 600', 'A new 0 600'])
+    expect(rig.sent).to.deep.equal(['A new 0 600', 'B t1 0 600', 'B new 0 600'])
     rig.publication.end(false)
   })
 
