@@ -253,7 +253,8 @@ export class Restorer {
         localUri: row.presentity_uri,
         contactKey: row.contact_key,
         dialog,
-        expires: row.expires_ms,
+        // No more than is granted: the clock may be behind that of the row, as on a machine that has none without a network.
+        expires: Math.min(row.expires_ms, services.now() + services.settings().max_expires * 1000),
         version: row.version,
         authorization: row.status === STATUS.pending ? UNDECIDED : undefined,
       },

@@ -10,7 +10,7 @@ type Several = readonly InboundPublication[]
 
 interface PublicationsServices {
   /** 0: the newest goes first; 1: the one of the highest priority, of those the newest. */
-  readonly settings: () => { readonly retrieve_order: number }
+  readonly settings: () => { readonly retrieve_order: number; readonly max_expires: number }
   readonly timers: Timers
   /** Epoch milliseconds. */
   readonly now: () => number
@@ -176,8 +176,10 @@ export class Publications implements Iterable<InboundPublication> {
 
   #arm(publication: InboundPublication): void {
     if (publication.neverExpires) return
-    const { timers, now } = this.#services
-    timers.arm(publication, Math.max(0, publication.expires - now()))
+    const { timers, now, settings } = this.#services
+    // None lasts longer, with its grace: where one seems to, it is from before a start, and the clock is behind until it is set.
+    const most = 2 * settings().max_expires * 1000
+    timers.arm(publication, Math.min(Math.max(0, publication.expires - now()), most))
   }
 
   #known(event: string, resource: string): Topic | undefined {

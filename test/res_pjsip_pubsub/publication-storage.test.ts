@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { later } from '../support/core.ts'
 import type { FakeTransaction, Headers } from '../support/fake-sip.ts'
 import type { LampOffice } from '../support/lamp-office.ts'
 import { LampHandler } from '../support/lamp-publications.ts'
@@ -28,8 +29,8 @@ function conformance({ cache, restores }: (typeof MODES)[number], directory: () 
   })
   afterEach(() => builder.close())
 
-  async function begin(): Promise<LampOffice> {
-    const made = await builder.begin({ options: { publ_cache: String(cache) } })
+  async function begin(options: Readonly<Record<string, string>> = {}): Promise<LampOffice> {
+    const made = await builder.begin({ options: { publ_cache: String(cache), ...options } })
     made.pubsub.publicationHandler(new LampHandler())
     return made
   }
@@ -85,6 +86,15 @@ function conformance({ cache, restores }: (typeof MODES)[number], directory: () 
       expect(await builder.query("SELECT table_version FROM version WHERE table_name = 'presentity'")).to.deep.equal([
         { table_version: 5 },
       ])
+    })
+
+    it('lets a publication expire though the clock was behind when it was read, and is right since', async () => {
+      await publish('red', { Expires: '2' })
+      await builder.end(office, 'kill')
+      office = await later(-86_400_000, () => begin({ min_expires: '1', default_expires: '1', max_expires: '1' }))
+      await until('what was published', () => shown() === 'red')
+      await until('its expiry', () => shown() === '', 5000)
+      await until('an empty table', async () => (await rows()).length === 0)
     })
   }
 

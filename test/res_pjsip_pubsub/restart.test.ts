@@ -203,6 +203,18 @@ describe('subscription: over a restart', () => {
     expect(second.office.logged.join('\n')).to.include('0 subscriptions restored, 1 had expired')
   })
 
+  it('grants no more than max_expires where the clock is behind', async () => {
+    const first = await begin()
+    const tx = await first.sip.subscribe('200', { Expires: '60' })
+    await settled()
+    await end(first, 'close')
+    await later(-86_400_000, async () => {
+      const second = await begin({ options: { max_expires: '1000', default_expires: '1000' } })
+      await until('a NOTIFY', () => inDialog(tx, second).notifies.length > 0)
+      expect(inDialog(tx, second).last.state).to.match(/^active;expires=(1000|99\d)$/)
+    })
+  })
+
   it('looks for an extension that is not there yet, and finds it', async () => {
     const lamp = new Lamps()
     const first = await begin({ lamps: lamp })
