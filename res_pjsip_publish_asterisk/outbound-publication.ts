@@ -74,7 +74,10 @@ export class OutboundPublication {
   /** Which of them is told. */
   #server = 0
   #lease: Lease | undefined
-  /** The end of that by performance.now(): of one that is forgotten because the clock was put forward the server would show both. */
+  /**
+   * The end of what is published, by performance.now(); 0 where nothing is. Of one that is forgotten because the clock was
+   * put forward the server would show both.
+   */
   #until = 0
   /** What was published before, and is taken back when all is said in its place. */
   #earlier: Lease[] = []
@@ -101,7 +104,8 @@ export class OutboundPublication {
     if (services.addsUp || server < 0) {
       this.#earlier.push(lease)
     } else {
-      this.#has(lease)
+      this.#lease = lease
+      this.#lastsFor(lease.expires - services.now())
       this.#saysEnd = services.mayEnd
     }
   }
@@ -177,7 +181,7 @@ export class OutboundPublication {
   }
 
   #resume(): void {
-    if (this.#lease && this.#until <= performance.now()) this.#forgotten()
+    if (this.#until > 0 && (!this.#lease || this.#until <= performance.now())) this.#forgotten()
     this.#proceed()
   }
 
@@ -198,7 +202,7 @@ export class OutboundPublication {
       this.#repeated = 0
       this.#succeeded()
     }
-    if (this.#lease) return this.#rest('published', refreshAfter((this.#until - performance.now()) / 1000))
+    if (this.#until > 0) return this.#rest('published', refreshAfter((this.#until - performance.now()) / 1000))
     this.#hold(undefined)
     this.#enter('idle')
   }
@@ -210,13 +214,13 @@ export class OutboundPublication {
   }
 
   #hold(lease: Lease | undefined): void {
-    this.#has(lease)
+    this.#lease = lease
+    this.#until = 0
     this.#services.remember(lease)
   }
 
-  #has(lease: Lease | undefined): void {
-    this.#lease = lease
-    if (lease) this.#until = performance.now() + lease.expires - this.#services.now()
+  #lastsFor(milliseconds: number): void {
+    this.#until = performance.now() + milliseconds
   }
 
   #setAside(): void {
@@ -271,6 +275,8 @@ export class OutboundPublication {
     if (this.#repeated <= MOST_REPEATED) this.#succeeded()
     const expires = this.#services.now() + seconds * 1000
     this.#hold(entityTag === undefined ? undefined : { serverUri: this.serverUri, entityTag, expires })
+    // Also where it gives no entity-tag, as RFC 3903 6 would have it: it cannot be refreshed, and all is said anew in time.
+    this.#lastsFor(seconds * 1000)
   }
 
   #succeeded(): void {

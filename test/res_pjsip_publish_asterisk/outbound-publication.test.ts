@@ -289,6 +289,22 @@ describe('A publication of ours', () => {
     rig.publication.end(false)
   })
 
+  it('is made anew before it expires at a server that gives no entity-tags', async () => {
+    const rig = new Rig()
+    const accept = (): void => rig.answer({ kind: 'accepted', entityTag: undefined, seconds: 0.04 })
+    rig.say('a', 'A')
+    accept()
+    rig.say('b', 'B', true)
+    accept()
+    await until('all again', () => rig.drafts.length === 3)
+    accept()
+    await until('all once more', () => rig.drafts.length === 4)
+    expect(rig.sent).to.deep.equal(['A new 0 600', 'B new 0 600', 'A new 0 600', 'A new 0 600'])
+    rig.publication.end(true)
+    accept()
+    expect(rig.drafts).to.have.length(4)
+  })
+
   it('is made anew where it has expired', async () => {
     const rig = new Rig()
     rig.say('a', 'A')
