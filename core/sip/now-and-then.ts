@@ -2,15 +2,22 @@
 
 /** Milliseconds. */
 const WARN_INTERVAL = 60_000
+/** Of whom something is said in that time. */
+const MOST = 16
 
-/** Says yes, and then no for a minute. */
+/** Says yes, and then no for a minute: to all, or to each of a few. */
 export class NowAndThen {
-  #last = Number.NEGATIVE_INFINITY
+  #since = Number.NEGATIVE_INFINITY
+  readonly #said = new Set<string>()
 
-  now(): boolean {
+  now(whom = ''): boolean {
     const now = performance.now()
-    if (now - this.#last < WARN_INTERVAL) return false
-    this.#last = now
+    if (now - this.#since >= WARN_INTERVAL) {
+      this.#since = now
+      this.#said.clear()
+    }
+    if (this.#said.size >= MOST || this.#said.has(whom)) return false
+    this.#said.add(whom)
     return true
   }
 }

@@ -27,6 +27,7 @@ import { NowAndThen } from './now-and-then.ts'
 import { CheckedServer, identityFault } from './server-identity.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 import type { Timers } from './timers.ts'
+import { belowTls, whyNoTls } from './tls-failure.ts'
 import type { Trace } from './trace.ts'
 import { bindAddress, hostPort, listenError, type Transport, type TransportContext } from './transport.ts'
 
@@ -53,6 +54,7 @@ export class StreamTransport implements Transport {
   /** Connections of ours whose peers had to show who they are. */
   readonly #checked = new WeakMap<Connection, CheckedServer>()
   readonly #turnedAway: Counter
+  readonly #handshakes: Counter
   readonly #unmeter: Undo
   #config: TransportConfig
   /** What we show when we connect; read once, not for each connection. */
@@ -61,6 +63,7 @@ export class StreamTransport implements Transport {
   #numbered = 0
   readonly #saysFull = new NowAndThen()
   readonly #saysHostFull = new NowAndThen()
+  readonly #saysNoTls = new NowAndThen()
 
   static async open(config: TransportConfig, context: TransportContext): Promise<StreamTransport> {
     const at = bindAddress(config)
@@ -96,19 +99,14 @@ export class StreamTransport implements Transport {
     const name = this.protocol.toLowerCase()
     this.#turnedAway = context.metrics.counter(`sip.${name}.turned_away`)
     this.#unmeter = context.metrics.gauge(`sip.connections.${config.id}`, () => this.#connections.size)
-    const handshakes = context.metrics.counter('sip.tls.handshake.failed')
+    this.#handshakes = context.metrics.counter('sip.tls.handshake.failed')
     server.on('error', (error) => this.#log.warning(`[${config.id}] ${error.message}`))
     server.on('connection', (socket: Socket) => {
       if (this.#admits(socket) && this.protocol === 'TCP') this.#accept(socket)
     })
     if (this.protocol === 'TLS') server.on('secureConnection', (socket: Socket) => this.#accept(socket))
     server.on('drop', (dropped) => this.#full(dropped?.remoteAddress))
-    server.on('tlsClientError', (error: Error, socket: Socket) => {
-      handshakes.add()
-      // Node ends one that came to nothing, but not one that takes too long.
-      socket.destroy()
-      this.#log.debug(() => `[${config.id}] TLS with ${socket.remoteAddress ?? 'a peer'} failed: ${error.message}`)
-    })
+    server.on('tlsClientError', (error: Error, socket: TLSSocket) => this.#handshakeFailed(error, socket))
   }
 
   get config(): TransportConfig {
@@ -253,6 +251,17 @@ export class StreamTransport implements Transport {
     // Gone before we got to it.
     if (remoteAddress === undefined || remotePort === undefined) return void socket.destroy()
     this.#enter(socket, { address: remoteAddress, port: remotePort }, false)
+  }
+
+  /** Whoever has said nothing only looked whether somebody is there. */
+  #handshakeFailed(error: Error, socket: TLSSocket): void {
+    this.#handshakes.add()
+    const { remoteAddress = 'a peer', bytesRead } = belowTls(socket)
+    const text = `[${this.#config.id}] TLS with ${remoteAddress} failed: ${whyNoTls(error, socket)}`
+    // Node ends one that came to nothing, but not one that takes too long.
+    socket.destroy()
+    if (bytesRead > 0 && this.#saysNoTls.now(remoteAddress)) this.#log.warning(text)
+    else this.#log.debug(() => text)
   }
 
   #connect(remote: Address, name: string): Connection {

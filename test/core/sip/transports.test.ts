@@ -1,10 +1,11 @@
 /** UDP, TCP and TLS on real sockets: framing, keep-alives, limits, reload, and what goes wrong. */
+import { spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect as connectTcp, createServer, type Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import { connect as connectTls } from 'node:tls'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { expect } from 'chai'
 import { Log } from '../../../core/log.ts'
 import { Metrics } from '../../../core/metrics.ts'
@@ -12,7 +13,7 @@ import { ConfigError, defaultsOf } from '../../../core/options.ts'
 import { globalOptions, systemOptions } from '../../../core/pjsip-options.ts'
 import type { Outcome, ServerTransaction } from '../../../core/sip/contract.ts'
 import type { Stack, StackSettings } from '../../../core/sip/stack.ts'
-import { Certificates } from '../../support/certificates.ts'
+import { type Certificate, Certificates } from '../../support/certificates.ts'
 import { TestPhone } from '../../support/phone.ts'
 import { testStack, transportConfig } from '../../support/stack.ts'
 import { busy, until } from '../../support/tools.ts'
@@ -507,6 +508,67 @@ describe('transports', () => {
     expect(said.at(-1)).to.match(/verify_client of \[tls\] changed; without allow_reload that waits for a restart$/)
     // What does not have to wait does not.
     expect(await call()).to.equal('200 renewed')
+  })
+
+  it('warns of a TLS handshake that fails, with whom and why, and once a minute of each peer', async () => {
+    const tls = { id: 'tls', protocol: 'tls', verify_client: true, ...certificates.make('own') } as const
+    const known = certificates.make('known')
+    const warned: string[] = []
+    let failed = 0
+    const log = new Log('debug')
+    log.addSink(({ level, message }) => {
+      if (level === 'warning') warned.push(message)
+      if (message.includes('failed: ')) failed++
+    })
+    await open({ transports: [transportConfig({ ...tls, ca_list_file: known.cert_file })], log: log.logger('sip') })
+    /** `shown`: it begins a handshake. */
+    const fail = async (localAddress: string, shown?: ConnectionOptions): Promise<void> => {
+      const before = failed
+      const way = { host: '127.0.0.1', port: at('tls').port, localAddress }
+      const socket = shown ? connectTls({ ...way, rejectUnauthorized: false, ...shown }) : connectTcp(way)
+      socket.on('error', () => undefined).resume()
+      if (!shown) socket.once('connect', () => socket.destroy())
+      await until('a handshake has failed', () => failed > before)
+      socket.destroy()
+    }
+    const keyOf = ({ cert_file, priv_key_file }: Certificate): { cert: Buffer; key: Buffer } => ({
+      cert: readFileSync(cert_file),
+      key: readFileSync(priv_key_file),
+    })
+    await fail('127.0.0.2', {})
+    await fail('127.0.0.3', keyOf(certificates.make('strange')))
+    await fail('127.0.0.4', { rejectUnauthorized: true })
+    await fail('127.0.0.2', { rejectUnauthorized: true })
+    // Somebody who looks whether the port is open.
+    await fail('127.0.0.5')
+    expect(warned).to.deep.equal([
+      '[tls] TLS with 127.0.0.2 failed: peer did not return a certificate',
+      '[tls] TLS with 127.0.0.3 failed: its certificate is not accepted (DEPTH_ZERO_SELF_SIGNED_CERT)',
+      '[tls] TLS with 127.0.0.4 failed: it closed the connection (socket hang up), as some do that do not accept our certificate',
+    ])
+    for (let last = 10; last < 40; last++) await fail(`127.0.0.${last}`, {})
+    expect(warned).to.have.length(16)
+  })
+
+  it('says that a peer does not accept our certificate', async () => {
+    const warned: string[] = []
+    const log = new Log('warning')
+    log.addSink(({ message }) => warned.push(message))
+    await open({
+      transports: [transportConfig({ id: 'tls', protocol: 'tls', ...certificates.make('own') })],
+      log: log.logger('sip'),
+    })
+    const { address, port } = at('tls')
+    // Node as a client closes the connection; OpenSSL's own says why.
+    const client = spawn('openssl', ['s_client', '-connect', `${address}:${port}`, '-verify_return_error'], {
+      stdio: 'ignore',
+    })
+    await once(client, 'close')
+    await until('a warning', () => warned.length > 0)
+    expect(warned).to.have.length(1)
+    expect(warned[0]).to.match(
+      /^\[tls\] TLS with 127.0.0.1 failed: it does not accept our certificate \(.* alert .*\)$/,
+    )
   })
 
   it('opens, moves and closes transports on reload as allow_reload says', async () => {

@@ -1,0 +1,18 @@
+/** A TLS handshake with a peer that came to us and failed: with whom, and why, in words for the log. */
+import { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+
+/** The TCP connection, which still knows its peer where that has reset it already. Node names it for itself only. */
+export function belowTls(socket: Socket): Socket {
+  return '_parent' in socket && socket._parent instanceof Socket ? socket._parent : socket
+}
+
+/** OpenSSL's own text begins with numbers and ends with its source files. */
+export function whyNoTls(error: Error, { authorizationError }: TLSSocket): string {
+  const reason = 'reason' in error ? String(error.reason) : error.message
+  if (/ alert .*(certificate|unknown ca)/.test(reason)) return `it does not accept our certificate (${reason})`
+  // Node closes the connection, and then only says that it is closed.
+  if (authorizationError) return `its certificate is not accepted (${String(authorizationError)})`
+  if (!('code' in error && error.code === 'ECONNRESET')) return reason
+  return `it closed the connection (${reason}), as some do that do not accept our certificate`
+}
