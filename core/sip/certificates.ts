@@ -1,5 +1,5 @@
 /** The certificate files of a TLS transport, read and checked. */
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls'
 import type { TransportConfig } from '../endpoints.ts'
@@ -35,6 +35,8 @@ export function readCertificates(config: TransportConfig): SecureContextOptions 
   const options: SecureContextOptions = { cert, key, ca, minVersion }
   try {
     createSecureContext(options)
+    // OpenSSL compares keys of one kind only: a key of RSA beside a certificate for one of EC, and no peer finds a cipher.
+    if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) throw new Error('key type mismatch')
   } catch (error) {
     const expected = expectedOf(cert, key)
     throw new ConfigError(

@@ -27,6 +27,13 @@ export class Certificates {
     return { cert_file, priv_key_file }
   }
 
+  /** A key of another kind than those of `make`. */
+  makeRsaKey(name: string): string {
+    const path = join(this.#directory, `${name}.key`)
+    execFileSync('openssl', ['genrsa', '-out', path, '2048'], { stdio: 'ignore' })
+    return path
+  }
+
   remove(): void {
     rmSync(this.#directory, { recursive: true, force: true })
   }

@@ -436,6 +436,10 @@ describe('transports', () => {
     expect((await failure({ transports: [wrong] })).message).to.match(
       /certificate or key of \[tls\] cannot be used: .*, expected the key of that certificate$/,
     )
+    const another = { ...wrong, priv_key_file: certificates.makeRsaKey('three') }
+    expect((await failure({ transports: [another] })).message).to.match(
+      /of \[tls\] cannot be used: key type mismatch, expected the key of that certificate$/,
+    )
     const keyless = { ...tls, cert_file: wrong.cert_file }
     expect((await failure({ transports: [keyless] })).message).to.match(/, expected a PEM key in priv_key_file$/)
     const swapped = { ...tls, cert_file: wrong.priv_key_file }
