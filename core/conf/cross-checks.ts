@@ -1,5 +1,6 @@
 /** What no single file shows to be wrong: paths that collide or are too long, certificates that cannot be used. */
-import { accessSync, constants, existsSync, opendirSync, statSync } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
+import { accessSync, constants, existsSync, opendirSync, readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type ConfigEntry, type ConfigFile, lastValue } from '../config.ts'
 import type { TransportConfig } from '../endpoints.ts'
@@ -154,6 +155,10 @@ export function checkCertificates(transports: readonly TransportConfig[], findin
     if (![cert_file, priv_key_file, ca_list_file].every((path) => path === '' || exists(path))) continue
     try {
       readCertificates(transport)
+      const { validTo } = new X509Certificate(readFileSync(cert_file))
+      // Some phones take it all the same.
+      if (Date.parse(validTo) < Date.now())
+        findings.warning(`cert_file of [${transport.id}] expired on ${validTo}, expected a renewed one`, transport)
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error
       findings.problems.push(error)

@@ -78,6 +78,26 @@ describe('what no single file shows to be wrong', () => {
     ])
   })
 
+  it('a certificate that has expired is warned of, as some phones take it', () => {
+    const certificates = new Certificates()
+    const { now } = Date
+    try {
+      const { cert_file, priv_key_file } = certificates.make('pbx')
+      const own = `cert_file = ${cert_file}\npriv_key_file = ${priv_key_file}\n`
+      const files = { 'pjsip.conf': `[tls]\ntype = transport\nprotocol = tls\nbind = 127.0.0.1:0\n${own}` }
+      expect(reading(files).warnings).to.deep.equal([])
+      const threeDays = 3 * 24 * 3600_000
+      Date.now = () => now() + threeDays
+      expect(messages(reading(files).warnings)).to.deep.equal([
+        `DIR/pjsip.conf:1: cert_file of [tls] expired on ${new X509Certificate(readFileSync(cert_file)).validTo}, expected a renewed one`,
+      ])
+      expect(faults(files)).to.deep.equal([])
+    } finally {
+      Date.now = now
+      certificates.remove()
+    }
+  })
+
   it('a list of authorities without one in it, with which no peer is trusted', () => {
     const certificates = new Certificates()
     const { cert_file, priv_key_file } = certificates.make('pbx')
