@@ -232,6 +232,15 @@ export const transportOptions = options({
   cert_file: text('', 'PEM certificate (tls).', 'a path'),
   priv_key_file: text('', 'PEM private key (tls).', 'a path'),
   ca_list_file: text('', 'PEM certificates of trusted authorities (tls).', 'a path'),
+  ca_list_path: text('', 'A directory of them; read, and not used: ca_list_file has them all (tls).', 'a path'),
+  require_client_cert: yesno(
+    false,
+    'Read, and not used alone: verify_client asks for a certificate and checks it (tls).',
+  ),
+  cipher: text(
+    '',
+    'Ciphers of TLS 1.2 as OpenSSL names them, with commas between them; the usual ones when empty (tls).',
+  ),
   verify_client: yesno(false, 'Ask connecting peers for a certificate and check it (tls).'),
   verify_server: yesno(false, 'Check the certificate of a peer we connect to (tls).'),
   allow_wildcard_certs: yesno(false, 'Take *.example.com in that certificate for any host there (tls).'),

@@ -155,6 +155,7 @@ export function checkCertificates(transports: readonly TransportConfig[], findin
     if (![cert_file, priv_key_file, ca_list_file].every((path) => path === '' || exists(path))) continue
     try {
       readCertificates(transport)
+      checkPeerOptions(transport, findings)
       const { validTo } = new X509Certificate(readFileSync(cert_file))
       // Some phones take it all the same.
       if (Date.parse(validTo) < Date.now())
@@ -164,4 +165,19 @@ export function checkCertificates(transports: readonly TransportConfig[], findin
       findings.problems.push(error)
     }
   }
+}
+
+/** What Asterisk keeps strangers out with, where it would not do so here. */
+function checkPeerOptions(transport: TransportConfig, findings: Findings): void {
+  const { id, ca_list_file, ca_list_path, require_client_cert, verify_client, verify_server } = transport
+  if (require_client_cert && !verify_client)
+    findings.warning(
+      `require_client_cert of [${id}] asks nobody for a certificate, expected verify_client = yes`,
+      transport,
+    )
+  if (ca_list_path !== '' && ca_list_file === '' && (verify_client || verify_server))
+    findings.warning(
+      `ca_list_path of [${id}] is not used, expected ca_list_file with all certificates in it`,
+      transport,
+    )
 }

@@ -47,8 +47,8 @@ export const OTHER_OPTIONS = {
     taskpool_initial_size taskpool_max_size taskpool_minimum_size threadpool_auto_increment threadpool_idle_timeout
     threadpool_initial_size threadpool_max_size`),
   transport: words(`
-    async_operations ca_list_path cipher cos domain external_media_address
-    external_signaling_hostname password require_client_cert symmetric_transport tcp_keepalive_enable
+    async_operations cos domain external_media_address
+    external_signaling_hostname password symmetric_transport tcp_keepalive_enable
     tcp_keepalive_idle_time tcp_keepalive_interval_time tcp_keepalive_probe_count websocket_write_timeout`),
   'outbound-publish': words(''),
   'inbound-publication': words(''),

@@ -32,7 +32,14 @@ export function readCertificates(config: TransportConfig): SecureContextOptions 
   const ca = config.ca_list_file === '' ? undefined : read('ca_list_file', config.ca_list_file, config)
   if (ca && (config.verify_client || config.verify_server) && !isPemCertificate(ca))
     throw new ConfigError(`ca_list_file of [${config.id}] has no certificate in it, expected a PEM file`, config)
-  const options: SecureContextOptions = { cert, key, ca, minVersion }
+  const ciphers = config.cipher === '' ? undefined : config.cipher.replaceAll(/[,\s]+/g, ':')
+  if (!isUsable({ ciphers })) {
+    throw new ConfigError(
+      `cipher = '${config.cipher}' in [${config.id}] is not valid, expected names of openssl ciphers with commas between them`,
+      config,
+    )
+  }
+  const options: SecureContextOptions = { cert, key, ca, minVersion, ciphers }
   try {
     createSecureContext(options)
     // OpenSSL compares keys of one kind only: a key of RSA beside a certificate for one of EC, and no peer finds a cipher.

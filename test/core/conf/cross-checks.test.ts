@@ -98,6 +98,32 @@ describe('what no single file shows to be wrong', () => {
     }
   })
 
+  it("Asterisk's options that keep strangers out, and would not here", () => {
+    const certificates = new Certificates()
+    const { cert_file, priv_key_file } = certificates.make('pbx')
+    const own = `cert_file = ${cert_file}\npriv_key_file = ${priv_key_file}\n`
+    const at = (...lines: string[]): string[] => {
+      const text = `[tls]\ntype = transport\nprotocol = tls\nbind = 127.0.0.1:0\n${own}${lines.join('\n')}\n`
+      const { problems, warnings } = reading({ 'pjsip.conf': text })
+      return messages([...problems, ...warnings])
+    }
+    try {
+      expect(at('require_client_cert = yes', 'ca_list_path = /etc/ssl/certs')).to.deep.equal([
+        'DIR/pjsip.conf:1: require_client_cert of [tls] asks nobody for a certificate, expected verify_client = yes',
+      ])
+      expect(at('require_client_cert = yes', 'verify_client = yes')).to.deep.equal([])
+      expect(at('verify_client = yes', 'ca_list_path = /etc/ssl/certs')).to.deep.equal([
+        'DIR/pjsip.conf:1: ca_list_path of [tls] is not used, expected ca_list_file with all certificates in it',
+      ])
+      expect(at('cipher = ECDHE-ECDSA-AES128-SHA, NONE')).to.deep.equal([])
+      expect(at('cipher = 0xC02C')).to.deep.equal([
+        "DIR/pjsip.conf:1: cipher = '0xC02C' in [tls] is not valid, expected names of openssl ciphers with commas between them",
+      ])
+    } finally {
+      certificates.remove()
+    }
+  })
+
   it('a list of authorities without one in it, with which no peer is trusted', () => {
     const certificates = new Certificates()
     const { cert_file, priv_key_file } = certificates.make('pbx')

@@ -450,6 +450,23 @@ describe('transports', () => {
     expect((await failure({ transports: [bind] })).message).to.match(/^pjsip.conf:6: bind = 'everywhere'/)
   })
 
+  it('speaks the ciphers that its section names', async () => {
+    const tls = transportConfig({ id: 'tls', protocol: 'tls', ...certificates.make('choosy') })
+    await open({ transports: [tls] })
+    const spoken = async (): Promise<string> => {
+      const way = { host: '127.0.0.1', port: at('tls').port, maxVersion: 'TLSv1.2' } as const
+      const socket = connectTls({ ...way, rejectUnauthorized: false })
+      await once(socket, 'secureConnect')
+      const { name } = socket.getCipher()
+      socket.destroy()
+      return name
+    }
+    expect(await spoken()).to.match(/GCM/)
+    const cipher = 'ECDHE-ECDSA-AES128-SHA256, ECDHE-ECDSA-AES128-SHA'
+    await stack.reload([{ ...tls, cipher }], system)
+    expect(await spoken()).to.equal('ECDHE-ECDSA-AES128-SHA256')
+  })
+
   it('shows a renewed certificate after a reload, and connections stay', async () => {
     const tls = transportConfig({ id: 'tls', protocol: 'tls', ...certificates.make('before', 'renewed') })
     await open({ transports: [tls] })
