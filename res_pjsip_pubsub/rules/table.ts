@@ -25,13 +25,22 @@ export class RulesTable {
   readonly #settings: RulesTableSettings
   readonly #table: Table<XcapRow>
 
+  #rows: readonly XcapRow[] = []
+
   private constructor(settings: RulesTableSettings, table: Table<XcapRow>) {
     this.#settings = settings
     this.#table = table
   }
 
   static async open(settings: RulesTableSettings): Promise<RulesTable> {
-    return new RulesTable(settings, await openXcap(settings.store, settings.name))
+    let made: RulesTable | undefined
+    made = new RulesTable(settings, await openXcap(settings.store, settings.name, () => made?.rows ?? []))
+    return made
+  }
+
+  /** As they were read last: a file that is begun anew without them would show everybody what they hide. */
+  get rows(): readonly XcapRow[] {
+    return this.#rows
   }
 
   /** Undefined where the database cannot be read now. */
@@ -39,14 +48,19 @@ export class RulesTable {
     const { store, name } = this.#settings
     await store.flush()
     const found: (readonly [string, RulesText])[] = []
+    const read: XcapRow[] = []
     const isWhole = await this.#table.load((rows) => {
       for (const row of rows) {
+        if (!isRules(row)) continue
         const { username, domain, doc, doc_uri } = row
-        if (!isRules(row) || username === '' || !this.#isOurs(domain)) continue
-        found.push([username, rulesTextOf(documentTextOf(documentOf(doc), RULES_TYPE), `${name}: ${doc_uri}`)])
+        const rules = rulesTextOf(documentTextOf(documentOf(doc), RULES_TYPE), `${name}: ${doc_uri}`)
+        read.push({ ...row, doc: rules.text })
+        if (username !== '' && this.#isOurs(domain)) found.push([username, rules])
       }
     })
-    return isWhole ? found : undefined
+    if (!isWhole) return undefined
+    this.#rows = read
+    return found
   }
 
   /**

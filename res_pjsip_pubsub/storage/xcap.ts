@@ -16,10 +16,12 @@ export interface XcapRow {
 /** Kamailio's numbers: rules of a presentity (RFC 5025), and its hard state (RFC 4827). */
 export const DOC_TYPE = { presRules: 2, pidfManipulation: 16 } as const
 
-export function openXcap(store: Store, name: string): Promise<Table<XcapRow>> {
+/** `rows`: as in the definition of a table. */
+export function openXcap(store: Store, name: string, rows?: () => Iterable<XcapRow>): Promise<Table<XcapRow>> {
   return store.table<XcapRow>({
     name,
     key: 'doc_uri',
+    ...(rows && { rows }),
     serial: 'id',
     version: 4,
     indexes: [['username', 'domain', 'doc_type']],

@@ -457,6 +457,23 @@ describe('rules of presentities, on the wire', () => {
     expect(await office.run('presence rules test 201 100')).to.equal('allow\n201 has no rules: rules_absent')
   })
 
+  it('hold in the file that is begun anew where theirs is damaged', async () => {
+    const path = join(directory, 'rules.db')
+    await begin()
+    await set(ruleset({ handling: 'block' }))
+    await sqlite(path, 'PRAGMA wal_checkpoint(TRUNCATE)')
+    writeFileSync(path, Buffer.alloc(4096, 0x41), { flag: 'r+' })
+    const reload = (): Promise<string> => office.run('presence rules reload').catch(String)
+    await until('that it is seen', async () => {
+      await reload()
+      return office.logged.join().includes('is damaged')
+    })
+    await reload()
+    const { ok } = await subscribe(await phone('100'))
+    expect(ok.status).to.equal(403)
+    expect(await sqlite(path, 'SELECT username, doc_type FROM xcap')).to.deep.equal([{ username: '200', doc_type: 2 }])
+  })
+
   it('shows nobody more where modules take longer to load than the grace lasts', async () => {
     await begin()
     await set(ruleset({ handling: 'confirm' }))
