@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
+import { clearScreenDown, createInterface, cursorTo, moveCursor } from 'node:readline'
 import { reasonOf } from '../log.ts'
 import { type ConsoleClient, connectConsole } from './server.ts'
 
@@ -53,11 +53,25 @@ export async function interact(at: ConsolePlace, version: string): Promise<numbe
   })
   lines.on('history', (history: string[]) => saveHistory(historyFile, history))
   if (terminal) console.log(`Lamplighter ${version}; 'core show help' shows the commands, 'exit' leaves them.`)
+  let running = false
   if (terminal) {
+    // Above what is being typed, however many rows that has, and without a prompt where a command is still speaking.
     client.follow((line) => {
-      process.stdout.write(`\r\x1b[K${line}\n`)
-      lines.prompt(true)
+      const rows = running ? 0 : lines.getCursorPos().rows
+      moveCursor(process.stdout, 0, -rows)
+      cursorTo(process.stdout, 0)
+      clearScreenDown(process.stdout)
+      process.stdout.write(`${line}\n${'\n'.repeat(rows)}`)
+      if (!running) lines.prompt(true)
     })
+    // Nobody waits for the command that runs.
+    lines.on('SIGINT', () => {
+      lines.close()
+      console.log()
+      process.exit(0)
+    })
+    // It reads nothing after Ctrl-Z and fg, but for this.
+    lines.on('SIGCONT', () => lines.prompt(true))
   }
   let lost = false
   client.onClose(() => {
@@ -68,7 +82,9 @@ export async function interact(at: ConsolePlace, version: string): Promise<numbe
   let failed = false
   for await (const line of lines) {
     if (lost || ['exit', 'quit'].includes(line.trim())) break
+    running = true
     const failure = await client.run(line, (text) => console.log(text))
+    running = false
     if (failure !== undefined) console.error(failure)
     failed ||= failure !== undefined
     if (!lost) lines.prompt()

@@ -1,0 +1,126 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { Console } from '../../../core/console/console.ts'
+import { serveConsole } from '../../../core/console/server.ts'
+import { Log } from '../../../core/log.ts'
+import { PROGRAM } from '../../support/program.ts'
+import { needTool, until } from '../../support/tools.ts'
+
+/** A console on a terminal of its own, which `script` makes. */
+class Terminal {
+  said = ''
+  readonly pid: Promise<number>
+  readonly ended: Promise<number | null>
+  readonly #child: ChildProcess
+
+  constructor(directory: string, columns: number, ...options: string[]) {
+    const program = [process.execPath, ...PROGRAM, '-C', directory, '-r', ...options].map((word) => `'${word}'`)
+    const command = `stty cols ${columns}; echo "pid $$."; exec ${program.join(' ')}`
+    const env = { ...process.env, XDG_STATE_HOME: directory, TERM: 'xterm', SHELL: '/bin/sh' }
+    this.#child = spawn('script', ['-qec', command, '/dev/null'], { env, stdio: ['pipe', 'pipe', 'inherit'] })
+    this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.said += text))
+    this.ended = new Promise((resolve) => {
+      this.#child.on('close', resolve)
+    })
+    this.pid = this.sees(/pid (\d+)\./).then((pid) => Number(pid))
+  }
+
+  /** What the pattern's group matches in what came since the last that was typed. */
+  async sees(pattern: RegExp): Promise<string | undefined> {
+    await until(`${String(pattern)} in ${JSON.stringify(this.said)}`, () => pattern.test(this.said), 10000)
+    return pattern.exec(this.said)?.[1]
+  }
+
+  type(text: string): void {
+    this.said = ''
+    this.#child.stdin?.write(text)
+  }
+
+  async end(): Promise<void> {
+    const pid = await this.pid
+    if (this.#child.exitCode === null) process.kill(pid, 'SIGKILL')
+    await this.ended
+  }
+}
+
+describe('console: on a terminal', function () {
+  this.timeout(30000)
+  let directory: string
+  let log: Log
+  let close: () => Promise<void>
+  let terminal: Terminal | undefined
+
+  before(function () {
+    needTool(this, 'script')
+  })
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'lamplighter-terminal-'))
+    log = new Log()
+    const commands = new Console()
+    commands.register(
+      { words: 'hang', help: 'Never ends.', run: () => new Promise(() => undefined) },
+      {
+        words: 'tell',
+        help: 'Logs a line, and says one.',
+        run: async (_args, out) => {
+          log.logger('x').notice('a line of the log')
+          await new Promise((resolve) => setTimeout(resolve, 100))
+          out.print('the answer')
+        },
+      },
+    )
+    close = await serveConsole(join(directory, 'lamplighter.ctl'), commands, log)
+  })
+  afterEach(async () => {
+    await terminal?.end()
+    await close()
+    rmSync(directory, { recursive: true })
+  })
+  const open = async (columns = 80, ...options: string[]): Promise<Terminal> => {
+    terminal = new Terminal(directory, columns, ...options)
+    await terminal.sees(/CLI> /)
+    return terminal
+  }
+
+  it('a line of the log goes above what is being typed, which may have two rows', async () => {
+    const at = await open(40)
+    for (const key of 'as long as two rows are') {
+      at.type(key)
+      await at.sees(/./)
+    }
+    log.logger('x').notice('the log')
+    // Both rows go, and one row below the line that takes their place they are drawn again, from the row above that.
+    await at.sees(
+      /^[^\n]*\x1b\[1A\x1b\[1G\x1b\[0J.*the log\r\n\r\n\x1b\[1A\x1b\[1G\x1b\[0Jlamplighter\*CLI> as long as/,
+    )
+  })
+
+  it('no prompt stands in front of what a command says', async () => {
+    const at = await open()
+    at.type('tell\r')
+    await at.sees(/a line of the log\r\n(?:\x1b\[\d[GJ])*the answer\r\n/)
+  })
+
+  it('Ctrl-C leaves also while a command runs', async () => {
+    const at = await open()
+    at.type('hang\r')
+    await at.sees(/\n/)
+    at.type('\x03')
+    expect(await at.ended).to.equal(0)
+  })
+
+  it('is there after Ctrl-Z and fg', async () => {
+    const at = await open()
+    at.type('\x1a')
+    // Where no shell waits for it, as here, it is not stopped; it has let go of the terminal all the same.
+    await until('terminal', async () => {
+      process.kill(await at.pid, 'SIGCONT')
+      return /CLI> /.test(at.said)
+    })
+    at.type('tell\r')
+    await at.sees(/the answer/)
+  })
+})
