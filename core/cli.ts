@@ -23,6 +23,7 @@ const USAGE = `Usage: lamplighter [options]
       --check         read the configuration, report every fault with file and line, and end
   -r                  a console on the instance that runs with this configuration
   -x COMMAND          with -r: run one console command: lamplighter -C DIR -rx "core show hints"
+  -v, -d              with -r: show verbose (debug) lines of the log there, however little is logged elsewhere
   -q, --quiet         in the demo: do not show the lamps
   -V, --version       show the version
   -h, --help          show this
@@ -64,25 +65,32 @@ async function main(): Promise<number> {
     // Where the console listens stands in a file that not everybody may read.
     const unread = problems.find(({ message }) => message.startsWith(`${join(directory, 'lamplighter.conf')}: `))
     const console = { socket: configuration.consoleSocket, unread: unread?.message }
-    return options.execute === undefined ? interact(console, version) : runRemote(console, options.execute)
+    if (options.execute !== undefined) return runRemote(console, options.execute)
+    return interact(console, version, options.debug ? 'debug' : options.verbose ? 'verbose' : undefined)
   }
   return serve(directory, configured === undefined, options.quiet === true)
 }
 
 function readArguments() {
   try {
-    return parseArgs({
+    const { values } = parseArgs({
       options: {
         config: { type: 'string', short: 'C' },
         check: { type: 'boolean' },
         remote: { type: 'boolean', short: 'r' },
         execute: { type: 'string', short: 'x' },
+        // As in Asterisk's -rvvvvv; here there is one level of each.
+        verbose: { type: 'boolean', short: 'v', multiple: true },
+        debug: { type: 'boolean', short: 'd', multiple: true },
         quiet: { type: 'boolean', short: 'q' },
         version: { type: 'boolean', short: 'V' },
         help: { type: 'boolean', short: 'h' },
       },
       allowPositionals: false,
-    }).values
+    })
+    if ((values.verbose ?? values.debug) && !values.remote && values.execute === undefined)
+      return "-v and -d are of -r; of the server it is 'level' in [console] of lamplighter.conf"
+    return values
   } catch (error) {
     return reasonOf(error)
   }

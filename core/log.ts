@@ -1,5 +1,5 @@
 /** The log: Asterisk's look, a level per category (a category is a module's name), sinks that can be swapped. */
-import { addedTo, type Undo } from './scope.ts'
+import type { Undo } from './scope.ts'
 
 export const LEVELS = ['error', 'warning', 'notice', 'verbose', 'debug'] as const
 export type Level = (typeof LEVELS)[number]
@@ -45,15 +45,27 @@ function oneLine(message: string): string {
 export class Log {
   #level: Level
   readonly #levels = new Map<string, Level>()
-  readonly #sinks = new Set<LogSink>()
+  /** With the level that each wants to see, as its place in LEVELS; -1 for what is set. */
+  readonly #sinks = new Map<LogSink, number>()
+  /** What the most curious of them wants to see. */
+  #most = -1
   readonly #loggers = new Map<string, Logger>()
 
   constructor(level: Level = 'notice') {
     this.#level = level
   }
 
-  addSink(sink: LogSink): Undo {
-    return addedTo(this.#sinks, sink)
+  /** `level`: what this one is told of, too, where less is set. */
+  addSink(sink: LogSink, level?: Level): Undo {
+    const recount = (): void => {
+      this.#most = Math.max(-1, ...this.#sinks.values())
+    }
+    this.#sinks.set(sink, level === undefined ? -1 : LEVELS.indexOf(level))
+    recount()
+    return () => {
+      this.#sinks.delete(sink)
+      recount()
+    }
   }
 
   /** `logger set level LEVEL [category]`; without a category it is the level of all that have none of their own. */
@@ -77,11 +89,17 @@ export class Log {
   }
 
   #make(category: string): Logger {
-    const enabled = (level: Level): boolean => LEVELS.indexOf(level) <= LEVELS.indexOf(this.levelOf(category))
+    const isSet = (place: number): boolean => place <= LEVELS.indexOf(this.levelOf(category))
+    const enabled = (level: Level): boolean => {
+      const place = LEVELS.indexOf(level)
+      return place <= this.#most || isSet(place)
+    }
     const write = (level: Level, message: string): void => {
       if (!enabled(level)) return
       const line = { time: new Date(), level, category, message }
-      for (const sink of this.#sinks) sink(line)
+      const place = LEVELS.indexOf(level)
+      const forAll = isSet(place)
+      for (const [sink, most] of this.#sinks) if (forAll || place <= most) sink(line)
     }
     return {
       category,

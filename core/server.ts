@@ -219,6 +219,7 @@ class LamplighterServer implements Server {
         listening,
         reload: () => this.reload(),
         reloadDialplan: () => this.#inTurn(() => this.#reloadDialplan()),
+        configuredLevel: () => this.#configuration.console.level,
         reopenLog: () => this.#serverLog.reopen(),
         stop: this.#settings.onStop,
       }),

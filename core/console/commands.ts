@@ -1,19 +1,18 @@
-/** The console commands of the core: `core …`, `module …`, `logger …`, `pjsip set logger`, `dialplan reload`. */
+/** The console commands of the core: `core …`, `module …`, `pjsip set logger`, `dialplan reload`. */
 
 import { parseAddress } from '../auth/networks.ts'
-import { didYouMean } from '../conf/suggestion.ts'
 import type { Core } from '../core.ts'
 import type { Loader } from '../loader.ts'
-import { isLevel, LEVELS } from '../log.ts'
 import type { Undo } from '../scope.ts'
 import { printHostPort } from '../sip/parse-uri.ts'
 import type { Listening } from '../sip/stack.ts'
 import { EXTENSION_TEXT } from '../states/extension-state.ts'
 import type { Hint } from '../states/hint.ts'
 import { CommandError, type ConsoleCommand, type ConsoleOutput, likeFilter, plain, usage } from './console.ts'
+import { type LogOperations, logCommands } from './log-commands.ts'
 
 /** What the commands do that only the whole server can. */
-export interface Operations {
+export interface Operations extends LogOperations {
   readonly version: string
   readonly started: Date
   readonly listening: () => readonly Listening[]
@@ -21,7 +20,6 @@ export interface Operations {
   reload(): Promise<void>
   /** Reads the dialplan again, from files and from every Asterisk. */
   reloadDialplan(): Promise<void>
-  reopenLog(): void
   stop(): void
 }
 
@@ -30,7 +28,8 @@ export function registerCoreCommands(core: Core, loader: Loader, operations: Ope
     ...coreCommands(core, operations),
     ...hintCommands(core, operations),
     ...moduleCommands(core, loader),
-    ...loggerCommands(core, loader, operations),
+    ...logCommands(core, loader, operations),
+    ...traceCommands(core),
   )
 }
 
@@ -264,42 +263,8 @@ function moduleCommands(core: Core, loader: Loader): ConsoleCommand[] {
   ]
 }
 
-function loggerCommands(core: Core, loader: Loader, operations: Operations): ConsoleCommand[] {
-  // A module may be loaded later.
-  const categories = (): string[] =>
-    [...new Set([...core.log.categories, ...loader.list().map(({ name }) => name)])].sort()
+function traceCommands(core: Core): ConsoleCommand[] {
   return [
-    {
-      words: 'logger set level',
-      args: '<level> [category]',
-      help: 'Sets what is logged, in all or of one module.',
-      complete: (place) => (place === 0 ? LEVELS : categories()),
-      run: ([level = '', category], out) => {
-        const wanted = level.toLowerCase()
-        if (!isLevel(wanted)) throw new CommandError(`'${level}' is no level, expected one of ${LEVELS.join(', ')}`)
-        const known = categories()
-        if (category !== undefined && !known.includes(category)) {
-          const hint = didYouMean(category, known) || `, expected one of ${known.join(', ')}`
-          throw new CommandError(`'${category}' is no category${hint}`)
-        }
-        core.log.setLevel(wanted, category)
-        out.print(`Level of ${category ?? 'all'} is ${wanted}`)
-      },
-    },
-    {
-      words: 'logger show levels',
-      help: 'Shows the level of each category.',
-      run: (_a, out) =>
-        core.log.categories.forEach((category) => out.print(`${category.padEnd(44)} ${core.log.levelOf(category)}`)),
-    },
-    {
-      words: 'logger reload',
-      help: 'Opens the log file anew, after a rotation.',
-      run: (_a, out) => {
-        operations.reopenLog()
-        out.print('Log file reopened')
-      },
-    },
     {
       words: 'pjsip set logger',
       args: '{on|off|host <address>}',

@@ -1,10 +1,20 @@
 /** The console: commands that modules register. They are run over a Unix socket by `-rx` and `-r` (console-server.ts). */
-import { reasonOf } from '../log.ts'
+import { type Level, reasonOf } from '../log.ts'
 import type { Undo } from '../scope.ts'
 
 export interface ConsoleOutput {
   /** One or more lines of text. */
   print(text: string): void
+  /** Where the log is shown between the answers. */
+  readonly log?: ConsoleLog
+}
+
+/** The log as one console shows it. */
+export interface ConsoleLog {
+  readonly isMuted: boolean
+  /** Lines of this level, too, where the log itself has less. */
+  show(level?: Level): void
+  mute(): void
 }
 
 /** What the operator typed wrong, or what could not be done: printed without a stack, and `-rx` exits non-zero. */

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { clearScreenDown, createInterface, cursorTo, moveCursor } from 'node:readline'
-import { reasonOf } from '../log.ts'
+import { type Level, reasonOf } from '../log.ts'
 import { type ConsoleClient, connectConsole } from './server.ts'
 
 /** Lines kept over sessions. */
@@ -26,8 +26,8 @@ export async function runRemote(at: ConsolePlace, command: string): Promise<numb
   return 1
 }
 
-/** Reads commands until `exit`, end of input, or the end of the server. */
-export async function interact(at: ConsolePlace, version: string): Promise<number> {
+/** Reads commands until `exit`, end of input, or the end of the server. `level`: see ConsoleClient.follow. */
+export async function interact(at: ConsolePlace, version: string, level?: Level): Promise<number> {
   const client = await connected(at)
   if (!client) return 1
   const terminal = process.stdin.isTTY && process.stdout.isTTY
@@ -63,7 +63,7 @@ export async function interact(at: ConsolePlace, version: string): Promise<numbe
       clearScreenDown(process.stdout)
       process.stdout.write(`${line}\n${'\n'.repeat(rows)}`)
       if (!running) lines.prompt(true)
-    })
+    }, level)
     // Nobody waits for the command that runs.
     lines.on('SIGINT', () => {
       lines.close()

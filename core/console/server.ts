@@ -1,20 +1,22 @@
 /**
  * The console's Unix socket (mode 0600) and the client side of `-rx` and `-r`. One JSON object a line, both ways:
  * the client sends `{ id, run }` or `{ id, complete }`, the server `{ id, text }`…, then `{ id, done, error? }`
- * or `{ id, candidates }`, and `{ log }` for lines of the log once a client has sent `{ follow: true }`.
+ * or `{ id, candidates }`, and `{ log }` for lines of the log once a client has sent `{ follow: true, level? }`.
  */
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
-import { formatLogLine, type Log, reasonOf } from '../log.ts'
+import { formatLogLine, isLevel, type Level, type Log, type LogSink, reasonOf } from '../log.ts'
 import { ConfigError } from '../options.ts'
-import { type Console, plain, plainLines } from './console.ts'
+import type { Undo } from '../scope.ts'
+import { type Console, type ConsoleLog, plain, plainLines } from './console.ts'
 
 interface Question {
   readonly id?: number
   readonly run?: string
   readonly complete?: string
   readonly follow?: boolean
+  readonly level?: string
 }
 interface Reply {
   readonly id?: number
@@ -104,26 +106,45 @@ function serveClient(socket: Socket, console: Console, log: Log, open: Promise<v
     socket.pause()
     socket.once('drain', () => socket.resume())
   }
+  let shown: ConsoleLog | undefined
+  socket.once('close', () => shown?.mute())
   eachLine(socket, (line) => {
     const question = readMessage(line)
     if (question?.follow) {
-      const unfollow = log.addSink((entry) => {
+      shown ??= shownLog(log, (entry) => {
         if (socket.writableLength < LOG_LIMIT) send({ log: formatLogLine(entry) })
       })
-      socket.once('close', () => void unfollow())
+      shown.show(question.level !== undefined && isLevel(question.level) ? question.level : undefined)
     }
     if (typeof question?.complete === 'string')
       send({ id: question.id, candidates: console.complete(question.complete).filter((word) => word === plain(word)) })
     if (typeof question?.run === 'string') {
       const { id, run } = question
       open
-        .then(() => console.run(run, { print: (text) => send({ id, text: plainLines(text) }) }))
+        .then(() => console.run(run, { print: (text) => send({ id, text: plainLines(text) }), log: shown }))
         .then(
           () => send({ id, done: true }),
           (error: unknown) => send({ id, done: true, error: plainLines(reasonOf(error)) }),
         )
     }
   })
+}
+
+function shownLog(log: Log, sink: LogSink): ConsoleLog {
+  let hide: Undo | undefined
+  return {
+    get isMuted() {
+      return hide === undefined
+    },
+    show: (level) => {
+      void hide?.()
+      hide = log.addSink(sink, level)
+    },
+    mute: () => {
+      void hide?.()
+      hide = undefined
+    },
+  }
 }
 
 function readMessage(line: string): (Question & Reply) | undefined {
@@ -152,7 +173,8 @@ export interface ConsoleClient {
   /** Prints as the command does; resolves to the error's text, or undefined when it went well. */
   run(line: string, print: (text: string) => void): Promise<string | undefined>
   complete(line: string): Promise<readonly string[]>
-  follow(print: (line: string) => void): void
+  /** `level`: what is shown of the log, too, where that itself has less. */
+  follow(print: (line: string) => void, level?: Level): void
   onClose(listener: () => void): void
   close(): void
 }
@@ -199,9 +221,9 @@ export async function connectConsole(path: string): Promise<ConsoleClient> {
         if (reply.done) resolve(reply.error)
       }),
     complete: (line) => ask<readonly string[]>({ complete: line }, (reply, resolve) => resolve(reply.candidates ?? [])),
-    follow: (print) => {
+    follow: (print, level) => {
       onLog = print
-      socket.write(`${JSON.stringify({ follow: true })}\n`)
+      socket.write(`${JSON.stringify({ follow: true, level })}\n`)
     },
     onClose: (listener) => closeListeners.add(listener),
     close: () => socket.destroy(),

@@ -31,6 +31,26 @@ describe('the log', () => {
     expect(log.categories).to.deep.equal(['ari', 'sip'])
   })
 
+  it('tells one that wants to see more what the others are not told', () => {
+    const log = new Log('warning')
+    const told: string[] = []
+    void log.addSink(({ level }) => told.push(`all ${level}`))
+    const undo = log.addSink(({ level }) => told.push(`one ${level}`), 'verbose')
+    const logger = log.logger('sip')
+    const say = (): void => {
+      logger.warning('')
+      logger.verbose('')
+      logger.debug(() => 'nobody asked')
+    }
+    say()
+    expect(told.splice(0)).to.deep.equal(['all warning', 'one warning', 'one verbose'])
+    expect(logger.enabled('verbose')).to.equal(true)
+    void undo()
+    say()
+    expect(told).to.deep.equal(['all warning'])
+    expect(logger.enabled('verbose')).to.equal(false)
+  })
+
   it('makes no text of what is not logged', () => {
     new Log('notice').logger('sip').debug(() => {
       throw new Error('nobody asked')

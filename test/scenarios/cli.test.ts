@@ -347,6 +347,7 @@ describe('the command line', function () {
     it('-rx prints what the command says and ends with 0, or says what is wrong and ends with 1', async () => {
       const good = await rx(instance, 'devstate change Custom:gate BUSY')
       expect([good.code, good.stderr]).to.deep.equal([0, ''])
+      expect((await run('-C', instance.directory, '-rvvvvvx', 'core show version')).stdout).to.match(/^Lamplighter \d/)
       const unknown = await rx(instance, 'core shine')
       expect(unknown).to.deep.equal({
         code: 1,
@@ -448,5 +449,6 @@ describe('the command line', function () {
     const { code, stderr } = await run('--chekc')
     expect(code).to.equal(2)
     expect(stderr).to.match(/^Unknown option '--chekc'.*\n\nUsage: lamplighter/)
+    expect((await run('-vvv')).stderr).to.match(/^-v and -d are of -r; of the server it is 'level' in \[console\]/)
   })
 })

@@ -18,6 +18,7 @@ describe('commands of the core', () => {
       listening: () => [],
       reload: nothing,
       reloadDialplan: nothing,
+      configuredLevel: () => 'notice',
       reopenLog: () => undefined,
       stop: () => undefined,
     })
@@ -153,6 +154,23 @@ describe('commands of the core', () => {
       expect(await office.run(`logger set level debug ${category}`)).to.equal(`Level of ${category} is debug`)
     expect(office.core.log.levelOf('lamps')).to.equal('debug')
     expect(await office.run('logger set level notice')).to.equal('Level of all is notice')
+  })
+
+  it('core set debug is the level of all, or of one module, and off that of lamplighter.conf', async () => {
+    office.core.log.logger('lamps')
+    expect(await office.run('core set debug 3')).to.equal('Level of all is debug')
+    expect(await office.run('core set debug OFF')).to.equal('Level of all is notice')
+    expect(await office.run('core set debug 1 lamps')).to.equal('Level of lamps is debug')
+    expect(await office.run('core set debug 0 lamps')).to.equal('Level of lamps is notice')
+    for (const wrong of ['', ' on', ' -1', ' lamps'])
+      expect(await refusal(`core set debug${wrong}`)).to.equal('Usage: core set debug <number>|off [category]')
+    expect(await refusal('core set debug 3 lamsp')).to.match(/did you mean 'lamps'/)
+  })
+
+  it('core set verbose and logger mute are for a console that shows the log', async () => {
+    for (const line of ['core set verbose 3', 'logger mute'])
+      expect(await refusal(line)).to.match(/^no log is shown here/)
+    expect(await refusal('core set verbose on')).to.equal('Usage: core set verbose <number>|off')
   })
 
   it('pjsip set logger takes addresses only, with or without brackets', async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { Console } from '../../../core/console/console.ts'
+import { logCommands } from '../../../core/console/log-commands.ts'
 import { serveConsole } from '../../../core/console/server.ts'
 import { Log } from '../../../core/log.ts'
 import { PROGRAM } from '../../support/program.ts'
@@ -72,6 +73,8 @@ describe('console: on a terminal', function () {
         },
       },
     )
+    const operations = { configuredLevel: () => 'notice' as const, reopenLog: () => undefined }
+    commands.register(...logCommands({ log }, { list: () => [] }, operations))
     close = await serveConsole(join(directory, 'lamplighter.ctl'), commands, log)
   })
   afterEach(async () => {
@@ -122,5 +125,35 @@ describe('console: on a terminal', function () {
     })
     at.type('tell\r')
     await at.sees(/the answer/)
+  })
+
+  it('-rvvv shows verbose lines there and nowhere else, until core set verbose or logger mute says otherwise', async () => {
+    const others: string[] = []
+    log.addSink(({ message }) => others.push(message))
+    const at = await open(80, '-vvv')
+    const logger = log.logger('x')
+    /** What of two lines is shown, once an answer has come that was asked for after them. */
+    const shown = async (): Promise<string[]> => {
+      at.said = ''
+      logger.verbose('(wordy)')
+      logger.notice('(brief)')
+      at.type('logger show levels\r')
+      await at.sees(/x +notice/)
+      return at.said.match(/\(\w+\)/g) ?? []
+    }
+    const run = async (line: string): Promise<void> => {
+      at.type(`${line}\r`)
+      await at.sees(/\n[\s\S]*CLI> /)
+    }
+    expect(await shown()).to.deep.equal(['(wordy)', '(brief)'])
+    await run('core set verbose 0')
+    expect(await shown()).to.deep.equal(['(brief)'])
+    await run('core set verbose 5')
+    expect(await shown()).to.deep.equal(['(wordy)', '(brief)'])
+    await run('logger mute')
+    expect(await shown()).to.deep.equal([])
+    await run('logger mute')
+    expect(await shown()).to.deep.equal(['(brief)'])
+    expect(new Set(others)).to.deep.equal(new Set(['(brief)']))
   })
 })
