@@ -31,6 +31,8 @@ const USAGE = `Usage: lamplighter [options]
 
 const { version } = JSON.parse(readFileSync(packageFile(), 'utf8')) as { version: string }
 
+/** How it ends to be started again (EX_TEMPFAIL): `RestartForceExitStatus` of the unit. */
+const AGAIN = 75
 /** Milliseconds from the end to that of the process, should anything hold it. */
 const LINGER = 300
 
@@ -113,6 +115,7 @@ async function check(directory: string): Promise<number> {
 
 /** Serves until a signal ends it. */
 async function serve(directory: string, demo: boolean, quiet: boolean): Promise<number> {
+  let code = 0
   let end: () => void = () => undefined
   const ended = new Promise<void>((resolve) => {
     end = resolve
@@ -136,7 +139,11 @@ async function serve(directory: string, demo: boolean, quiet: boolean): Promise<
   try {
     const played = demo ? await (await import('./demo/demo.ts')).playDemo({ directory, quiet }) : undefined
     if (played) scope.own(() => played.stop())
-    const started = await startServer({ directory, version, onStop: end, ended })
+    const onStop = (again: boolean): void => {
+      if (again) code = AGAIN
+      end()
+    }
+    const started = await startServer({ directory, version, onStop, ended })
     scope.own(() => started.stop())
     server = started
     console.log(`Lamplighter ready: ${started.addresses.join(', ')}`)
@@ -151,7 +158,7 @@ async function serve(directory: string, demo: boolean, quiet: boolean): Promise<
     await scope.close()
     setTimeout(() => process.exit(), LINGER).unref()
   }
-  return 0
+  return code
 }
 
 /** package.json is beside `core` in the sources, and beside `dist` once built. */

@@ -45,8 +45,8 @@ const STOP_LIMIT = 1500
 export interface ServerSettings {
   readonly directory: string
   readonly version: string
-  /** `core stop now` was typed. */
-  readonly onStop: () => void
+  /** `core stop now` was typed, or `core restart now`. */
+  readonly onStop: (again: boolean) => void
   /** Resolves when a signal asks for the end: a start does not wait for any Asterisk then. */
   readonly ended?: Promise<void>
 }
@@ -103,6 +103,7 @@ class LamplighterServer implements Server {
   readonly #scope = new Scope()
   readonly #log: Log
   readonly #started = new Date()
+  #reloaded = this.#started
   readonly #serverLog: ServerLog
   #configuration: Configuration
   readonly #found: Pick<ConfigurationReading, 'warnings' | 'notes'>
@@ -221,13 +222,22 @@ class LamplighterServer implements Server {
         reloadDialplan: () => this.#inTurn(() => this.#reloadDialplan()),
         configuredLevel: () => this.#configuration.console.level,
         reopenLog: () => this.#serverLog.reopen(),
-        stop: this.#settings.onStop,
+        reloaded: () => this.#reloaded,
+        stop: () => this.#settings.onStop(false),
+        restart: () => this.#restart(),
       }),
     )
   }
 
   reload(): Promise<void> {
     return this.#inTurn(() => this.#reload())
+  }
+
+  #restart(): void {
+    if (process.env['SYSTEMD_EXEC_PID'] !== String(process.pid))
+      throw new Error('nobody would start it again, for it is not systemd (248 or newer) that runs it')
+    this.#readGood()
+    this.#settings.onStop(true)
   }
 
   async stop(): Promise<void> {
@@ -275,6 +285,7 @@ class LamplighterServer implements Server {
       },
       () => loader.change(before.modules, modules),
     ])
+    this.#reloaded = new Date()
     log.notice('configuration reloaded')
   }
 

@@ -9,23 +9,21 @@ import type { Listening } from '../sip/stack.ts'
 import { EXTENSION_TEXT } from '../states/extension-state.ts'
 import type { Hint } from '../states/hint.ts'
 import { CommandError, type ConsoleCommand, type ConsoleOutput, likeFilter, plain, usage } from './console.ts'
+import { type LifeOperations, lifeCommands } from './life-commands.ts'
 import { type LogOperations, logCommands } from './log-commands.ts'
 
 /** What the commands do that only the whole server can. */
-export interface Operations extends LogOperations {
+export interface Operations extends LifeOperations, LogOperations {
   readonly version: string
-  readonly started: Date
   readonly listening: () => readonly Listening[]
-  /** Reads all files again. Throws with every fault, and then nothing has changed. */
-  reload(): Promise<void>
   /** Reads the dialplan again, from files and from every Asterisk. */
   reloadDialplan(): Promise<void>
-  stop(): void
 }
 
 export function registerCoreCommands(core: Core, loader: Loader, operations: Operations): Undo {
   return core.console.register(
     ...coreCommands(core, operations),
+    ...lifeCommands(operations),
     ...hintCommands(core, operations),
     ...moduleCommands(core, loader),
     ...logCommands(core, loader, operations),
@@ -40,30 +38,22 @@ export function addressText({ protocol, address, port }: Listening): string {
 
 function coreCommands(core: Core, operations: Operations): ConsoleCommand[] {
   return [
-    {
-      words: 'core show help',
+    ...['core show help', 'help'].map((words) => ({
+      words,
       args: '[words]',
       isText: true,
       help: 'Shows all commands, or those that begin with some words.',
-      run: (args, out) => {
+      run: (args: readonly string[], out: ConsoleOutput) => {
         const wanted = args.join(' ').toLowerCase()
         const found = core.console.commands.filter((command) => command.words.startsWith(wanted))
         if (found.length === 0) throw new CommandError(`no command begins with '${wanted}'`)
         for (const command of found) out.print(`${usage(command).slice('Usage: '.length).padEnd(56)} ${command.help}`)
       },
-    },
+    })),
     {
       words: 'core show version',
       help: 'Shows the version.',
       run: (_a, out) => out.print(`Lamplighter ${operations.version} on Node.js ${process.version}`),
-    },
-    {
-      words: 'core show uptime',
-      help: 'Shows how long it has been running.',
-      run: (_a, out) =>
-        out.print(
-          `System uptime: ${Math.floor((Date.now() - operations.started.getTime()) / 1000)} seconds, since ${operations.started.toISOString()}`,
-        ),
     },
     {
       words: 'core show metrics',
@@ -80,22 +70,6 @@ function coreCommands(core: Core, operations: Operations): ConsoleCommand[] {
       run: (_a, out) => {
         for (const listening of operations.listening())
           out.print(`Transport:  ${listening.transport.padEnd(24)} ${addressText(listening)}`)
-      },
-    },
-    {
-      words: 'core reload',
-      help: 'Reads all configuration again; with a fault in it nothing changes.',
-      run: async (_a, out) => {
-        await operations.reload()
-        out.print('Configuration reloaded')
-      },
-    },
-    {
-      words: 'core stop now',
-      help: 'Saves its state and ends Lamplighter.',
-      run: (_a, out) => {
-        out.print('Stopping')
-        operations.stop()
       },
     },
   ]

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
   chmodSync,
   existsSync,
@@ -361,6 +362,29 @@ describe('the command line', function () {
       ])
     })
 
+    it('core restart now ends it as the unit has it for being started again, where systemd runs it and could', async () => {
+      expect((await rx(instance, 'core restart now')).stderr).to.match(/nobody would start it again/)
+      const served = instanceOf(localOffice())
+      const program = [process.execPath, ...PROGRAM, '-C', served.directory].map((word) => `'${word}'`).join(' ')
+      const child = spawn('sh', ['-c', `SYSTEMD_EXEC_PID=$$ exec ${program}`], { stdio: 'ignore' })
+      const ended = once(child, 'exit')
+      try {
+        await until('socket', () => existsSync(join(served.directory, 'lamplighter.ctl')), 10000)
+        served.write({ 'lamplighter.conf': '[general]\ncompat = rcf\n' })
+        expect((await rx(served, 'core restart now')).stderr).to.match(
+          /'core restart now' failed: .*lamplighter.conf:2: /,
+        )
+        served.write({ 'lamplighter.conf': '' })
+        expect((await rx(served, 'core restart now')).code).to.equal(0)
+        const [code] = await ended
+        expect(readFileSync(join(import.meta.dirname, '../../configs/lamplighter.service'), 'utf8')).to.include(
+          `\nRestartForceExitStatus=${code}\nSuccessExitStatus=${code}\n`,
+        )
+      } finally {
+        child.kill()
+      }
+    })
+
     it('-rx where nobody runs says so and ends with 1', async () => {
       const nobody = instanceOf(localOffice())
       const { code, stdout, stderr } = await rx(nobody, 'core show version')
@@ -393,7 +417,7 @@ describe('the command line', function () {
       const env = { ...process.env, XDG_STATE_HOME: state }
       const piped = (text: string) => typed(spawn(process.execPath, remote('-r'), { env }), text)
       const good = await piped('core show version\ncore show uptime\n')
-      expect(good.said).to.match(/^Lamplighter \d.*\nSystem uptime: .*\n$/)
+      expect(good.said).to.match(/^Lamplighter \d.*\nSystem uptime: .*\nLast reload: .*\n$/)
       expect(good.code).to.equal(0)
       const over = await piped('core stop now\ncore show version\ncore show uptime\n')
       expect(over.said).to.match(

@@ -11,20 +11,23 @@ describe('commands of the core', () => {
     office = await TestCore.start({
       hints: { '200@office': ['Custom:gate', 'Custom:door'], '300@office': ['Custom:gate', 'CustomPresence:300'] },
     })
-    const nothing = async (): Promise<void> => undefined
+    const reload = async (): Promise<void> => void operations.push('reload')
     registerCoreCommands(office.core, office.loader, {
       version: '1',
       started: new Date(),
       listening: () => [],
-      reload: nothing,
-      reloadDialplan: nothing,
+      reload,
+      reloadDialplan: async () => undefined,
       configuredLevel: () => 'notice',
       reopenLog: () => undefined,
-      stop: () => undefined,
+      reloaded: () => new Date(),
+      stop: () => void operations.push('stop'),
+      restart: () => void operations.push('restart'),
     })
   })
   afterEach(() => office.close())
 
+  const operations: string[] = []
   const refusal = (line: string): Promise<string> =>
     office.run(line).then(
       () => 'accepted',
@@ -154,6 +157,25 @@ describe('commands of the core', () => {
       expect(await office.run(`logger set level debug ${category}`)).to.equal(`Level of ${category} is debug`)
     expect(office.core.log.levelOf('lamps')).to.equal('debug')
     expect(await office.run('logger set level notice')).to.equal('Level of all is notice')
+  })
+
+  it("stops, starts again and reloads in all of Asterisk's words", async () => {
+    operations.length = 0
+    for (const when of ['now', 'gracefully', 'when convenient'])
+      for (const what of ['stop', 'restart']) await office.run(`core ${what} ${when}`)
+    expect(operations.splice(0)).to.deep.equal(['stop', 'restart', 'stop', 'restart', 'stop', 'restart'])
+    for (const words of ['core reload', 'reload', 'pjsip reload', 'voicemail reload']) await office.run(words)
+    expect(operations).to.deep.equal(['reload', 'reload', 'reload', 'reload'])
+    expect(await refusal('core stop')).to.match(/^No such command/)
+    expect(await office.run('help core stop now')).to.equal(await office.run('core show help core stop now'))
+  })
+
+  it('core show uptime says since when it runs, and when its files were read; in seconds for a script', async () => {
+    expect(await office.run('core show uptime')).to.match(
+      /^System uptime: \d+ seconds, since 20.*Z\nLast reload: \d+ seconds, since 20.*Z$/,
+    )
+    expect(await office.run('core show uptime seconds')).to.match(/^System uptime: \d+\nLast reload: \d+$/)
+    expect(await refusal('core show uptime minutes')).to.equal('Usage: core show uptime [seconds]')
   })
 
   it('core set debug is the level of all, or of one module, and off that of lamplighter.conf', async () => {
