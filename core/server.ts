@@ -205,7 +205,7 @@ class LamplighterServer implements Server {
 
   #registerCommands(registrar: Registrar): void {
     const own = this.#scope.own
-    const { core, stack, loader, bridges } = this.#parts
+    const { core, stack, loader, bridges, dialplan } = this.#parts
     const { console, endpoints } = core
     const listening = (): readonly Listening[] => stack.listening
     const configuration = (): Configuration => this.#configuration
@@ -218,6 +218,7 @@ class LamplighterServer implements Server {
         version: this.#settings.version,
         started: this.#started,
         listening,
+        dialplan,
         reload: () => this.reload(),
         reloadDialplan: () => this.#inTurn(() => this.#reloadDialplan()),
         configuredLevel: () => this.#configuration.console.level,

@@ -29,7 +29,7 @@ export class Dialplan implements HintSource {
 
   /** undefined also where only Asterisk could evaluate what the hint says. */
   lookup(context: string, exten: string): HintDefinition | undefined {
-    const hint = this.#search(context, exten)
+    const hint = this.written(context, exten)
     if (!hint) return undefined
     try {
       const source = `${basename(hint.file)}:${hint.line}`
@@ -46,8 +46,12 @@ export class Dialplan implements HintSource {
     )
   }
 
+  get contexts(): DialplanData['contexts'] {
+    return this.#data.contexts
+  }
+
   /** Depth first; each context once, so that includes may go in a circle. */
-  #search(name: string, exten: string): WrittenHint | undefined {
+  written(name: string, exten: string): WrittenHint | undefined {
     const seen = new Set<string>()
     const open = [name]
     for (let next = open.pop(); next !== undefined; next = open.pop()) {

@@ -1,6 +1,7 @@
 /** The console commands of the core: `core …`, `module …`, `pjsip set logger`, `dialplan reload`. */
 
 import { parseAddress } from '../auth/networks.ts'
+import type { Dialplan } from '../conf/dialplan.ts'
 import type { Core } from '../core.ts'
 import type { Loader } from '../loader.ts'
 import type { Undo } from '../scope.ts'
@@ -9,6 +10,7 @@ import type { Listening } from '../sip/stack.ts'
 import { EXTENSION_TEXT } from '../states/extension-state.ts'
 import type { Hint } from '../states/hint.ts'
 import { CommandError, type ConsoleCommand, type ConsoleOutput, likeFilter, plain, usage } from './console.ts'
+import { dialplanShow } from './dialplan-commands.ts'
 import { type LifeOperations, lifeCommands } from './life-commands.ts'
 import { type LogOperations, logCommands } from './log-commands.ts'
 
@@ -16,6 +18,7 @@ import { type LogOperations, logCommands } from './log-commands.ts'
 export interface Operations extends LifeOperations, LogOperations {
   readonly version: string
   readonly listening: () => readonly Listening[]
+  readonly dialplan: Dialplan
   /** Reads the dialplan again, from files and from every Asterisk. */
   reloadDialplan(): Promise<void>
 }
@@ -25,6 +28,7 @@ export function registerCoreCommands(core: Core, loader: Loader, operations: Ope
     ...coreCommands(core, operations),
     ...lifeCommands(operations),
     ...hintCommands(core, operations),
+    dialplanShow(operations.dialplan),
     ...moduleCommands(core, loader),
     ...logCommands(core, loader, operations),
     ...traceCommands(core),
@@ -64,14 +68,14 @@ function coreCommands(core: Core, operations: Operations): ConsoleCommand[] {
         for (const [name, value] of core.metrics.read()) if (like(name)) out.print(`${name.padEnd(48)} ${value}`)
       },
     },
-    {
-      words: 'pjsip show transports',
+    ...['show', 'list'].map((verb) => ({
+      words: `pjsip ${verb} transports`,
       help: 'Shows where it listens.',
-      run: (_a, out) => {
+      run: (_a: readonly string[], out: ConsoleOutput) => {
         for (const listening of operations.listening())
           out.print(`Transport:  ${listening.transport.padEnd(24)} ${addressText(listening)}`)
       },
-    },
+    })),
   ]
 }
 

@@ -4,7 +4,7 @@ import { usernameOf } from '../auth/credentials.ts'
 import type { Aor, Auth, Endpoint, Endpoints, ObjectType } from '../endpoints.ts'
 import type { Eventual } from '../eventual.ts'
 import type { OptionSet } from '../options.ts'
-import { aorOptions, authOptions, endpointOptions } from '../pjsip-options.ts'
+import { aorOptions, authOptions, endpointOptions, globalOptions, systemOptions } from '../pjsip-options.ts'
 import type { Binding } from '../registrar/bindings.ts'
 import type { Contact } from '../registrar/registrar.ts'
 import type { Registrar } from '../registrar/registrations.ts'
@@ -25,11 +25,24 @@ export interface PjsipCommandSettings {
 }
 
 export function registerPjsipCommands(settings: PjsipCommandSettings): Undo {
-  return settings.console.register(
+  const shown = [
     ...endpointCommands(settings),
     ...authCommands(settings),
     ...contactCommands(settings),
-  )
+    ...settingsCommands(settings),
+  ]
+  return settings.console.register(...shown, ...listCommands(shown))
+}
+
+/** Asterisk's `list` is a line for each, which is what `show` has here. */
+function listCommands(shown: readonly ConsoleCommand[]): ConsoleCommand[] {
+  return shown
+    .filter(({ words, args }) => words.startsWith('pjsip show ') && args === LIKE)
+    .map((command) => ({
+      ...command,
+      words: command.words.replace('show', 'list'),
+      help: `The same as ${command.words}.`,
+    }))
 }
 
 const LIKE = '[like <regular expression>]'
@@ -175,6 +188,21 @@ function contactCommands({ endpoints, registrar }: PjsipCommandSettings): Consol
           out,
           [...permanent, ...registrar.list()].filter(({ aor, uri }) => like(`${aor}/${uri}`)),
         )
+      },
+    },
+  ]
+}
+
+function settingsCommands({ endpoints }: PjsipCommandSettings): ConsoleCommand[] {
+  return [
+    {
+      words: 'pjsip show settings',
+      help: 'Shows the options of [global] and [system].',
+      run: (_args, out) => {
+        out.print('global')
+        showOptions(out, globalOptions, endpoints.global)
+        out.print('system')
+        showOptions(out, systemOptions, endpoints.system)
       },
     },
   ]

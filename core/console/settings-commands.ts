@@ -5,7 +5,10 @@ import type { Undo } from '../scope.ts'
 import { nativePart } from '../sip/addon.ts'
 import type { Listening } from '../sip/stack.ts'
 import { addressText } from './commands.ts'
-import { type Console, type ConsoleCommand, likeFilter } from './console.ts'
+import { CommandError, type Console, type ConsoleCommand, type ConsoleOutput, likeFilter } from './console.ts'
+
+/** A mailbox and whose it is. */
+type Row = readonly [name: string, text: string]
 
 export interface SettingsCommandSettings {
   readonly console: Console
@@ -17,7 +20,7 @@ export interface SettingsCommandSettings {
 }
 
 export function registerSettingsCommands(settings: SettingsCommandSettings): Undo {
-  return settings.console.register(showSettings(settings), showMailboxes(settings))
+  return settings.console.register(showSettings(settings), ...mailboxCommands(settings))
 }
 
 function showSettings({ configuration, started, listening }: SettingsCommandSettings): ConsoleCommand {
@@ -51,25 +54,55 @@ function datagramLines(listening: readonly Listening[]): string[] {
   )
 }
 
-function showMailboxes({ configuration, core }: SettingsCommandSettings): ConsoleCommand {
-  return {
-    words: 'voicemail show users',
-    args: '[like <regular expression>]',
-    help: 'Shows the mailboxes and aliases of voicemail.conf, with what is known of their messages.',
-    run: (args, out) => {
-      const like = likeFilter(args)
-      const { mailboxes, aliases } = configuration().mailboxes
-      const counts = (name: string): string => {
-        if (core.mailboxes.reports(name).length === 0) return 'nobody has said'
-        const { newMessages, oldMessages } = core.mailboxes.get(name)
-        return `${newMessages} new, ${oldMessages} old`
-      }
-      const shown = [
-        ...[...mailboxes.values()].map(({ name, fullName }) => ({ name, text: fullName })),
-        ...[...aliases].map(([name, mailbox]) => ({ name, text: `is ${mailbox}` })),
-      ].filter(({ name }) => like(name))
-      for (const { name, text } of shown) out.print(`${name.padEnd(28)} ${text.padEnd(28)} ${counts(name)}`)
-      out.print(`${shown.length} mailboxes`)
-    },
+function mailboxCommands({ configuration, core }: SettingsCommandSettings): ConsoleCommand[] {
+  const counts = (name: string): string => {
+    if (core.mailboxes.reports(name).length === 0) return 'nobody has said'
+    const { newMessages, oldMessages } = core.mailboxes.get(name)
+    return `${newMessages} new, ${oldMessages} old`
   }
+  const users = (): Row[] =>
+    [...configuration().mailboxes.mailboxes.values()].map(({ name, fullName }) => [name, fullName])
+  const aliases = (): Row[] => [...configuration().mailboxes.aliases].map(([name, mailbox]) => [name, `is ${mailbox}`])
+  const show = (rows: readonly Row[], out: ConsoleOutput): void => {
+    for (const [name, text] of rows) out.print(`${name.padEnd(28)} ${text.padEnd(28)} ${counts(name)}`)
+    out.print(`${rows.length} mailboxes`)
+  }
+  const contexts = (): string[] => [...new Set([...users(), ...aliases()].map(([name]) => contextOf(name)))]
+  return [
+    {
+      words: 'voicemail show users',
+      args: '[like <regular expression>]',
+      help: 'Shows the mailboxes and aliases of voicemail.conf, with what is known of their messages.',
+      run: (args, out) => {
+        const like = likeFilter(args)
+        show(
+          [...users(), ...aliases()].filter(([name]) => like(name)),
+          out,
+        )
+      },
+    },
+    {
+      words: 'voicemail show users for',
+      args: '<context>',
+      help: 'Shows those of one context.',
+      complete: contexts,
+      run: ([context], out) => {
+        const found = [...users(), ...aliases()].filter(([name]) => contextOf(name) === context)
+        if (found.length === 0)
+          throw new CommandError(
+            `no mailbox is in context '${context ?? ''}', only in ${contexts().join(', ') || 'none'}`,
+          )
+        show(found, out)
+      },
+    },
+    {
+      words: 'voicemail show aliases',
+      help: 'Shows the aliases of voicemail.conf (aliasescontext).',
+      run: (_args, out) => show(aliases(), out),
+    },
+  ]
+}
+
+function contextOf(mailbox: string): string {
+  return mailbox.slice(mailbox.indexOf('@') + 1)
 }

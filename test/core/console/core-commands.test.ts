@@ -1,4 +1,7 @@
 import { expect } from 'chai'
+import { Dialplan } from '../../../core/conf/dialplan.ts'
+import { readDialplan } from '../../../core/conf/dialplan-conf.ts'
+import { parseConfig } from '../../../core/conf/parser.ts'
 import { registerCoreCommands } from '../../../core/console/commands.ts'
 import { defineModule, type ModuleDefinition } from '../../../core/module.ts'
 import { registerLocalStates } from '../../../core/states/local-states.ts'
@@ -16,6 +19,7 @@ describe('commands of the core', () => {
       version: '1',
       started: new Date(),
       listening: () => [],
+      dialplan: new Dialplan(data),
       reload,
       reloadDialplan: async () => undefined,
       configuredLevel: () => 'notice',
@@ -28,6 +32,10 @@ describe('commands of the core', () => {
   afterEach(() => office.close())
 
   const operations: string[] = []
+  const files =
+    '[office]\nexten => 200,hint,Custom:gate\nexten => _3XX,hint,PJSIP/${EXTEN}\n[desk]\ninclude => office\n'
+  const { data } = readDialplan([{ ...parseConfig(files, '/own/extensions.conf'), foreign: false }])
+  const run = (line: string): Promise<string> => office.run(line)
   const refusal = (line: string): Promise<string> =>
     office.run(line).then(
       () => 'accepted',
@@ -168,6 +176,24 @@ describe('commands of the core', () => {
     expect(operations).to.deep.equal(['reload', 'reload', 'reload', 'reload'])
     expect(await refusal('core stop')).to.match(/^No such command/)
     expect(await office.run('help core stop now')).to.equal(await office.run('core show help core stop now'))
+  })
+
+  it('dialplan show has the hints of the files, watched or not, with their lines', async () => {
+    const gate = "  '200' =>          hint: Custom:gate                              [extensions.conf:2]"
+    const pattern = "  '_3XX' =>         hint: PJSIP/${EXTEN}                           [extensions.conf:3]"
+    const include = "  Include =>        'office'"
+    const office = "[ Context 'office' ]"
+    expect((await run('dialplan show')).split('\n')).to.deep.equal([
+      office,
+      gate,
+      pattern,
+      "[ Context 'desk' ]",
+      include,
+    ])
+    expect((await run('dialplan show office')).split('\n')).to.deep.equal([office, gate, pattern])
+    expect((await run('dialplan show 345@desk')).split('\n')).to.deep.equal([office, pattern])
+    expect(await refusal('dialplan show 400@desk')).to.equal('the files have no hint 400@desk')
+    expect(await refusal('dialplan show lobby')).to.equal('the files have no context lobby')
   })
 
   it('core show uptime says since when it runs, and when its files were read; in seconds for a script', async () => {

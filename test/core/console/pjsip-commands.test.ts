@@ -32,4 +32,21 @@ describe('commands about pjsip objects', () => {
       await office.close()
     }
   })
+
+  it('pjsip list is pjsip show, and pjsip show settings has what is set for all', async () => {
+    const office = await TestCore.start({ sip: new FakeSip() })
+    const { core } = office
+    const registrar = await createRegistrar(core)
+    registerPjsipCommands({ console: core.console, endpoints: core.endpoints, registrar })
+    try {
+      for (const what of ['endpoints', 'aors', 'auths', 'identifies', 'contacts', 'acls'])
+        expect(await office.run(`pjsip list ${what} like .`)).to.equal(await office.run(`pjsip show ${what} like .`))
+      expect(await office.run('pjsip show settings')).to.match(
+        /^global\n[^]*^ user_agent +: [^]*^system\n[^]*^ timer_t1 +: 500$/m,
+      )
+    } finally {
+      await registrar.close()
+      await office.close()
+    }
+  })
 })
