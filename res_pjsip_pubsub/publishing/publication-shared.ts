@@ -67,9 +67,10 @@ export class SharedPublications implements PublicationStore {
   #retry: NodeJS.Timeout | undefined
   readonly #gone: OverRows<PresentityRow>
   #beat: NodeJS.Timeout | undefined
+  /** When `#noteStandstill` was called last. */
   #awake: number
-  /** Rows may have gone without being seen. */
-  #missed = false
+  /** Rows may have gone without being seen, since all were read. */
+  #mayHaveMissed = false
   /** The table could not be read at the start. */
   #isUnread = false
 
@@ -125,7 +126,8 @@ export class SharedPublications implements PublicationStore {
     const { store, period } = this.#settings
     this.#stopWatching = store.onForeignChange(period, () => void this.sync())
     this.#beat = setInterval(() => {
-      if (this.#isUnread || this.#mayHaveMissed()) void this.sync()
+      this.#noteStandstill()
+      if (this.#isUnread || this.#mayHaveMissed) void this.sync()
     }, BEAT).unref()
   }
 
@@ -228,7 +230,8 @@ export class SharedPublications implements PublicationStore {
     let all: readonly PresentityRow[] | undefined
     try {
       rows = await this.#table.select({}, this.#isUnread ? undefined : ['changed', this.#seen])
-      if (this.#mayHaveMissed()) all = await this.#table.select({})
+      this.#noteStandstill()
+      if (this.#mayHaveMissed) all = await this.#table.select({})
     } catch (error) {
       if (error instanceof StoreUnavailable) return
       throw error
@@ -255,18 +258,17 @@ export class SharedPublications implements PublicationStore {
     return { ...found, body: '', expires: 0, expires_ms: this.#settings.now() }
   }
 
-  /** What is gone was seen by nobody else, if this process stood still while its row was there. */
-  #mayHaveMissed(): boolean {
+  /** Called each second: where it was not, what is gone may not have been seen while its row was there. */
+  #noteStandstill(): void {
     const now = this.#settings.now()
-    if (now - this.#awake > SEEN / 2) this.#missed = true
+    if (now - this.#awake > SEEN / 2) this.#mayHaveMissed = true
     this.#awake = now
-    return this.#missed
   }
 
   #leaveOnly(all: readonly PresentityRow[]): void {
     const there = new Set<string>()
     for (const { ruid, expires } of all) if (expires !== 0) there.add(ruid)
-    this.#missed = false
+    this.#mayHaveMissed = false
     this.#follower?.leaveOnly((ruid) => there.has(ruid) || this.#unwritten.has(ruid))
   }
 }
