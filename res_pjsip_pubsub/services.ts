@@ -11,6 +11,7 @@ import type { Notification } from './notification.ts'
 import type { Turns } from './notify-queue.ts'
 import type { PubsubSettings } from './options.ts'
 import type { NotifierSubscription } from './subscription.ts'
+import type { ShowingSubscription } from './subscription-shown.ts'
 
 /** One timer an object, in milliseconds. */
 export interface Timers {
@@ -30,11 +31,11 @@ export interface Services {
   readonly counters: DeliveryCounters
   readonly log: Logger
   /** Undefined where nothing can make it now. `isNews`: it is to tell of a change. */
-  readonly bodyOf: (state: unknown, subscription: NotifierSubscription, isNews: boolean) => SentBody | undefined
+  readonly bodyOf: (state: unknown, subscription: ShowingSubscription, isNews: boolean) => SentBody | undefined
   /** What is new in a state for one who was told `since`; `whole`: this body type has no parts. */
-  readonly partOf: (state: unknown, since: unknown, subscription: NotifierSubscription) => Body | 'whole' | undefined
+  readonly partOf: (state: unknown, since: unknown, subscription: ShowingSubscription) => Body | 'whole' | undefined
   /** Allow-Events, User-Agent, and what a list requires. */
-  readonly notifyHeaders: (subscription: NotifierSubscription) => PreparedHeaders
+  readonly notifyHeaders: (subscription: ShowingSubscription) => PreparedHeaders
   /** For an endpoint that challenges its NOTIFYs. */
   readonly credentialsFor: (endpoint: Endpoint) => CredentialsFor | undefined
   /** Something the store holds of it changed: CSeq and version went up, or it ends. */

@@ -1,21 +1,23 @@
-/** One subscription, in the role of the notifier (RFC 6665 4.2); its life is in phase.ts. */
+/**
+ * One subscription, in the role of the notifier (RFC 6665 4.2). Its life is in phase.ts, what its NOTIFYs tell in
+ * subscription-shown.ts; here is what happens to it, and when it has to tell.
+ */
 import type { Endpoint } from '../core/endpoints.ts'
-import { reasonOf } from '../core/log.ts'
 import type { DialogUsage, Outcome, OutcomeHandler } from '../core/sip/contract.ts'
 import type { EndReason, Watchable, WatchObserver } from '../core/watch.ts'
-import type { SentBody, Told } from './body.ts'
-import type { Addressing, Subscription, TerminationReason, WatcherEvent } from './contract.ts'
+import type { SentBody } from './body.ts'
+import type { TerminationReason, WatcherEvent } from './contract.ts'
 import { type DeliveryCounters, WANT, type Want } from './delivery.ts'
 import { describe, judge, type Verdict } from './failure-rule.ts'
-import { listEvent } from './lists/linphone.ts'
 import { ListSource } from './lists/source.ts'
-import { Notification, type Termination } from './notification.ts'
+import type { Notification, Termination } from './notification.ts'
 import type { Turns } from './notify-queue.ts'
 import { type Happening, NEXT, type Phase, SHOWN } from './phase.ts'
 import type { Services } from './services.ts'
-import { LastingSubscription, type SubscriptionFacts } from './subscription-facts.ts'
+import type { SubscriptionFacts } from './subscription-facts.ts'
+import { NOTHING, ShowingSubscription } from './subscription-shown.ts'
 import { type Asker, type Asking, ask } from './watchers/asking.ts'
-import { ALLOWED, type Authorization } from './watchers/authorization.ts'
+import type { Authorization } from './watchers/authorization.ts'
 
 /** Milliseconds until a NOTIFY looks again whether its number is reserved. */
 const UNCOVERED = 20
@@ -23,45 +25,25 @@ const UNCOVERED = 20
 /** Times after this are small numbers, for each of which V8 makes no object. */
 const BEGAN = Date.now()
 
-/** No state was seen yet. */
-const NOTHING = Symbol('nothing')
-
-export class NotifierSubscription
-  extends LastingSubscription
-  implements Subscription, Addressing, WatchObserver<unknown>, Asker, DialogUsage
-{
+export class NotifierSubscription extends ShowingSubscription implements WatchObserver<unknown>, Asker, DialogUsage {
   #endpoint: Endpoint
   #phase: Phase = 'waiting'
-  #version: number
-  #state: unknown = NOTHING
   #source: Watchable<unknown> | undefined
   /** What the first state is wanted for: forced already where the watcher has to hear of a decision. */
   #first: Want = WANT.changed
-  /** What the watcher was told last, and of which state. */
-  #told: Told | undefined
-  #toldState: unknown
-  #authorization: Authorization
   #asking: Asking | undefined
   #lastEvent: WatcherEvent = 'subscribe'
   /** Milliseconds after BEGAN. */
   #lastSent: number | undefined = undefined
   /** Epoch milliseconds. */
   #resumeAt: number | undefined = undefined
-  #condition: string | undefined
   #termination: Termination | undefined
   /** Its phone may not know it any more; the answer to the next NOTIFY tells. */
   #contested = false
-  /** Its phone has been told nothing in this dialog, or last that there is nothing. */
-  #isBlank: boolean
-  readonly #services: Services
 
   constructor(facts: SubscriptionFacts, serial: number, services: Services) {
-    super(facts, serial)
+    super(facts, serial, services)
     this.#endpoint = facts.endpoint
-    this.#version = facts.version
-    this.#isBlank = facts.version === 0
-    this.#authorization = facts.authorization ?? ALLOWED
-    this.#services = services
     this.dialog.usage = this
     this.#arm()
   }
@@ -88,22 +70,8 @@ export class NotifierSubscription
     return this.#source instanceof ListSource ? this.#source.resources : []
   }
 
-  get authorization(): Authorization {
-    return this.#authorization
-  }
-
-  /** RFC 3857 4.7.1: the presentity has not decided yet. */
-  get isPending(): boolean {
-    return this.#authorization.handling === 'confirm'
-  }
-
   get lastEvent(): WatcherEvent {
     return this.#lastEvent
-  }
-
-  /** Number of the next body; never goes back. */
-  get version(): number {
-    return this.#version
   }
 
   get terminationReason(): TerminationReason | undefined {
@@ -112,7 +80,7 @@ export class NotifierSubscription
 
   /** Whole seconds left, for Subscription-State and the console. */
   get secondsLeft(): number {
-    return this.#secondsLeftAt(this.#services.now())
+    return this.#secondsLeftAt(this.services.now())
   }
 
   #secondsLeftAt(now: number): number {
@@ -121,13 +89,10 @@ export class NotifierSubscription
 
   // What happens to it.
 
-  /**
-   * Watches this state from now on. `want`: whether the first NOTIFY goes out in any case. It carries no body where
-   * `condition`, a Suppress-If-Match, says that the watcher has the state (RFC 5839 6.2).
-   */
+  /** Watches this state from now on. `want`: whether the first NOTIFY goes out in any case. */
   found(source: Watchable<unknown>, want: Want, condition?: string): void {
     if (!this.#happen('found')) return
-    this.#condition = condition
+    this.condition = condition
     if (this.#first !== WANT.forced) this.#first = want
     this.#source = source
     source.attach(this)
@@ -136,13 +101,13 @@ export class NotifierSubscription
   }
 
   value(state: unknown): void {
-    const before = this.#state
-    this.#state = state
+    const before = this.shown
+    this.shown = state
     const want = this.#first
     this.#first = WANT.changed
-    if (this.narrowed !== '' && this.#services.isOver?.(this, state, before === NOTHING ? undefined : before))
+    if (this.narrowed !== '' && this.services.isOver?.(this, state, before === NOTHING ? undefined : before))
       return this.terminate('noresource')
-    if (want !== WANT.changed || !this.#services.isNoNews?.(this, state)) this.want(want)
+    if (want !== WANT.changed || !this.services.isNoNews?.(this, state)) this.want(want)
   }
 
   end(reason: EndReason): void {
@@ -159,8 +124,8 @@ export class NotifierSubscription
 
   /** A fetch (RFC 6665 4.4.3): the state now in one NOTIFY, which is the last; or in several, where one has no room for a list. */
   fetched(source: Watchable<unknown>, condition?: string): void {
-    void source.watch({ value: (state) => void (this.#state = state) })()
-    this.#condition = condition
+    void source.watch({ value: (state) => void (this.shown = state) })()
+    this.condition = condition
     this.#terminate({ reason: 'timeout', retryAfter: undefined, inParts: true })
   }
 
@@ -168,7 +133,7 @@ export class NotifierSubscription
   lost(): void {
     if (!this.#happen('lost')) return
     this.#stopWatching()
-    this.#services.lost(this)
+    this.services.lost(this)
   }
 
   /** It is about to be `refreshed`: the store is to have that first. A timer that runs out too soon finds its new time. */
@@ -191,15 +156,15 @@ export class NotifierSubscription
     const isElsewhere = endpoint.rewrite_contact !== this.#endpoint.rewrite_contact
     this.#endpoint = endpoint
     this.sharing = undefined
-    if (isElsewhere) this.#turn()
+    if (isElsewhere) this.#takeOtherWay()
     if (!moved) return this.bodiesChanged()
     this.lost()
     // What was there is not to be told to one who is elsewhere, whatever asks for a NOTIFY before it is looked up here.
-    this.#state = NOTHING
+    this.shown = NOTHING
   }
 
   /** Its NOTIFYs go to the other of source and Contact from now on: what the one did not answer, the other may. */
-  #turn(): void {
+  #takeOtherWay(): void {
     this.dialog.followFlow(this.#endpoint.rewrite_contact)
     this.moved()
     this.wake()
@@ -235,32 +200,20 @@ export class NotifierSubscription
     this.#lastEvent = reason === 'invariant' ? 'noresource' : reason
     this.#stopWatching()
     this.#stopAsking()
-    this.#services.statusChanged(this)
-    this.#services.keep(this)
+    this.services.statusChanged(this)
+    this.services.keep(this)
     this.#arm()
     this.want(WANT.final)
   }
 
-  /** The entity-tag of the state now, where there is one. */
-  entityTag(): string | undefined {
-    return this.#body()?.entityTag
-  }
-
-  /** Whether the watcher has this state: `*`, or the entity-tag of the state now (RFC 5839 6.2). */
-  matches(condition: string | undefined): boolean {
-    if (condition === undefined || condition === '') return false
-    const tag = this.entityTag()
-    return tag !== undefined && (condition === '*' || condition === tag)
-  }
-
   override fire(): void {
-    const now = this.#services.now()
+    const now = this.services.now()
     if (this.#resumeAt !== undefined && now >= this.#resumeAt) {
       this.#resumeAt = undefined
       this.due()
     }
     if (now >= this.expires && this.#phase !== 'ending') {
-      this.#services.timedOut(this)
+      this.services.timedOut(this)
       this.terminate('timeout')
     }
     this.#arm()
@@ -269,11 +222,11 @@ export class NotifierSubscription
   // What its deliveries need.
 
   protected override get turns(): Turns {
-    return this.#services.queue
+    return this.services.queue
   }
 
   protected override get counters(): DeliveryCounters {
-    return this.#services.counters
+    return this.services.counters
   }
 
   protected override get reachable(): boolean {
@@ -281,42 +234,33 @@ export class NotifierSubscription
   }
 
   protected override holdBack(want: Want): number {
-    if (!this.#services.mayNotify(this)) return UNCOVERED
-    const { notify_interval } = this.#services.settings()
+    if (!this.services.mayNotify(this)) return UNCOVERED
+    const { notify_interval } = this.services.settings()
     if (want !== WANT.changed || notify_interval === 0 || this.#lastSent === undefined) return 0
-    return Math.min(notify_interval, this.#lastSent + notify_interval - (this.#services.now() - BEGAN))
+    return Math.min(notify_interval, this.#lastSent + notify_interval - (this.services.now() - BEGAN))
   }
 
   protected override compose(want: Want): Notification | undefined {
-    const isFurtherPart = this.#termination?.inParts === true && this.#told !== undefined
-    const body = want === WANT.changed || isFurtherPart ? this.#news() : this.#body()
+    const isFurtherPart = this.#termination?.inParts === true && this.wasTold
+    const body = want === WANT.changed || isFurtherPart ? this.news() : this.whole()
     if (this.#isIdle(want, body)) return undefined
-    const known = this.matches(this.#condition)
-    this.#condition = undefined
+    const isKnown = this.matches(this.condition)
     // It goes out now: the time is asked for once.
-    const now = this.#services.now()
+    const now = this.services.now()
     this.#lastSent = now - BEGAN
-    const shown = {
-      termination: this.#terminationNow(!known && body?.told.isCut === true),
+    return this.say(body, isKnown, {
+      termination: this.#terminationNow(!isKnown && body?.told.isCut === true),
       pending: this.isPending,
       secondsLeft: this.#secondsLeftAt(now),
-      compat: this.#services.compat(),
-    }
-    const common = this.#services.notifyHeaders(this)
-    const content = known ? undefined : body?.content(this.#version++)
-    this.#isBlank = content === undefined && !known
-    // Remembered where a part of what is new may follow: each reference from old to new is looked at by the collector.
-    const state = this.#state === NOTHING || known || !this.sharing?.hasParts ? undefined : this.#state
-    const told = known ? body?.known : body?.told
-    const event = this.list && shown.compat === 'rfc' ? listEvent(this.subject) : this.subject.eventHeader
-    return new Notification(event, common, shown, state, told, content)
+      compat: this.services.compat(),
+    })
   }
 
   /** Whether a NOTIFY would say nothing: nothing is new, or there is nothing to show to who is shown nothing. */
   #isIdle(want: Want, body: SentBody | undefined): boolean {
     if (want === WANT.changed && !body) return true
-    if (!this.#isBlank || (body && !body.isEmpty)) return false
-    return want !== WANT.final && !this.#contested && !this.#services.settings().send_fast_notify
+    if (!this.isStillBlank(body)) return false
+    return want !== WANT.final && !this.#contested && !this.services.settings().send_fast_notify
   }
 
   /** Of several NOTIFYs, where one has no room for all, the last says that it is over. */
@@ -329,13 +273,13 @@ export class NotifierSubscription
   }
 
   protected override transmit(notification: Notification, done: OutcomeHandler): void {
-    this.#services.sending(this, notification)
-    this.dialog.request('NOTIFY', notification, done, this.#services.credentialsFor(this.#endpoint))
-    this.#services.keep(this)
+    this.services.sending(this, notification)
+    this.dialog.request('NOTIFY', notification, done, this.services.credentialsFor(this.#endpoint))
+    this.services.keep(this)
   }
 
   protected override judge(outcome: Outcome, failures: number): Verdict {
-    const { settings, compat, random } = this.#services
+    const { settings, compat, random } = this.services
     const verdict = judge(outcome, failures, settings(), compat(), random())
     if (!this.#contested || verdict.kind === 'ended' || verdict.kind === 'again') return verdict
     if (verdict.kind !== 'delivered')
@@ -348,18 +292,14 @@ export class NotifierSubscription
     this.dialog.giveUp()
   }
 
-  protected override landed({ told, state }: Notification, outcome: Outcome, verdict: Verdict): void {
-    const arrived = verdict.kind === 'delivered' || verdict.kind === 'kept'
-    this.#told = arrived ? told : undefined
-    if (!arrived) this.#isBlank = false
-    const toldState = this.#told && state
-    if (toldState !== this.#toldState) this.#toldState = toldState
-    if (this.#told?.isCut) this.want(this.#termination?.inParts ? WANT.final : WANT.changed)
-    this.#services.notifyAnswered(this, outcome, verdict)
+  protected override landed(notification: Notification, outcome: Outcome, verdict: Verdict): void {
+    this.heard(notification, verdict.kind === 'delivered' || verdict.kind === 'kept')
+    if (this.hasMore) this.want(this.#termination?.inParts ? WANT.final : WANT.changed)
+    this.services.notifyAnswered(this, outcome, verdict)
   }
 
   protected override paused(milliseconds: number): void {
-    this.#resumeAt = this.#services.now() + milliseconds
+    this.#resumeAt = this.services.now() + milliseconds
     this.#arm()
   }
 
@@ -371,12 +311,12 @@ export class NotifierSubscription
     this.#stopAsking()
     if (silently) {
       this.#lastEvent = 'timeout'
-      this.#services.statusChanged(this)
+      this.services.statusChanged(this)
     }
     const isUnderWay = silently && this.deliveryState === 'flying'
     this.stopDelivery()
-    this.#services.timers.cancel(this)
-    this.#services.ended(this, why)
+    this.services.timers.cancel(this)
+    this.services.ended(this, why)
     // Whoever goes on with its dialog has newer things to say.
     if (isUnderWay) this.dialog.giveUp()
     this.sharing?.letGo()
@@ -406,11 +346,11 @@ export class NotifierSubscription
 
   decided(now: Authorization): void {
     const wasPending = this.isPending
-    this.#authorization = now
+    this.authorization = now
     if (now.handling === 'block') return this.terminate('rejected')
     if (this.isPending !== wasPending) {
       this.#lastEvent = this.isPending ? 'subscribe' : 'approved'
-      this.#services.statusChanged(this)
+      this.services.statusChanged(this)
       if (this.#phase === 'active') this.want(WANT.forced)
       else this.#first = WANT.forced
     } else {
@@ -419,47 +359,18 @@ export class NotifierSubscription
   }
 
   flowLost(): void {
-    if (this.#services.compat() === 'asterisk') this.drop('its connection is closed')
-  }
-
-  /** Undefined where the watcher knows everything, or may not know it yet. */
-  #news(): SentBody | undefined {
-    const whole = this.#body(true)
-    if (!whole || !this.#told) return whole
-    const part = this.#toldState === undefined ? 'whole' : this.#part()
-    return part === 'whole' ? whole.newsSince(this.#told) : part?.leadingTo(whole)
-  }
-
-  /** The whole where its generator fails at the part. */
-  #part(): ReturnType<Services['partOf']> {
-    try {
-      return this.#services.partOf(this.#state, this.#toldState, this)
-    } catch (error) {
-      const what = `no ${this.contentType} body of what is new for ${this.event} of ${this.resource}`
-      this.#services.log.error(`${what}, all of it goes out: ${reasonOf(error)}`)
-      return 'whole'
-    }
-  }
-
-  #body(isNews = false): SentBody | undefined {
-    if (this.#state === NOTHING || this.isPending || this.#authorization.handling === 'block') return undefined
-    try {
-      return this.#services.bodyOf(this.#state, this, isNews)
-    } catch (error) {
-      this.#services.log.error(`no ${this.contentType} body for ${this.event} of ${this.resource}: ${reasonOf(error)}`)
-      return undefined
-    }
+    if (this.services.compat() === 'asterisk') this.drop('its connection is closed')
   }
 
   /** The one timer: the end of a pause, or of the subscription. */
   #arm(): void {
     if (this.#phase === 'ended') return
-    const now = this.#services.now()
+    const now = this.services.now()
     // A clock that was put back makes no pause longer.
     if (this.#resumeAt !== undefined) this.#resumeAt = Math.min(this.#resumeAt, now + this.pause)
     const resumeAt = this.#resumeAt ?? Number.POSITIVE_INFINITY
     const at = this.#phase === 'ending' ? resumeAt : Math.min(this.expires, resumeAt)
-    if (at === Number.POSITIVE_INFINITY) this.#services.timers.cancel(this)
-    else this.#services.timers.arm(this, Math.max(0, at - now))
+    if (at === Number.POSITIVE_INFINITY) this.services.timers.cancel(this)
+    else this.services.timers.arm(this, Math.max(0, at - now))
   }
 }

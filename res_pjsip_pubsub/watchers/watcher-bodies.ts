@@ -6,7 +6,7 @@ import type { Body, SentBody } from '../body.ts'
 import type { Addressing, EventPackage } from '../contract.ts'
 import { plainUri } from '../identity.ts'
 import { ListSource } from '../lists/source.ts'
-import type { NotifierSubscription } from '../subscription.ts'
+import type { ShowingSubscription } from '../subscription-shown.ts'
 import type { Authorization } from './authorization.ts'
 
 type PackageOf = (event: string) => EventPackage<unknown> | undefined
@@ -27,7 +27,7 @@ export class WatcherBodies {
   }
 
   /** Undefined where nothing can make it now. `isNews`: it is to tell of a change. */
-  bodyOf(state: unknown, subscription: NotifierSubscription, isNews: boolean): SentBody | undefined {
+  bodyOf(state: unknown, subscription: ShowingSubscription, isNews: boolean): SentBody | undefined {
     const of = this.#package(subscription.event)
     if (!of) return undefined
     if (!(state instanceof ListSource)) return this.#single(state, of, subscription, isNews)
@@ -51,7 +51,7 @@ export class WatcherBodies {
   }
 
   /** What is new in a state for one who was told `since`; `whole`: this body type has no parts. */
-  partOf(state: unknown, since: unknown, subscription: NotifierSubscription): Body | 'whole' | undefined {
+  partOf(state: unknown, since: unknown, subscription: ShowingSubscription): Body | 'whole' | undefined {
     const of = this.#package(subscription.event)
     // What of a list is new is found in its bodies.
     if (!of || state instanceof ListSource) return 'whole'
@@ -62,7 +62,7 @@ export class WatcherBodies {
   #single(
     state: unknown,
     of: EventPackage<unknown>,
-    subscription: NotifierSubscription,
+    subscription: ShowingSubscription,
     isNews: boolean,
   ): Body | undefined {
     const sharing = this.#sharingOf(subscription, of)
@@ -75,14 +75,14 @@ export class WatcherBodies {
     state: unknown,
     of: EventPackage<unknown>,
     to: Addressing,
-    subscription: NotifierSubscription,
+    subscription: ShowingSubscription,
     { view, rules }: Authorization,
   ): Body | undefined {
     const body = this.#bodies.body(state, of, subscription.contentType, to, view)
     return body && adapted(body, of, subscription, rules)
   }
 
-  #sharingOf(subscription: NotifierSubscription, of: EventPackage<unknown>): Sharing | undefined {
+  #sharingOf(subscription: ShowingSubscription, of: EventPackage<unknown>): Sharing | undefined {
     const { general } = this.#core
     if (general !== this.#general) {
       this.#general = general
@@ -94,7 +94,7 @@ export class WatcherBodies {
     return subscription.sharing
   }
 
-  #findSharing(subscription: NotifierSubscription, of: EventPackage<unknown>): Sharing | undefined {
+  #findSharing(subscription: ShowingSubscription, of: EventPackage<unknown>): Sharing | undefined {
     const { subject, endpoint } = subscription
     const variant = this.#bodies.variant(of, subject.contentType, subscription)
     const before = subject.sharing
@@ -123,7 +123,7 @@ export class WatcherBodies {
 function adapted(
   body: Body,
   of: EventPackage<unknown>,
-  subscription: NotifierSubscription,
+  subscription: ShowingSubscription,
   rules: Authorization['rules'],
 ): Body {
   if (!of.applyAuthNbody && !of.auxBodyProcessing) return body
