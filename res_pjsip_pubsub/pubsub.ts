@@ -1,11 +1,18 @@
-/** The pubsub core: what a loaded res_pjsip_pubsub is made of, and the API it gives to packages (contract.ts). */
+/**
+ * The pubsub core: what a loaded res_pjsip_pubsub is made of, and the API it gives to packages (contract.ts).
+ *
+ *     start      publications and subscriptions of the file are back in their places; requests are taken from then on
+ *     allLoaded  every package is there: what was put back is looked up, and its phones are told
+ *     leave      phones are told to subscribe anew, where what they have does not go on
+ *     close      nothing is sent any more; what is there is written for the next start
+ */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
 import { inSlices } from '../core/in-slices.ts'
 import { type Logger, reasonOf } from '../core/log.ts'
 import type { Undo } from '../core/scope.ts'
-import type { HeaderLine, Outcome, ServerTransaction, SipRequest } from '../core/sip/contract.ts'
+import type { HeaderLine, Outcome, ServerTransaction } from '../core/sip/contract.ts'
 import { TimerWheel } from '../core/sip/timer-wheel.ts'
 import type { Store } from '../core/store-contract.ts'
 import { nameIn } from '../core/user-options.ts'
@@ -36,15 +43,13 @@ import { phoneIsBack, phoneWasBack } from './phones.ts'
 import { Compositor } from './publishing/compositor.ts'
 import { listHeader, tryLater } from './refusals.ts'
 import { Registry } from './registry.ts'
-import { Restorer } from './restore.ts'
 import { Reviver } from './reviver.ts'
-import { memoryStorage } from './storage/memory.ts'
-import { goesOn, openDatabase, openStorage, reloaded } from './storage/modes.ts'
-import { keyOfDialog, keyOfRequest } from './storage/row.ts'
-import type { SubscriptionStorage } from './storage/storage.ts'
+import { Keeping } from './storage/keeping.ts'
+import { goesOn, openDatabase, reloaded } from './storage/modes.ts'
+import { keyOfDialog } from './storage/row.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import { Subscriptions } from './subscriptions.ts'
-import { isOwnChange, telling, tellPackage } from './telling.ts'
+import { isOver, isOwnChange, telling, tellPackage } from './telling.ts'
 import type { Authorizer } from './watchers/authorization.ts'
 import { WatcherBodies } from './watchers/watcher-bodies.ts'
 import { Watching } from './watchers/watching.ts'
@@ -69,8 +74,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   readonly #timers = new TimerWheel()
   readonly #reviver: Reviver
   readonly #services: NotifierServices
-  #storage: SubscriptionStorage = memoryStorage
-  #restorer: Restorer | undefined
+  readonly #keeping: Keeping
   protected readonly facts: Facts
   protected readonly functionServices: FunctionServices
   readonly #notifyHeaders = new NotifyHeaders(() => [
@@ -96,8 +100,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     const { store, close } = await openDatabase(settings, core.store)
     own(close)
     const pubsub = new PubsubCore(core, log, settings, store)
-    await pubsub.#restore(own)
-    own(() => pubsub.#takeLeave(asked))
+    await pubsub.#open(own)
+    own(() => pubsub.#leave(asked))
     pubsub.#follow(own)
     return pubsub
   }
@@ -142,57 +146,41 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     })
     this.#services = this.#makeServices()
     this.#reviver = new Reviver(this.#services)
+    this.#keeping = new Keeping({
+      core,
+      log,
+      subscriptions: this.subscriptions,
+      services: this.#services,
+      restored: (subscription, isLate) => this.#restored(subscription, isLate),
+    })
     this.facts = new Facts(core.sip, log)
     this.functionServices = {
       notifier: this.#services,
       endpoints: core.endpoints,
       hints: core.hints,
       bodies: this.#bodies,
-      storage: () => this.#storage,
+      storage: () => this.#keeping.storage,
       watching: this.watching,
     }
   }
 
-  async #restore(own: (undo: Undo) => unknown): Promise<void> {
-    const { subscriptions, store } = this
-    const { sip, endpoints, contacts } = this.#core
-    const storage = await openStorage({
-      store,
-      subscriptions,
-      log: this.#log,
-      settings: () => this.#settings,
-      now: Date.now,
-      sip,
-      stopping: () => this.#core.stopping,
-      lost: (dialogIds) => {
-        for (const dialogId of dialogIds) subscriptions.disown(dialogId)
-        this.#restorer?.disown(dialogIds)
-      },
-    })
-    this.#storage = storage
+  async #open(own: (undo: Undo) => unknown): Promise<void> {
+    await this.#keeping.open(this.store)
     own(() => this.#close())
+    own(() => this.#keeping.stop())
+    own(() => this.compositor.close())
+    await this.compositor.open(this.store)
+    await this.#keeping.restore()
+    await this.watching.open(this.store)
+    own(() => this.lists.close())
+  }
+
+  #restored(subscription: NotifierSubscription, isLate: boolean): void {
     const notFound = (error: unknown): void =>
       this.#log.warning(`contacts of a restored subscription: ${reasonOf(error)}`)
-    const restorer = new Restorer({
-      sip,
-      endpoints,
-      storage,
-      subscriptions,
-      services: this.#services,
-      log: this.#log,
-      restored: (subscription, isLate) => {
-        if (isLate) void phoneWasBack(subscription, contacts, this.#moved).catch(notFound)
-        this.watching.lists.changed(subscription)
-        this.#reviver.add(subscription, this.#settings.restore_patience, WANT.forced)
-      },
-    })
-    this.#restorer = restorer
-    own(() => restorer.stop())
-    own(() => this.compositor.close())
-    await this.compositor.open(store)
-    await restorer.run()
-    await this.watching.open(store)
-    own(() => this.lists.close())
+    if (isLate) void phoneWasBack(subscription, this.#core.contacts, this.#moved).catch(notFound)
+    this.watching.lists.changed(subscription)
+    this.#reviver.add(subscription, this.#settings.restore_patience, WANT.forced)
   }
 
   #follow(own: (undo: Undo) => unknown): void {
@@ -208,7 +196,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     own(sip.advertise(() => this.#advertised()))
   }
 
-  readonly #moved = (subscription: NotifierSubscription): void => void this.#storage.save(subscription, 'altered')
+  readonly #moved = (subscription: NotifierSubscription): void =>
+    void this.#keeping.storage.save(subscription, 'altered')
 
   get events(): readonly string[] {
     return this.#registry.events
@@ -295,18 +284,6 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     return this.requests.take(request).then((isTaken) => (isTaken ? undefined : this.takeRequest(request)))
   }
 
-  /** What this endpoint has in the store is in its dialog before its request is looked at; another server may have it. */
-  #takeOver(request: SipRequest, endpoint: Endpoint): Promise<boolean> | undefined {
-    const restorer = this.#restorer
-    restorer?.found(endpoint)
-    return this.#storage.claim?.(keyOfRequest(request))?.then((row) => {
-      if (!row || row === 'unavailable') return row === undefined
-      restorer?.take(row)
-      restorer?.found(endpoint)
-      return true
-    })
-  }
-
   #advertised(): HeaderLine[] {
     const accept = listHeader('Accept', this.#registry.types)
     return [...accept, ...listHeader('Allow-Events', this.#registry.events), ...supportedLists(this.#core.general)]
@@ -337,26 +314,21 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       statusChanged: (subscription) => {
         this.watching.lists.changed(subscription)
         // Its row tells the status, too.
-        if (subscription.phase === 'active') void this.#storage.save(subscription, 'altered')
+        if (subscription.phase === 'active') void this.#keeping.storage.save(subscription, 'altered')
         this.subscriptions.tell('status', subscription)
       },
       // A list hands on what is news of its resources alone.
       isNoNews: (subscription, state) =>
         !subscription.isList && this.#isNoNews(this.#packageOf(subscription), state, subscription.watcher),
-      isOver: (subscription, state, before) => {
-        // What a list has to say is no state of the package.
-        if (subscription.isList) return false
-        const of = this.#packageOf(subscription)
-        const asked = (): boolean | undefined => of?.isOver?.(subscription.narrowed, state, before)
-        return telling(this.#log, 'isOver', asked, of?.event) === true
-      },
+      isOver: (subscription, state, before) =>
+        isOver(this.#packageOf(subscription), subscription, state, before, this.#log),
       notifyHeaders: ({ list }) => this.#notifyHeaders.of(list),
       credentialsFor: (endpoint) => this.#core.auth.credentialsFor(endpoint),
-      keep: (subscription) => this.#storage.keep(subscription),
-      mayNotify: (subscription) => this.#storage.mayNotify(subscription),
-      save: (subscription, change) => this.#storage.save(subscription, change),
-      forget: ({ dialog }) => this.#storage.forget(keyOfDialog(dialog)),
-      takeOver: (request, endpoint) => this.#takeOver(request, endpoint),
+      keep: (subscription) => this.#keeping.storage.keep(subscription),
+      mayNotify: (subscription) => this.#keeping.storage.mayNotify(subscription),
+      save: (subscription, change) => this.#keeping.storage.save(subscription, change),
+      forget: ({ dialog }) => this.#keeping.storage.forget(keyOfDialog(dialog)),
+      takeOver: (request, endpoint) => this.#keeping.takeOver(request, endpoint),
       closed: () => this.#closing,
       lookAgain: (subscription) => this.#reviver.add(subscription, this.#settings.unload_grace, WANT.forced),
       hurry: (subscription) => this.#reviver.hurry(subscription),
@@ -395,7 +367,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.#log.debug(() => `subscription ${label(subscription)} is over: ${why}`)
     this.subscriptions.remove(subscription)
     this.#reviver.delete(subscription)
-    if (!this.#closing && !subscription.disowned) void this.#storage.forget(keyOfDialog(subscription.dialog))
+    if (!this.#closing && !subscription.disowned) void this.#keeping.storage.forget(keyOfDialog(subscription.dialog))
     subscription.dialog.dispose()
     tellPackage(this.#packageOf(subscription), 'subscriptionShutdown', subscription, this.#log)
     this.subscriptions.tell('terminated', subscription)
@@ -457,7 +429,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
    * Where the subscriptions do not go on when this is loaded again, as they are in memory alone or the file names another
    * table, phones are told to subscribe anew: else their lamps would stand still until the next refresh.
    */
-  async #takeLeave(asked: () => PubsubSettings): Promise<void> {
+  async #leave(asked: () => PubsubSettings): Promise<void> {
     if (this.#core.stopping || goesOn(this.#settings, readOr(asked, this.#settings))) return
     this.lists.close()
     await inSlices(this.subscriptions, (subscription) => subscription.terminate('deactivated'))
@@ -471,7 +443,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.watching.stop()
     this.#reviver.stop()
     this.#queue.stop()
-    await this.#storage.close(this.subscriptions)
+    await this.#keeping.storage.close(this.subscriptions)
     await inSlices(this.subscriptions, (subscription) => subscription.drop('res_pjsip_pubsub is unloaded'))
     this.#timers.stop()
   }

@@ -20,6 +20,18 @@ export function isOwnChange(
   }
 }
 
+/** Whether the part of the state that it asks for is over. What a list has to say is no state of the package. */
+export function isOver(
+  of: EventPackage<unknown> | undefined,
+  { isList, narrowed }: { readonly isList: boolean; readonly narrowed: string },
+  state: unknown,
+  before: unknown,
+  log: Pick<Logger, 'error'>,
+): boolean {
+  if (isList) return false
+  return telling(log, 'isOver', () => of?.isOver?.(narrowed, state, before), of?.event) === true
+}
+
 /** Undefined where it failed. `event`: whose module it is. A function that is `async` by mistake may fail later. */
 export function telling<T>(log: Pick<Logger, 'error'>, what: string, tell: () => T, event?: string): T | undefined {
   try {
