@@ -26,6 +26,12 @@ export interface ShownDialog {
   readonly remote?: Party
 }
 
+/**
+ * A trunk has hundreds of calls, whose document no datagram has room for: its lamp would stand still. Half a kilobyte is
+ * what a dialog takes.
+ */
+const MOST_SHOWN = 64
+
 export interface DialogView {
   /** endpoint `notify_early_inuse_ringing` */
   readonly earlyInUse: boolean
@@ -44,10 +50,10 @@ export function dialogsOf(state: ExtensionState, exten: string, view: DialogView
     }
   const shown = [...dialogs.values()]
   if (!shown.some((dialog) => covers(dialog, wanted))) shown.push(fromState(exten, wanted))
-  if (!view.single) return shown
+  if (!view.single && shown.length <= MOST_SHOWN) return shown
   // The order of equals stays, and the oldest call comes first.
-  const [best] = shown.toSorted((a, b) => interest(b) - interest(a))
-  return best ? [{ ...best, id: exten }] : []
+  const best = shown.toSorted((a, b) => interest(b) - interest(a))
+  return view.single ? best.slice(0, 1).map((dialog) => ({ ...dialog, id: exten })) : best.slice(0, MOST_SHOWN)
 }
 
 /** A call as it is by itself, whatever its device may say. */

@@ -226,6 +226,20 @@ describe('application/dialog-info+xml', () => {
     expect([count(true, 'default'), count(false, 'yes')]).to.deep.equal([1, 1])
   })
 
+  it('shows of the calls of a trunk those that a datagram has room for, and what rings first', () => {
+    const calls = Array.from({ length: 500 }, (_, at) =>
+      call({ id: `call${at}`, device: 'PJSIP/trunk', state: at === 499 ? 'early' : 'confirmed', since: at }),
+    )
+    const state = extensionState(EXTENSION.RINGINUSE, {
+      devices: [{ device: 'PJSIP/trunk', state: 'RINGINUSE' }],
+      calls,
+    })
+    const body = text(RFC, state, addressing({ endpoint: endpoint({ notify_early_inuse_ringing: true }) }))
+    const ids = parseXml(body).children.map((dialog) => dialog.attribute('id'))
+    expect(ids).to.deep.equal(['call499@pbx1', ...calls.slice(0, 63).map(({ id }) => `${id}@pbx1`)])
+    expect(body.length).to.be.below(40_000)
+  })
+
   it('is shared by watchers for whom it is the same', () => {
     const generator = dialogInfo(RFC)
     // The variant tells apart whom the key does, but for other subjects.
