@@ -5,7 +5,7 @@ import type { EndReason, Watchable } from '../../core/watch.ts'
 import type { Body } from '../body.ts'
 import type { Found, WatcherEvent } from '../contract.ts'
 import { type Absence, sourceOf } from '../lookups.ts'
-import { ALLOWED, type Authorization, type Decision } from '../watchers/authorization.ts'
+import { ALLOWED, type Authorization, type Decision, POLITE } from '../watchers/authorization.ts'
 import type { WatcherStatus } from '../watchers/watchers.ts'
 import type { ShownResource } from './document.ts'
 import type { PlannedResource } from './plan.ts'
@@ -33,6 +33,8 @@ export interface Rendering {
   readonly stamp: object
   /** The list is over, and Asterisk says so of each resource. */
   readonly isOver: boolean
+  /** Who may not see a resource is shown that nobody is there (linphone.ts). */
+  readonly isPolite: boolean
   readonly body: (resource: string, uri: string, state: unknown, authorization: Authorization) => Body | undefined
   readonly displayName: (state: unknown) => string
 }
@@ -189,9 +191,13 @@ export class ListMember {
     const line = { key: this.key, parent: this.parent, uri, name, reason: '', body: undefined }
     if (this.#absence === 'probation') return { ...line, state: 'pending' }
     if (this.#absence !== undefined) return { ...line, state: 'terminated', reason: this.#absence }
-    if (handling === 'block') return { ...line, state: 'terminated', reason: 'rejected' }
-    if (handling === 'confirm' || !state) return { ...line, state: 'pending' }
-    const body = rendering.body(resource, uri, state.value, this.#authorization)
+    const isRefused = handling === 'block' || handling === 'confirm'
+    if (!state || (isRefused && !rendering.isPolite)) {
+      if (handling === 'block') return { ...line, state: 'terminated', reason: 'rejected' }
+      return { ...line, state: 'pending' }
+    }
+    const authorization = isRefused ? { ...this.#authorization, view: POLITE } : this.#authorization
+    const body = rendering.body(resource, uri, state.value, authorization)
     return { ...line, state: rendering.isOver ? 'terminated' : 'active', body }
   }
 

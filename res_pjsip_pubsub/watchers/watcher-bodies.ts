@@ -5,6 +5,7 @@ import type { Bodies, Sharing } from '../bodies.ts'
 import type { Body, SentBody } from '../body.ts'
 import type { Addressing, EventPackage } from '../contract.ts'
 import { plainUri } from '../identity.ts'
+import { isLinphone } from '../lists/linphone.ts'
 import { ListSource } from '../lists/source.ts'
 import type { ShowingSubscription } from '../subscription-shown.ts'
 import type { Authorization } from './authorization.ts'
@@ -37,6 +38,7 @@ export class WatcherBodies {
     const rendering = {
       stamp: this.#stamp(endpoint),
       isOver: this.#core.general.compat === 'asterisk' && subscription.state === 'terminated',
+      isPolite: isLinphone(subscription),
       displayName: (one: unknown) => of.displayName?.(one) ?? '',
       body: (resource: string, uri: string, one: unknown, authorization: Authorization) =>
         this.#listed(

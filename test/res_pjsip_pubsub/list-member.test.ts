@@ -10,6 +10,7 @@ const BLOCKED: Authorization = { handling: 'block', view: undefined, why: 'the n
 const RENDERING: Rendering = {
   stamp: {},
   isOver: false,
+  isPolite: false,
   body: (): Body | undefined => undefined,
   displayName: () => '',
 }

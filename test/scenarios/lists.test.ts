@@ -1,10 +1,13 @@
 /** Resource lists in a whole server, over real sockets: sipp as the phone, lists of each event, reloads, and big ones. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { ListClient } from '../support/list-reader.ts'
 import { EXTENSIONS_CONF, localOffice, PASSWORD } from '../support/office.ts'
 import { TestPhone, type WireMessage } from '../support/phone.ts'
+import { ruleset } from '../support/rules.ts'
 import { Scene } from '../support/scene.ts'
 import { Sipp } from '../support/sipp.ts'
 import { needTool, until } from '../support/tools.ts'
@@ -135,6 +138,23 @@ describe('resource lists in a server', function () {
     expect(cids.length).to.be.above(1)
     for (const cid of cids) expect(body).to.include(`\r\nContent-Id: ${cid}\r\n`)
     expect(body).not.to.include('Content-ID')
+  })
+
+  it('show Linphone nobody where it may not look any more, as it goes on showing what has no body', async () => {
+    const [phone] = await watch('doorpeople', 'presence', 'udp', '600', [['User-Agent', 'Linphonec/5.1.65']])
+    const rules = join(scene.instance.directory, 'rules.xml')
+    const told = async (handling?: string): Promise<string> => {
+      if (handling !== undefined) {
+        writeFileSync(rules, ruleset({ handling }))
+        await scene.command(`presence rules set 200 ${rules}`)
+      }
+      const { body } = await phone.next('NOTIFY')
+      return `${/<instance [^>]*state="(\w+)"/.exec(body)?.[1]} ${/<basic>(\w+)/.exec(body)?.[1]}`
+    }
+    const seen = [await told()]
+    for (const handling of ['confirm', 'allow', 'block', 'allow']) seen.push(await told(handling))
+    await scene.command('presence rules remove 200')
+    expect(seen).to.deep.equal(['active open', 'active closed', 'active open', 'active closed', 'active open'])
   })
 
   it('show mailboxes', async () => {
