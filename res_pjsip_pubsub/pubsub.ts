@@ -253,7 +253,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     const reading = this.compositor.publicationsRead()
     if (reading) void reading.then(() => this.#reviver.begin())
     else this.#reviver.begin()
-    this.#restorer?.begin()
+    this.#keeping.begin()
   }
 
   /** New options; bodies may look different under them. */

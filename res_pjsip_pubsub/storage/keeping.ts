@@ -73,6 +73,11 @@ export class Keeping {
     return this.#restorer.run()
   }
 
+  /** All modules are there: who is to be told that a subscription ran out meanwhile is told. */
+  begin(): void {
+    this.#restorer.begin()
+  }
+
   /** What waits for its endpoint stays in the file. */
   stop(): void {
     this.#restorer.stop()

@@ -46,6 +46,7 @@ describe('a resource list that is watched', () => {
     const rendering = {
       stamp: {},
       isOver: false,
+      isPolite: false,
       displayName: () => '',
       body: () => new Body('text/plain', 'off', undefined),
     }
