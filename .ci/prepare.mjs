@@ -100,6 +100,8 @@ if (process.argv[2] === 'test') {
     sipp: ['sip-tester'],
     tshark: ['tshark'],
     baresip: ['baresip-core'],
+    linphonec: ['linphone-cli'],
+    'twinkle-console': ['twinkle-console'],
     openssl: ['openssl'],
     sqlite3: ['sqlite3'],
     'systemd-analyze': ['systemd'],

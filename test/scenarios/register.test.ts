@@ -1,10 +1,8 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { TestCore } from '../support/core.ts'
+import { Softphone } from '../support/softphone.ts'
 import { needTool, until } from '../support/tools.ts'
 
 /** Phones that sipp plays, several at a time. */
@@ -43,11 +41,9 @@ describe('sipp at the registrar', function () {
 describe('baresip behind its connection', function () {
   this.timeout(30000)
   let office: TestCore
-  let directory: string
 
   before(async function () {
     needTool(this, 'baresip')
-    directory = mkdtempSync(join(tmpdir(), 'baresip-'))
     office = await TestCore.start({
       endpoints: { 100: { auth: ['100'], aors: ['100'], rewrite_contact: true } },
       auths: { 100: { password: 'lamp-secret' } },
@@ -56,10 +52,7 @@ describe('baresip behind its connection', function () {
       contacts: 'registrar',
     })
   })
-  after(async () => {
-    await office?.close()
-    if (directory) rmSync(directory, { recursive: true, force: true })
-  })
+  after(() => office?.close())
 
   it('registers by RFC 5626, can be reached, and is forgotten when it is cut off', async () => {
     const address = office.addresses[0]?.slice('tcp:'.length)
@@ -72,8 +65,7 @@ describe('baresip behind its connection', function () {
       uuid: '0c67446e-0000-4000-8000-000000000001',
       accounts: `<sip:100@${address}>;${login};outbound="${server}";sipnat=outbound\n`,
     }
-    for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text)
-    const phone = spawn('baresip', ['-f', directory, '-v'], { stdio: ['pipe', 'ignore', 'ignore'] })
+    const phone = new Softphone('baresip', files, (home) => ['-f', home, '-v'])
     try {
       const { contacts, sip } = office.core
       const contact = await until('registration', async () => (await contacts.of('100'))[0], 15000)
@@ -87,10 +79,10 @@ describe('baresip behind its connection', function () {
         )
       })
       expect(status).to.equal(200)
-      phone.kill('SIGKILL')
+      phone.kill()
       await until('end of the binding', async () => (await contacts.of('100')).length === 0)
     } finally {
-      phone.kill('SIGKILL')
+      await phone.dispose()
     }
   })
 })
