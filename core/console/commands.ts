@@ -49,7 +49,7 @@ function coreCommands(core: Core, operations: Operations): ConsoleCommand[] {
       help: 'Shows all commands, or those that begin with some words.',
       run: (args: readonly string[], out: ConsoleOutput) => {
         const wanted = args.join(' ').toLowerCase()
-        const found = core.console.commands.filter((command) => command.words.startsWith(wanted))
+        const found = core.console.commands.filter((command) => command.words.toLowerCase().startsWith(wanted))
         if (found.length === 0) throw new CommandError(`no command begins with '${wanted}'`)
         for (const command of found) out.print(`${usage(command).slice('Usage: '.length).padEnd(56)} ${command.help}`)
       },
@@ -175,7 +175,7 @@ function moduleCommands(core: Core, loader: Loader): ConsoleCommand[] {
       help: 'Shows the modules, what uses them and how they are.',
       run: (args, out) => {
         const like = likeFilter(args)
-        const found = loader.list().filter((module) => like(module.name))
+        const found = loader.list().filter(({ name }) => like(name) || like(`${name}.so`))
         out.print(`${'Module'.padEnd(44)} ${'Description'.padEnd(56)} Use Count  Status`)
         for (const { name, description, usedBy, status, why } of found) {
           out.print(

@@ -87,7 +87,8 @@ export async function interact(at: ConsolePlace, version: string, level?: Level)
     running = false
     if (failure !== undefined) console.error(failure)
     failed ||= failure !== undefined
-    if (!lost) lines.prompt()
+    // What was typed meanwhile stays, and goes on where it ends.
+    if (!lost) lines.prompt(true)
   }
   if (lost) console.error('Lamplighter has ended the connection')
   client.close()

@@ -104,6 +104,12 @@ describe('commands of the core', () => {
       expect(running()).to.deep.equal([])
     })
 
+    it('show knows its modules with .so, too, and help its commands in whatever case they are typed', async () => {
+      expect(await run('module show like ^res_a.so$')).to.match(/\nres_a [^]*\n1 modules$/)
+      office.core.console.register({ words: 'presence refreshWatchers', help: 'All.', run: () => undefined })
+      expect(await run('core show help PRESENCE refreshW')).to.match(/^presence refreshWatchers +All\.$/)
+    })
+
     it('reload takes several, and says which is not loaded', async () => {
       expect(await office.run('module reload res_a.so res_c')).to.equal('Reloaded res_a\nReloaded res_c')
       expect(await office.run('module reload')).to.equal('Reloaded all modules')

@@ -107,6 +107,14 @@ describe('console: on a terminal', function () {
     await at.sees(/a line of the log\r\n(?:\x1b\[\d[GJ])*the answer\r\n/)
   })
 
+  it('what is typed while a command runs is there after it, and goes on where it ends', async () => {
+    const at = await open()
+    at.type('tell\rlogger show')
+    await at.sees(/the answer\r\n[^\n]*CLI> logger show/)
+    at.type(' levels\r')
+    await at.sees(/x +notice/)
+  })
+
   it('Ctrl-C leaves also while a command runs', async () => {
     const at = await open()
     at.type('hang\r')
