@@ -1,4 +1,5 @@
 /** The other end of the console: `lamplighter -rx "command"` and the interactive `lamplighter -r`. */
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -82,6 +83,11 @@ export async function interact(at: ConsolePlace, version: string, level?: Level)
   let failed = false
   for await (const line of lines) {
     if (lost || ['exit', 'quit'].includes(line.trim())) break
+    if (terminal && line.startsWith('!')) {
+      runInShell(line.slice(1))
+      lines.prompt(true)
+      continue
+    }
     running = true
     const failure = await client.run(line, (text) => console.log(text))
     running = false
@@ -95,6 +101,19 @@ export async function interact(at: ConsolePlace, version: string, level?: Level)
   lines.close()
   // Someone who pipes commands in wants to know; someone who types them has read it.
   return !terminal && (failed || lost) ? 1 : 0
+}
+
+/** `!ls` of Asterisk's console; `!` alone is a shell. What Ctrl-C ends is the shell's, not this end. */
+function runInShell(command: string): void {
+  const stays = (): void => undefined
+  process.on('SIGINT', stays)
+  process.stdin.setRawMode(false)
+  const { error } = spawnSync(process.env['SHELL'] ?? '/bin/sh', command === '' ? [] : ['-c', command], {
+    stdio: 'inherit',
+  })
+  process.stdin.setRawMode(true)
+  process.off('SIGINT', stays)
+  if (error) console.error(error.message)
 }
 
 /** undefined where nobody answers, which has been said. */

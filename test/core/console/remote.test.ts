@@ -135,6 +135,16 @@ describe('console: on a terminal', function () {
     await at.sees(/the answer/)
   })
 
+  it('! is for the shell, and Ctrl-C ends what runs there', async () => {
+    const at = await open()
+    at.type('!echo $((40 + 2)); exec sleep 60\r')
+    await at.sees(/\n42\r\n/)
+    at.type('\x03')
+    await at.sees(/CLI> /)
+    at.type('tell\r')
+    await at.sees(/the answer/)
+  })
+
   it('-rvvv shows verbose lines there and nowhere else, until core set verbose or logger mute says otherwise', async () => {
     const others: string[] = []
     log.addSink(({ message }) => others.push(message))
