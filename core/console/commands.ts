@@ -9,6 +9,7 @@ import { printHostPort } from '../sip/parse-uri.ts'
 import type { Listening } from '../sip/stack.ts'
 import { EXTENSION_TEXT } from '../states/extension-state.ts'
 import type { Hint } from '../states/hint.ts'
+import { hintContexts } from '../states/hint-contexts.ts'
 import { CommandError, type ConsoleCommand, type ConsoleOutput, likeFilter, plain, usage } from './console.ts'
 import { dialplanShow } from './dialplan-commands.ts'
 import { type LifeOperations, lifeCommands } from './life-commands.ts'
@@ -80,7 +81,7 @@ function coreCommands(core: Core, operations: Operations): ConsoleCommand[] {
 }
 
 function hintCommands(core: Core, operations: Operations): ConsoleCommand[] {
-  const names = (): string[] => core.hints.list().map((hint) => hint.exten)
+  const names = (): string[] => [...core.hints.list(), ...core.hints.extensions()].map(({ exten }) => exten)
   return [
     {
       words: 'core show hints',
@@ -97,14 +98,11 @@ function hintCommands(core: Core, operations: Operations): ConsoleCommand[] {
     {
       words: 'core show hint',
       args: '<extension>[@context]',
-      help: 'Shows the hints of one extension, with the state of each device.',
-      complete: () => names(),
-      run: ([wanted], out) => {
+      help: 'Shows the hints of one extension, watched or not, with the state of each device.',
+      complete: names,
+      run: async ([wanted], out) => {
         if (wanted === undefined) throw new CommandError('Usage: core show hint <extension>[@context]')
-        const found = core.hints
-          .list()
-          .filter((hint) => hint.exten === wanted || `${hint.exten}@${hint.context}` === wanted)
-        if (found.length === 0) throw new CommandError(`no hint ${wanted} is in use`)
+        const found = await hintsOf(wanted, core)
         printHints(found, out)
         for (const hint of found) printDetails(core, hint, out)
       },
@@ -133,7 +131,30 @@ function hintCommands(core: Core, operations: Operations): ConsoleCommand[] {
   ]
 }
 
-function printHints(hints: readonly Hint[], out: ConsoleOutput): void {
+/** Those that are in use, also where the dialplan has them no more, and those that a source knows. */
+async function hintsOf(wanted: string, core: Core): Promise<ReadonlySet<Hint>> {
+  const at = wanted.lastIndexOf('@')
+  const exten = at < 0 ? wanted : wanted.slice(0, at)
+  const contexts = at < 0 ? hintContexts(exten, core) : new Set([wanted.slice(at + 1)])
+  const found = new Set(core.hints.list().filter((hint) => hint.exten === exten && contexts.has(hint.context)))
+  let isUnknown = false
+  for (const context of contexts) {
+    const hint = await core.hints.find(context, exten)
+    if (typeof hint === 'object') found.add(hint)
+    isUnknown ||= hint === 'unreachable'
+  }
+  if (found.size > 0) return found
+  if (isUnknown) throw new CommandError(`no Asterisk server can say now whether there is a hint ${wanted}`)
+  const elsewhere = core.hints.extensions().flatMap((one) => (one.exten === exten ? [one.context] : []))
+  const but = elsewhere.length > 0 ? `, but in ${elsewhere.join(', ')}` : ''
+  throw new CommandError(
+    contexts.size > 0
+      ? `there is no hint ${exten} in ${[...contexts].join(', ')}${but}`
+      : `no hint ${exten} is in use, and no endpoint says in which context it would be: core show hint ${exten}@context`,
+  )
+}
+
+function printHints(hints: Iterable<Hint>, out: ConsoleOutput): void {
   out.print('    -= Registered Asterisk Dial Plan Hints =-')
   for (const hint of hints) {
     const { definition, value, watchers } = hint
@@ -143,7 +164,7 @@ function printHints(hints: readonly Hint[], out: ConsoleOutput): void {
     out.print(plain(`${name.padEnd(20)}: ${devices.padEnd(20)}  ${states} Watchers ${String(watchers).padStart(2)}`))
   }
   out.print('----------------')
-  out.print(`- ${hints.length} hints registered`)
+  out.print(`- ${[...hints].length} hints registered`)
 }
 
 function printDetails(core: Core, hint: Hint, out: ConsoleOutput): void {

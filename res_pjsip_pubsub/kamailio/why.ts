@@ -3,6 +3,7 @@ import { CommandError, type ConsoleCommand, plain } from '../../core/console/con
 import type { Core } from '../../core/core.ts'
 import { EXTENSION_TEXT } from '../../core/states/extension-state.ts'
 import type { Hint } from '../../core/states/hint.ts'
+import { hintContexts } from '../../core/states/hint-contexts.ts'
 import { mailboxName } from '../../core/states/mailboxes.ts'
 import type { Reported } from '../../core/states/reported.ts'
 import { seconds } from '../console-text.ts'
@@ -10,7 +11,6 @@ import type { InboundPublication } from '../publishing/publication.ts'
 import type { PubsubCore } from '../pubsub.ts'
 import { publishedAbout, watched, watchersOf } from './console.ts'
 import { userOf } from './functions.ts'
-import { hintContexts } from './hint-contexts.ts'
 
 type Sources = Pick<Core, 'hints' | 'endpoints' | 'devices' | 'presences' | 'mailboxes'>
 

@@ -79,9 +79,19 @@ describe('commands of the core', () => {
     }
   })
 
+  it('core show hint shows a hint that nobody watches, too', async () => {
+    office.core.devices.set('pbx1', 'Custom:gate', 'INUSE')
+    const shown = await office.run('core show hint 300@office')
+    expect(shown).to.match(/^300@office +: Custom:gate,CustomPresence:300 +State:InUse .* Watchers +0$/m)
+    expect(shown).to.match(/Custom:gate +INUSE +pbx1: INUSE/)
+    office.core.hints.addSource(new Dialplan(data))
+    expect(await refusal('core show hint 200@lobby')).to.equal('there is no hint 200 in lobby, but in office')
+  })
+
   it('core show hint says what it expects, and where there is no such hint', async () => {
     expect(await refusal('core show hint')).to.equal('Usage: core show hint <extension>[@context]')
-    expect(await refusal('core show hint 999')).to.equal('no hint 999 is in use')
+    expect(await refusal('core show hint 999@office')).to.equal('there is no hint 999 in office')
+    expect(await refusal('core show hint 999')).to.match(/999 is in use, and .*: core show hint 999@context$/)
   })
 
   describe('module', () => {

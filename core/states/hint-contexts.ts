@@ -1,5 +1,5 @@
 /** Where an extension is looked for when nobody's endpoint says in which context. */
-import type { Core } from '../../core/core.ts'
+import type { Core } from '../core.ts'
 
 /** Of hints of that name that are in use, then of all endpoints. */
 export function hintContexts(exten: string, { hints, endpoints }: Pick<Core, 'hints' | 'endpoints'>): Set<string> {
