@@ -127,7 +127,7 @@ export class Restorer {
 
   /**
    * Asks for each missing endpoint, and again. Where only our files could name them that ends with `until`; an Asterisk
-   * server may be away for longer, and then rows wait until they expire.
+   * server may be away for longer, and then rows wait until they expire; those that are over wait no longer than `until`.
    */
   async #ask(until: number): Promise<void> {
     const { endpoints, services } = this.#with
@@ -143,10 +143,11 @@ export class Restorer {
       await Promise.all(asked)
     }
     if (this.#stopped) return
-    this.#dropExpired()
+    const isLate = services.now() >= until
+    this.#dropOver(isLate ? 0 : LONG_OVER)
     this.#asking = this.#homeless.size > 0
     if (!this.#asking) return
-    if (services.now() >= until && !othersMayKnow) return this.#giveUp()
+    if (isLate && !othersMayKnow) return this.#giveUp()
     this.#timer = setTimeout(() => void this.#ask(until), AGAIN)
     this.#timer.unref()
   }
@@ -170,9 +171,9 @@ export class Restorer {
     return subscriptions.ofPhone({ endpoint, watcher, resource, event, eventId, narrowed, contactKey }).length > 0
   }
 
-  #dropExpired(): void {
+  #dropOver(since: number): void {
     this.#keep((row) => {
-      if (!this.#isOver(row, LONG_OVER)) return true
+      if (!this.#isOver(row, since)) return true
       void this.#with.storage.forget(row)
       return false
     })
