@@ -160,7 +160,7 @@ export interface Subscription {
   readonly userAgent: string
   readonly contentType: string
   readonly dialog: Dialog
-  /** Epoch milliseconds. */
+  /** Epoch milliseconds, but for how far the clock was set since we began. */
   readonly expires: number
   readonly state: 'active' | 'pending' | 'terminated'
   /** What its watcher may see of it. */

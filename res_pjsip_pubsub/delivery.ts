@@ -36,7 +36,6 @@ export abstract class Delivery<Message> extends Timed implements Turn {
   #state: DeliveryState = 'idle'
   #want: Want = WANT.nothing
   #failures = 0
-  #resumeIn = 0
   /** There has been news of the watcher since the NOTIFY that is in flight went out. */
   #woken = false
 
@@ -67,11 +66,6 @@ export abstract class Delivery<Message> extends Timed implements Turn {
   /** Failures in a row. */
   get failures(): number {
     return this.#failures
-  }
-
-  /** Milliseconds of the pause it is in. */
-  protected get pause(): number {
-    return this.#resumeIn
   }
 
   protected want(want: Want): void {
@@ -168,9 +162,8 @@ export abstract class Delivery<Message> extends Timed implements Turn {
   }
 
   #rest(milliseconds: number): void {
-    this.#resumeIn = Math.ceil(milliseconds)
     this.#enter('pausing')
-    this.paused(this.#resumeIn)
+    this.paused(Math.ceil(milliseconds))
   }
 
   #enqueue(): void {
@@ -187,6 +180,5 @@ export abstract class Delivery<Message> extends Timed implements Turn {
   /** The only writer of the state. Nothing comes back from closed. */
   #enter(state: DeliveryState): void {
     if (this.#state !== 'closed') this.#state = state
-    if (state !== 'pausing') this.#resumeIn = 0
   }
 }

@@ -14,6 +14,7 @@ import { type Logger, reasonOf } from '../core/log.ts'
 import type { Undo } from '../core/scope.ts'
 import type { HeaderLine, Outcome, ServerTransaction } from '../core/sip/contract.ts'
 import { TimerWheel } from '../core/sip/timer-wheel.ts'
+import { steadyNow } from '../core/steady.ts'
 import type { Store } from '../core/store-contract.ts'
 import { nameIn } from '../core/user-options.ts'
 import { Bodies } from './bodies.ts'
@@ -293,7 +294,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     return {
       settings: () => this.#settings,
       compat: () => this.#core.general.compat,
-      now: Date.now,
+      now: steadyNow,
       random: Math.random,
       timers: this.#timers,
       queue: this.#queue,

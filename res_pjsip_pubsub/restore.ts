@@ -6,6 +6,7 @@
 import type { Endpoint, Endpoints } from '../core/endpoints.ts'
 import type { Logger } from '../core/log.ts'
 import type { Sip } from '../core/sip/contract.ts'
+import { clockAhead } from '../core/steady.ts'
 import { readType } from './lists/facts.ts'
 import type { Services } from './services.ts'
 import { STATUS } from './storage/row.ts'
@@ -78,7 +79,7 @@ export class Restorer {
   }
 
   #isOver(row: StoredRow, since = 0): boolean {
-    return row.expires_ms + since <= this.#with.services.now()
+    return row.expires_ms + since <= Date.now()
   }
 
   /** All modules are there, and what goes on begins to be looked up. */
@@ -255,7 +256,7 @@ export class Restorer {
         contactKey: row.contact_key,
         dialog,
         // No more than is granted: the clock may be behind that of the row, as on a machine that has none without a network.
-        expires: Math.min(row.expires_ms, services.now() + services.settings().max_expires * 1000),
+        expires: Math.min(row.expires_ms - clockAhead(), services.now() + services.settings().max_expires * 1000),
         version: row.version,
         authorization: row.status === STATUS.pending ? UNDECIDED : undefined,
       },

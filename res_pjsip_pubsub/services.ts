@@ -22,7 +22,7 @@ export interface Timers {
 export interface Services {
   readonly settings: () => PubsubSettings
   readonly compat: () => 'rfc' | 'asterisk'
-  /** Epoch milliseconds. */
+  /** Milliseconds as of steady.ts: a subscription lasts for as long as it was granted, also where the clock is set. */
   readonly now: () => number
   /** From 0 to 1. */
   readonly random: () => number

@@ -30,7 +30,7 @@ interface LastingFacts extends SubjectFacts {
 
 export interface SubscriptionFacts extends LastingFacts {
   readonly endpoint: Endpoint
-  /** Epoch milliseconds. */
+  /** As `services.now` has it. */
   readonly expires: number
   /** Number of the next body. */
   readonly version: number

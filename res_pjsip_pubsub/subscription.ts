@@ -4,6 +4,7 @@
  */
 import type { Endpoint } from '../core/endpoints.ts'
 import type { DialogUsage, Outcome, OutcomeHandler } from '../core/sip/contract.ts'
+import { steadyNow } from '../core/steady.ts'
 import type { EndReason, Watchable, WatchObserver } from '../core/watch.ts'
 import type { SentBody } from './body.ts'
 import type { TerminationReason, WatcherEvent } from './contract.ts'
@@ -23,7 +24,7 @@ import type { Authorization } from './watchers/authorization.ts'
 const UNCOVERED = 20
 
 /** Times after this are small numbers, for each of which V8 makes no object. */
-const BEGAN = Date.now()
+const BEGAN = steadyNow()
 
 export class NotifierSubscription extends ShowingSubscription implements WatchObserver<unknown>, Asker, DialogUsage {
   #endpoint: Endpoint
@@ -35,7 +36,7 @@ export class NotifierSubscription extends ShowingSubscription implements WatchOb
   #lastEvent: WatcherEvent = 'subscribe'
   /** Milliseconds after BEGAN. */
   #lastSent: number | undefined = undefined
-  /** Epoch milliseconds. */
+  /** As `services.now` has it. */
   #resumeAt: number | undefined = undefined
   #termination: Termination | undefined
   /** Its phone may not know it any more; the answer to the next NOTIFY tells. */
@@ -366,8 +367,6 @@ export class NotifierSubscription extends ShowingSubscription implements WatchOb
   #arm(): void {
     if (this.#phase === 'ended') return
     const now = this.services.now()
-    // A clock that was put back makes no pause longer.
-    if (this.#resumeAt !== undefined) this.#resumeAt = Math.min(this.#resumeAt, now + this.pause)
     const resumeAt = this.#resumeAt ?? Number.POSITIVE_INFINITY
     const at = this.#phase === 'ending' ? resumeAt : Math.min(this.expires, resumeAt)
     if (at === Number.POSITIVE_INFINITY) this.services.timers.cancel(this)

@@ -107,7 +107,7 @@ function watcherLines(resource: string, pubsub: PubsubCore): string[] {
   return watchersOf(pubsub, resource).map((one) => {
     const told = one.state === 'terminated' ? (one.terminationReason ?? '') : one.deliveryState
     const { handling, why: rule } = one.authorization
-    return `watcher ${one.watcher} (endpoint ${one.endpoint.id}) of ${one.event}: ${one.state}, ${told}, expires in ${left(one.expires)}; ${handling}: ${rule}`
+    return `watcher ${one.watcher} (endpoint ${one.endpoint.id}) of ${one.event}: ${one.state}, ${told}, expires in ${one.secondsLeft} s; ${handling}: ${rule}`
   })
 }
 

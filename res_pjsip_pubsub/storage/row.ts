@@ -1,6 +1,7 @@
 /** A subscription as a row of the table active_watchers: Kamailio's columns, and beside them what it has no column for. */
 import type { Dialog, DialogRecord, SipRequest } from '../../core/sip/contract.ts'
 import { parseNameAddr, parseUri, printHostPort } from '../../core/sip/parse-uri.ts'
+import { clockAhead } from '../../core/steady.ts'
 import type { TableDefinition } from '../../core/store-contract.ts'
 import { writeType } from '../lists/facts.ts'
 import type { NotifierSubscription } from '../subscription.ts'
@@ -160,7 +161,7 @@ export function toRow(subscription: NotifierSubscription, reserved: number, befo
     contactKey: subscription.contactKey,
     localUri: subscription.localUri,
     watcher: subscription.watcher,
-    expires: subscription.expires,
+    expires: subscription.expires + clockAhead(),
     before,
   })
 }

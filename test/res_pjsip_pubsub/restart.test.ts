@@ -203,6 +203,19 @@ describe('subscription: over a restart', () => {
     expect(second.office.logged.join('\n')).to.include('0 subscriptions restored, 1 had expired')
   })
 
+  it('goes on for as long as was granted, by the clock that was set meanwhile', async () => {
+    const first = await begin()
+    const tx = await first.sip.subscribe('200')
+    await settled()
+    await later(7_200_000, async () => {
+      await first.sip.again(tx)
+      await end(first, 'close')
+      const second = await begin()
+      await until('a NOTIFY', () => inDialog(tx, second).notifies.length > 0)
+      expect(inDialog(tx, second).last.state).to.match(/^active;expires=(600|59\d)$/)
+    })
+  })
+
   it('grants no more than max_expires where the clock is behind', async () => {
     const first = await begin()
     const tx = await first.sip.subscribe('200', { Expires: '60' })
