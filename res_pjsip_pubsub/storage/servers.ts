@@ -4,11 +4,13 @@
  * A server that could not say so for HOLD stops sending, and only after LEASE do others take its subscriptions: so there
  * is never a time at which two believe they have one. All clocks are one clock, as the servers are on one host. Where that
  * was set back, a beat lies in the future: of a server that lives only until its next one, of a dead one it may be for days.
+ * Where it was put forward, all beats look old, and for a LEASE nobody is taken for dead by that.
  *
  * One whose module goes while its process goes on has its phones for the lease still: only it has their connections, and
  * it is back within a moment where the module is loaded anew.
  */
 import { randomBytes } from 'node:crypto'
+import { steadyNow } from '../../core/steady.ts'
 import type { Atomic, Store, Table, TableDefinition } from '../../core/store-contract.ts'
 import { highest } from './cells.ts'
 
@@ -58,6 +60,8 @@ export interface ServerSettings {
   readonly sip: object
   /** Epoch milliseconds. */
   readonly now: () => number
+  /** Default: that of steady.ts. */
+  readonly steady?: () => number
 }
 
 export class Servers {
@@ -65,19 +69,25 @@ export class Servers {
   readonly #store: Store
   readonly #table: Table<Server>
   readonly #now: () => number
+  readonly #steady: () => number
   readonly #sip: object
   /** What it left is ours, and no other's for the lease. */
   readonly #before: string | undefined
   #lastBeat = Number.NEGATIVE_INFINITY
   /** The highest claim that is known, also where the table was begun anew. */
   #claims = 0
+  /** How far the clock was ahead at the last look, and when it was found to be put forward. */
+  #clockAhead: number
+  #putForward = Number.NEGATIVE_INFINITY
   /** Beats in the future, and since when each is known. */
   #ahead = new Map<string, { readonly beat: number; readonly since: number }>()
 
-  private constructor(store: Store, table: Table<Server>, { sip, now }: ServerSettings) {
+  private constructor(store: Store, table: Table<Server>, { sip, now, steady = steadyNow }: ServerSettings) {
     this.#store = store
     this.#table = table
     this.#now = now
+    this.#steady = steady
+    this.#clockAhead = now() - steady()
     this.#sip = sip
     this.#before = goneBefore.get(sip)
   }
@@ -122,11 +132,15 @@ export class Servers {
   }
 
   #dead(servers: readonly Server[], now: number): string[] {
+    const steady = this.#steady()
+    if (now - steady - this.#clockAhead > BEAT) this.#putForward = steady
+    this.#clockAhead = now - steady
+    const mayTell = steady - this.#putForward > LEASE
     const ahead = this.#ahead
     this.#ahead = new Map()
     const isDead = ({ id, beat }: Server): boolean => {
       if (id === this.#before) return true
-      if (beat <= now) return now - beat > LEASE
+      if (beat <= now) return now - beat > LEASE && (mayTell || beat === LEFT)
       const known = ahead.get(id)
       const since = known?.beat === beat && known.since <= now ? known.since : now
       this.#ahead.set(id, { beat, since })

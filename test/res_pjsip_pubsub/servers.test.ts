@@ -18,11 +18,12 @@ describe('servers that share a database: leases', () => {
     rmSync(directory, { recursive: true, force: true })
   })
 
-  async function serverAt(clock: { now: number }): Promise<Servers> {
+  /** `ahead`: how far it was set. */
+  async function serverAt(clock: { now: number; readonly ahead?: number }): Promise<Servers> {
     const log = new Log()
     const store = await openStore({ path: join(directory, 's.db'), synchronous: 'off', log: log.logger('store') })
     stores.push(store)
-    return Servers.open(store, { sip: {}, now: () => clock.now })
+    return Servers.open(store, { sip: {}, now: () => clock.now, steady: () => clock.now - (clock.ahead ?? 0) })
   }
   const beat = (server: Servers): Promise<readonly string[]> =>
     server.round(async ({ dead, began }) => {
@@ -66,6 +67,21 @@ describe('servers that share a database: leases', () => {
     clock.now += 86_400_000
     await beat(one)
     expect(one.holds).to.equal(true)
+  })
+
+  it('takes no phones of one that lives where the clock was put forward', async () => {
+    const clock = { now: 3_600_000, ahead: 0 }
+    const [gone, one, other] = [await serverAt(clock), await serverAt(clock), await serverAt(clock)]
+    for (const server of [gone, one, other]) await beat(server)
+    clock.ahead = 10_000
+    clock.now += clock.ahead
+    for (let passed = 0; passed < 4000; passed += 500) {
+      expect(await beat(one)).to.deep.equal([])
+      expect(await beat(other)).to.deep.equal([])
+      clock.now += 500
+    }
+    clock.now += 500
+    expect(await beat(one)).to.deep.equal([gone.id])
   })
 
   it('counts claims up over all servers, also those that are struck off', async () => {
