@@ -144,7 +144,7 @@ export class CachedStorage implements SubscriptionStorage {
   }
 
   clean(isLive: (dialogId: string) => boolean): Promise<number> {
-    return cleanRows(this.#table, this.#services.now(), isLive)
+    return cleanRows(this.#table, this.#services.now(), ({ dialog_id }) => isLive(dialog_id))
   }
 
   async sync(): Promise<void> {

@@ -107,8 +107,12 @@ export class SharedStorage implements SubscriptionStorage {
     return (await this.#attempt((round) => this.#rows.end(round, key))) !== 'unavailable'
   }
 
-  clean(isLive: (dialogId: string) => boolean): Promise<number> {
-    return cleanRows(this.#table, this.#services.now(), isLive)
+  /** Where the clock was put forward, rows of other servers look old until they are written again: those look after their own. */
+  async clean(isLive: (dialogId: string) => boolean): Promise<number> {
+    const lives = await this.#attempt(async (round) => round.lives)
+    if (lives === 'unavailable') return 0
+    const isOthers = (owner: string): boolean => owner !== this.#servers.id && lives(owner)
+    return cleanRows(this.#table, this.#services.now(), ({ dialog_id, owner }) => isLive(dialog_id) || isOthers(owner))
   }
 
   async claim(key: RowKey): Promise<Row | 'unavailable' | undefined> {

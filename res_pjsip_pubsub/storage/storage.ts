@@ -73,15 +73,11 @@ export interface StorageServices {
 }
 
 /** What `clean` does, for a table of subscriptions. */
-export async function cleanRows(
-  table: Table<Row>,
-  now: number,
-  isLive: (dialogId: string) => boolean,
-): Promise<number> {
+export async function cleanRows(table: Table<Row>, now: number, isLive: (row: Row) => boolean): Promise<number> {
   let cleaned = 0
   await table.load((rows) => {
     for (const row of rows) {
-      if (!isOurs(row) || row.expires_ms + OVERDUE > now || isLive(row.dialog_id)) continue
+      if (!isOurs(row) || row.expires_ms + OVERDUE > now || isLive(row)) continue
       table.delete(row.to_tag)
       cleaned++
     }

@@ -128,6 +128,15 @@ describe('servers that share a database', function () {
     expect(tx.dialog.givenUp).to.equal(1)
   })
 
+  it('leaves rows that look old to the server that has them, as where the clock was put forward', async () => {
+    await one.sip.subscribe('200')
+    await builder.query(`UPDATE active_watchers SET expires_ms = ${Date.now() - 3_600_000}`)
+    expect(await other.office.run('presence cleanup')).to.match(/^0 subscriptions/)
+    expect(await builder.query('SELECT status FROM active_watchers')).to.deep.equal([{ status: 1 }])
+    await builder.query("UPDATE active_watchers SET owner = 'gone'")
+    expect(await other.office.run('presence cleanup')).to.match(/^1 subscriptions/)
+  })
+
   it('takes the end of a subscription at either', async () => {
     const tx = await one.sip.subscribe('200')
     const end = await again(other, tx, tx.request.cseq.number + 1, { Expires: '0' })
