@@ -64,8 +64,8 @@ export class DeviceReader implements Reader {
   #makeRoom(newest: string): void {
     this.#unneeded.delete(newest)
     this.#unneeded.add(newest)
-    const oldest = dropOldest(this.#unneeded, this.#mostUnneeded)
-    if (oldest !== undefined && !this.#devices.isNeeded(oldest)) this.#devices.set(this.origin, oldest, undefined)
+    for (const oldest of dropOldest(this.#unneeded, this.#mostUnneeded))
+      if (!this.#devices.isNeeded(oldest)) this.#devices.set(this.origin, oldest, undefined)
   }
 
   /** Reads them and takes over what is said. Returns how many were other than believed. */

@@ -3,6 +3,7 @@
  * After a good answer its nonce count is remembered until the nonce is too old, in a bounded table.
  */
 import { createHmac, randomBytes } from 'node:crypto'
+import { sliceOf } from '../oldest.ts'
 import { detached } from '../text.ts'
 import { sameSecret } from './digest.ts'
 
@@ -35,6 +36,8 @@ export class Nonces {
   readonly #capacity: number
   #made = 0
   readonly #used = new Map<string, Used>()
+  /** With so many of them those that are too old are looked for. */
+  #enough = 0
   /** Everything made up to here may have been used and forgotten. */
   #forgottenUntil = Number.NEGATIVE_INFINITY
 
@@ -86,12 +89,16 @@ export class Nonces {
   }
 
   #makeRoom(): void {
+    if (this.#used.size < this.#enough) return
     const now = this.#now()
+    const slice = sliceOf(this.#capacity)
+    const most = this.#used.size < this.#capacity ? this.#capacity : this.#capacity - slice
     for (const [nonce, used] of this.#used) {
-      if (used.expires >= now && this.#used.size < this.#capacity) return
+      if (used.expires >= now && this.#used.size <= most) break
       this.#used.delete(nonce)
       if (used.expires >= now) this.#forgottenUntil = Math.max(this.#forgottenUntil, used.made)
     }
+    this.#enough = Math.min(this.#capacity, this.#used.size + slice)
   }
 
   #mac(head: string, realm: string, address: string): string {

@@ -114,4 +114,15 @@ describe('Nonces', () => {
     // None had to go that may have been used.
     expect(nonces.use(first, 1, 120)).to.equal(true)
   })
+
+  it('forget several at once where there are many, so that not each that comes looks for the oldest', () => {
+    const many = new Nonces({ now, capacity: 640 })
+    const made = Array.from({ length: 641 }, () => {
+      time++
+      const nonce = many.make('pbx', '192.0.2.7')
+      expect(many.use(nonce, 1, 32)).to.equal(true)
+      return nonce
+    })
+    expect(made.map((nonce) => many.use(nonce, 2, 32)).indexOf(true)).to.equal(10)
+  })
 })
