@@ -1,11 +1,11 @@
 /** What a document says of one watcher at one time: the rules that match, and all they grant together (RFC 4745 10). */
-import { parseUri } from '../../core/sip/parse-uri.ts'
 import { SUB_HANDLINGS, type SubHandling } from '../watchers/authorization.ts'
 import {
   type Components,
   type Condition,
   type Many,
   most,
+  type Named,
   type One,
   type Rule,
   type Ruleset,
@@ -89,10 +89,10 @@ function holds(condition: Condition, circumstances: Circumstances): boolean {
 }
 
 function isMeant(whom: One | Many, circumstances: Circumstances): boolean {
-  if (whom.kind === 'one') return isNamed(whom.id, circumstances)
+  if (whom.kind === 'one') return isNamed(whom, circumstances)
   if (whom.domain !== undefined && !isOf(whom.domain, circumstances)) return false
   return (
-    !whom.exceptIds.some((id) => isNamed(id, circumstances)) &&
+    !whom.except.some((one) => isNamed(one, circumstances)) &&
     !whom.exceptDomains.some((domain) => isOf(domain, circumstances))
   )
 }
@@ -101,8 +101,7 @@ function isMeant(whom: One | Many, circumstances: Circumstances): boolean {
  * Our endpoints prove their names, not a domain: what stands in From counts for nothing, or a watcher could choose its
  * way past a rule. A trusted endpoint's assertion is taken whole.
  */
-function isNamed(id: string, { requester, domains, sameName }: Circumstances): boolean {
-  const { user, host } = identity(id)
+function isNamed({ user, host }: Named, { requester, domains, sameName }: Circumstances): boolean {
   if (!requester.users.some((own) => sameName(own, user))) return false
   if (host === '') return true
   if (!requester.asserted) return domains.length === 0 || domains.includes(host)
@@ -112,19 +111,6 @@ function isNamed(id: string, { requester, domains, sameName }: Circumstances): b
 function isOf(domain: string, { requester, domains }: Circumstances): boolean {
   if (requester.asserted) return domain === requester.domain
   return domains.length === 0 || domains.includes(domain)
-}
-
-/** `sip:`, `sips:`, `pres:` and no scheme name the same people; `tel:` has no domain. */
-function identity(id: string): { user: string; host: string } {
-  if (/^tel:/i.test(id)) return { user: id.slice('tel:'.length), host: '' }
-  const uri = parseUri(id.replace(/^pres:/i, 'sip:')) ?? parseUri(`sip:${id}`)
-  if (!uri) return { user: id, host: '' }
-  // A name alone was read as a host, which is in lower case.
-  return uri.user === '' ? { user: nameAlone(id), host: '' } : { user: uri.user, host: uri.host }
-}
-
-function nameAlone(id: string): string {
-  return id.replace(/^(?:sips?|pres):/i, '').replace(/[:;?].*$/, '')
 }
 
 function combined(one: Transformations, other: Transformations): Transformations {

@@ -2,6 +2,7 @@
  * Authorization documents (RFC 4745, RFC 5025) as data. What cannot be read is a fault of the whole document: a rule that
  * is skipped might be the one that blocks.
  */
+import { parseUri } from '../../core/sip/parse-uri.ts'
 import { parseXml, XmlError, type XmlNode } from '../../core/xml.ts'
 import { SUB_HANDLINGS, type SubHandling } from '../watchers/authorization.ts'
 
@@ -32,15 +33,20 @@ export type Condition =
   /** RFC 4745 10.2: a condition that nobody here knows does not hold. */
   | { readonly kind: 'unknown'; readonly name: string }
 
-export interface One {
+/** Whom an `id` names, read once: it is compared with each watcher. */
+export interface Named {
+  readonly user: string
+  /** Empty: at whatever domain. */
+  readonly host: string
+}
+export interface One extends Named {
   readonly kind: 'one'
-  readonly id: string
 }
 export interface Many {
   readonly kind: 'many'
   /** Undefined: whoever has proved who it is. */
   readonly domain: string | undefined
-  readonly exceptIds: readonly string[]
+  readonly except: readonly Named[]
   readonly exceptDomains: readonly string[]
 }
 /** Epoch milliseconds, both included. */
@@ -123,7 +129,7 @@ function readCondition(node: XmlNode): Condition {
 
 /** What is unknown in an identity is nobody. */
 function readIdentities(node: XmlNode): (One | Many)[] {
-  const ones = policy(node, 'one').map((one): One => ({ kind: 'one', id: required(one, 'id') }))
+  const ones = policy(node, 'one').map((one): One => ({ kind: 'one', ...named(required(one, 'id')) }))
   const many = policy(node, 'many').map((all): Many => {
     const except = policy(all, 'except')
     const given = (name: string): string[] => except.flatMap((one) => one.attribute(name)?.trim() ?? [])
@@ -133,11 +139,24 @@ function readIdentities(node: XmlNode): (One | Many)[] {
     return {
       kind: 'many',
       domain: all.attribute('domain')?.trim().toLowerCase(),
-      exceptIds: given('id'),
+      except: given('id').map(named),
       exceptDomains: given('domain').map((domain) => domain.toLowerCase()),
     }
   })
   return [...ones, ...many]
+}
+
+/** `sip:`, `sips:`, `pres:` and no scheme name the same people; `tel:` has no domain. */
+function named(id: string): Named {
+  if (/^tel:/i.test(id)) return { user: id.slice('tel:'.length), host: '' }
+  const uri = parseUri(id.replace(/^pres:/i, 'sip:')) ?? parseUri(`sip:${id}`)
+  if (!uri) return { user: id, host: '' }
+  // A name alone was read as a host, which is in lower case.
+  return uri.user === '' ? { user: nameAlone(id), host: '' } : { user: uri.user, host: uri.host }
+}
+
+function nameAlone(id: string): string {
+  return id.replace(/^(?:sips?|pres):/i, '').replace(/[:;?].*$/, '')
 }
 
 /** RFC 4745 7.3: pairs of from and until, in their order. */

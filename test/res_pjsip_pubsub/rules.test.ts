@@ -159,6 +159,21 @@ describe('rules: documents (RFC 4745, RFC 5025)', () => {
 })
 
 describe('rules: who is meant', () => {
+  it('is read with the document, and not anew for each watcher', () => {
+    const inside = '<cr:one id="pres:101@PBX.example;user=phone"/><cr:many><cr:except id="Bob"/></cr:many>'
+    const [rule] = readRuleset(ruleset({ conditions: `<cr:identity>${inside}</cr:identity>`, handling: 'allow' })).rules
+    const everybody = { kind: 'many', domain: undefined, exceptDomains: [] }
+    expect(rule?.conditions).to.deep.equal([
+      {
+        kind: 'identity',
+        anyOf: [
+          { kind: 'one', user: '101', host: 'pbx.example' },
+          { ...everybody, except: [{ user: 'Bob', host: '' }] },
+        ],
+      },
+    ])
+  })
+
   const identity = (inside: string): string => `<cr:identity>${inside}</cr:identity>`
   const period = (from: string, until: string): string => `<cr:from>${from}</cr:from><cr:until>${until}</cr:until>`
   const PAST = period('2026-01-01T00:00:00Z', '2026-02-01T00:00:00Z')
