@@ -1,5 +1,6 @@
 /** The authorization documents there are, read, by the name of the presentity. */
 import { plainExten } from '../../core/conf/dialplan-pattern.ts'
+import { inSlices } from '../../core/in-slices.ts'
 import { type Logger, reasonOf } from '../../core/log.ts'
 import { addedTo, type Undo } from '../../core/scope.ts'
 import { type Ruleset, RulesFault, readRuleset } from './document.ts'
@@ -111,24 +112,23 @@ export class RulesBook {
   async #read(): Promise<void> {
     const before = this.#documents
     const now = new Map<string, RulesDocument>()
+    // One that is filled meanwhile is read in the next turn.
+    const isRead = this.#shelves.size === SHELVES.length
     for (const name of [...SHELVES].reverse()) {
-      for (const [presentity, given] of this.#shelf(name)) {
+      await inSlices(this.#shelf(name), ([presentity, given]) => {
         const known = before.get(presentity)
-        now.set(
-          presentity,
-          known?.text === given.text ? { ...known, ...given } : await this.#document(presentity, given),
-        )
-      }
+        now.set(presentity, known?.text === given.text ? { ...known, ...given } : this.#document(presentity, given))
+      })
     }
     this.#documents = now
-    this.#isRead = this.#shelves.size === SHELVES.length
+    this.#isRead = isRead
     this.#byPlainKey = new Map(this.all.toReversed().map(([key, document]) => [this.plainKeyOf(key), document]))
     const changed = [...before.keys(), ...now.keys()].filter((key) => before.get(key)?.text !== now.get(key)?.text)
     const plainKeys = new Set(changed.map((key) => this.plainKeyOf(key)))
     for (const listener of this.#listeners) listener(plainKeys)
   }
 
-  async #document(presentity: string, given: RulesText): Promise<RulesDocument> {
+  #document(presentity: string, given: RulesText): RulesDocument {
     try {
       if (given.fault !== undefined) throw new RulesFault(given.fault)
       return { ...given, presentity, ruleset: readRuleset(given.text), fault: '' }

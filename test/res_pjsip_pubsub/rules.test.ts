@@ -158,6 +158,26 @@ describe('rules: documents (RFC 4745, RFC 5025)', () => {
   })
 })
 
+describe('rules: many documents', () => {
+  it('are read while other things go on', async () => {
+    const book = new RulesBook(new Log('error').logger('rules'), (name) => name)
+    const names = Array.from({ length: 2000 }, (_, at) => String(at))
+    let turns = 0
+    let turn = setImmediate(function next() {
+      turns++
+      turn = setImmediate(next)
+    })
+    const text = ruleset({ conditions: one(...names.slice(0, 20)), handling: 'allow' })
+    await book.fill(
+      'table',
+      names.map((name) => [name, { text, place: 'table' }] as const),
+    )
+    clearImmediate(turn)
+    expect(turns).to.be.above(2)
+    expect(book.all.length).to.equal(2000)
+  })
+})
+
 describe('rules: who is meant', () => {
   it('is read with the document, and not anew for each watcher', () => {
     const inside = '<cr:one id="pres:101@PBX.example;user=phone"/><cr:many><cr:except id="Bob"/></cr:many>'
