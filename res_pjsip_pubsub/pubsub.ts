@@ -173,7 +173,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     await this.compositor.open(this.store)
     await this.#keeping.restore()
     await this.watching.open(this.store)
-    own(() => this.lists.close())
+    own(() => this.lists.watched.close())
   }
 
   #restored(subscription: NotifierSubscription, isLate: boolean): void {
@@ -188,7 +188,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     const { sip, endpoints, hints, contacts } = this.#core
     own(endpoints.onChange(() => this.#endpointsChanged()))
     own(endpoints.onSource(() => this.watching.endpointsChanged()))
-    own(hints.onReread(() => this.lists.changed()))
+    own(hints.onReread(() => this.lists.watched.changed()))
     own(contacts.onChange((_aor, added) => added && phoneIsBack(this.subscriptions, added, this.#moved)))
     if (isLibrary(this.#settings))
       return this.#log.notice('db_url is empty: requests are left to the modules that use the functions')
@@ -250,7 +250,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   /** What was put back begins to be looked up: everybody is there who has something to say of it. */
   allLoaded(): void {
     this.watching.authorizations.loaded()
-    this.lists.loaded()
+    this.lists.configured.loaded()
     const reading = this.compositor.publicationsRead()
     if (reading) void reading.then(() => this.#reviver.begin())
     else this.#reviver.begin()
@@ -410,7 +410,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   #endpointsChanged(): void {
     this.#notifyHeaders.forget()
     this.compositor.endpointsChanged()
-    this.lists.changed()
+    this.lists.watched.changed()
     this.watching.endpointsChanged()
     const { endpoints } = this.#core.endpoints.files
     for (const subscription of this.subscriptions) {
@@ -432,7 +432,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
    */
   async #leave(asked: () => PubsubSettings): Promise<void> {
     if (this.#core.stopping || goesOn(this.#settings, readOr(asked, this.#settings))) return
-    this.lists.close()
+    this.lists.watched.close()
     await inSlices(this.subscriptions, (subscription) => subscription.terminate('deactivated'))
     const until = performance.now() + LEAVE_LIMIT
     while (this.subscriptions.size > 0 && performance.now() < until) await pause(LEAVE_STEP)

@@ -65,7 +65,7 @@ export function presenceCommands(pubsub: PubsubCore): ConsoleCommand[] {
         if (uri === undefined) throw new CommandError('whose watchers? Give the URI of a presentity, or its user part')
         const full = isFull(detail)
         const found = watchersOf(pubsub, userOf(uri))
-        const inLists = [...pubsub.lists.watchersOf(userOf(uri))]
+        const inLists = [...pubsub.lists.watched.watchersOf(userOf(uri))]
         for (const one of found) out.print(watcher(one, full))
         for (const one of inLists)
           out.print(plain(`${one.watcher}  ${one.event}  ${one.status}  in the list ${one.list}`))

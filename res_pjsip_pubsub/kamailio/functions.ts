@@ -216,7 +216,7 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
   presHasSubscribers(presentityUri: string, event: string): boolean {
     if (!this.#watchers(presentityUri, event).next().done) return true
     const name = this.#eventOf(event)
-    for (const inner of this.functionServices.notifier.lists.watchersOf(userOf(presentityUri)))
+    for (const inner of this.functionServices.notifier.lists.watched.watchersOf(userOf(presentityUri)))
       if (inner.event === name) return true
     return false
   }

@@ -113,7 +113,7 @@ function watcherLines(resource: string, pubsub: PubsubCore): string[] {
 
 /** Those that watch it as one of a resource list. */
 function listWatcherLines(resource: string, { lists }: PubsubCore): string[] {
-  return [...lists.watchersOf(resource)].map(({ event, list, status, watcher, endpoint }) => {
+  return [...lists.watched.watchersOf(resource)].map(({ event, list, status, watcher, endpoint }) => {
     return `watcher ${watcher} (endpoint ${endpoint}) of ${event} in the list ${list}: ${status}`
   })
 }

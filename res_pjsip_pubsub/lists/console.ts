@@ -1,7 +1,8 @@
 /** `pjsip show resource_lists`: the lists there are, what they hold now, and who watches them. */
 import { type ConsoleCommand, likeFilter, plain } from '../../core/console/console.ts'
 import type { Subscriptions } from '../subscriptions.ts'
-import type { ListSection, ResourceLists } from './subscriptions.ts'
+import type { ListSection } from './configured.ts'
+import type { ResourceLists } from './subscriptions.ts'
 
 const HEADER = `    List: <List/Event.....................................................>
    Items: <Items as they are written.......................................>
@@ -27,7 +28,7 @@ export function listCommands(lists: ResourceLists, subscriptions: Subscriptions)
 
 /** Those that watchers brought are named after what was subscribed to. */
 function* sections(lists: ResourceLists, subscriptions: Subscriptions): Iterable<string> {
-  for (const section of lists.sections()) {
+  for (const section of lists.configured.sections()) {
     const watchers = [...subscriptions.ofResource(section.event, section.name)]
     yield block(section, watchers.filter(({ list }) => list && list.entries === undefined).length)
   }

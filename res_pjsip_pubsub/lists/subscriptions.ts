@@ -1,26 +1,22 @@
 /**
  * Resource lists (RFC 4662): which SUBSCRIBE is for one, and what such a subscription watches. For the rest it is an
- * ordinary subscription. Lists follow the configuration, and resources that are not there are looked for again.
+ * ordinary subscription. Which lists there are is in configured.ts, what becomes of those that are watched in watched.ts.
  */
 import type { Core } from '../../core/core.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Refusal, SipRequest } from '../../core/sip/contract.ts'
 import { parseNameAddr } from '../../core/sip/parse-uri.ts'
-import type { EventPackage, Found, Watcher, WatcherEvent } from '../contract.ts'
+import type { EventPackage, Found, Watcher } from '../contract.ts'
 import { NOT_FOUND, OVER_ENDPOINT_LIMIT } from '../refusals.ts'
 import type { NotifierSubscription } from '../subscription.ts'
 import type { Asked, Decision } from '../watchers/authorization.ts'
-import { type WatcherFacts, type WatcherLists, type WatcherStatus, watcherId } from '../watchers/watchers.ts'
+import type { WatcherLists } from '../watchers/watchers.ts'
+import { ConfiguredLists } from './configured.ts'
 import type { ListFacts } from './facts.ts'
-import { broughtPlan, type Configured, configuredPlan, type ListPlan, sizeOf } from './plan.ts'
+import { broughtPlan, type ListPlan, sizeOf } from './plan.ts'
 import { bringsList, EXTENSION_REQUIRED, readEntries, refuseList, understandsLists } from './request.ts'
 import { ListSource } from './source.ts'
-
-/** Milliseconds. After a reload the dialplan follows the endpoints. */
-const SETTLE = 100
-/** Between two looks for what nothing could be said of, and how many of these make one for what is not there. */
-const AGAIN = 2000
-const LOOKS = 150
+import { factsOf, type ListWatcher, WatchedLists } from './watched.ts'
 
 /** Resources of all lists that one endpoint has brought along: each is a kilobyte and more, and a few bytes of a SUBSCRIBE. */
 const MOST_BROUGHT = 20_000
@@ -40,26 +36,6 @@ interface Leave {
   readonly lists: Pick<WatcherLists, 'tell' | 'alsoFrom' | 'nameKey'>
 }
 
-/** A watcher of a list, and the dialog it watches in. */
-interface ListWatcher extends Watcher {
-  readonly callId: string
-  readonly displayName: string
-}
-
-interface Followed {
-  readonly event: string
-  readonly list: string
-  readonly watcher: ListWatcher
-  /** Resources that it has brought along. */
-  readonly brought: number
-}
-
-interface Remembered {
-  readonly round: number
-  readonly text: string
-  readonly plan: ListPlan
-}
-
 /** What a list is asked for with. */
 export interface ListAsked {
   readonly event: string
@@ -69,45 +45,16 @@ export interface ListAsked {
   readonly isBrought: boolean
 }
 
-/** A section of pjsip.conf, and how many resources it stands for now. */
-export interface ListSection {
-  readonly name: string
-  readonly event: string
-  readonly items: readonly string[]
-  readonly resources: number
-  readonly fullState: boolean
-  /** Milliseconds. */
-  readonly batch: number
-}
-
-interface InnerWatcher {
-  readonly event: string
-  /** What was subscribed to. */
-  readonly list: string
-  readonly status: 'pending' | 'active'
-  readonly watcher: string
-  readonly endpoint: string
-}
-
 export class ResourceLists {
+  /** Which lists there are. */
+  readonly configured: ConfiguredLists
+  /** Those that are watched. */
+  readonly watched: WatchedLists
   readonly #core: ListCore
   readonly #log: Logger
   readonly #package: PackageOf
   readonly #leave: Leave
   readonly #isNoNews: IsNoNews
-  readonly #watched = new Map<ListSource, Followed>()
-  /** Endpoint → resources that it has brought along, also those that are just being looked for. */
-  readonly #brought = new Map<string, number>()
-  /** By event and name: lists that are equal are one object, for all who watch them. */
-  readonly #plans = new Map<string, Remembered>()
-  #round = 0
-  #revising: NodeJS.Timeout | undefined
-  #retrying: NodeJS.Timeout | undefined
-  #looks = 0
-  /** From then on it is known which events there are. */
-  #isLoaded = false
-  /** What was said of events that there are not. */
-  readonly #doubted = new Set<string>()
 
   constructor(core: ListCore, log: Logger, packageOf: PackageOf, leave: Leave, isNoNews: IsNoNews) {
     this.#core = core
@@ -115,14 +62,16 @@ export class ResourceLists {
     this.#package = packageOf
     this.#leave = leave
     this.#isNoNews = isNoNews
-    leave.lists.alsoFrom((event, resource) => this.#watchersOf(event, resource))
+    this.configured = new ConfiguredLists(core, log, (event) => packageOf(event) !== undefined)
+    this.watched = new WatchedLists(this.configured)
+    leave.lists.alsoFrom((event, resource) => this.watched.watcherFactsOf(event, resource))
   }
 
   /** Whether a SUBSCRIBE is for a list; with a refusal, for one that it may not have like this. */
   asked(watcher: Watcher, request: SipRequest, event: string, resource: string): ListAsked | Refusal | undefined {
     const isBrought = this.#core.general.compat === 'rfc' && bringsList(request)
     if (isBrought) return refuseList(request) ?? { event, resource, watcher, isBrought }
-    const list = this.#configured.lists.get(resource)
+    const list = this.configured.get(resource)
     if (!list || !understandsLists(request)) return undefined
     if (list.event === event) return { event, resource, watcher, isBrought }
     this.#log.warning(
@@ -133,7 +82,7 @@ export class ResourceLists {
 
   /** The answer where a resource is not there: who asks for a list has to say so (RFC 4662 4.1). */
   missing(event: string, resource: string): Refusal {
-    const isList = this.#configured.lists.get(resource)?.event === event
+    const isList = this.configured.get(resource)?.event === event
     return isList && this.#core.general.compat === 'rfc' ? EXTENSION_REQUIRED : NOT_FOUND
   }
 
@@ -153,65 +102,6 @@ export class ResourceLists {
     return this.#open(event, resource, watcher, list ?? { entries: undefined }, version, anyway)
   }
 
-  *sections(): Iterable<ListSection> {
-    const configured = this.#configured
-    for (const [name, list] of configured.lists) {
-      const plan = configuredPlan(name, list.event, configured)
-      yield {
-        name,
-        event: list.event,
-        items: list.list_item,
-        resources: plan ? sizeOf(plan) : 0,
-        fullState: list.full_state,
-        batch: list.notification_batch_interval,
-      }
-    }
-  }
-
-  /** Who watches a resource as one of a list. */
-  *watchersOf(resource: string): Iterable<InnerWatcher> {
-    for (const [source, { event, list, watcher }] of this.#watched)
-      for (const { status } of source.watchingOf(resource))
-        yield { event, list, status, watcher: watcher.uri, endpoint: watcher.endpoint.id }
-  }
-
-  /** All modules of the start are there. */
-  loaded(): void {
-    this.#isLoaded = true
-    this.#doubtEvents()
-  }
-
-  /** The configuration was read again. */
-  changed(): void {
-    this.#revising ??= setTimeout(() => {
-      this.#revising = undefined
-      this.#doubtEvents()
-      void this.#revise()
-    }, SETTLE)
-    this.#revising.unref()
-  }
-
-  close(): void {
-    clearTimeout(this.#revising)
-    clearTimeout(this.#retrying)
-    this.#watched.clear()
-    this.#brought.clear()
-  }
-
-  get #configured(): Configured {
-    const { endpoints, hints } = this.#core
-    const { files } = endpoints
-    return {
-      lists: files.resourceLists ?? new Map(),
-      names: function* () {
-        yield* files.endpoints.keys()
-        yield* files.aors.keys()
-        for (const { exten } of hints.extensions()) yield exten
-        for (const { exten } of hints.list()) yield exten
-      },
-    }
-  }
-
   async #open(
     event: string,
     resource: string,
@@ -223,8 +113,8 @@ export class ResourceLists {
     const compat = (): 'rfc' | 'asterisk' => this.#core.general.compat
     const { entries } = facts
     const brought = entries && broughtPlan(resource, entries)
-    const plan = (): ListPlan | undefined => brought ?? this.#planOf(event, resource)
-    this.#round++
+    const plan = (): ListPlan | undefined => brought ?? this.configured.plan(event, resource)
+    this.configured.lookAgain()
     const first = plan()
     if (!first) return undefined
     const { uri } = watcher
@@ -232,7 +122,7 @@ export class ResourceLists {
     const restored = watcher.request === undefined
     const size = brought ? sizeOf(brought) : 0
     const { id } = endpoint
-    if (!restored && size > 0 && (this.#brought.get(id) ?? 0) + size > MOST_BROUGHT) {
+    if (!restored && size > 0 && this.watched.broughtBy(id) + size > MOST_BROUGHT) {
       this.#log.notice(
         `endpoint ${id} would watch more than ${MOST_BROUGHT} resources in lists of its own; a SUBSCRIBE is refused`,
       )
@@ -241,7 +131,7 @@ export class ResourceLists {
     const source = new ListSource(first, {
       facts,
       plan,
-      batch: () => (entries ? 0 : (this.#configured.lists.get(resource)?.notification_batch_interval ?? 0)),
+      batch: () => (entries ? 0 : (this.configured.get(resource)?.notification_batch_interval ?? 0)),
       compat,
       nameKey: this.#leave.lists.nameKey,
       firstVersion,
@@ -254,14 +144,14 @@ export class ResourceLists {
         this.#leave.lists.tell(event, name, factsOf(watcher, name, status, lastEvent)),
       servedAs: (now) => void (endpoint = now),
       watched: (one, isWatched) =>
-        this.#follow(one, isWatched ? { event, list: resource, watcher, brought: size } : undefined),
+        this.watched.follow(one, isWatched ? { event, list: resource, watcher, brought: size } : undefined),
       log: this.#log,
     })
-    this.#count(id, size)
+    this.watched.count(id, size)
     try {
       await source.look()
     } finally {
-      this.#count(id, -size)
+      this.watched.count(id, -size)
     }
     if (brought && !restored) this.#noteMissing(source, event, id)
     if (source.isUnavailable && !anyway) return 'unavailable'
@@ -277,76 +167,4 @@ export class ResourceLists {
         `${missing.length} are not there: ${some}`,
     )
   }
-
-  #planOf(event: string, name: string): ListPlan | undefined {
-    const key = `${event}\0${name}`
-    const known = this.#plans.get(key)
-    if (known?.round === this.#round) return known.plan
-    const plan = configuredPlan(name, event, this.#configured)
-    const text = JSON.stringify(plan)
-    if (!plan) this.#plans.delete(key)
-    else this.#plans.set(key, { round: this.#round, text, plan: known?.text === text ? known.plan : plan })
-    return this.#plans.get(key)?.plan
-  }
-
-  *#watchersOf(event: string, resource: string): Iterable<WatcherFacts> {
-    for (const [source, followed] of this.#watched) {
-      if (followed.event !== event) continue
-      for (const { resource: name, status, event: last } of source.watchingOf(resource))
-        yield factsOf(followed.watcher, name, status, last)
-    }
-  }
-
-  #follow(source: ListSource, followed: Followed | undefined): void {
-    const before = this.#watched.get(source)
-    if (before) this.#count(before.watcher.endpoint.id, -before.brought)
-    if (followed) this.#count(followed.watcher.endpoint.id, followed.brought)
-    if (followed) this.#watched.set(source, followed)
-    else this.#watched.delete(source)
-    this.#arm()
-  }
-
-  #count(endpointId: string, by: number): void {
-    const now = (this.#brought.get(endpointId) ?? 0) + by
-    if (now > 0) this.#brought.set(endpointId, now)
-    else this.#brought.delete(endpointId)
-  }
-
-  /** Modules bring events of their own, so that a wrong one is not seen where the file is read. */
-  #doubtEvents(): void {
-    if (!this.#isLoaded) return
-    for (const { id, event, source } of this.#configured.lists.values()) {
-      const what = `${source}: resource_list [${id}] has event = ${event}`
-      if (this.#package(event) || this.#doubted.has(what)) continue
-      this.#doubted.add(what)
-      this.#log.warning(`${what}, which no module serves; expected presence, dialog or message-summary`)
-    }
-  }
-
-  async #revise(): Promise<void> {
-    this.#round++
-    await Promise.all([...this.#watched.keys()].map((source) => source.revise()))
-  }
-
-  async #retry(): Promise<void> {
-    if (++this.#looks % LOOKS === 0) await this.#revise()
-    else await Promise.all([...this.#watched.keys()].map((source) => source.retryUnavailable()))
-    this.#retrying = undefined
-    this.#arm()
-  }
-
-  #arm(): void {
-    if (this.#watched.size === 0 || this.#retrying) return
-    this.#retrying = setTimeout(() => void this.#retry(), AGAIN)
-    this.#retrying.unref()
-  }
-}
-
-function factsOf(
-  { callId, uri, displayName }: ListWatcher,
-  resource: string,
-  status: WatcherStatus,
-  event: WatcherEvent,
-): WatcherFacts {
-  return { id: watcherId(`${callId};${uri};${resource}`), uri, displayName, status, event }
 }
