@@ -1,7 +1,11 @@
-/** The one implementation of the store (store.ts): what waits, when it is written, and what becomes of it in trouble. */
+/**
+ * The one implementation of the store (store.ts): one transaction at a time with all that waits, and what becomes of it in
+ * trouble. When it is written is in store-times.ts.
+ */
 import { setTimeout as pause } from 'node:timers/promises'
 import { reasonOf } from './log.ts'
 import type { Undo } from './scope.ts'
+import { atomically } from './store-atomic.ts'
 import {
   type Atomic,
   type RowToMake,
@@ -18,7 +22,6 @@ import { loadPages, scanPages } from './store-pages.ts'
 import {
   type AnyRow,
   type Cell,
-  type Changes,
   createTable,
   type Database,
   dropTable,
@@ -29,18 +32,12 @@ import {
   isLocked,
   mayPass,
   writeAll,
-  writesOfAll,
 } from './store-tables.ts'
+import { GATHER, WriteTimes } from './store-times.ts'
 import { type AnyTable, type Taken, Waiting } from './store-waiting.ts'
 
-/** Milliseconds that writes are gathered before a transaction begins. */
-const GATHER = 3
 /** Milliseconds between the beginnings of two transactions: what came meanwhile goes in one. */
 const APART = 3
-/** Milliseconds between two attempts while the disk refuses. */
-const RETRY_FIRST = 250
-const RETRY_MOST = 10_000
-
 /** Milliseconds that a transaction has waited for its turn when it does not wait for a lock as well. */
 const PATIENCE = 3000
 
@@ -60,8 +57,6 @@ export class SqliteStore implements Store {
   readonly #file: StoreFile
   readonly #waiting = new Waiting()
   readonly #handles = new WeakMap<object, AnyTable>()
-  #timer: NodeJS.Timeout | undefined
-  #due = Number.POSITIVE_INFINITY
   /** The transaction that what is noted now goes with; it has not begun. */
   #next: Promise<boolean> | undefined
   #began = 0
@@ -70,12 +65,10 @@ export class SqliteStore implements Store {
   readonly #log = new StoreLog((work) => this.#inTurn(work))
   /** How many of the notes are on disk. */
   #saved = 0
-  #retryPause = 0
+  readonly #times = new WriteTimes(() => this.#write())
   /** The last transaction found it so, after it had waited for another process as long as one does. */
   #isLocked = false
-  /** Closed: what is noted from now on starts no timer. Over: it is not written any more either. */
-  #closed = false
-  #over = false
+  #isClosed = false
 
   constructor(settings: StoreSettings, { database, store, closed }: StoreWays) {
     this.#settings = settings
@@ -95,7 +88,7 @@ export class SqliteStore implements Store {
   }
 
   get writable(): boolean {
-    return this.#retryPause === 0
+    return !this.#times.isRefused
   }
 
   async table<Row extends { readonly [N in keyof Row]: Cell }>(definition: TableDefinition<Row>): Promise<Table<Row>> {
@@ -134,7 +127,7 @@ export class SqliteStore implements Store {
       // Behind many that wait for the lock one after the other nobody would be told before the phones have given up.
       if (this.#isLocked && performance.now() - asked > PATIENCE)
         throw new StoreUnavailable('another process has it locked')
-      return this.#transaction(work)
+      return this.#writing((database, taken) => atomically(database, taken, this.#tableOf, work))
     })
   }
 
@@ -201,13 +194,12 @@ export class SqliteStore implements Store {
   }
 
   async close(): Promise<void> {
-    this.#closed = true
-    clearTimeout(this.#timer)
+    this.#times.stop()
     await this.flush()
     await this.#log.settled()
     await this.#turn
     await this.#file.close()
-    this.#over = true
+    this.#isClosed = true
     await this.#whenClosed?.()
   }
 
@@ -215,28 +207,14 @@ export class SqliteStore implements Store {
 
   #note(table: AnyTable, key: Cell, row: AnyRow | RowToMake<AnyRow> | null, within: number): void {
     this.#waiting.note(table, key, row)
-    this.#schedule(within)
-  }
-
-  /** The timer runs for whatever has to be written first. */
-  #schedule(within: number): void {
-    if (this.#next || this.#closed) return
-    const pause = this.#retryPause || within
-    const due = performance.now() + pause
-    if (this.#timer && this.#due <= due) return
-    clearTimeout(this.#timer)
-    this.#due = due
-    // Longer waits of a timer would be none at all.
-    this.#timer = setTimeout(() => void this.#write(), Math.min(pause, 2 ** 31 - 1))
-    if (this.#retryPause || within > GATHER) this.#timer.unref()
+    if (!this.#next) this.#times.within(within)
   }
 
   // Writing.
 
   /** One transaction with all that waits. False where the disk refuses; never rejects. */
   #write(): Promise<boolean> {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#times.clear()
     this.#next ??= this.#begin()
     return this.#next
   }
@@ -255,7 +233,7 @@ export class SqliteStore implements Store {
       if (!(error instanceof StoreUnavailable)) this.#refused(error)
       return false
     } finally {
-      if (this.#waiting.any) this.#schedule(GATHER)
+      if (this.#waiting.any && !this.#next) this.#times.within(GATHER)
     }
   }
 
@@ -265,21 +243,8 @@ export class SqliteStore implements Store {
     return next
   }
 
-  /** What waits is written with it, so that `work` sees it. */
-  #transaction<T>(work: (at: Atomic) => Promise<T>): Promise<T> {
-    return this.#writing((database, taken) =>
-      inTransaction(database, async () => {
-        for (const write of writesOfAll(taken)) await database.write(...write)
-        const changes = new Map<AnyTable, Changes>()
-        const result = await work(this.#atomic(database, changes))
-        for (const write of writesOfAll(changes)) await database.write(...write)
-        return result
-      }),
-    )
-  }
-
   async #writing<T>(write: (database: Database, taken: Taken) => Promise<T>): Promise<T> {
-    if (this.#over) throw new StoreUnavailable('the store is closed')
+    if (this.#isClosed) throw new StoreUnavailable('the store is closed')
     this.#began = performance.now()
     const upTo = this.#waiting.noted
     const taken = this.#waiting.take()
@@ -291,8 +256,8 @@ export class SqliteStore implements Store {
       const result = await write(database, taken)
       this.#saved = Math.max(this.#saved, upTo)
       this.#waiting.written(taken)
-      if (this.#retryPause) this.#settings.log.notice('the store can be written again')
-      this.#retryPause = 0
+      if (this.#times.isRefused) this.#settings.log.notice('the store can be written again')
+      this.#times.written()
       this.#isLocked = false
       return result
     } catch (error) {
@@ -302,28 +267,7 @@ export class SqliteStore implements Store {
     }
   }
 
-  #atomic(database: Database, changes: Map<AnyTable, Changes>): Atomic {
-    const note = (handle: object, key: unknown, row: AnyRow | null): void => {
-      const table = this.#tableOf(handle)
-      if (typeof key !== 'string' && typeof key !== 'number')
-        throw new Error(`a row of ${table.definition.name} has no ${table.definition.key}`)
-      const rows = changes.get(table) ?? new Map<string | number, AnyRow | null>()
-      changes.set(table, rows.set(key, row))
-    }
-    return {
-      select: async <Row>(handle: Table<Row>, where: object, above?: readonly [string, number]) => {
-        const rows = await findRows(database, this.#tableOf(handle).definition, where as AnyRow, above)
-        return rows as unknown as readonly Row[]
-      },
-      put: (handle, row) => {
-        const any = row as unknown as AnyRow
-        note(handle, any[this.#tableOf(handle).definition.key], any)
-      },
-      delete: (handle, key) => note(handle, key, null),
-    }
-  }
-
-  #tableOf(handle: object): AnyTable {
+  readonly #tableOf = (handle: object): AnyTable => {
     const table = this.#handles.get(handle)
     if (!table) throw new Error('this is no table of this store')
     return table
@@ -363,7 +307,7 @@ export class SqliteStore implements Store {
 
   #refused(error: unknown): void {
     this.#isLocked = isLocked(error)
-    if (!this.#retryPause) {
+    if (!this.#times.isRefused) {
       const mend = isLocked(error)
         ? 'Another process has it locked, as sqlite3 or a backup: end that'
         : "Free space, or see to the file's permissions"
@@ -371,7 +315,7 @@ export class SqliteStore implements Store {
         `the store ${this.#settings.path} cannot be written (${reasonOf(error)}); the server goes on without it and tries again. ${mend}`,
       )
     }
-    this.#retryPause = Math.min(RETRY_MOST, this.#retryPause * 2 || RETRY_FIRST)
+    this.#times.refused()
   }
 
   /** Begins a fresh file where the file turns out to be damaged; without a database there is nothing to do yet. False where it was not done. */
