@@ -9,17 +9,11 @@ import type { Core } from './core.ts'
 import { inSlices } from './in-slices.ts'
 import { type Logger, reasonOf } from './log.ts'
 import type { ModuleConfig, ModuleContext, ModuleDefinition } from './module.ts'
+import { ModuleSlots, type ModulesPlan, requiredBy, type Slot } from './module-slots.ts'
 import { ConfigError, type OptionSet, type OptionValues } from './options.ts'
 import { Scope } from './scope.ts'
 
-/** modules.conf, as data. */
-export interface ModulesPlan {
-  readonly autoload: boolean
-  readonly preload: readonly string[]
-  readonly load: readonly string[]
-  readonly noload: readonly string[]
-  readonly require: readonly string[]
-}
+export type { ModulesPlan } from './module-slots.ts'
 
 export type ModuleStatus = 'Running' | 'Not Running' | 'Declined'
 
@@ -33,24 +27,6 @@ export interface ModuleInfo {
   readonly why: string
 }
 
-interface Slot {
-  readonly definition: ModuleDefinition
-  /** Undefined while it does not run. */
-  running: Running | undefined
-  /** Why it declined, the last time that it was to be loaded. */
-  declined: string | undefined
-  /** It was unloaded at the console. */
-  byHand: boolean
-}
-
-interface Running {
-  readonly scope: Scope
-  readonly context: ModuleContext
-  readonly api: unknown
-  /** It was told that all that were to come with it are there. */
-  knowsAll: boolean
-}
-
 export type ReadOptions = <S extends OptionSet>(declared: ModuleConfig<S>) => OptionValues<S>
 
 /** Milliseconds. Who leaves a notifier that does not answer takes 64 s: a refresh under way goes first, then the farewell. */
@@ -58,38 +34,38 @@ const UNDO_LIMIT = 90_000
 
 export class Loader {
   readonly #core: Core
+  readonly #log: Logger
   readonly #readOptions: ReadOptions
   readonly #undoLimit: number
-  readonly #slots = new Map<string, Slot>()
+  readonly #slots = new ModuleSlots()
   /** One change of modules at a time. */
   #turn: Promise<unknown> = Promise.resolve()
 
   /** `undoLimit`: milliseconds that each undoing of a module is waited for, as all other changes of modules wait with it. */
   constructor(core: Core, readOptions: ReadOptions, undoLimit = UNDO_LIMIT) {
     this.#core = core
+    this.#log = core.log.logger('loader')
     this.#readOptions = readOptions
     this.#undoLimit = undoLimit
   }
 
   add(definition: ModuleDefinition): void {
-    if (this.#slots.has(definition.name)) throw new Error(`module ${definition.name} is there twice`)
-    this.#slots.set(definition.name, { definition, running: undefined, declined: undefined, byHand: false })
+    this.#slots.add(definition)
   }
 
   /** Loads what modules.conf asks for. Throws only where a required module declined or does not exist. */
   async start(plan: ModulesPlan): Promise<void> {
-    const log = this.#core.log.logger('loader')
     for (const name of [...plan.preload, ...plan.load, ...plan.require]) {
-      if (!this.#slots.has(name) && !plan.require.includes(name))
-        log.warning(`modules.conf: there is no module ${name}`)
+      if (!this.#slots.find(name) && !plan.require.includes(name))
+        this.#log.warning(`modules.conf: there is no module ${name}`)
     }
     const refused = new Set(plan.noload)
-    await inSlices(this.#wanted(plan), async (name) => {
-      if (this.#slots.has(name)) await this.#bringUp(name, refused, false)
+    await inSlices(this.#slots.wanted(plan), async (name) => {
+      if (this.#slots.find(name)) await this.#bringUp(name, refused, false)
     })
-    this.#reportDeclined()
+    for (const slot of this.#slots.all) if (slot.declined !== undefined) this.#log.error(declinedText(slot))
     for (const name of plan.require) {
-      const slot = this.#slots.get(name)
+      const slot = this.#slots.find(name)
       if (!slot?.running)
         throw new ConfigError(
           `modules.conf requires ${name}, which is not running: ${slot ? (slot.declined ?? '') : 'there is no such module'}`,
@@ -99,13 +75,13 @@ export class Loader {
   }
 
   list(): ModuleInfo[] {
-    return [...this.#slots.values()]
+    return this.#slots.all
       .map(
         (slot): ModuleInfo => ({
           name: slot.definition.name,
           description: slot.definition.description,
           status: slot.running ? 'Running' : slot.declined === undefined ? 'Not Running' : 'Declined',
-          usedBy: this.#dependents(slot.definition.name).map((d) => d.definition.name),
+          usedBy: this.#slots.dependents(slot.definition.name).map((d) => d.definition.name),
           why: slot.declined ?? '',
         }),
       )
@@ -115,7 +91,7 @@ export class Loader {
   /** Loads a module and what it requires. Throws with the reason where it declines. */
   load(name: string): Promise<void> {
     return this.#inTurn(async () => {
-      const slot = this.#slot(name)
+      const slot = this.#slots.get(name)
       if (slot.running) throw new Error(`${name} is loaded already`)
       const isUp = await this.#bringUp(name, new Set(), true)
       this.#allLoaded()
@@ -126,8 +102,8 @@ export class Loader {
   /** Unloads a module, first those that require it. Returns their names, in the order they went. */
   unload(name: string): Promise<string[]> {
     return this.#inTurn(async () => {
-      const gone = await this.#takeDown(this.#slot(name))
-      for (const each of gone) this.#slot(each).byHand = true
+      const gone = await this.#takeDown(this.#slots.get(name))
+      for (const each of gone) this.#slots.get(each).byHand = true
       return gone
     })
   }
@@ -138,13 +114,14 @@ export class Loader {
    */
   restart(name: string): Promise<string[]> {
     return this.#inTurn(async () => {
-      const read = new Set(this.#affected(this.#slot(name)).flatMap(({ definition }) => definition.config ?? []))
+      const slot = this.#slots.get(name)
+      const read = new Set(this.#slots.affected(slot).flatMap(({ definition }) => definition.config ?? []))
       for (const declared of read) this.#readOptions(declared)
-      const names = await this.#takeDown(this.#slot(name))
-      const again = [...names.toReversed(), ...this.#declinedFor(name)]
+      const names = await this.#takeDown(slot)
+      const again = [...names.toReversed(), ...this.#slots.declinedFor(name)]
       for (const each of again) await this.#bringUp(each, new Set(), true)
       this.#allLoaded()
-      const failed = again.map((each) => this.#slot(each)).filter(({ running }) => !running)
+      const failed = again.map((each) => this.#slots.get(each)).filter(({ running }) => !running)
       if (failed.length > 0)
         throw new Error(failed.map(({ definition, declined }) => `${definition.name} declined: ${declined}`).join('\n'))
       return names
@@ -159,26 +136,27 @@ export class Loader {
    */
   change(before: ModulesPlan, after: ModulesPlan): Promise<void> {
     return this.#inTurn(async () => {
-      const log = this.#core.log.logger('loader')
-      const [old, now] = [this.#wanted(before), this.#wanted(after)]
+      const [old, now] = [this.#slots.wanted(before), this.#slots.wanted(after)]
       const gone: string[] = []
-      for (const name of [...old].reverse())
-        if (!now.has(name) && this.#slots.get(name)?.running) gone.push(...(await this.#takeDown(this.#slot(name))))
-      if (gone.length > 0) log.notice(`unloaded ${gone.join(', ')}`)
-      const faults = await reloadEach([...this.#slots.values()])
+      for (const name of [...old].reverse()) {
+        const slot = this.#slots.find(name)
+        if (!now.has(name) && slot?.running) gone.push(...(await this.#takeDown(slot)))
+      }
+      if (gone.length > 0) this.#log.notice(`unloaded ${gone.join(', ')}`)
+      const faults = await reloadEach(this.#slots.all)
       const refused = new Set(after.noload)
       const missing = [...now]
-        .map((name) => this.#slots.get(name))
+        .map((name) => this.#slots.find(name))
         .filter((slot) => slot !== undefined)
         .filter(({ definition: { name }, running, byHand }) => !running && !(byHand && old.has(name)))
-        .filter(({ definition: { name } }) => !this.#isBlocked(name, refused))
+        .filter(({ definition: { name } }) => !this.#slots.isBlocked(name, refused))
       for (const { definition } of missing) await this.#bringUp(definition.name, refused, true)
       this.#allLoaded()
       const back = missing.filter(({ running }) => running).map(({ definition }) => definition.name)
-      if (back.length > 0) log.notice(`loaded ${back.join(', ')}`)
+      if (back.length > 0) this.#log.notice(`loaded ${back.join(', ')}`)
       const failed = missing.filter(({ running }) => !running).map(declinedText)
       const absent = after.require
-        .filter((name) => !this.#slots.has(name))
+        .filter((name) => !this.#slots.find(name))
         .map((name) => `modules.conf requires ${name}: there is no such module`)
       const troubles = [...faults, ...failed, ...absent]
       if (troubles.length > 0) throw new Error(troubles.join('\n'))
@@ -188,7 +166,7 @@ export class Loader {
   /** New options for one module or all. A module that finds fault keeps its old ones; all faults are thrown together. */
   reload(name?: string): Promise<void> {
     return this.#inTurn(async () => {
-      const slots = name === undefined ? [...this.#slots.values()] : [this.#slot(name)]
+      const slots = name === undefined ? this.#slots.all : [this.#slots.get(name)]
       if (name !== undefined && !slots[0]?.running) throw new Error(`${name} is not loaded`)
       const faults = await reloadEach(slots)
       // What is wrong in a file is said to each that reads it.
@@ -199,114 +177,75 @@ export class Loader {
   /** Unloads all, dependents before what they require. */
   async stop(): Promise<void> {
     await this.#inTurn(async () => {
-      for (const slot of [...this.#slots.values()].reverse()) if (slot.running) await this.#takeDown(slot)
+      for (const slot of this.#slots.all.reverse()) if (slot.running) await this.#takeDown(slot)
     })
   }
 
   /** The API of a running module. */
   api(name: string): unknown {
-    return this.#slots.get(name)?.running?.api
+    return this.#slots.find(name)?.running?.api
   }
 
-  /** In the order in which they are loaded. */
-  #wanted({ preload, require, load, autoload, noload }: ModulesPlan): Set<string> {
-    const names = [...preload, ...require, ...load, ...(autoload ? this.#slots.keys() : [])]
-    return new Set(names.filter((name) => !noload.includes(name)))
-  }
-
-  #slot(name: string): Slot {
-    const slot = this.#slots.get(name)
-    if (!slot) throw new Error(`there is no module ${name}`)
-    return slot
-  }
-
-  #dependents(name: string): Slot[] {
-    return [...this.#slots.values()].filter(
-      ({ running, definition }) => running && (definition.requires ?? []).some((r) => r === name),
-    )
-  }
-
-  /** The module and all that go with it; nobody where it does not run. */
-  #affected(slot: Slot): Slot[] {
-    if (!slot.running) return []
-    return [slot, ...this.#dependents(slot.definition.name).flatMap((each) => this.#affected(each))]
-  }
-
-  /** Those that require it, be it by another one, and declined. */
-  #declinedFor(name: string): string[] {
-    const needs = (one: string): boolean =>
-      (this.#slots.get(one)?.definition.requires ?? []).some((required) => required === name || needs(required))
-    return [...this.#slots].filter(([one, { declined }]) => declined !== undefined && needs(one)).map(([one]) => one)
-  }
-
-  /** Whether modules.conf keeps it from running by refusing it or something that it requires. */
-  #isBlocked(name: string, refused: ReadonlySet<string>): boolean {
-    const requires = this.#slots.get(name)?.definition.requires ?? []
-    return refused.has(name) || requires.some((required) => this.#isBlocked(required, refused))
-  }
-
+  /** With all that it requires. `again`: also what has declined before. Whether it runs then. */
   async #bringUp(name: string, refused: ReadonlySet<string>, again: boolean): Promise<boolean> {
-    const slot = this.#slots.get(name)
+    const slot = this.#slots.find(name)
     if (!slot || refused.has(name)) return false
     if (slot.running) return true
     if (slot.declined !== undefined && !again) return false
     const lacking: string[] = []
-    for (const required of slot.definition.requires ?? [])
+    for (const required of requiredBy(slot.definition))
       if (!(await this.#bringUp(required, refused, again))) lacking.push(required)
-    if (lacking.length > 0) return this.#decline(slot, `it requires ${lacking.join(' and ')}, which is not running`)
+    if (lacking.length === 0) await this.#load(slot)
+    else slot.declined = `it requires ${lacking.join(' and ')}, which is not running`
+    return slot.running !== undefined
+  }
+
+  /** It runs then, or it has declined. */
+  async #load(slot: Slot): Promise<void> {
+    const { definition } = slot
+    const { name, config } = definition
     const scope = new Scope()
     const core = this.#core
     const options: ReadOptions = (declared) => {
-      if (!slot.definition.config?.includes(declared))
+      if (!config?.includes(declared))
         throw new Error(`it reads [${declared.section}] of ${declared.file}, which it does not declare`)
       return this.#readOptions(declared)
     }
     const context: ModuleContext = { core, log: core.log.logger(name), own: scope.own, options }
-    const needs = Object.fromEntries((slot.definition.requires ?? []).map((required) => [required, this.api(required)]))
+    const needs = Object.fromEntries(requiredBy(definition).map((required) => [required, this.api(required)]))
     try {
-      const api = await slot.definition.load(context, needs as never)
+      const api = await definition.load(context, needs as never)
       slot.running = { scope, context, api, knowsAll: false }
+      slot.declined = undefined
+      slot.byHand = false
     } catch (error) {
       await this.#undo(name, scope).catch((undoing: unknown) =>
-        core.log.logger('loader').error(`undoing ${name}: ${reasonOf(undoing)}`),
+        this.#log.error(`undoing ${name}: ${reasonOf(undoing)}`),
       )
-      return this.#decline(slot, reasonOf(error))
+      slot.declined = reasonOf(error)
     }
-    slot.declined = undefined
-    slot.byHand = false
-    return true
   }
 
   /** Those that came are told, each once. */
   #allLoaded(): void {
-    for (const { definition, running } of this.#slots.values()) {
+    for (const { definition, running } of this.#slots.all) {
       if (!running || running.knowsAll) continue
       running.knowsAll = true
-      tellAllLoaded(definition, running.api, this.#core.log.logger('loader'))
+      tellAllLoaded(definition, running.api, this.#log)
     }
-  }
-
-  #decline(slot: Slot, why: string): false {
-    slot.declined = why
-    return false
-  }
-
-  #reportDeclined(): void {
-    for (const slot of this.#slots.values())
-      if (slot.declined !== undefined) this.#core.log.logger('loader').error(declinedText(slot))
   }
 
   async #takeDown(slot: Slot): Promise<string[]> {
     if (!slot.running) throw new Error(`${slot.definition.name} is not loaded`)
     const gone: string[] = []
-    for (const dependent of this.#dependents(slot.definition.name))
+    for (const dependent of this.#slots.dependents(slot.definition.name))
       if (dependent.running) gone.push(...(await this.#takeDown(dependent)))
     const { scope } = slot.running
     slot.running = undefined
     try {
       await this.#undo(slot.definition.name, scope)
     } catch (error) {
-      this.#core.log.logger('loader').error(`unloading ${slot.definition.name}: ${reasonOf(error)}`)
+      this.#log.error(`unloading ${slot.definition.name}: ${reasonOf(error)}`)
     }
     return [...gone, slot.definition.name]
   }
@@ -314,9 +253,9 @@ export class Loader {
   #undo(name: string, scope: Scope): Promise<void> {
     const milliseconds = this.#undoLimit
     const exceeded = (): void =>
-      this.#core.log
-        .logger('loader')
-        .error(`unloading ${name}: a part of it has not ended within ${milliseconds / 1000} s, and is left to itself`)
+      this.#log.error(
+        `unloading ${name}: a part of it has not ended within ${milliseconds / 1000} s, and is left to itself`,
+      )
     return scope.close({ milliseconds, exceeded })
   }
 
