@@ -13,7 +13,8 @@ import { findModules } from './find-modules.ts'
 import { reasonOf } from './log.ts'
 import { ConfigurationFaults } from './reload.ts'
 import { Scope } from './scope.ts'
-import { readWith, type Server, startServer, unreadable } from './server.ts'
+import { type Server, startServer } from './server.ts'
+import { readWith, unreadable } from './server-configuration.ts'
 
 const SYSTEM_DIRECTORY = '/etc/lamplighter'
 

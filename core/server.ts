@@ -7,25 +7,24 @@
  * Asterisk bridges, and a short wait for what they know → modules → console → a short wait for host names → ears open.
  */
 import { Bridges } from './ari/bridges.ts'
-import { type Configuration, type ConfigurationReading, readConfiguration } from './conf/configuration.ts'
-import { Findings } from './conf/findings.ts'
+import type { Configuration, ConfigurationReading } from './conf/configuration.ts'
 import { addressText, registerCoreCommands, setTrace } from './console/commands.ts'
 import { Console } from './console/console.ts'
 import { registerPjsipCommands } from './console/pjsip-commands.ts'
 import { serveConsole } from './console/server.ts'
 import { registerSettingsCommands } from './console/settings-commands.ts'
 import type { Core } from './core.ts'
-import { findModules, UnreadableModule } from './find-modules.ts'
-import { Loader, type ReadOptions } from './loader.ts'
+import { findModules } from './find-modules.ts'
+import { Loader } from './loader.ts'
 import { Log, reasonOf } from './log.ts'
 import { Metrics } from './metrics.ts'
 import type { ModuleDefinition } from './module.ts'
-import { readModuleOptions } from './module-files.ts'
 import { ConfigError } from './options.ts'
 import { processMetrics } from './process-metrics.ts'
 import type { Registrar } from './registrar/registrations.ts'
 import { beforeAnything, ConfigurationFaults, logFailure, takeAll } from './reload.ts'
 import { Scope } from './scope.ts'
+import { readWith, ServerConfiguration, unreadable } from './server-configuration.ts'
 import { ServerLog } from './server-log.ts'
 import { startSip } from './server-sip.ts'
 import { type ServerStates, startStates } from './server-states.ts'
@@ -66,9 +65,9 @@ export async function startServer(settings: ServerSettings): Promise<Server> {
   const reading = readWith(modules, settings.directory)
   if (reading.problems.length > 0)
     throw new ConfigurationFaults([...unreadable(modules, reading.configuration), ...reading.problems])
-  const server = new LamplighterServer(settings, modules, reading)
+  const server = new LamplighterServer(settings, modules, reading.configuration)
   try {
-    await server.start()
+    await server.start(reading)
     return server
   } catch (error) {
     await server.stop()
@@ -76,50 +75,21 @@ export async function startServer(settings: ServerSettings): Promise<Server> {
   }
 }
 
-/** All configuration, the files of these modules too. */
-export function readWith(modules: readonly ModuleDefinition[], directory: string): ConfigurationReading {
-  return readConfiguration(
-    directory,
-    modules.flatMap(({ config = [] }) => config),
-    modules.map(({ name }) => name),
-  )
-}
-
-/** Modules that modules.conf asks for and whose files cannot be read; what they have in our files is unknown then. */
-export function unreadable(
-  modules: readonly ModuleDefinition[],
-  { modules: { autoload, preload, load, require, noload } }: Pick<Configuration, 'modules'>,
-): ConfigError[] {
-  const named = new Set([...preload, ...load, ...require])
-  return modules
-    .filter((one) => one instanceof UnreadableModule)
-    .filter(({ name }) => (autoload || named.has(name)) && !noload.includes(name))
-    .map(({ name, why }) => new ConfigError(`module ${name} cannot be read: ${why}`))
-}
-
 class LamplighterServer implements Server {
   readonly #settings: ServerSettings
-  readonly #modules: readonly ModuleDefinition[]
   readonly #scope = new Scope()
   readonly #log: Log
   readonly #started = new Date()
   #reloaded = this.#started
   readonly #serverLog: ServerLog
-  #configuration: Configuration
-  readonly #found: Pick<ConfigurationReading, 'warnings' | 'notes'>
+  readonly #configuration: ServerConfiguration
   #running: Running | undefined
   #reloading: Promise<void> = Promise.resolve()
   #stopping = false
 
-  constructor(
-    settings: ServerSettings,
-    modules: readonly ModuleDefinition[],
-    { configuration, warnings, notes }: ConfigurationReading,
-  ) {
+  constructor(settings: ServerSettings, modules: readonly ModuleDefinition[], configuration: Configuration) {
     this.#settings = settings
-    this.#modules = modules
-    this.#configuration = configuration
-    this.#found = { warnings, notes }
+    this.#configuration = new ServerConfiguration(settings.directory, modules, configuration)
     this.#log = new Log(configuration.console.level)
     this.#serverLog = new ServerLog(this.#log, configuration)
   }
@@ -133,12 +103,12 @@ class LamplighterServer implements Server {
     return this.#running
   }
 
-  async start(): Promise<void> {
+  async start(found: ConfigurationReading): Promise<void> {
     const own = this.#scope.own
     const { ended } = this.#settings
     const orEnded = (work: Promise<void>): Promise<void> => (ended ? Promise.race([work, ended]) : work)
     this.#serverLog.open(this.#scope)
-    this.#serverLog.found(this.#found)
+    this.#serverLog.found(found)
 
     // First of all, for two on one directory would take each other's store, port and Asterisk away.
     const console = new Console()
@@ -146,11 +116,11 @@ class LamplighterServer implements Server {
     const open = new Promise<void>((resolve) => {
       opened = resolve
     })
-    own(await serveConsole(this.#configuration.consoleSocket, console, this.#log, open))
+    own(await serveConsole(this.#configuration.now.consoleSocket, console, this.#log, open))
 
-    const store = await openServerStore(this.#configuration, this.#log)
+    const store = await openServerStore(this.#configuration.now, this.#log)
     own(() => store.close())
-    const configuration = (): Configuration => this.#configuration
+    const configuration = (): Configuration => this.#configuration.now
     const { dialplan, aliases, ...states } = await startStates(configuration, store, this.#log, own)
     const metrics = new Metrics()
     own(processMetrics(metrics))
@@ -168,16 +138,16 @@ class LamplighterServer implements Server {
       auth,
       contacts: registrar,
     })
-    const loader = new Loader(core, this.#readOptions)
+    const loader = new Loader(core, this.#configuration.readOptions)
     const isInFiles = (context: string, exten: string): boolean => dialplan.lookup(context, exten) !== undefined
     const bridges = new Bridges(core, core.store, this.#log, isInFiles)
     this.#running = { core, stack, dialplan, aliases, loader, bridges }
     own(() => bridges.close())
-    await bridges.configure(this.#configuration)
+    await bridges.configure(this.#configuration.now)
     await orEnded(bridges.settled(BRIDGE_WAIT))
 
-    for (const definition of this.#modules) loader.add(definition)
-    await loader.start(this.#configuration.modules)
+    for (const definition of this.#configuration.modules) loader.add(definition)
+    await loader.start(this.#configuration.now.modules)
     own(() => loader.stop())
 
     this.#registerCommands(registrar)
@@ -189,7 +159,7 @@ class LamplighterServer implements Server {
   }
 
   #coreOf(parts: Omit<Core, 'general' | 'stopping' | 'log'>): Core {
-    const general = (): Configuration['general'] => this.#configuration.general
+    const general = (): Configuration['general'] => this.#configuration.now.general
     const stopping = (): boolean => this.#stopping
     return {
       ...parts,
@@ -208,11 +178,11 @@ class LamplighterServer implements Server {
     const { core, stack, loader, bridges, dialplan } = this.#parts
     const { console, endpoints } = core
     const listening = (): readonly Listening[] => stack.listening
-    const configuration = (): Configuration => this.#configuration
+    const configuration = (): Configuration => this.#configuration.now
     own(registerLocalStates(console, core))
     own(registerPjsipCommands({ console, endpoints, registrar }))
     own(bridges.registerCommands(console))
-    own(registerSettingsCommands({ console, core, configuration, started: this.#configuration, listening }))
+    own(registerSettingsCommands({ console, core, configuration, started: this.#configuration.now, listening }))
     own(
       registerCoreCommands(core, loader, {
         version: this.#settings.version,
@@ -262,12 +232,12 @@ class LamplighterServer implements Server {
   async #reload(): Promise<void> {
     const log = this.#log.logger('core')
     const { stack, core, dialplan, aliases, bridges, loader } = this.#parts
-    const reading = this.#readGood()
+    const reading = this.#configuration.read()
     const { configuration } = reading
     const { pjsip, modules } = configuration
-    const before = this.#configuration
+    const before = this.#configuration.now
     await beforeAnything(() => stack.reload(pjsip.transports, pjsip.system))
-    this.#configuration = configuration
+    this.#configuration.now = configuration
     this.#serverLog.reloaded(before, configuration)
     this.#serverLog.found(reading)
     const takeFiles = (): void => core.endpoints.replace(pjsip)
@@ -292,8 +262,8 @@ class LamplighterServer implements Server {
 
   async #reloadDialplan(): Promise<void> {
     const { dialplan, bridges, core } = this.#parts
-    const { configuration } = this.#readGood()
-    this.#configuration = { ...this.#configuration, dialplan: configuration.dialplan }
+    const { configuration } = this.#configuration.read()
+    this.#configuration.now = { ...this.#configuration.now, dialplan: configuration.dialplan }
     await takeAll([
       () => dialplan.replace(configuration.dialplan),
       () => core.hints.reread(),
@@ -304,25 +274,8 @@ class LamplighterServer implements Server {
   /** A port that is taken has been logged where it was tried. */
   #checkListening(): void {
     const open = new Set(this.#parts.stack.listening.map(({ transport }) => transport))
-    const deaf = this.#configuration.pjsip.transports.filter(({ id }) => !open.has(id))
+    const deaf = this.#configuration.now.pjsip.transports.filter(({ id }) => !open.has(id))
     if (deaf.length > 0) throw new Error(deaf.map(({ id }) => `transport [${id}] does not listen`).join('\n'))
-  }
-
-  #readGood(): ConfigurationReading {
-    const reading = readWith(this.#modules, this.#settings.directory)
-    if (reading.problems.length > 0) throw new ConfigurationFaults(reading.problems)
-    return reading
-  }
-
-  readonly #readOptions: ReadOptions = (declared) => {
-    const findings = new Findings()
-    const around = {
-      declared: this.#modules.flatMap(({ config = [] }) => config),
-      storePath: this.#configuration.storePath,
-    }
-    const values = readModuleOptions(this.#settings.directory, declared, around, findings)
-    if (findings.problems.length > 0) throw new ConfigurationFaults(findings.problems)
-    return values
   }
 }
 

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { expect } from 'chai'
 import { findModules } from '../../core/find-modules.ts'
 import type { ModulesPlan } from '../../core/loader.ts'
-import { unreadable } from '../../core/server.ts'
+import { unreadable } from '../../core/server-configuration.ts'
 import { TestCore } from '../support/core.ts'
 
 const PLAN: ModulesPlan = { autoload: true, preload: [], load: [], noload: [], require: [] }

@@ -10,7 +10,7 @@ import { PJSIP_OPTIONS } from '../../../core/conf/pjsip-conf.ts'
 import { type ConfigSection, lastValue } from '../../../core/config.ts'
 import { findModules } from '../../../core/find-modules.ts'
 import type { OptionSet } from '../../../core/options.ts'
-import { readWith } from '../../../core/server.ts'
+import { readWith } from '../../../core/server-configuration.ts'
 import { consoleOptions, generalOptions, serverOptions, storeOptions } from '../../../core/settings.ts'
 
 const CONFIGS = join(import.meta.dirname, '../../../configs')
