@@ -71,8 +71,10 @@ export class OutboundPublication {
   readonly #sayings = new Sayings()
   #phase: Phase = 'idle'
   #timer: NodeJS.Timeout | undefined
-  /** Which of them is told. */
-  #server = 0
+  /** When it has ended: its server is told. */
+  #withdraws = false
+
+  // What is published.
   #lease: Lease | undefined
   /**
    * The end of what is published, by performance.now(); 0 where nothing is. Of one that is forgotten because the clock was
@@ -84,15 +86,18 @@ export class OutboundPublication {
   #beginsAnew = false
   /** What is published says that all is over, or may say so. */
   #saysEnd = false
+  /** For how long it is asked for. */
   #seconds: number
+
+  // Where: which of the servers is told, and how many have failed one after the other.
+  #server = 0
+  #tried = 0
+
+  // How it goes: pauses in a row, challenges in a row, how often something went out again at once since all was said.
   #failures = 0
   #challenges = 0
-  /** How often something was sent out again at once since all was said. */
   #repeated = 0
-  /** Servers that have failed one after the other. */
-  #tried = 0
   #why = ''
-  #withdraws = false
 
   constructor(services: PublicationServices, lease?: Lease) {
     this.#services = services
@@ -262,9 +267,15 @@ export class OutboundPublication {
     }
   }
 
-  /** At once, unless it goes round in circles, as at two servers behind one address that know nothing of each other. */
+  /** As at two servers behind one address that know nothing of each other. */
+  get #goesInCircles(): boolean {
+    return this.#repeated > MOST_REPEATED
+  }
+
+  /** At once, unless it goes round in circles. */
   #repeat(why: string): void {
-    if (++this.#repeated > MOST_REPEATED) this.#pause({ kind: 'failed', why, retryAfter: undefined })
+    this.#repeated++
+    if (this.#goesInCircles) this.#pause({ kind: 'failed', why, retryAfter: undefined })
     else this.#proceed()
   }
 
@@ -272,7 +283,7 @@ export class OutboundPublication {
     if (body) this.#saysEnd = body.ends === true
     this.#challenges = this.#tried = 0
     // Where it goes round in circles nothing is well before all is said.
-    if (this.#repeated <= MOST_REPEATED) this.#succeeded()
+    if (!this.#goesInCircles) this.#succeeded()
     const expires = this.#services.now() + seconds * 1000
     this.#hold(entityTag === undefined ? undefined : { serverUri: this.serverUri, entityTag, expires })
     // Also where it gives no entity-tag, as RFC 3903 6 would have it: it cannot be refreshed, and all is said anew in time.
@@ -301,6 +312,7 @@ export class OutboundPublication {
       return this.#proceed()
     }
     this.#tried = 0
+    // Told of the one that failed, before another is the one.
     this.#pause(verdict)
     this.#goTo(0)
   }
