@@ -3,7 +3,7 @@
  * the aggregate over origins. Names compare without case and are shown as first written.
  */
 import { addedTo, type Undo } from '../scope.ts'
-import { Silence } from './silence.ts'
+import { reportOf, Silence } from './silence.ts'
 
 export interface Report<T> {
   readonly origin: string
@@ -112,19 +112,25 @@ export class Reported<T> {
 
   /** An origin's opinion; undefined takes it back. */
   set(origin: string, name: string, state: T | undefined): void {
-    const known = this.#items.get(name.toLowerCase())
-    const before = known && reportOf(known, origin)
-    if (state === undefined || (!known?.needed && this.#isIdle(origin, state))) {
-      if (!before) return
-      this.#silence.putBack(known, origin)
-      this.#report(known, origin, undefined)
-    } else if (!before || !this.#equal(before.state, state)) {
-      const item = known ?? this.#item(name)
-      const left = this.#silence.take(origin, item.key)
-      const since = left && this.#equal(left.state, state) ? left.since : this.#nowOf(item, origin)
-      this.#report(item, origin, { origin, state, since })
-      this.#silence.said(item, origin)
-    }
+    const item = this.#items.get(name.toLowerCase())
+    if (state !== undefined && (item?.needed || !this.#isIdle(origin, state)))
+      this.#say(item ?? this.#item(name), origin, state)
+    else if (item) this.#takeBack(item, origin)
+  }
+
+  #say(item: Item<T>, origin: string, state: T): void {
+    const before = reportOf(item, origin)
+    if (before && this.#equal(before.state, state)) return
+    const left = this.#silence.take(origin, item.key)
+    const since = left && this.#equal(left.state, state) ? left.since : this.#nowOf(item, origin)
+    this.#report(item, origin, { origin, state, since })
+    this.#silence.said(item, origin)
+  }
+
+  #takeBack(item: Item<T>, origin: string): void {
+    if (!reportOf(item, origin)) return
+    this.#silence.putBack(item, origin)
+    this.#report(item, origin, undefined)
   }
 
   /** Puts back an opinion that was stored, with its age, where the origin has not spoken since. */
@@ -248,11 +254,7 @@ export class Reported<T> {
   }
 
   #forgetIdle(item: Item<T>): void {
-    for (const { origin, state } of item.reports.slice()) {
-      if (!this.#isIdle(origin, state)) continue
-      this.#silence.putBack(item, origin)
-      this.#report(item, origin, undefined)
-    }
+    for (const { origin, state } of item.reports.slice()) if (this.#isIdle(origin, state)) this.#takeBack(item, origin)
   }
 
   #item(name: string): Item<T> {
@@ -266,11 +268,6 @@ export class Reported<T> {
   #sweep(item: Item<T>): void {
     if (item.needed === 0 && item.reports.length === 0) this.#items.delete(item.key)
   }
-}
-
-function reportOf<T>({ reports }: Item<T>, origin: string): Report<T> | undefined {
-  const at = placeOf(reports, origin)
-  return at < 0 ? undefined : reports[at]
 }
 
 /** -1 where it has no opinion. */

@@ -93,6 +93,8 @@ export class Silence<T, S extends Spoken<T>> {
   }
 }
 
-function reportOf<T>({ reports }: Spoken<T>, origin: string): Report<T> | undefined {
-  return reports.find((report) => report.origin === origin)
+/** What this origin says of it. */
+export function reportOf<T>({ reports }: Spoken<T>, origin: string): Report<T> | undefined {
+  for (const report of reports) if (report.origin === origin) return report
+  return undefined
 }
