@@ -135,15 +135,7 @@ export type TerminationReason =
   | 'invariant'
 
 /** RFC 3857 4.7.1. */
-export type WatcherEvent =
-  | 'subscribe'
-  | 'approved'
-  | 'deactivated'
-  | 'probation'
-  | 'rejected'
-  | 'timeout'
-  | 'giveup'
-  | 'noresource'
+export type WatcherEvent = 'subscribe' | 'approved' | Exclude<TerminationReason, 'invariant'>
 
 /** A dialog usage of SUBSCRIBE in the role of the notifier. */
 export interface Subscription {
