@@ -4,56 +4,41 @@
  */
 import type { Core } from '../../core/core.ts'
 import type { Endpoint } from '../../core/endpoints.ts'
-import type { Logger } from '../../core/log.ts'
 import type { SipRequest } from '../../core/sip/contract.ts'
 import type { Store } from '../../core/store-contract.ts'
-import { Restorer } from '../restore.ts'
-import type { Services } from '../services.ts'
-import type { NotifierSubscription } from '../subscription.ts'
-import type { Subscriptions } from '../subscriptions.ts'
+import { Restorer, type RestoreServices } from '../restore.ts'
 import { memoryStorage } from './memory.ts'
 import { openStorage } from './modes.ts'
 import { keyOfRequest } from './row.ts'
 import type { SubscriptionStorage } from './storage.ts'
 
-interface KeepingServices {
+interface KeepingServices extends Omit<RestoreServices, 'sip' | 'endpoints' | 'storage'> {
   readonly core: Pick<Core, 'sip' | 'endpoints' | 'stopping'>
-  readonly log: Logger
-  readonly subscriptions: Subscriptions
-  readonly services: Services
-  /** One is back; late where its phone may have been so before. */
-  readonly restored: (subscription: NotifierSubscription, isLate: boolean) => void
 }
 
 export class Keeping {
   readonly #with: KeepingServices
   readonly #restorer: Restorer
-  #storage: SubscriptionStorage = memoryStorage
+  /** Written by `open` alone. */
+  storage: SubscriptionStorage = memoryStorage
 
   constructor(services: KeepingServices) {
     this.#with = services
-    const { core, log, subscriptions, restored } = services
-    const storage = (): SubscriptionStorage => this.#storage
+    const { sip, endpoints } = services.core
+    const storage = (): SubscriptionStorage => this.storage
     this.#restorer = new Restorer({
-      sip: core.sip,
-      endpoints: core.endpoints,
+      ...services,
+      sip,
+      endpoints,
       get storage() {
         return storage()
       },
-      subscriptions,
-      services: services.services,
-      log,
-      restored,
     })
-  }
-
-  get storage(): SubscriptionStorage {
-    return this.#storage
   }
 
   async open(store: Store): Promise<void> {
     const { core, log, subscriptions, services } = this.#with
-    this.#storage = await openStorage({
+    this.storage = await openStorage({
       store,
       subscriptions,
       log,
@@ -86,7 +71,7 @@ export class Keeping {
   /** What this endpoint has in the store is in its dialog before its request is looked at; another server may have it. */
   takeOver(request: SipRequest, endpoint: Endpoint): Promise<boolean> | undefined {
     this.#restorer.found(endpoint)
-    return this.#storage.claim?.(keyOfRequest(request))?.then((row) => {
+    return this.storage.claim?.(keyOfRequest(request))?.then((row) => {
       if (!row || row === 'unavailable') return row === undefined
       this.#restorer.take(row)
       this.#restorer.found(endpoint)
