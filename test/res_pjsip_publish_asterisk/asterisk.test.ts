@@ -5,7 +5,7 @@
  */
 import { expect } from 'chai'
 import type { TestCore } from '../support/core.ts'
-import { configure, publishing, startServer } from '../support/publishing.ts'
+import { configure, publishing, startServer, TELLS_ALL } from '../support/publishing.ts'
 import { until } from '../support/tools.ts'
 
 const { ASTERISK_ARI_URL, ASTERISK_PUBLISHES_TO, ASTERISK_SIP } = process.env
@@ -54,14 +54,7 @@ function against(url: URL, bind: string, sip: string): void {
       configure(office, {
         // Whatever user stands in its server_uri.
         inbound: Object.fromEntries(['pbx1', 'lamplighter', 'blf', 'lamps'].map((user) => [user, everywhere])),
-        asterisk: {
-          all: {
-            device_state: true,
-            mailbox_state: true,
-            devicestate_publish: 'devices',
-            mailboxstate_publish: 'mailboxes',
-          },
-        },
+        asterisk: TELLS_ALL,
         outbound: {
           devices: { server_uri: [`sip:lamplighter@${sip}`], event: 'asterisk-devicestate' },
           mailboxes: { server_uri: [`sip:lamplighter@${sip}`], event: 'asterisk-mwi' },

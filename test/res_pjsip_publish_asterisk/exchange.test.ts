@@ -3,7 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type { TestCore } from '../support/core.ts'
-import { configure, EID, publishing, type Sections, startServer, TAKES_ALL, uriOf } from '../support/publishing.ts'
+import {
+  configure,
+  EID,
+  publishing,
+  type Sections,
+  startServer,
+  TAKES_ALL,
+  TELLS_ALL,
+  uriOf,
+} from '../support/publishing.ts'
 import { until } from '../support/tools.ts'
 
 /** Two servers over UDP, each of which takes what the other brings. */
@@ -13,14 +22,7 @@ describe('Servers that exchange states', () => {
 
   const bothWays = (peer: TestCore, changed: Sections['outbound'] = {}): Sections => ({
     inbound: TAKES_ALL.inbound ?? {},
-    asterisk: {
-      all: {
-        device_state: true,
-        mailbox_state: true,
-        devicestate_publish: 'devices',
-        mailboxstate_publish: 'mailboxes',
-      },
-    },
+    asterisk: TELLS_ALL,
     outbound: {
       devices: { server_uri: [uriOf(peer)], event: 'asterisk-devicestate', ...changed['devices'] },
       mailboxes: { server_uri: [uriOf(peer)], event: 'asterisk-mwi', ...changed['mailboxes'] },

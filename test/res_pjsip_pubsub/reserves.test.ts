@@ -50,6 +50,17 @@ describe('storage of subscriptions: numbers reserved beside the rows', function 
     stores.push(store)
     return store
   }
+  const cachedIn = (store: Store): Promise<CachedStorage> =>
+    CachedStorage.open(false, {
+      store,
+      settings: () => defaultsOf(pubsubOptions),
+      subscriptions: new Set(),
+      log: new Log().logger('storage'),
+      now: Date.now,
+      sip: {},
+      stopping: () => false,
+      lost: () => undefined,
+    })
   const lastOf = ({ last }: FakeDialog): Used => ({
     cseq: last.cseq,
     version: Number(/version="(\d+)"/.exec(last.text)?.[1]),
@@ -221,16 +232,7 @@ describe('storage of subscriptions: numbers reserved beside the rows', function 
     await first.office.store.flush()
     await builder.end(first, 'kill')
     const store = await storeAt(builder.path)
-    const storage = await CachedStorage.open(false, {
-      store,
-      settings: () => defaultsOf(pubsubOptions),
-      subscriptions: new Set(),
-      log: new Log().logger('storage'),
-      now: Date.now,
-      sip: {},
-      stopping: () => false,
-      lost: () => undefined,
-    })
+    const storage = await cachedIn(store)
     const unlock = await builder.lock()
     const rows: StoredRow[] = []
     expect(await storage.load((row) => rows.push(row))).to.equal(0)
@@ -258,16 +260,7 @@ describe('storage of subscriptions: numbers reserved beside the rows', function 
     })
     const reserves = await Reserves.open(unreadable, 'active_watchers')
     expect([reserves.known, reserves.count]).to.deep.equal([false, 0])
-    const storage = await CachedStorage.open(false, {
-      store: unreadable,
-      settings: () => defaultsOf(pubsubOptions),
-      subscriptions: new Set(),
-      log: new Log().logger('storage'),
-      now: Date.now,
-      sip: {},
-      stopping: () => false,
-      lost: () => undefined,
-    })
+    const storage = await cachedIn(unreadable)
     const rows: StoredRow[] = []
     expect(await storage.load((row) => rows.push(row))).to.equal(0)
     expect(rows).to.deep.equal([])

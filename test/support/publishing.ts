@@ -27,6 +27,16 @@ export const TAKES_ALL: Sections = {
   asterisk: { all: { device_state: true, mailbox_state: true } },
 }
 
+/** Publishes what it knows under `devices` and `mailboxes`, and takes what it is told. */
+export const TELLS_ALL: NonNullable<Sections['asterisk']> = {
+  all: {
+    device_state: true,
+    mailbox_state: true,
+    devicestate_publish: 'devices',
+    mailboxstate_publish: 'mailboxes',
+  },
+}
+
 /** Other sections from now on; modules hear of it as at a reload. */
 export function configure({ core }: TestCore, sections: Sections): void {
   core.endpoints.replace({ ...core.endpoints.files, ...publicationConfig(sections) })

@@ -68,6 +68,17 @@ describe('dialogs', () => {
       const body = { contentType: 'text/plain', content }
       dialog.request('NOTIFY', { headers: [['Event', 'presence']], body }, resolve)
     })
+  /** What comes to who listens and does not answer. */
+  const notifiedAt = async (listener: Server, dialog: Dialog): Promise<string> => {
+    const connected = once(listener, 'connection')
+    const outcome = notify(dialog)
+    const [socket] = await connected
+    const [bytes] = await once(socket, 'data')
+    socket.destroy()
+    listener.close()
+    expect(statusOf(await outcome)).to.equal('unreachable')
+    return String(bytes)
+  }
 
   const statusOf = (outcome: Outcome): number | string =>
     outcome.kind === 'response' ? outcome.response.status : outcome.kind
@@ -408,14 +419,7 @@ describe('dialogs', () => {
       await phone.close()
       await until('the loss', () => ours.flow === undefined)
       expect(ours.reachable).to.equal(true)
-      const connected = once(listener, 'connection')
-      const outcome = notify(ours)
-      const [socket] = await connected
-      const [bytes] = await once(socket, 'data')
-      expect(String(bytes)).to.match(/^NOTIFY sip:phone@127/)
-      socket.destroy()
-      listener.close()
-      expect(statusOf(await outcome)).to.equal('unreachable')
+      expect(await notifiedAt(listener, ours)).to.match(/^NOTIFY sip:phone@127/)
       expect(statusOf(await notify(ours))).to.equal('unreachable')
     })
 
@@ -428,14 +432,7 @@ describe('dialogs', () => {
       await proxy.close()
       await until('the loss', () => ours.flow === undefined)
       expect(ours.reachable).to.equal(true)
-      const connected = once(listener, 'connection')
-      const outcome = notify(ours)
-      const [socket] = await connected
-      const [bytes] = await once(socket, 'data')
-      expect(String(bytes)).to.match(/^NOTIFY sip:phone@192\.0\.2\.8 /)
-      socket.destroy()
-      listener.close()
-      expect(statusOf(await outcome)).to.equal('unreachable')
+      expect(await notifiedAt(listener, ours)).to.match(/^NOTIFY sip:phone@192\.0\.2\.8 /)
     })
   })
 

@@ -12,6 +12,7 @@ import { parseMessage } from '../../../core/sip/message.ts'
 import { parseNameAddr, parseUri } from '../../../core/sip/parse-uri.ts'
 import { parseAccept, parseAuthValue, parseEvent } from '../../../core/sip/values.ts'
 import { parseVia, viaForAnswer } from '../../../core/sip/via.ts'
+import { randomFrom } from '../../support/damage.ts'
 import { sipBytes, subscribeLines, textOf, writeResponse } from '../../support/sip-text.ts'
 
 const folder = fileURLToPath(new URL('torture/', import.meta.url))
@@ -70,17 +71,6 @@ function useUp(bytes: Buffer | string): void {
   const read = parseMessage(answer, { maxBytes: 2 * 65535, maxHeaders: 1000, maxLine: 65535 })
   if (read.kind !== 'response') throw new Error(`the answer does not read: ${answer}`)
   if (!refusal) expect(checkResponse(read), answer).to.equal(undefined)
-}
-
-/** mulberry32: the same numbers every time. */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
 }
 
 const FRAGMENTS = [
