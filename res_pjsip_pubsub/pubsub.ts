@@ -27,7 +27,7 @@ import type {
   SubscriptionEvent,
 } from './contract.ts'
 import { WANT } from './delivery.ts'
-import type { Verdict } from './failure-rule.ts'
+import { describe, type Verdict } from './failure-rule.ts'
 import { GrantedLines } from './granted.ts'
 import type { PresenceRequest } from './kamailio/contract.ts'
 import { Facts } from './kamailio/facts.ts'
@@ -356,7 +356,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     if (verdict.kind === 'ended')
       this.#log.notice(`NOTIFY of ${label(subscription)}: ${verdict.why}; the subscription is over`)
     else if (verdict.kind === 'retry')
-      this.#log.verbose(`NOTIFY of ${label(subscription)} failed; again in ${verdict.pause} ms`)
+      this.#log.verbose(`NOTIFY of ${label(subscription)}: ${describe(outcome)}; again in ${verdict.pause} ms`)
     const of = this.#packageOf(subscription)
     // Looked for first: this is for each NOTIFY.
     if (of?.notifyResponse)

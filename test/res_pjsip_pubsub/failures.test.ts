@@ -60,6 +60,11 @@ describe('subscription: NOTIFYs that fail', () => {
     expect((await sent(2)).text).to.equal('off')
   })
 
+  it('says why it is sent again', () => {
+    tx.dialog.last.answer(488)
+    expect(made.office.logged.join('\n')).to.match(/VERBOSE NOTIFY of .*: answered 488; again in \d+ ms$/)
+  })
+
   it('gives up after notify_retries in a row', async () => {
     for (let attempt = 1; attempt <= 3; attempt++) (await sent(attempt)).timeout()
     expect(active()).to.equal(0)
