@@ -19,6 +19,8 @@ export interface FrameLimits {
 
 const CR = 13
 const LF = 10
+/** The first byte of whoever has TLS set for a port without it. */
+const TLS_HANDSHAKE = 0x16
 
 export class StreamFramer {
   readonly #maxBytes: number
@@ -89,6 +91,7 @@ export class StreamFramer {
     this.#lineEnds = 0
     if (this.#needed === undefined) {
       const first = bytes[at] ?? 0
+      if (first === TLS_HANDSHAKE) return this.#fail(frames, 'TLS and no SIP', 400)
       if (first <= 0x20 || first >= 0x7f) return this.#fail(frames, 'no SIP', 400)
       const headEnd = this.#findHeadEnd(bytes, at)
       if (headEnd === undefined) {

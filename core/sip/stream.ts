@@ -64,6 +64,7 @@ export class StreamTransport implements Transport {
   readonly #saysFull = new NowAndThen()
   readonly #saysHostFull = new NowAndThen()
   readonly #saysNoTls = new NowAndThen()
+  readonly #saysUnread = new NowAndThen()
 
   static async open(config: TransportConfig, context: TransportContext): Promise<StreamTransport> {
     const at = bindAddress(config)
@@ -144,6 +145,9 @@ export class StreamTransport implements Transport {
   }
 
   broken(status: number, why: string, head: string | undefined, connection: Connection): void {
+    const { address } = connection.remote
+    if (this.#saysUnread.now(address))
+      this.#log.warning(`[${this.#config.id}] what ${address} sent cannot be read, its connection is closed: ${why}`)
     this.#context.receiver.broken(status, why, head, connection)
   }
 

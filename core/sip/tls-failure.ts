@@ -11,6 +11,7 @@ export function belowTls(socket: Socket): Socket {
 export function whyNoTls(error: Error, { authorizationError }: TLSSocket): string {
   const reason = 'reason' in error ? String(error.reason) : error.message
   if (/ alert .*(certificate|unknown ca)/.test(reason)) return `it does not accept our certificate (${reason})`
+  if (reason === 'wrong version number' || reason === 'http request') return `what it sent is no TLS (${reason})`
   // Node closes the connection, and then only says that it is closed.
   if (authorizationError) return `its certificate is not accepted (${String(authorizationError)})`
   if (!('code' in error && error.code === 'ECONNRESET')) return reason

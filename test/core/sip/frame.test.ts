@@ -70,7 +70,7 @@ describe('Framing a stream', () => {
     ['Message Too Large', 513, sipBytes(subscribeLines({ 'Content-Length': '65535' })), true],
     ['Message Too Large', 513, Buffer.from(`OPTIONS sip:h SIP/2.0\r\n${'X: y\r\n'.repeat(11000)}`), false],
     ['Message Too Large', 513, Buffer.alloc(66000, 'x'), false],
-    ['no SIP', 400, Buffer.from('\x16\x03\x01\x02\x00\x01'), false],
+    ['TLS and no SIP', 400, Buffer.from('\x16\x03\x01\x02\x00\x01'), false],
     ['no SIP', 400, Buffer.from('\r\rOPTIONS'), false],
     ['Missing Content-Length', 400, Buffer.from('GET / HTTP/1.1\r\nHost: h\r\n\r\n'), true],
   ]

@@ -140,16 +140,25 @@ describe('transports', () => {
     socket.close()
   })
 
-  it('answers what breaks a stream, and closes it', async () => {
-    await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp' })] })
+  it('answers what breaks a stream, warns of it once a minute, and closes it', async () => {
+    const warned: string[] = []
+    const log = new Log('warning')
+    log.addSink(({ message }) => warned.push(message))
+    await open({ transports: [transportConfig({ id: 'tcp', protocol: 'tcp' })], log: log.logger('sip') })
     const phone = await phoneOn('tcp', 'tcp')
     const text = phone.write('OPTIONS', { uri: 'sip:h' }, { ...phone.dialog('sip:h'), cseq: 1 })
     phone.send(text.replace('Content-Length: 0', 'Content-Length: abc'))
     await phone.closed
     expect(phone.received.map(({ startLine }) => startLine)).to.deep.equal(['SIP/2.0 400 Malformed Content-Length'])
-    const another = await phoneOn('tcp', 'tcp')
-    another.send('\x16\x03\x01 this is no SIP')
-    await another.closed
+    for (const address of ['127.0.0.1', '127.0.0.2']) {
+      const another = await phoneOn('tcp', 'tcp', address)
+      another.send('\x16\x03\x01 this is no SIP')
+      await another.closed
+    }
+    expect(warned).to.deep.equal([
+      '[tcp] what 127.0.0.1 sent cannot be read, its connection is closed: Malformed Content-Length',
+      '[tcp] what 127.0.0.2 sent cannot be read, its connection is closed: TLS and no SIP',
+    ])
   })
 
   it('closes connections that say nothing, or only half of it', async () => {
@@ -560,12 +569,17 @@ describe('transports', () => {
     await fail('127.0.0.3', keyOf(certificates.make('strange')))
     await fail('127.0.0.4', { rejectUnauthorized: true })
     await fail('127.0.0.2', { rejectUnauthorized: true })
+    const plain = await TestPhone.open({ server: at('tls'), protocol: 'tcp', localAddress: '127.0.0.6' })
+    phones.push(plain)
+    plain.send('OPTIONS sip:h SIP/2.0\r\n')
+    await until('a handshake has failed', () => failed === 5)
     // Somebody who looks whether the port is open.
     await fail('127.0.0.5')
     expect(warned).to.deep.equal([
       '[tls] TLS with 127.0.0.2 failed: peer did not return a certificate',
       '[tls] TLS with 127.0.0.3 failed: its certificate is not accepted (DEPTH_ZERO_SELF_SIGNED_CERT)',
       '[tls] TLS with 127.0.0.4 failed: it closed the connection (socket hang up), as some do that do not accept our certificate',
+      '[tls] TLS with 127.0.0.6 failed: what it sent is no TLS (wrong version number)',
     ])
     for (let last = 10; last < 40; last++) await fail(`127.0.0.${last}`, {})
     expect(warned).to.have.length(16)
