@@ -6,7 +6,7 @@ import type { Log, Logger } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
 import { addedTo, Scope, type Undo } from '../scope.ts'
 import type { HeaderLine, Refusal, ServerTransaction, Sip, SipRequest } from '../sip/contract.ts'
-import { parseNameAddr, printHostPort, printNameAddr } from '../sip/parse-uri.ts'
+import { parseNameAddr, parseUri, printHostPort, printNameAddr } from '../sip/parse-uri.ts'
 import { hasOptionTag } from '../sip/values.ts'
 import { type Steps, takeSteps, wait } from '../steps.ts'
 import type { Store } from '../store.ts'
@@ -101,8 +101,9 @@ class SipRegistrar implements Registrar {
 
   permanent(aor: Aor): readonly Contact[] {
     return aor.contact.flatMap((text) => {
-      const address = parseNameAddr(text)
-      return address?.uri ? [permanentContact(aor.id, address.uriText)] : []
+      // It is no header: without angle brackets, too, parameters are the URI's, and say by which transport it is reached.
+      const uri = parseUri(text) ?? parseNameAddr(text)?.uri
+      return uri ? [permanentContact(aor.id, uri.text)] : []
     })
   }
 

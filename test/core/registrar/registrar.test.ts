@@ -540,6 +540,11 @@ describe('Registrar', () => {
   })
 
   describe('permanent contacts', () => {
+    it('are reached by the transport that they name, without angle brackets, too', async () => {
+      await open({ contact: ['sip:100@198.51.100.1;transport=tls', '"A" <sips:100@198.51.100.2>;q=0.5'] })
+      expect(await uris()).to.deep.equal(['sip:100@198.51.100.1;transport=tls', 'sips:100@198.51.100.2'])
+    })
+
     it('come before registered ones, are not in answers, and are told of when they change', async () => {
       await open({ contact: ['sip:100@198.51.100.1', '<sip:100@198.51.100.2:5080;transport=tcp>'] })
       const answer = await register()
