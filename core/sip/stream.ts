@@ -27,7 +27,7 @@ import { NowAndThen } from './now-and-then.ts'
 import { CheckedServer, identityFault } from './server-identity.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 import type { Timers } from './timers.ts'
-import { belowTls, whyNoTls } from './tls-failure.ts'
+import { belowTls, isOfTls, whyNoTls } from './tls-failure.ts'
 import type { Trace } from './trace.ts'
 import { bindAddress, hostPort, listenError, type Transport, type TransportContext } from './transport.ts'
 
@@ -261,10 +261,14 @@ export class StreamTransport implements Transport {
   #handshakeFailed(error: Error, socket: TLSSocket): void {
     this.#handshakes.add()
     const { remoteAddress = 'a peer', bytesRead } = belowTls(socket)
-    const text = `[${this.#config.id}] TLS with ${remoteAddress} failed: ${whyNoTls(error, socket)}`
     // Node ends one that came to nothing, but not one that takes too long.
     socket.destroy()
-    if (bytesRead > 0 && this.#saysNoTls.now(remoteAddress)) this.#log.warning(text)
+    this.#noTls(remoteAddress, whyNoTls(error, socket), bytesRead > 0)
+  }
+
+  #noTls(peer: string, why: string, isNews: boolean): void {
+    const text = `[${this.#config.id}] TLS with ${peer} failed: ${why}`
+    if (isNews && this.#saysNoTls.now(peer)) this.#log.warning(text)
     else this.#log.debug(() => text)
   }
 
@@ -277,6 +281,7 @@ export class StreamTransport implements Transport {
     const secured = this.protocol === 'TLS' ? this.#connectTls(way, name) : undefined
     const socket = secured ?? connectTcp(way)
     const connection = this.#enter(socket, remote, true)
+    if (secured) this.#watchHandshake(secured, remote.address)
     const { verify_server, allow_wildcard_certs } = this.#config
     if (secured && verify_server) this.#checked.set(connection, new CheckedServer(secured, name, allow_wildcard_certs))
     const limit = setTimeout(() => connection.end('it could not be made in time'), CONNECT_LIMIT)
@@ -285,6 +290,13 @@ export class StreamTransport implements Transport {
     socket.once(this.protocol === 'TLS' ? 'secureConnect' : 'connect', settle)
     socket.once('close', settle)
     return connection
+  }
+
+  /** Of ours. Where nobody is there at all, whoever sends is told. */
+  #watchHandshake(socket: TLSSocket, peer: string): void {
+    const failed = (error: Error): void => this.#noTls(peer, whyNoTls(error, socket), isOfTls(error, socket))
+    socket.once('error', failed)
+    socket.once('secureConnect', () => socket.off('error', failed))
   }
 
   /** As by UDP: from the address that our Via and Contact say, where the peer can be reached from it. */

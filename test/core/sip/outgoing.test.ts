@@ -6,6 +6,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import { expect } from 'chai'
 import type { TransportConfig } from '../../../core/endpoints.ts'
+import { Log } from '../../../core/log.ts'
 import { defaultsOf } from '../../../core/options.ts'
 import { systemOptions } from '../../../core/pjsip-options.ts'
 import type { Flow, Outcome, OutOfDialogRequest } from '../../../core/sip/contract.ts'
@@ -212,8 +213,12 @@ describe('requests of ours', () => {
     const listener = createTlsServer({ cert: readFileSync(peer.cert_file), key: readFileSync(peer.priv_key_file) })
     const port = await listen(listener)
     const requestUri = `sips:p@127.0.0.1:${port}`
+    const warned: string[] = []
+    const log = new Log('warning')
+    log.addSink(({ message }) => warned.push(message))
     const verdict = async (options: Partial<TransportConfig>): Promise<number | string> => {
-      await open({ transports: [transportConfig({ id: 'tls', protocol: 'tls', ...own, ...options })] })
+      const tls = transportConfig({ id: 'tls', protocol: 'tls', ...own, ...options })
+      await open({ transports: [tls], log: log.logger('sip') })
       const outcome = await send({ requestUri })
       return outcome.kind === 'unreachable' ? outcome.reason : statusOf(outcome)
     }
@@ -222,6 +227,9 @@ describe('requests of ours', () => {
     expect(await verdict({ verify_server: true })).to.match(/^the connection was lost: .*certificate/)
     await stack.close()
     expect(await verdict({ verify_server: true, ca_list_file: peer.cert_file })).to.equal(200)
+    expect(warned).to.deep.equal([
+      '[tls] TLS with 127.0.0.1 failed: its certificate is not accepted (self-signed certificate)',
+    ])
   })
 
   it('go by no connection whose certificate was not looked at for that name, where verify_server says so', async () => {
