@@ -145,7 +145,8 @@ export class SharedPublications implements PublicationStore {
   }
 
   forget({ ruid }: Pick<KeptPublication, 'ruid'>): Promise<void> {
-    return this.#write(ruid, (found) => found && this.#endOf(found))
+    // Each server that sees another publication in its place says so.
+    return this.#write(ruid, (found) => (found && found.expires !== 0 ? this.#endOf(found) : undefined))
   }
 
   expire({ ruid, entityTag, expires }: Pick<KeptPublication, 'ruid'> & Lease): Promise<void> {

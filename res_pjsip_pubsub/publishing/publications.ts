@@ -56,7 +56,8 @@ export class Publications implements Iterable<InboundPublication> {
     count(this.#resources, this.#nameKey(resource), 1)
     this.#topic(event, resource).all.add(publication)
     this.#arm(publication)
-    this.refresh(event, resource)
+    // What takes the place of another is to be read before anybody is told.
+    if (publication.isRead) this.refresh(event, resource)
   }
 
   /** `quiet`: nobody is told, until something else about the resource changes. */

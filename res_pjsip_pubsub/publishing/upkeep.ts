@@ -160,11 +160,14 @@ export class Upkeep {
     this.#over(publication, 'removed')
   }
 
-  /** In the store, with one another: in between nobody is to find neither of them. */
+  /**
+   * In the store, with one another: in between nobody is to find neither of them. The new one first, as another server that
+   * reads only that shows it in place of the old one.
+   */
   keep(made: InboundPublication, replaced: InboundPublication | undefined): Eventual<unknown> {
-    const forgotten = replaced && this.#store.forget(replaced)
     const kept = this.#store.keep(made)
-    return forgotten ? Promise.all([forgotten, kept]) : kept
+    if (replaced) void this.#store.forget(replaced)
+    return kept
   }
 
   add(made: InboundPublication, replaced: InboundPublication | undefined): void {

@@ -757,6 +757,17 @@ describe('servers that share a database', function () {
       expect(seen).to.deep.equal(['red', 'green'])
     })
 
+    it('that replace others leave no gap at the other either', async () => {
+      handlers()
+      const phone = { Contact: '<sip:a@192.0.2.1>;+sip.instance="<urn:uuid:1>"' }
+      await publish(one, 'red', phone)
+      await until('red', () => shown(other) === 'red')
+      const seen = watched(other)
+      await publish(one, 'green', phone)
+      await until('green', () => shown(other) === 'green')
+      expect(seen).to.deep.equal(['red', 'green'])
+    })
+
     it('are seen at the other where somebody writes no number into a row', async () => {
       handlers()
       await publish(one, 'red')
