@@ -60,8 +60,7 @@ export function followerOf({ publications, handlers }: FollowingServices, upkeep
       if (known) upkeep.gone(known)
     },
     leaveOnly(isThere) {
-      // Hard state is a file of each server, and has no row.
-      for (const known of publications) if (known.endpointId !== '' && !isThere(known.ruid)) upkeep.gone(known)
+      for (const known of publications) if (!isThere(known.ruid)) upkeep.gone(known)
     },
   }
 }

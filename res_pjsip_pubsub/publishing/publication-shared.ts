@@ -86,7 +86,7 @@ export class SharedPublications implements PublicationStore {
   static async open(settings: SharedSettings): Promise<SharedPublications> {
     const { store, table: name, all } = settings
     const rows = function* (): Iterable<PresentityRow> {
-      for (const publication of all) if (publication.endpointId !== '') yield toRow(publication)
+      for (const publication of all) yield toRow(publication)
     }
     const table = await store.table<PresentityRow>({ ...SHARED_PRESENTITY, name, rows })
     let made: SharedPublications | undefined
@@ -138,8 +138,6 @@ export class SharedPublications implements PublicationStore {
   }
 
   keep(publication: KeptPublication): Promise<void> {
-    // Hard state is a file of each server.
-    if (publication.endpointId === '') return Promise.resolve()
     const row = toRow(publication)
     return this.#write(row.ruid, () => row)
   }

@@ -768,6 +768,25 @@ describe('servers that share a database', function () {
       expect(seen).to.deep.equal(['red', 'green'])
     })
 
+    it('of nobody, from a file, hold at both, and after a kill', async () => {
+      handlers()
+      const path = join(directory, 'lamp.txt')
+      writeFileSync(path, 'red')
+      const refresh = `presence refreshWatchers 100 lamp 2 hard ${path}`
+      await one.office.run(refresh)
+      await until('red', () => shown(other) === 'red')
+      await builder.end(one, 'kill')
+      one = await builder.begin({ options: FAST })
+      one.pubsub.publicationHandler(new LampHandler())
+      await until('red again', () => shown(one) === 'red')
+      writeFileSync(path, 'green')
+      await other.office.run(refresh)
+      await until('green', () => [one, other].every((office) => shown(office) === 'green'))
+      rmSync(path)
+      await one.office.run(refresh)
+      await until('nothing', () => [one, other].every((office) => shown(office) === ''))
+    })
+
     it('are seen at the other where somebody writes no number into a row', async () => {
       handlers()
       await publish(one, 'red')
