@@ -1,8 +1,9 @@
 /** Authorization documents in the table `xcap`, where XCAP servers put them and Kamailio's tools look for them. */
 import { documentTextOf } from '../../core/documents/encoding.ts'
 import { hexDigest } from '../../core/hex-digest.ts'
+import { reasonOf } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
-import type { Store, Table } from '../../core/store.ts'
+import type { Atomic, Store, Table } from '../../core/store-contract.ts'
 import { DOC_TYPE, documentOf, openXcap, type XcapRow } from '../storage/xcap.ts'
 import { type Found, RULES_TYPE, type RulesText, rulesTextOf } from './book.ts'
 
@@ -70,7 +71,8 @@ export class RulesTable {
   async put(presentity: string, text: string): Promise<void> {
     const rows = await this.#rowsOf(presentity)
     const place = rows.find(({ domain }) => this.#isOurs(domain)) ?? this.#newRow(presentity)
-    this.#table.put({ ...place, doc: text, etag: hexDigest('sha256', text).slice(0, 20) })
+    const row = { ...place, doc: text, etag: hexDigest('sha256', text).slice(0, 20) }
+    await this.#write((at) => at.put(this.#table, row))
   }
 
   #newRow(presentity: string): Omit<XcapRow, 'doc' | 'etag'> {
@@ -87,7 +89,20 @@ export class RulesTable {
 
   /** Whatever rows have it. */
   async remove(presentity: string): Promise<void> {
-    for (const { doc_uri } of await this.#rowsOf(presentity)) this.#table.delete(doc_uri)
+    const rows = await this.#rowsOf(presentity)
+    await this.#write((at) => {
+      for (const { doc_uri } of rows) at.delete(this.#table, doc_uri)
+    })
+  }
+
+  /** Rejects where that is not possible now: what is only written later is not read here, and nobody would see that it does not hold. */
+  async #write(change: (at: Atomic) => void): Promise<void> {
+    const { store, name } = this.#settings
+    try {
+      await store.atomically(async (at) => change(at))
+    } catch (error) {
+      throw new Error(`the table ${name} cannot be written now: ${reasonOf(error)}`, { cause: error })
+    }
   }
 
   async #rowsOf(presentity: string): Promise<readonly XcapRow[]> {

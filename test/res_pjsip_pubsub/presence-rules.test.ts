@@ -457,6 +457,24 @@ describe('rules of presentities, on the wire', () => {
     expect(await office.run('presence rules test 201 100')).to.equal('allow\n201 has no rules: rules_absent')
   })
 
+  it('are not said to hold where they cannot be written', async () => {
+    const path = join(directory, 'rules.db')
+    await begin()
+    const other = await openStore({ path, synchronous: 'off', log: new Log('error').logger('other') })
+    const refused = (work: () => Promise<unknown>): Promise<string> =>
+      other.atomically(() => work().then(() => 'done', String))
+    const block = (): Promise<void> => set(ruleset({ handling: 'block' }))
+    try {
+      expect(await refused(block)).to.include('cannot be written now')
+      expect(await sqlite(path, 'SELECT username FROM xcap')).to.deep.equal([])
+      await block()
+      expect(await refused(() => office.run('presence rules remove 200'))).to.include('cannot be written now')
+      expect((await subscribe(await phone('100'))).ok.status).to.equal(403)
+    } finally {
+      await other.close()
+    }
+  })
+
   it('hold in the file that is begun anew where theirs is damaged', async () => {
     const path = join(directory, 'rules.db')
     await begin()
