@@ -9,6 +9,7 @@ import { type Found, RULES_TYPE, type RulesText, rulesTextOf } from './book.ts'
 
 /** Milliseconds within which another program's change is seen. */
 const POLL = 1000
+const RULES = { doc_type: DOC_TYPE.presRules } as const
 /** How much longer than a reading the rest is after it. */
 const REST = 20
 
@@ -26,7 +27,10 @@ export class RulesTable {
   readonly #settings: RulesTableSettings
   readonly #table: Table<XcapRow>
 
+  /** As they were read last. */
   #rows: readonly XcapRow[] = []
+  /** The file was begun anew, and lacks them still. */
+  #isAnew = false
 
   private constructor(settings: RulesTableSettings, table: Table<XcapRow>) {
     this.#settings = settings
@@ -35,18 +39,35 @@ export class RulesTable {
 
   static async open(settings: RulesTableSettings): Promise<RulesTable> {
     let made: RulesTable | undefined
-    made = new RulesTable(settings, await openXcap(settings.store, settings.name, () => made?.rows ?? []))
+    const begunAnew = (): readonly XcapRow[] => {
+      void made?.restore()
+      return []
+    }
+    made = new RulesTable(settings, await openXcap(settings.store, settings.name, begunAnew))
     return made
   }
 
-  /** As they were read last: a file that is begun anew without them would show everybody what they hide. */
-  get rows(): readonly XcapRow[] {
-    return this.#rows
+  /**
+   * Into a file that was begun anew: without them it would show everybody what they hide. What it has is newer, as of
+   * another server, or of a backup that somebody has put there.
+   */
+  async restore(): Promise<void> {
+    this.#isAnew = true
+    try {
+      await this.#write(async (at) => {
+        const there = new Set((await at.select(this.#table, RULES)).map(({ doc_uri }) => doc_uri))
+        for (const row of this.#rows) if (!there.has(row.doc_uri)) at.put(this.#table, row)
+      })
+      this.#isAnew = false
+    } catch {
+      // The next reading tries it again, and says so.
+    }
   }
 
   /** Undefined where the database cannot be read now. */
   async read(): Promise<Found | undefined> {
     const { store, name } = this.#settings
+    if (this.#isAnew) await this.restore()
     await store.flush()
     const found: (readonly [string, RulesText])[] = []
     const read: XcapRow[] = []
@@ -59,7 +80,7 @@ export class RulesTable {
         if (username !== '' && this.#isOurs(domain)) found.push([username, rules])
       }
     })
-    if (!isWhole) return undefined
+    if (!isWhole || this.#isAnew) return undefined
     this.#rows = read
     return found
   }
@@ -96,7 +117,7 @@ export class RulesTable {
   }
 
   /** Rejects where that is not possible now: what is only written later is not read here, and nobody would see that it does not hold. */
-  async #write(change: (at: Atomic) => void): Promise<void> {
+  async #write(change: (at: Atomic) => void | Promise<void>): Promise<void> {
     const { store, name } = this.#settings
     try {
       await store.atomically(async (at) => change(at))

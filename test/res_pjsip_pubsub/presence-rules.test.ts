@@ -492,6 +492,21 @@ describe('rules of presentities, on the wire', () => {
     expect(await sqlite(path, 'SELECT username, doc_type FROM xcap')).to.deep.equal([{ username: '200', doc_type: 2 }])
   })
 
+  it('are those of a backup where that is put into the place of their file', async () => {
+    const path = join(directory, 'rules.db')
+    await begin()
+    await set(ruleset({ handling: 'confirm' }))
+    await sqlite(path, `VACUUM INTO '${path}-backup'`)
+    await set(ruleset({ handling: 'block' }))
+    for (const suffix of ['-wal', '-shm']) rmSync(path + suffix)
+    renameSync(`${path}-backup`, path)
+    await until('those of the backup', async () => {
+      await office.run('presence rules reload').catch(String)
+      return (await office.run('presence rules test 200 100')).startsWith('confirm')
+    })
+    expect(await sqlite(path, 'SELECT username FROM xcap')).to.deep.equal([{ username: '200' }])
+  })
+
   it('shows nobody more where modules take longer to load than the grace lasts', async () => {
     await begin()
     await set(ruleset({ handling: 'confirm' }))
