@@ -23,7 +23,7 @@ import * as refusal from './refusals.ts'
 import { refuse } from './refusals.ts'
 import type { Registry } from './registry.ts'
 import type { Services } from './services.ts'
-import { type Change, isKept, type Saved } from './storage/storage.ts'
+import { isKept, type Saved } from './storage/storage.ts'
 import { type Ask, begin, room, STEPS, watcherUri } from './subscribe-steps.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import type { SubscriptionFacts } from './subscription-facts.ts'
@@ -52,7 +52,6 @@ export interface NotifierServices extends Services {
   /** Whether the module is being unloaded. */
   readonly closed: () => boolean
   /** It is new, or about to be refreshed. What comes back is waited for before the answer. */
-  readonly save: (subscription: NotifierSubscription, change?: Change) => Saved
   /** Its watcher ends it. */
   readonly forget: (subscription: NotifierSubscription) => Saved
   /** Takes over what a request in a dialog is for, where it is in the store still, or another server has it. False: nobody can say now. */

@@ -314,8 +314,6 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       blocked: (watcher, event, resource) => this.watching.blocked(watcher, event, resource),
       statusChanged: (subscription) => {
         this.watching.lists.changed(subscription)
-        // Its row tells the status, too.
-        if (subscription.phase === 'active') void this.#keeping.storage.save(subscription, 'altered')
         this.subscriptions.tell('status', subscription)
       },
       // A list hands on what is news of its resources alone.

@@ -10,6 +10,7 @@ import type { Verdict } from './failure-rule.ts'
 import type { Notification } from './notification.ts'
 import type { Turns } from './notify-queue.ts'
 import type { PubsubSettings } from './options.ts'
+import type { Change, Saved } from './storage/storage.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import type { ShowingSubscription } from './subscription-shown.ts'
 
@@ -40,6 +41,8 @@ export interface Services {
   readonly credentialsFor: (endpoint: Endpoint) => CredentialsFor | undefined
   /** Something the store holds of it changed: CSeq and version went up, or it ends. */
   readonly keep: (subscription: NotifierSubscription) => void
+  /** Its row is to say what holds now. */
+  readonly save: (subscription: NotifierSubscription, change?: Change) => Saved
   /** Whether the number of its next NOTIFY is reserved in the store. */
   readonly mayNotify: (subscription: NotifierSubscription) => boolean
   /** Whether its watcher is told nothing of this change. Absent: never. */

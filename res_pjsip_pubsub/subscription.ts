@@ -352,6 +352,8 @@ export class NotifierSubscription extends ShowingSubscription implements WatchOb
     if (this.isPending !== wasPending) {
       this.#lastEvent = this.isPending ? 'subscribe' : 'approved'
       this.services.statusChanged(this)
+      // Its row tells the status, too: of one that is not stored yet it will.
+      if (this.reservedCseq > 0) void this.services.save(this, 'altered')
       if (this.#phase === 'active') this.want(WANT.forced)
       else this.#first = WANT.forced
     } else {

@@ -80,6 +80,7 @@ class World {
       credentialsFor: () => undefined,
       notifyHeaders: () => new PreparedHeaders([]),
       keep: () => undefined,
+      save: () => undefined,
       mayNotify: () => true,
       lost: () => void this.lostOnes++,
       sending: () => undefined,

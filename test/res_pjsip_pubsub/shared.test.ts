@@ -174,6 +174,24 @@ describe('servers that share a database', function () {
     await until('the last NOTIFY', () => tx.dialog.notifies.at(-1)?.state === 'terminated;reason=timeout')
   })
 
+  it('says in its row what was decided on a watcher that came over', async () => {
+    Object.assign(builder.lamps, { reqAuth: true })
+    const leave = { ...ALLOWED, handling: 'confirm' as const }
+    for (const [office, decision] of [
+      [one, leave],
+      [other, ALLOWED],
+    ] as const)
+      office.pubsub.authorizer({ authorize: () => new Watched<Authorization>(decision) })
+    const tx = await one.sip.subscribe('200')
+    const status = async (): Promise<unknown> =>
+      (await builder.query('SELECT status FROM active_watchers'))[0]?.['status']
+    await until('that it waits', () => tx.dialog.notifies.at(-1)?.state.startsWith('pending'))
+    const before = await status()
+    await builder.end(one, 'kill')
+    await builder.endLeases()
+    await until('that it does not', async () => (await status()) !== before)
+  })
+
   it('refuses a CSeq that another server has seen', async () => {
     const tx = await one.sip.subscribe('200')
     const { number } = tx.request.cseq
