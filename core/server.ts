@@ -191,7 +191,7 @@ class LamplighterServer implements Server {
         dialplan,
         reload: () => this.reload(),
         reloadDialplan: () => this.#inTurn(() => this.#reloadDialplan()),
-        configuredLevel: () => this.#configuration.console.level,
+        configuredLevel: () => this.#configuration.now.console.level,
         reopenLog: () => this.#serverLog.reopen(),
         reloaded: () => this.#reloaded,
         stop: () => this.#settings.onStop(false),
@@ -207,7 +207,7 @@ class LamplighterServer implements Server {
   #restart(): void {
     if (process.env['SYSTEMD_EXEC_PID'] !== String(process.pid))
       throw new Error('nobody would start it again, for it is not systemd (248 or newer) that runs it')
-    this.#readGood()
+    this.#configuration.read()
     this.#settings.onStop(true)
   }
 
