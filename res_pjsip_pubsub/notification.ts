@@ -13,7 +13,7 @@ export interface Termination {
   readonly inParts?: true | undefined
 }
 
-export interface Shown {
+interface Shown {
   /** Undefined while it is active. */
   readonly termination: Termination | undefined
   /** The presentity has not decided on the watcher yet. */

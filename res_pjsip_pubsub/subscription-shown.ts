@@ -12,7 +12,7 @@ import { reasonOf } from '../core/log.ts'
 import type { SentBody, Told } from './body.ts'
 import type { Addressing, Subscription, TerminationReason, WatcherEvent } from './contract.ts'
 import { listEvent } from './lists/linphone.ts'
-import { Notification, type Shown } from './notification.ts'
+import { Notification, type Termination } from './notification.ts'
 import type { Services } from './services.ts'
 import { LastingSubscription, type SubscriptionFacts } from './subscription-facts.ts'
 import { ALLOWED, type Authorization } from './watchers/authorization.ts'
@@ -117,8 +117,14 @@ export abstract class ShowingSubscription extends LastingSubscription implements
     }
   }
 
-  protected say(body: SentBody | undefined, isKnown: boolean, shown: Shown): Notification {
+  protected say(
+    body: SentBody | undefined,
+    isKnown: boolean,
+    termination: Termination | undefined,
+    secondsLeft: number,
+  ): Notification {
     this.condition = undefined
+    const shown = { termination, pending: this.isPending, secondsLeft, compat: this.services.compat() }
     const common = this.services.notifyHeaders(this)
     const content = isKnown ? undefined : body?.content(this.#version++)
     this.#isBlank = content === undefined && !isKnown

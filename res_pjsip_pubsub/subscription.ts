@@ -249,12 +249,8 @@ export class NotifierSubscription extends ShowingSubscription implements WatchOb
     // It goes out now: the time is asked for once.
     const now = this.services.now()
     this.#lastSent = now - BEGAN
-    return this.say(body, isKnown, {
-      termination: this.#terminationNow(!isKnown && body?.told.isCut === true),
-      pending: this.isPending,
-      secondsLeft: this.#secondsLeftAt(now),
-      compat: this.services.compat(),
-    })
+    const termination = this.#terminationNow(!isKnown && body?.told.isCut === true)
+    return this.say(body, isKnown, termination, this.#secondsLeftAt(now))
   }
 
   /** Whether a NOTIFY would say nothing: nothing is new, or there is nothing to show to who is shown nothing. */
