@@ -45,13 +45,25 @@ export async function phoneWasBack(
   }
 }
 
-/** A refresh by another connection than before: what its phone has beside it, and nothing could reach, is there as well. */
-export function othersAreBack(subscriptions: Subscriptions, refreshed: NotifierSubscription, flow: Flow): void {
+/**
+ * A refresh by another connection than before: what its phone has beside it, and was on that one or nothing could reach, is
+ * there as well. The old one may seem to live, where a NAT or firewall has forgotten it.
+ */
+export function othersAreBack(
+  subscriptions: Subscriptions,
+  refreshed: NotifierSubscription,
+  before: Flow | undefined,
+  flow: Flow,
+): void {
   if (flow.protocol === 'UDP') return
+  const left = before?.protocol === flow.protocol ? before : undefined
   for (const other of subscriptions.ofEndpoint(refreshed.endpoint.id)) {
     // All phones behind a proxy may be one endpoint, and a flow that is gone is looked for each time it is asked for.
-    if (other === refreshed || other.contactKey !== refreshed.contactKey || other.dialog.flow !== undefined) continue
+    if (other === refreshed || other.contactKey !== refreshed.contactKey) continue
+    const known = other.dialog.flow
+    if (known !== undefined && known !== left) continue
     other.dialog.rebind(flow)
+    other.moved()
     other.wake()
   }
 }

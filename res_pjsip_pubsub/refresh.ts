@@ -56,7 +56,7 @@ function inDialog(
     if (!endpoint.allow_subscribe) subscription.terminate('rejected')
     return undefined
   }
-  if (before !== tx.flow) othersAreBack(notifier.subscriptions, subscription, tx.flow)
+  if (before !== tx.flow) othersAreBack(notifier.subscriptions, subscription, before, tx.flow)
   const { request } = tx
   const seconds = grant(request, endpoint, of, notifier)
   const instead =

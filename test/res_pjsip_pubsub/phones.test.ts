@@ -443,6 +443,30 @@ describe('phones that come back', () => {
     expect(bodies.sort()).to.deep.equal(['off', 'on'])
   })
 
+  it('bring with it what they have beside it where the old connection seems to live, and nothing of another phone', async () => {
+    const contact = '<sip:100@10.0.0.1:5060;transport=tcp>'
+    const before = await phone('tcp', contact)
+    const dialogs: PhoneDialog[] = ['200', '201'].map((name) => before.dialog(`sip:${name}@127.0.0.1`))
+    for (const dialog of dialogs) {
+      await watch(before, dialog)
+      await before.next('NOTIFY')
+    }
+    lamps.set('202', 'off')
+    const neighbour = await phone('tcp', contact)
+    await watch(neighbour, neighbour.dialog('sip:202@127.0.0.1'))
+    await neighbour.next('NOTIFY')
+    before.onRequest = () => undefined
+    lamps.set('201', 'on')
+    // It is on its way to where nobody hears it.
+    await before.next('NOTIFY')
+    const after = await phone('tcp', contact)
+    expect((await watch(after, dialogs[0])).status).to.equal(200)
+    const bodies = [(await after.next('NOTIFY')).body, (await after.next('NOTIFY')).body]
+    expect(bodies.sort()).to.deep.equal(['off', 'on'])
+    lamps.set('202', 'on')
+    expect((await neighbour.next('NOTIFY')).body).to.equal('on')
+  })
+
   it('are not looked for one after the other where one of many behind a proxy is back', async () => {
     const proxies = await Promise.all(Array.from({ length: 8 }, (_, at) => phone('tcp', `<sip:100@10.0.0.${at}>`)))
     const dialogs = proxies.map((one) => one.dialog('sip:200@127.0.0.1'))
