@@ -9,7 +9,7 @@ import { BenchNotifier, type KnownDialog } from '../support/bench-notifier.ts'
 const QUIET = 500
 
 describe('what the load generator asks of a server that comes back', function () {
-  this.timeout(20_000)
+  this.timeout(60_000)
   let notifier: BenchNotifier
   let office: Office
 

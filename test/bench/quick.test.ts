@@ -104,10 +104,10 @@ describe('bench', function () {
       let family: number[] = []
       // The generator, the server, and the helper of tsx.
       const isThere = (pid: number): boolean => commandOf(pid).includes(sign)
-      await until('what it starts', () => (family = familyNow(child.pid ?? 0)).some(isThere), 20_000)
+      await until('what it starts', () => (family = familyNow(child.pid ?? 0)).some(isThere))
       child.kill('SIGTERM')
       expect(await ended).to.deep.equal([143, null])
-      await until('the end of all processes', () => family.every((pid) => commandOf(pid) === ''), 10_000)
+      await until('the end of all processes', () => family.every((pid) => commandOf(pid) === ''))
       expect(readdirSync(TMPDIR).filter((name) => !name.startsWith('tsx-'))).to.deep.equal([])
     })
 

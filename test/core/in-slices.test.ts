@@ -1,8 +1,23 @@
 import { expect } from 'chai'
 import { inSlices, Share } from '../../core/in-slices.ts'
-import { busy } from '../support/tools.ts'
+
+/** Time goes by with work only, so that a slice is as much on any machine. */
+function timeOfWork(): (milliseconds: number) => void {
+  let now = 0
+  before(() => {
+    performance.now = () => now
+  })
+  after(() => {
+    Reflect.deleteProperty(performance, 'now')
+  })
+  return (milliseconds) => {
+    now += milliseconds
+  }
+}
 
 describe('work in slices', () => {
+  const busy = timeOfWork()
+
   it('is done in its order, and lets others in between', async () => {
     const done: number[] = []
     let turns = 0
@@ -44,6 +59,7 @@ describe('work in slices', () => {
 })
 
 describe('a share of each turn', () => {
+  const busy = timeOfWork()
   const turn = (): Promise<void> =>
     new Promise((resolve) => {
       setImmediate(resolve)

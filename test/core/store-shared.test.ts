@@ -157,7 +157,7 @@ describe('store: shared, and read by others', () => {
     await until('the row', () => told.includes('written a'))
     expect(told.filter((line) => line === 'written a')).to.have.length(1)
     expect(await query(path, 'SELECT name, watchers FROM lamps')).to.deep.equal([{ name: 'a', watchers: 9 }])
-  }).timeout(10000)
+  }).timeout(60_000)
 
   it('carries nothing of a column that says the same in each row', async () => {
     const store = await openAt()

@@ -175,5 +175,5 @@ describe('store', () => {
       join(directory, 'e.db'),
     ])
     expect(JSON.parse(stdout)).to.deep.equal({ said: 1 })
-  }).timeout(20000)
+  }).timeout(60_000)
 })

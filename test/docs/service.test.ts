@@ -9,7 +9,7 @@ import { needTool } from '../support/tools.ts'
 const read = (path: string): string => readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8')
 
 describe('docs/service.md', function () {
-  this.timeout(30000)
+  this.timeout(60_000)
   let service: Instance
   beforeEach(() => {
     service = new Instance({})

@@ -169,7 +169,7 @@ describe('the packages presence and dialog', () => {
     await office.loader.unload('res_pjsip_exten_state')
     dialplan.remove('300')
     await office.loader.load('res_pjsip_exten_state')
-    await until('the end', () => tx.dialog.last.state.startsWith('terminated'), 8000)
+    await until('the end', () => tx.dialog.last.state.startsWith('terminated'))
     const said = office.logged.filter((line) => line.includes('300'))
     expect(said.filter((line) => line.includes('cannot be shown any more'))).to.have.length(1)
     expect(said.filter((line) => line.includes('subscription failed'))).to.deep.equal([])

@@ -121,7 +121,7 @@ describe('Servers that exchange states', () => {
     const expired: string[] = []
     b.core.devices.onChange((name, state) => expired.push(`${name} ${state}`))
     const before = sent(a)
-    await until('three refreshes', () => sent(a) >= before + 3, 8000)
+    await until('three refreshes', () => sent(a) >= before + 3)
     expect(b.core.devices.get('PJSIP/100')).to.equal('INUSE')
     expect(expired).to.deep.equal([])
   })

@@ -104,7 +104,7 @@ describe('modules, while phones are subscribed', () => {
         .map(({ cseq }) => cseq)
       expect(numbers).to.deep.equal([...numbers].sort((a, b) => a - b))
     }
-  }).timeout(30000)
+  }).timeout(60_000)
 })
 
 /** What requires it has been loaded with it. */

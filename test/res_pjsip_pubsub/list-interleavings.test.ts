@@ -62,7 +62,7 @@ function expected(
 }
 
 describe('documents of a resource list', function () {
-  this.timeout(30000)
+  this.timeout(60_000)
 
   for (const full_state of [false, true]) {
     it(`add up to its state in any run, with full_state = ${full_state ? 'yes' : 'no'} in the inner lists`, async () => {

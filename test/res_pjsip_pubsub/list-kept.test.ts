@@ -242,7 +242,7 @@ describe('resource lists of which somebody cannot say everything', () => {
     await office.told(dialog)
     expect(office.table(dialog)).to.deep.equal({ 'sip:200@pbx.example': 'off', 'sip:201@pbx.example': 'pending' })
     unsaid.clear()
-    await until('the state', async () => (await office.told(dialog)).length > 0, 6000)
+    await until('the state', async () => (await office.told(dialog)).length > 0)
     expect(office.table(dialog)['sip:201@pbx.example']).to.equal('off')
   })
 
@@ -259,10 +259,10 @@ describe('resource lists of which somebody cannot say everything', () => {
         await office.told(dialog)
         return Object.values(office.table(dialog)).join()
       }
-      await until('both pending', async () => (await states()) === 'pending,pending', 6000)
+      await until('both pending', async () => (await states()) === 'pending,pending')
       unsaid.clear()
       slowness = 0
-      await until('both states', async () => (await states()) === 'off,off', 6000)
+      await until('both states', async () => (await states()) === 'off,off')
       expect(dialog.last.state).to.match(/^active/)
     })
 

@@ -147,7 +147,7 @@ describe('phones that come back', () => {
     await endLeases(join(directory, 'lamps.db'))
     await until('that it is taken over', () => subscriptions().length === 1)
     expect((await after.next('NOTIFY')).body).to.equal('on')
-  }).timeout(15000)
+  }).timeout(60_000)
 
   for (const protocol of ['udp', 'tcp'] as const) {
     it(`are told at their new Contact behind a proxy what it has on the way to the old one, over ${protocol}`, async () => {

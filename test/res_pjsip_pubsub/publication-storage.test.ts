@@ -137,7 +137,7 @@ function conformance({ cache, restores }: (typeof MODES)[number], directory: () 
 }
 
 describe('storage of publications', function () {
-  this.timeout(10000)
+  this.timeout(60_000)
   let directory = ''
 
   beforeEach(() => {

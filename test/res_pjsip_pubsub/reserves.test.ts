@@ -24,7 +24,7 @@ interface Used {
 }
 
 describe('storage of subscriptions: numbers reserved beside the rows', function () {
-  this.timeout(20000)
+  this.timeout(60_000)
   let directory: string
   const builders: ServerBuilder[] = []
   const stores: Store[] = []
@@ -71,7 +71,7 @@ describe('storage of subscriptions: numbers reserved beside the rows', function 
   /** What the one subscription has used, once it was told of this light. */
   const used = async (made: LampOffice, builder: ServerBuilder, light: string): Promise<Used> => {
     builder.lamps.set('200', light)
-    const dialog = await until('the dialog', () => dialogOf(made), 8000)
+    const dialog = await until('the dialog', () => dialogOf(made))
     await until(`that it is ${light}`, () => dialog.notifies.at(-1)?.text.includes(`>${light}<`))
     expect(dialog.notifies.map(({ cseq }) => cseq)).to.deep.equal(
       dialog.notifies.map((_, at) => (dialog.notifies[0]?.cseq ?? 0) + at),
@@ -213,7 +213,7 @@ describe('storage of subscriptions: numbers reserved beside the rows', function 
     await builder.query('PRAGMA wal_checkpoint(TRUNCATE)')
     writeFileSync(builder.path, Buffer.alloc(4096, 0x41), { flag: 'r+' })
     await second.sip.subscribe('201', { Expires: '3600' })
-    await until('that it is seen', () => second.office.logged.join().includes('is damaged'), 10000)
+    await until('that it is seen', () => second.office.logged.join().includes('is damaged'))
     await until('both rows', async () => {
       const rows = await builder.query('SELECT 1 FROM active_watchers').catch(() => [])
       return rows.length === 2

@@ -107,7 +107,7 @@ function conformance(mode: StorageMode, directory: () => string): void {
       expect((await again(second.sip, tx, 9)).status).to.equal(200)
       await until('the NOTIFY of the refresh', () => dialog.notifies.length > 1)
       expect(dialog.last.cseq).to.equal((dialog.notifies.at(-2)?.cseq ?? 0) + 1)
-    }).timeout(20000)
+    }).timeout(60_000)
   }
 
   it('brings nothing back that was ended', async () => {
@@ -271,7 +271,7 @@ function conformance(mode: StorageMode, directory: () => string): void {
       expect((await refreshing).status).to.equal(200)
       await until('the lamp of before', () => dialog.notifies.at(-1)?.text === 'off')
       expect([...pubsub.subscriptions].map(({ endpoint }) => endpoint.hintContext)).to.deep.equal([before])
-    }).timeout(20000)
+    }).timeout(60_000)
 
     it('shows what an AOR stands for that a reload has given to the endpoint while the disk was waited for', async () => {
       const { office, sip, pubsub } = await builder.begin()
@@ -290,7 +290,7 @@ function conformance(mode: StorageMode, directory: () => string): void {
       const { dialog } = await subscribing
       await until('a NOTIFY', () => dialog.notifies.length > 0)
       expect(dialog.notifies.map(({ text }) => text)).to.deep.equal(['mine'])
-    }).timeout(20000)
+    }).timeout(60_000)
 
     it('answers 500 where it cannot write, and takes the phone when it can again', async () => {
       const { sip } = await builder.begin()
@@ -303,7 +303,7 @@ function conformance(mode: StorageMode, directory: () => string): void {
         return tx.status === 200 && tx
       })
       await until('a NOTIFY', () => taken.dialog.notifies.length === 1)
-    }).timeout(20000)
+    }).timeout(60_000)
   } else {
     it('answers and notifies although nothing can be written', async () => {
       const { sip } = await builder.begin()
@@ -318,12 +318,12 @@ function conformance(mode: StorageMode, directory: () => string): void {
       await unlock?.()
       await until('the newest state', () => tx.dialog.notifies.at(-1)?.text === '149')
       await until('its row', async () => !mode.restores || (await rows()).length === 1)
-    }).timeout(20000)
+    }).timeout(60_000)
   }
 }
 
 describe('storage of subscriptions', function () {
-  this.timeout(10000)
+  this.timeout(60_000)
   let directory = ''
 
   beforeEach(() => {
@@ -374,7 +374,7 @@ describe('storage of subscriptions: from one mode to another', () => {
       cseq = dialog.last.cseq
       await builder.end(made, 'close')
     }
-  }).timeout(10000)
+  }).timeout(60_000)
 
   it('goes on with rows that were found by the id of their dialog', async () => {
     const builder = builderOf(2)
@@ -584,5 +584,5 @@ describe('storage of subscriptions: from one mode to another', () => {
     const refreshed = async (): Promise<unknown> =>
       (await builder.query(`SELECT count(*) AS count FROM active_watchers WHERE expires > ${late}`))[0]?.['count']
     await until('all of them', async () => (await refreshed()) === phones.length, 5000)
-  }).timeout(15000)
+  }).timeout(60_000)
 })

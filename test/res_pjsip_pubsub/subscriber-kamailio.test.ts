@@ -6,7 +6,7 @@ import { dialogInfo, SubscriberOffice } from '../support/subscriber.ts'
 import { needTool, until } from '../support/tools.ts'
 
 describe('a subscription of ours at Kamailio', function () {
-  this.timeout(40000)
+  this.timeout(60_000)
   let kamailio: Kamailio
   let there: SubscriberOffice
   let publisher: TestPhone
@@ -103,7 +103,7 @@ describe('a subscription of ours at Kamailio', function () {
       /CallId +: (\S+)/.exec(await there.office.run('pjsip show subscription outbound there'))?.[1] ?? ''
     const first = await callId()
     const sent = (): number => there.office.metric('subscriber.subscribe.sent')
-    await until('three refreshes', () => sent() >= 4, 12000)
+    await until('three refreshes', () => sent() >= 4)
     expect(await callId()).to.equal(first)
     await calls('203', 'confirmed')
     await until('a call', () => there.device === 'INUSE')

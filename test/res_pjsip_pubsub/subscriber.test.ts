@@ -162,12 +162,12 @@ describe('a subscription of ours', () => {
 
   it('waits as long as Retry-After says', async () => {
     const { notifier } = there
-    notifier.answer = () => [503, ['Retry-After', '2 (soon);duration=5']]
+    notifier.answer = () => [503, ['Retry-After', '2 (soon);duration=60']]
     await there.subscribe()
     await there.phase('waiting')
     const began = Date.now()
-    await notifier.subscribe(5000)
-    expect(Date.now() - began).to.be.within(1900, 4900)
+    await notifier.subscribe()
+    expect(Date.now() - began).to.be.at.least(1900)
   })
 
   it('comes back after refusals, with pauses, and says so once', async () => {
@@ -206,7 +206,7 @@ describe('a subscription of ours', () => {
   it('counts as failed where no NOTIFY comes within Timer N, at first and after a refresh', async () => {
     const { notifier } = there
     const subscribe = await there.subscribe()
-    const second = await notifier.subscribe(6000)
+    const second = await notifier.subscribe()
     expect(second.header('call-id')).not.to.equal(subscribe.header('call-id'))
     expect(there.logged('no NOTIFY came within Timer N')).to.equal(true)
     await notifier.notify(second, { body: dialogInfo({}) })
@@ -214,7 +214,7 @@ describe('a subscription of ours', () => {
     await there.office.run('pjsip send subscribe there')
     const refresh = await notifier.subscribe()
     expect(refresh.header('call-id')).to.equal(second.header('call-id'))
-    const third = await notifier.subscribe(6000)
+    const third = await notifier.subscribe()
     expect(third.header('call-id')).not.to.equal(second.header('call-id'))
   })
 

@@ -238,7 +238,7 @@ describe('watchers that wait (RFC 3857 4.7.1)', () => {
       await watch()
       expect(await statuses()).to.deep.equal([STATUS_OF[handling === 'allow' ? 'active' : 'pending']])
       await made.office.loader.unload('res_test_lamp')
-      await until('end of the subscription', () => [...made.pubsub.subscriptions].length === 0, 8000)
+      await until('end of the subscription', () => [...made.pubsub.subscriptions].length === 0)
       expect(await statuses()).to.deep.equal([])
       if (handling === 'allow') await made.office.close()
     }

@@ -30,7 +30,7 @@ describe('Asterisk asked over ARI for what its files said', function () {
     instance.write({ 'lamplighter.conf': configured(`asterisk_config = ${instance.directory}/asterisk\n`) })
     await instance.start()
     const { host, port } = instance.address()
-    phone = await TestPhone.open({ server: { address: host, port }, user: '100', patience: 10_000 })
+    phone = await TestPhone.open({ server: { address: host, port }, user: '100' })
   })
   after(async () => {
     await phone.close()

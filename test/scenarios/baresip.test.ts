@@ -6,7 +6,7 @@ import { needTool, until } from '../support/tools.ts'
 
 /** baresip is a real softphone: its contact list and its voicemail lamp are what its user sees. */
 describe('baresip as the phone', function () {
-  this.timeout(40000)
+  this.timeout(60_000)
   let instance: Instance
   let phone: Softphone
 

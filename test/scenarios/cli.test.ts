@@ -24,7 +24,7 @@ import { needTool, until } from '../support/tools.ts'
 const FREEPBX = join(import.meta.dirname, '../core/conf/fixtures/freepbx')
 
 describe('the command line', function () {
-  this.timeout(30000)
+  this.timeout(60_000)
   const instances: Instance[] = []
   const instanceOf = (files: Readonly<Record<string, string>>): Instance => {
     const instance = new Instance(files)
@@ -282,7 +282,9 @@ describe('the command line', function () {
     expect((await instance.end()).code).to.equal(0)
   })
 
-  describe('ends within two seconds of SIGTERM', () => {
+  describe('ends within two seconds of SIGTERM', function () {
+    // On a machine that is busy.
+    this.retries(3)
     const ending = async (instance: Instance): Promise<void> => {
       const asked = Date.now()
       expect(await instance.end('SIGTERM')).to.deep.equal({ code: 0, signal: null })
@@ -309,7 +311,7 @@ describe('the command line', function () {
         'lamplighter.conf': `[pbx1]\ntype = server\nurl = http://127.0.0.1:${port}\nusername = lamp\npassword = lamp\n`,
       })
       const started = instance.start().catch(() => undefined)
-      await until('console socket', () => existsSync(join(instance.directory, 'lamplighter.ctl')), 10000)
+      await until('console socket', () => existsSync(join(instance.directory, 'lamplighter.ctl')))
       instance.signal('SIGHUP')
       await ending(instance)
       await started
@@ -443,7 +445,7 @@ describe('the command line', function () {
           child.on('close', resolve)
         })
         for (const [prompt, text] of keys) {
-          await until(`${String(prompt)} in ${JSON.stringify(said)}`, () => prompt.test(said), 10000)
+          await until(`${String(prompt)} in ${JSON.stringify(said)}`, () => prompt.test(said))
           said = ''
           child.stdin.write(text)
         }

@@ -8,7 +8,7 @@ import { needTool, until } from '../support/tools.ts'
 
 /** sipp as the one that is published to. */
 describe('sipp as an event state compositor', function () {
-  this.timeout(30000)
+  this.timeout(60_000)
   let sipp: ChildProcess
   let office: TestCore
   let said = ''

@@ -23,7 +23,7 @@ const pjsip = (...lists: readonly string[]): Record<string, string> => ({
 })
 
 describe('resource lists in a server', function () {
-  this.timeout(40000)
+  this.timeout(60_000)
   let scene: Scene
   const connected: TestPhone[] = []
 
@@ -58,7 +58,7 @@ describe('resource lists in a server', function () {
   ): Promise<[TestPhone, ListClient]> {
     const { host, port } = scene.instance.address(protocol)
     const server = { address: host, port }
-    const phone = await TestPhone.open({ server, protocol, user: '100', password: PASSWORD, patience: 8000 })
+    const phone = await TestPhone.open({ server, protocol, user: '100', password: PASSWORD })
     connected.push(phone)
     const headers = [['Event', event], ['Supported', 'eventlist'], ['Expires', expires], ...more] as const
     const answer = await phone.request('SUBSCRIBE', { dialog: phone.dialog(`sip:${name}@${host}:${port}`), headers })
@@ -85,7 +85,7 @@ describe('resource lists in a server', function () {
       const sipp = new Sipp({ server, protocol, scenario, user: '100', resource: 'doors' })
       const watches = async (): Promise<boolean> =>
         (await scene.command('pjsip show subscriptions inbound')).includes('doors/dialog')
-      await until('subscription to the list', async () => sipp.over || (await watches()), 15000)
+      await until('subscription to the list', async () => sipp.over || (await watches()))
       await scene.command('devstate change Custom:door INUSE')
       const ended = await sipp.ended
       await scene.command('devstate change Custom:door NOT_INUSE')
@@ -254,7 +254,7 @@ describe('resource lists in a server', function () {
       async () => !(await scene.command('pjsip show subscriptions inbound')).includes('tcp'),
     )
     const { host, port } = scene.instance.address('tcp')
-    const side = await TestPhone.open({ server: { address: host, port }, protocol: 'tcp', user: '100', patience: 8000 })
+    const side = await TestPhone.open({ server: { address: host, port }, protocol: 'tcp', user: '100' })
     connected.push(side)
     side.send('\r\n\r\n')
     await until('pong', () => side.received.length > 0)

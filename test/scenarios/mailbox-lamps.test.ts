@@ -4,7 +4,7 @@ import { localOffice } from '../support/office.ts'
 import { expectNext, Scene } from '../support/scene.ts'
 
 describe('a hint of a mailbox', function () {
-  this.timeout(30000)
+  this.timeout(60_000)
   let scene: Scene
 
   beforeEach(async () => {

@@ -7,7 +7,7 @@ import { needTool, until } from '../support/tools.ts'
 
 /** sipp on both sides: one phone publishes its calls, another one's lamp follows. */
 describe('sipp publishing and watching', function () {
-  this.timeout(40000)
+  this.timeout(60_000)
   let instance: Instance
 
   before(async function () {
@@ -28,7 +28,7 @@ describe('sipp publishing and watching', function () {
       const watching = play(protocol, 'watch.xml', '100')
       const subscribed = async (): Promise<boolean> =>
         watching.over || (await instance.command('pjsip show subscriptions inbound')).stdout.includes('101/dialog')
-      await until('subscription to 101', subscribed, 15000)
+      await until('subscription to 101', subscribed)
       const publishing = play(protocol, 'publish.xml', '101')
       expect(await publishing.ended, publishing.said).to.equal(0)
       expect(await watching.ended, watching.said).to.equal(0)

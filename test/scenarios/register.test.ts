@@ -9,7 +9,7 @@ import { needTool, until } from '../support/tools.ts'
 const PHONES = 60
 
 describe('sipp at the registrar', function () {
-  this.timeout(40000)
+  this.timeout(60_000)
   let office: TestCore
   const changes = { added: 0, lost: 0 }
 
@@ -39,7 +39,7 @@ describe('sipp at the registrar', function () {
 })
 
 describe('baresip behind its connection', function () {
-  this.timeout(30000)
+  this.timeout(60_000)
   let office: TestCore
 
   before(async function () {
@@ -68,7 +68,7 @@ describe('baresip behind its connection', function () {
     const phone = new Softphone('baresip', files, (home) => ['-f', home, '-v'])
     try {
       const { contacts, sip } = office.core
-      const contact = await until('registration', async () => (await contacts.of('100'))[0], 15000)
+      const contact = await until('registration', async () => (await contacts.of('100'))[0])
       expect(contact.instance).to.equal(`<urn:uuid:${files.uuid}>`)
       expect(contact.flow?.protocol).to.equal('TCP')
       const to = `<${contact.uri}>`

@@ -10,7 +10,7 @@ import { until } from '../support/tools.ts'
 const LAMPLIGHTER_CONF = '[general]\nremoved_hint_grace = 1\n'
 
 describe('a reload', function () {
-  this.timeout(30000)
+  this.timeout(60_000)
   let scene: Scene
   beforeEach(async () => {
     scene = await Scene.open({ ...localOffice(), 'lamplighter.conf': LAMPLIGHTER_CONF })
@@ -200,7 +200,7 @@ describe('a reload', function () {
 })
 
 describe('a reload during calls', function () {
-  this.timeout(30000)
+  this.timeout(60_000)
 
   it('that changes what is told of callers sends one NOTIFY to each whose body differs, and to nobody else', async () => {
     const data = pbxData({

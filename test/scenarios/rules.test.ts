@@ -12,7 +12,7 @@ import { WatcherTable } from '../support/watcher-table.ts'
 const KEPT = '[general]\nsubs_db_mode = 1\n'
 
 describe('rules of presentities', function () {
-  this.timeout(40000)
+  this.timeout(60_000)
   let scene: Scene
   let rules: string
 
@@ -34,7 +34,7 @@ describe('rules of presentities', function () {
   const write = (text: string): void => writeFileSync(join(rules, '101.xml'), text)
 
   async function told(phone: TestPhone): Promise<string> {
-    const notify = await phone.next('NOTIFY', 8000)
+    const notify = await phone.next('NOTIFY')
     const state = notify.header('subscription-state').replace(/;expires=\d+/, '')
     return `${state} ${/<basic>(\w+)</.exec(notify.body)?.[1] ?? (notify.body === '' ? '-' : '?')}`
   }
@@ -69,11 +69,11 @@ describe('rules of presentities', function () {
     await scene.instance.end('SIGKILL')
     await scene.instance.start()
     expect(await told(watcher)).to.equal('pending -')
-    await table.take((await owner.next('NOTIFY', 8000)).body)
+    await table.take((await owner.next('NOTIFY')).body)
     expect([...table.rows.keys()]).to.deep.equal([id])
     write(ruleset({ conditions: one('sip:100@x'), handling: 'allow' }))
     expect(await told(watcher)).to.equal('active open')
-    await table.take((await owner.next('NOTIFY', 8000)).body)
+    await table.take((await owner.next('NOTIFY')).body)
     expect(table.rows.get(id ?? '')).to.match(/^sip:100@\S+ active approved$/)
     expect(watcher.received.filter(({ body }) => body.includes('<basic>'))).to.have.length(1)
   })

@@ -57,7 +57,7 @@ supported_algorithms_uas = SHA-256
 }
 
 describe('secrets', function () {
-  this.timeout(30000)
+  this.timeout(60_000)
   let instance: Instance
   before(() => {
     instance = new Instance(FILES)

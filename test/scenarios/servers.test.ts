@@ -87,7 +87,7 @@ describe('two servers', function () {
 
   it('light the lamp of a phone at the other', async () => {
     await change(here, 'INUSE')
-    await until('lit lamp', () => lamp() === 'confirmed', 15000)
+    await until('lit lamp', () => lamp() === 'confirmed')
     await change(here, 'RINGING')
     await until('blinking lamp', () => lamp() === 'early')
     await change(here, 'NOT_INUSE')
@@ -97,9 +97,9 @@ describe('two servers', function () {
   it('do so in the other direction too, and nothing stays lit by going in circles', async () => {
     await change(there, 'INUSE')
     const devices = async (): Promise<string> => (await here.command('devstate list')).stdout
-    await until('the state at the other server', async () => (await devices()).includes(`${THERE}: INUSE`), 10000)
+    await until('the state at the other server', async () => (await devices()).includes(`${THERE}: INUSE`))
     await change(there, 'NOT_INUSE')
-    await until('its end', async () => (await devices()).includes(`${THERE}: NOT_INUSE`), 10000)
+    await until('its end', async () => (await devices()).includes(`${THERE}: NOT_INUSE`))
     expect(lamp()).to.equal('terminated')
     expect((await there.command('devstate list')).stdout).to.not.include('Custom:door INUSE')
   })
@@ -110,7 +110,7 @@ describe('two servers', function () {
     await there.end('SIGKILL')
     const before = phone.received.length
     await there.start()
-    await until('a NOTIFY', () => phone.received.slice(before).some(({ method }) => method === 'NOTIFY'), 10000)
+    await until('a NOTIFY', () => phone.received.slice(before).some(({ method }) => method === 'NOTIFY'))
     const notifies = phone.received.slice(before).filter(({ method }) => method === 'NOTIFY')
     expect(notifies.every(({ body }) => !body.includes('<state>terminated'))).to.equal(true)
     expect(lamp()).to.equal('confirmed')
@@ -120,6 +120,6 @@ describe('two servers', function () {
     await here.end('SIGKILL')
     await until('dark lamp', () => lamp() === 'terminated', (EXPIRATION + 6) * 1000)
     await here.start()
-    await until('lit lamp', () => lamp() === 'confirmed', 10000)
+    await until('lit lamp', () => lamp() === 'confirmed')
   })
 })

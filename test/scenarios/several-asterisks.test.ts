@@ -49,7 +49,7 @@ const NAMES: readonly Name[] = ['one', 'two', 'three']
 const STALE_AFTER: Record<Name, number> = { one: 600, two: 4, three: 600 }
 
 describe('several Asterisk servers, one set of lamps', function () {
-  this.timeout(60000)
+  this.timeout(120_000)
   const servers = new Map<Name, DemoPbx>()
   let proxy: AriProxy
   let scene: Scene
@@ -70,7 +70,7 @@ mailbox_interval = 1\nhint_interval = 5\nstale_after = ${STALE_AFTER[name]}\n`
   })
   const status = async (name: string): Promise<string> => scene.command(`ari show server ${name}`)
   const hasState = (name: Name, state: string): Promise<boolean> =>
-    until(`${name} ${state}`, async () => new RegExp(`^State: +${state}\\b`, 'm').test(await status(name)), 20000)
+    until(`${name} ${state}`, async () => new RegExp(`^State: +${state}\\b`, 'm').test(await status(name)))
 
   before(async () => {
     for (const name of NAMES) servers.set(name, await startDemoPbx({ port: 0, data: SERVERS[name] }))
@@ -98,7 +98,7 @@ mailbox_interval = 1\nhint_interval = 5\nstale_after = ${STALE_AFTER[name]}\n`
       ([, id = '', state]) => `${id.slice(id.indexOf('@') + 1)} ${state}`,
     )
   const shows = (phone: TestPhone, ...expected: string[]): Promise<boolean> =>
-    until(expected.join(' and '), () => dialogs(phone).join() === expected.join(), 15000).catch((error: unknown) => {
+    until(expected.join(' and '), () => dialogs(phone).join() === expected.join()).catch((error: unknown) => {
       throw new Error(`${String(error)}; it shows ${dialogs(phone).join() || 'nothing'}`)
     })
   const watch = async (exten: string, event = 'dialog'): Promise<TestPhone> => {
@@ -308,7 +308,8 @@ mailbox_interval = 1\nhint_interval = 5\nstale_after = ${STALE_AFTER[name]}\n`
     await scene.instance.end('SIGKILL')
     await scene.instance.start()
     await pbx('three').listen()
-    await until('a NOTIFY', () => notifies(lamp).length > before, 15000)
+    // A start that connects to all of them.
+    await until('a NOTIFY', () => notifies(lamp).length > before, 60_000)
     call.hangUp()
     await shows(lamp, '500 terminated')
     const states = notifies(lamp).map(({ body }) => /<state>(\w+)/.exec(body)?.[1])

@@ -7,7 +7,7 @@ import { needTool, until } from '../support/tools.ts'
 
 /** sipp plays the phone: an implementation that knows nothing of ours on the other end of the wire. */
 describe('sipp as the phone', function () {
-  this.timeout(40000)
+  this.timeout(60_000)
   let instance: Instance
 
   before(async function () {
@@ -24,7 +24,7 @@ describe('sipp as the phone', function () {
       const sipp = new Sipp({ server: instance.address(protocol), protocol, scenario, user: '100', resource: '200' })
       const shown = async () =>
         (await instance.command('pjsip show subscriptions inbound')).stdout.includes('200/dialog')
-      await until('subscription of 200', async () => sipp.over || (await shown()), 15000)
+      await until('subscription of 200', async () => sipp.over || (await shown()))
       await instance.command('devstate change Custom:door INUSE')
       expect(await sipp.ended, sipp.said).to.equal(0)
     })

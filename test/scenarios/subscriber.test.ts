@@ -66,10 +66,10 @@ describe('a Lamplighter that watches another', function () {
         await office.start()
         watching = new Instance(watchingOffice(office.address(protocol).port, protocol))
         await watching.start()
-        await until('three subscriptions', async () => (await inbound()) === 3, 15000)
+        await until('three subscriptions', async () => (await inbound()) === 3)
 
         const port = Number(/udp:127\.0\.0\.2:(\d+)/.exec(watching.stdout)?.[1])
-        phone = await TestPhone.open({ server: { address: '127.0.0.2', port }, user: 'phone', patience: 10000 })
+        phone = await TestPhone.open({ server: { address: '127.0.0.2', port }, user: 'phone' })
         const dialog = phone.dialog('sip:300@127.0.0.2')
         const subscribed = await phone.request('SUBSCRIBE', {
           dialog,
@@ -91,7 +91,7 @@ describe('a Lamplighter that watches another', function () {
         await office.command('mwi update 100@default 3 1')
         const messages = async (): Promise<string> => (await watching?.command('mwi list'))?.stdout ?? ''
         const devices = async (): Promise<string> => (await watching?.command('devstate list'))?.stdout ?? ''
-        await until('messages', async () => /100@there +3 new, 1 old/.test(await messages()), 10000)
+        await until('messages', async () => /100@there +3 new, 1 old/.test(await messages()))
         expect(await messages()).to.include('subscription/messages: 3 new, 1 old')
 
         const own = watching.address(protocol).port
@@ -106,7 +106,7 @@ describe('a Lamplighter that watches another', function () {
           const { directory } = watching
           const stored = (): Promise<unknown[]> =>
             sqlite(join(directory, 'lamplighter.db'), "SELECT 1 FROM mailbox_states WHERE state = '3/1'")
-          await until('counts on disk', async () => (await stored()).length > 0, 10000)
+          await until('counts on disk', async () => (await stored()).length > 0)
           // Back where it listened before: whoever goes on with the old subscriptions hears that nobody knows them.
           await watching.end('SIGKILL')
           watching.write(watchingOffice(watched, protocol, own))
@@ -114,11 +114,11 @@ describe('a Lamplighter that watches another', function () {
           expect(await messages()).to.match(/100@there +3 new, 1 old/)
         }
         await office.command('devstate change Custom:door RINGING')
-        await until('the lamp of the next life', async () => /Remote:200 +RINGING/.test(await devices()), 15000)
+        await until('the lamp of the next life', async () => /Remote:200 +RINGING/.test(await devices()))
         await office.command('mwi update 100@default 0 4')
-        await until('messages of the next life', async () => /100@there +0 new, 4 old/.test(await messages()), 15000)
+        await until('messages of the next life', async () => /100@there +0 new, 4 old/.test(await messages()))
         await office.command('devstate change Custom:dnd101 INUSE')
-        await until('three subscriptions, and no old ones', async () => (await inbound()) === 3, 15000)
+        await until('three subscriptions, and no old ones', async () => (await inbound()) === 3)
 
         await watching.end('SIGTERM')
         expect(await inbound()).to.equal(0)

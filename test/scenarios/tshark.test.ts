@@ -41,7 +41,6 @@ describe('tshark on the wire', function () {
     await until(
       'capture',
       () => said.includes('Capturing') && (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0,
-      15000,
     )
 
     await scene.openPhones()
@@ -51,7 +50,7 @@ describe('tshark on the wire', function () {
     call.answer()
     await scene.live(300)
     call.hangUp()
-    await until('moment with all lamps right', () => scene.wrong().length === 0, 10000)
+    await until('moment with all lamps right', () => scene.wrong().length === 0)
     await Promise.all(scene.phones.map((phone) => phone.close()))
     capture.kill('SIGINT')
     await over

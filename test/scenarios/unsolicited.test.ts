@@ -14,7 +14,7 @@ const DATA = pbxData({
 })
 
 describe('a phone that registers, with an account and a mailbox that only Asterisk has', function () {
-  this.timeout(40000)
+  this.timeout(60_000)
   let pbx: DemoPbx
   let instance: Instance
   let phone: TestPhone
@@ -29,7 +29,7 @@ describe('a phone that registers, with an account and a mailbox that only Asteri
     })
     await instance.start()
     const server = { address: '127.0.0.1', port }
-    phone = await TestPhone.open({ server, user: '130', password: 'secret', patience: 10000 })
+    phone = await TestPhone.open({ server, user: '130', password: 'secret' })
   })
   after(async () => {
     await phone?.close()

@@ -50,7 +50,7 @@ export class Instance {
         resolve({ code, signal })
       })
     })
-    await until('ready line', () => over || this.stdout.includes('Lamplighter ready'), 20000)
+    await until('ready line', () => over || this.stdout.includes('Lamplighter ready'))
     if (over) throw new Error(`it ended instead of starting:\n${this.stdout}${this.stderr}`)
   }
 

@@ -29,17 +29,13 @@ export class Kamailio {
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (said += text))
     const phone = await TestPhone.open({ server: { address: '127.0.0.1', port }, patience: 300 })
     try {
-      const server = await until(
-        'answer of Kamailio',
-        async () => {
-          if (child.exitCode !== null) throw new Error(`Kamailio ended:\n${said}`)
-          return phone.request('OPTIONS').then(
-            (answer) => answer.header('server'),
-            () => undefined,
-          )
-        },
-        15000,
-      )
+      const server = await until('answer of Kamailio', async () => {
+        if (child.exitCode !== null) throw new Error(`Kamailio ended:\n${said}`)
+        return phone.request('OPTIONS').then(
+          (answer) => answer.header('server'),
+          () => undefined,
+        )
+      })
       return new Kamailio(child, directory, port, /\(([\d.]+)/.exec(server)?.[1] ?? server)
     } finally {
       await phone.close()

@@ -71,7 +71,7 @@ export class Neighbourhood {
       return new DemoPhone({ user, password: PASSWORD, target, lamps }, () => undefined)
     })
     await Promise.all(this.phones.map((phone) => phone.open()))
-    await until('first NOTIFY of every lamp', () => this.lamps.every((lamp) => lamp.reading), 15000)
+    await until('first NOTIFY of every lamp', () => this.lamps.every((lamp) => lamp.reading))
   }
 
   get lamps() {

@@ -212,7 +212,7 @@ export class TestPhone {
   take(
     fits: (message: WireMessage) => boolean,
     what: string,
-    patience = this.#settings.patience ?? 3000,
+    patience = this.#settings.patience ?? 20_000,
   ): Promise<WireMessage> {
     return new Promise((resolve, reject) => {
       const look = (message: WireMessage): boolean => {

@@ -76,7 +76,7 @@ export class Scene {
     instance.write(files)
     instance.signal('SIGHUP')
     const logged = (): string => instance.stderr.slice(before)
-    await until(`'${how}' in the log`, () => logged().includes(how), 8000).catch((error: unknown) => {
+    await until(`'${how}' in the log`, () => logged().includes(how)).catch((error: unknown) => {
       throw new Error(`${String(error)}:\n${logged()}`)
     })
     return logged().replaceAll(`${instance.directory}/`, '')

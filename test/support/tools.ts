@@ -29,11 +29,17 @@ export function busy(milliseconds: number): void {
   while (performance.now() < end);
 }
 
+/** Milliseconds this process has computed so far, whatever else the machine computes. */
+export function computed(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}
+
 /** Waits until `holds` returns something, and fails with `what` when it does not in time. */
 export async function until<T>(
   what: string,
   holds: () => T | undefined | false | null | Promise<T | undefined | false | null>,
-  milliseconds = 5000,
+  milliseconds = 20_000,
 ): Promise<T> {
   const deadline = Date.now() + milliseconds
   for (let isLate = false; ; ) {

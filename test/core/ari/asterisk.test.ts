@@ -40,7 +40,7 @@ function against(url: URL, dialplanHint: string | undefined): void {
   }
 
   describe('A real Asterisk', function () {
-    this.timeout(30_000)
+    this.timeout(60_000)
 
     before(() => setDevice('NOT_INUSE'))
     after(() => ari('DELETE', `/deviceStates/${encodeURIComponent(DEVICE)}`))

@@ -47,7 +47,7 @@ describe('The bridges of a configuration', () => {
       servers: [{ ...server, place: { file: 'lamplighter.conf', line: 1 } }],
       general: { asterisk_config },
     })
-    await bridges.settled(5000)
+    await bridges.settled(20_000)
   }
 
   it('ask Asterisk for endpoints no more once its files are read, nor for the hints in them', async () => {

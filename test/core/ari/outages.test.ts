@@ -10,7 +10,7 @@ import { pbxData } from '../../support/pbx-data.ts'
 import { until } from '../../support/tools.ts'
 
 /** Milliseconds that a connection may take on a busy machine: each attempt starts a thread, which compiles what it runs. */
-const CONNECTS = 15_000
+const CONNECTS = 20_000
 const LAMPS = Array.from({ length: 40 }, (_, at) => `lamp${at}`)
 
 const DATA = pbxData({
@@ -210,7 +210,7 @@ describe('The bridge, when Asterisk goes away', function () {
     proxy = await AriProxy.before(pbx.url)
     let asked = 0
     proxy.rules.push({ path: /api-docs\/resources/, answer: () => ++asked === 1 })
-    rig = bridgeTo(proxy.url, { request_timeout: 1000, reconnect_max: 1 })
+    rig = bridgeTo(proxy.url, { request_timeout: 3000, reconnect_max: 1 })
     // Less than the time that is allowed for all of the api-docs.
     await until('the connection', () => rig.bridge.status().state === 'serving', CONNECTS)
   })

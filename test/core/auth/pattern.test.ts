@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { array, assert, constantFrom, property, tuple } from 'fast-check'
 import { compilePattern } from '../../../core/auth/pattern.ts'
+import { computed } from '../../support/tools.ts'
 
 describe('Patterns', () => {
   const cases: readonly [pattern: string, yes: readonly string[], no: readonly string[]][] = [
@@ -36,10 +37,10 @@ describe('Patterns', () => {
   })
 
   it('matches in a time in proportion to the text, whatever the expression', () => {
-    const before = process.hrtime.bigint()
+    const before = computed()
     for (const evil of ['^(a*)*b$', '^(a|a)*b$', '(.*)*(.*)*(.*)*x', '^(a?){50}(a){50}$'])
       expect(compilePattern(evil).test('a'.repeat(256))).to.equal(false)
-    expect(Number(process.hrtime.bigint() - before) / 1e6).to.be.below(1000)
+    expect(computed() - before).to.be.below(1000)
   })
 
   it('agrees with JavaScript on what both know', () => {

@@ -6,6 +6,7 @@ import { comparePatterns, matchesPattern, readExtenPattern } from '../../../core
 import { CannotEvaluate, expandVariables } from '../../../core/conf/dialplan-variables.ts'
 import { parseConfig } from '../../../core/conf/parser.ts'
 import type { ConfigError } from '../../../core/options.ts'
+import { computed } from '../../support/tools.ts'
 
 function source(text: string, foreign = false): DialplanSource {
   const { file, problems } = parseConfig(text, `/${foreign ? 'ast' : 'own'}/extensions.conf`, { foreign })
@@ -371,9 +372,9 @@ describe('dialplan: variables', () => {
       }),
     )
     for (const unit of ['${EXTEN}', '$', '{', '${', '${A:']) {
-      const start = performance.now()
+      const start = computed()
       expect(() => read(`[c]\nexten => 1,hint,A/${unit.repeat(50_000)}`)).not.to.throw()
-      expect(performance.now() - start).to.be.below(2000)
+      expect(computed() - start).to.be.below(2000)
     }
   })
 })

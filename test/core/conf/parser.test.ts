@@ -6,6 +6,7 @@ import * as fc from 'fast-check'
 import { parseConfig, type ReadingOptions, readConfigFile } from '../../../core/conf/parser.ts'
 import type { ConfigFile } from '../../../core/config.ts'
 import type { ConfigError } from '../../../core/options.ts'
+import { computed } from '../../support/tools.ts'
 
 /** `[name] key=value …` a section. */
 function shown(file: ConfigFile): string[] {
@@ -404,9 +405,9 @@ describe('conf-parser: any input', () => {
   for (const unit of [';', '\\;', ';--', '--;', '[', '(', '[a](', '=', '[a]\n', '\n', 'x=1\n', ';--\n--;', ' ', '#']) {
     it(`takes a time linear in the length: ${JSON.stringify(unit)}`, () => {
       const text = `[a](!)\n${unit.repeat(Math.ceil(400_000 / unit.length))}`
-      const start = performance.now()
+      const start = computed()
       parseConfig(text, '/etc/x.conf')
-      expect(performance.now() - start).to.be.below(3000)
+      expect(computed() - start).to.be.below(3000)
     })
   }
 })

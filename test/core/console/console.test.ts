@@ -226,7 +226,7 @@ describe('console', () => {
     })
     expect(runs).to.be.below(questions / 2)
     socket.resume()
-    await until('all', () => runs === questions, 15_000)
+    await until('all', () => runs === questions)
     socket.destroy()
   })
 

@@ -13,7 +13,7 @@ import type { Flow } from '../../../core/sip/contract.ts'
 import { openStore, type Store } from '../../../core/store.ts'
 import { pjsipConfig, type TestCoreSettings } from '../../support/core.ts'
 import { FakeFlow, FakeSip, type FakeTransaction, type Headers } from '../../support/fake-sip.ts'
-import { until } from '../../support/tools.ts'
+import { computed, until } from '../../support/tools.ts'
 
 const URI = 'sip:pbx.example'
 const AT_HOME = '<sip:100@192.0.2.7:5062>'
@@ -290,10 +290,10 @@ describe('Registrar', () => {
     const many = (count: number, from: number): string[] =>
       Array.from({ length: count }, (_, n) => `<sip:100@198.51.${Math.floor((from + n) / 250)}.${(from + n) % 250}>`)
     for (let n = 0; n < 1000; n += 50) expect((await register({ Contact: many(50, n) })).status).to.equal(200)
-    const before = process.hrtime.bigint()
+    const before = computed()
     expect((await register({ Contact: many(50, 900) })).status).to.equal(200)
     expect((await register({ Contact: many(250, 0).join(', ') })).status).to.equal(403)
-    expect(Number(process.hrtime.bigint() - before) / 1e6).to.be.below(500)
+    expect(computed() - before).to.be.below(500)
   })
 
   describe('the expiry', () => {

@@ -14,6 +14,7 @@ import { parseAccept, parseAuthValue, parseEvent } from '../../../core/sip/value
 import { parseVia, viaForAnswer } from '../../../core/sip/via.ts'
 import { randomFrom } from '../../support/damage.ts'
 import { sipBytes, subscribeLines, textOf, writeResponse } from '../../support/sip-text.ts'
+import { computed } from '../../support/tools.ts'
 
 const folder = fileURLToPath(new URL('torture/', import.meta.url))
 const torture = readdirSync(folder)
@@ -143,7 +144,7 @@ describe('Any bytes', () => {
     // Mutations that break everything at the start line would test nothing else.
     expect(understood).to.be.within(5000, 20_000)
     expect(longest, 'microseconds of the slowest').to.be.below(50_000)
-  }).timeout(20_000)
+  }).timeout(60_000)
 
   it('may come in pieces on a stream', () => {
     const random = randomFrom(5626)
@@ -165,12 +166,12 @@ describe('Work', () => {
     let fastest = Number.POSITIVE_INFINITY
     for (let run = 0; run < 5; run++) {
       let times = 0
-      const start = performance.now()
+      const start = computed()
       let elapsed = 0
       while (elapsed < 2) {
         work()
         times++
-        elapsed = performance.now() - start
+        elapsed = computed() - start
       }
       fastest = Math.min(fastest, (elapsed * 1000) / times)
     }
