@@ -1,29 +1,22 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import type { TestCore } from '../support/core.ts'
 import { freeUdpPort } from '../support/free-port.ts'
 import { configure, EID, publishing, startServer } from '../support/publishing.ts'
+import { SippProcess } from '../support/sipp.ts'
 import { needTool, until } from '../support/tools.ts'
 
 /** sipp as the one that is published to. */
 describe('sipp as an event state compositor', function () {
   this.timeout(60_000)
-  let sipp: ChildProcess
+  let sipp: SippProcess | undefined
   let office: TestCore
-  let said = ''
-  let code: number | null | undefined
 
   before(async function () {
     needTool(this, 'sipp')
     const port = await freeUdpPort()
     const scenario = fileURLToPath(new URL('esc.xml', import.meta.url))
-    const limits = ['-m', '3', '-nostdin', '-timeout', '20s', '-timeout_error']
-    const trace = ['-trace_err', '-error_file', '/dev/stderr']
-    sipp = spawn('sipp', ['-sf', scenario, '-i', '127.0.0.1', '-p', String(port), '-t', 'u1', ...limits, ...trace])
-    sipp.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text))
-    sipp.stdout?.resume()
-    sipp.on('close', (ended) => (code = ended))
+    sipp = new SippProcess('-sf', scenario, '-i', '127.0.0.1', '-p', String(port), '-t', 'u1', '-m', '3')
     office = await startServer(EID.a, {
       auths: { sipp: { username: 'lamps', password: 'between-servers', realm: 'sipp' } },
     })
@@ -32,7 +25,7 @@ describe('sipp as an event state compositor', function () {
     await publishing(office)
   })
   after(async () => {
-    if (sipp?.exitCode === null) sipp.kill('SIGKILL')
+    sipp?.kill()
     await office?.kill()
   })
 
@@ -44,15 +37,14 @@ describe('sipp as an event state compositor', function () {
     )
     for (const [at, state] of (['INUSE', 'RINGING', 'NOT_INUSE'] as const).entries()) {
       office.core.devices.set('local', 'PJSIP/100', state)
-      const shown = await until(`answer ${at + 1} (${said})`, async () => {
+      const shown = await until(`answer ${at + 1} (${sipp?.said})`, async () => {
         const text = await office.run('pjsip show publications outbound')
         const tag = /published\s+0\s+(etag\S+)/.exec(text)?.[1]
         return tag === tags.at(-1) ? undefined : tag
       })
       tags.push(shown)
     }
-    await until('the end of sipp', () => code !== undefined)
-    expect(code, said).to.equal(0)
+    expect(await sipp?.ended, sipp?.said).to.equal(0)
     expect(tags).to.deep.equal(['etag1', 'etag2', 'etag3'])
     // Each with credentials and without.
     expect(matched).to.deep.equal(['etag1', 'etag1', 'etag2', 'etag2'])

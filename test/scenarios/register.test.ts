@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { TestCore } from '../support/core.ts'
+import { SippProcess } from '../support/sipp.ts'
 import { Softphone } from '../support/softphone.ts'
 import { needTool, until } from '../support/tools.ts'
 
@@ -87,16 +88,11 @@ describe('baresip behind its connection', function () {
   })
 })
 
-function sipp(address: string, protocol: 'udp' | 'tcp'): Promise<{ code: number | null; said: string }> {
+async function sipp(address: string, protocol: 'udp' | 'tcp'): Promise<{ code: number | null; said: string }> {
   const scenario = fileURLToPath(new URL('register.xml', import.meta.url))
   const who = ['-s', '100', '-au', '100', '-ap', 'lamp-secret', '-i', '127.0.0.1']
   const howMany = ['-m', String(PHONES), '-r', '60', '-t', protocol === 'udp' ? 'u1' : 't1']
-  const errors = ['-nostdin', '-timeout', '30s', '-timeout_error', '-trace_err', '-error_file', '/dev/stderr']
-  const child = spawn('sipp', [address, '-sf', scenario, ...who, ...howMany, ...errors])
-  let said = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
-  child.stdout.resume()
-  return new Promise((resolve) => {
-    child.on('close', (code) => resolve({ code, said }))
-  })
+  const process = new SippProcess(address, '-sf', scenario, ...who, ...howMany)
+  const code = await process.ended
+  return { code, said: process.said }
 }

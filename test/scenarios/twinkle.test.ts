@@ -41,7 +41,7 @@ describe('Twinkle as the phone', function () {
     await scene?.close()
   })
 
-  const got = (what: string, pattern: RegExp) => until(what, () => pattern.test(phone.file(LOG)), 15000)
+  const got = (what: string, pattern: RegExp) => until(what, () => pattern.test(phone.file(LOG)))
 
   const callId = () =>
     until('subscription to its mailbox', async () => {

@@ -57,7 +57,7 @@ export class Softphone {
   }
 
   #comes(what: string, pattern: RegExp, said: () => string): Promise<unknown> {
-    return until(what, () => pattern.test(said()), 15000).catch((error: Error) => {
+    return until(what, () => pattern.test(said())).catch((error: Error) => {
       throw new Error(`${error.message}; ${this.#program} showed:\n${this.screen}`)
     })
   }
