@@ -6,7 +6,7 @@ import mwi from '../../res_pjsip_mwi/res_pjsip_mwi.ts'
 import mwiBody from '../../res_pjsip_mwi/res_pjsip_mwi_body_generator.ts'
 import pubsubModule from '../../res_pjsip_pubsub/res_pjsip_pubsub.ts'
 import { pjsipConfig, TestCore } from '../support/core.ts'
-import { TestPhone } from '../support/phone.ts'
+import { TestPhone, type WireMessage } from '../support/phone.ts'
 import { until } from '../support/tools.ts'
 
 describe('message-summary on the wire', () => {
@@ -122,16 +122,20 @@ describe('message-summary on the wire', () => {
     return { office, flows: [await flow(1), await flow(2)] }
   }
 
+  /** With T1 as it is, the NOTIFY before may come twice. */
+  const told = (phone: TestPhone, counts: string): Promise<WireMessage> =>
+    phone.take(({ body }) => body.includes(`Voice-Message: ${counts}`), `a NOTIFY of ${counts}`)
+
   it('goes by the other flow of a phone where the one is silent (RFC 5626)', async () => {
     const { office, flows } = await twoFlows('udp')
     try {
       flows[1].onRequest = () => undefined
       office.core.mailboxes.set('pbx1', '100@default', { newMessages: 2, oldMessages: 0 })
-      expect((await flows[1].next('NOTIFY')).body).to.contain('Voice-Message: 2/0')
-      expect((await flows[0].next('NOTIFY')).body).to.contain('Voice-Message: 2/0')
+      await told(flows[1], '2/0')
+      await told(flows[0], '2/0')
       // That one is known to work now.
       office.core.mailboxes.set('pbx1', '100@default', { newMessages: 3, oldMessages: 0 })
-      expect((await flows[0].next('NOTIFY')).body).to.contain('Voice-Message: 3/0')
+      await told(flows[0], '3/0')
     } finally {
       for (const phone of flows) await phone.close()
       await office.close()
