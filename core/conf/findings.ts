@@ -6,6 +6,12 @@
 import type { Place } from '../config.ts'
 import { ConfigError } from '../options.ts'
 
+interface Found {
+  readonly problems: readonly ConfigError[]
+  readonly warnings?: readonly ConfigError[]
+  readonly notes: readonly ConfigError[]
+}
+
 export class Findings {
   readonly problems: ConfigError[] = []
   readonly warnings: ConfigError[] = []
@@ -28,14 +34,19 @@ export class Findings {
     ;(foreign ? this.notes : this.problems).push(new ConfigError(message, place))
   }
 
-  add(other: { readonly problems: readonly ConfigError[]; readonly notes: readonly ConfigError[] }): void {
-    for (const problem of other.problems) this.problems.push(problem)
-    for (const note of other.notes) this.notes.push(note)
+  /** The problems from this one on can be lived with, in this way. */
+  leaveOff(from: number, how: string): void {
+    for (const { message } of this.problems.splice(from)) this.warning(`${message}; ${how}`)
+  }
+
+  add({ problems, warnings = [], notes }: Found): void {
+    for (const problem of problems) this.problems.push(problem)
+    for (const warning of warnings) this.warnings.push(warning)
+    for (const note of notes) this.notes.push(note)
   }
 
   /** Of a file that can be done without. */
-  addAsWarnings(other: { readonly problems: readonly ConfigError[]; readonly notes: readonly ConfigError[] }): void {
-    for (const problem of other.problems) this.warnings.push(problem)
-    for (const note of other.notes) this.notes.push(note)
+  addAsWarnings({ problems, warnings = [], notes }: Found): void {
+    this.add({ problems: [], warnings: [...problems, ...warnings], notes })
   }
 }

@@ -20,6 +20,8 @@ export interface ConfigReading {
   readonly file: ConfigFile
   /** What must be put right before the file can be used. */
   readonly problems: readonly ConfigError[]
+  /** Where Asterisk leaves off in a file that it includes; in Asterisk's own files only. */
+  readonly warnings: readonly ConfigError[]
   /** What Asterisk only warns about; in Asterisk's own files only. */
   readonly notes: readonly ConfigError[]
 }
@@ -76,6 +78,8 @@ class Reading {
   readonly #findings = new Findings()
   readonly #sections: SectionBuilder
   readonly #files: string[] = []
+  /** What is there could not be read: Asterisk, which is another user, may have read it and gone on. */
+  #isBarred = false
   /** Real paths of the files that are being read, outermost first. */
   readonly #stack: string[] = []
 
@@ -86,8 +90,8 @@ class Reading {
   }
 
   result(path: string): ConfigReading {
-    const { problems, notes } = this.#findings
-    return { file: { path, sections: this.#sections.finished(), files: this.#files }, problems, notes }
+    const { problems, warnings, notes } = this.#findings
+    return { file: { path, sections: this.#sections.finished(), files: this.#files }, problems, warnings, notes }
   }
 
   readRoot(path: string): void {
@@ -111,13 +115,18 @@ class Reading {
       this.#doubt('text that is not UTF-8, expected UTF-8 throughout the file', { file, line: undecodable.number })
     // An included file goes on in the section it was included in, and so does what follows the #include.
     const scope = this.#sections.enter()
+    const isIncluded = this.#stack.length > 1
     for (const { text: line, number, lost } of lines) {
       const place = { file, line: number }
+      const faults = this.#findings.problems.length
       if (lost !== undefined)
         this.#doubt(`';${lost}' begins a comment, expected '\\;${lost}' for a parameter of the URI`, place)
       if (line.startsWith('[')) scope.header(line, place)
       else if (line.startsWith('#')) this.#directive(line, place)
       else scope.entry(line, place)
+      // Only what is wrong in the first file makes Asterisk refuse all of it.
+      if (this.#foreign && isIncluded && !this.#isBarred && this.#findings.problems.length > faults)
+        return this.#findings.leaveOff(faults, 'Asterisk reads this file no further')
     }
     if (unterminated !== undefined) {
       this.#findings.doubt(this.#foreign, 'comment ;-- is never closed, expected --;', { file, line: unterminated })
@@ -153,7 +162,10 @@ class Reading {
         const fault = `${path} ${text.fault}, expected a readable file`
         // What is there is meant to be read.
         if (optional) this.#doubt(`#tryinclude "${argument}": ${fault}`, place)
-        else this.#findings.problem(`#include "${argument}": ${fault}`, place)
+        else {
+          this.#isBarred = true
+          this.#findings.problem(`#include "${argument}": ${fault}`, place)
+        }
         continue
       }
       const real = text.realPath

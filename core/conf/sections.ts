@@ -71,6 +71,7 @@ export class SectionBuilder {
   #begin(name: string, marks: readonly string[], place: Place): OpenSection {
     let section: OpenSection = { name, ...place, template: false, entries: [] }
     let goesOn = false
+    const faults = this.#findings.problems.length
     for (const written of marks) {
       const mark = written.trim()
       if (mark === '!') {
@@ -92,6 +93,8 @@ export class SectionBuilder {
         this.#inherit(section, mark, place)
       }
     }
+    // Asterisk leaves it out.
+    if (this.#foreign && this.#findings.problems.length > faults) return section
     if (!goesOn) this.#add(section)
     this.#last = section
     return section

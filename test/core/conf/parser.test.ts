@@ -333,6 +333,37 @@ describe('conf-parser: files', () => {
     expect([messages(problems), messages(notes)]).to.deep.equal([[], told])
   })
 
+  it('reads a file that Asterisk includes up to its fault, as Asterisk does, and goes on after the #include', () => {
+    write({
+      'main.conf': '#include "one.conf"\n#include "two.conf"\n#include "three.conf"\n#include "four.conf"\n[z]\nx=1',
+      'one.conf': '[a]\nx=1',
+      'two.conf': '[a](+)\ny=1\n[deleted](+)\nx=2\n[b]',
+      'three.conf': '[c]\n#include "none.conf"\n[d]',
+      'four.conf': '[t](!)\nx=1\n[e](t,none)\n[f]',
+    })
+    const { file, problems, warnings, notes } = readConfigFile(at('main.conf'), { foreign: true })
+    expect(shown(file)).to.deep.equal(['[a] x=1 y=1', '[c]', '[z] x=1'])
+    expect([problems, notes]).to.deep.equal([[], []])
+    const cut = '; Asterisk reads this file no further'
+    expect(messages(warnings)).to.deep.equal([
+      `${at('two.conf')}:3: [deleted](+) goes on with a section that is not there, expected [deleted] above it${cut}`,
+      `${at('three.conf')}:2: #include "none.conf": no such file, expected one in ${directory} (or #tryinclude)${cut}`,
+      `${at('four.conf')}:3: [e](none) inherits from a section that is not there, expected [none](!) above it${cut}`,
+    ])
+    expect(readConfigFile(at('main.conf')).problems).to.have.length(3)
+    expect(readConfigFile(at('two.conf'), { foreign: true }).problems).to.have.length(2)
+  })
+
+  it('does not pass over what Asterisk includes and may read, and we may not', () => {
+    const long = 'x'.repeat(300)
+    write({ 'main.conf': '#include "one.conf"', 'one.conf': `#include "${long}"\n[a]\nx=1` })
+    const { file, problems, warnings } = readConfigFile(at('main.conf'), { foreign: true })
+    expect(messages(problems)).to.deep.equal([
+      `${at('one.conf')}:1: #include "${long}": ${at(long)} cannot be read (ENAMETOOLONG), expected a readable file`,
+    ])
+    expect([shown(file), warnings]).to.deep.equal([['[a] x=1'], []])
+  })
+
   it('finds includes that go in a circle, through links too', () => {
     write({ 'a.conf': '#include "b.conf"\n[a]', 'b.conf': '#include "link.conf"\n[b]' })
     symlinkSync(at('a.conf'), at('link.conf'))
