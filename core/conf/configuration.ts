@@ -59,6 +59,8 @@ export interface ConfigurationReading {
 const DEFAULT_BIND = '0.0.0.0:5060'
 const DEFAULT_BIND_BESIDE_ASTERISK = '0.0.0.0:5070'
 
+const PJSIP_KINDS = { 'pjsip.conf': 'pjsip', 'pjsip_wizard.conf': 'wizard', 'acl.conf': 'acl' } as const
+
 /**
  * Without a directory nothing is read, and the defaults hold. `declared` is what modules read of our files, and
  * `moduleNames` what they are called, so that modules.conf can name only these.
@@ -146,7 +148,8 @@ class ConfigDirectory implements TheirFiles {
 
   #readAs(name: string, report: (reading: ConfigReading) => void): ConfigFile | undefined {
     if (this.#read.has(name)) return this.#read.get(name)
-    const reading = this.has(name) ? readConfigFile(join(this.path, name), { foreign: this.foreign }) : undefined
+    const options = { foreign: this.foreign, isMissed: Object.hasOwn(PJSIP_KINDS, name) }
+    const reading = this.has(name) ? readConfigFile(join(this.path, name), options) : undefined
     this.#read.set(name, reading?.file)
     if (reading) {
       report(reading)
@@ -179,8 +182,7 @@ function asteriskDirectory({ general }: Settings, ours: ConfigDirectory, finding
 
 function pjsipFiles(directory: ConfigDirectory): PjsipSource[] {
   const { foreign } = directory
-  const kinds = { 'pjsip.conf': 'pjsip', 'pjsip_wizard.conf': 'wizard', 'acl.conf': 'acl' } as const
-  return Object.entries(kinds).flatMap(([name, kind]) => {
+  return Object.entries(PJSIP_KINDS).flatMap(([name, kind]) => {
     const file = directory.read(name)
     return file ? [{ kind, file, foreign }] : []
   })

@@ -20,7 +20,7 @@ export interface ConfigReading {
   readonly file: ConfigFile
   /** What must be put right before the file can be used. */
   readonly problems: readonly ConfigError[]
-  /** Where Asterisk leaves off in a file that it includes; in Asterisk's own files only. */
+  /** What phones may be refused for, as where Asterisk leaves off in a file that it includes; in Asterisk's own files only. */
   readonly warnings: readonly ConfigError[]
   /** What Asterisk only warns about; in Asterisk's own files only. */
   readonly notes: readonly ConfigError[]
@@ -29,6 +29,8 @@ export interface ConfigReading {
 export interface ReadingOptions {
   /** The file belongs to Asterisk, not to us. */
   readonly foreign?: boolean
+  /** Nobody is asked for what such a file of Asterisk's does not tell. */
+  readonly isMissed?: boolean
 }
 
 /** Files above this are no configuration. In bytes. */
@@ -54,14 +56,14 @@ export function isThere(path: string): boolean {
 }
 
 export function readConfigFile(path: string, options: ReadingOptions = {}): ConfigReading {
-  const reading = new Reading(dirname(path), options.foreign ?? false)
+  const reading = new Reading(dirname(path), options)
   reading.readRoot(path)
   return reading.result(path)
 }
 
 /** The same from a text, for what is not a file. */
 export function parseConfig(text: string, path: string, options: ReadingOptions = {}): ConfigReading {
-  const reading = new Reading(dirname(path), options.foreign ?? false)
+  const reading = new Reading(dirname(path), options)
   reading.readFile(path, { text, realPath: path })
   return reading.result(path)
 }
@@ -75,6 +77,7 @@ class Reading {
   /** Of the first file: relative #include paths start there. */
   readonly #directory: string
   readonly #foreign: boolean
+  readonly #isMissed: boolean
   readonly #findings = new Findings()
   readonly #sections: SectionBuilder
   readonly #files: string[] = []
@@ -83,9 +86,10 @@ class Reading {
   /** Real paths of the files that are being read, outermost first. */
   readonly #stack: string[] = []
 
-  constructor(directory: string, foreign: boolean) {
+  constructor(directory: string, { foreign = false, isMissed = false }: ReadingOptions) {
     this.#directory = directory
     this.#foreign = foreign
+    this.#isMissed = foreign && isMissed
     this.#sections = new SectionBuilder(this.#findings, foreign)
   }
 
@@ -142,10 +146,17 @@ class Reading {
         if (argument === '') return this.#doubt(`#${name} without a file, expected #${name} "file"`, place)
         return this.#include(argument, name.toLowerCase() === 'tryinclude', place)
       case 'exec':
-        return this.#doubt('#exec is never run here, expected #include of a file with its output', place)
+        return this.#exec(place)
       default:
         return this.#doubt(`unknown directive '#${name}', expected #include or #tryinclude`, place)
     }
+  }
+
+  #exec(place: Place): void {
+    const instead = 'expected #include of a file with its output'
+    if (!this.#isMissed) return this.#doubt(`#exec is never run here, ${instead}`, place)
+    const refused = 'and the phones that it tells of are refused'
+    this.#findings.warning(`#exec is never run here, ${refused}, ${instead}, or no asterisk_config`, place)
   }
 
   #include(argument: string, optional: boolean, place: Place): void {

@@ -224,6 +224,24 @@ describe('configuration: with faults', () => {
       ])
     })
 
+    it('is pointed out where phones are told of by an #exec, and not where it is hints, which are asked for', () => {
+      const theirs = join(directory, 'asterisk')
+      mkdirSync(join(theirs, 'pjsip.d'), { recursive: true })
+      writeFileSync(join(theirs, 'pjsip.conf'), '#include "pjsip.d/*.conf"\n')
+      writeFileSync(join(theirs, 'pjsip.d', '01.conf'), '#exec /usr/bin/confgen pjsip.conf\n')
+      writeFileSync(join(theirs, 'extensions.conf'), '#exec /usr/bin/confgen extensions.conf\n')
+      writeFileSync(join(directory, 'lamplighter.conf'), '[general]\nasterisk_config = asterisk')
+      const { problems, warnings, notes } = readConfiguration(directory)
+      const told = (found: typeof problems): string[] => found.map(({ message }) => message.replace(theirs, 'THEIRS'))
+      expect(problems).to.deep.equal([])
+      expect(told(warnings)).to.deep.equal([
+        'THEIRS/pjsip.d/01.conf:1: #exec is never run here, and the phones that it tells of are refused, expected #include of a file with its output, or no asterisk_config',
+      ])
+      expect(told(notes)).to.deep.equal([
+        'THEIRS/extensions.conf:1: #exec is never run here, expected #include of a file with its output',
+      ])
+    })
+
     it('is used also where what says that something is elsewhere cannot be read, which is warned of', () => {
       const theirs = join(directory, 'asterisk')
       mkdirSync(theirs)
