@@ -47,7 +47,8 @@ export async function phoneWasBack(
 
 /**
  * A refresh by another connection than before: what its phone has beside it, and was on that one or nothing could reach, is
- * there as well. The old one may seem to live, where a NAT or firewall has forgotten it.
+ * there as well. The old one may seem to live, where a NAT or firewall has forgotten it; where it does live, it may be a
+ * border controller's with all of its phones, which have one Contact.
  */
 export function othersAreBack(
   subscriptions: Subscriptions,
@@ -61,7 +62,7 @@ export function othersAreBack(
     // All phones behind a proxy may be one endpoint, and a flow that is gone is looked for each time it is asked for.
     if (other === refreshed || other.contactKey !== refreshed.contactKey) continue
     const known = other.dialog.flow
-    if (known !== undefined && known !== left) continue
+    if (known !== undefined && (known !== left || other.watcher !== refreshed.watcher)) continue
     other.dialog.rebind(flow)
     other.moved()
     other.wake()

@@ -467,6 +467,25 @@ describe('phones that come back', () => {
     expect((await neighbour.next('NOTIFY')).body).to.equal('on')
   })
 
+  it('stay on a connection that lives where another phone behind the same border controller comes by another one', async () => {
+    const contact = '<sip:100@10.0.0.1:5060;transport=tcp>'
+    const border = await phone('tcp', contact)
+    const [one, other] = [border.dialog('sip:200@127.0.0.1'), border.dialog('sip:201@127.0.0.1')]
+    await watch(border, one)
+    await border.next('NOTIFY')
+    await border.request('SUBSCRIBE', {
+      dialog: other,
+      from: '<sip:100@branch.example>',
+      headers: [['Event', 'lamp']],
+    })
+    await border.next('NOTIFY')
+    const beside = await phone('tcp', contact)
+    expect((await watch(beside, one)).status).to.equal(200)
+    await beside.next('NOTIFY')
+    lamps.set('201', 'on')
+    expect((await border.next('NOTIFY')).body).to.equal('on')
+  })
+
   it('are not looked for one after the other where one of many behind a proxy is back', async () => {
     const proxies = await Promise.all(Array.from({ length: 8 }, (_, at) => phone('tcp', `<sip:100@10.0.0.${at}>`)))
     const dialogs = proxies.map((one) => one.dialog('sip:200@127.0.0.1'))
