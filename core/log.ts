@@ -74,6 +74,11 @@ export class Log {
     else this.#levels.set(category, level)
   }
 
+  /** It has the level of all again. */
+  unsetLevel(category: string): void {
+    this.#levels.delete(category)
+  }
+
   levelOf(category: string): Level {
     return this.#levels.get(category) ?? this.#level
   }

@@ -19,12 +19,14 @@ export function logCommands(
   // A module may be loaded later.
   const categories = (): string[] =>
     [...new Set([...core.log.categories, ...loader.list().map(({ name }) => name)])].sort()
-  const setLevel = (level: Level, category: string | undefined, out: ConsoleOutput): void => {
+  const expectKnown = (category: string | undefined): void => {
     const known = categories()
-    if (category !== undefined && !known.includes(category)) {
-      const hint = didYouMean(category, known) || `, expected one of ${known.join(', ')}`
-      throw new CommandError(`'${category}' is no category${hint}`)
-    }
+    if (category === undefined || known.includes(category)) return
+    const hint = didYouMean(category, known) || `, expected one of ${known.join(', ')}`
+    throw new CommandError(`'${category}' is no category${hint}`)
+  }
+  const setLevel = (level: Level, category: string | undefined, out: ConsoleOutput): void => {
+    expectKnown(category)
     core.log.setLevel(level, category)
     out.print(`Level of ${category ?? 'all'} is ${level}`)
   }
@@ -78,11 +80,16 @@ export function logCommands(
     {
       words: 'core set debug',
       args: '<number>|off [category]',
-      help: 'Logs all there is, in all or of one module; off is back to the level of lamplighter.conf.',
+      help: 'Logs all there is, in all or of one module; off takes that back, without a module for all of them.',
       complete: (place) => (place === 0 ? ['off'] : categories()),
       run: ([number, category], out) => {
-        const isOn = isOnAt('core set debug <number>|off [category]', number)
-        setLevel(isOn ? 'debug' : operations.configuredLevel(), category, out)
+        if (isOnAt('core set debug <number>|off [category]', number)) return setLevel('debug', category, out)
+        expectKnown(category)
+        for (const one of category === undefined ? categories() : [category])
+          if (core.log.levelOf(one) === 'debug') core.log.unsetLevel(one)
+        const level = category === undefined ? operations.configuredLevel() : core.log.levelOf(category)
+        if (category === undefined) core.log.setLevel(level)
+        out.print(`Level of ${category ?? 'all'} is ${level}`)
       },
     },
   ]

@@ -221,11 +221,17 @@ describe('commands of the core', () => {
   })
 
   it('core set debug is the level of all, or of one module, and off that of lamplighter.conf', async () => {
-    office.core.log.logger('lamps')
+    for (const category of ['lamps', 'res_a']) office.core.log.logger(category)
     expect(await office.run('core set debug 3')).to.equal('Level of all is debug')
     expect(await office.run('core set debug OFF')).to.equal('Level of all is notice')
     expect(await office.run('core set debug 1 lamps')).to.equal('Level of lamps is debug')
     expect(await office.run('core set debug 0 lamps')).to.equal('Level of lamps is notice')
+    await office.run('core set debug 3')
+    expect(office.core.log.levelOf('lamps')).to.equal('debug')
+    for (const line of ['core set debug 3 lamps', 'logger set level error res_a', 'core set debug off'])
+      await office.run(line)
+    expect(['lamps', 'res_a'].map((one) => office.core.log.levelOf(one))).to.deep.equal(['notice', 'error'])
+    expect(await refusal('core set debug off lamsp')).to.match(/did you mean 'lamps'/)
     for (const wrong of ['', ' on', ' -1', ' lamps'])
       expect(await refusal(`core set debug${wrong}`)).to.equal('Usage: core set debug <number>|off [category]')
     expect(await refusal('core set debug 3 lamsp')).to.match(/did you mean 'lamps'/)
