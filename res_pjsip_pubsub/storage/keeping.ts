@@ -43,7 +43,8 @@ export class Keeping {
       subscriptions,
       log,
       settings: services.settings,
-      now: services.now,
+      // Servers that share a file, and began at other times, have the clock of the host in common alone.
+      now: Date.now,
       sip: core.sip,
       stopping: () => core.stopping,
       lost: (dialogIds) => {

@@ -63,6 +63,7 @@ export interface StorageServices {
   readonly settings: () => PubsubSettings
   readonly subscriptions: Iterable<NotifierSubscription> & { readonly size: number }
   readonly log: Logger
+  /** Epoch milliseconds. */
   readonly now: () => number
   /** The SIP stack. */
   readonly sip: object

@@ -137,6 +137,24 @@ describe('servers that share a database', function () {
     expect(await other.office.run('presence cleanup')).to.match(/^1 subscriptions/)
   })
 
+  it('says that it lives by the clock that was set meanwhile, as servers that begin later do', async () => {
+    const trueNow = Date.now
+    let shift = 0
+    Date.now = () => trueNow() + shift
+    try {
+      await builder.begin({ options: FAST })
+      await builder.end(one, 'close')
+      await builder.end(other, 'close')
+      shift = 3_600_000
+      await until('its beat', async () => {
+        const beats = await builder.query('SELECT beat FROM presence_servers WHERE beat > 0')
+        return beats.length === 1 && Number(beats[0]?.beat) > trueNow() + shift / 2
+      })
+    } finally {
+      Date.now = trueNow
+    }
+  })
+
   it('takes the end of a subscription at either', async () => {
     const tx = await one.sip.subscribe('200')
     const end = await again(other, tx, tx.request.cseq.number + 1, { Expires: '0' })
