@@ -51,6 +51,8 @@ export class Restorer {
   readonly #over: { readonly row: StoredRow; readonly endpoint: Endpoint }[] = []
   /** How many there were of them when they began to be told. */
   #ofOver = 0
+  /** Which phones were told of what meanwhile. */
+  readonly #told = new Set<string>()
   #telling: NodeJS.Timeout | undefined
   #begun = false
   #stopped = false
@@ -222,10 +224,19 @@ export class Restorer {
     this.#ofOver = Math.max(this.#ofOver, this.#over.length)
     const share = Math.min(MOST, Math.ceil((this.#ofOver * TICK) / this.#spread))
     for (const { row, endpoint } of this.#over.splice(0, share)) {
-      if (this.#hasSubscribedAnew(row, endpoint)) void this.#with.storage.forget(row)
-      else this.#make(row, endpoint)?.terminate('timeout')
+      // With two keys for one thing it subscribes anew for the one as soon as it is told, and waits for the other.
+      const what = [row.watcher, row.contact_key, row.event, row.resource].join(' ')
+      if (!this.#told.has(what) && this.#hasSubscribedAnew(row, endpoint)) {
+        void this.#with.storage.forget(row)
+      } else {
+        this.#told.add(what)
+        this.#make(row, endpoint)?.terminate('timeout')
+      }
     }
-    if (this.#over.length === 0) this.#ofOver = 0
+    if (this.#over.length === 0) {
+      this.#ofOver = 0
+      this.#told.clear()
+    }
     this.#tellIn(TICK)
   }
 

@@ -171,6 +171,22 @@ function conformance(mode: StorageMode, directory: () => string): void {
       expect(second.sip.allDialogs.map(({ id }) => id)).not.to.include(left.dialog.id)
     })
 
+    it('tells a phone so of both of its keys for one extension', async () => {
+      const first = await builder.begin()
+      const keys = [await first.sip.subscribe('200'), await first.sip.subscribe('200')]
+      await until('a NOTIFY to each', () => keys.every((tx) => tx.dialog.notifies.length > 0))
+      await builder.end(first, 'close')
+      await builder.query(`UPDATE active_watchers SET expires_ms = ${Date.now() - 60_000}`)
+      const second = await builder.begin({ options: { restore_spread: '1' } })
+      // The one is still being told when it is the other's turn.
+      second.sip.autoAnswer = undefined
+      await until('that all are forgotten', async () =>
+        (await rows()).every(({ status }) => status === STATUS.terminated),
+      )
+      const ends = second.sip.allDialogs.map(({ notifies }) => notifies.map(({ state }) => state))
+      expect(ends).to.deep.equal([['terminated;reason=timeout'], ['terminated;reason=timeout']])
+    })
+
     it('writes what tools that know Kamailio look for', async () => {
       const { sip } = await builder.begin()
       const tx = await sip.subscribe('200', { Event: 'lamp;id=7', 'User-Agent': 'Desk 1.0', Expires: '600' })
