@@ -26,9 +26,11 @@ export class Addressing {
   #last: { readonly config: TransportConfig; readonly local: Address; readonly own: OwnAddress } | undefined
   readonly #networks = new WeakMap<TransportConfig, readonly Network[]>()
   readonly #now: () => number
+  readonly #sourceFor: typeof sourceAddress
 
-  constructor(now: () => number = Date.now) {
+  constructor(now: () => number = Date.now, sourceFor = sourceAddress) {
     this.#now = now
+    this.#sourceFor = sourceFor
   }
 
   /** How the peer of this wire reaches us. */
@@ -67,7 +69,10 @@ export class Addressing {
     if (!isWildcard(wire.local.address)) return withoutZone(wire.local.address)
     const known = this.#sources.get(wire.remote.address)
     if (known && known.until > this.#now()) return known.address
-    const address = withoutZone(sourceAddress(wire.remote, wire.carrier.family) ?? wire.local.address)
+    const source = this.#sourceFor(wire.remote, wire.carrier.family)
+    // There is no network now. When there is, nobody is to be told that we are at 0.0.0.0.
+    if (source === undefined) return wire.local.address
+    const address = withoutZone(source)
     this.#sources.set(wire.remote.address, { address, until: this.#now() + KEEP })
     dropOldest(this.#sources, CACHE_SIZE)
     return address
