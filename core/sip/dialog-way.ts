@@ -88,6 +88,8 @@ export abstract class WayOfDialog<Context extends WayContext> extends TextOfDial
         protocol === 'UDP'
           ? transports.wireTo('UDP', remote, { preferred: transport, from: own })
           : transports.findConnection(remote, protocol)
+      // Until this machine has that address of ours (again), any other will do.
+      if (back && own !== undefined && ownOf(back) !== own) return back
       if (back) this.take(back)
     }
     return this.#wire

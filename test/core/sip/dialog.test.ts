@@ -10,6 +10,7 @@ import { nativePart } from '../../../core/sip/addon.ts'
 import type { Dialog, HeaderLine, Outcome } from '../../../core/sip/contract.ts'
 import type { HostAddress } from '../../../core/sip/resolve.ts'
 import type { Stack, StackSettings } from '../../../core/sip/stack.ts'
+import { type UdpFlow, UdpTransport } from '../../../core/sip/udp.ts'
 import { Certificates } from '../../support/certificates.ts'
 import { type PhoneDialog, type PhoneSettings, TestPhone } from '../../support/phone.ts'
 import { testStack, transportConfig } from '../../support/stack.ts'
@@ -665,6 +666,38 @@ describe('dialogs', () => {
       const elsewhere = stack.restoreDialog({ ...record, own: '192.0.2.1' })
       expect(statusOf(await notify(elsewhere))).to.equal(200)
       expect((await phone.next('NOTIFY')).header('contact')).to.equal(`<sip:101@127.0.0.1:${port}>`)
+    })
+
+    it('come from there also where this machine gets that address later', async function () {
+      if (nativePart().kind !== 'loaded') this.skip()
+      await open({ transports: [transportConfig({ bind: '0.0.0.0:0' })] })
+      const { port } = serverOf('UDP')
+      const phone = await phoneOf({ server: { address: '127.0.0.8', port } })
+      const [, ours] = await subscribe(phone)
+      const record = ours.record()
+      await stack.close()
+      await open({ transports: [transportConfig({ bind: `0.0.0.0:${port}` })] })
+      const { wireTo } = Object.getOwnPropertyDescriptors(UdpTransport.prototype)
+      const set = (value: typeof wireTo): unknown => Object.defineProperty(UdpTransport.prototype, 'wireTo', value)
+      try {
+        set({
+          ...wireTo,
+          value(this: UdpTransport, remote) {
+            return wireTo.value?.call(this, remote) as UdpFlow
+          },
+        })
+        const again = stack.restoreDialog(record)
+        expect(statusOf(await notify(again))).to.equal(200)
+        expect((await phone.next('NOTIFY')).from.address).to.equal('127.0.0.1')
+        expect(again.record().own).to.equal('127.0.0.8')
+        set(wireTo)
+        expect(statusOf(await notify(again))).to.equal(200)
+        const state = await phone.next('NOTIFY')
+        expect(state.from).to.deep.equal({ address: '127.0.0.8', port })
+        expect(state.header('contact')).to.equal(`<sip:101@127.0.0.8:${port}>`)
+      } finally {
+        set(wireTo)
+      }
     })
 
     it('wait for their connection, and take the one a refresh comes by', async () => {
