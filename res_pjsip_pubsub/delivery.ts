@@ -36,6 +36,8 @@ export abstract class Delivery<Message> extends Timed implements Turn {
   #state: DeliveryState = 'idle'
   #want: Want = WANT.nothing
   #failures = 0
+  /** Those of them that could not be sent. */
+  #unsent = 0
   /** There has been news of the watcher since the NOTIFY that is in flight went out. */
   #woken = false
 
@@ -50,8 +52,8 @@ export abstract class Delivery<Message> extends Timed implements Turn {
   protected abstract transmit(message: Message, done: OutcomeHandler): void
   /** Ends what is in flight where it took another way than it would take now. */
   protected abstract giveUp(): void
-  /** `failures`: in a row, before this one. */
-  protected abstract judge(outcome: Outcome, failures: number): Verdict
+  /** `failures`: in a row, before this one; `unsent` of them said nothing of the watcher. */
+  protected abstract judge(outcome: Outcome, failures: number, unsent: number): Verdict
   /** After a final one, whoever wants another final one gets it: this was not all. */
   protected abstract landed(message: Message, outcome: Outcome, verdict: Verdict): void
   /** It is to be `due` after so many milliseconds. */
@@ -122,7 +124,7 @@ export abstract class Delivery<Message> extends Timed implements Turn {
 
   #landed(message: Message, want: Want, outcome: Outcome): void {
     if (this.#state !== 'flying') return
-    const verdict = this.judge(outcome, this.#failures)
+    const verdict = this.judge(outcome, this.#failures, this.#unsent)
     this.counters[verdict.kind === 'delivered' ? 'answered' : 'failed'].add()
     this.landed(message, outcome, verdict)
     // Whoever was told of it may have closed it.
@@ -131,14 +133,14 @@ export abstract class Delivery<Message> extends Timed implements Turn {
     if (want === WANT.final && this.#want < WANT.final) return this.#end('the final NOTIFY is over')
     if (verdict.kind === 'ended') return this.#end(verdict.why)
     if (verdict.kind === 'retry') return this.#failed(outcome, verdict.pause)
-    this.#failures = 0
+    this.#failures = this.#unsent = 0
     if (this.#want > WANT.nothing) this.#enqueue()
     else this.#enter('idle')
   }
 
   /** It went to where the watcher is no more, the final one as well. */
   #again(want: Want): void {
-    this.#failures = 0
+    this.#failures = this.#unsent = 0
     if (this.#want < want) this.#want = want
     if (this.#want < WANT.forced) this.#want = WANT.forced
     this.#enqueue()
@@ -146,6 +148,7 @@ export abstract class Delivery<Message> extends Timed implements Turn {
 
   #failed(outcome: Outcome, pause: number): void {
     this.#failures++
+    if (outcome.kind === 'unreachable') this.#unsent++
     // The watcher may have got it or not, so the next one is sent even where its body is the same.
     if (this.#want < WANT.forced) this.#want = WANT.forced
     if (this.#want === WANT.final) {

@@ -7,6 +7,8 @@
  *     anything else, no answer, no way      retry, with the newest state and a growing pause; given up after
  *                                           notify_retries in a row, but not for silence where timeout_rm_subs is off
  *
+ * Those that could not be sent do not count: that our network was away says nothing of the watcher.
+ *
  * Asterisk's rule, with compat=asterisk: whatever is not 2xx ends it, but for an answer with Retry-After and a failing
  * transport; those keep it, and the lost state is not sent again.
  */
@@ -33,13 +35,14 @@ const DELIVERED: Verdict = { kind: 'delivered' }
 const KEPT: Verdict = { kind: 'kept' }
 const AGAIN: Verdict = { kind: 'again' }
 
-/** `failures`: how many in a row there were before this one. `random`: from 0 to 1, for the jitter. */
+/** `failures`: how many in a row there were before this one, `unsent` of them. `random`: from 0 to 1, for the jitter. */
 export function judge(
   outcome: Outcome,
   failures: number,
   settings: RetrySettings,
   compat: 'rfc' | 'asterisk',
   random: number,
+  unsent: number,
 ): Verdict {
   if (outcome.kind === 'response' && outcome.response.status < 300) return DELIVERED
   if (outcome.kind === 'unreachable' && outcome.moved) return AGAIN
@@ -47,8 +50,9 @@ export function judge(
   if (compat === 'asterisk') return silence ? KEPT : asAsterisk(outcome)
   const why = describe(outcome)
   if (outcome.kind === 'response' && ENDS_USAGE.has(outcome.response.status)) return { kind: 'ended', why }
-  if (settings.notify_retries > 0 && failures >= settings.notify_retries && !silence)
-    return { kind: 'ended', why: `${why}, as in the ${failures} attempts before` }
+  const counted = silence || outcome.kind === 'unreachable' ? 0 : failures - unsent
+  if (settings.notify_retries > 0 && counted >= settings.notify_retries)
+    return { kind: 'ended', why: `${why}, as in the ${counted} attempts before` }
   const asked = outcome.kind === 'response' ? (parseRetryAfter(outcome.response.header('Retry-After')) ?? 0) * 1000 : 0
   return { kind: 'retry', pause: Math.max(asked, growingPause(failures, settings, random)) }
 }

@@ -275,9 +275,9 @@ export class NotifierSubscription extends ShowingSubscription implements WatchOb
     this.services.keep(this)
   }
 
-  protected override judge(outcome: Outcome, failures: number): Verdict {
+  protected override judge(outcome: Outcome, failures: number, unsent: number): Verdict {
     const { settings, compat, random } = this.services
-    const verdict = judge(outcome, failures, settings(), compat(), random())
+    const verdict = judge(outcome, failures, settings(), compat(), random(), unsent)
     if (!this.#contested || verdict.kind === 'ended' || verdict.kind === 'again') return verdict
     if (verdict.kind !== 'delivered')
       return { kind: 'ended', why: `${describe(outcome)}, and its phone subscribed anew` }

@@ -7,7 +7,7 @@ describe('failure rule: the pause before the next attempt', () => {
   const settings = { notify_retries: 6, notify_retry_interval: 1000, notify_retry_max: 10_000, timeout_rm_subs: true }
   const pauses = (random: number): (number | string)[] =>
     [0, 1, 2, 3, 4, 5, 6].map((failures) => {
-      const verdict = judge(silent, failures, settings, 'rfc', random)
+      const verdict = judge(silent, failures, settings, 'rfc', random, 0)
       return verdict.kind === 'retry' ? verdict.pause : verdict.kind
     })
 
@@ -21,13 +21,13 @@ describe('failure rule: the pause before the next attempt', () => {
 
   it('does not end for silence where timeout_rm_subs is off', () => {
     const patient = { ...settings, timeout_rm_subs: false }
-    expect(judge(silent, 100_000, patient, 'rfc', 0).kind).to.equal('retry')
-    expect(judge(silent, 0, patient, 'asterisk', 0).kind).to.equal('kept')
-    expect(judge(silent, 0, settings, 'asterisk', 0).kind).to.equal('ended')
+    expect(judge(silent, 100_000, patient, 'rfc', 0, 0).kind).to.equal('retry')
+    expect(judge(silent, 0, patient, 'asterisk', 0, 0).kind).to.equal('kept')
+    expect(judge(silent, 0, settings, 'asterisk', 0, 0).kind).to.equal('ended')
   })
 
   it('has no end where notify_retries is 0', () => {
-    const verdict = judge(silent, 100_000, { ...settings, notify_retries: 0 }, 'rfc', 0)
+    const verdict = judge(silent, 100_000, { ...settings, notify_retries: 0 }, 'rfc', 0, 0)
     expect(verdict).to.deep.equal({ kind: 'retry', pause: 10_000 })
   })
 })

@@ -72,6 +72,16 @@ describe('subscription: NOTIFYs that fail', () => {
     expect(made.office.logged.join('\n')).to.include('the subscription is over')
   })
 
+  it('does not count those that could not be sent, as there was no network', async () => {
+    for (let attempt = 1; attempt <= 5; attempt++) (await sent(attempt)).unreachable()
+    for (let attempt = 6; attempt <= 7; attempt++) (await sent(attempt)).timeout()
+    made.lamps.set('200', 'on')
+    const again = await sent(8)
+    expect(again.text).to.equal('on')
+    again.timeout()
+    expect(active()).to.equal(0)
+  })
+
   it('counts anew after a good answer', async () => {
     for (let attempt = 1; attempt <= 2; attempt++) (await sent(attempt)).timeout()
     ;(await sent(3)).answer(200)
