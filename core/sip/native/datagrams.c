@@ -443,6 +443,10 @@ static int bind_socket(Name *name, int family) {
     close(fd);
     return -error;
   }
+  // Where the way gets narrower a datagram is cut up. Forbidden that, routers drop it and say so by ICMP, which many a
+  // firewall keeps from us.
+  int never = IP_PMTUDISC_DONT;
+  if (family == AF_INET) setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &never, sizeof never);
   enlarge(fd, SO_RCVBUFFORCE, SO_RCVBUF);
   enlarge(fd, SO_SNDBUFFORCE, SO_SNDBUF);
   if (is_wild(name)) {
