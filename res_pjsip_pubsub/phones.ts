@@ -10,6 +10,7 @@ import type { Contact, Contacts } from '../core/registrar/registrar.ts'
 import type { Flow } from '../core/sip/contract.ts'
 import { parseUri } from '../core/sip/parse-uri.ts'
 import type { SipUri } from '../core/sip/uri.ts'
+import type { NotifierServices } from './notifier.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
@@ -46,27 +47,41 @@ export async function phoneWasBack(
 }
 
 /**
- * A refresh by another connection than before: what its phone has beside it, and was on that one or nothing could reach, is
- * there as well. The old one may seem to live, where a NAT or firewall has forgotten it; where it does live, it may be a
- * border controller's with all of its phones, which have one Contact.
+ * A refresh by another connection than before, or from another port of a NAT: what its phone has beside it, and went the
+ * way before or nothing could reach, is there as well. The old way may seem to live, where a NAT or firewall has forgotten
+ * it; where it does live, it may be a border controller's with all of its phones, which have one Contact.
  */
 export function othersAreBack(
-  subscriptions: Subscriptions,
   refreshed: NotifierSubscription,
   before: Flow | undefined,
   flow: Flow,
+  { subscriptions, save }: Pick<NotifierServices, 'subscriptions' | 'save'>,
 ): void {
-  if (flow.protocol === 'UDP') return
+  const isUdp = flow.protocol === 'UDP'
+  if (isUdp && !(refreshed.endpoint.rewrite_contact && isOtherPort(before, flow))) return
   const left = before?.protocol === flow.protocol ? before : undefined
   for (const other of subscriptions.ofEndpoint(refreshed.endpoint.id)) {
     // All phones behind a proxy may be one endpoint, and a flow that is gone is looked for each time it is asked for.
     if (other === refreshed || other.contactKey !== refreshed.contactKey) continue
     const known = other.dialog.flow
-    if (known !== undefined && (known !== left || other.watcher !== refreshed.watcher)) continue
+    const isLost = known === undefined && !isUdp
+    if (!isLost && !(isSameWay(known, left) && other.watcher === refreshed.watcher)) continue
     other.dialog.rebind(flow)
     other.moved()
     other.wake()
+    if (isUdp) void save(other, 'altered')
   }
+}
+
+function isSameWay(one: Flow | undefined, other: Flow | undefined): boolean {
+  if (one === undefined || other === undefined) return false
+  return one === other || (one.protocol === 'UDP' && other.protocol === 'UDP' && !isOtherPort(one, other))
+}
+
+/** By UDP: connections do not outlast us. */
+export function isOtherPort(one: Flow | undefined, other: Flow | undefined): boolean {
+  if (one?.protocol !== 'UDP' || other?.protocol !== 'UDP') return false
+  return one.remote.port !== other.remote.port || one.remote.address !== other.remote.address
 }
 
 /** False where it is another phone's, or has to stay where it is. */

@@ -1,13 +1,13 @@
 /** A SUBSCRIBE within a dialog: a refresh, or the end of the subscription (RFC 6665 4.2.1.3, 4.2.1.4). */
 import type { Endpoint } from '../core/endpoints.ts'
-import type { Flow, HeaderLine, Refusal, ServerTransaction } from '../core/sip/contract.ts'
+import type { HeaderLine, Refusal, ServerTransaction } from '../core/sip/contract.ts'
 import type { EventPackage, ResponseData } from './contract.ts'
 import { eventOf } from './event-name.ts'
 import { grant, refuseExpires, refuseMalformedExpires } from './expires.ts'
 import { isSameWatcher } from './identity.ts'
 import { requiredOf } from './lists/facts.ts'
 import { accepted, type NotifierServices, type Subscribed } from './notifier.ts'
-import { othersAreBack } from './phones.ts'
+import { isOtherPort, othersAreBack } from './phones.ts'
 import * as refusal from './refusals.ts'
 import { refuse } from './refusals.ts'
 import { refuseBody } from './request-body.ts'
@@ -56,7 +56,7 @@ function inDialog(
     if (!endpoint.allow_subscribe) subscription.terminate('rejected')
     return undefined
   }
-  if (before !== tx.flow) othersAreBack(notifier.subscriptions, subscription, before, tx.flow)
+  if (before !== tx.flow) othersAreBack(subscription, before, tx.flow, notifier)
   const { request } = tx
   const seconds = grant(request, endpoint, of, notifier)
   const instead =
@@ -94,12 +94,6 @@ interface Renewal {
   readonly seconds: number
   /** After a crash it could not be told where it was before. */
   readonly isElsewhere: boolean
-}
-
-/** By UDP: connections do not outlast us. */
-function isOtherPort(one: Flow | undefined, other: Flow | undefined): boolean {
-  if (one?.protocol !== 'UDP' || other?.protocol !== 'UDP') return false
-  return one.remote.port !== other.remote.port || one.remote.address !== other.remote.address
 }
 
 function save({ subscription, seconds, isElsewhere }: Renewal, notifier: NotifierServices): Saved {

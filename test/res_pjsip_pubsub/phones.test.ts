@@ -486,6 +486,38 @@ describe('phones that come back', () => {
     expect((await border.next('NOTIFY')).body).to.equal('on')
   })
 
+  it('bring with the first refresh from another port of their NAT what they have beside it, also after a kill of ours', async () => {
+    const contact = '<sip:nat@10.0.0.1:5060>'
+    const before = await phone('udp', contact, 'nat')
+    const neighbour = await phone('udp', contact, 'nat')
+    const dialogs: PhoneDialog[] = ['200', '201'].map((name) => before.dialog(`sip:${name}@127.0.0.1`))
+    for (const dialog of dialogs) {
+      await watch(before, dialog)
+      await before.next('NOTIFY')
+    }
+    lamps.set('202', 'off')
+    await watch(neighbour, neighbour.dialog('sip:202@127.0.0.1'))
+    await neighbour.next('NOTIFY')
+    await until('their answers', () => office.metric('pubsub.notify.answered') === 3)
+    before.onRequest = () => undefined
+    lamps.set('201', 'on')
+    const after = await phone('udp', contact, 'nat')
+    expect((await watch(after, dialogs[0])).status).to.equal(200)
+    const bodies = [(await after.next('NOTIFY')).body, (await after.next('NOTIFY')).body]
+    expect(bodies.sort()).to.deep.equal(['off', 'on'])
+    await office.store.flush()
+    await office.kill()
+    for (const [name, state] of [
+      ['201', 'off'],
+      ['202', 'on'],
+    ] as const)
+      lamps.set(name, state)
+    await begin()
+    const isOfSecond = (message: WireMessage): boolean => message.header('call-id') === dialogs[1]?.callId
+    expect((await after.take(isOfSecond, 'what changed')).body).to.equal('off')
+    expect((await neighbour.next('NOTIFY')).body).to.equal('on')
+  })
+
   it('are not looked for one after the other where one of many behind a proxy is back', async () => {
     const proxies = await Promise.all(Array.from({ length: 8 }, (_, at) => phone('tcp', `<sip:100@10.0.0.${at}>`)))
     const dialogs = proxies.map((one) => one.dialog('sip:200@127.0.0.1'))
