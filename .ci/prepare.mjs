@@ -102,6 +102,7 @@ if (process.argv[2] === 'test') {
     baresip: ['baresip-core'],
     linphonec: ['linphone-cli'],
     'twinkle-console': ['twinkle-console'],
+    ip: ['iproute2'],
     openssl: ['openssl'],
     sqlite3: ['sqlite3'],
     'systemd-analyze': ['systemd'],

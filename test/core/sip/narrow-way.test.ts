@@ -33,7 +33,12 @@ there grep Ip: /proc/net/snmp`
 describe('a long datagram on a way that gets narrower', () => {
   it('is cut up by the router, which needs not tell us', async function () {
     const mayHaveNetworks = spawnSync('unshare', ['-rn', 'ip', 'link', 'add', 'here', 'type', 'veth']).status === 0
-    if (nativePart().kind !== 'loaded' || !mayHaveNetworks) this.skip()
+    if (nativePart().kind !== 'loaded' || !mayHaveNetworks) {
+      console.error(
+        "      skipped: it needs the native part, and leave to make networks (unshare -rn, Debian's iproute2)",
+      )
+      this.skip()
+    }
     const env = { ...process.env, NODE: process.execPath, SENDER }
     const { stdout } = await promisify(execFile)('unshare', ['-rn', 'sh', '-ec', SCRIPT], { env })
     const [names = [], values = []] = stdout.split('\n').map((line) => line.split(' '))
