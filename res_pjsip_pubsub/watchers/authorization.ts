@@ -92,7 +92,7 @@ export class Authorizations {
   #authorizer: Authorizer | undefined
   /** The authorizer went, and may come back. */
   readonly #leaving = new Timer()
-  readonly #began = Date.now()
+  readonly #began = performance.now()
   #isLoaded = false
   #isExpected = false
   /** What everybody gets in place of what the rules say, which could not be read. */
@@ -142,7 +142,7 @@ export class Authorizations {
     if (this.#authorizer) return this.#authorizer.authorize(asked)
     if (this.#failure) return this.#services.isForced() ? ALWAYS : this.#failure
     // Nobody is let in because the authorizer takes long to read what it decides by.
-    const begins = !this.#isLoaded || (restored && Date.now() < this.#began + this.#services.grace())
+    const begins = !this.#isLoaded || (restored && performance.now() < this.#began + this.#services.grace())
     return this.#leaving.armed || this.#isExpected || begins ? undefined : ALWAYS
   }
 

@@ -5,11 +5,13 @@ import type { AuthStatus, SubscriptionEvent } from '../../res_pjsip_pubsub/contr
 import {
   type Asked,
   type Authorization,
+  Authorizations,
   type Authorizer,
   POLITE,
   type SubHandling,
   type View,
 } from '../../res_pjsip_pubsub/watchers/authorization.ts'
+import { later } from '../support/core.ts'
 import type { FakeNotify, FakeTransaction } from '../support/fake-sip.ts'
 import { type LampOffice, lampOffice, settled } from '../support/lamp-office.ts'
 import { type Lamp, Lamps, TEXT } from '../support/lamps.ts'
@@ -193,6 +195,20 @@ describe('authorization of watchers', () => {
     await comesNot()
     await until('the grace to end', () => tx.dialog.notifies.length > 1)
     expect(shown(tx)).to.equal('active;expires off')
+  })
+
+  it('has an end to that after a start, too, where the clock was put back since', async () => {
+    const [endpoint] = made.office.core.endpoints.files.endpoints.values()
+    if (!endpoint) throw new Error('there is no endpoint')
+    const asked = { event: 'lamp', resource: '200', endpoint, watcher: 'sip:100@example.com' }
+    const authorizations = new Authorizations({
+      package: () => lamps,
+      grace: () => 50,
+      isForced: () => false,
+      changed: async () => undefined,
+    })
+    authorizations.loaded()
+    await later(-7_200_000, () => until('a decision', () => authorizations.of(asked, true) !== undefined))
   })
 
   it('takes one authorizer only', () => {
