@@ -13,7 +13,7 @@ describe('subscription: the clock of the system is set', () => {
   beforeEach(async () => {
     shift = 0
     Date.now = () => trueNow() + shift
-    made = await lampOffice({ options: { notify_retries: '5', notify_retry_interval: '20' } })
+    made = await lampOffice({ options: { notify_retries: '5', notify_retry_interval: '20', unload_grace: '60' } })
     tx = await made.sip.subscribe('200')
     await settled()
   })
@@ -68,7 +68,11 @@ describe('subscription: the clock of the system is set', () => {
   it('forward, and what waits to be looked up again has as long as before', async () => {
     await made.office.loader.unload('res_test_lamp')
     shift = 7_200_000
+    made.lamps.instead = { found: 'unavailable' }
+    const { length: before } = made.lamps.asked
     await made.office.loader.load('res_test_lamp')
+    await until('that it is looked for in vain', () => made.lamps.asked.length > before)
+    made.lamps.instead = undefined
     made.lamps.set('200', 'on')
     await until('the change', () => shown().includes('on'))
     expect(tx.dialog.last.state).to.match(/^active/)

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { keepTrack } from '../../../bench/leftovers.ts'
 import { Console } from '../../../core/console/console.ts'
 import { logCommands } from '../../../core/console/log-commands.ts'
 import { serveConsole } from '../../../core/console/server.ts'
@@ -22,6 +23,7 @@ class Terminal {
     const command = `stty cols ${columns}; echo "pid $$."; exec ${program.join(' ')}`
     const env = { ...process.env, XDG_STATE_HOME: directory, TERM: 'xterm', SHELL: '/bin/sh' }
     this.#child = spawn('script', ['-qec', command, '/dev/null'], { env, stdio: ['pipe', 'pipe', 'inherit'] })
+    keepTrack(this.#child)
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.said += text))
     this.ended = new Promise((resolve) => {
       this.#child.on('close', resolve)
@@ -31,7 +33,7 @@ class Terminal {
 
   /** What the pattern's group matches in what came since the last that was typed. */
   async sees(pattern: RegExp): Promise<string | undefined> {
-    await until(`${String(pattern)} in ${JSON.stringify(this.said)}`, () => pattern.test(this.said), 10000)
+    await until(`${String(pattern)} in ${JSON.stringify(this.said)}`, () => pattern.test(this.said))
     return pattern.exec(this.said)?.[1]
   }
 
@@ -40,15 +42,23 @@ class Terminal {
     this.#child.stdin?.write(text)
   }
 
+  /** One by one, and not as what is pasted. */
+  async press(keys: string): Promise<void> {
+    for (const key of keys) {
+      this.type(key)
+      await this.sees(/./)
+    }
+  }
+
+  /** With its terminal all ends that runs there. */
   async end(): Promise<void> {
-    const pid = await this.pid
-    if (this.#child.exitCode === null) process.kill(pid, 'SIGKILL')
+    this.#child.kill('SIGKILL')
     await this.ended
   }
 }
 
 describe('console: on a terminal', function () {
-  this.timeout(30000)
+  this.timeout(60_000)
   let directory: string
   let log: Log
   let close: () => Promise<void>
@@ -90,10 +100,7 @@ describe('console: on a terminal', function () {
 
   it('a line of the log goes above what is being typed, which may have two rows', async () => {
     const at = await open(40)
-    for (const key of 'as long as two rows are') {
-      at.type(key)
-      await at.sees(/./)
-    }
+    await at.press('as long as two rows are')
     log.logger('x').notice('the log')
     // Both rows go, and one row below the line that takes their place they are drawn again, from the row above that.
     await at.sees(
@@ -111,7 +118,8 @@ describe('console: on a terminal', function () {
     const at = await open()
     at.type('tell\rlogger show')
     await at.sees(/the answer\r\n[^\n]*CLI> logger show/)
-    at.type(' levels\r')
+    await at.press(' levels')
+    at.type('\r')
     await at.sees(/x +notice/)
   })
 
