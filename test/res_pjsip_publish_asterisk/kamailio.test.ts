@@ -56,7 +56,7 @@ describe('Hints published to Kamailio', function () {
     ] as const
     expect((await phone.request('SUBSCRIBE', { dialog, headers })).status).to.be.oneOf([200, 202])
     return (word) =>
-      phone.take(({ method, body }) => method === 'NOTIFY' && body.includes(`<state>${word}</state>`), word, 5000)
+      phone.take(({ method, body }) => method === 'NOTIFY' && body.includes(`<state>${word}</state>`), word)
   }
 
   it('light with each call, where Kamailio takes no change of one that is terminated', async () => {

@@ -93,7 +93,7 @@ function conformance({ cache, restores }: (typeof MODES)[number], directory: () 
       await builder.end(office, 'kill')
       office = await later(-86_400_000, () => begin({ min_expires: '1', default_expires: '1', max_expires: '1' }))
       await until('what was published', () => shown() === 'red')
-      await until('its expiry', () => shown() === '', 5000)
+      await until('its expiry', () => shown() === '')
       await until('an empty table', async () => (await rows()).length === 0)
     })
   }

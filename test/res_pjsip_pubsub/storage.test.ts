@@ -599,6 +599,6 @@ describe('storage of subscriptions: from one mode to another', () => {
     const late = Date.now() / 1000 + 3000
     const refreshed = async (): Promise<unknown> =>
       (await builder.query(`SELECT count(*) AS count FROM active_watchers WHERE expires > ${late}`))[0]?.['count']
-    await until('all of them', async () => (await refreshed()) === phones.length, 5000)
+    await until('all of them', async () => (await refreshed()) === phones.length)
   }).timeout(60_000)
 })

@@ -371,7 +371,7 @@ describe('the command line', function () {
       const child = spawn('sh', ['-c', `SYSTEMD_EXEC_PID=$$ exec ${program}`], { stdio: 'ignore' })
       const ended = once(child, 'exit')
       try {
-        await until('socket', () => existsSync(join(served.directory, 'lamplighter.ctl')), 10000)
+        await until('socket', () => existsSync(join(served.directory, 'lamplighter.ctl')))
         served.write({ 'lamplighter.conf': '[general]\ncompat = rcf\n' })
         expect((await rx(served, 'core restart now')).stderr).to.match(
           /'core restart now' failed: .*lamplighter.conf:2: /,

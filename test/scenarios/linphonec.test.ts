@@ -8,7 +8,7 @@ import { needTool } from '../support/tools.ts'
 
 /** Linphone is a real softphone: what it says of its friends is what its user sees. */
 describe('Linphone as the phone', function () {
-  this.timeout(40000)
+  this.timeout(60_000)
   let instance: Instance
   /** With a subscription for each friend. */
   let phone: Softphone

@@ -9,7 +9,7 @@ const LOG = '.twinkle/twinkle.log'
 
 /** Twinkle is a real softphone, here over TCP. It shows no lamps on its console: what came is in its log. */
 describe('Twinkle as the phone', function () {
-  this.timeout(40000)
+  this.timeout(60_000)
   let scene: Scene
   let phone: Softphone
 
@@ -60,7 +60,7 @@ describe('Twinkle as the phone', function () {
       ['online', true],
     ] as const) {
       phone.type(`presence -b ${said}`)
-      const { body } = await colleague.next('NOTIFY', 8000)
+      const { body } = await colleague.next('NOTIFY')
       expect(body.includes('<basic>open<'), said).to.equal(shown)
     }
   })
