@@ -1,8 +1,7 @@
 /** Self-signed certificates in a directory of their own, made by the openssl program. */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { removeDirectory, temporaryDirectory } from '../../bench/leftovers.ts'
 
 export interface Certificate {
   readonly cert_file: string
@@ -10,7 +9,7 @@ export interface Certificate {
 }
 
 export class Certificates {
-  readonly #directory = mkdtempSync(join(tmpdir(), 'lamplighter-certificates-'))
+  readonly #directory = temporaryDirectory('lamplighter-certificates-')
 
   /** A certificate for 127.0.0.1, whose subject is `name`. Made again under the same name it replaces the files. */
   make(name: string, file = name, alternatives = 'IP:127.0.0.1,DNS:localhost'): Certificate {
@@ -35,6 +34,6 @@ export class Certificates {
   }
 
   remove(): void {
-    rmSync(this.#directory, { recursive: true, force: true })
+    removeDirectory(this.#directory)
   }
 }

@@ -20,7 +20,7 @@ export class Softphone {
       mkdirSync(dirname(join(this.home, name)), { recursive: true })
       writeFileSync(join(this.home, name), text)
     }
-    const env = { PATH: process.env['PATH'], HOME: this.home }
+    const env = { PATH: process.env['PATH'], HOME: this.home, TMPDIR: this.home }
     const child = spawn(program, args(this.home), { cwd: this.home, env, stdio: ['pipe', 'pipe', 'pipe'] })
     this.#child = child
     keepTrack(child)
