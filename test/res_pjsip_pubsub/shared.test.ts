@@ -338,11 +338,12 @@ describe('servers that share a database', function () {
   it('hands its phones over when it is stopped, without a wait', async () => {
     const tx = await one.sip.subscribe('200')
     await until('a NOTIFY', () => tx.dialog.notifies.length === 1)
-    const began = Date.now()
     await builder.end(one, 'close')
-    const dialog = await until('that it is taken over', () => other.sip.dialogs.get(tx.dialog.id))
-    // Sooner than a dead server is noticed.
-    expect(Date.now() - began).to.be.below(3500)
+    const dialog = await until('that it is taken over', async () => {
+      // Who has not said that it leaves would never be taken for dead.
+      await builder.query(`UPDATE presence_servers SET beat = ${Date.now()} WHERE beat > 0`)
+      return other.sip.dialogs.get(tx.dialog.id)
+    })
     await until('a NOTIFY', () => dialog.notifies.length > 0)
     expect(dialog.notifies[0]?.cseq).to.be.above(1)
   })

@@ -46,6 +46,8 @@ const SERVERS = {
 }
 type Name = keyof typeof SERVERS
 const NAMES: readonly Name[] = ['one', 'two', 'three']
+/** Far more than a busy machine takes to answer a phone. */
+const REQUEST_TIMEOUT = 10_000
 const STALE_AFTER: Record<Name, number> = { one: 600, two: 4, three: 600 }
 
 describe('several Asterisk servers, one set of lamps', function () {
@@ -63,7 +65,7 @@ describe('several Asterisk servers, one set of lamps', function () {
   const section = (name: Name): string => {
     const url = name === 'three' ? proxy.url : pbx(name).url
     return `[${name}]\ntype = server\nurl = ${url}\nusername = lamplighter\npassword = lamplighter\nreconnect_max = 1
-mailbox_interval = 1\nhint_interval = 5\nstale_after = ${STALE_AFTER[name]}\n`
+mailbox_interval = 1\nhint_interval = 5\nrequest_timeout = ${REQUEST_TIMEOUT}\nstale_after = ${STALE_AFTER[name]}\n`
   }
   const configured = (...names: Name[]): Record<string, string> => ({
     'lamplighter.conf': `[general]\n${names.map(section).join('')}`,
@@ -252,7 +254,7 @@ mailbox_interval = 1\nhint_interval = 5\nstale_after = ${STALE_AFTER[name]}\n`
     pbx('one').setCustom('door', 'INUSE')
     const asked = Date.now()
     const lamp = await watch('201')
-    expect(Date.now() - asked).to.be.below(2900)
+    expect(Date.now() - asked, 'not a time-out').to.be.below(REQUEST_TIMEOUT)
     await shows(lamp, '201 confirmed')
     pbx('two').thaw()
     pbx('two').setCustom('gate', 'RINGING')

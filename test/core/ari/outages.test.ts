@@ -193,15 +193,13 @@ describe('The bridge, when Asterisk goes away', function () {
   })
 
   it('answers a look-up in bounded time while Asterisk is silent', async () => {
-    rig = bridgeTo(pbx.url, { request_timeout: 300 })
+    // Nothing else gives a request up within this test's own time.
+    rig = bridgeTo(pbx.url, { request_timeout: 300, ping_interval: 600 })
     await rig.bridge.settled
     const [known] = await hintsOf(['100'])
     pbx.freeze()
-    const began = Date.now()
     expect(await rig.hints.find('default', '101')).to.equal('unreachable')
-    const need = rig.devices.need('PJSIP/101')
-    await need.ready
-    expect(Date.now() - began).to.be.below(4000)
+    await rig.devices.need('PJSIP/101').ready
     expect(known?.value.state).to.equal(0)
     pbx.thaw()
   })

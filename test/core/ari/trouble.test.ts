@@ -420,12 +420,11 @@ describe('The bridge, where something is wrong in Asterisk', function () {
 
   it('survives connections that are reset under a request', async () => {
     await start()
-    rig = bridgeTo(proxy.url)
+    // A time-out would be later than this test's own.
+    rig = bridgeTo(proxy.url, { request_timeout: 120_000 })
     await rig.bridge.settled
     proxy.rules.push({ path: /deviceStates/, answer: (request) => request.socket.resetAndDestroy() && undefined })
-    const began = Date.now()
     await rig.devices.need('Custom:x').ready
-    expect(Date.now() - began, 'not a time-out').to.be.below(3000)
     proxy.rules.length = 0
     await stillServes(rig)
   })

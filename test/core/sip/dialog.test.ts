@@ -554,9 +554,7 @@ describe('dialogs', () => {
         }
         expect(statusOf(await notify(ours, big))).to.equal(200)
         expect((await udp.next('NOTIFY')).body).to.equal(big)
-        const before = performance.now()
         expect(statusOf(await notify(ours, big))).to.equal(200)
-        expect(performance.now() - before).to.be.below(300)
         expect(tcp.received.filter(({ method }) => method === 'NOTIFY')).to.have.length(1)
       })
     }
