@@ -33,7 +33,10 @@ class Played {
 
   async shows(what: string | RegExp): Promise<void> {
     const found = (): boolean => (typeof what === 'string' ? this.stdout.includes(what) : what.test(this.stdout))
-    await until(`${String(what)} in\n${this.stdout.slice(-1000)}${this.stderr}`, found)
+    // Two that are played at once take their time on a busy machine.
+    await until(String(what), found, 50_000).catch((error: unknown) => {
+      throw new Error(`${String(error)} in\n${this.stdout.slice(-1000)}${this.stderr}`)
+    })
   }
 
   /** Milliseconds until it was gone. */
@@ -46,7 +49,7 @@ class Played {
 }
 
 describe('the demo as a command', function () {
-  this.timeout(60000)
+  this.timeout(120_000)
   let runtime: string
   let env: Record<string, string>
   let played: Played | undefined

@@ -238,7 +238,7 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     it(`lets go of an answer that ${does}`, async () => {
       await start()
       // Too long for the case that is to end for its size.
-      rig = bridgeTo(proxy.url, { request_timeout: does.includes('drops') ? 500 : 10_000 })
+      rig = bridgeTo(proxy.url, { request_timeout: does.includes('drops') ? 3000 : 10_000 })
       await rig.bridge.settled
       let asked = 0
       let ended = 0
