@@ -5,6 +5,11 @@ import type { Cell } from './store-tables.ts'
 
 export type ColumnType = 'text' | 'integer' | 'real'
 
+/** What stands in a row with these columns; in the `Empty` ones there may be nothing. */
+export type RowOf<Columns extends Readonly<Record<string, ColumnType>>, Empty extends keyof Columns = never> = {
+  readonly [C in keyof Columns]: (Columns[C] extends 'text' ? string : number) | (C extends Empty ? null : never)
+}
+
 export interface TableDefinition<Row> {
   readonly name: string
   /** The primary key, or with `serial` a unique column beside it. */

@@ -1,6 +1,6 @@
 /** Entity-tags that servers gave us, kept over a restart: what was published is then modified and not doubled. */
 import { isPublishedEvent } from '../core/publication-options.ts'
-import type { Store } from '../core/store-contract.ts'
+import type { RowOf, Store } from '../core/store-contract.ts'
 import { stringsIn } from '../core/strings-in.ts'
 import type { Lease } from './outbound-publication.ts'
 import type { PublishWay, Uris } from './publish-request.ts'
@@ -17,16 +17,17 @@ export interface Kept extends Lease {
   readonly sender: Sender | undefined
 }
 
-interface LeaseRow {
+const COLUMNS = {
   /** Section, a tab, and the user. */
-  readonly id: string
-  readonly server_uri: string
-  readonly entity_tag: string
+  id: 'text',
+  server_uri: 'text',
+  entity_tag: 'text',
   /** Epoch milliseconds. */
-  readonly expires: number
+  expires: 'integer',
   /** JSON, a list of strings. */
-  readonly sender: string | null
-}
+  sender: 'text',
+} as const
+type LeaseRow = RowOf<typeof COLUMNS, 'sender'>
 
 /** Milliseconds within which a new one is written: each PUBLISH brings one. */
 const SOON = 1000
@@ -42,7 +43,7 @@ export async function openEntityTags(store: Store, now: () => number): Promise<E
   const table = await store.table<LeaseRow>({
     name: 'outbound_publications',
     key: 'id',
-    columns: { id: 'text', server_uri: 'text', entity_tag: 'text', expires: 'integer', sender: 'text' },
+    columns: COLUMNS,
     rows: () => [...leases.values()].map(rowOf),
   })
   await table.load((rows) => {

@@ -1,17 +1,18 @@
 /** The ledgers in the store, so that a restart knows which publication a state belongs to. */
 import type { StateCodec } from '../core/states/codecs.ts'
-import type { Store, Table } from '../core/store-contract.ts'
+import type { RowOf, Store, Table } from '../core/store-contract.ts'
 import type { Entry, LedgerStore } from './ledger.ts'
 
-export interface SaidRow {
+const COLUMNS = {
   /** Publication, event, origin, and the name in lower case, with tabs between them. */
-  readonly id: string
-  readonly publication: string
-  readonly event: string
-  readonly origin: string
-  readonly name: string
-  readonly state: string
-}
+  id: 'text',
+  publication: 'text',
+  event: 'text',
+  origin: 'text',
+  name: 'text',
+  state: 'text',
+} as const
+export type SaidRow = RowOf<typeof COLUMNS>
 
 export class SaidTable {
   readonly #table: Table<SaidRow>
@@ -27,7 +28,7 @@ export class SaidTable {
     const table = await store.table<SaidRow>({
       name: 'published_states',
       key: 'id',
-      columns: { id: 'text', publication: 'text', event: 'text', origin: 'text', name: 'text', state: 'text' },
+      columns: COLUMNS,
       rows,
     })
     // What an earlier load of the module has put may still be waiting.

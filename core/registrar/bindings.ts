@@ -3,6 +3,7 @@ import type { Logger } from '../log.ts'
 import type { Undo } from '../scope.ts'
 import type { FlowRecord, Protocol, Sip } from '../sip/contract.ts'
 import type { Store, Table } from '../store.ts'
+import type { RowOf } from '../store-contract.ts'
 import type { Contact, ContactListener, Loss, RefreshListener } from './registrar.ts'
 
 /** One Contact of a REGISTER (RFC 3261 10). Never changes; a refresh puts another one in its place. */
@@ -27,30 +28,31 @@ export interface Binding extends Contact {
   readonly followed: boolean
 }
 
-interface ContactRow {
-  readonly id: string
-  readonly aor: string
-  readonly endpoint: string
-  readonly uri: string
-  readonly registered: string
+const COLUMNS = {
+  id: 'text',
+  aor: 'text',
+  endpoint: 'text',
+  uri: 'text',
+  registered: 'text',
   /** JSON list. */
-  readonly path: string
-  readonly q: string
+  path: 'text',
+  q: 'text',
   /** Epoch milliseconds. */
-  readonly expires: number
-  readonly user_agent: string
-  readonly instance: string
-  readonly reg_id: number
-  readonly call_id: string
-  readonly cseq: number
-  readonly protocol: string
+  expires: 'integer',
+  user_agent: 'text',
+  instance: 'text',
+  reg_id: 'integer',
+  call_id: 'text',
+  cseq: 'integer',
+  protocol: 'text',
   /** null in rows of earlier versions. */
-  readonly transport: string | null
+  transport: 'text',
   /** JSON of the UDP flow it registered by (FlowRecord), and whether it is reached by that. null in rows of earlier versions. */
-  readonly flow: string | null
-  readonly source: string
-  readonly followed: number
-}
+  flow: 'text',
+  source: 'text',
+  followed: 'integer',
+} as const
+type ContactRow = RowOf<typeof COLUMNS, 'transport' | 'flow'>
 
 /** Milliseconds between two looks for expired bindings, at least. */
 const LOOK_PAUSE = 500
@@ -211,27 +213,6 @@ export class Bindings {
 /** Another Call-ID is that of a phone that has restarted (RFC 3261 10.2.4), and knows nothing of what it was told. */
 function sameWay(a: Binding, b: Binding): boolean {
   return a.uri === b.uri && a.flow?.id === b.flow?.id && a.path.join() === b.path.join() && a.callId === b.callId
-}
-
-const COLUMNS: { readonly [C in keyof ContactRow]: 'text' | 'integer' } = {
-  id: 'text',
-  aor: 'text',
-  endpoint: 'text',
-  uri: 'text',
-  registered: 'text',
-  path: 'text',
-  q: 'text',
-  expires: 'integer',
-  user_agent: 'text',
-  instance: 'text',
-  reg_id: 'integer',
-  call_id: 'text',
-  cseq: 'integer',
-  protocol: 'text',
-  transport: 'text',
-  flow: 'text',
-  source: 'text',
-  followed: 'integer',
 }
 
 function rowOf(binding: Binding, flow: FlowRecord | undefined): ContactRow {

@@ -2,21 +2,23 @@
 
 import type { Undo } from '../scope.ts'
 import type { Store } from '../store.ts'
+import type { RowOf } from '../store-contract.ts'
 import { deviceCodec, mailboxCodec, presenceCodec, type StateCodec } from './codecs.ts'
 import type { Devices } from './devices.ts'
 import type { Mailboxes } from './mailboxes.ts'
 import type { Presences } from './presence.ts'
 import type { Report, Reported } from './reported.ts'
 
-interface StateRow {
+const COLUMNS = {
   /** `origin`, a tab, and the name in lower case. */
-  readonly id: string
-  readonly origin: string
-  readonly name: string
-  readonly state: string
+  id: 'text',
+  origin: 'text',
+  name: 'text',
+  state: 'text',
   /** Epoch milliseconds of the last change. */
-  readonly since: number
-}
+  since: 'integer',
+} as const
+type StateRow = RowOf<typeof COLUMNS>
 
 /** Milliseconds until what an Asterisk server said is written: it can be asked again, and a busy device changes often. */
 const REPEATABLE = 1000
@@ -59,7 +61,7 @@ async function keep<T>(
   const table = await store.table<StateRow>({
     name,
     key: 'id',
-    columns: { id: 'text', origin: 'text', name: 'text', state: 'text', since: 'integer' },
+    columns: COLUMNS,
     rows: () => states.list().flatMap((item) => item.reports.map((report) => rowOf(item.name, report))),
   })
   await table.load((rows) => {

@@ -7,7 +7,7 @@
  * looks at all there is.
  */
 import type { Undo } from '../../core/scope.ts'
-import { StoreUnavailable, type Table, type TableDefinition } from '../../core/store-contract.ts'
+import { type RowOf, StoreUnavailable, type Table, type TableDefinition } from '../../core/store-contract.ts'
 import { highest } from '../storage/cells.ts'
 import { OverRows, SEEN } from '../storage/over-rows.ts'
 import type { Lease } from './publication.ts'
@@ -26,16 +26,9 @@ import {
   toRow,
 } from './publication-store.ts'
 
-interface Counter {
-  readonly name: string
-  readonly value: number
-}
-
-const COUNTERS: TableDefinition<Counter> = {
-  name: 'presence_counters',
-  key: 'name',
-  columns: { name: 'text', value: 'integer' },
-}
+const COLUMNS = { name: 'text', value: 'integer' } as const
+type Counter = RowOf<typeof COLUMNS>
+const COUNTERS: TableDefinition<Counter> = { name: 'presence_counters', key: 'name', columns: COLUMNS }
 
 /** What becomes of the row that is found; undefined leaves it as it is. */
 type Change = (found: PresentityRow | undefined) => PresentityRow | undefined

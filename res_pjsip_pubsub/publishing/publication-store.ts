@@ -3,36 +3,39 @@
  * that Kamailio has no use for.
  */
 import { documentTextOf } from '../../core/documents/encoding.ts'
-import type { Store, Table, TableDefinition } from '../../core/store-contract.ts'
+import type { RowOf, Store, Table, TableDefinition } from '../../core/store-contract.ts'
 import { fits } from '../storage/cells.ts'
 import { OVERDUE } from '../storage/cleaning.ts'
 import { documentOf } from '../storage/xcap.ts'
 import type { Lease, PublicationFacts, Said } from './publication.ts'
 
-export interface PresentityRow {
+const COLUMNS = {
   /** Unique over all servers and restarts. */
-  readonly ruid: string
-  readonly username: string
-  readonly domain: string
-  readonly event: string
-  readonly etag: string
+  ruid: 'text',
+  username: 'text',
+  domain: 'text',
+  event: 'text',
+  etag: 'text',
   /** Epoch seconds, as Kamailio counts. */
-  readonly expires: number
-  readonly received_time: number
-  readonly body: string
-  readonly sender: string
-  readonly priority: number
-  readonly content_type: string
+  expires: 'integer',
+  received_time: 'integer',
+  body: 'text',
+  sender: 'text',
+  priority: 'integer',
+  content_type: 'text',
   /** Null where another program made the row. */
-  readonly endpoint: string | null
-  readonly publisher: string | null
-  readonly instance: string | null
+  endpoint: 'text',
+  publisher: 'text',
+  instance: 'text',
   /** Epoch milliseconds. */
-  readonly expires_ms: number | null
-  readonly received_ms: number | null
+  expires_ms: 'integer',
+  received_ms: 'integer',
   /** Goes up with each change, over all rows, where several servers have the table. */
-  readonly changed: number | null
-}
+  changed: 'integer',
+} as const
+/** What rows of others may lack. */
+const OWN = ['expires_ms', 'received_ms', 'changed', 'endpoint', 'publisher', 'instance'] as const
+export type PresentityRow = RowOf<typeof COLUMNS, (typeof OWN)[number]>
 
 export const PRESENTITY: Omit<TableDefinition<PresentityRow>, 'name'> = {
   key: 'ruid',
@@ -40,25 +43,7 @@ export const PRESENTITY: Omit<TableDefinition<PresentityRow>, 'name'> = {
   version: 5,
   indexes: [['username', 'domain', 'event']],
   lasting: ['username', 'domain', 'event', 'endpoint', 'publisher', 'instance'],
-  columns: {
-    ruid: 'text',
-    username: 'text',
-    domain: 'text',
-    event: 'text',
-    etag: 'text',
-    expires: 'integer',
-    received_time: 'integer',
-    body: 'text',
-    sender: 'text',
-    priority: 'integer',
-    content_type: 'text',
-    endpoint: 'text',
-    publisher: 'text',
-    instance: 'text',
-    expires_ms: 'integer',
-    received_ms: 'integer',
-    changed: 'integer',
-  },
+  columns: COLUMNS,
 }
 
 /** Where several servers look for what the others have changed. */
@@ -66,9 +51,6 @@ export const SHARED_PRESENTITY: typeof PRESENTITY = {
   ...PRESENTITY,
   indexes: [['username', 'domain', 'event'], ['changed']],
 }
-
-/** What rows of others may lack. */
-const OWN: ReadonlySet<string> = new Set(['expires_ms', 'received_ms', 'changed', 'endpoint', 'publisher', 'instance'])
 
 /** A publication as it is stored: nobody has read its body yet. */
 export interface StoredPublication {
@@ -259,5 +241,5 @@ function isOfOthers({ ruid, content_type }: Readonly<Record<'ruid' | 'content_ty
 
 /** Rows come from a file that anybody may have written to. */
 export function isRow(row: PresentityRow): boolean {
-  return fits(row, PRESENTITY.columns, OWN)
+  return fits(row, COLUMNS, OWN)
 }

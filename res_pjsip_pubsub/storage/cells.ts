@@ -26,17 +26,15 @@ export function readJson(text: string): unknown {
 export function fits(
   row: object,
   columns: Readonly<Record<string, ColumnType>>,
-  mayLack: ReadonlySet<string> = NONE,
+  mayLack: readonly string[] = [],
 ): boolean {
   const cells: Readonly<Record<string, unknown>> = { ...row }
   return Object.entries(columns).every(([name, type]) => {
     const cell = cells[name]
-    if (cell === null && mayLack.has(name)) return true
+    if (cell === null && mayLack.includes(name)) return true
     return type === 'text' ? isText(cell) : isCount(cell)
   })
 }
-
-const NONE: ReadonlySet<string> = new Set()
 
 /** The highest number of a column, and not less than what is known. */
 export function highest(known: number, cells: readonly unknown[]): number {

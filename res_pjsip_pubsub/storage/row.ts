@@ -2,62 +2,63 @@
 import type { Dialog, DialogRecord, SipRequest } from '../../core/sip/contract.ts'
 import { parseNameAddr, parseUri, printHostPort } from '../../core/sip/parse-uri.ts'
 import { clockAhead } from '../../core/steady.ts'
-import type { TableDefinition } from '../../core/store-contract.ts'
+import type { RowOf, TableDefinition } from '../../core/store-contract.ts'
 import { writeType } from '../lists/facts.ts'
 import type { NotifierSubscription } from '../subscription.ts'
 import { fits, readJson } from './cells.ts'
 import { isDialogRecord, textOf } from './row-dialog.ts'
 
-export interface Row {
+const COLUMNS = {
   // Kamailio's.
-  readonly presentity_uri: string
-  readonly watcher_username: string
-  readonly watcher_domain: string
-  readonly to_user: string
-  readonly to_domain: string
-  readonly event: string
-  readonly event_id: string
+  presentity_uri: 'text',
+  watcher_username: 'text',
+  watcher_domain: 'text',
+  to_user: 'text',
+  to_domain: 'text',
+  event: 'text',
+  event_id: 'text',
   /** Ours and the watcher's tag: the SUBSCRIBE that made the dialog came from the watcher. */
-  readonly to_tag: string
-  readonly from_tag: string
-  readonly callid: string
+  to_tag: 'text',
+  from_tag: 'text',
+  callid: 'text',
   /** No request of this dialog had a higher CSeq, and no body a version this high, but for what reserves.ts says. */
-  readonly local_cseq: number
-  readonly version: number
-  readonly remote_cseq: number
-  readonly contact: string
-  readonly record_route: string
+  local_cseq: 'integer',
+  remote_cseq: 'integer',
+  contact: 'text',
+  record_route: 'text',
   /** Epoch seconds. */
-  readonly expires: number
-  readonly status: number
-  readonly reason: string
-  readonly socket_info: string
-  readonly local_contact: string
-  readonly from_user: string
-  readonly from_domain: string
-  readonly updated: number
-  readonly updated_winfo: number
-  readonly flags: number
-  readonly user_agent: string
+  expires: 'integer',
+  status: 'integer',
+  reason: 'text',
+  version: 'integer',
+  socket_info: 'text',
+  local_contact: 'text',
+  from_user: 'text',
+  from_domain: 'text',
+  updated: 'integer',
+  updated_winfo: 'integer',
+  flags: 'integer',
+  user_agent: 'text',
   // Ours.
   /** The id of its dialog; absent where another program made the row. */
-  readonly dialog_id: string
-  readonly resource: string
-  readonly endpoint: string
-  readonly content_type: string
-  readonly watcher: string
-  readonly contact_key: string
+  dialog_id: 'text',
+  resource: 'text',
+  endpoint: 'text',
+  content_type: 'text',
+  watcher: 'text',
+  contact_key: 'text',
   /** Epoch milliseconds. */
-  readonly expires_ms: number
+  expires_ms: 'integer',
   /** What the other columns lack of its DialogRecord, or all of it, as JSON. */
-  readonly dialog: string
+  dialog: 'text',
   /** The server that sends its NOTIFYs; empty where one has the file for itself, or it waits for one. */
-  readonly owner: string
+  owner: 'text',
   /** Goes up with each change of the owner, over all rows. */
-  readonly claim: number
+  claim: 'integer',
   /** The count of reserves.ts when it was written. */
-  readonly reserved_before: number
-}
+  reserved_before: 'integer',
+} as const
+export type Row = RowOf<typeof COLUMNS>
 
 /** Kamailio's numbers for Subscription-State. */
 export const STATUS = { active: 1, pending: 2, terminated: 3, waiting: 4 } as const
@@ -84,49 +85,11 @@ export const ROWS: Omit<TableDefinition<Row>, 'name'> = {
     'resource',
     'watcher',
   ],
-  columns: {
-    presentity_uri: 'text',
-    watcher_username: 'text',
-    watcher_domain: 'text',
-    to_user: 'text',
-    to_domain: 'text',
-    event: 'text',
-    event_id: 'text',
-    to_tag: 'text',
-    from_tag: 'text',
-    callid: 'text',
-    local_cseq: 'integer',
-    remote_cseq: 'integer',
-    contact: 'text',
-    record_route: 'text',
-    expires: 'integer',
-    status: 'integer',
-    reason: 'text',
-    version: 'integer',
-    socket_info: 'text',
-    local_contact: 'text',
-    from_user: 'text',
-    from_domain: 'text',
-    updated: 'integer',
-    updated_winfo: 'integer',
-    flags: 'integer',
-    user_agent: 'text',
-    dialog_id: 'text',
-    resource: 'text',
-    endpoint: 'text',
-    content_type: 'text',
-    watcher: 'text',
-    contact_key: 'text',
-    expires_ms: 'integer',
-    dialog: 'text',
-    owner: 'text',
-    claim: 'integer',
-    reserved_before: 'integer',
-  },
+  columns: COLUMNS,
 }
 
 /** Columns that rows of earlier versions have nothing in. */
-const LATER: ReadonlySet<string> = new Set(['reserved_before'])
+const LATER = ['reserved_before']
 
 /** Where one server has the table alone, looks for nothing in it, and writes more of them. */
 export const OWN_ROWS: typeof ROWS = {
@@ -251,42 +214,28 @@ export function isRow(row: Row): boolean {
 }
 
 /** The table of the first versions. */
-interface OldRow {
-  readonly dialog_id: string
-  readonly event: string
-  readonly event_id: string
-  readonly resource: string
-  readonly endpoint: string
-  readonly content_type: string
-  readonly watcher: string
-  readonly user_agent: string
-  readonly local_uri: string
-  readonly contact: string
-  readonly expires: number
-  readonly cseq: number
-  readonly version: number
-  readonly dialog: string
-}
+const OLD_COLUMNS = {
+  dialog_id: 'text',
+  event: 'text',
+  event_id: 'text',
+  resource: 'text',
+  endpoint: 'text',
+  content_type: 'text',
+  watcher: 'text',
+  user_agent: 'text',
+  local_uri: 'text',
+  contact: 'text',
+  expires: 'integer',
+  cseq: 'integer',
+  version: 'integer',
+  dialog: 'text',
+} as const
+type OldRow = RowOf<typeof OLD_COLUMNS>
 
 export const OLD_ROWS: TableDefinition<OldRow> = {
   name: 'subscriptions',
   key: 'dialog_id',
-  columns: {
-    dialog_id: 'text',
-    event: 'text',
-    event_id: 'text',
-    resource: 'text',
-    endpoint: 'text',
-    content_type: 'text',
-    watcher: 'text',
-    user_agent: 'text',
-    local_uri: 'text',
-    contact: 'text',
-    expires: 'integer',
-    cseq: 'integer',
-    version: 'integer',
-    dialog: 'text',
-  },
+  columns: OLD_COLUMNS,
 }
 
 /** Undefined where it cannot be read. `before`: the count of reserves.ts. */

@@ -1,27 +1,28 @@
 /** A watcher as a row of the table `watchers`: Kamailio's columns, and beside them what it has no column for. */
 import { parseUri } from '../../core/sip/parse-uri.ts'
-import type { Store, Table } from '../../core/store-contract.ts'
+import type { RowOf, Store, Table } from '../../core/store-contract.ts'
 import { fits } from '../storage/cells.ts'
 import type { WatcherFacts, WatcherStatus } from './watchers.ts'
 
-export interface WatcherRow {
+const COLUMNS = {
   // Kamailio's.
-  readonly presentity_uri: string
-  readonly watcher_username: string
-  readonly watcher_domain: string
-  readonly event: string
-  readonly status: number
-  readonly reason: string
+  presentity_uri: 'text',
+  watcher_username: 'text',
+  watcher_domain: 'text',
+  event: 'text',
+  status: 'integer',
+  reason: 'text',
   /** Epoch seconds. */
-  readonly inserted_time: number
+  inserted_time: 'integer',
   // Ours.
-  readonly watcher_key: string
-  readonly resource: string
-  readonly endpoint: string
-  readonly watcher: string
-  readonly display_name: string
-  readonly winfo_id: string
-}
+  watcher_key: 'text',
+  resource: 'text',
+  endpoint: 'text',
+  watcher: 'text',
+  display_name: 'text',
+  winfo_id: 'text',
+} as const
+export type WatcherRow = RowOf<typeof COLUMNS>
 
 /** Kamailio's numbers. */
 export const STATUS_OF: Readonly<Record<WatcherStatus, number>> = { active: 1, pending: 2, terminated: 3, waiting: 4 }
@@ -35,22 +36,6 @@ export interface WatcherPlace {
   /** URI of what it watches. */
   readonly presentity: string
 }
-
-const COLUMNS = {
-  presentity_uri: 'text',
-  watcher_username: 'text',
-  watcher_domain: 'text',
-  event: 'text',
-  status: 'integer',
-  reason: 'text',
-  inserted_time: 'integer',
-  watcher_key: 'text',
-  resource: 'text',
-  endpoint: 'text',
-  watcher: 'text',
-  display_name: 'text',
-  winfo_id: 'text',
-} as const
 
 export function openWatchers(store: Store, name: string): Promise<Table<WatcherRow>> {
   return store.table<WatcherRow>({
