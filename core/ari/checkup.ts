@@ -1,8 +1,7 @@
 /** A look at what this Asterisk has loaded, after each connect: what is missing is said once, with the line to add. */
-import type { Complaints } from './complaints.ts'
+import type { AskedBy } from './asked-by.ts'
 import { record, text } from './events.ts'
 import type { AriAnswer } from './protocol.ts'
-import type { AriLink } from './supervisor.ts'
 
 interface Wanted {
   readonly module: string
@@ -39,7 +38,7 @@ const WANTED: readonly Wanted[] = [
 ]
 
 /** Returns whether mailboxes are in Asterisk's own list, `GET /mailboxes`. */
-export async function checkUp(link: AriLink, complaints: Complaints): Promise<boolean> {
+export async function checkUp({ link, complaints }: Pick<AskedBy, 'link' | 'complaints'>): Promise<boolean> {
   const look = (moduleName: string): Promise<AriAnswer> => link.request('asterisk.getModule', { moduleName })
   const [external, lists, ...wanted] = await Promise.all(
     ['res_mwi_external.so', 'res_ari_mailboxes.so', ...WANTED.map(({ module }) => module)].map(look),

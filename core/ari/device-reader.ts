@@ -1,52 +1,32 @@
 /** Device states of one Asterisk: told by events, read when somebody needs one, and read again after a reconnect. */
 import { dropOldest } from '../oldest.ts'
 import type { DeviceState, Devices } from '../states/devices.ts'
-import type { Reader } from '../states/reported.ts'
 import { Asked } from './asked.ts'
 import type { AskedBy } from './asked-by.ts'
 import { canReadMany } from './channel-variables.ts'
 import { readDevice } from './events.ts'
 import { deviceStateOf, type Expression } from './functions.ts'
-import { Gathered } from './gathered.ts'
-import type { Probe } from './probe.ts'
+import { GatheringReader } from './gathering-reader.ts'
 import type { Difference } from './reconcile.ts'
-import type { AriLink } from './supervisor.ts'
 
 /** From so many on, one probe channel is cheaper than a request each. */
 const MANY = 16
 /** Devices that nobody needs and that are remembered: a conference may have another name each time, and so a device. */
 const MOST_UNNEEDED = 20_000
 
-export class DeviceReader implements Reader {
-  readonly origin: string
+export class DeviceReader extends GatheringReader {
   readonly #devices: Devices
-  readonly #link: AriLink
-  readonly #probe: Probe
   readonly #asked = new Asked()
   /** Those somebody needs, by the name in lower case, as Asterisk spells them: what it has only been told it finds by that alone. */
   readonly #spelled = new Map<string, string>()
   /** In lower case, those that nobody needed when an event told of them; the one that was told longest ago is the first. */
   readonly #unneeded = new Set<string>()
   readonly #mostUnneeded: number
-  readonly #gathered: Gathered
 
-  constructor(
-    origin: string,
-    devices: Devices,
-    { link, probe }: Pick<AskedBy, 'link' | 'probe'>,
-    limit: () => number,
-    mostUnneeded = MOST_UNNEEDED,
-  ) {
-    this.origin = origin
+  constructor(origin: string, devices: Devices, asked: AskedBy, limit: () => number, mostUnneeded = MOST_UNNEEDED) {
+    super(origin, asked, limit)
     this.#devices = devices
-    this.#link = link
-    this.#probe = probe
     this.#mostUnneeded = mostUnneeded
-    this.#gathered = new Gathered(link, (names) => this.refresh(names), limit)
-  }
-
-  read(name: string): Promise<void> {
-    return this.#gathered.read(name)
   }
 
   event(name: string, state: DeviceState): void {
@@ -68,7 +48,6 @@ export class DeviceReader implements Reader {
       if (!this.#devices.isNeeded(oldest)) this.#devices.set(this.origin, oldest, undefined)
   }
 
-  /** Reads them and takes over what is said. Returns how many were other than believed. */
   async refresh(names: readonly string[]): Promise<number> {
     const differences = await this.compare(names)
     for (const { repair } of differences) repair()
@@ -102,7 +81,7 @@ export class DeviceReader implements Reader {
   async #ask(names: readonly string[], states: Map<string, DeviceState>): Promise<void> {
     const together: { name: string; expression: Expression }[] = []
     const single: string[] = []
-    const many = names.length >= MANY && canReadMany(this.#link)
+    const many = names.length >= MANY && canReadMany(this.asked.link)
     for (const needed of names) {
       const name = this.#spelled.get(needed.toLowerCase()) ?? needed
       const expression = many ? deviceStateOf(name) : undefined
@@ -113,7 +92,8 @@ export class DeviceReader implements Reader {
       const device = readDevice(raw)
       if (device) states.set(name.toLowerCase(), device.state)
     }
-    const readings = together.length > 0 ? await this.#probe.read(together.map(({ expression }) => expression)) : []
+    const readings =
+      together.length > 0 ? await this.asked.probe.read(together.map(({ expression }) => expression)) : []
     for (const [at, { name }] of together.entries()) {
       const reading = readings[at]
       if (reading?.kind === 'value') set(name, { name, state: reading.value })
@@ -122,7 +102,7 @@ export class DeviceReader implements Reader {
     }
     await Promise.all(
       single.map(async (deviceName) => {
-        const answer = await this.#link.request('deviceStates.get', { deviceName })
+        const answer = await this.asked.link.request('deviceStates.get', { deviceName })
         if (answer.kind === 'ok') set(deviceName, answer.body)
       }),
     )

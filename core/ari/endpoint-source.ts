@@ -2,16 +2,15 @@
 import type { ConfigSection } from '../config.ts'
 import type { Aor, Auth, Endpoint, EndpointSource, ObjectType } from '../endpoints.ts'
 import type { Eventual } from '../eventual.ts'
-import { type Logger, reasonOf } from '../log.ts'
+import { reasonOf } from '../log.ts'
 import { dropOldest } from '../oldest.ts'
 import { type ConfigError, type OptionSet, type OptionValues, readSection } from '../options.ts'
 import { aorOptions, authOptions, endpointOptions } from '../pjsip-options.ts'
 import { addedTo, type Undo } from '../scope.ts'
-import type { Complaints } from './complaints.ts'
+import type { AskedBy } from './asked-by.ts'
 import { list, record, text } from './events.ts'
 import { isFresh } from './fresh.ts'
 import { isPlain } from './functions.ts'
-import type { AriLink } from './supervisor.ts'
 
 /** Milliseconds an object is believed without asking again. */
 const FOUND_TTL = 60_000
@@ -43,9 +42,7 @@ interface Remembered {
 
 export class AriEndpointSource implements EndpointSource {
   readonly name: string
-  readonly #link: AriLink
-  readonly #complaints: Complaints
-  readonly #log: Logger
+  readonly #by: Omit<AskedBy, 'probe'>
   readonly #found = new Map<string, Remembered>()
   readonly #missing = new Map<string, Remembered>()
   readonly #asking = new Map<string, Promise<ConfigSection | undefined>>()
@@ -54,11 +51,9 @@ export class AriEndpointSource implements EndpointSource {
   #wereHidden = false
   readonly #listeners = new Set<() => void>()
 
-  constructor(name: string, link: AriLink, complaints: Complaints, log: Logger) {
+  constructor(name: string, by: Omit<AskedBy, 'probe'>) {
     this.name = name
-    this.#link = link
-    this.#complaints = complaints
-    this.#log = log
+    this.#by = by
   }
 
   async endpoint(id: string, isClaim = false): Promise<Endpoint | undefined> {
@@ -92,8 +87,8 @@ export class AriEndpointSource implements EndpointSource {
   /** Where objects were not shown: whether they are, by one that need not be there. Then who waits for one looks again, too. */
   async lookAgain(): Promise<void> {
     if (!this.#wereHidden) return
-    if (this.#complaints.has('objects')) await this.#ask('endpoint', NEED_NOT_BE_THERE, undefined)
-    if (this.#complaints.has('objects')) return
+    if (this.#by.complaints.has('objects')) await this.#ask('endpoint', NEED_NOT_BE_THERE, undefined)
+    if (this.#by.complaints.has('objects')) return
     this.#wereHidden = false
     this.refresh()
   }
@@ -114,14 +109,14 @@ export class AriEndpointSource implements EndpointSource {
     const problems: ConfigError[] = []
     const values = readSection(section, set, problems, { unknown: 'ignore' })
     if (problems.length === 0) {
-      this.#complaints.settle(`${type}/${id}`)
+      this.#by.complaints.settle(`${type}/${id}`)
       return values
     }
     const keyOf = ({ place }: ConfigError): string =>
       section.entries.find(({ line }) => line === place?.line)?.key ?? ''
     const isUsed = type !== 'auth' && !problems.some((problem) => ACCESS.has(keyOf(problem)))
     const what = isUsed ? 'is used with defaults' : 'is not used'
-    this.#complaints.say(`${type}/${id}`, `${type} ${id} ${what}: ${problems.map(reasonOf).join('; ')}`)
+    this.#by.complaints.say(`${type}/${id}`, `${type} ${id} ${what}: ${problems.map(reasonOf).join('; ')}`)
     return isUsed ? values : undefined
   }
 
@@ -148,8 +143,8 @@ export class AriEndpointSource implements EndpointSource {
   }
 
   async #ask(type: string, id: string, known: ConfigSection | undefined): Promise<ConfigSection | undefined> {
-    if (!this.#link.connected) return known
-    const answer = await this.#link.request('asterisk.getObject', {
+    if (!this.#by.link.connected) return known
+    const answer = await this.#by.link.request('asterisk.getObject', {
       configClass: 'res_pjsip',
       objectType: type,
       id,
@@ -158,18 +153,18 @@ export class AriEndpointSource implements EndpointSource {
     if (answer.kind === 'refused' && !SAYS_NONE.test(answer.message)) {
       if (answer.status === 401) return known
       this.#wereHidden = true
-      this.#complaints.say(
+      this.#by.complaints.say(
         'objects',
         `Asterisk does not show its pjsip objects (${answer.status} ${answer.message}): load res_ari_asterisk.so and ` +
           'res_pjsip.so (modules.conf), or give Lamplighter the files (asterisk_config in lamplighter.conf)',
       )
       return known
     }
-    this.#complaints.settle('objects', 'Asterisk shows its pjsip objects again')
+    this.#by.complaints.settle('objects', 'Asterisk shows its pjsip objects again')
     const section = answer.kind === 'ok' ? this.#sectionOf(type, id, answer.body) : undefined
     this.#remember(`${type}/${id}`, section)
     // What was wrong with it is gone with it.
-    if (!section) this.#complaints.settle(`${type}/${id}`)
+    if (!section) this.#by.complaints.settle(`${type}/${id}`)
     return section
   }
 
@@ -181,7 +176,7 @@ export class AriEndpointSource implements EndpointSource {
       return { ...place, line: index + 1, key: text(attribute), value: text(value) }
     })
     if (type === 'endpoint' && !entries.some(({ key }) => key === 'auth')) {
-      this.#log.warning(`endpoint ${id} is not shown with its auth and cannot be used`)
+      this.#by.log.warning(`endpoint ${id} is not shown with its auth and cannot be used`)
       return undefined
     }
     // Asterisk writes what is not set as an empty value, or as an unknown caller; ours then is the default.

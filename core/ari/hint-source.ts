@@ -7,20 +7,17 @@
  */
 
 import type { Eventual } from '../eventual.ts'
-import type { Logger } from '../log.ts'
 import { dropOldest } from '../oldest.ts'
 import { addedTo, type Undo } from '../scope.ts'
 import type { HintDefinition } from '../states/hint.ts'
 import type { HintAnswer, HintSource } from '../states/hint-sources.ts'
 import type { Hints } from '../states/hints.ts'
 import type { AskedBy } from './asked-by.ts'
+import type { ServerOptions } from './bridge-contract.ts'
 import type { Reading } from './channel-variables.ts'
-import type { Complaints } from './complaints.ts'
 import { isFresh } from './fresh.ts'
 import { ALWAYS_THERE, type HintFunctions, hintOf } from './functions.ts'
 import { type HintText, needsDialplan, readHint } from './hint-text.ts'
-import type { Probe } from './probe.ts'
-import type { AriLink } from './supervisor.ts'
 
 /** Answers kept; phones could ask for any number of extensions that do not exist. */
 const MOST_REMEMBERED = 20_000
@@ -40,20 +37,15 @@ interface Remembered extends Key {
 export type IsInFiles = (context: string, exten: string) => boolean
 
 export interface HintSourceSettings {
-  /** Seconds. */
-  readonly unknownTtl: () => number
-  readonly contexts: () => readonly string[]
-  /** Those are not asked for; nobody else's files where it is left out. */
-  readonly isInFiles: IsInFiles | undefined
+  readonly options: () => Pick<ServerOptions, 'unknown_hint_ttl' | 'contexts'>
+  /** Asterisk's files are read: it is asked only for the hints that they do not tell. */
+  readonly isInFiles?: IsInFiles
 }
 
 export class AriHintSource implements HintSource {
   readonly name: string
   readonly #hints: Pick<Hints, 'list'>
-  readonly #link: AriLink
-  readonly #probe: Probe
-  readonly #complaints: Complaints
-  readonly #log: Logger
+  readonly #by: AskedBy
   readonly #settings: HintSourceSettings
   readonly #remembered = new Map<string, Remembered>()
   readonly #asking = new Map<string, Promise<HintAnswer>>()
@@ -61,18 +53,10 @@ export class AriHintSource implements HintSource {
   /** Key of a complaint → an extension whose hint gave rise to it. */
   readonly #doubted = new Map<string, Key>()
 
-  constructor(
-    name: string,
-    hints: Pick<Hints, 'list'>,
-    { link, probe, complaints, log }: AskedBy,
-    settings: HintSourceSettings,
-  ) {
+  constructor(name: string, hints: Pick<Hints, 'list'>, by: AskedBy, settings: HintSourceSettings) {
     this.name = name
     this.#hints = hints
-    this.#link = link
-    this.#probe = probe
-    this.#complaints = complaints
-    this.#log = log
+    this.#by = by
     this.#settings = settings
   }
 
@@ -81,11 +65,11 @@ export class AriHintSource implements HintSource {
   }
 
   lookup(context: string, exten: string): Eventual<HintAnswer> {
-    const contexts = this.#settings.contexts()
+    const { contexts, unknown_hint_ttl } = this.#settings.options()
     if ((contexts.length > 0 && !contexts.includes(context)) || !this.#isAsked({ context, exten })) return undefined
     const key = keyOf({ context, exten })
     const known = this.#remembered.get(key)
-    if (known && (known.answer || isFresh(known.at, this.#settings.unknownTtl() * 1000))) return known.answer
+    if (known && (known.answer || isFresh(known.at, unknown_hint_ttl * 1000))) return known.answer
     let asking = this.#asking.get(key)
     if (!asking) {
       asking = this.#ask([{ context, exten }]).then((answers) => answers[0])
@@ -116,7 +100,7 @@ export class AriHintSource implements HintSource {
       const was = before.get(keyOf(key))
       if (shown(was) === shown(answer)) continue
       // Known from another source, or before this one was there: not a change of this dialplan.
-      if (was) this.#log.notice(`hint ${key.exten}@${key.context} was ${shown(was)}, is ${shown(answer)}`)
+      if (was) this.#by.log.notice(`hint ${key.exten}@${key.context} was ${shown(was)}, is ${shown(answer)}`)
       changed.push(`hint ${key.exten}@${key.context}`)
     }
     if (changed.length > 0) this.changed()
@@ -142,13 +126,13 @@ export class AriHintSource implements HintSource {
   async #ask(keys: readonly Key[]): Promise<HintAnswer[]> {
     const known = (key: Key): HintDefinition | 'unreachable' =>
       this.#remembered.get(keyOf(key))?.answer ?? 'unreachable'
-    if (!this.#link.connected) return keys.map(known)
+    if (!this.#by.link.connected) return keys.map(known)
     const asked = keys.map((key) => ({ key, functions: hintOf(key.context, key.exten) }))
     const texts = await this.#texts(asked.flatMap(({ functions }) => functions ?? []))
-    if (texts.some(({ kind }) => kind === 'value')) this.#complaints.settle('func_devstate')
+    if (texts.some(({ kind }) => kind === 'value')) this.#by.complaints.settle('func_devstate')
     if (texts.some(({ kind }) => kind === 'none') && !(await this.#canAsk())) return keys.map(known)
     const found = asked.filter((_, at) => texts[at]?.kind === 'value')
-    const names = await this.#probe.read(found.flatMap(({ functions }) => (functions ? [functions.name] : [])))
+    const names = await this.#by.probe.read(found.flatMap(({ functions }) => (functions ? [functions.name] : [])))
     const nameOf = new Map(found.map(({ key }, at) => [key, names[at]]))
     const read: (readonly [Key, unknown: readonly string[]])[] = []
     const answers = keys.map((key, at) => {
@@ -171,15 +155,15 @@ export class AriHintSource implements HintSource {
    * for its own subscribers, and gives that one.
    */
   async #texts(hints: readonly HintFunctions[]): Promise<Reading[]> {
-    const texts = [...(await this.#probe.read(hints.map(({ text }) => text)))]
+    const texts = [...(await this.#by.probe.read(hints.map(({ text }) => text)))]
     const patterns = [...texts.keys()].filter((at) => {
       const reading = texts[at]
       return reading?.kind === 'value' && needsDialplan(reading.value)
     })
     if (patterns.length === 0) return texts
     const ofPatterns = patterns.flatMap((at) => hints[at] ?? [])
-    await this.#probe.read(ofPatterns.map(({ state }) => state))
-    const again = await this.#probe.read(ofPatterns.map(({ text }) => text))
+    await this.#by.probe.read(ofPatterns.map(({ state }) => state))
+    const again = await this.#by.probe.read(ofPatterns.map(({ text }) => text))
     for (const [nth, at] of patterns.entries()) {
       const reading = again[nth]
       // Without func_extstate it is still as written.
@@ -190,12 +174,12 @@ export class AriHintSource implements HintSource {
 
   /** Asterisk says the same of a hint that is not there and of a HINT function that is not: its sister tells which. */
   async #canAsk(): Promise<boolean> {
-    const [reading] = await this.#probe.read([ALWAYS_THERE])
+    const [reading] = await this.#by.probe.read([ALWAYS_THERE])
     if (reading?.kind !== 'none') {
-      this.#complaints.settle('func_devstate')
+      this.#by.complaints.settle('func_devstate')
       return reading?.kind === 'value'
     }
-    this.#complaints.say(
+    this.#by.complaints.say(
       'func_devstate',
       'Asterisk has not loaded func_devstate.so, so its hints cannot be read and those that are known stand: put ' +
         'load = func_devstate.so in its modules.conf and run `module load func_devstate.so` there',
@@ -220,11 +204,11 @@ export class AriHintSource implements HintSource {
     for (const [complaint, key] of this.#doubted) {
       if (stands.has(complaint) || !readNow.has(keyOf(key))) continue
       this.#doubted.delete(complaint)
-      this.#complaints.settle(complaint)
+      this.#by.complaints.settle(complaint)
     }
     for (const [complaint, { key, part }] of stands) {
       this.#doubted.set(complaint, key)
-      this.#complaints.say(
+      this.#by.complaints.say(
         complaint,
         `hints of ${key.context} name ${part}, whose variables only the dialplan knows; that part is left out. Put ` +
           'load = func_extstate.so in modules.conf of Asterisk, so that it puts them in, or write the hints without them',

@@ -3,29 +3,24 @@
  * in step with what that Asterisk says. Only what differs from what was believed reaches the state model, and so the phones.
  */
 import type { Core } from '../core.ts'
-import type { Logger } from '../log.ts'
 import { Scope, type Undo } from '../scope.ts'
 import type { AskedBy } from './asked-by.ts'
 import type { BridgeStatus, ServerOptions } from './bridge-contract.ts'
 import { CallTracker } from './call-tracker.ts'
 import { checkUp } from './checkup.ts'
-import type { Complaints } from './complaints.ts'
 import { DeviceReader } from './device-reader.ts'
 import { AriEndpointSource } from './endpoint-source.ts'
-import { AriHintSource, type IsInFiles } from './hint-source.ts'
+import { AriHintSource, type HintSourceSettings } from './hint-source.ts'
 import { MailboxReader } from './mailbox-reader.ts'
 import { PresenceReader } from './presence-reader.ts'
 import type { AriEvent } from './protocol.ts'
 import { type Reconciliation, reconcile } from './reconcile.ts'
-import type { AriLink } from './supervisor.ts'
 
 /** What the rest of the house has of it. */
 export type KnownIn = Pick<Core, 'devices' | 'mailboxes' | 'presences' | 'calls' | 'hints' | 'endpoints'>
 
-export interface KnowledgeSettings {
+export interface KnowledgeSettings extends HintSourceSettings {
   readonly options: () => ServerOptions
-  /** Asterisk's files are read: it is asked only for the hints that they do not tell. */
-  readonly isInFiles?: IsInFiles
   /** Endpoints, AORs and auths come from files: this Asterisk is not asked for them. */
   readonly endpointsFromFiles: boolean
 }
@@ -33,9 +28,7 @@ export interface KnowledgeSettings {
 export class Knowledge {
   readonly #origin: string
   readonly #core: KnownIn
-  readonly #link: AriLink
-  readonly #complaints: Complaints
-  readonly #log: Logger
+  readonly #asked: AskedBy
   readonly #devices: DeviceReader
   readonly #mailboxes: MailboxReader
   readonly #presences: PresenceReader
@@ -45,29 +38,17 @@ export class Knowledge {
   /** ARI was switched off while everything was to be read: what nobody needed then may be as it was, or not. */
   #isUnread = false
 
-  constructor(
-    origin: string,
-    core: KnownIn,
-    asked: AskedBy,
-    { options, isInFiles, endpointsFromFiles }: KnowledgeSettings,
-  ) {
-    const limit = (): number => options().request_timeout
+  constructor(origin: string, core: KnownIn, asked: AskedBy, settings: KnowledgeSettings) {
+    const limit = (): number => settings.options().request_timeout
     this.#origin = origin
     this.#core = core
-    const { link, complaints, log } = asked
-    this.#link = link
-    this.#complaints = complaints
-    this.#log = log
+    this.#asked = asked
     this.#devices = new DeviceReader(origin, core.devices, asked, limit)
     this.#mailboxes = new MailboxReader(origin, core.mailboxes, asked, limit)
     this.#presences = new PresenceReader(origin, core.presences, asked, limit)
-    this.#calls = new CallTracker(origin, core.calls, core.devices, link)
-    this.#hints = new AriHintSource(origin, core.hints, asked, {
-      unknownTtl: () => options().unknown_hint_ttl,
-      contexts: () => options().contexts,
-      isInFiles,
-    })
-    this.#objects = endpointsFromFiles ? undefined : new AriEndpointSource(origin, link, complaints, log)
+    this.#calls = new CallTracker(origin, core.calls, core.devices, asked.link)
+    this.#hints = new AriHintSource(origin, core.hints, asked, settings)
+    this.#objects = settings.endpointsFromFiles ? undefined : new AriEndpointSource(origin, asked)
   }
 
   get counts(): Pick<BridgeStatus, 'devices' | 'mailboxes' | 'presences' | 'calls' | 'hints'> {
@@ -119,7 +100,7 @@ export class Knowledge {
 
   /** Which modules that Asterisk has: what can be read, and how. */
   async checkUp(): Promise<void> {
-    this.#mailboxes.external = await checkUp(this.#link, this.#complaints)
+    this.#mailboxes.external = await checkUp(this.#asked)
   }
 
   /**
@@ -141,7 +122,7 @@ export class Knowledge {
       this.rereadHints(),
     ])
     this.#hints.changed()
-    this.#log.verbose(
+    this.#asked.log.verbose(
       `read; ${device} devices, ${mailbox} mailboxes, ${presence} presence states and ${calls.length} calls ` +
         'were other than believed',
     )
@@ -180,7 +161,7 @@ export class Knowledge {
     const { devices } = this.#core
     if (this.#isUnread) await this.readAll()
     const comparable = { compare: (unread: (name: string) => void) => this.#devices.compare(devices.needed(), unread) }
-    const result = await reconcile([comparable, this.#calls], this.#log)
+    const result = await reconcile([comparable, this.#calls], this.#asked.log)
     // A module may have been unloaded since the connect, which no event tells.
     if (result.unread.length > 0) await this.checkUp()
     // That these changed since the last time is no drift.
@@ -216,6 +197,6 @@ export class Knowledge {
 
   /** Not where ARI is switched off, which leaves an event socket open. */
   async #canRead(): Promise<boolean> {
-    return (await this.#link.request('asterisk.getInfo', {})).kind === 'ok'
+    return (await this.#asked.link.request('asterisk.getInfo', {})).kind === 'ok'
   }
 }

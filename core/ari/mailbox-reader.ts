@@ -3,44 +3,27 @@
  * such a state changes, when somebody needs a mailbox, and at an interval.
  */
 import { type MailboxCounts, type Mailboxes, mailboxName, NO_MESSAGES, sameCounts } from '../states/mailboxes.ts'
-import type { Reader } from '../states/reported.ts'
 import type { AskedBy } from './asked-by.ts'
-import type { Complaints } from './complaints.ts'
 import { list, record, text } from './events.ts'
 import { mailboxOf } from './functions.ts'
-import { Gathered } from './gathered.ts'
+import { GatheringReader } from './gathering-reader.ts'
 import { InOrder } from './in-order.ts'
-import type { Probe } from './probe.ts'
-import type { AriLink } from './supervisor.ts'
 
 const BY_DEFAULT = '@default'
 
 /** `gone`: Asterisk has no such mailbox, which is no opinion. */
 type Found = MailboxCounts | 'gone'
 
-export class MailboxReader implements Reader {
-  readonly origin: string
+export class MailboxReader extends GatheringReader {
   readonly asksAgain = true
   readonly #mailboxes: Mailboxes
-  readonly #link: AriLink
-  readonly #probe: Probe
-  readonly #complaints: Complaints
-  readonly #gathered: Gathered
   readonly #inOrder = new InOrder()
   /** Mailboxes live in Asterisk's own list (res_mwi_external), which is one request for all. */
   external = false
 
-  constructor(origin: string, mailboxes: Mailboxes, { link, probe, complaints }: AskedBy, limit: () => number) {
-    this.origin = origin
+  constructor(origin: string, mailboxes: Mailboxes, asked: AskedBy, limit: () => number) {
+    super(origin, asked, limit)
     this.#mailboxes = mailboxes
-    this.#link = link
-    this.#probe = probe
-    this.#complaints = complaints
-    this.#gathered = new Gathered(link, (names) => this.refresh(names), limit)
-  }
-
-  read(name: string): Promise<void> {
-    return this.#gathered.read(name)
   }
 
   /** A device state changed; `MWI:100@default` says that the mailbox did. */
@@ -50,7 +33,6 @@ export class MailboxReader implements Reader {
     if (this.#mailboxes.isNeeded(mailbox)) void this.read(mailbox)
   }
 
-  /** Reads them and takes over what is said. Returns how many were other than believed. */
   async refresh(names: readonly string[]): Promise<number> {
     if (names.length === 0) return 0
     const counts = await this.#inOrder.read(() => (this.external ? this.#readList(names) : this.#readCounts(names)))
@@ -80,7 +62,7 @@ export class MailboxReader implements Reader {
 
   async #readList(names: readonly string[]): Promise<Map<string, Found>> {
     const found = new Map<string, Found>()
-    const answer = await this.#link.request('mailboxes.list', {})
+    const answer = await this.asked.link.request('mailboxes.list', {})
     if (answer.kind !== 'ok') return found
     const listed = new Map(
       list(answer.body).map((raw) => {
@@ -103,19 +85,19 @@ export class MailboxReader implements Reader {
       const functions = mailboxOf(name)
       return functions ? [{ name, functions }] : []
     })
-    const readings = await this.#probe.read(asked.flatMap(({ functions }) => [functions.unread, functions.old]))
+    const readings = await this.asked.probe.read(asked.flatMap(({ functions }) => [functions.unread, functions.old]))
     const empty: typeof asked = []
     for (const [at, { name, functions }] of asked.entries()) {
       const [unread, old] = [readings[2 * at], readings[2 * at + 1]]
       if (unread?.kind === 'none') {
-        this.#complaints.say(
+        this.asked.complaints.say(
           'vmcount',
           'Asterisk cannot say how many messages a mailbox has: load func_vmcount.so, and app_voicemail.so or ' +
             'res_mwi_external.so (modules.conf)',
         )
       }
       if (unread?.kind !== 'value' || old?.kind !== 'value') continue
-      this.#complaints.settle('vmcount')
+      this.asked.complaints.settle('vmcount')
       const counts = countsOf(Number(unread.value), Number(old.value))
       found.set(name, counts)
       // A mailbox that does not exist counts 0 and 0 as well; another server's may be the one that does.
@@ -123,7 +105,7 @@ export class MailboxReader implements Reader {
         empty.push({ name, functions })
     }
     if (empty.length > 0) {
-      const exist = await this.#probe.read(empty.map(({ functions }) => functions.exists))
+      const exist = await this.asked.probe.read(empty.map(({ functions }) => functions.exists))
       for (const [at, { name }] of empty.entries()) {
         const reading = exist[at]
         if (reading?.kind === 'value' && reading.value === '0') found.set(name, 'gone')

@@ -1,54 +1,39 @@
 /** Presence states. ARI tells nothing of them, so they are read: when somebody needs one, and at an interval. */
 import { isPresenceName, type PresenceState, type Presences, samePresence } from '../states/presence.ts'
-import type { Reader } from '../states/reported.ts'
 import type { AskedBy } from './asked-by.ts'
-import type { Complaints } from './complaints.ts'
 import { presenceOf } from './functions.ts'
-import { Gathered } from './gathered.ts'
-import type { Probe } from './probe.ts'
+import { GatheringReader } from './gathering-reader.ts'
 
 /** Key of the complaint about a provider, which follows. */
 const NO_PROVIDER = 'presence '
 
-export class PresenceReader implements Reader {
-  readonly origin: string
+export class PresenceReader extends GatheringReader {
   readonly asksAgain = true
   readonly #presences: Presences
-  readonly #probe: Probe
-  readonly #complaints: Complaints
-  readonly #gathered: Gathered
 
-  constructor(origin: string, presences: Presences, { link, probe, complaints }: AskedBy, limit: () => number) {
-    this.origin = origin
+  constructor(origin: string, presences: Presences, asked: AskedBy, limit: () => number) {
+    super(origin, asked, limit)
     this.#presences = presences
-    this.#probe = probe
-    this.#complaints = complaints
-    this.#gathered = new Gathered(link, (names) => this.refresh(names), limit)
-  }
-
-  read(name: string): Promise<void> {
-    return this.#gathered.read(name)
   }
 
   /** A provider that no hint names any more is nobody's fault: the hint was corrected, or nobody looks. */
   forgiveUnneeded(): void {
-    this.#complaints.keepOnly(NO_PROVIDER, (name) => this.#presences.isNeeded(name))
+    this.asked.complaints.keepOnly(NO_PROVIDER, (name) => this.#presences.isNeeded(name))
   }
 
-  /** Reads them and takes over what is said. Returns how many were other than believed. */
   async refresh(names: readonly string[]): Promise<number> {
     const asked = names.flatMap((name) => {
       const functions = presenceOf(name)
       return functions ? [{ name, functions }] : []
     })
-    const readings = await this.#probe.read(asked.flatMap(({ functions: f }) => [f.value, f.subtype, f.message]))
+    const readings = await this.asked.probe.read(asked.flatMap(({ functions: f }) => [f.value, f.subtype, f.message]))
     let differences = 0
     for (const [at, { name }] of asked.entries()) {
       const [value, subtype, message] = readings.slice(3 * at, 3 * at + 3)
       if (value?.kind === 'none') this.#cannotSay(name)
       if (value?.kind !== 'value' || !isPresenceName(value.value)) continue
-      this.#complaints.settle('func_presencestate')
-      this.#complaints.settle(NO_PROVIDER + name)
+      this.asked.complaints.settle('func_presencestate')
+      this.asked.complaints.settle(NO_PROVIDER + name)
       const found: PresenceState = {
         state: value.value,
         subtype: subtype?.kind === 'value' ? subtype.value : '',
@@ -65,11 +50,12 @@ export class PresenceReader implements Reader {
   /** Asterisk has a state for every CustomPresence: there may be. */
   #cannotSay(name: string): void {
     if (/^custompresence:/i.test(name)) {
-      this.#complaints.say(
+      this.asked.complaints.say(
         'func_presencestate',
         'Asterisk cannot say its presence states: put load = func_presencestate.so in its modules.conf and run ' +
           '`module load func_presencestate.so` there',
       )
-    } else this.#complaints.say(NO_PROVIDER + name, `Asterisk knows no presence provider ${name}: correct the hint`)
+    } else
+      this.asked.complaints.say(NO_PROVIDER + name, `Asterisk knows no presence provider ${name}: correct the hint`)
   }
 }

@@ -18,8 +18,9 @@ describe('Devices of an Asterisk', () => {
 
   function readerOf(link: FakeLink, mostUnneeded?: number): DeviceReader {
     const log = new Log('error').logger('ari')
-    const probe = new Probe(link, () => 'lamplighter', new Complaints(log), log)
-    return new DeviceReader('pbx1', devices, { link, probe }, () => 5000, mostUnneeded)
+    const complaints = new Complaints(log)
+    const probe = new Probe(link, () => 'lamplighter', complaints, log)
+    return new DeviceReader('pbx1', devices, { link, probe, complaints, log }, () => 5000, mostUnneeded)
   }
 
   it('are forgotten where there are too many that nobody needs, those told of longest ago first', () => {

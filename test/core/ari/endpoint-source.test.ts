@@ -86,7 +86,7 @@ describe('Endpoints of an Asterisk that does not show them for a while', () => {
       const link = new FakeLink(['asterisk.getObject'], () => (isShown ? found(OBJECT) : refused(status, message)))
       const log = new Log('notice').logger('ari')
       const complaints = new Complaints(log)
-      const source = new AriEndpointSource('pbx1', link, complaints, log)
+      const source = new AriEndpointSource('pbx1', { link, complaints, log })
       expect((await source.endpoint('known'))?.id).to.equal('known')
 
       isShown = false
@@ -114,7 +114,7 @@ describe('What is wrong with an endpoint that only Asterisk has', () => {
     )
     const log = new Log('notice').logger('ari')
     const complaints = new Complaints(log)
-    const source = new AriEndpointSource('pbx1', link, complaints, log)
+    const source = new AriEndpointSource('pbx1', { link, complaints, log })
     expect((await source.endpoint('100'))?.id).to.equal('100')
     expect(complaints.open).to.have.length(1)
     isThere = false
@@ -145,9 +145,9 @@ describe('What an Asterisk was asked for before the clock was put back', () => {
       },
     )
     const complaints = new Complaints(log)
-    const endpoints = new AriEndpointSource('pbx1', link, complaints, log)
+    const endpoints = new AriEndpointSource('pbx1', { link, complaints, log })
     const probe = new Probe(link, () => 'lamplighter', complaints, log)
-    const settings = { unknownTtl: () => 30, contexts: () => [], isInFiles: undefined }
+    const settings = { options: () => ({ unknown_hint_ttl: 30, contexts: [] }) }
     const hints = new AriHintSource('pbx1', { list: () => [] }, { link, probe, complaints, log }, settings)
     const ask = async (): Promise<unknown> => [
       (await endpoints.endpoint('100'))?.id,
@@ -171,7 +171,7 @@ describe('Endpoints that strangers ask for', () => {
 
   function sourceOf(link: FakeLink): AriEndpointSource {
     const log = new Log('notice').logger('ari')
-    return new AriEndpointSource('pbx1', link, new Complaints(log), log)
+    return new AriEndpointSource('pbx1', { link, complaints: new Complaints(log), log })
   }
 
   it('do not pile up before Asterisk, and who has one of those names comes again', async () => {
