@@ -14,10 +14,8 @@ export interface LastError {
   readonly text: string
 }
 
-export interface BridgeStatus {
-  readonly name: string
-  readonly url: string
-  readonly app: string
+/** How the connection is and has been. */
+export interface HealthStatus {
   readonly state: BridgeState
   /** Since when it is in this state. */
   readonly since: Date
@@ -35,12 +33,18 @@ export interface BridgeStatus {
   readonly events: number
   readonly timeouts: number
   readonly repaired: number
+  readonly lastReconciliation: Reconciliation | undefined
+}
+
+export interface BridgeStatus extends HealthStatus {
+  readonly name: string
+  readonly url: string
+  readonly app: string
   readonly devices: number
   readonly mailboxes: number
   readonly presences: number
   readonly calls: number
   readonly hints: number
-  readonly lastReconciliation: Reconciliation | undefined
   /** What is to be changed in Asterisk, if anything. */
   readonly complaints: readonly string[]
 }

@@ -2,7 +2,7 @@
 import type { Logger } from '../log.ts'
 import { pauseAfter } from './backoff.ts'
 import type { AriAnswer, AriEvent, AsteriskInfo, Operation, Parameters, WorkerStart } from './protocol.ts'
-import { type LinkEnd, WorkerLink } from './worker-link.ts'
+import { type LinkEnd, WorkerLink, type WorkerLinkObserver } from './worker-link.ts'
 
 /** A connection must have held this long before the next failure counts as the first. */
 const STABLE_MS = 10_000
@@ -27,13 +27,10 @@ export interface LinkSettings {
   readonly reconnectMax: number
 }
 
-export interface LinkObserver {
+/** What goes on behind the connection is told as its worker's link tells it. */
+export interface LinkObserver extends Pick<WorkerLinkObserver, 'timedOut' | 'cutOff' | 'roundTrip'> {
   up(info: AsteriskInfo): void
   event(event: AriEvent): void
-  timedOut(operation: Operation): void
-  cutOff(reason: string): void
-  /** From a ping to its pong, in milliseconds. */
-  roundTrip(milliseconds: number): void
   /** Any answer to any request, before whoever asked gets it. */
   answered(answer: AriAnswer): void
   /** The connection is gone, or an attempt failed. `pause` is the time until the next one, in milliseconds. */
@@ -88,6 +85,7 @@ export class Supervisor implements AriLink {
     clearTimeout(this.#timer)
     this.#state = 'connecting'
     const worker = new WorkerLink(this.#settings.worker, this.#settings.pingInterval, {
+      ...this.#observer,
       connected: (info) => {
         this.#state = 'connected'
         this.#connectedAt = Date.now()
@@ -100,9 +98,6 @@ export class Supervisor implements AriLink {
       },
       unread: (what) => this.#log.debug(() => `ignored a ${what}`),
       output: (text) => this.#log.debug(() => `worker: ${text}`),
-      timedOut: (operation) => this.#observer.timedOut(operation),
-      cutOff: (reason) => this.#observer.cutOff(reason),
-      roundTrip: (milliseconds) => this.#observer.roundTrip(milliseconds),
       ended: (end) => this.#ended(worker, end),
     })
     this.#worker = worker
