@@ -3,6 +3,8 @@
  * go of a while later, as nobody says that he will not watch, and what can be found may be without number.
  */
 
+import { Timer } from './timer.ts'
+
 /** Milliseconds that it is kept at least, if there are not too many. */
 const LINGERS = 10_000
 /** As many again may have come before them. */
@@ -13,7 +15,7 @@ export class Unwatched<T extends { readonly isWatched: boolean }> {
   readonly #lingers: number
   #young = new Set<T>()
   #old = new Set<T>()
-  #timer: NodeJS.Timeout | undefined
+  readonly #timer = new Timer()
 
   /** `letGo`: of what nobody watches by then, and that may be gone already. */
   constructor(letGo: (one: T) => void, lingers = LINGERS) {
@@ -30,14 +32,11 @@ export class Unwatched<T extends { readonly isWatched: boolean }> {
   }
 
   #ageLater(): void {
-    if (this.#timer) return
-    this.#timer = setTimeout(() => this.#age(), this.#lingers)
-    this.#timer.unref()
+    if (!this.#timer.armed) this.#timer.set(this.#lingers, () => this.#age())
   }
 
   #age(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#timer.clear()
     const over = this.#old
     this.#old = this.#young
     this.#young = new Set()

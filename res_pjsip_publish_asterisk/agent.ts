@@ -61,8 +61,7 @@ export class Agent implements OutboundPublishing {
       // A reload may have brought sections back meanwhile.
       const ofSection = this.#isOfSection()
       for (const kept of this.#left) if (kept.sender && !ofSection(kept)) this.#withdrawals.take(kept)
-    }, ALL_SAID)
-    this.#takesBack.unref()
+    }, ALL_SAID).unref()
   }
 
   publisher(publisher: EventPublisher): Undo {

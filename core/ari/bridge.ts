@@ -7,6 +7,7 @@
 import type { Core } from '../core.ts'
 import type { Logger } from '../log.ts'
 import { Scope } from '../scope.ts'
+import { Timer } from '../timer.ts'
 import { within } from '../within.ts'
 import { baseOf } from './address.ts'
 import type { Bridge, BridgeStatus, ServerOptions } from './bridge-contract.ts'
@@ -50,7 +51,7 @@ class AriBridge implements Bridge {
   readonly #health: Health
   readonly #lost: (() => void) | undefined
   #options: ServerOptions
-  #staleTimer: NodeJS.Timeout | undefined
+  readonly #staleTimer = new Timer()
   /** When that was armed first, by performance.now(). */
   #silentSince = 0
   #reconciling: Promise<Reconciliation> | undefined
@@ -119,7 +120,7 @@ class AriBridge implements Bridge {
     this.#options = options
     if (other) await this.#link.restart('the configuration changed', settings)
     else this.#link.configure(settings)
-    if (this.#staleTimer && options.stale_after !== before.stale_after) this.#setStaleTimer()
+    if (this.#staleTimer.armed && options.stale_after !== before.stale_after) this.#setStaleTimer()
     if (this.#health.state === 'serving') for (const loop of this.#loops) loop.start()
   }
 
@@ -127,7 +128,7 @@ class AriBridge implements Bridge {
     if (this.#health.state === 'closed') return
     this.#health.become('closed')
     this.#settle()
-    clearTimeout(this.#staleTimer)
+    this.#staleTimer.clear()
     for (const loop of this.#loops) loop.stop()
     await this.#takeLeave()
     await this.#link.close()
@@ -171,8 +172,7 @@ class AriBridge implements Bridge {
     await this.#known.checkUp()
     if (current()) await this.#known.readAll()
     if (!current()) return
-    clearTimeout(this.#staleTimer)
-    this.#staleTimer = undefined
+    this.#staleTimer.clear()
     this.#known.hear()
     this.#health.become('serving')
     for (const loop of this.#loops) loop.start()
@@ -223,23 +223,20 @@ class AriBridge implements Bridge {
   }
 
   #armStaleTimer(): void {
-    if (this.#staleTimer) return
+    if (this.#staleTimer.armed) return
     this.#silentSince = performance.now()
     this.#setStaleTimer()
   }
 
   #setStaleTimer(): void {
-    clearTimeout(this.#staleTimer)
     const due = this.#silentSince + this.#options.stale_after * 1000
-    this.#staleTimer = setTimeout(() => {
-      this.#staleTimer = undefined
+    this.#staleTimer.set(due - performance.now(), () => {
       // It is back, and what it says is about to be known; should it go again, the time begins anew.
       if (this.#health.state === 'reading') return
       this.#health.become('stale')
       this.#known.expire()
       this.#log.warning(`Asterisk has been away for ${this.#options.stale_after} s; its devices are unavailable`)
-    }, due - performance.now())
-    this.#staleTimer.unref()
+    })
   }
 
   /** One at a time: who asks during a run gets that run's result. */

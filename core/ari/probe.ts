@@ -4,6 +4,7 @@
  * restart, and has a fixed id, so that one left over from a crash is found and removed.
  */
 import type { Logger } from '../log.ts'
+import { Timer } from '../timer.ts'
 import { type Reading, readOnChannel } from './channel-variables.ts'
 import type { Complaints } from './complaints.ts'
 import type { Expression } from './functions.ts'
@@ -29,7 +30,7 @@ export class Probe {
   #questions: Question[] = []
   #running = false
   #openSince: number | undefined
-  #lingerTimer: NodeJS.Timeout | undefined
+  readonly #lingerTimer = new Timer()
 
   constructor(link: AriLink, app: () => string, complaints: Complaints, log: Logger) {
     this.#link = link
@@ -62,25 +63,24 @@ export class Probe {
 
   /** The connection is gone, and the channel with it or not. */
   forget(): void {
-    clearTimeout(this.#lingerTimer)
+    this.#lingerTimer.clear()
     this.#openSince = undefined
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#lingerTimer)
+    this.#lingerTimer.clear()
     if (this.#openSince === undefined) return
     this.#openSince = undefined
     await this.#link.request('channels.hangup', { channelId: this.channelId })
   }
 
   async #run(): Promise<void> {
-    clearTimeout(this.#lingerTimer)
+    this.#lingerTimer.clear()
     try {
       while (this.#questions.length > 0) await this.#round(this.#questions.splice(0, ROUND))
     } finally {
       this.#running = false
-      this.#lingerTimer = setTimeout(() => void this.close(), LINGER_MS)
-      this.#lingerTimer.unref()
+      this.#lingerTimer.set(LINGER_MS, () => void this.close())
     }
   }
 

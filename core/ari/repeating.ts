@@ -1,3 +1,5 @@
+import { Timer } from '../timer.ts'
+
 /**
  * A task at an interval, one run at a time: the next pause begins when a run has ended, and lasts at least four times as
  * long as the run did, so that a large system is asked less often rather than all the time. Keeps no process alive.
@@ -5,7 +7,7 @@
 export class Repeating {
   readonly #interval: () => number
   readonly #task: () => Promise<unknown>
-  #timer: NodeJS.Timeout | undefined
+  readonly #timer = new Timer()
   #running = false
 
   /** `interval` in seconds, read before each pause. `task` never rejects. */
@@ -21,14 +23,11 @@ export class Repeating {
 
   stop(): void {
     this.#running = false
-    clearTimeout(this.#timer)
+    this.#timer.clear()
   }
 
   #schedule(took = 0): void {
-    clearTimeout(this.#timer)
-    if (!this.#running) return
-    this.#timer = setTimeout(() => void this.#run(), Math.max(this.#interval() * 1000, 4 * took))
-    this.#timer.unref()
+    if (this.#running) this.#timer.set(Math.max(this.#interval() * 1000, 4 * took), () => void this.#run())
   }
 
   async #run(): Promise<void> {

@@ -1,5 +1,6 @@
 /** Keeps a connection to one Asterisk: starts a worker, and another one whenever that ends, for ever. */
 import type { Logger } from '../log.ts'
+import { Timer } from '../timer.ts'
 import { pauseAfter } from './backoff.ts'
 import type { AriAnswer, AriEvent, AsteriskInfo, Operation, Parameters, WorkerStart } from './protocol.ts'
 import { type LinkEnd, WorkerLink, type WorkerLinkObserver } from './worker-link.ts'
@@ -52,7 +53,7 @@ export class Supervisor implements AriLink {
    * ARI up (asterisk/asterisk issue 2170); of a socket that was replaced it ends no subscription.
    */
   #hanging: WorkerLink | undefined
-  #timer: NodeJS.Timeout | undefined
+  readonly #timer = new Timer()
   #failures = 0
   /** How often in a row another client took the application. */
   #replaced = 0
@@ -82,7 +83,7 @@ export class Supervisor implements AriLink {
 
   start(): void {
     if (this.#state !== 'waiting') return
-    clearTimeout(this.#timer)
+    this.#timer.clear()
     this.#state = 'connecting'
     const worker = new WorkerLink(this.#settings.worker, this.#settings.pingInterval, {
       ...this.#observer,
@@ -120,7 +121,7 @@ export class Supervisor implements AriLink {
 
   async close(): Promise<void> {
     this.#state = 'closed'
-    clearTimeout(this.#timer)
+    this.#timer.clear()
     const workers = [this.#worker, this.#hanging].flatMap((worker) => worker ?? [])
     this.#worker = undefined
     this.#hanging = undefined
@@ -145,8 +146,7 @@ export class Supervisor implements AriLink {
     this.#state = 'waiting'
     this.#failures = held >= STABLE_MS ? 1 : this.#failures + 1
     const pause = this.#pause(held)
-    this.#timer = setTimeout(() => this.start(), pause)
-    this.#timer.unref()
+    this.#timer.set(pause, () => this.start())
     this.#observer.down(end, pause)
   }
 

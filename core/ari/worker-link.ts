@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { reasonOf } from '../log.ts'
+import { Timer } from '../timer.ts'
 import type {
   AriAnswer,
   AriEvent,
@@ -71,9 +72,9 @@ export class WorkerLink {
   #timeouts = 0
   /** Why each of the last requests was cut off. */
   #cutOff: string[] = []
-  #startTimer: NodeJS.Timeout | undefined
-  #pingTimer: NodeJS.Timeout | undefined
-  #pongTimer: NodeJS.Timeout | undefined
+  readonly #startTimer = new Timer()
+  readonly #pingTimer = new Timer()
+  readonly #pongTimer = new Timer()
   /** When the last ping was sent, as performance.now() has it. */
   #pinged = 0
   #ended = false
@@ -90,11 +91,9 @@ export class WorkerLink {
     for (const stream of [this.#worker.stdout, this.#worker.stderr]) {
       stream.on('data', (chunk: Buffer) => observer.output(chunk.toString().trimEnd()))
     }
-    this.#startTimer = setTimeout(
-      () => this.#end({ cause: 'unreachable', reason: 'connecting took too long' }),
-      START_LIMIT_MS + 2 * this.#timeout,
+    this.#startTimer.set(START_LIMIT_MS + 2 * this.#timeout, () =>
+      this.#end({ cause: 'unreachable', reason: 'connecting took too long' }),
     )
-    this.#startTimer.unref()
   }
 
   has(operation: Operation): boolean {
@@ -124,8 +123,7 @@ export class WorkerLink {
       next.sent = performance.now()
       next.timer = setTimeout(() => {
         this.#settle(id, { kind: 'unreachable', reason: `no answer within ${this.#timeout} ms` })
-      }, this.#timeout + WORKER_GRACE_MS)
-      next.timer.unref()
+      }, this.#timeout + WORKER_GRACE_MS).unref()
       this.#post({ kind: 'request', id, operation: next.operation, parameters: next.parameters })
     }
   }
@@ -134,7 +132,7 @@ export class WorkerLink {
     if (this.#ended) return
     switch (message.kind) {
       case 'connected':
-        clearTimeout(this.#startTimer)
+        this.#startTimer.clear()
         this.#operations = new Set(message.operations)
         this.#schedulePing(Math.min(FIRST_PING_MS, this.#pingInterval))
         return this.#observer.connected(message.info)
@@ -143,7 +141,7 @@ export class WorkerLink {
       case 'answer':
         return this.#settle(message.id, message.answer)
       case 'pong':
-        clearTimeout(this.#pongTimer)
+        this.#pongTimer.clear()
         this.#observer.roundTrip(performance.now() - this.#pinged)
         // Not before: one that is killed cuts off what is under way, too.
         if (this.#cutOff.length === MOST_CUT_OFF) this.#observer.cutOff(this.#cutOff[0] ?? '')
@@ -182,19 +180,16 @@ export class WorkerLink {
   }
 
   #schedulePing(pause = this.#pingInterval): void {
-    clearTimeout(this.#pingTimer)
-    this.#pingTimer = setTimeout(() => this.#ping(), pause)
-    this.#pingTimer.unref()
+    this.#pingTimer.set(pause, () => this.#ping())
   }
 
   #ping(): void {
     if (this.#ended) return
     this.#pinged = performance.now()
     this.#post({ kind: 'ping' })
-    this.#pongTimer = setTimeout(() => {
-      this.#end({ cause: 'lost', reason: `no pong within ${this.#timeout} ms`, hangs: true })
-    }, this.#timeout)
-    this.#pongTimer.unref()
+    this.#pongTimer.set(this.#timeout, () =>
+      this.#end({ cause: 'lost', reason: `no pong within ${this.#timeout} ms`, hangs: true }),
+    )
   }
 
   #post(message: ToWorker): void {
@@ -205,9 +200,7 @@ export class WorkerLink {
   #end(end: LinkEnd): void {
     if (this.#ended) return
     this.#ended = true
-    clearTimeout(this.#startTimer)
-    clearTimeout(this.#pingTimer)
-    clearTimeout(this.#pongTimer)
+    for (const timer of [this.#startTimer, this.#pingTimer, this.#pongTimer]) timer.clear()
     if (end.cause !== 'lost' || !end.hangs) void this.#worker.terminate()
     const unanswered = [...this.#inFlight.values(), ...this.#queue.splice(0)]
     this.#inFlight.clear()

@@ -284,8 +284,7 @@ export class StreamTransport implements Transport {
     if (secured) this.#watchHandshake(secured, remote.address)
     const { verify_server, allow_wildcard_certs } = this.#config
     if (secured && verify_server) this.#checked.set(connection, new CheckedServer(secured, name, allow_wildcard_certs))
-    const limit = setTimeout(() => connection.end('it could not be made in time'), CONNECT_LIMIT)
-    limit.unref()
+    const limit = setTimeout(() => connection.end('it could not be made in time'), CONNECT_LIMIT).unref()
     const settle = (): void => clearTimeout(limit)
     socket.once(this.protocol === 'TLS' ? 'secureConnect' : 'connect', settle)
     socket.once('close', settle)

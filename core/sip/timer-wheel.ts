@@ -88,8 +88,7 @@ export class TimerWheel {
     clearTimeout(this.#timer)
     // Node takes 24 days at most for a moment.
     const sleep = Math.min(due * TICK - this.#now(), SLOTS * TICK)
-    this.#timer = setTimeout(() => this.#run(), Math.max(0, sleep))
-    this.#timer.unref()
+    this.#timer = setTimeout(() => this.#run(), Math.max(0, sleep)).unref()
   }
 
   #run(): void {

@@ -147,8 +147,7 @@ export class Hint extends Observable<ExtensionState> {
     // Also where it ends at once: the last that watchers see must not be a lamp that is lit.
     this.refresh()
     if (graceSeconds === 0) return end()
-    this.#graceTimer = setTimeout(end, graceSeconds * 1000)
-    this.#graceTimer.unref()
+    this.#graceTimer = setTimeout(end, graceSeconds * 1000).unref()
   }
 
   /** From now on nobody tells it of changes. */

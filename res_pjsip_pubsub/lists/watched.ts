@@ -3,6 +3,7 @@
  * reload all follow the configuration; every two seconds they look for what nothing could be said of, and every five
  * minutes for what was not there.
  */
+import { Timer } from '../../core/timer.ts'
 import type { Watcher, WatcherEvent } from '../contract.ts'
 import { type WatcherFacts, type WatcherStatus, watcherId } from '../watchers/watchers.ts'
 import type { ConfiguredLists } from './configured.ts'
@@ -42,7 +43,7 @@ export class WatchedLists {
   readonly #watched = new Map<ListSource, Followed>()
   /** Endpoint → resources that it has brought along, also those that are just being looked for. */
   readonly #brought = new Map<string, number>()
-  #revising: NodeJS.Timeout | undefined
+  readonly #revising = new Timer()
   #retrying: NodeJS.Timeout | undefined
   #looks = 0
 
@@ -89,16 +90,15 @@ export class WatchedLists {
 
   /** The configuration was read again. */
   changed(): void {
-    this.#revising ??= setTimeout(() => {
-      this.#revising = undefined
+    if (this.#revising.armed) return
+    this.#revising.set(SETTLE, () => {
       this.#configured.doubtEvents()
       void this.#revise()
-    }, SETTLE)
-    this.#revising.unref()
+    })
   }
 
   close(): void {
-    clearTimeout(this.#revising)
+    this.#revising.clear()
     clearTimeout(this.#retrying)
     this.#watched.clear()
     this.#brought.clear()
@@ -118,8 +118,7 @@ export class WatchedLists {
 
   #arm(): void {
     if (this.#watched.size === 0 || this.#retrying) return
-    this.#retrying = setTimeout(() => void this.#retry(), AGAIN)
-    this.#retrying.unref()
+    this.#retrying = setTimeout(() => void this.#retry(), AGAIN).unref()
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Undo } from '../../core/scope.ts'
 import { parseUri } from '../../core/sip/parse-uri.ts'
+import { Timer } from '../../core/timer.ts'
 import { type Watchable, Watched, WhileWatched } from '../../core/watch.ts'
 import type { Pubsub } from '../contract.ts'
 import { nameKey } from '../identity.ts'
@@ -36,7 +37,7 @@ interface Held {
 interface Presentity {
   readonly name: string
   readonly held: Map<string, Held>
-  timer: NodeJS.Timeout | undefined
+  readonly timer: Timer
   unwatch: Undo | undefined
 }
 
@@ -100,7 +101,7 @@ export class RulesAuthorizer implements Authorizer {
   #hold(name: string, requester: Requester, key: string): Watched<Authorization> {
     const filedAs = this.#book.keyOf(name)
     const known = this.#presentities.get(filedAs)
-    const presentity = known ?? { name, held: new Map(), timer: undefined, unwatch: undefined }
+    const presentity = known ?? { name, held: new Map(), timer: new Timer(), unwatch: undefined }
     this.#presentities.set(filedAs, presentity)
     const now = this.#decide(name, requester)
     const held = presentity.held.get(key) ?? { requester, decision: new Watched(now, same) }
@@ -139,13 +140,10 @@ export class RulesAuthorizer implements Authorizer {
     if (!ruleset) return
     const about = document.presentity
     const next = nextChange(ruleset, Date.now())
-    if (next !== undefined) {
-      presentity.timer = setTimeout(
-        () => this.#changed(this.#book.keyOf(presentity.name)),
-        Math.min(this.#look, next - Date.now() + 1),
+    if (next !== undefined)
+      presentity.timer.set(Math.min(this.#look, next - Date.now() + 1), () =>
+        this.#changed(this.#book.keyOf(presentity.name)),
       )
-      presentity.timer.unref()
-    }
     if (!this.#checksSpheres(document)) return
     const spheres = (): string => JSON.stringify(this.#spheresOf(about))
     let known = spheres()
@@ -220,8 +218,7 @@ function same(one: Authorization, other: Authorization): boolean {
 }
 
 function leave(presentity: Presentity): void {
-  clearTimeout(presentity.timer)
-  presentity.timer = undefined
+  presentity.timer.clear()
   void presentity.unwatch?.()
   presentity.unwatch = undefined
 }

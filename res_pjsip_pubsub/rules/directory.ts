@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { decodeXml } from '../../core/documents/encoding.ts'
 import { type Logger, reasonOf } from '../../core/log.ts'
 import { ConfigError } from '../../core/options.ts'
+import { Timer } from '../../core/timer.ts'
 import { type Found, type RulesText, rulesTextOf } from './book.ts'
 
 const EXTENSION = '.xml'
@@ -41,16 +42,12 @@ function unreadable(error: unknown): { readonly fault: string } | undefined {
 
 export class RulesDirectory {
   readonly #watcher: FSWatcher
-  #timer: NodeJS.Timeout | undefined
+  readonly #timer = new Timer()
 
   /** `changed`: something in it was written. Throws ConfigError where it cannot be watched. */
   constructor(directory: string, log: Logger, changed: () => void) {
     try {
-      this.#watcher = watch(directory, { persistent: false }, () => {
-        clearTimeout(this.#timer)
-        this.#timer = setTimeout(changed, SETTLE)
-        this.#timer.unref()
-      })
+      this.#watcher = watch(directory, { persistent: false }, () => this.#timer.set(SETTLE, changed))
     } catch (error) {
       throw cannotBeRead(directory, error)
     }
@@ -58,7 +55,7 @@ export class RulesDirectory {
   }
 
   close(): void {
-    clearTimeout(this.#timer)
+    this.#timer.clear()
     this.#watcher.close()
   }
 }

@@ -4,6 +4,7 @@ import { hexDigest } from '../../core/hex-digest.ts'
 import { reasonOf } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { Atomic, Store, Table } from '../../core/store-contract.ts'
+import { Timer } from '../../core/timer.ts'
 import { DOC_TYPE, documentOf, openXcap, type XcapRow } from '../storage/xcap.ts'
 import { type Found, RULES_TYPE, type RulesText, rulesTextOf } from './book.ts'
 
@@ -143,9 +144,8 @@ export class RulesTable {
    */
   onForeignChange(changed: () => Promise<void>): Undo {
     let restsUntil = 0
-    let timer: NodeJS.Timeout | undefined
+    const timer = new Timer()
     const read = async (): Promise<void> => {
-      timer = undefined
       const began = performance.now()
       restsUntil = Number.POSITIVE_INFINITY
       await changed()
@@ -153,11 +153,10 @@ export class RulesTable {
     }
     const undo = this.#settings.store.onForeignChange(POLL, () => {
       const pause = restsUntil === Number.POSITIVE_INFINITY ? POLL : Math.max(0, restsUntil - performance.now())
-      timer ??= setTimeout(() => void read(), pause)
-      timer.unref()
+      if (!timer.armed) timer.set(pause, () => void read())
     })
     return () => {
-      clearTimeout(timer)
+      timer.clear()
       return undo()
     }
   }

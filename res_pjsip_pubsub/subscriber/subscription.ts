@@ -21,7 +21,7 @@ import type {
 } from '../../core/sip/contract.ts'
 import { newCallId, newTag } from '../../core/sip/id.ts'
 import type { OutboundSubscriptionConfig } from '../../core/subscription-options.ts'
-import { Timer } from '../timer.ts'
+import { Timer } from '../../core/timer.ts'
 import type { WatchedEvent } from './events.ts'
 import type { NotifyHead } from './notify.ts'
 import type { NotifyRouter } from './router.ts'

@@ -7,9 +7,9 @@
  */
 import type { Endpoint } from '../../core/endpoints.ts'
 import type { Undo } from '../../core/scope.ts'
+import { Timer } from '../../core/timer.ts'
 import { Constant, type Watchable } from '../../core/watch.ts'
 import type { AuthStatus, EventPackage } from '../contract.ts'
-import { Timer } from '../timer.ts'
 
 /** RFC 5025 3.2.1, from the least to the most. `confirm`: pending until the presentity has decided. */
 export const SUB_HANDLINGS = ['block', 'confirm', 'polite-block', 'allow'] as const

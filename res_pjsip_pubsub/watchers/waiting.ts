@@ -7,9 +7,9 @@ import type { Endpoint, Endpoints } from '../../core/endpoints.ts'
 import { type Logger, reasonOf } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { Store, Table } from '../../core/store-contract.ts'
+import { Timer } from '../../core/timer.ts'
 import type { Subscription, WatcherEvent } from '../contract.ts'
 import type { PubsubSettings } from '../options.ts'
-import { Timer } from '../timer.ts'
 import { ALLOWED, type Asked, type Decision } from './authorization.ts'
 import {
   isWatcherRow,
