@@ -1,5 +1,6 @@
 /** The state that message-summary subscriptions watch: counts summed over mailboxes, one sum for all who watch the same. */
 
+import { PartyIndex } from '../core/party-index.ts'
 import type { Undo } from '../core/scope.ts'
 import type { Mailboxes } from '../core/states/mailboxes.ts'
 import type { Need } from '../core/states/reported.ts'
@@ -7,7 +8,6 @@ import { Unwatched } from '../core/unwatched.ts'
 import { Observable, Watched, type WatchObserver } from '../core/watch.ts'
 import { within } from '../core/within.ts'
 import { LastChanges } from './last-changes.ts'
-import { MailboxIndex } from './party-index.ts'
 import { type MessageSummary, sameSummary, sumOf } from './summary.ts'
 
 export interface SumDefinition {
@@ -39,7 +39,7 @@ export class MailboxSum extends Observable<MessageSummary> {
   /** Other mailboxes than before are being read: until then what was told last stands. */
   #isReading = false
   readonly #mailboxes: Mailboxes
-  readonly #index: MailboxIndex<MailboxSum>
+  readonly #index: PartyIndex<MailboxSum>
   readonly #changes: LastChanges
   readonly #keeper: SumKeeper
   #isOver = false
@@ -49,7 +49,7 @@ export class MailboxSum extends Observable<MessageSummary> {
     key: string,
     define: Define,
     definition: SumDefinition,
-    state: { mailboxes: Mailboxes; index: MailboxIndex<MailboxSum>; changes: LastChanges },
+    state: { mailboxes: Mailboxes; index: PartyIndex<MailboxSum>; changes: LastChanges },
     keeper: SumKeeper,
   ) {
     super()
@@ -163,7 +163,7 @@ export class MailboxSums {
   readonly #besides = new Set<MailboxSum>()
   /** Those that nobody could say the definition of when it was read anew. */
   readonly #unasked = new Set<MailboxSum>()
-  readonly #index = new MailboxIndex<MailboxSum>()
+  readonly #index = new PartyIndex<MailboxSum>()
   readonly #changes: LastChanges
   readonly #unwatched: Unwatched<MailboxSum>
   readonly #keeper: SumKeeper

@@ -6,11 +6,11 @@ import { type ConsoleCommand, plain } from '../core/console/console.ts'
 import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
 import type { Logger } from '../core/log.ts'
+import { PartyIndex } from '../core/party-index.ts'
 import type { Contact } from '../core/registrar/registrar.ts'
 import { Scope, type Undo } from '../core/scope.ts'
 import type { HeaderLine } from '../core/sip/contract.ts'
 import { type MailboxCounts, NO_MESSAGES } from '../core/states/mailboxes.ts'
-import { MailboxIndex, PartyIndex } from './party-index.ts'
 import { fullNames } from './resources.ts'
 import { SendQueue } from './send-queue.ts'
 import { type MessageSummary, sumOf } from './summary.ts'
@@ -40,7 +40,7 @@ export class Unsolicited {
   readonly #settings: UnsolicitedSettings
   readonly #queue: SendQueue
   readonly #endpoints = new Map<string, { readonly served: UnsolicitedEndpoint; readonly forget: Undo }>()
-  readonly #byMailbox = new MailboxIndex<UnsolicitedEndpoint>()
+  readonly #byMailbox = new PartyIndex<UnsolicitedEndpoint>()
   readonly #byAor = new PartyIndex<UnsolicitedEndpoint>((aor) => aor)
   /** Endpoints that are not in our files, found by their contacts. */
   readonly #dynamic = new Set<string>()
@@ -198,7 +198,7 @@ export class Unsolicited {
 
   #contactChanged(aor: string, added: Contact | undefined): void {
     const served = this.#byAor.of(aor)
-    if (served.length === 0) {
+    if (served.size === 0) {
       if (added && !this.#isInFiles(aor)) void this.#discover(aor, true)
       return
     }

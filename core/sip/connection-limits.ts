@@ -14,22 +14,3 @@ export function shareOfHost({ max_connections, max_connections_per_host }: Limit
 export function mostUnread({ max_connections }: Limits): number {
   return Math.max(1, max_connections >> 5)
 }
-
-/** Connections by the address they come from. */
-export class HostCounts {
-  readonly #counts = new Map<string, number>()
-
-  of(host: string): number {
-    return this.#counts.get(host) ?? 0
-  }
-
-  add(host: string): void {
-    this.#counts.set(host, this.of(host) + 1)
-  }
-
-  remove(host: string): void {
-    const left = this.of(host) - 1
-    if (left > 0) this.#counts.set(host, left)
-    else this.#counts.delete(host)
-  }
-}

@@ -14,6 +14,7 @@ import {
   type TLSSocket,
   Server as TlsServer,
 } from 'node:tls'
+import { Counts } from '../counts.ts'
 import type { TransportConfig } from '../endpoints.ts'
 import type { Logger } from '../log.ts'
 import type { Counter } from '../metrics.ts'
@@ -21,7 +22,7 @@ import type { Undo } from '../scope.ts'
 import { isLoopback, isWildcard } from './addressing.ts'
 import { readCertificates } from './certificates.ts'
 import { Connection, NOT_READ } from './connection.ts'
-import { HostCounts, mostUnread, shareOfHost } from './connection-limits.ts'
+import { mostUnread, shareOfHost } from './connection-limits.ts'
 import type { Address } from './contract.ts'
 import { NowAndThen } from './now-and-then.ts'
 import { CheckedServer, identityFault } from './server-identity.ts'
@@ -46,7 +47,7 @@ export class StreamTransport implements Transport {
   readonly #connections = new Set<Connection>()
   /** Accepted. During a TLS handshake one is no connection yet, and keeps the server from being closed all the same. */
   readonly #sockets = new Set<Socket>()
-  readonly #ofHosts = new HostCounts()
+  readonly #ofHosts = new Counts()
   /** Of peers that have much to read, and are not listened to before they have; the first comes first. */
   readonly #unread = new Set<Connection>()
   readonly #byRemote = new Map<string, Connection>()
@@ -245,7 +246,7 @@ export class StreamTransport implements Transport {
     if (host !== undefined) this.#ofHosts.add(host)
     socket.once('close', () => {
       this.#sockets.delete(socket)
-      if (host !== undefined) this.#ofHosts.remove(host)
+      if (host !== undefined) this.#ofHosts.add(host, -1)
     })
     return true
   }

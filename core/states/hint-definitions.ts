@@ -1,10 +1,5 @@
-/** Hints as they are written: which names they depend on, when two say the same, and what several servers say together. */
+/** Hints as they are written: when two say the same, and what several servers say together. */
 import type { HintDefinition } from './hint.ts'
-
-/** In lower case. */
-export function namesIn({ devices, presence }: HintDefinition): string[] {
-  return [...devices, ...presence].map((name) => name.toLowerCase())
-}
 
 export function sameDefinition(a: HintDefinition, b: HintDefinition): boolean {
   return (

@@ -2,10 +2,10 @@
  * What hints are made of. The way of a change: a device, a presence provider or a call → the hints that follow it → what
  * each makes of it (equal: stop) → its watchers.
  */
+import { PartyIndex } from '../party-index.ts'
 import type { Calls } from './calls.ts'
 import type { Devices } from './devices.ts'
 import type { Hint, HintDefinition } from './hint.ts'
-import { namesIn } from './hint-definitions.ts'
 import type { Presences } from './presence.ts'
 import type { Need } from './reported.ts'
 
@@ -15,16 +15,10 @@ export interface HintStates {
   readonly calls: Calls
 }
 
-interface Follower {
-  readonly hint: Hint
-}
-
-const NOBODY: readonly Follower[] = []
-
 export class HintParts {
   readonly states: HintStates
-  /** By device or presence provider in lower case. */
-  readonly #followers = new Map<string, Set<Follower>>()
+  /** By device or presence provider. One that follows others than before does so twice for a moment. */
+  readonly #followers = new PartyIndex<{ readonly hint: Hint }>()
 
   constructor(states: HintStates) {
     const { devices, presences, calls } = states
@@ -36,7 +30,7 @@ export class HintParts {
 
   /** `soon`: more is about to follow. */
   #changed(name: string, soon: boolean): void {
-    for (const { hint } of this.#followers.get(name.toLowerCase()) ?? NOBODY)
+    for (const { hint } of this.#followers.of(name))
       if (soon) hint.refreshSoon()
       else hint.refresh()
   }
@@ -48,20 +42,11 @@ export class HintParts {
       ...definition.devices.map((device) => devices.need(device)),
       ...definition.presence.map((provider) => presences.need(provider)),
     ]
-    const names = namesIn(definition)
-    const follower = { hint }
-    for (const name of names) {
-      const followers = this.#followers.get(name)
-      if (followers) followers.add(follower)
-      else this.#followers.set(name, new Set([follower]))
-    }
+    const unfollow = this.#followers.add([...definition.devices, ...definition.presence], { hint })
     return {
       ready: Promise.all(needs.map((need) => need.ready)).then(() => undefined),
       release: () => {
-        for (const name of names) {
-          const followers = this.#followers.get(name)
-          if (followers?.delete(follower) && followers.size === 0) this.#followers.delete(name)
-        }
+        void unfollow()
         for (const need of needs) void need.release()
       },
     }

@@ -122,7 +122,7 @@ export class ResourceLists {
     const restored = watcher.request === undefined
     const size = brought ? sizeOf(brought) : 0
     const { id } = endpoint
-    if (!restored && size > 0 && this.watched.broughtBy(id) + size > MOST_BROUGHT) {
+    if (!restored && size > 0 && this.watched.brought.of(id) + size > MOST_BROUGHT) {
       this.#log.notice(
         `endpoint ${id} would watch more than ${MOST_BROUGHT} resources in lists of its own; a SUBSCRIBE is refused`,
       )
@@ -147,11 +147,11 @@ export class ResourceLists {
         this.watched.follow(one, isWatched ? { event, list: resource, watcher, brought: size } : undefined),
       log: this.#log,
     })
-    this.watched.count(id, size)
+    this.watched.brought.add(id, size)
     try {
       await source.look()
     } finally {
-      this.watched.count(id, -size)
+      this.watched.brought.add(id, -size)
     }
     if (brought && !restored) this.#noteMissing(source, event, id)
     if (source.isUnavailable && !anyway) return 'unavailable'

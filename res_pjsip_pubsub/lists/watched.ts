@@ -3,6 +3,7 @@
  * reload all follow the configuration; every two seconds they look for what nothing could be said of, and every five
  * minutes for what was not there.
  */
+import { Counts } from '../../core/counts.ts'
 import { Timer } from '../../core/timer.ts'
 import type { Watcher, WatcherEvent } from '../contract.ts'
 import { type WatcherFacts, type WatcherStatus, watcherId } from '../watchers/watchers.ts'
@@ -42,7 +43,7 @@ export class WatchedLists {
   readonly #configured: ConfiguredLists
   readonly #watched = new Map<ListSource, Followed>()
   /** Endpoint → resources that it has brought along, also those that are just being looked for. */
-  readonly #brought = new Map<string, number>()
+  readonly brought = new Counts()
   readonly #revising = new Timer()
   #retrying: NodeJS.Timeout | undefined
   #looks = 0
@@ -67,22 +68,11 @@ export class WatchedLists {
     }
   }
 
-  /** How many resources this endpoint has brought along. */
-  broughtBy(endpointId: string): number {
-    return this.#brought.get(endpointId) ?? 0
-  }
-
-  count(endpointId: string, by: number): void {
-    const now = this.broughtBy(endpointId) + by
-    if (now > 0) this.#brought.set(endpointId, now)
-    else this.#brought.delete(endpointId)
-  }
-
   /** It is watched so from now on; undefined: no more. */
   follow(source: ListSource, followed: Followed | undefined): void {
     const before = this.#watched.get(source)
-    if (before) this.count(before.watcher.endpoint.id, -before.brought)
-    if (followed) this.count(followed.watcher.endpoint.id, followed.brought)
+    if (before) this.brought.add(before.watcher.endpoint.id, -before.brought)
+    if (followed) this.brought.add(followed.watcher.endpoint.id, followed.brought)
     if (followed) this.#watched.set(source, followed)
     else this.#watched.delete(source)
     this.#arm()
@@ -101,7 +91,6 @@ export class WatchedLists {
     this.#revising.clear()
     clearTimeout(this.#retrying)
     this.#watched.clear()
-    this.#brought.clear()
   }
 
   async #revise(): Promise<void> {

@@ -1,4 +1,5 @@
 /** All publications until they expire, the ways to find one, and those of a resource as a state that is watched. */
+import { Counts } from '../../core/counts.ts'
 import { addedTo, type Undo } from '../../core/scope.ts'
 import { type Watchable, Watched, WhileWatched } from '../../core/watch.ts'
 import type { PublicationEvent } from '../contract.ts'
@@ -28,11 +29,12 @@ export class Publications implements Iterable<InboundPublication> {
   readonly #byTag = new Map<string, InboundPublication>()
   readonly #byRuid = new Map<string, InboundPublication>()
   readonly #byInstance = new Map<string, InboundPublication>()
-  readonly #byEndpoint = new Map<string, number>()
+  /** How many an endpoint has, with one that is about to be made. */
+  readonly byEndpoint = new Counts()
   /** event → resource, by the key of its name */
   readonly #topics = new Map<string, Map<string, Topic>>()
   /** resource → how many, over all events */
-  readonly #resources = new Map<string, number>()
+  readonly #resources = new Counts()
   readonly #listeners = new Set<Listener>()
   readonly #services: PublicationsServices
   readonly #nameKey: (resource: string) => string
@@ -52,8 +54,8 @@ export class Publications implements Iterable<InboundPublication> {
     this.#byTag.set(entityTag, publication)
     this.#byRuid.set(publication.ruid, publication)
     if (publication.instance !== '') this.#byInstance.set(instanceKey(publication), publication)
-    count(this.#byEndpoint, endpointId, 1)
-    count(this.#resources, this.#nameKey(resource), 1)
+    this.byEndpoint.add(endpointId)
+    this.#resources.add(this.#nameKey(resource))
     this.#topic(event, resource).all.add(publication)
     this.#arm(publication)
     // What takes the place of another is to be read before anybody is told.
@@ -69,8 +71,8 @@ export class Publications implements Iterable<InboundPublication> {
     this.#byRuid.delete(publication.ruid)
     const phone = instanceKey(publication)
     if (this.#byInstance.get(phone) === publication) this.#byInstance.delete(phone)
-    count(this.#byEndpoint, endpointId, -1)
-    count(this.#resources, this.#nameKey(resource), -1)
+    this.byEndpoint.add(endpointId, -1)
+    this.#resources.add(this.#nameKey(resource), -1)
     this.#known(event, resource)?.all.delete(publication)
     if (quiet) this.#tidy(event, resource)
     else this.refresh(event, resource)
@@ -102,21 +104,6 @@ export class Publications implements Iterable<InboundPublication> {
     return facts.instance === '' ? undefined : this.#byInstance.get(instanceKey(facts))
   }
 
-  /** One of the endpoint is about to be made, and counts already. */
-  takePlace(endpointId: string): void {
-    count(this.#byEndpoint, endpointId, 1)
-  }
-
-  /** It was added, or is not made after all. */
-  leavePlace(endpointId: string): void {
-    count(this.#byEndpoint, endpointId, -1)
-  }
-
-  /** How many an endpoint has. */
-  ofEndpoint(endpointId: string): number {
-    return this.#byEndpoint.get(endpointId) ?? 0
-  }
-
   /** Bytes that an endpoint says about a resource, but for what `except` says. */
   bytesOf(endpointId: string, event: string, resource: string, except?: InboundPublication): number {
     let bytes = 0
@@ -127,7 +114,7 @@ export class Publications implements Iterable<InboundPublication> {
 
   /** Whether anything is published about a resource, for whatever event. */
   about(resource: string): boolean {
-    return this.#resources.has(this.#nameKey(resource))
+    return this.#resources.of(this.#nameKey(resource)) > 0
   }
 
   hasUnread(event: string, resource: string): boolean {
@@ -221,12 +208,6 @@ type InstanceFacts = Pick<InboundPublication, 'event' | 'resource' | 'endpointId
 
 function instanceKey({ event, resource, endpointId, instance }: InstanceFacts): string {
   return `${event}\0${resource}\0${endpointId}\0${instance}`
-}
-
-function count(counts: Map<string, number>, key: string, by: 1 | -1): void {
-  const now = (counts.get(key) ?? 0) + by
-  if (now > 0) counts.set(key, now)
-  else counts.delete(key)
 }
 
 /** Newest first. */

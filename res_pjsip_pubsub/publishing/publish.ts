@@ -190,16 +190,16 @@ function* create(ask: Ask, seconds: number): Steps<Published> {
   }
   const limit = endpoint.publication_limit
   if (replaced || limit <= 0) return yield* make(ask, instance, replaced, seconds)
-  if (publications.ofEndpoint(endpoint.id) >= limit) {
+  if (publications.byEndpoint.of(endpoint.id) >= limit) {
     noteRefused(ask, `it has its ${limit} publications already`)
     return refuse(tx, { status: 403, reason: 'Too Many Publications' })
   }
   // Others of it may come before this one is kept.
-  publications.takePlace(endpoint.id)
+  publications.byEndpoint.add(endpoint.id)
   try {
     return yield* make(ask, instance, undefined, seconds)
   } finally {
-    publications.leavePlace(endpoint.id)
+    publications.byEndpoint.add(endpoint.id, -1)
   }
 }
 

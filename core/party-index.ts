@@ -1,12 +1,14 @@
-/** Which of many interested parties a name concerns, as that of a mailbox. */
-import type { Undo } from '../core/scope.ts'
+/** Which of many interested parties a name concerns, as that of a mailbox or a device. */
+import type { Undo } from './scope.ts'
+
+const NOBODY: ReadonlySet<never> = new Set()
 
 export class PartyIndex<T> {
   readonly #parties = new Map<string, Set<T>>()
   readonly #keyOf: (name: string) => string
 
-  /** `keyOf`: one for names that mean the same. */
-  constructor(keyOf: (name: string) => string) {
+  /** `keyOf`: one for names that mean the same; without it they compare without case. */
+  constructor(keyOf = (name: string): string => name.toLowerCase()) {
     this.#keyOf = keyOf
   }
 
@@ -30,14 +32,7 @@ export class PartyIndex<T> {
     return this.#parties.has(this.#keyOf(name))
   }
 
-  of(name: string): readonly T[] {
-    return [...(this.#parties.get(this.#keyOf(name)) ?? [])]
-  }
-}
-
-/** By mailboxes, whose names compare without case. */
-export class MailboxIndex<T> extends PartyIndex<T> {
-  constructor() {
-    super((name) => name.toLowerCase())
+  of(name: string): ReadonlySet<T> {
+    return this.#parties.get(this.#keyOf(name)) ?? NOBODY
   }
 }
