@@ -1,5 +1,5 @@
 /** What becomes of a publication by the answer to a PUBLISH (RFC 3903 4 and 5, RFC 3261 8.1.3). */
-import type { Outcome, SipResponse } from '../core/sip/contract.ts'
+import type { Outcome } from '../core/sip/contract.ts'
 import { NOT_GOT_THROUGH } from '../core/sip/next-hop.ts'
 import { parseDeltaSeconds, parseRetryAfter } from '../core/sip/values.ts'
 
@@ -35,12 +35,7 @@ export function verdictOf(outcome: Outcome, asked: number): Verdict {
   const least = status === 423 ? parseDeltaSeconds(response.header('Min-Expires')) : undefined
   if (least !== undefined && least > asked) return { kind: 'too brief', seconds: least }
   const isPassing = PASSING.has(status) || (status >= 500 && status < 600)
-  return { kind: isPassing ? 'failed' : 'refused', why, retryAfter: retryAfterOf(response) }
-}
-
-/** Seconds. */
-function retryAfterOf(response: SipResponse): number | undefined {
-  return parseRetryAfter(response.header('Retry-After'))
+  return { kind: isPassing ? 'failed' : 'refused', why, retryAfter: parseRetryAfter(response.header('Retry-After')) }
 }
 
 /** Seconds after which a refresh is sent: early enough for one that times out (timer F), and for a server whose clock knows whole seconds. */

@@ -28,10 +28,14 @@ export class Search {
   readonly #names: NameServer
   readonly #limit: number
   readonly #begun = performance.now()
-  #unanswered = false
-  #isOfHost = false
-  #hasUntimed = false
-  #ttl = Number.POSITIVE_INFINITY
+  /** Whether something was asked that no name server has answered: there may be more than was found. */
+  unanswered = false
+  /** Whether the host itself was taken, for want of SRV records. */
+  isOfHost = false
+  /** Whether something was asked whose time nobody tells. */
+  hasUntimed = false
+  /** Seconds: the shortest time that an address may be kept. */
+  ttl = Number.POSITIVE_INFINITY
 
   /** `limit`: milliseconds that it has. */
   constructor(offers: ResolverSettings['offers'], names: NameServer, limit: number) {
@@ -40,30 +44,10 @@ export class Search {
     this.#limit = limit
   }
 
-  /** Whether something was asked that no name server has answered: there may be more than was found. */
-  get unanswered(): boolean {
-    return this.#unanswered
-  }
-
-  /** Whether the host itself was taken, for want of SRV records. */
-  get isOfHost(): boolean {
-    return this.#isOfHost
-  }
-
-  /** Seconds: the shortest time that an address may be kept. */
-  get ttl(): number {
-    return this.#ttl
-  }
-
-  /** Whether something was asked whose time nobody tells. */
-  get hasUntimed(): boolean {
-    return this.#hasUntimed
-  }
-
   /** RFC 3263 4.1 and 4.2. */
   async targets(uri: SipUri, host: string, stated: Protocol | undefined): Promise<readonly Target[]> {
     if (uri.port !== undefined) return this.#hosts(stated ?? 'UDP', [{ name: host, port: uri.port }])
-    this.#hasUntimed = true
+    this.hasUntimed = true
     if (stated) return this.#services([{ protocol: stated, name: SRV_PREFIX[stated] + host }], host, stated)
     const pointers = await this.#pointers(uri, host)
     const services =
@@ -106,7 +90,7 @@ export class Search {
     )
     const found = answers.flat().slice(0, MOST_TARGETS)
     if (found.length > 0) return found
-    this.#isOfHost = true
+    this.isOfHost = true
     return this.#hosts(fallback, [{ name: host, port: DEFAULT_PORT[fallback] }])
   }
 
@@ -130,11 +114,11 @@ export class Search {
       families.map((family) => this.#orNone(this.#names.addresses(name, family), UNTIL.addresses)),
     )
     const records = answers.flat()
-    for (const { ttl } of records) this.#ttl = Math.min(this.#ttl, ttl)
+    for (const { ttl } of records) this.ttl = Math.min(this.ttl, ttl)
     const found = records.map(({ address }) => address)
     const [first = 0, second] = families
     if (found.length > 0 || first === 0 || !this.#names.local) return found
-    this.#hasUntimed = true
+    this.hasUntimed = true
     const own = await this.#orNone(this.#names.local(name, second === undefined ? first : 0), UNTIL.local)
     return families.flatMap((family) => own.filter((address) => isIP(address) === family))
   }
@@ -147,7 +131,7 @@ export class Search {
       if (isNone(error)) return []
     }
     // What did not come now may come at the next time.
-    this.#unanswered = this.#hasUntimed = true
+    this.unanswered = this.hasUntimed = true
     return []
   }
 }

@@ -52,7 +52,15 @@ export class Compositor implements Publishing {
       publications: this.#publications,
       handlers: this.#handlers,
     })
-    this.#publishing = this.#makePublishing()
+    this.#publishing = {
+      ...services,
+      publications: this.#publications,
+      handlers: this.#handlers,
+      permission: new Permission(services, (resource) => this.isPublished(resource)),
+      turns: this.#turns,
+      upkeep: this.#upkeep,
+      nameIn: (uri) => nameIn(uri, services.endpoints.global),
+    }
   }
 
   open(store: Store): Promise<void> {
@@ -139,7 +147,7 @@ export class Compositor implements Publishing {
     const { endpoints } = this.#services.endpoints.files
     for (const publication of this.#publications) {
       const now = endpoints.get(publication.endpointId)
-      if (now) publication.belongsTo(now)
+      if (now) publication.endpoint = now
     }
   }
 
@@ -218,22 +226,6 @@ export class Compositor implements Publishing {
     if (!made) return known && this.#upkeep.drop(known, 'its file is gone')
     await this.#upkeep.keep(made, known)
     this.#upkeep.add(made, known)
-  }
-
-  #makePublishing(): PublishServices {
-    const { settings, now, log, endpoints, packageSays } = this.#services
-    return {
-      settings,
-      now,
-      log,
-      packageSays,
-      publications: this.#publications,
-      handlers: this.#handlers,
-      permission: new Permission(this.#services, (resource) => this.isPublished(resource)),
-      turns: this.#turns,
-      upkeep: this.#upkeep,
-      nameIn: (uri) => nameIn(uri, endpoints.global),
-    }
   }
 }
 

@@ -78,16 +78,16 @@ export class InboundPublication extends Timed implements Publication {
   readonly publisher: string
   readonly instance: string
   readonly datastores = new DatastoreMap()
-  #endpoint: Endpoint | undefined
+  endpoint: Endpoint | undefined
   // What it says and until when, each by itself: there is nothing then that lives from one PUBLISH to the next.
-  #contentType = ''
-  #body = ''
-  #read: Said['read']
-  #sender = ''
-  #priority = 0
-  #received = 0
-  #entityTag = ''
-  #expires = 0
+  contentType = ''
+  body = ''
+  read: Said['read']
+  sender = ''
+  priority = 0
+  received = 0
+  entityTag = ''
+  expires = 0
   readonly #due: (publication: InboundPublication) => void
 
   /** `due`: its time is over. */
@@ -101,69 +101,37 @@ export class InboundPublication extends Timed implements Publication {
     this.endpointId = facts.endpointId
     this.publisher = facts.publisher
     this.instance = facts.instance
-    this.#endpoint = facts.endpoint
+    this.endpoint = facts.endpoint
     this.#due = due
     this.says(said)
     this.renewed(lease)
   }
 
-  get endpoint(): Endpoint | undefined {
-    return this.#endpoint
-  }
-  get entityTag(): string {
-    return this.#entityTag
-  }
-  get expires(): number {
-    return this.#expires
-  }
   get neverExpires(): boolean {
-    return this.#expires >= FOREVER
+    return this.expires >= FOREVER
   }
-  get sender(): string {
-    return this.#sender
-  }
-  get priority(): number {
-    return this.#priority
-  }
-  get received(): number {
-    return this.#received
-  }
-  get contentType(): string {
-    return this.#contentType
-  }
-  get body(): string {
-    return this.#body
-  }
+
   get state(): unknown {
-    return this.#read?.state
+    return this.read?.state
   }
 
   /** Whether its handler has read it, so that it can be shown. */
   get isRead(): boolean {
-    return this.#read !== undefined
+    return this.read !== undefined
   }
 
   says(said: Said): void {
-    this.#contentType = said.contentType
-    this.#body = said.body
-    this.#read = said.read
-    this.#sender = said.sender
-    this.#priority = said.priority
-    this.#received = said.received
-  }
-
-  /** Its handler came, or went. */
-  reads(read: Said['read']): void {
-    this.#read = read
+    this.contentType = said.contentType
+    this.body = said.body
+    this.read = said.read
+    this.sender = said.sender
+    this.priority = said.priority
+    this.received = said.received
   }
 
   renewed(lease: Lease): void {
-    this.#entityTag = lease.entityTag
-    this.#expires = lease.expires
-  }
-
-  belongsTo(endpoint: Endpoint | undefined): void {
-    this.#endpoint = endpoint
+    this.entityTag = lease.entityTag
+    this.expires = lease.expires
   }
 
   override fire(): void {

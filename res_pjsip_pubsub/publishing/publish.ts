@@ -283,7 +283,7 @@ function renew(ask: Ask, known: InboundPublication, said: Said | undefined, seco
   // Not `>= 300`: where a module left the status out, nothing changes either.
   if (answer && !(answer.status < 300)) return refuse(tx, answer)
   const lease = leaseOf(ask, seconds, handler.etagNotNew ? known.entityTag : undefined)
-  known.belongsTo(endpoint)
+  known.endpoint = endpoint
   services.publications.renew(known, lease)
   if (said) known.says(said)
   return whenThere(services.upkeep.store.keep(known), () => {

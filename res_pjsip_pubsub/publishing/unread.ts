@@ -36,7 +36,7 @@ export class UnreadPublications {
 
   /** Its handler went. */
   lose(publication: InboundPublication): void {
-    publication.reads(undefined)
+    publication.read = undefined
     this.#services.publications.refresh(publication.event, publication.resource)
   }
 
@@ -54,7 +54,7 @@ export class UnreadPublications {
     // It may have said something else meanwhile, or its handler may be gone.
     if (publication.isRead || publication.body !== body || isGone()) return
     if ('fault' in read) return drop(publication, `it cannot be read any more: ${read.fault}`)
-    publication.reads({ state: read.state })
+    publication.read = { state: read.state }
     publications.refresh(publication.event, resource)
   }
 }
