@@ -48,18 +48,3 @@ export interface BridgeStatus extends HealthStatus {
   /** What is to be changed in Asterisk, if anything. */
   readonly complaints: readonly string[]
 }
-
-export interface Bridge {
-  readonly name: string
-  /** Resolves when the first attempt to connect has ended: everything needed was read, or the reason was logged. */
-  readonly settled: Promise<void>
-  status(): BridgeStatus
-  /** Compares and repairs now. Throws where Asterisk is away. */
-  reconcile(): Promise<Reconciliation>
-  /** Reads the hints in use again: `dialplan reload`. Returns what changed of those that no file tells. */
-  rereadHints(): Promise<readonly string[]>
-  /** Reconnects only where it must. */
-  reload(options: ServerOptions): Promise<void>
-  /** `forget`: the server is configured no more, and its states go with it. Without it they stay, for the store. */
-  close(how?: { readonly forget?: boolean }): Promise<void>
-}

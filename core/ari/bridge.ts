@@ -10,7 +10,7 @@ import { Scope } from '../scope.ts'
 import { Timer } from '../timer.ts'
 import { within } from '../within.ts'
 import { baseOf } from './address.ts'
-import type { Bridge, BridgeStatus, ServerOptions } from './bridge-contract.ts'
+import type { BridgeStatus, ServerOptions } from './bridge-contract.ts'
 import { Complaints } from './complaints.ts'
 import { Health } from './health.ts'
 import { Knowledge, type KnowledgeSettings, type KnownIn } from './knowledge.ts'
@@ -33,13 +33,9 @@ export interface BridgeSettings extends Omit<KnowledgeSettings, 'options'> {
   readonly lost?: () => void
 }
 
-/** Returns at once; the connection comes when it comes. */
-export function startBridge(settings: BridgeSettings): Bridge {
-  return new AriBridge(settings)
-}
-
-class AriBridge implements Bridge {
+export class Bridge {
   readonly name: string
+  /** Resolves when the first attempt to connect has ended: everything needed was read, or the reason was logged. */
   readonly settled: Promise<void>
   readonly #log: Logger
   readonly #scope = new Scope()
@@ -57,6 +53,7 @@ class AriBridge implements Bridge {
   #reconciling: Promise<Reconciliation> | undefined
   #settle: () => void = () => undefined
 
+  /** The connection comes when it comes. */
   constructor({ server, core, log, isInFiles, endpointsFromFiles, lost }: BridgeSettings) {
     const { name, options } = server
     this.name = name
@@ -98,6 +95,7 @@ class AriBridge implements Bridge {
     }
   }
 
+  /** Compares and repairs now. Throws where Asterisk is away. */
   async reconcile(): Promise<Reconciliation> {
     const { state, reason } = this.#health.status
     if (state !== 'serving') throw new Error(`${this.name} is ${state}: ${reason || 'not read yet'}`)
@@ -107,11 +105,13 @@ class AriBridge implements Bridge {
     return result
   }
 
+  /** Reads the hints in use again: `dialplan reload`. Returns what changed of those that no file tells. */
   async rereadHints(): Promise<readonly string[]> {
     this.#known.refreshObjects()
     return this.#link.connected ? this.#known.rereadHints() : []
   }
 
+  /** Reconnects only where it must. */
   async reload(options: ServerOptions): Promise<void> {
     const settings = linkSettings(options)
     const before = this.#options
@@ -124,6 +124,7 @@ class AriBridge implements Bridge {
     if (this.#health.state === 'serving') for (const loop of this.#loops) loop.start()
   }
 
+  /** `forget`: the server is configured no more, and its states go with it. Without it they stay, for the store. */
   async close({ forget = false }: { readonly forget?: boolean } = {}): Promise<void> {
     if (this.#health.state === 'closed') return
     this.#health.become('closed')

@@ -6,8 +6,7 @@ import { type Log, reasonOf } from '../log.ts'
 import type { Undo } from '../scope.ts'
 import type { Store } from '../store-contract.ts'
 import { within } from '../within.ts'
-import { type BridgeSettings, startBridge } from './bridge.ts'
-import type { Bridge } from './bridge-contract.ts'
+import { Bridge, type BridgeSettings } from './bridge.ts'
 import { ariCommands } from './commands.ts'
 import type { IsInFiles } from './hint-source.ts'
 
@@ -74,7 +73,7 @@ export class Bridges {
       // What it said last may be all that is known of it for long, also by who is started in our place.
       const lost = (): void => void this.#store.flush()
       const settings = { server, core: this.#core, log, ...sources, lost }
-      this.#bridges.set(server.name, { bridge: startBridge(settings), fromFiles })
+      this.#bridges.set(server.name, { bridge: new Bridge(settings), fromFiles })
     }
     // As in the file, not as they came: the first that knows a phone says who it is.
     this.#core.hints.orderSources(names)

@@ -1,7 +1,8 @@
 /** The console commands of the bridges: `ari show servers`, `ari show server`, `ari reconcile`. */
 import { CommandError, type ConsoleCommand, type ConsoleOutput, plain, printTable } from '../console/console.ts'
 import { reasonOf } from '../log.ts'
-import type { Bridge, BridgeStatus } from './bridge-contract.ts'
+import type { Bridge } from './bridge.ts'
+import type { BridgeStatus } from './bridge-contract.ts'
 import type { Reconciliation } from './reconcile.ts'
 
 /** Of what could not be read, so many are named. */

@@ -71,26 +71,14 @@ export interface StackSettings {
   readonly datagrams?: DatagramsKind
 }
 
-export interface Stack extends Sip {
-  /** Where we listen, ports as they really are. */
-  readonly listening: readonly Listening[]
-  start(): void
-  /** Where a request to this URI is sent, best first; the same as long as it is remembered. Never rejects. */
-  targetsOf(uri: SipUri): Eventual<readonly Address[]>
-  /** Takes over changed transport and system sections. Throws ConfigError before anything is changed. */
-  reload(transports: readonly TransportConfig[], system: System): Promise<void>
-  /** Requests in flight end as unreachable, connections are closed. */
-  close(): Promise<void>
-}
-
 /** Opens all transports; throws ConfigError with the section's place where one cannot be opened. */
 export async function createStack(settings: StackSettings): Promise<Stack> {
-  const stack = new SipStack(settings)
+  const stack = new Stack(settings)
   await stack.open()
   return stack
 }
 
-class SipStack implements Stack {
+export class Stack implements Sip {
   readonly #settings: StackSettings
   readonly #wheel = new TimerWheel()
   readonly #trace = new Trace()
@@ -177,14 +165,17 @@ class SipStack implements Stack {
     this.#dispatcher.start()
   }
 
+  /** Where a request to this URI is sent, best first; the same as long as it is remembered. Never rejects. */
   targetsOf(uri: SipUri): Eventual<readonly Address[]> {
     return this.#resolver.resolve(uri)
   }
 
+  /** Where we listen, ports as they really are. */
   get listening(): readonly Listening[] {
     return this.#transports.listening
   }
 
+  /** Takes over changed transport and system sections. Throws ConfigError before anything is changed. */
   async reload(transports: readonly TransportConfig[], system: System): Promise<void> {
     await this.#transports.reload(transports)
     this.#resolver.expire()
@@ -192,6 +183,7 @@ class SipStack implements Stack {
     this.#timers = { ...timersOf(system), ...this.#settings.timers }
   }
 
+  /** Requests in flight end as unreachable, connections are closed. */
   async close(): Promise<void> {
     for (const undo of this.#unmeter) void undo()
     this.#clients.abandon('the server stops')

@@ -10,7 +10,7 @@ import type { Store, Table } from '../../core/store-contract.ts'
 import { type Row, SHARED_ROWS, STATUS } from '../storage/row.ts'
 import { readDialog } from '../storage/row-dialog.ts'
 import { openWatchers, STATUS_OF, type WatcherRow } from './watcher-row.ts'
-import { type WatchedList, type WatcherFacts, type WatcherLists, watcherId } from './watchers.ts'
+import { type WatcherFacts, type WatcherList, type WatcherLists, watcherId } from './watchers.ts'
 
 interface ForeignServices {
   readonly store: Store
@@ -63,7 +63,7 @@ export class ForeignWatchers {
     }
   }
 
-  #soon(which?: readonly WatchedList[]): void {
+  #soon(which?: readonly WatcherList[]): void {
     const { lists } = this.#services
     this.#turn = this.#turn
       .then(async () => {
@@ -76,7 +76,7 @@ export class ForeignWatchers {
     this.#services.log.warning(`watchers at other servers cannot be read: ${reasonOf(error)}`)
   }
 
-  async #look(list: WatchedList): Promise<void> {
+  async #look(list: WatcherList): Promise<void> {
     const others = await this.#others(list)
     const own = new Set([...this.#services.lists.own(list.event, list.resource)].map(({ id }) => id))
     for (const watcher of others) {
@@ -91,7 +91,7 @@ export class ForeignWatchers {
         list.change({ ...watcher, status: 'terminated', event: 'timeout' })
   }
 
-  async #others({ event, resource }: Pick<WatchedList, 'event' | 'resource'>): Promise<WatcherFacts[]> {
+  async #others({ event, resource }: Pick<WatcherList, 'event' | 'resource'>): Promise<WatcherFacts[]> {
     const { now, isOurs } = this.#services
     const subscribed = (await this.#subscribed.select({ event, resource })).filter(
       ({ expires_ms, dialog_id }) => expires_ms > now() && !isOurs(dialog_id),

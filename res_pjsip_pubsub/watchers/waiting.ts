@@ -20,7 +20,7 @@ import {
   type WatcherPlace,
   type WatcherRow,
 } from './watcher-row.ts'
-import type { WaitingWatchers, WatcherFacts } from './watchers.ts'
+import type { WatcherFacts } from './watchers.ts'
 
 interface WaitingServices {
   readonly settings: () => PubsubSettings
@@ -51,7 +51,8 @@ interface Waiting extends WatcherPlace {
  */
 const MOST_CLAIMED = 100
 
-export class WaitingRoom implements WaitingWatchers {
+/** Watchers without a subscription. */
+export class WaitingRoom {
   readonly #services: WaitingServices
   /** By event and resource, then by watcher. */
   readonly #waiting = new Map<string, Map<string, Waiting>>()
@@ -120,11 +121,13 @@ export class WaitingRoom implements WaitingWatchers {
     for (const { watcher } of this.#groupOf({ event, resource })?.values() ?? []) yield watcher
   }
 
+  /** Whether `keep` has anything to do for watchers of this event. `isOver`: for one whose subscription is. */
   keeps(event: string, isOver: boolean): boolean {
     // An end that comes of a module's unloading finds no package to ask.
     return !this.#closed && this.#table !== undefined && (this.#services.needsLeave(event) ?? isOver)
   }
 
+  /** It is there, or is over. */
   keep(subscription: Subscription, watcher: WatcherFacts): void {
     const place = placeOf(subscription)
     const key = keyOf(place, watcher.uri)
@@ -136,6 +139,7 @@ export class WaitingRoom implements WaitingWatchers {
     if (!this.#groupOf(place)?.has(key)) this.#table?.delete(key)
   }
 
+  /** Waits no more, as it has subscribed anew. Its id, where it waited. */
   resume(subscription: Subscription): string | undefined {
     if (this.#waiting.size === 0) return undefined
     const found = this.#groupOf(subscription)
@@ -144,6 +148,7 @@ export class WaitingRoom implements WaitingWatchers {
     return waiting?.watcher.id
   }
 
+  /** It expired before it was decided on. False where it is not to wait. */
   wait(subscription: Subscription, watcher: WatcherFacts): boolean {
     const { settings, now } = this.#services
     if (this.#closed || settings().waiting_time === 0) return false

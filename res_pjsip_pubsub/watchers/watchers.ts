@@ -11,6 +11,7 @@ import { addedTo, type Undo } from '../../core/scope.ts'
 import { parseNameAddr } from '../../core/sip/parse-uri.ts'
 import { type Watchable, Watched, WhileWatched } from '../../core/watch.ts'
 import type { Subscription, WatcherEvent } from '../contract.ts'
+import type { WaitingRoom } from './waiting.ts'
 
 /** RFC 3857 4.7.1. */
 export type WatcherStatus = 'pending' | 'active' | 'waiting' | 'terminated'
@@ -41,19 +42,6 @@ export interface WatcherInfo {
 /** What a watcher is, wherever it comes from. */
 export type WatcherFacts = Omit<WatcherEntry, 'change'>
 
-/** Watchers without a subscription. */
-export interface WaitingWatchers {
-  of(event: string, resource: string): Iterable<WatcherFacts>
-  /** Waits no more, as it has subscribed anew. Its id, where it waited. */
-  resume(subscription: Subscription): string | undefined
-  /** Whether `keep` has anything to do for watchers of this event. `isOver`: for one whose subscription is. */
-  keeps(event: string, isOver: boolean): boolean
-  /** It expired before it was decided on. False where it is not to wait. */
-  wait(subscription: Subscription, watcher: WatcherFacts): boolean
-  /** It is there, or is over. */
-  keep(subscription: Subscription, watcher: WatcherFacts): void
-}
-
 /** A subscription, as the lists follow it. */
 interface ListedSubscription extends Subscription {
   readonly isPending: boolean
@@ -65,18 +53,11 @@ interface ListedSubscription extends Subscription {
 /** How many that ended are remembered, for those who have not been told yet. Who missed more gets the whole list. */
 const ENDED = 100
 
-export interface WatchedList {
-  readonly event: string
-  readonly resource: string
-  /** By id. */
-  readonly watchers: ReadonlyMap<string, WatcherEntry>
-  change(watcher: WatcherFacts): void
-}
-
-class WatcherList implements WatchedList {
+export class WatcherList {
   readonly event: string
   readonly resource: string
   readonly #next: () => number
+  /** By id. */
   readonly watchers = new Map<string, WatcherEntry>()
   #ended: WatcherEntry[] = []
   #endedAfter: number
@@ -129,8 +110,8 @@ export class WatcherLists {
   readonly #lists = new Map<string, WatcherList>()
   /** Of those that went on from waiting, the id they had. */
   readonly #ids = new WeakMap<Subscription, string>()
-  readonly #listeners = new Set<(list: WatchedList) => void>()
-  #waiting: WaitingWatchers | undefined
+  readonly #listeners = new Set<(list: WatcherList) => void>()
+  #waiting: WaitingRoom | undefined
   #others: ((event: string, resource: string) => Iterable<WatcherFacts>) | undefined
   #changes = 0
   /** Equal for names that mean the same resource. */
@@ -142,7 +123,7 @@ export class WatcherLists {
   }
 
   /** Who keeps those that wait. Without one nobody waits. */
-  keeper(waiting: WaitingWatchers): void {
+  keeper(waiting: WaitingRoom): void {
     this.#waiting = waiting
   }
 
@@ -200,11 +181,11 @@ export class WatcherLists {
   }
 
   /** The lists that somebody watches. */
-  get watched(): Iterable<WatchedList> {
+  get watched(): Iterable<WatcherList> {
     return this.#lists.values()
   }
 
-  onList(listener: (list: WatchedList) => void): Undo {
+  onList(listener: (list: WatcherList) => void): Undo {
     return addedTo(this.#listeners, listener)
   }
 

@@ -1,6 +1,6 @@
 /** A bridge with the state model behind it, for tests. */
-import { startBridge } from '../../core/ari/bridge.ts'
-import type { Bridge, ServerOptions } from '../../core/ari/bridge-contract.ts'
+import { Bridge } from '../../core/ari/bridge.ts'
+import type { ServerOptions } from '../../core/ari/bridge-contract.ts'
 import { Endpoints } from '../../core/endpoints.ts'
 import { formatLogLine, Log, type LogLine } from '../../core/log.ts'
 import { Metrics } from '../../core/metrics.ts'
@@ -74,7 +74,7 @@ export function bridgeTo(
     name = 'pbx1',
   }: { model?: StateModel; fromFiles?: boolean; name?: string } = {},
 ): BridgeRig {
-  const bridge = startBridge({
+  const bridge = new Bridge({
     server: {
       name,
       options: {
