@@ -7,12 +7,9 @@ import { KNOWN_METHODS } from './methods.ts'
 import { schemeOf } from './parse-uri.ts'
 import { parseOptionTags } from './values.ts'
 
-export interface CheckSettings {
-  /** Option tags we understand in Require; the others are answered 420. Read for requests with a Require alone. */
-  readonly supported: readonly string[]
-}
-
-type Step = (request: ParsedRequest, settings: CheckSettings) => Refusal | undefined
+/** Option tags we understand in Require; the others are answered 420. Asked for where a request has a Require alone. */
+type Supported = () => readonly string[]
+type Step = (request: ParsedRequest, supported: Supported) => Refusal | undefined
 
 const STEPS: readonly Step[] = [
   viaIsThere,
@@ -29,9 +26,9 @@ const STEPS: readonly Step[] = [
 ]
 
 /** Why a request is not handed up; undefined where nothing speaks against it. An ACK is never answered, whatever comes out. */
-export function checkRequest(request: ParsedRequest, settings: CheckSettings): Refusal | undefined {
+export function checkRequest(request: ParsedRequest, supported: Supported): Refusal | undefined {
   for (const step of STEPS) {
-    const refusal = step(request, settings)
+    const refusal = step(request, supported)
     if (refusal) return refusal
   }
   return undefined
@@ -147,11 +144,11 @@ const OF_CALLS: ReadonlySet<string> = new Set(['INVITE', 'ACK', 'CANCEL'])
  * RFC 3261 8.2.2.3. In CANCEL and ACK it is ignored, and Proxy-Require is none of our business. What a call requires is for
  * whoever it is redirected to (8.3), and one that is refused is refused for its method (8.2.1).
  */
-function requirementsAreSupported(request: ParsedRequest, settings: CheckSettings): Refusal | undefined {
+function requirementsAreSupported(request: ParsedRequest, supported: Supported): Refusal | undefined {
   if (request.count(HEADER.require) === 0) return undefined
   const required = request.headers('Require')
   if (required.length === 0 || OF_CALLS.has(request.method)) return undefined
-  const known = new Set(settings.supported.map((tag) => tag.toLowerCase()))
+  const known = new Set(supported().map((tag) => tag.toLowerCase()))
   const unsupported = parseOptionTags(required).filter((tag) => !known.has(tag.toLowerCase()))
   return unsupported.length === 0 ? undefined : { status: 420, headers: [['Unsupported', unsupported.join(', ')]] }
 }

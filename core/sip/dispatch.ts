@@ -3,7 +3,7 @@ import { type Logger, reasonOf } from '../log.ts'
 import type { Counter, Metrics } from '../metrics.ts'
 import { addedTo, type Undo } from '../scope.ts'
 import { AnsweredVias } from './answered-vias.ts'
-import { type CheckSettings, checkRequest, checkResponse } from './check.ts'
+import { checkRequest, checkResponse } from './check.ts'
 import type { ClientTransactions } from './client-transaction.ts'
 import type { Address, Flow, HeaderLine, Refusal, ServerTransaction, SipRequest } from './contract.ts'
 import { HEADER } from './headers.ts'
@@ -56,7 +56,6 @@ export class Dispatcher implements Receiver {
   readonly #responses: Counter
   readonly #malformed: Counter
   readonly #refused: Counter
-  readonly #checks: CheckSettings
   readonly #vias = new AnsweredVias()
   #paused: boolean
   /** Who holds it up in the middle of its work: what belongs to that still comes through. */
@@ -70,12 +69,6 @@ export class Dispatcher implements Receiver {
     this.#responses = metrics.counter('sip.responses.received')
     this.#malformed = metrics.counter('sip.messages.malformed')
     this.#refused = metrics.counter('sip.requests.refused')
-    const supported = (): string[] => this.#supported
-    this.#checks = {
-      get supported() {
-        return supported()
-      },
-    }
     this.#handlers.set('OPTIONS', (tx) => tx.answer({ status: 200, headers: [this.#allow, ...this.#lines] }))
   }
 
@@ -183,7 +176,7 @@ export class Dispatcher implements Receiver {
     const { servers, forceRport, beforeRequest } = this.#context
     if (!via || request.method === 'ACK') return
     const incoming = incomingRequest(request, via, wire, forceRport(request))
-    const problem = checkRequest(request, this.#checks) ?? recordRouteProblem(request)
+    const problem = checkRequest(request, this.#supported) ?? recordRouteProblem(request)
     if (problem) return this.#refuseCounted(incoming, problem)
     if (request.method === 'CANCEL') return this.#cancel(incoming)
     const key = transactionKey(request, via, wire.remote)
@@ -254,9 +247,8 @@ export class Dispatcher implements Receiver {
   }
 
   /** Option tags we said we support are those that may be required. */
-  get #supported(): string[] {
-    return parseOptionTags(this.#lines.filter(([name]) => name.toLowerCase() === 'supported').map(([, value]) => value))
-  }
+  readonly #supported = (): string[] =>
+    parseOptionTags(this.#lines.filter(([name]) => name.toLowerCase() === 'supported').map(([, value]) => value))
 
   /** What no handler gets is a request as any other for those who are too many, or are not to be answered. */
   #refuseCounted(incoming: IncomingRequest, refusal: Refusal): void {

@@ -1,25 +1,20 @@
 /** Answers as they are written, and the way they go. */
 import { createHash, randomBytes } from 'node:crypto'
-import type { Globals, System } from '../endpoints.ts'
 import type { Address, Answer } from './contract.ts'
 import { SipDialog } from './dialog.ts'
 import { newTag } from './id.ts'
 import type { ParsedRequest } from './message.ts'
+import type { OutgoingContext } from './outgoing.ts'
 import { answerWire, type IncomingRequest } from './server-transaction.ts'
 import { DEFAULT_PORT, type Wire } from './transport.ts'
 import type { Via } from './via.ts'
 import { type OwnParts, ownParts, writeOver } from './write-response.ts'
 
-export interface ResponderContext {
-  readonly system: () => System
-  readonly global: () => Globals
-}
-
 export class Responder {
-  readonly #context: ResponderContext
+  readonly #context: Pick<OutgoingContext, 'system' | 'global'>
   readonly #secret = randomBytes(16)
 
-  constructor(context: ResponderContext) {
+  constructor(context: Pick<OutgoingContext, 'system' | 'global'>) {
     this.#context = context
   }
 

@@ -4,7 +4,7 @@ import { requestOf, responseOf, sipBytes, subscribeLines } from '../../support/s
 
 type Changes = Parameters<typeof subscribeLines>[0]
 
-const settings = { supported: ['eventlist', 'path'] }
+const settings = (): readonly string[] => ['eventlist', 'path']
 const check = (lines: readonly string[], body = ''): ReturnType<typeof checkRequest> =>
   checkRequest(requestOf(sipBytes(lines, body)), settings)
 

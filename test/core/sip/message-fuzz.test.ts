@@ -56,7 +56,7 @@ function useUp(bytes: Buffer | string): void {
     checkResponse(asked)
     return
   }
-  const refusal = checkRequest(asked, { supported: [] })
+  const refusal = checkRequest(asked, () => [])
   const { uri } = asked
   if (uri) for (const contact of asked.contacts) if (contact.uri) equalUris(uri, contact.uri)
   const answer = writeResponse({
@@ -182,7 +182,7 @@ describe('Work', () => {
   function readAll(bytes: Buffer): void {
     const message = parseMessage(textOf(bytes), everything)
     if (message.kind !== 'request') return
-    checkRequest(message, { supported: [] })
+    checkRequest(message, () => [])
     for (const name of ['Via', 'Contact', 'Route', 'Subject']) message.headers(name)
     writeResponse({ request: message, status: 200, source, recordRoute: true })
   }

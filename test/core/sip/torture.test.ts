@@ -75,7 +75,7 @@ function outcomeOf(bytes: Buffer): string {
   const message = parseMessage(textOf(bytes))
   if (message.kind === 'failure') return message.answerable ? `${message.status} ${message.why}` : 'dropped'
   if (message.kind === 'response') return checkResponse(message) === undefined ? 'accepted' : 'dropped'
-  const refusal = checkRequest(message, { supported: ['eventlist'] })
+  const refusal = checkRequest(message, () => ['eventlist'])
   if (!refusal) return 'accepted'
   const lines = (refusal.headers ?? []).map(([name, value]) => `${name}: ${value}`)
   return [refusal.status, refusal.reason, ...lines].filter((part) => part !== undefined).join(' ')
