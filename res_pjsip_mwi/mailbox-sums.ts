@@ -34,8 +34,8 @@ export class MailboxSum extends Observable<MessageSummary> {
   readonly key: string
   readonly define: Define
   #definition: SumDefinition
-  #needs: readonly Need[]
-  #unindex: Undo
+  #needs: readonly Need[] = []
+  #unindex: Undo = () => undefined
   /** Other mailboxes than before are being read: until then what was told last stands. */
   #isReading = false
   readonly #mailboxes: Mailboxes
@@ -60,8 +60,7 @@ export class MailboxSum extends Observable<MessageSummary> {
     this.#index = state.index
     this.#changes = state.changes
     this.#keeper = keeper
-    this.#needs = definition.mailboxes.map((name) => this.#mailboxes.need(name))
-    this.#unindex = this.#index.add(definition.mailboxes, this)
+    this.#take()
     this.#watched = new Watched(this.#compute(), sameSummary)
   }
 
@@ -111,8 +110,7 @@ export class MailboxSum extends Observable<MessageSummary> {
     if (isSame) return this.refresh()
     const old = this.#needs
     void this.#unindex()
-    this.#needs = definition.mailboxes.map((name) => this.#mailboxes.need(name))
-    this.#unindex = this.#index.add(definition.mailboxes, this)
+    this.#take()
     for (const need of old) void need.release()
     void this.#readAnew(this.#needs)
   }
@@ -128,10 +126,14 @@ export class MailboxSum extends Observable<MessageSummary> {
 
   /** Whoever had found it may have waited for a disk, and watches it only now. */
   revive(): void {
+    this.#take()
+    void this.#readAnew(this.#needs)
+  }
+
+  #take(): void {
     const { mailboxes } = this.#definition
     this.#needs = mailboxes.map((name) => this.#mailboxes.need(name))
     this.#unindex = this.#index.add(mailboxes, this)
-    void this.#readAnew(this.#needs)
   }
 
   end(): void {

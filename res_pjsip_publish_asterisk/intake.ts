@@ -208,7 +208,7 @@ export class Intake<State> {
 
   /** Whether this server of ours, which is connected, has told of it over ARI. */
   #isToldOf(eid: string, name: string): boolean {
-    const server = this.#connected().find(({ entityId }) => entityId === eid)
+    const server = this.#all().find(({ connected, entityId }) => connected && entityId === eid)
     return server !== undefined && this.#taken.states.reportOf(server.name, name) !== undefined
   }
 
@@ -224,10 +224,6 @@ export class Intake<State> {
       this.#missed.add(origin)
       this.ask()
     }
-  }
-
-  #connected(): readonly AsteriskServer[] {
-    return this.#all().filter(({ connected }) => connected)
   }
 
   #all(): readonly AsteriskServer[] {

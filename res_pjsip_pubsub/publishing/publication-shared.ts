@@ -65,7 +65,7 @@ export class SharedPublications implements PublicationStore {
   /** Rows may have gone without being seen, since all were read. */
   #mayHaveMissed = false
   /** The table could not be read at the start. */
-  #isUnread = false
+  isUnread = false
 
   private constructor(settings: SharedSettings, table: Table<PresentityRow>, counters: Table<Counter>) {
     this.#settings = settings
@@ -98,14 +98,10 @@ export class SharedPublications implements PublicationStore {
       )
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error
-      this.#isUnread = true
+      this.isUnread = true
       return 0
     }
     return this.#readers.load(each)
-  }
-
-  get isUnread(): boolean {
-    return this.#isUnread
   }
 
   /** How far the numbers are, as a row. */
@@ -120,7 +116,7 @@ export class SharedPublications implements PublicationStore {
     this.#stopWatching = store.onForeignChange(period, () => void this.sync())
     this.#beat = setInterval(() => {
       this.#noteStandstill()
-      if (this.#isUnread || this.#mayHaveMissed) void this.sync()
+      if (this.isUnread || this.#mayHaveMissed) void this.sync()
     }, BEAT).unref()
   }
 
@@ -221,14 +217,14 @@ export class SharedPublications implements PublicationStore {
     let rows: readonly PresentityRow[]
     let all: readonly PresentityRow[] | undefined
     try {
-      rows = await this.#table.select({}, this.#isUnread ? undefined : ['changed', this.#seen])
+      rows = await this.#table.select({}, this.isUnread ? undefined : ['changed', this.#seen])
       this.#noteStandstill()
       if (this.#mayHaveMissed) all = await this.#table.select({})
     } catch (error) {
       if (error instanceof StoreUnavailable) return
       throw error
     }
-    this.#isUnread = false
+    this.isUnread = false
     const inOrder = rows.toSorted((a, b) => (a.changed ?? 0) - (b.changed ?? 0))
     for (const row of inOrder) {
       this.#seen = highest(this.#seen, [row.changed])

@@ -1,27 +1,19 @@
 /** The body of a PUBLISH: what it says, or why it is not taken. */
 import { bodyTextOf } from '../../core/documents/encoding.ts'
 import { type Eventual, whenThere } from '../../core/eventual.ts'
-import type { Refusal, SipRequest } from '../../core/sip/contract.ts'
+import type { Refusal } from '../../core/sip/contract.ts'
 import { parseMediaType } from '../../core/sip/values.ts'
 import { detached } from '../../core/text.ts'
 import type { PublicationHandler, ReadBody } from '../contract.ts'
 import * as refusal from '../refusals.ts'
 import { encodingOf } from '../request-body.ts'
 import { BodyToRead, type InboundPublication, type Said } from './publication.ts'
-import type { Asserted } from './publish.ts'
+import type { Ask } from './publish.ts'
 
 /** Bytes; more is 413. It is the most that an endpoint may say about one resource in several publications, too. */
 export const MAX_BODY = 32768
 /** Bytes more that what stands there may say, all of it together. */
 export const CHANGES_ROOM = 8192
-
-interface Ask extends Asserted {
-  /** Epoch milliseconds. */
-  readonly services: { readonly now: () => number }
-  readonly request: SipRequest
-  readonly resource: string
-  readonly handler: PublicationHandler<unknown>
-}
 
 export function isSaid(read: Said | Refusal): read is Said {
   return 'contentType' in read

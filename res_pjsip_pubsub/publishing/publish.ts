@@ -52,7 +52,7 @@ export interface Asserted {
   readonly priority: number
 }
 
-interface Ask extends Asserted {
+export interface Ask extends Asserted {
   readonly services: PublishServices
   readonly tx: ServerTransaction
   readonly request: SipRequest

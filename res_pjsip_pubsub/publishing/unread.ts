@@ -2,12 +2,9 @@
 import { inSlices } from '../../core/in-slices.ts'
 import type { PublicationHandler } from '../contract.ts'
 import { BodyToRead, type InboundPublication, readStored } from './publication.ts'
-import type { Publications } from './publications.ts'
+import type { FollowingServices } from './publication-following.ts'
 
-interface UnreadServices {
-  readonly publications: Publications
-  /** By event. */
-  readonly handlers: ReadonlyMap<string, PublicationHandler<unknown>>
+interface UnreadServices extends FollowingServices {
   readonly drop: (publication: InboundPublication, why: string) => void
 }
 

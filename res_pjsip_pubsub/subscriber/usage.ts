@@ -71,11 +71,12 @@ export class Usage<T> implements OutboundDialog {
   readonly #left: Promise<void>
   #resolveLeft: () => void = () => undefined
   #phase: Phase = 'live'
-  #status: 'active' | 'pending' = 'active'
-  #state: T | undefined
+  status: 'active' | 'pending' = 'active'
+  /** What its notifier says; undefined while it has said nothing. */
+  state: T | undefined
   #expiration: number
   /** Epoch milliseconds. */
-  #expires = 0
+  expires = 0
   #expiresTold = false
   #inFlight = false
   #failures = 0
@@ -98,20 +99,6 @@ export class Usage<T> implements OutboundDialog {
     return this.#settings.id
   }
 
-  /** What its notifier says; undefined while it has said nothing. */
-  get state(): T | undefined {
-    return this.#state
-  }
-
-  get status(): 'active' | 'pending' {
-    return this.#status
-  }
-
-  /** Epoch milliseconds. */
-  get expires(): number {
-    return this.#expires
-  }
-
   /** By the answer to the SUBSCRIBE that made it: a NOTIFY knows better (RFC 6665 4.1.2.1). */
   accepted(seconds: number): void {
     if (!this.#expiresTold) this.granted(seconds)
@@ -121,8 +108,8 @@ export class Usage<T> implements OutboundDialog {
   granted(seconds: number): void {
     if (this.#phase !== 'live') return
     const expires = Date.now() + seconds * 1000
-    if (this.#expiry.armed && Math.abs(expires - this.#expires) <= SAME_EXPIRY) return
-    this.#expires = expires
+    if (this.#expiry.armed && Math.abs(expires - this.expires) <= SAME_EXPIRY) return
+    this.expires = expires
     this.#expiry.set(seconds * 1000, () => this.#expired())
     if (!this.#inFlight) this.#refresh.set(refreshAfter(seconds), () => this.#refreshDue())
   }
@@ -172,15 +159,15 @@ export class Usage<T> implements OutboundDialog {
     const reading = this.#read(tx, head)
     if (!tx.answered) tx.answer({ status: 200 })
     if (this.#phase === 'ended') return
-    const before = this.#state
-    if (reading && 'state' in reading) this.#state = reading.state
+    const before = this.state
+    if (reading && 'state' in reading) this.state = reading.state
     if (head.state === 'terminated') {
-      if (this.#phase === 'live' && this.#state !== before) this.#settings.changed()
+      if (this.#phase === 'live' && this.state !== before) this.#settings.changed()
       const why = head.reason === '' ? 'the notifier ended it' : `the notifier ended it: ${head.reason}`
       return this.#end({ why, comeback: comebackAfter(head.reason, head.retryAfter) })
     }
     if (this.#phase !== 'live') return
-    this.#status = head.state
+    this.status = head.state
     if (head.expires !== undefined) {
       this.#expiresTold = true
       this.granted(Math.max(1, head.expires))
