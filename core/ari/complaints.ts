@@ -65,44 +65,7 @@ export class Complaints {
     // What is wrong now is another thing, also where it was before.
     if (failure.cause !== this.#cause) this.#said.delete('connection')
     this.#cause = failure.cause
-    switch (failure.cause) {
-      case 'credentials':
-        return this.say(
-          'connection',
-          `Asterisk at ${base} refuses the ARI user '${username}' (401): put [${username || 'lamplighter'}] with ` +
-            'type = user, read_only = no and the same password in its ari.conf, run `module reload res_ari.so` there, ' +
-            'and compare username and password in lamplighter.conf',
-          'error',
-        )
-      case 'not-ari':
-        return this.say(
-          'connection',
-          `${base} answers, but not as ARI does (${failure.reason}): check url in lamplighter.conf, enabled = yes in ` +
-            "Asterisk's ari.conf, its http.conf (prefix), and that res_ari.so and res_ari_asterisk.so are loaded",
-          'error',
-        )
-      case 'no-events':
-        return this.say(
-          'connection',
-          `Asterisk at ${base} answers, but tells no events (${failure.reason}); trying on. If that lasts, its ARI has ` +
-            'locked itself up: restart Asterisk',
-          'error',
-        )
-      case 'certificate':
-        return this.say(
-          'connection',
-          `Asterisk at ${base} shows a certificate that is not trusted (${failure.reason}): it has to be for the host in ` +
-            'url, and where its authority is none that Node.js knows, start Lamplighter with ' +
-            'NODE_EXTRA_CA_CERTS=/path/to/that-authority.pem in its environment',
-          'error',
-        )
-      case 'unreachable':
-        return this.say(
-          'connection',
-          `cannot reach Asterisk at ${base} (${failure.reason}); trying on. If it runs, check enabled = yes, bindaddr ` +
-            'and bindport in its http.conf, and url in lamplighter.conf',
-        )
-    }
+    this.say('connection', whyNot(failure, base, username), failure.cause === 'unreachable' ? 'warning' : 'error')
   }
 
   #mayBeStarting({ cause, reason }: ConnectFailure): boolean {
@@ -135,4 +98,27 @@ function adviceTo404(message: string): string {
   return /requested URL/i.test(message)
     ? 'its ARI is switched off; set enabled = yes in its ari.conf and http.conf, and run `module reload res_ari.so` there'
     : 'load res_ari_channels.so and res_stasis.so (modules.conf)'
+}
+
+function whyNot({ cause, reason }: ConnectFailure, base: string, username: string): string {
+  const texts: Readonly<Record<ConnectFailure['cause'], string>> = {
+    credentials:
+      `Asterisk at ${base} refuses the ARI user '${username}' (401): put [${username || 'lamplighter'}] with ` +
+      'type = user, read_only = no and the same password in its ari.conf, run `module reload res_ari.so` there, ' +
+      'and compare username and password in lamplighter.conf',
+    'not-ari':
+      `${base} answers, but not as ARI does (${reason}): check url in lamplighter.conf, enabled = yes in ` +
+      "Asterisk's ari.conf, its http.conf (prefix), and that res_ari.so and res_ari_asterisk.so are loaded",
+    'no-events':
+      `Asterisk at ${base} answers, but tells no events (${reason}); trying on. If that lasts, its ARI has ` +
+      'locked itself up: restart Asterisk',
+    certificate:
+      `Asterisk at ${base} shows a certificate that is not trusted (${reason}): it has to be for the host in ` +
+      'url, and where its authority is none that Node.js knows, start Lamplighter with ' +
+      'NODE_EXTRA_CA_CERTS=/path/to/that-authority.pem in its environment',
+    unreachable:
+      `cannot reach Asterisk at ${base} (${reason}); trying on. If it runs, check enabled = yes, bindaddr ` +
+      'and bindport in its http.conf, and url in lamplighter.conf',
+  }
+  return texts[cause]
 }

@@ -40,7 +40,7 @@ export class ListBody implements SentBody, Told {
   readonly #list: ShownList
   readonly #room: number
   readonly #boundary: string
-  readonly #ids: Ids
+  readonly #ids = new Map<string, string>()
   #composition: Composition | undefined
   #entityTag: string | undefined
 
@@ -50,7 +50,6 @@ export class ListBody implements SentBody, Told {
     this.#list = list
     this.#room = room
     this.#composition = composition
-    this.#ids = new Ids(context)
     this.#boundary = boundary(context)
   }
 
@@ -152,11 +151,21 @@ export class ListBody implements SentBody, Told {
     { state, reason, cid }: Pick<InstanceLine, 'state' | 'reason'> & { readonly cid?: string | undefined },
   ): ResourceLine {
     const why = this.#context.style === 'asterisk' ? '' : reason
-    return { uri, name, instance: { id: this.#ids.of(key), state, reason: why, cid } }
+    return { uri, name, instance: { id: this.#idOf(key), state, reason: why, cid } }
   }
 
   #cid(key: string): string {
-    return `${this.#ids.of(key)}@${this.#context.host}`
+    return `${this.#idOf(key)}@${this.#context.host}`
+  }
+
+  /** The same for a resource in all NOTIFYs of a subscription; Asterisk makes new ones each time. */
+  #idOf(key: string): string {
+    const { style, dialogId } = this.#context
+    const known = this.#ids.get(key)
+    if (known !== undefined) return known
+    const id = style === 'asterisk' ? letters() : hexDigest('sha1', `${dialogId}\0${key}`).slice(0, 16)
+    this.#ids.set(key, id)
+    return id
   }
 
   #startOf({ key }: ShownList): string | undefined {
@@ -167,28 +176,6 @@ export class ListBody implements SentBody, Told {
 /** What no published document can guess; Asterisk's is short. */
 function boundary({ style }: ListContext): string {
   return style === 'asterisk' ? letters() : randomBytes(12).toString('hex')
-}
-
-/** The same for a resource in all NOTIFYs of a subscription; Asterisk makes new ones each time. */
-class Ids {
-  readonly #context: ListContext
-  readonly #made = new Map<string, string>()
-
-  constructor(context: ListContext) {
-    this.#context = context
-  }
-
-  of(key: string): string {
-    let id = this.#made.get(key)
-    if (id === undefined) this.#made.set(key, (id = this.#make(key)))
-    return id
-  }
-
-  #make(key: string): string {
-    const { style, dialogId } = this.#context
-    if (style === 'asterisk') return letters()
-    return hexDigest('sha1', `${dialogId}\0${key}`).slice(0, 16)
-  }
 }
 
 function letters(): string {

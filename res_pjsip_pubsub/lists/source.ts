@@ -46,7 +46,6 @@ interface Node {
 export class ListSource extends Observable<ListSource> {
   readonly #services: SourceServices
   readonly #ofMembers: MemberServices
-  #plan: ListPlan
   #root: Node
   #members: ReadonlyMap<string, ListMember>
   readonly #versions = new Map<string, number>()
@@ -65,7 +64,6 @@ export class ListSource extends Observable<ListSource> {
       changed: () => this.#changed(),
       deactivated: () => this.#end('deactivated'),
     }
-    this.#plan = plan
     const { root, members } = this.#plant(plan, new Map())
     this.#root = root
     this.#members = members
@@ -107,7 +105,7 @@ export class ListSource extends Observable<ListSource> {
     this.#services.watched(this, true)
     observer.value(this)
     // The configuration may have been read again while resources were looked up.
-    if (this.#services.plan() !== this.#plan) void this.revise()
+    if (this.#services.plan() !== this.#root.plan) void this.revise()
   }
 
   detach(observer: WatchObserver<ListSource>): boolean {
@@ -151,12 +149,11 @@ export class ListSource extends Observable<ListSource> {
     const revision = ++this.#revisions
     const plan = this.#services.plan()
     if (!plan) return this.#end('noresource')
-    if (!samePlan(plan, this.#plan)) {
+    if (!samePlan(plan, this.#root.plan)) {
       const planted = this.#plant(plan, this.#members)
       await Promise.all([...planted.members.values()].map((member) => member.look()))
       if (revision !== this.#revisions) return
       for (const [key, member] of this.#members) if (planted.members.get(key) !== member) member.close()
-      this.#plan = plan
       this.#root = planted.root
       this.#members = planted.members
       if (!this.#observer) return
