@@ -25,7 +25,8 @@ interface EndpointServices extends Omit<ContactServices, 'compose'> {
 const FIRST_COUNTS_LIMIT = 3000
 
 export class UnsolicitedEndpoint {
-  #endpoint: Endpoint
+  /** After a reload that changes nothing of what is told here, another one. */
+  endpoint: Endpoint
   readonly mailboxes: readonly string[]
   readonly #groups: readonly MailboxGroup[]
   readonly #services: EndpointServices
@@ -44,16 +45,12 @@ export class UnsolicitedEndpoint {
   #disposed = false
 
   constructor(endpoint: Endpoint, services: EndpointServices) {
-    this.#endpoint = endpoint
+    this.endpoint = endpoint
     this.#services = services
     this.mailboxes = fullNames(endpoint.mailboxes)
     this.#groups = endpoint.aggregate_mwi
       ? [{ mailboxes: this.mailboxes }]
       : this.mailboxes.map((name) => ({ mailboxes: [name] }))
-  }
-
-  get endpoint(): Endpoint {
-    return this.#endpoint
   }
 
   get contacts(): readonly UnsolicitedContact[] {
@@ -65,11 +62,6 @@ export class UnsolicitedEndpoint {
     return Math.max(0, ...mailboxes.map((name) => this.#counted.get(name.toLowerCase()) ?? 0))
   }
 
-  /** The same endpoint after a reload that changed nothing of what is told here. */
-  update(endpoint: Endpoint): void {
-    this.#endpoint = endpoint
-  }
-
   /** Reads its contacts again. Whoever `tell` picks is told everything now. `added`: the one that was. */
   look(tell: (contact: Contact, isNew: boolean) => boolean, added?: Contact): Promise<void> {
     this.#looking = this.#looking.then(() => this.#look(tell, added))
@@ -78,7 +70,7 @@ export class UnsolicitedEndpoint {
 
   async #look(tell: (contact: Contact, isNew: boolean) => boolean, added: Contact | undefined): Promise<void> {
     const found = new Map<string, [Contact, ...Contact[]]>()
-    for (const aor of this.#endpoint.aors) {
+    for (const aor of this.endpoint.aors) {
       for (const contact of await this.#services.contacts.of(aor)) {
         const ways = found.get(phoneOf(contact))
         if (!ways) found.set(phoneOf(contact), [contact])
@@ -142,7 +134,7 @@ export class UnsolicitedEndpoint {
     const { compose, ...services } = this.#services
     const entry = new UnsolicitedContact(contact, {
       ...services,
-      compose: (to, group) => compose(this.#endpoint, to, group),
+      compose: (to, group) => compose(this.endpoint, to, group),
     })
     this.#contacts.set(phoneOf(contact), entry)
     return entry

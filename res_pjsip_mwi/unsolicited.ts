@@ -149,7 +149,7 @@ export class Unsolicited {
   #serve(endpoint: Endpoint, tell: boolean): void {
     const known = this.#endpoints.get(endpoint.id)?.served
     if (known && sameService(known.endpoint, endpoint)) {
-      known.update(endpoint)
+      known.endpoint = endpoint
       // The global default_voicemail_extension may be another one.
       known.summaryChanged()
       // Its AORs may have other permanent contacts now.
@@ -223,8 +223,8 @@ export class Unsolicited {
     const endpoint = await this.#core.endpoints.endpoint(aor)
     if (this.#closed || !endpoint?.aors.includes(aor) || this.#isInFiles(endpoint.id)) return
     const known = this.#endpoints.get(endpoint.id)?.served
-    if (known && sameService(known.endpoint, endpoint)) return known.update(endpoint)
-    if (known || endpoint.mailboxes.length > 0) {
+    if (known && sameService(known.endpoint, endpoint)) known.endpoint = endpoint
+    else if (known || endpoint.mailboxes.length > 0) {
       this.#dynamic.add(endpoint.id)
       this.#serve(endpoint, tell)
     }

@@ -40,7 +40,7 @@ export class Connection extends Timed implements Wire {
   readonly outgoing: boolean
   readonly #contacts = new Set<string>()
   readonly #strangers = new Set<string>()
-  #open = true
+  open = true
   #messages = 0
   readonly #begun = performance.now()
   /** A message that was found half way: how many came before it, and when it was found. */
@@ -59,7 +59,8 @@ export class Connection extends Timed implements Wire {
   /** When the last request was sent that had no answer, and nothing else came since either. */
   #passedOver = 0
   #nextPing: number
-  #why = ''
+  /** Why it ended; empty while it has not. */
+  why = ''
 
   constructor(carrier: StreamTransport, number: number, socket: Socket, remote: Address, outgoing: boolean) {
     super()
@@ -88,18 +89,9 @@ export class Connection extends Timed implements Wire {
     return this.carrier.config.id
   }
 
-  get open(): boolean {
-    return this.#open
-  }
-
-  /** Why it ended; empty while it has not. */
-  get why(): string {
-    return this.#why
-  }
-
   onClose(listener: (why: string) => void): Undo {
-    if (!this.#open) {
-      const soon = setImmediate(listener, this.#why)
+    if (!this.open) {
+      const soon = setImmediate(listener, this.why)
       return () => clearImmediate(soon)
     }
     // A wrapper, so that one function may listen twice.
@@ -108,8 +100,8 @@ export class Connection extends Timed implements Wire {
   }
 
   send(text: string, sender?: Sender): void {
-    if (!this.#open) {
-      if (sender) process.nextTick(() => sender.sendFailed(`the connection is closed: ${this.#why}`))
+    if (!this.open) {
+      if (sender) process.nextTick(() => sender.sendFailed(`the connection is closed: ${this.why}`))
       return
     }
     this.carrier.trace.sent(text, this.protocol, this.remote)
@@ -154,9 +146,9 @@ export class Connection extends Timed implements Wire {
 
   /** What is written already is sent, and it is over. */
   end(why: string): void {
-    if (!this.#open) return
-    this.#open = false
-    this.#why = why
+    if (!this.open) return
+    this.open = false
+    this.why = why
     const unsent = this.#socket.writableLength
     if (unsent > 0 && why !== NOT_READ && !this.#socket.connecting) this.#socket.destroySoon()
     else this.#socket.destroy()
@@ -171,7 +163,7 @@ export class Connection extends Timed implements Wire {
 
   /** The look every now and then. */
   fire(): void {
-    if (!this.#open) {
+    if (!this.open) {
       // Somebody who was to get the last bytes does not take them.
       this.#socket.destroy()
       return
@@ -243,10 +235,10 @@ export class Connection extends Timed implements Wire {
   }
 
   #data(chunk: Buffer): void {
-    if (!this.#open) return
+    if (!this.open) return
     this.#heard = performance.now()
     for (const frame of this.#framer.push(chunk)) {
-      if (!this.#open) return
+      if (!this.open) return
       switch (frame.kind) {
         case 'message':
           this.#messages++
@@ -261,7 +253,7 @@ export class Connection extends Timed implements Wire {
           break
       }
     }
-    if (this.#open && this.#leavesMuch) this.#stopListening()
+    if (this.open && this.#leavesMuch) this.#stopListening()
   }
 
   /** What it asks next stays with the system, and then with itself, until it has read its answers. */
@@ -277,15 +269,15 @@ export class Connection extends Timed implements Wire {
   }
 
   #closed(): void {
-    if (this.#open) {
-      this.#open = false
-      this.#why = 'it was closed'
+    if (this.open) {
+      this.open = false
+      this.why = 'it was closed'
     }
     this.carrier.wheel.cancel(this)
     this.carrier.forget(this)
     const listeners = [...this.#listeners]
     this.#listeners.clear()
-    for (const listener of listeners) listener(this.#why)
+    for (const listener of listeners) listener(this.why)
   }
 }
 

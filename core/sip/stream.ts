@@ -57,10 +57,10 @@ export class StreamTransport implements Transport {
   readonly #turnedAway: Counter
   readonly #handshakes: Counter
   readonly #unmeter: Undo
-  #config: TransportConfig
+  config: TransportConfig
   /** What we show when we connect; read once, not for each connection. */
   #certificates: SecureContextOptions | undefined
-  #closed = false
+  closed = false
   #numbered = 0
   readonly #saysFull = new NowAndThen()
   readonly #saysHostFull = new NowAndThen()
@@ -95,7 +95,7 @@ export class StreamTransport implements Transport {
     if (bound === null || typeof bound === 'string') throw new Error(`[${config.id}] has no address`)
     this.local = { address: bound.address, port: bound.port }
     this.family = isIP(bound.address) === 6 ? 6 : 4
-    this.#config = config
+    this.config = config
     this.#server = server
     this.#context = context
     const name = this.protocol.toLowerCase()
@@ -109,14 +109,6 @@ export class StreamTransport implements Transport {
     if (this.protocol === 'TLS') server.on('secureConnection', (socket: Socket) => this.#accept(socket))
     server.on('drop', (dropped) => this.#full(dropped?.remoteAddress))
     server.on('tlsClientError', (error: Error, socket: TLSSocket) => this.#handshakeFailed(error, socket))
-  }
-
-  get config(): TransportConfig {
-    return this.#config
-  }
-
-  get closed(): boolean {
-    return this.#closed
   }
 
   get wheel(): TimerWheel {
@@ -148,7 +140,7 @@ export class StreamTransport implements Transport {
   broken(status: number, why: string, head: string | undefined, connection: Connection): void {
     const { address } = connection.remote
     if (this.#saysUnread.now(address))
-      this.#log.warning(`[${this.#config.id}] what ${address} sent cannot be read, its connection is closed: ${why}`)
+      this.#log.warning(`[${this.config.id}] what ${address} sent cannot be read, its connection is closed: ${why}`)
     this.#context.receiver.broken(status, why, head, connection)
   }
 
@@ -168,7 +160,7 @@ export class StreamTransport implements Transport {
   }
 
   get #verifies(): boolean {
-    return this.protocol === 'TLS' && this.#config.verify_server
+    return this.protocol === 'TLS' && this.config.verify_server
   }
 
   /** Whoever came to us has shown nothing of who it is. Without a name it is an answer, which goes to who asked. */
@@ -191,13 +183,13 @@ export class StreamTransport implements Transport {
       this.#server.setSecureContext(this.#certificates)
     }
     this.#server.maxConnections = config.max_connections
-    this.#config = config
+    this.config = config
   }
 
   /** Its peer has much to read. What waits for all of those is in memory: where they are many the first has had its time. */
   waitFor(connection: Connection): void {
     this.#unread.add(connection)
-    if (this.#unread.size <= mostUnread(this.#config)) return
+    if (this.#unread.size <= mostUnread(this.config)) return
     for (const first of this.#unread) {
       this.#unread.delete(first)
       return first.end(NOT_READ)
@@ -219,7 +211,7 @@ export class StreamTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    this.#closed = true
+    this.closed = true
     void this.#unmeter()
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve())
@@ -236,7 +228,7 @@ export class StreamTransport implements Transport {
   /** One host must not have so many that there are none for others. */
   #admits(socket: Socket): boolean {
     const host = socket.remoteAddress
-    const most = shareOfHost(this.#config)
+    const most = shareOfHost(this.config)
     if (host !== undefined && this.#ofHosts.of(host) >= most) {
       socket.destroy()
       this.#hostFull(host, most)
@@ -268,14 +260,14 @@ export class StreamTransport implements Transport {
   }
 
   #noTls(peer: string, why: string, isNews: boolean): void {
-    const text = `[${this.#config.id}] TLS with ${peer} failed: ${why}`
+    const text = `[${this.config.id}] TLS with ${peer} failed: ${why}`
     if (isNews && this.#saysNoTls.now(peer)) this.#log.warning(text)
     else this.#log.debug(() => text)
   }
 
   #connect(remote: Address, name: string): Connection {
-    if (this.#closed || this.#connections.size >= this.#config.max_connections) {
-      if (!this.#closed) this.#full(undefined)
+    if (this.closed || this.#connections.size >= this.config.max_connections) {
+      if (!this.closed) this.#full(undefined)
       return this.#refused(remote)
     }
     const way = { host: remote.address, port: remote.port, ...this.#from(remote) }
@@ -283,7 +275,7 @@ export class StreamTransport implements Transport {
     const socket = secured ?? connectTcp(way)
     const connection = this.#enter(socket, remote, true)
     if (secured) this.#watchHandshake(secured, remote.address)
-    const { verify_server, allow_wildcard_certs } = this.#config
+    const { verify_server, allow_wildcard_certs } = this.config
     if (secured && verify_server) this.#checked.set(connection, new CheckedServer(secured, name, allow_wildcard_certs))
     const limit = setTimeout(() => connection.end('it could not be made in time'), CONNECT_LIMIT).unref()
     const settle = (): void => clearTimeout(limit)
@@ -307,7 +299,7 @@ export class StreamTransport implements Transport {
   }
 
   #connectTls(way: TcpNetConnectOpts, name: string): TLSSocket {
-    const { verify_server, allow_wildcard_certs } = this.#config
+    const { verify_server, allow_wildcard_certs } = this.config
     const named = isIP(name) === 0 ? { servername: name } : {}
     return connectTls({
       ...way,
@@ -321,7 +313,7 @@ export class StreamTransport implements Transport {
   /** A connection that has ended already: whoever sends on it is told. */
   #refused(remote: Address): Connection {
     const connection = new Connection(this, ++this.#numbered, new Socket(), remote, true)
-    connection.end(this.#closed ? 'the transport is closed' : 'there are too many connections (max_connections)')
+    connection.end(this.closed ? 'the transport is closed' : 'there are too many connections (max_connections)')
     return connection
   }
 
@@ -339,7 +331,7 @@ export class StreamTransport implements Transport {
     this.#turnedAway.add()
     if (!this.#saysFull.now()) return
     this.#log.warning(
-      `[${this.#config.id}] has all of its ${this.#config.max_connections} connections (max_connections) in use; ` +
+      `[${this.config.id}] has all of its ${this.config.max_connections} connections (max_connections) in use; ` +
         (peer === undefined ? 'no new one is made' : `${peer} was turned away`),
     )
   }
@@ -348,7 +340,7 @@ export class StreamTransport implements Transport {
     this.#turnedAway.add()
     if (!this.#saysHostFull.now()) return
     this.#log.warning(
-      `[${this.#config.id}] ${host} has ${most} connections open, as many as one host may have ` +
+      `[${this.config.id}] ${host} has ${most} connections open, as many as one host may have ` +
         '(max_connections_per_host); a further one was turned away',
     )
   }

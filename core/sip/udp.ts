@@ -77,8 +77,8 @@ export class UdpTransport implements Transport, DatagramHandler {
   readonly #trace: Trace
   readonly #log: Logger
   readonly #failures: Counter
-  #config: TransportConfig
-  #closed = false
+  config: TransportConfig
+  closed = false
   readonly #saysTooLong = new NowAndThen()
 
   static async open(config: TransportConfig, context: TransportContext): Promise<UdpTransport> {
@@ -98,7 +98,7 @@ export class UdpTransport implements Transport, DatagramHandler {
     family: 4 | 6,
     { receiver, trace, log, metrics }: TransportContext,
   ) {
-    this.#config = config
+    this.config = config
     this.#datagrams = datagrams
     this.#receiver = receiver
     this.#trace = trace
@@ -109,16 +109,8 @@ export class UdpTransport implements Transport, DatagramHandler {
     datagrams.start(this)
   }
 
-  get config(): TransportConfig {
-    return this.#config
-  }
-
   get datagrams(): DatagramsKind {
     return this.#datagrams.kind
-  }
-
-  get closed(): boolean {
-    return this.#closed
   }
 
   wireTo(remote: Address, _name?: string, from?: Wire | string): UdpFlow {
@@ -134,11 +126,11 @@ export class UdpTransport implements Transport, DatagramHandler {
   }
 
   reconfigure(config: TransportConfig): void {
-    this.#config = config
+    this.config = config
   }
 
   send(text: string, to: UdpFlow, sender: Sender | undefined): void {
-    if (this.#closed) {
+    if (this.closed) {
       if (sender) process.nextTick(() => sender.sendFailed('the transport is closed'))
       return
     }
@@ -147,8 +139,8 @@ export class UdpTransport implements Transport, DatagramHandler {
   }
 
   async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
+    if (this.closed) return
+    this.closed = true
     await this.#datagrams.close()
   }
 
@@ -170,7 +162,7 @@ export class UdpTransport implements Transport, DatagramHandler {
   }
 
   troubled(reason: string): void {
-    this.#log.warning(`[${this.#config.id}] ${reason}`)
+    this.#log.warning(`[${this.config.id}] ${reason}`)
   }
 
   /** It is sent again, to each who is told the same. */
@@ -178,7 +170,7 @@ export class UdpTransport implements Transport, DatagramHandler {
     if (!this.#saysTooLong.now()) return
     const to = reason.split(' ')[2] ?? 'its peer'
     this.#log.warning(
-      `[${this.#config.id}] a message to ${to} is too long for UDP and was not sent; over TCP it gets there`,
+      `[${this.config.id}] a message to ${to} is too long for UDP and was not sent; over TCP it gets there`,
     )
   }
 
