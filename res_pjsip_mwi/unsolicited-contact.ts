@@ -51,14 +51,15 @@ export class UnsolicitedContact {
   /** A phone with several flows may write the same Contact in all of them (RFC 5626): they differ in their Paths or flows. */
   #ways: readonly [Contact, ...Contact[]]
   /** The one that is taken. */
-  #contact: Contact
+  contact: Contact
   /** Ways that have failed in a row. */
   #waysFailed = 0
   #phase: ContactPhase = 'idle'
   /** It registered anew while a NOTIFY was under way, whose outcome then is old news. */
   #anew = false
   #failures = 0
-  #lastOutcome = ''
+  /** How the last NOTIFY ended, for people. */
+  lastOutcome = ''
   /** As performance.now() has it: whoever refuses is left alone until then. */
   #mayAskAt = 0
   #retryTimer: NodeJS.Timeout | undefined
@@ -69,21 +70,12 @@ export class UnsolicitedContact {
 
   constructor(contact: Contact, services: ContactServices) {
     this.#ways = [contact]
-    this.#contact = contact
+    this.contact = contact
     this.#services = services
-  }
-
-  get contact(): Contact {
-    return this.#contact
   }
 
   get phase(): ContactPhase {
     return this.#phase
-  }
-
-  /** How the last NOTIFY ended, for people. */
-  get lastOutcome(): string {
-    return this.#lastOutcome
   }
 
   /** Whether its lamp may be on: what is under way, or was not answered, may have lit it. */
@@ -100,9 +92,9 @@ export class UnsolicitedContact {
   }
 
   /** Its bindings as they are now; flows may be others. `by`: the one that the phone is there by. */
-  update(ways: readonly [Contact, ...Contact[]], by = this.#contact): void {
+  update(ways: readonly [Contact, ...Contact[]], by = this.contact): void {
     this.#ways = ways
-    this.#contact = ways.find((way) => isSameWay(way, by)) ?? ways[0]
+    this.contact = ways.find((way) => isSameWay(way, by)) ?? ways[0]
   }
 
   /** The phone is there anew: it is told everything again, and may change its mind about refusing. */
@@ -147,7 +139,7 @@ export class UnsolicitedContact {
 
   #turn(): void {
     if (this.#phase !== 'queued') return
-    const way = this.#contact
+    const way = this.contact
     for (const group of this.#due) {
       this.#due.delete(group)
       const tidings = this.#services.compose(way, group)
@@ -168,7 +160,7 @@ export class UnsolicitedContact {
 
   #ended(group: MailboxGroup, text: string, way: Contact, outcome: Outcome): void {
     if (this.#phase !== 'sending') return
-    this.#lastOutcome = textOf(outcome)
+    this.lastOutcome = textOf(outcome)
     const verdict = this.#anew ? 'old news' : verdictOf(outcome)
     this.#anew = false
     if (verdict === 'refused') return this.#refused()
@@ -187,7 +179,7 @@ export class UnsolicitedContact {
     this.#mayAskAt = performance.now() + this.#nextPause()
     this.#services.counters.refused.add()
     this.#services.log.verbose(
-      `${this.#contact.uri} answers ${this.#lastOutcome} to unsolicited message-summary, and gets none until it registers again`,
+      `${this.contact.uri} answers ${this.lastOutcome} to unsolicited message-summary, and gets none until it registers again`,
     )
   }
 
@@ -197,21 +189,21 @@ export class UnsolicitedContact {
     this.#told.delete(group)
     this.#services.counters.failed.add()
     // It may have come up by another one meanwhile.
-    if (isSameWay(way, this.#contact)) this.#contact = this.#nextWay
+    if (isSameWay(way, this.contact)) this.contact = this.#nextWay
     // A connection that is lost is no way any more: what was left of them has not been tried.
     const isGone = !this.#ways.some((one) => isSameWay(one, way))
     if (isGone || ++this.#waysFailed < this.#ways.length) return this.#enqueue()
     this.#waysFailed = 0
     this.#enter('pausing')
     const pause = this.#nextPause()
-    this.#services.log.debug(() => `${this.#contact.uri}: ${this.#lastOutcome}; again in ${pause / 1000} s`)
+    this.#services.log.debug(() => `${this.contact.uri}: ${this.lastOutcome}; again in ${pause / 1000} s`)
     this.#retryTimer = setTimeout(() => this.#enqueue(), pause).unref()
   }
 
   /** RFC 5626 7: where one flow fails, the next is tried. */
   get #nextWay(): Contact {
     const [first] = this.#ways
-    const at = this.#ways.findIndex((way) => isSameWay(way, this.#contact))
+    const at = this.#ways.findIndex((way) => isSameWay(way, this.contact))
     return this.#ways[at + 1] ?? first
   }
 

@@ -50,9 +50,9 @@ async function readGroup(
     const values = record(record(answer.body).variables)
     return group.map((name) => (typeof values[name] === 'string' ? { kind: 'value', value: values[name] } : NONE))
   }
-  if (answer.kind === 'unreachable') return group.map(() => ({ kind: 'unasked', reason: answer.reason }))
   if (isChannelMissing(answer)) return 'no channel'
-  if (isNoAnswer(answer)) return group.map(() => ({ kind: 'unasked', reason: answer.message }))
+  const reason = whyUnasked(answer)
+  if (reason !== undefined) return group.map(() => ({ kind: 'unasked', reason }))
   const middle = group.length >> 1
   const first = await readGroup(link, channelId, group.slice(0, middle))
   if (first === 'no channel') return first
@@ -69,8 +69,8 @@ async function readSingly(
   if (answers.some(isChannelMissing)) return 'no channel'
   return answers.map((answer): Reading => {
     if (answer.kind === 'ok') return { kind: 'value', value: text(record(answer.body).value) }
-    if (answer.kind === 'unreachable') return { kind: 'unasked', reason: answer.reason }
-    return isNoAnswer(answer) ? { kind: 'unasked', reason: answer.message } : NONE
+    const reason = whyUnasked(answer)
+    return reason === undefined ? NONE : { kind: 'unasked', reason }
   })
 }
 
@@ -82,13 +82,14 @@ function isChannelMissing(answer: AriAnswer): boolean {
 }
 
 /**
- * Nothing is said of what was asked for: the user may not ask any more, Asterisk is ending, or ARI is switched off or
+ * Why nothing is said of what was asked for: the user may not ask any more, Asterisk is ending, or ARI is switched off or
  * without its channels, and then it is the URL or the resource that is not found.
  */
-function isNoAnswer(answer: AriAnswer): boolean {
-  if (answer.kind !== 'refused') return false
+function whyUnasked(answer: Exclude<AriAnswer, { kind: 'ok' }>): string | undefined {
+  if (answer.kind === 'unreachable') return answer.reason
   const { status, message } = answer
-  return status === 401 || status === 403 || status === 503 || (status === 404 && !/variable/i.test(message))
+  const isNone = status === 401 || status === 403 || status === 503 || (status === 404 && !/variable/i.test(message))
+  return isNone ? message : undefined
 }
 
 function groups(expressions: readonly Expression[]): Expression[][] {

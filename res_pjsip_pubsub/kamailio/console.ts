@@ -6,7 +6,6 @@ import type { InboundPublication } from '../publishing/publication.ts'
 import type { PubsubCore } from '../pubsub.ts'
 import { cleanedText } from '../storage/cleaning.ts'
 import type { NotifierSubscription } from '../subscription.ts'
-import type { RefreshType } from './contract.ts'
 import { userOf } from './functions.ts'
 
 const SHOW_HEADER = `Endpoint: <Endpoint/Publisher............................................>
@@ -82,7 +81,12 @@ export function presenceCommands(pubsub: PubsubCore): ConsoleCommand[] {
         const wanted = ([0, 1, 2] as const).find((one) => String(one) === type)
         if (uri === undefined || event === undefined || wanted === undefined)
           throw new CommandError('expected: presence refreshWatchers <presentity> <event> <type>, type being 0, 1 or 2')
-        await refresh(pubsub, { uri, event, type: wanted, fileUri, filename }, (text) => out.print(text))
+        knownEvent(pubsub, event)
+        if (wanted === 2 && filename === undefined)
+          throw new CommandError(
+            'type 2 needs the file: presence refreshWatchers <presentity> <event> 2 <file_uri> <filename>',
+          )
+        out.print(`${await pubsub.presRefreshWatchers(uri, event, wanted, fileUri, filename)} watchers are told`)
       },
     },
     {
@@ -121,27 +125,6 @@ export function presenceCommands(pubsub: PubsubCore): ConsoleCommand[] {
       },
     },
   ]
-}
-
-interface Refresh {
-  readonly uri: string
-  readonly event: string
-  readonly type: RefreshType
-  readonly fileUri: string | undefined
-  readonly filename: string | undefined
-}
-
-async function refresh(
-  pubsub: PubsubCore,
-  { uri, event, type, fileUri, filename }: Refresh,
-  print: (text: string) => void,
-): Promise<void> {
-  knownEvent(pubsub, event)
-  if (type === 2 && filename === undefined)
-    throw new CommandError(
-      'type 2 needs the file: presence refreshWatchers <presentity> <event> 2 <file_uri> <filename>',
-    )
-  print(`${await pubsub.presRefreshWatchers(uri, event, type, fileUri, filename)} watchers are told`)
 }
 
 /** How many were there to be taken back. */

@@ -36,8 +36,7 @@ export class Facts {
   }
 
   sending(subscription: NotifierSubscription, notification: Notification): void {
-    const listeners = this.#listeners['local-request']
-    if (listeners.size === 0) return
+    if (this.#listeners['local-request'].size === 0) return
     this.#tell('local-request', {
       subs: this.subs(subscription),
       headers: notification.headers,
@@ -46,17 +45,13 @@ export class Facts {
   }
 
   answered(subscription: NotifierSubscription, outcome: Outcome): void {
-    const listeners = this.#listeners['notify-reply']
-    if (listeners.size === 0) return
+    if (this.#listeners['notify-reply'].size === 0) return
     let dropped = false
-    const fact = {
+    this.#tell('notify-reply', {
       subs: this.subs(subscription),
       notify_reply: replyOf(outcome, subscription),
-      drop: () => {
-        dropped = true
-      },
-    }
-    this.#tell('notify-reply', fact)
+      drop: () => void (dropped = true),
+    })
     if (dropped) subscription.drop('a module that saw the answer to its NOTIFY says so')
   }
 

@@ -72,7 +72,8 @@ export class OutboundSubscription<T> {
   #expiration: number
   #failures = 0
   #closed = false
-  #lastFault = ''
+  /** Why it was lost or refused last; empty where nothing was wrong. */
+  lastFault = ''
 
   constructor(
     config: OutboundSubscriptionConfig,
@@ -100,11 +101,6 @@ export class OutboundSubscription<T> {
 
   get usages(): readonly Usage<T>[] {
     return [...this.#usages.keys()]
-  }
-
-  /** Why it was lost or refused last; empty where nothing was wrong. */
-  get lastFault(): string {
-    return this.#lastFault
   }
 
   /** Call-ID of the SUBSCRIBE that is on its way. */
@@ -261,14 +257,14 @@ export class OutboundSubscription<T> {
     const states = this.usages.map(({ state }) => state).filter((state) => state !== undefined)
     if (states.length === 0) return
     this.#stale.clear()
-    this.#lastFault = ''
+    this.lastFault = ''
     this.target.say(this.#event.merge(states))
   }
 
   #ended(usage: Usage<T>, { why, comeback }: Ending): void {
     this.#usages.delete(usage)
     if (this.#closed) return
-    this.#lastFault = why
+    this.lastFault = why
     if (Date.now() - usage.since > STABLE) this.#failures = 0
     this.#changed()
     const isLast = this.#usages.size === 0
@@ -294,9 +290,9 @@ export class OutboundSubscription<T> {
     const pause = pauseBefore({ after, final }, this.#failures, this.#longestPause)
     // What lasts is told once, not with each try.
     const message = `subscription '${this.config.id}' to ${this.config.server_uri} failed: ${why}`
-    if (why === this.#lastFault) this.#context.log.debug(() => message)
+    if (why === this.lastFault) this.#context.log.debug(() => message)
     else this.#context.log.warning(`${message}; the next try is in ${Math.ceil(pause / 1000)} s`)
-    this.#lastFault = why
+    this.lastFault = why
     this.#comeBack(pause)
   }
 
