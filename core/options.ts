@@ -6,7 +6,7 @@
  */
 
 import { didYouMean } from './conf/suggestion.ts'
-import type { ConfigEntry, ConfigSection, Place } from './config.ts'
+import type { ConfigSection, Place } from './config.ts'
 import { reasonOf } from './log.ts'
 
 /** What an operator did wrong: `file:line: what is wrong, what is expected`. */
@@ -180,8 +180,8 @@ function preparedOf(set: OptionSet): Prepared {
 export interface ReadSettings {
   /** `error`: a name outside the set is a problem (our own files); `ignore`: it is somebody else's (Asterisk's files). Default `error`. */
   readonly unknown?: 'error' | 'ignore'
-  /** Lines that are Asterisk's are read as it reads them, and what is odd about them goes to `notes`. */
-  readonly asterisks?: { readonly has: (entry: ConfigEntry) => boolean; readonly notes: ConfigError[] }
+  /** The section is Asterisk's: it is read as Asterisk reads it, and what is odd about it goes to `notes`. */
+  readonly asterisks?: { readonly notes: ConfigError[] } | undefined
 }
 
 /**
@@ -223,7 +223,7 @@ export function readSection<S extends OptionSet>(
       const shown = known.option.secret ? '(hidden)' : `'${withoutPassword(entry.value)}'`
       const fault = `${entry.key} = ${shown} is not valid, ${reasonOf(error)}`
       const { otherwise } = known.option
-      if (otherwise && asterisks?.has(entry)) {
+      if (otherwise && asterisks) {
         values[known.name] = otherwise.value
         asterisks.notes.push(new ConfigError(`${fault}; Asterisk takes it for ${otherwise.text}`, entry))
       } else {

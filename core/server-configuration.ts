@@ -1,6 +1,7 @@
 /** The configuration that a server runs with. A start, a reload, `--check` and each module read it in the same way. */
 import { type Configuration, type ConfigurationReading, readConfiguration } from './conf/configuration.ts'
 import { Findings } from './conf/findings.ts'
+import type { PjsipConfig } from './endpoints.ts'
 import { UnreadableModule } from './find-modules.ts'
 import type { ReadOptions } from './loader.ts'
 import type { ModuleConfig, ModuleDefinition } from './module.ts'
@@ -22,7 +23,7 @@ export class ServerConfiguration {
 
   /** What the files say now, which takes no effect yet. Throws ConfigurationFaults. */
   read(): ConfigurationReading {
-    const reading = readWith(this.modules, this.#directory)
+    const reading = readWith(this.modules, this.#directory, this.now.pjsip)
     if (reading.problems.length > 0) throw new ConfigurationFaults(reading.problems)
     return reading
   }
@@ -36,12 +37,17 @@ export class ServerConfiguration {
   }
 }
 
-/** All configuration, the files of these modules too. */
-export function readWith(modules: readonly ModuleDefinition[], directory: string): ConfigurationReading {
+/** All configuration, the files of these modules too. `before`: what is in effect of pjsip.conf. */
+export function readWith(
+  modules: readonly ModuleDefinition[],
+  directory: string,
+  before?: PjsipConfig,
+): ConfigurationReading {
   return readConfiguration(
     directory,
     declaredBy(modules),
     modules.map(({ name }) => name),
+    before,
   )
 }
 

@@ -63,12 +63,13 @@ const PJSIP_KINDS = { 'pjsip.conf': 'pjsip', 'pjsip_wizard.conf': 'wizard', 'acl
 
 /**
  * Without a directory nothing is read, and the defaults hold. `declared` is what modules read of our files, and
- * `moduleNames` what they are called, so that modules.conf can name only these.
+ * `moduleNames` what they are called, so that modules.conf can name only these. `before` is what a reload is to replace.
  */
 export function readConfiguration(
   directory: string | undefined,
   declared: readonly ModuleConfig[] = [],
   moduleNames?: readonly string[],
+  before?: PjsipConfig,
 ): ConfigurationReading {
   const findings = new Findings()
   const ours = new ConfigDirectory(directory, false, findings)
@@ -76,7 +77,7 @@ export function readConfiguration(
   const theirs = new ConfigDirectory(asteriskDirectory(settings, ours, findings), true, findings)
   findElsewhere(theirs, findings)
 
-  const pjsip = readPjsip([...pjsipFiles(theirs), ...pjsipFiles(ours)], ours.path)
+  const pjsip = readPjsip([...pjsipFiles(theirs), ...pjsipFiles(ours)], ours.path, before)
   const dialplan = readDialplan([...both('extensions.conf', theirs, ours)], pjsip.hints)
   const voicemail = readVoicemail([...both('voicemail.conf', theirs, ours)])
   const modulesFile = ours.read('modules.conf')

@@ -37,6 +37,11 @@ export class Checker {
     this.#findings.doubt(this.#foreign, message, this.#place(option, text))
   }
 
+  /** What Asterisk refuses the object for. `text` as for `doubt`. */
+  refusal(option: string, message: string, text?: string): void {
+    this.#findings.problem(message, this.#place(option, text))
+  }
+
   names(option: string, names: readonly string[], kind: string, isKnown: (name: string) => boolean): void {
     const where = kind === 'ACL' ? '[NAME] of acl.conf' : `a section with type = ${kind}`
     for (const name of names) {

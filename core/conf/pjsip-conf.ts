@@ -7,7 +7,7 @@
  */
 import { resolve } from 'node:path'
 import { type ConfigEntry, type ConfigFile, type ConfigSection, inOnePiece, lastValue } from '../config.ts'
-import type { Acl, Aor, Auth, Endpoint, Identify, PjsipConfig, TransportConfig } from '../endpoints.ts'
+import type { Endpoint, Identify, PjsipConfig, TransportConfig } from '../endpoints.ts'
 import { reasonOf } from '../log.ts'
 import { type ConfigError, type OptionSet, type OptionValues, readSection } from '../options.ts'
 import {
@@ -31,10 +31,11 @@ import { outboundSubscriptionOptions } from '../subscription-options.ts'
 import { parseBind } from './bind.ts'
 import { Findings } from './findings.ts'
 import { exists } from './parser.ts'
+import { Checker } from './pjsip-checker.ts'
 import { usableLists } from './pjsip-lists.ts'
 import { isPjsipType, OTHER_OPTIONS, OTHER_TYPES, type PjsipType } from './pjsip-names.ts'
 import { checkPublications } from './pjsip-publications.ts'
-import { checkReferences } from './pjsip-references.ts'
+import { checkAuth, checkContacts, checkMatches, checkReferences } from './pjsip-references.ts'
 import { checkSubscriptions } from './pjsip-subscriptions.ts'
 import { expandWizards, type WizardHint } from './pjsip-wizard.ts'
 import { didYouMean } from './suggestion.ts'
@@ -67,6 +68,8 @@ export interface PjsipReading {
   readonly config: PjsipConfig
   readonly hints: readonly WizardHint[]
   readonly problems: readonly ConfigError[]
+  /** What is wrong with single objects of Asterisk's, which it does without. */
+  readonly warnings: readonly ConfigError[]
   readonly notes: readonly ConfigError[]
 }
 
@@ -89,18 +92,23 @@ const ASTERISKS_OWN: ReadonlySet<PjsipType> = new Set([
 /** Who Asterisk is to others, and its own traces: not taken over. */
 const NOT_TAKEN_OVER = new Set(['user_agent', 'debug'])
 
-/** `directory`: where relative paths of certificates start. Sources that come first are overruled by those that follow. */
-export function readPjsip(sources: readonly PjsipSource[], directory: string): PjsipReading {
+/**
+ * `directory`: where relative paths of certificates start. Sources that come first are overruled by those that follow.
+ * `before`: what is in effect, where this is a reload.
+ */
+export function readPjsip(sources: readonly PjsipSource[], directory: string, before?: PjsipConfig): PjsipReading {
   const findings = new Findings()
-  const reader = new PjsipReader(findings, directory)
+  const reader = new PjsipReader(findings, directory, before)
   const hints = sources.flatMap((source) => reader.take(source))
   const config = reader.config()
-  return { config, hints, problems: findings.problems, notes: findings.notes }
+  const { problems, warnings, notes } = findings
+  return { config, hints, problems, warnings, notes }
 }
 
 class PjsipReader {
   readonly #findings: Findings
   readonly #directory: string
+  readonly #before: PjsipConfig | undefined
   readonly #drafts: Record<PjsipType | 'namedAcl', Map<string, Draft>> = {
     endpoint: new Map(),
     aor: new Map(),
@@ -118,9 +126,10 @@ class PjsipReader {
     namedAcl: new Map(),
   }
 
-  constructor(findings: Findings, directory: string) {
+  constructor(findings: Findings, directory: string, before: PjsipConfig | undefined) {
     this.#findings = findings
     this.#directory = directory
+    this.#before = before
   }
 
   take({ kind, file, foreign }: PjsipSource): readonly WizardHint[] {
@@ -141,39 +150,37 @@ class PjsipReader {
   }
 
   config(): PjsipConfig {
-    const endpoints = this.#readAll('endpoint', endpointOptions, (values, id): Endpoint => {
+    const before = this.#before
+    const makeEndpoint = (values: OptionValues<typeof endpointOptions>, id: string): Endpoint => {
       return { ...values, id, hintContext: values.subscribe_context || values.context }
-    })
+    }
+    const makeIdentify = (values: OptionValues<typeof identifyOptions>, id: string): Identify => {
+      return { ...values, id, match: values.match.map(withoutPort) }
+    }
+    const identifiesBefore = new Map(before?.identifies.map((identify) => [identify.id, identify]))
+    const endpoints = this.#readAll('endpoint', endpointOptions, makeEndpoint, before?.endpoints)
     const transports = this.#transports()
     const config: PjsipConfig = {
       endpoints: this.#withOurTransports(endpoints, transports),
-      aors: this.#readAll('aor', aorOptions, (values, id): Aor => ({ ...values, id })),
-      auths: this.#readAll('auth', authOptions, (values, id): Auth => ({ ...values, id })),
-      acls: this.#readAll('acl', aclOptions, (values, id): Acl => ({ ...values, id })),
-      namedAcls: this.#readAll('namedAcl', aclOptions, (values, id): Acl => ({ ...values, id })),
+      aors: this.#readAll('aor', aorOptions, withId, before?.aors, checkContacts),
+      auths: this.#readAll('auth', authOptions, withId, before?.auths, checkAuth),
+      acls: this.#readAll('acl', aclOptions, withId, before?.acls),
+      namedAcls: this.#readAll('namedAcl', aclOptions, withId, before?.namedAcls),
       identifies: [
-        ...this.#readAll('identify', identifyOptions, (values, id): Identify => {
-          return { ...values, id, match: values.match.map(withoutPort) }
-        }).values(),
+        ...this.#readAll('identify', identifyOptions, makeIdentify, identifiesBefore, checkMatches).values(),
       ],
-      global: this.#readOne('global', globalOptions),
-      system: this.#readOne('system', systemOptions),
+      global: this.#readOne('global', globalOptions, before?.global),
+      system: this.#readOne('system', systemOptions, before?.system),
       transports,
-      outboundPublishes: this.#readAll('outbound-publish', outboundPublishOptions, (values, id) => ({ ...values, id })),
-      inboundPublications: this.#readAll('inbound-publication', inboundPublicationOptions, (values, id) => {
-        return { ...values, id }
-      }),
-      asteriskPublications: this.#readAll('asterisk-publication', asteriskPublicationOptions, (values, id) => {
-        return { ...values, id }
-      }),
+      outboundPublishes: this.#readAll('outbound-publish', outboundPublishOptions, withId),
+      inboundPublications: this.#readAll('inbound-publication', inboundPublicationOptions, withId),
+      asteriskPublications: this.#readAll('asterisk-publication', asteriskPublicationOptions, withId),
       resourceLists: usableLists(
-        this.#readAll('resource_list', resourceListOptions, (values, id) => ({ ...values, id })),
+        this.#readAll('resource_list', resourceListOptions, withId, before?.resourceLists),
         this.#drafts.resource_list,
         this.#findings,
       ),
-      outboundSubscriptions: this.#readAll('outbound-subscription', outboundSubscriptionOptions, (values, id) => {
-        return { ...values, id }
-      }),
+      outboundSubscriptions: this.#readAll('outbound-subscription', outboundSubscriptionOptions, withId),
     }
     checkPublications(config, this.#drafts, this.#findings)
     checkSubscriptions(config, this.#drafts['outbound-subscription'], this.#findings)
@@ -230,40 +237,81 @@ class PjsipReader {
     }
   }
 
+  /** `before`: such objects at the last reading. `check`: what Asterisk refuses one for though each value can be read. */
   #readAll<S extends OptionSet, T>(
     type: PjsipType | 'namedAcl',
     set: S,
     make: (values: OptionValues<S>, id: string, section: ConfigSection) => T,
+    before?: ReadonlyMap<string, T>,
+    check?: (object: T, checker: Checker) => void,
   ): Map<string, T> {
     const made = new Map<string, T>()
-    for (const [id, { section, foreign }] of this.#drafts[type]) {
-      made.set(
-        id,
-        make(
-          this.#read(section, set, () => foreign),
-          id,
-          section,
-        ),
-      )
+    for (const [id, draft] of this.#drafts[type]) {
+      const object = this.#readOrDoWithout(type, draft, before?.get(id), () => {
+        const read = make(this.#read(draft.section, set, draft.foreign), id, draft.section)
+        check?.(read, new Checker(id, draft, this.#findings))
+        return read
+      })
+      if (object !== undefined) made.set(id, object)
     }
     return made
   }
 
-  /** All sections of the type as one, Asterisk's lines first. */
-  #readOne<S extends OptionSet>(type: 'global' | 'system', set: S): OptionValues<S> {
-    const drafts = [...this.#drafts[type].values()].sort((a, b) => Number(b.foreign) - Number(a.foreign))
-    const theirs = new Set(drafts.filter(({ foreign }) => foreign).flatMap(({ section }) => section.entries))
-    const isTaken = (entry: ConfigEntry): boolean => !theirs.has(entry) || !NOT_TAKEN_OVER.has(entry.key.toLowerCase())
-    const pieces = drafts.map(({ section }) => ({ ...section, entries: section.entries.filter(isTaken) }))
-    return this.#read(inOnePiece(pieces), set, (entry) => theirs.has(entry))
+  /** As with Asterisk, an object of its files that has a fault keeps no other from its work, and at a reload stays as it was. */
+  #readOrDoWithout<T>(
+    type: PjsipType | 'namedAcl',
+    { section, foreign }: Draft,
+    before: T | undefined,
+    read: () => T,
+  ): T | undefined {
+    const from = this.#findings.problems.length
+    const object = read()
+    if (!foreign || this.#findings.problems.length === from) return object
+    const what = `${type === 'namedAcl' ? 'ACL' : type} [${section.name}]`
+    if (before !== undefined) {
+      this.#findings.leaveOff(from, `${what} stays as it was`)
+      return before
+    }
+    // Left out it could let in whom an Asterisk keeps out that has not started anew since the fault.
+    if (type === 'acl') {
+      this.#findings.leaveOff(from, `only the other lines of ${what} hold`)
+      return object
+    }
+    this.#findings.leaveOff(from, `${what} is left out`)
+    return undefined
   }
 
-  #read<S extends OptionSet>(
-    section: ConfigSection | undefined,
+  /** All sections of the type as one: Asterisk's lines, and over them ours. */
+  #readOne<S extends OptionSet>(
+    type: 'global' | 'system',
     set: S,
-    isForeign: (entry: ConfigEntry) => boolean,
+    before: OptionValues<S> | undefined,
   ): OptionValues<S> {
-    const asterisks = { has: isForeign, notes: this.#findings.notes }
+    const drafts = [...this.#drafts[type].values()]
+    const pieces = (foreign: boolean): ConfigSection[] =>
+      drafts.filter((draft) => draft.foreign === foreign).map(({ section }) => section)
+    const asterisks = inOnePiece(pieces(true))
+    const own = inOnePiece(pieces(false))
+    const theirs = asterisks && this.#readTheirs(type, asterisks, set, before)
+    const ours = this.#read(own, set, false)
+    const written = new Set(own?.entries.map(({ key }) => key.toLowerCase()))
+    return { ...ours, ...Object.fromEntries(Object.entries(theirs ?? {}).filter(([name]) => !written.has(name))) }
+  }
+
+  #readTheirs<S extends OptionSet>(
+    type: 'global' | 'system',
+    section: ConfigSection,
+    set: S,
+    before: OptionValues<S> | undefined,
+  ): OptionValues<S> | undefined {
+    const entries = section.entries.filter(({ key }) => !NOT_TAKEN_OVER.has(key.toLowerCase()))
+    return this.#readOrDoWithout(type, { section, foreign: true }, before, () =>
+      this.#read({ ...section, entries }, set, true),
+    )
+  }
+
+  #read<S extends OptionSet>(section: ConfigSection | undefined, set: S, foreign: boolean): OptionValues<S> {
+    const asterisks = foreign ? { notes: this.#findings.notes } : undefined
     return readSection(section, set, this.#findings.problems, { unknown: 'ignore', asterisks })
   }
 
@@ -333,6 +381,10 @@ class PjsipReader {
         : endpoint
     return new Map([...endpoints].map(([id, endpoint]) => [id, change(endpoint)]))
   }
+}
+
+function withId<V extends object>(values: V, id: string): V & { readonly id: string } {
+  return { ...values, id }
 }
 
 /** Asterisk takes `[global]` and `[system]` without a type, if it knows every option that they have. */

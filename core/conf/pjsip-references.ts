@@ -32,12 +32,7 @@ export function checkReferences(config: PjsipConfig, drafts: Readonly<Record<Typ
     checkLocalNet(transport, checker('transport', transport.id))
     checkExternal(transport, checker('transport', transport.id))
   }
-  for (const auth of config.auths.values()) checkAuth(auth, checker('auth', auth.id))
-  // Asterisk refuses the whole AOR.
-  for (const aor of config.aors.values()) {
-    checkUris('contact', aor.contact, checker('aor', aor.id))
-    checkMailboxes(aor, checker('aor', aor.id))
-  }
+  for (const aor of config.aors.values()) checkMailboxes(aor, checker('aor', aor.id))
   for (const draft of drafts.global.values()) checkOrder(draft, new Checker(draft.section.name, draft, findings))
 }
 
@@ -50,7 +45,8 @@ function checkEndpoint(endpoint: Endpoint, checker: Checker, config: PjsipConfig
   const isKnown = (name: string): boolean => config.transports.some(({ id }) => id === name)
   checker.names('transport', transport === '' ? [] : [transport], 'transport', isKnown)
   checkWords('identify_by', identify_by, IDENTIFY_BY, checker)
-  checkUris('outbound_proxy', outbound_proxy === '' ? [] : [outbound_proxy], checker)
+  if (outbound_proxy !== '' && !isUri(outbound_proxy))
+    checker.doubt('outbound_proxy', `outbound_proxy = ${outbound_proxy} of [${endpoint.id}] ${NO_URI}`)
   checkDomain(endpoint, checker)
   checkMailboxes(endpoint, checker)
 }
@@ -101,27 +97,27 @@ function checkWords(option: string, words: readonly string[], known: readonly st
   }
 }
 
-function checkUris(option: string, uris: readonly string[], checker: Checker): void {
-  for (const uri of uris)
-    if (!parseNameAddr(uri)?.uri)
-      checker.doubt(option, `${option} = ${uri} of [${checker.id}] is not valid, expected a SIP URI`, uri)
+const NO_URI = 'is not valid, expected a SIP URI'
+const isUri = (text: string): boolean => parseNameAddr(text)?.uri !== undefined
+
+export function checkContacts({ id, contact }: Aor, checker: Checker): void {
+  for (const uri of contact) if (!isUri(uri)) checker.refusal('contact', `contact = ${uri} of [${id}] ${NO_URI}`, uri)
 }
 
 function checkIdentify(identify: Identify, checker: Checker, config: PjsipConfig): void {
   const { id, endpoint } = identify
   if (endpoint === '') return checker.doubt('endpoint', `identify [${id}] has no endpoint, expected endpoint = NAME`)
-  checkMatches(identify, checker)
   checker.names('endpoint', [endpoint], 'endpoint', (name) => config.endpoints.has(name))
 }
 
 /** Addresses and networks of `match`, and the expression of `match_header`. Host names are resolved later. */
-function checkMatches({ id, match, match_header }: Identify, checker: Checker): void {
+export function checkMatches({ id, match, match_header }: Identify, checker: Checker): void {
   for (const one of match) {
     const fault = looksLikeAddress(one) && faultOf(() => readNetwork(one))
-    if (fault) checker.doubt('match', `match = ${one} of [${id}] is not valid, ${fault}`, one)
+    if (fault) checker.refusal('match', `match = ${one} of [${id}] is not valid, ${fault}`, one)
   }
   const fault = match_header !== '' && faultOf(() => readHeaderMatch(match_header))
-  if (fault) checker.doubt('match_header', `match_header of [${id}] is not valid, ${fault}`)
+  if (fault) checker.refusal('match_header', `match_header of [${id}] is not valid, ${fault}`)
 }
 
 function checkLocalNet({ id, local_net }: TransportConfig, checker: Checker): void {
@@ -150,11 +146,11 @@ function faultOf(read: () => unknown): string | undefined {
   }
 }
 
-function checkAuth(auth: Auth, checker: Checker): void {
+export function checkAuth(auth: Auth, checker: Checker): void {
   const { id, auth_type, md5_cred, password } = auth
   const hasHash = auth_type === 'md5' || md5_cred !== ''
   if (hasHash && !isMd5(md5_cred) && (md5_cred !== '' || password === ''))
-    checker.doubt('md5_cred', `auth [${id}] has no good md5_cred, expected 32 hexadecimal digits`)
+    checker.refusal('md5_cred', `auth [${id}] has no good md5_cred, expected 32 hexadecimal digits`)
   // What is wrong with a digest that is there is said of its line.
   else if (!holdsSecret(auth) && !checker.says('password_digest'))
     checker.doubt('password', `auth [${id}] has no password, expected password, or a hash of it`)

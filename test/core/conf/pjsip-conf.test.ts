@@ -1,7 +1,9 @@
 import { expect } from 'chai'
+import ipaddr from 'ipaddr.js'
+import { forbiddenByAll } from '../../../core/auth/acl.ts'
 import { parseConfig } from '../../../core/conf/parser.ts'
 import { type PjsipReading, type PjsipSource, readPjsip } from '../../../core/conf/pjsip-conf.ts'
-import type { Endpoint } from '../../../core/endpoints.ts'
+import type { Endpoint, PjsipConfig } from '../../../core/endpoints.ts'
 import type { ConfigError } from '../../../core/options.ts'
 
 const PATHS = { pjsip: 'pjsip.conf', wizard: 'pjsip_wizard.conf', acl: 'acl.conf' }
@@ -186,7 +188,8 @@ contact = sip:b@192.0.2.1
     expect(faults(contacts)).to.deep.equal(found.map((it) => `/own/pjsip.conf:${it}`))
     const theirs = readPjsip([source(contacts, true)], '/own')
     expect(messages(theirs.problems)).to.deep.equal([])
-    expect(messages(theirs.notes)).to.deep.equal(found.map((it) => `/ast/pjsip.conf:${it}`))
+    expect(messages(theirs.warnings)).to.deep.equal(found.map((it) => `/ast/pjsip.conf:${it}; aor [a] is left out`))
+    expect([...theirs.config.aors.keys()]).to.deep.equal([])
   })
 
   it("refuses an endpoint's outbound_proxy that is no SIP URI, as that of other sections", () => {
@@ -203,6 +206,7 @@ contact = sip:b@192.0.2.1
           '[j]\ntype=identify\n[k]\ntype=acl\nacl=n\n[h]\ntype=auth\nauth_type=md5\nmd5_cred=hunter2',
       ),
     ).to.deep.equal([
+      '/own/pjsip.conf:21: auth [h] has no good md5_cred, expected 32 hexadecimal digits',
       "/own/pjsip.conf:3: auth = x of [a]: there is no auth 'x', expected the name of a section with type = auth",
       "/own/pjsip.conf:4: aors = y of [a]: there is no aor 'y', expected the name of a section with type = aor",
       "/own/pjsip.conf:5: acl = l of [a]: there is no ACL 'l', expected the name of [NAME] of acl.conf",
@@ -211,7 +215,6 @@ contact = sip:b@192.0.2.1
       "/own/pjsip.conf:12: endpoint = b of [i]: there is no endpoint 'b', expected the name of a section with type = endpoint",
       '/own/pjsip.conf:13: identify [j] has no endpoint, expected endpoint = NAME',
       "/own/pjsip.conf:17: acl = n of [k]: there is no ACL 'n', expected the name of [NAME] of acl.conf",
-      '/own/pjsip.conf:21: auth [h] has no good md5_cred, expected 32 hexadecimal digits',
     ])
   })
 
@@ -317,11 +320,138 @@ describe("pjsip.conf: Asterisk's files", () => {
     ])
   })
 
-  it('are refused where a value that is used is wrong', () => {
-    const { problems } = readPjsip([source('[a]\ntype=endpoint\nsub_min_expiry=5s', true)], '/own')
-    expect(messages(problems)).to.deep.equal([
-      "/ast/pjsip.conf:3: sub_min_expiry = '5s' is not valid, expected seconds of at least 0",
+  const FAULTY = `
+[e]
+type=endpoint
+sub_min_expiry=5s
+[r]
+type=aor
+qualify_frequency=@X@
+[p]
+type=auth
+auth_type=digest
+password=x
+password_digest=nonsense
+[m]
+type=auth
+auth_type=md5
+md5_cred=zz
+password=x
+[i]
+type=identify
+endpoint=good
+match=192.0.2.1
+match=192.0.2.0/33
+[h]
+type=identify
+endpoint=good
+match_header=nonsense
+[l]
+type=resource_list
+event=presence
+list_item=100
+notification_batch_interval=soon
+[g]
+type=global
+default_realm=office
+max_forwards=many
+[s]
+type=system
+timer_t1=600
+timer_b=long
+[good]
+type=endpoint
+acl=list,other
+auth=p
+aors=r
+`
+  const FAULTY_LISTS = '[list]\ndeny=0.0.0.0/0\npermit=nonsense\n[other]\ndeny=192.0.2.0/24\n'
+  const OUR_GLOBAL = '[global]\ntype=global\nkeep_alive_interval=50\n'
+  const theirsAndOurs = (pjsip: string, lists: string, before?: PjsipConfig): PjsipReading =>
+    readPjsip([source(pjsip, true), source(lists, true, 'acl'), source(OUR_GLOBAL)], '/own', before)
+  /** What of a configuration has the fate of FAULTY. */
+  const told = ({
+    endpoints,
+    aors,
+    auths,
+    identifies,
+    resourceLists,
+    namedAcls,
+    global,
+    system,
+  }: PjsipConfig): object => ({
+    endpoints: [...endpoints.keys()],
+    aors: [...aors.keys()],
+    auths: [...auths.keys()],
+    identifies: identifies.map(({ id }) => id),
+    lists: [...(resourceLists ?? new Map()).keys()],
+    acls: [...(namedAcls ?? new Map()).keys()],
+    global: [global.default_realm, global.max_forwards, global.keep_alive_interval],
+    system: [system.timer_t1, system.timer_b],
+  })
+
+  it('are done without one by one where a value cannot be read, as Asterisk does', () => {
+    const { config, problems, warnings } = theirsAndOurs(FAULTY, FAULTY_LISTS)
+    expect(messages(problems)).to.deep.equal([])
+    expect(warnings[0]?.message).to.equal(
+      "/ast/pjsip.conf:4: sub_min_expiry = '5s' is not valid, expected seconds of at least 0; endpoint [e] is left out",
+    )
+    expect(messages(warnings).map((message) => message.replace(/^.*; /, ''))).to.have.members([
+      'endpoint [e] is left out',
+      'aor [r] is left out',
+      'auth [p] is left out',
+      'auth [m] is left out',
+      'ACL [list] is left out',
+      'identify [i] is left out',
+      'identify [h] is left out',
+      'global [g] is left out',
+      'system [s] is left out',
+      'resource_list [l] is left out',
     ])
+    expect(told(config)).to.deep.equal({
+      endpoints: ['good'],
+      aors: [],
+      auths: [],
+      identifies: [],
+      lists: [],
+      acls: ['other'],
+      global: ['asterisk', 70, 50],
+      system: [500, 32000],
+    })
+    const { auth, acl } = config.endpoints.get('good') ?? {}
+    expect({ auth, acl }, 'still asked for').to.deep.equal({ auth: ['p'], acl: ['list', 'other'] })
+  })
+
+  it('stay as they were where it is a reload that finds a value which cannot be read', () => {
+    const mended = FAULTY.replace('5s', '5')
+      .replace('@X@', '60')
+      .replace('nonsense', '0123456789abcdef0123456789abcdef')
+      .replace('zz', '0123456789abcdef0123456789abcdef')
+      .replace('/33', '/24')
+      .replace('nonsense', 'X-Phone: lobby')
+      .replace('soon', '100')
+      .replace('many', '60')
+      .replace('long', '16000')
+    const before = theirsAndOurs(mended, FAULTY_LISTS.replace('nonsense', '10.0.0.0/8'))
+    expect(messages([...before.problems, ...before.warnings])).to.deep.equal([])
+    const { config, problems, warnings } = theirsAndOurs(FAULTY, FAULTY_LISTS, before.config)
+    expect(messages(problems)).to.deep.equal([])
+    expect(told(config)).to.deep.equal(told(before.config))
+    expect(config.endpoints.get('e')?.sub_min_expiry).to.equal(5)
+    expect(warnings).to.have.length(10)
+    for (const message of messages(warnings)) expect(message).to.match(/; .* \[[a-z]+\] stays as it was$/)
+  })
+
+  it('keep out whom the other lines of a type=acl section keep out, where one of them cannot be read', () => {
+    const { config, problems, warnings } = readPjsip(
+      [source('[c]\ntype=acl\ndeny=0.0.0.0/0\npermit=10.0.0.0/33\npermit=127.0.0.1', true)],
+      '/own',
+    )
+    expect(messages(problems)).to.deep.equal([])
+    expect(messages(warnings)).to.have.length(1)
+    expect(warnings[0]?.message).to.match(/^\/ast\/pjsip\.conf:4: .*; only the other lines of acl \[c\] hold$/)
+    const why = (address: string): string | undefined => forbiddenByAll(config, 'source', ipaddr.process(address))
+    expect([why('10.0.0.1'), why('127.0.0.1')]).to.deep.equal(['deny lines of [c]', undefined])
   })
 
   it('say no with whatever is neither yes nor no, as Asterisk takes it, and that is noted', () => {
