@@ -180,8 +180,10 @@ function preparedOf(set: OptionSet): Prepared {
 export interface ReadSettings {
   /** `error`: a name outside the set is a problem (our own files); `ignore`: it is somebody else's (Asterisk's files). Default `error`. */
   readonly unknown?: 'error' | 'ignore'
-  /** The section is Asterisk's: it is read as Asterisk reads it, and what is odd about it goes to `notes`. */
-  readonly asterisks?: { readonly notes: ConfigError[] } | undefined
+  /** Of a section of Asterisk's, which is read as Asterisk reads it: what is odd about it. */
+  readonly notes?: ConfigError[] | undefined
+  /** What holds where the section says nothing. Default: what the set says. */
+  readonly defaults?: Readonly<Record<string, unknown>> | undefined
 }
 
 /**
@@ -192,9 +194,9 @@ export function readSection<S extends OptionSet>(
   section: ConfigSection | undefined,
   set: S,
   problems: ConfigError[],
-  { unknown = 'error', asterisks }: ReadSettings = {},
+  { unknown = 'error', notes, defaults = preparedOf(set).defaults }: ReadSettings = {},
 ): OptionValues<S> {
-  const { defaults, byName } = preparedOf(set)
+  const { byName } = preparedOf(set)
   const values: Record<string, unknown> = { ...defaults }
   const gathered = new Map<string, { texts: string[]; positions: number[] }>()
   for (const [position, entry] of (section?.entries ?? []).entries()) {
@@ -223,9 +225,9 @@ export function readSection<S extends OptionSet>(
       const shown = known.option.secret ? '(hidden)' : `'${withoutPassword(entry.value)}'`
       const fault = `${entry.key} = ${shown} is not valid, ${reasonOf(error)}`
       const { otherwise } = known.option
-      if (otherwise && asterisks) {
+      if (otherwise && notes) {
         values[known.name] = otherwise.value
-        asterisks.notes.push(new ConfigError(`${fault}; Asterisk takes it for ${otherwise.text}`, entry))
+        notes.push(new ConfigError(`${fault}; Asterisk takes it for ${otherwise.text}`, entry))
       } else {
         problems.push(new ConfigError(fault, entry))
       }

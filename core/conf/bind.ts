@@ -1,18 +1,12 @@
 /** Where a transport listens: `0.0.0.0`, `192.0.2.1:5060`, `[::]:5061`, `::1`. */
 import { isIP } from 'node:net'
-
-export interface Bind {
-  /** IPv6 without its brackets, with its zone where it has one. */
-  readonly address: string
-  /** 0 takes any free one. */
-  readonly port: number
-}
+import type { Address } from '../sip/contract.ts'
 
 /** RFC 3261 19.1.2 */
 const DEFAULT_PORT = { udp: 5060, tcp: 5060, tls: 5061 }
 
-/** Throws an Error that says what is expected. */
-export function parseBind(text: string, protocol: keyof typeof DEFAULT_PORT = 'udp'): Bind {
+/** IPv6 without its brackets, with its zone where it has one; port 0 takes any free one. Throws an Error that says what is expected. */
+export function parseBind(text: string, protocol: keyof typeof DEFAULT_PORT = 'udp'): Address {
   const { address, port } = split(text)
   if (isIP(address) === 0) throw new Error(`expected an address and a port, 0.0.0.0:5060 or [::]:5060`)
   if (port === undefined) return { address, port: DEFAULT_PORT[protocol] }

@@ -19,7 +19,7 @@ import { findElsewhere, type TheirFiles } from './elsewhere.ts'
 import { Findings } from './findings.ts'
 import { readSettings, type ServerEntry, type Settings } from './lamplighter-conf.ts'
 import { LOAD_EVERYTHING, readModules } from './modules-conf.ts'
-import { type ConfigReading, isThere, readConfigFile } from './parser.ts'
+import { type ConfigReading, type ConfigSource, isThere, readConfigFile } from './parser.ts'
 import { type PjsipSource, readPjsip } from './pjsip-conf.ts'
 import { type MailboxDirectory, readVoicemail } from './voicemail-conf.ts'
 
@@ -78,12 +78,11 @@ export function readConfiguration(
   findElsewhere(theirs, findings)
 
   const pjsip = readPjsip([...pjsipFiles(theirs), ...pjsipFiles(ours)], ours.path, before)
-  const dialplan = readDialplan([...both('extensions.conf', theirs, ours)], pjsip.hints)
-  const voicemail = readVoicemail([...both('voicemail.conf', theirs, ours)])
+  const dialplan = readDialplan(both('extensions.conf', theirs, ours), pjsip.hints)
+  const voicemail = readVoicemail(both('voicemail.conf', theirs, ours))
   const modulesFile = ours.read('modules.conf')
   const modules = modulesFile ? readModules(modulesFile, moduleNames) : { plan: LOAD_EVERYTHING, problems: [] }
-  for (const reading of [pjsip, dialplan, voicemail]) findings.add(reading)
-  findings.add({ problems: modules.problems, notes: [] })
+  for (const reading of [pjsip, dialplan, voicemail, modules]) findings.add(reading)
   const storePath = settings.store.path === ':memory:' ? ':memory:' : resolve(ours.path, settings.store.path)
   for (const name of moduleFiles(declared)) {
     const file = ours.read(name)
@@ -189,7 +188,7 @@ function pjsipFiles(directory: ConfigDirectory): PjsipSource[] {
   })
 }
 
-function both(name: string, ...directories: ConfigDirectory[]): { file: ConfigFile; foreign: boolean }[] {
+function both(name: string, ...directories: ConfigDirectory[]): ConfigSource[] {
   return directories.flatMap((directory) => {
     const file = directory.read(name)
     return file ? [{ file, foreign: directory.foreign }] : []

@@ -7,14 +7,14 @@
  * A hint with a function or an expression in it needs Asterisk to evaluate it: an error in our own file; in Asterisk's
  * it is noted, the files do not know the hint, and an Asterisk server is asked for it over ARI.
  */
-import type { ConfigFile, ConfigSection } from '../config.ts'
+import type { ConfigSection } from '../config.ts'
 import { reasonOf } from '../log.ts'
-import type { ConfigError } from '../options.ts'
 import { ContextReader, enter, type OpenContext } from './dialplan-context.ts'
 import type { WrittenHint } from './dialplan-hint.ts'
 import { comparePatterns, type ExtenPattern, plainExten } from './dialplan-pattern.ts'
 import { CannotEvaluate, expandVariables, type Variables } from './dialplan-variables.ts'
-import { Findings } from './findings.ts'
+import { type Faults, Findings } from './findings.ts'
+import type { ConfigSource } from './parser.ts'
 import type { WizardHint } from './pjsip-wizard.ts'
 
 export interface DialplanContext {
@@ -31,23 +31,15 @@ export interface DialplanData {
   readonly globals: Variables
 }
 
-export interface DialplanSource {
-  readonly file: ConfigFile
-  /** Asterisk's file, not ours. */
-  readonly foreign: boolean
-}
-
-export interface DialplanReading {
+export interface DialplanReading extends Omit<Faults, 'warnings'> {
   readonly data: DialplanData
-  readonly problems: readonly ConfigError[]
-  readonly notes: readonly ConfigError[]
 }
 
 export const NO_DIALPLAN: DialplanData = { contexts: new Map(), globals: () => undefined }
 
 /** Sources that come first are overruled by those that follow. */
 export function readDialplan(
-  sources: readonly DialplanSource[],
+  sources: readonly ConfigSource[],
   wizardHints: readonly WizardHint[] = [],
 ): DialplanReading {
   const findings = new Findings()
@@ -87,7 +79,7 @@ function lastOfEach(hints: readonly WizardHint[], findings: Findings): readonly 
 const isContext = ({ name }: ConfigSection): boolean => !['general', 'globals'].includes(name.toLowerCase())
 
 /** Our globals replace Asterisk's. One that cannot be evaluated is so wherever it is used. */
-function readGlobals(sources: readonly DialplanSource[], findings: Findings): Variables {
+function readGlobals(sources: readonly ConfigSource[], findings: Findings): Variables {
   const values = new Map<string, string | CannotEvaluate>()
   const globals: Variables = (name) => {
     const value = values.get(name)

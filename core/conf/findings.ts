@@ -6,9 +6,13 @@
 import type { Place } from '../config.ts'
 import { ConfigError } from '../options.ts'
 
-interface Found {
+/** What the reading of a file found. */
+export interface Faults {
+  /** What must be put right before the file can be used. */
   readonly problems: readonly ConfigError[]
-  readonly warnings?: readonly ConfigError[]
+  /** What phones may be refused for, as an object that Asterisk does without; in Asterisk's own files only. */
+  readonly warnings: readonly ConfigError[]
+  /** What Asterisk only warns about; in Asterisk's own files only. */
   readonly notes: readonly ConfigError[]
 }
 
@@ -35,18 +39,18 @@ export class Findings {
   }
 
   /** The problems from this one on can be lived with, in this way. */
-  leaveOff(from: number, how: string): void {
+  liveWith(from: number, how: string): void {
     for (const { message } of this.problems.splice(from)) this.warning(`${message}; ${how}`)
   }
 
-  add({ problems, warnings = [], notes }: Found): void {
+  add({ problems = [], warnings = [], notes = [] }: Partial<Faults>): void {
     for (const problem of problems) this.problems.push(problem)
     for (const warning of warnings) this.warnings.push(warning)
     for (const note of notes) this.notes.push(note)
   }
 
   /** Of a file that can be done without. */
-  addAsWarnings({ problems, warnings = [], notes }: Found): void {
-    this.add({ problems: [], warnings: [...problems, ...warnings], notes })
+  addAsWarnings({ problems, warnings, notes }: Faults): void {
+    this.add({ warnings: [...problems, ...warnings], notes })
   }
 }

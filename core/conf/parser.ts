@@ -11,19 +11,19 @@ import { accessSync, constants, lstatSync, readFileSync, realpathSync, statSync 
 import { createRequire } from 'node:module'
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import type { ConfigFile, Place } from '../config.ts'
-import type { ConfigError } from '../options.ts'
-import { Findings } from './findings.ts'
+import { type Faults, Findings } from './findings.ts'
 import { confLines } from './lines.ts'
 import { SectionBuilder } from './sections.ts'
 
-export interface ConfigReading {
+export interface ConfigReading extends Faults {
   readonly file: ConfigFile
-  /** What must be put right before the file can be used. */
-  readonly problems: readonly ConfigError[]
-  /** What phones may be refused for, as where Asterisk leaves off in a file that it includes; in Asterisk's own files only. */
-  readonly warnings: readonly ConfigError[]
-  /** What Asterisk only warns about; in Asterisk's own files only. */
-  readonly notes: readonly ConfigError[]
+}
+
+/** A file, and whose it is. */
+export interface ConfigSource {
+  readonly file: ConfigFile
+  /** Asterisk's file, not ours. */
+  readonly foreign: boolean
 }
 
 export interface ReadingOptions {
@@ -130,7 +130,7 @@ class Reading {
       else scope.entry(line, place)
       // Only what is wrong in the first file makes Asterisk refuse all of it.
       if (this.#foreign && isIncluded && !this.#isBarred && this.#findings.problems.length > faults)
-        return this.#findings.leaveOff(faults, 'Asterisk reads this file no further')
+        return this.#findings.liveWith(faults, 'Asterisk reads this file no further')
     }
     if (unterminated !== undefined) {
       this.#findings.doubt(this.#foreign, 'comment ;-- is never closed, expected --;', { file, line: unterminated })

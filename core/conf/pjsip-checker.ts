@@ -3,7 +3,10 @@ import { type ConfigSection, lastValue, type Place } from '../config.ts'
 import type { PjsipConfig } from '../endpoints.ts'
 import type { OutboundPublish } from '../publication-options.ts'
 import type { Findings } from './findings.ts'
-import type { Draft } from './pjsip-conf.ts'
+import type { Draft, PjsipType } from './pjsip-conf.ts'
+
+/** That of an object. */
+export type CheckerOf = (type: PjsipType, id: string) => Checker
 
 export class Checker {
   readonly id: string

@@ -6,10 +6,10 @@
  * Asterisk: two programs cannot listen on one port.
  */
 import { resolve } from 'node:path'
-import { type ConfigEntry, type ConfigFile, type ConfigSection, inOnePiece, lastValue } from '../config.ts'
-import type { Endpoint, Identify, PjsipConfig, TransportConfig } from '../endpoints.ts'
+import { type ConfigEntry, type ConfigSection, inOnePiece, lastValue } from '../config.ts'
+import type { Endpoint, PjsipConfig, TransportConfig } from '../endpoints.ts'
 import { reasonOf } from '../log.ts'
-import { type ConfigError, type OptionSet, type OptionValues, readSection } from '../options.ts'
+import { type OptionSet, type OptionValues, readSection } from '../options.ts'
 import {
   aclOptions,
   aorOptions,
@@ -29,13 +29,13 @@ import { resourceListOptions } from '../resource-list-options.ts'
 import { printHostPort } from '../sip/parse-uri.ts'
 import { outboundSubscriptionOptions } from '../subscription-options.ts'
 import { parseBind } from './bind.ts'
-import { Findings } from './findings.ts'
-import { exists } from './parser.ts'
-import { Checker } from './pjsip-checker.ts'
+import { type Faults, Findings } from './findings.ts'
+import { type ConfigSource, exists } from './parser.ts'
+import { Checker, type CheckerOf } from './pjsip-checker.ts'
 import { usableLists } from './pjsip-lists.ts'
-import { isPjsipType, OTHER_OPTIONS, OTHER_TYPES, type PjsipType } from './pjsip-names.ts'
+import { OTHER_OPTIONS, OTHER_TYPES } from './pjsip-names.ts'
 import { checkPublications } from './pjsip-publications.ts'
-import { checkAuth, checkContacts, checkMatches, checkReferences } from './pjsip-references.ts'
+import { checkAuth, checkContacts, checkMatches, checkOrder, checkReferences, withoutPort } from './pjsip-references.ts'
 import { checkSubscriptions } from './pjsip-subscriptions.ts'
 import { expandWizards, type WizardHint } from './pjsip-wizard.ts'
 import { didYouMean } from './suggestion.ts'
@@ -55,23 +55,25 @@ export const PJSIP_OPTIONS = {
   'asterisk-publication': asteriskPublicationOptions,
   resource_list: resourceListOptions,
   'outbound-subscription': outboundSubscriptionOptions,
-} satisfies Record<PjsipType, OptionSet>
+} satisfies Record<string, OptionSet>
+export type PjsipType = keyof typeof PJSIP_OPTIONS
 
-export interface PjsipSource {
-  readonly kind: 'pjsip' | 'wizard' | 'acl'
-  readonly file: ConfigFile
-  /** Asterisk's file, not ours. */
-  readonly foreign: boolean
+function isPjsipType(text: string): text is PjsipType {
+  return Object.hasOwn(PJSIP_OPTIONS, text)
 }
 
-export interface PjsipReading {
+export interface PjsipSource extends ConfigSource {
+  readonly kind: 'pjsip' | 'wizard' | 'acl'
+}
+
+export interface PjsipReading extends Faults {
   readonly config: PjsipConfig
   readonly hints: readonly WizardHint[]
-  readonly problems: readonly ConfigError[]
-  /** What is wrong with single objects of Asterisk's, which it does without. */
-  readonly warnings: readonly ConfigError[]
-  readonly notes: readonly ConfigError[]
 }
+
+/** `ACL`: a section of acl.conf. */
+type Type = PjsipType | 'ACL'
+type Read<S extends OptionSet> = OptionValues<S> & { readonly id: string }
 
 /** A section and whose it is. */
 export interface Draft {
@@ -91,6 +93,7 @@ const ASTERISKS_OWN: ReadonlySet<PjsipType> = new Set([
 
 /** Who Asterisk is to others, and its own traces: not taken over. */
 const NOT_TAKEN_OVER = new Set(['user_agent', 'debug'])
+const isTakenOver = ({ key }: ConfigEntry): boolean => !NOT_TAKEN_OVER.has(key.toLowerCase())
 
 /**
  * `directory`: where relative paths of certificates start. Sources that come first are overruled by those that follow.
@@ -109,22 +112,7 @@ class PjsipReader {
   readonly #findings: Findings
   readonly #directory: string
   readonly #before: PjsipConfig | undefined
-  readonly #drafts: Record<PjsipType | 'namedAcl', Map<string, Draft>> = {
-    endpoint: new Map(),
-    aor: new Map(),
-    auth: new Map(),
-    acl: new Map(),
-    identify: new Map(),
-    global: new Map(),
-    system: new Map(),
-    transport: new Map(),
-    'outbound-publish': new Map(),
-    'inbound-publication': new Map(),
-    'asterisk-publication': new Map(),
-    resource_list: new Map(),
-    'outbound-subscription': new Map(),
-    namedAcl: new Map(),
-  }
+  readonly #drafts = new Map<Type, Map<string, Draft>>()
 
   constructor(findings: Findings, directory: string, before: PjsipConfig | undefined) {
     this.#findings = findings
@@ -136,7 +124,7 @@ class PjsipReader {
     if (kind === 'acl') {
       for (const section of file.sections) {
         if (!foreign) this.#checkNames(section, 'acl', `one of: ${Object.keys(aclOptions).join(', ')}`)
-        this.#keep('namedAcl', { section, foreign })
+        this.#keep('ACL', { section, foreign })
       }
       return []
     }
@@ -151,41 +139,45 @@ class PjsipReader {
 
   config(): PjsipConfig {
     const before = this.#before
-    const makeEndpoint = (values: OptionValues<typeof endpointOptions>, id: string): Endpoint => {
-      return { ...values, id, hintContext: values.subscribe_context || values.context }
-    }
-    const makeIdentify = (values: OptionValues<typeof identifyOptions>, id: string): Identify => {
-      return { ...values, id, match: values.match.map(withoutPort) }
-    }
     const identifiesBefore = new Map(before?.identifies.map((identify) => [identify.id, identify]))
-    const endpoints = this.#readAll('endpoint', endpointOptions, makeEndpoint, before?.endpoints)
+    const endpoints = this.#readAll('endpoint', endpointOptions, before?.endpoints)
     const transports = this.#transports()
+    const ours = new Set(transports.map(({ id }) => id))
     const config: PjsipConfig = {
-      endpoints: this.#withOurTransports(endpoints, transports),
-      aors: this.#readAll('aor', aorOptions, withId, before?.aors, checkContacts),
-      auths: this.#readAll('auth', authOptions, withId, before?.auths, checkAuth),
-      acls: this.#readAll('acl', aclOptions, withId, before?.acls),
-      namedAcls: this.#readAll('namedAcl', aclOptions, withId, before?.namedAcls),
-      identifies: [
-        ...this.#readAll('identify', identifyOptions, makeIdentify, identifiesBefore, checkMatches).values(),
-      ],
+      endpoints: new Map([...endpoints].map(([id, values]) => [id, this.#endpoint(values, ours)])),
+      aors: this.#readAll('aor', aorOptions, before?.aors, checkContacts),
+      auths: this.#readAll('auth', authOptions, before?.auths, checkAuth),
+      acls: this.#readAll('acl', aclOptions, before?.acls),
+      namedAcls: this.#readAll('ACL', aclOptions, before?.namedAcls),
+      identifies: [...this.#readAll('identify', identifyOptions, identifiesBefore, checkMatches).values()].map(
+        (identify) => ({ ...identify, match: identify.match.map(withoutPort) }),
+      ),
       global: this.#readOne('global', globalOptions, before?.global),
       system: this.#readOne('system', systemOptions, before?.system),
       transports,
-      outboundPublishes: this.#readAll('outbound-publish', outboundPublishOptions, withId),
-      inboundPublications: this.#readAll('inbound-publication', inboundPublicationOptions, withId),
-      asteriskPublications: this.#readAll('asterisk-publication', asteriskPublicationOptions, withId),
+      outboundPublishes: this.#readAll('outbound-publish', outboundPublishOptions),
+      inboundPublications: this.#readAll('inbound-publication', inboundPublicationOptions),
+      asteriskPublications: this.#readAll('asterisk-publication', asteriskPublicationOptions),
       resourceLists: usableLists(
-        this.#readAll('resource_list', resourceListOptions, withId, before?.resourceLists),
-        this.#drafts.resource_list,
+        this.#readAll('resource_list', resourceListOptions, before?.resourceLists),
+        this.#draftsOf('resource_list'),
         this.#findings,
       ),
-      outboundSubscriptions: this.#readAll('outbound-subscription', outboundSubscriptionOptions, withId),
+      outboundSubscriptions: this.#readAll('outbound-subscription', outboundSubscriptionOptions),
     }
-    checkPublications(config, this.#drafts, this.#findings)
-    checkSubscriptions(config, this.#drafts['outbound-subscription'], this.#findings)
-    checkReferences(config, this.#drafts, this.#findings)
+    const checkerOf: CheckerOf = (type, id) => new Checker(id, this.#draftsOf(type).get(id), this.#findings)
+    checkPublications(config, checkerOf)
+    checkSubscriptions(config, checkerOf)
+    checkReferences(config, checkerOf)
+    for (const draft of this.#draftsOf('global').values())
+      checkOrder(draft, new Checker(draft.section.name, draft, this.#findings))
     return config
+  }
+
+  #draftsOf(type: Type): Map<string, Draft> {
+    let drafts = this.#drafts.get(type)
+    if (!drafts) this.#drafts.set(type, (drafts = new Map()))
+    return drafts
   }
 
   #takeSection(section: ConfigSection, foreign: boolean): void {
@@ -209,18 +201,17 @@ class PjsipReader {
     this.#keep(type, { section, foreign })
   }
 
-  #keep(type: PjsipType | 'namedAcl', draft: Draft): void {
+  #keep(type: Type, draft: Draft): void {
     const { section, foreign } = draft
-    const drafts = this.#drafts[type]
+    const drafts = this.#draftsOf(type)
     // What is added up stands beside ours of the same name; a name has no line end in it.
     const key = foreign && (type === 'global' || type === 'system') ? `${section.name}\n` : section.name
     const earlier = drafts.get(key)
     if (earlier && earlier.foreign === foreign) {
       const { file, line } = earlier.section
-      const what = type === 'namedAcl' ? 'ACL' : type
       this.#findings.doubt(
         foreign,
-        `a second ${what} [${section.name}], expected one (the first is at ${file}:${line})`,
+        `a second ${type} [${section.name}], expected one (the first is at ${file}:${line})`,
         section,
       )
       return
@@ -229,7 +220,7 @@ class PjsipReader {
   }
 
   #checkNames(section: ConfigSection, type: PjsipType, expected = `an option of type = ${type}`): void {
-    const names = [...Object.keys(PJSIP_OPTIONS[type]), ...OTHER_OPTIONS[type]]
+    const names = [...Object.keys(PJSIP_OPTIONS[type]), ...(OTHER_OPTIONS[type] ?? [])]
     for (const entry of section.entries) {
       if (isOptionOf(type, entry)) continue
       const hint = didYouMean(entry.key.toLowerCase(), names) || `, expected ${expected}`
@@ -238,92 +229,70 @@ class PjsipReader {
   }
 
   /** `before`: such objects at the last reading. `check`: what Asterisk refuses one for though each value can be read. */
-  #readAll<S extends OptionSet, T>(
-    type: PjsipType | 'namedAcl',
+  #readAll<S extends OptionSet>(
+    type: Type,
     set: S,
-    make: (values: OptionValues<S>, id: string, section: ConfigSection) => T,
-    before?: ReadonlyMap<string, T>,
-    check?: (object: T, checker: Checker) => void,
-  ): Map<string, T> {
-    const made = new Map<string, T>()
-    for (const [id, draft] of this.#drafts[type]) {
+    before?: ReadonlyMap<string, Read<S>>,
+    check?: (object: Read<S>, checker: Checker) => void,
+  ): ReadonlyMap<string, Read<S>> {
+    const objects = new Map<string, Read<S>>()
+    for (const [id, draft] of this.#draftsOf(type)) {
       const object = this.#readOrDoWithout(type, draft, before?.get(id), () => {
-        const read = make(this.#read(draft.section, set, draft.foreign), id, draft.section)
+        const read = { ...this.#read(draft.section, set, draft.foreign), id }
         check?.(read, new Checker(id, draft, this.#findings))
         return read
       })
-      if (object !== undefined) made.set(id, object)
+      if (object) objects.set(id, object)
     }
-    return made
+    return objects
   }
 
   /** As with Asterisk, an object of its files that has a fault keeps no other from its work, and at a reload stays as it was. */
-  #readOrDoWithout<T>(
-    type: PjsipType | 'namedAcl',
-    { section, foreign }: Draft,
-    before: T | undefined,
-    read: () => T,
-  ): T | undefined {
+  #readOrDoWithout<T>(type: Type, { section, foreign }: Draft, before: T | undefined, read: () => T): T | undefined {
     const from = this.#findings.problems.length
     const object = read()
     if (!foreign || this.#findings.problems.length === from) return object
-    const what = `${type === 'namedAcl' ? 'ACL' : type} [${section.name}]`
-    if (before !== undefined) {
-      this.#findings.leaveOff(from, `${what} stays as it was`)
-      return before
-    }
+    const what = `${type} [${section.name}]`
     // Left out it could let in whom an Asterisk keeps out that has not started anew since the fault.
-    if (type === 'acl') {
-      this.#findings.leaveOff(from, `only the other lines of ${what} hold`)
-      return object
-    }
-    this.#findings.leaveOff(from, `${what} is left out`)
-    return undefined
+    const rest = type === 'acl' ? object : undefined
+    const without = rest ? `only the other lines of ${what} hold` : `${what} is left out`
+    this.#findings.liveWith(from, before ? `${what} stays as it was` : without)
+    return before ?? rest
   }
 
   /** All sections of the type as one: Asterisk's lines, and over them ours. */
-  #readOne<S extends OptionSet>(
-    type: 'global' | 'system',
+  #readOne<S extends OptionSet>(type: 'global' | 'system', set: S, before?: OptionValues<S>): OptionValues<S> {
+    const drafts = [...this.#draftsOf(type).values()]
+    const pieces = (foreign: boolean): ConfigSection | undefined =>
+      inOnePiece(drafts.filter((draft) => draft.foreign === foreign).map(({ section }) => section))
+    const asterisks = pieces(true)
+    const theirs = asterisks && {
+      section: { ...asterisks, entries: asterisks.entries.filter(isTakenOver) },
+      foreign: true,
+    }
+    const base = theirs && this.#readOrDoWithout(type, theirs, before, () => this.#read(theirs.section, set, true))
+    return this.#read(pieces(false), set, false, base)
+  }
+
+  #read<S extends OptionSet>(
+    section: ConfigSection | undefined,
     set: S,
-    before: OptionValues<S> | undefined,
+    foreign: boolean,
+    defaults?: OptionValues<S>,
   ): OptionValues<S> {
-    const drafts = [...this.#drafts[type].values()]
-    const pieces = (foreign: boolean): ConfigSection[] =>
-      drafts.filter((draft) => draft.foreign === foreign).map(({ section }) => section)
-    const asterisks = inOnePiece(pieces(true))
-    const own = inOnePiece(pieces(false))
-    const theirs = asterisks && this.#readTheirs(type, asterisks, set, before)
-    const ours = this.#read(own, set, false)
-    const written = new Set(own?.entries.map(({ key }) => key.toLowerCase()))
-    return { ...ours, ...Object.fromEntries(Object.entries(theirs ?? {}).filter(([name]) => !written.has(name))) }
-  }
-
-  #readTheirs<S extends OptionSet>(
-    type: 'global' | 'system',
-    section: ConfigSection,
-    set: S,
-    before: OptionValues<S> | undefined,
-  ): OptionValues<S> | undefined {
-    const entries = section.entries.filter(({ key }) => !NOT_TAKEN_OVER.has(key.toLowerCase()))
-    return this.#readOrDoWithout(type, { section, foreign: true }, before, () =>
-      this.#read({ ...section, entries }, set, true),
-    )
-  }
-
-  #read<S extends OptionSet>(section: ConfigSection | undefined, set: S, foreign: boolean): OptionValues<S> {
-    const asterisks = foreign ? { notes: this.#findings.notes } : undefined
-    return readSection(section, set, this.#findings.problems, { unknown: 'ignore', asterisks })
+    const notes = foreign ? this.#findings.notes : undefined
+    return readSection(section, set, this.#findings.problems, { unknown: 'ignore', notes, defaults })
   }
 
   #transports(): TransportConfig[] {
     const taken = new Map<string, string>()
-    const transports = this.#readAll('transport', transportOptions, (values, id, section): TransportConfig => {
+    return [...this.#draftsOf('transport')].map(([id, { section }]) => {
+      const values = this.#read(section, transportOptions, false)
       const { file, line } = section
       const transport = { ...values, ...this.#certificates(values, section), id, file, line }
       this.#checkBind(transport, section, taken)
       return transport
     })
-    return [...transports.values()]
   }
 
   #checkBind({ bind, protocol, id }: TransportConfig, section: ConfigSection, taken: Map<string, string>): void {
@@ -370,21 +339,11 @@ class PjsipReader {
   }
 
   /** Asterisk's endpoints name Asterisk's transports. */
-  #withOurTransports(
-    endpoints: ReadonlyMap<string, Endpoint>,
-    transports: readonly TransportConfig[],
-  ): ReadonlyMap<string, Endpoint> {
-    const ours = new Set(transports.map((transport) => transport.id))
-    const change = (endpoint: Endpoint): Endpoint =>
-      this.#drafts.endpoint.get(endpoint.id)?.foreign && !ours.has(endpoint.transport)
-        ? { ...endpoint, transport: '' }
-        : endpoint
-    return new Map([...endpoints].map(([id, endpoint]) => [id, change(endpoint)]))
+  #endpoint(values: Omit<Endpoint, 'hintContext'>, ours: ReadonlySet<string>): Endpoint {
+    const isOurs = !this.#draftsOf('endpoint').get(values.id)?.foreign || ours.has(values.transport)
+    const hintContext = values.subscribe_context || values.context
+    return { ...values, hintContext, transport: isOurs ? values.transport : '' }
   }
-}
-
-function withId<V extends object>(values: V, id: string): V & { readonly id: string } {
-  return { ...values, id }
 }
 
 /** Asterisk takes `[global]` and `[system]` without a type, if it knows every option that they have. */
@@ -398,10 +357,5 @@ function isOptionOf(type: PjsipType, { key }: ConfigEntry): boolean {
   const name = key.toLowerCase()
   // Asterisk lets objects carry fields of one's own: @name.
   if (name === 'type' || name.startsWith('@')) return true
-  return Object.hasOwn(PJSIP_OPTIONS[type], name) || OTHER_OPTIONS[type].has(name)
-}
-
-/** Asterisk takes `192.0.2.1:5060` and `[2001:db8::1]:5060` in match; phones come from any port, and so may these. */
-function withoutPort(match: string): string {
-  return /^([^:/]+):[0-9]{1,5}$/.exec(match)?.[1] ?? /^\[([^\]]*)\](?::[0-9]{1,5})?$/.exec(match)?.[1] ?? match
+  return Object.hasOwn(PJSIP_OPTIONS[type], name) || (OTHER_OPTIONS[type]?.has(name) ?? false)
 }

@@ -1,4 +1,5 @@
 /** What Asterisk knows in pjsip.conf and we do not use: accepted and left alone. */
+import type { PjsipType } from './pjsip-conf.ts'
 
 /** Object types of Asterisk that mean nothing here. */
 export const OTHER_TYPES: ReadonlySet<string> = new Set([
@@ -12,7 +13,7 @@ export const OTHER_TYPES: ReadonlySet<string> = new Set([
 const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/))
 
 /** Options of Asterisk, by type, that are not among ours. */
-export const OTHER_OPTIONS = {
+export const OTHER_OPTIONS: Readonly<Partial<Record<PjsipType, ReadonlySet<string>>>> = {
   endpoint: words(`
     100rel accept_multiple_sdp_answers accountcode allow allow_overlap allow_transfer allow_unauthenticated_options
     asymmetric_rtp_codec bind_rtp_to_media_address bundle call_group callerid_privacy callerid_tag
@@ -35,7 +36,6 @@ export const OTHER_OPTIONS = {
     webrtc`),
   aor: words('authenticate_qualify outbound_proxy qualify_2xx_only qualify_timeout'),
   auth: words('oauth_clientid oauth_secret refresh_token supported_algorithms_uac'),
-  acl: words(''),
   identify: words('match_request_uri'),
   global: words(`
     all_codecs_on_empty_reinvite allow_sending_180_after_183 contact_expiration_check_interval
@@ -50,17 +50,6 @@ export const OTHER_OPTIONS = {
     async_operations cos domain external_media_address
     external_signaling_hostname password symmetric_transport tcp_keepalive_enable
     tcp_keepalive_idle_time tcp_keepalive_interval_time tcp_keepalive_probe_count websocket_write_timeout`),
-  'outbound-publish': words(''),
-  'inbound-publication': words(''),
-  'asterisk-publication': words(''),
-  resource_list: words(''),
-  'outbound-subscription': words(''),
-} as const
-
-export type PjsipType = keyof typeof OTHER_OPTIONS
-
-export function isPjsipType(text: string): text is PjsipType {
-  return Object.hasOwn(OTHER_OPTIONS, text)
 }
 
 /** Options of `type=wizard` itself, beside `endpoint/…`, `aor/…` and the like. */

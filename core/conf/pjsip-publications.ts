@@ -2,25 +2,16 @@
 import type { PjsipConfig } from '../endpoints.ts'
 import type { AsteriskPublication, InboundPublicationConfig, OutboundPublish } from '../publication-options.ts'
 import { parseUri } from '../sip/parse-uri.ts'
-import type { Findings } from './findings.ts'
-import { Checker } from './pjsip-checker.ts'
-import type { Drafts } from './pjsip-conf.ts'
-
-type Type = 'outbound-publish' | 'inbound-publication' | 'asterisk-publication'
+import type { Checker, CheckerOf } from './pjsip-checker.ts'
 
 /** Only our own files have such sections. */
-export function checkPublications(
-  config: PjsipConfig,
-  drafts: Readonly<Record<Type, Drafts>>,
-  findings: Findings,
-): void {
-  const checker = (type: Type, id: string): Checker => new Checker(id, drafts[type].get(id), findings)
+export function checkPublications(config: PjsipConfig, checkerOf: CheckerOf): void {
   for (const one of config.outboundPublishes?.values() ?? [])
-    checkOutbound(one, checker('outbound-publish', one.id), config)
+    checkOutbound(one, checkerOf('outbound-publish', one.id), config)
   for (const one of config.inboundPublications?.values() ?? [])
-    checkInbound(one, checker('inbound-publication', one.id), config)
+    checkInbound(one, checkerOf('inbound-publication', one.id), config)
   for (const one of config.asteriskPublications?.values() ?? [])
-    checkAsterisk(one, checker('asterisk-publication', one.id), config)
+    checkAsterisk(one, checkerOf('asterisk-publication', one.id), config)
 }
 
 function checkOutbound(publish: OutboundPublish, checker: Checker, config: PjsipConfig): void {

@@ -9,11 +9,8 @@ import type { Acl, Aor, Auth, Endpoint, Identify, PjsipConfig, TransportConfig }
 import { reasonOf } from '../log.ts'
 import { globalOptions } from '../pjsip-options.ts'
 import { parseHostPort, parseNameAddr, printHostPort, withoutBrackets } from '../sip/parse-uri.ts'
-import type { Findings } from './findings.ts'
-import { Checker } from './pjsip-checker.ts'
-import type { Draft, Drafts } from './pjsip-conf.ts'
-
-type Type = 'endpoint' | 'aor' | 'auth' | 'acl' | 'identify' | 'transport' | 'global'
+import type { Checker, CheckerOf } from './pjsip-checker.ts'
+import type { Draft } from './pjsip-conf.ts'
 
 /** What identify_by may name; the last two are Asterisk's, and nobody is found by them here. */
 const IDENTIFY_BY = ['username', 'auth_username', 'ip', 'header', 'request_uri', 'transport']
@@ -23,17 +20,15 @@ const ASTERISKS_OWN = ['request_uri', 'transport']
 const ANY_PORT = 5060
 
 /** In Asterisk's files it is only noted: what is missing there may be in a database that Asterisk reads. */
-export function checkReferences(config: PjsipConfig, drafts: Readonly<Record<Type, Drafts>>, findings: Findings): void {
-  const checker = (type: Type, id: string): Checker => new Checker(id, drafts[type].get(id), findings)
-  for (const endpoint of config.endpoints.values()) checkEndpoint(endpoint, checker('endpoint', endpoint.id), config)
-  for (const identify of config.identifies) checkIdentify(identify, checker('identify', identify.id), config)
-  for (const acl of config.acls.values()) checkAcls(acl, checker('acl', acl.id), config)
+export function checkReferences(config: PjsipConfig, checkerOf: CheckerOf): void {
+  for (const endpoint of config.endpoints.values()) checkEndpoint(endpoint, checkerOf('endpoint', endpoint.id), config)
+  for (const identify of config.identifies) checkIdentify(identify, checkerOf('identify', identify.id), config)
+  for (const acl of config.acls.values()) checkAcls(acl, checkerOf('acl', acl.id), config)
   for (const transport of config.transports) {
-    checkLocalNet(transport, checker('transport', transport.id))
-    checkExternal(transport, checker('transport', transport.id))
+    checkLocalNet(transport, checkerOf('transport', transport.id))
+    checkExternal(transport, checkerOf('transport', transport.id))
   }
-  for (const aor of config.aors.values()) checkMailboxes(aor, checker('aor', aor.id))
-  for (const draft of drafts.global.values()) checkOrder(draft, new Checker(draft.section.name, draft, findings))
+  for (const aor of config.aors.values()) checkMailboxes(aor, checkerOf('aor', aor.id))
 }
 
 function checkEndpoint(endpoint: Endpoint, checker: Checker, config: PjsipConfig): void {
@@ -78,7 +73,7 @@ function checkAcls({ acl, contact_acl }: Endpoint | Acl, checker: Checker, confi
 }
 
 /** Each section's own line: of Asterisk's and ours only one holds. */
-function checkOrder({ section }: Draft, checker: Checker): void {
+export function checkOrder({ section }: Draft, checker: Checker): void {
   const written = lastValue(section, 'endpoint_identifier_order')?.value ?? ''
   checkWords(
     'endpoint_identifier_order',
@@ -110,9 +105,14 @@ function checkIdentify(identify: Identify, checker: Checker, config: PjsipConfig
   checker.names('endpoint', [endpoint], 'endpoint', (name) => config.endpoints.has(name))
 }
 
+/** Asterisk takes `192.0.2.1:5060` and `[2001:db8::1]:5060` in match; phones come from any port, and so may these. */
+export function withoutPort(match: string): string {
+  return /^([^:/]+):[0-9]{1,5}$/.exec(match)?.[1] ?? /^\[([^\]]*)\](?::[0-9]{1,5})?$/.exec(match)?.[1] ?? match
+}
+
 /** Addresses and networks of `match`, and the expression of `match_header`. Host names are resolved later. */
 export function checkMatches({ id, match, match_header }: Identify, checker: Checker): void {
-  for (const one of match) {
+  for (const one of match.map(withoutPort)) {
     const fault = looksLikeAddress(one) && faultOf(() => readNetwork(one))
     if (fault) checker.refusal('match', `match = ${one} of [${id}] is not valid, ${fault}`, one)
   }

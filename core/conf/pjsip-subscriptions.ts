@@ -3,14 +3,12 @@ import type { PjsipConfig } from '../endpoints.ts'
 import { parseUri } from '../sip/parse-uri.ts'
 import { mailboxName } from '../states/mailboxes.ts'
 import type { OutboundSubscriptionConfig } from '../subscription-options.ts'
-import type { Findings } from './findings.ts'
-import { Checker } from './pjsip-checker.ts'
-import type { Drafts } from './pjsip-conf.ts'
+import type { Checker, CheckerOf } from './pjsip-checker.ts'
 
-export function checkSubscriptions(config: PjsipConfig, drafts: Drafts, findings: Findings): void {
+export function checkSubscriptions(config: PjsipConfig, checkerOf: CheckerOf): void {
   const taken = new Map<string, string>()
   for (const one of config.outboundSubscriptions?.values() ?? []) {
-    const checker = new Checker(one.id, drafts.get(one.id), findings)
+    const checker = checkerOf('outbound-subscription', one.id)
     checkAddresses(one, checker, config)
     checkTarget(one, checker, taken)
   }

@@ -1,9 +1,8 @@
 /** voicemail.conf → which mailboxes there are and whose they are. Their PINs are never kept. */
-import type { ConfigEntry, ConfigFile, ConfigSection, Place } from '../config.ts'
-import { lastValue } from '../config.ts'
-import type { ConfigError } from '../options.ts'
+import { type ConfigEntry, type ConfigSection, lastValue, type Place } from '../config.ts'
 import { mailboxName } from '../states/mailboxes.ts'
-import { Findings } from './findings.ts'
+import { type Faults, Findings } from './findings.ts'
+import type { ConfigSource } from './parser.ts'
 
 export interface MailboxEntry extends Place {
   /** `100@default` */
@@ -18,16 +17,8 @@ export interface MailboxDirectory {
   readonly aliases: ReadonlyMap<string, string>
 }
 
-export interface VoicemailSource {
-  readonly file: ConfigFile
-  /** Asterisk's file, not ours. */
-  readonly foreign: boolean
-}
-
-export interface VoicemailReading {
+interface VoicemailReading extends Omit<Faults, 'warnings'> {
   readonly directory: MailboxDirectory
-  readonly problems: readonly ConfigError[]
-  readonly notes: readonly ConfigError[]
 }
 
 /** Lines of a context that are settings, not mailboxes. */
@@ -43,7 +34,7 @@ const SETTINGS = new Set([
 ])
 
 /** Sources that come first are overruled by those that follow. */
-export function readVoicemail(sources: readonly VoicemailSource[]): VoicemailReading {
+export function readVoicemail(sources: readonly ConfigSource[]): VoicemailReading {
   const findings = new Findings()
   const mailboxes = new Map<string, MailboxEntry>()
   const aliases = new Map<string, string>()

@@ -26,7 +26,7 @@ const keys = fc.constantFrom(
   'endpoint/context',
   'inbound_auth/password',
   ...Object.values(PJSIP_OPTIONS).flatMap((set) => Object.keys(set)),
-  ...OTHER_OPTIONS.endpoint,
+  ...(OTHER_OPTIONS.endpoint ?? []),
   ...WIZARD_OPTIONS,
 )
 const values = fc.oneof(

@@ -1,14 +1,14 @@
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { Dialplan } from '../../../core/conf/dialplan.ts'
-import { type DialplanReading, type DialplanSource, readDialplan } from '../../../core/conf/dialplan-conf.ts'
+import { type DialplanReading, readDialplan } from '../../../core/conf/dialplan-conf.ts'
 import { comparePatterns, matchesPattern, readExtenPattern } from '../../../core/conf/dialplan-pattern.ts'
 import { CannotEvaluate, expandVariables } from '../../../core/conf/dialplan-variables.ts'
-import { parseConfig } from '../../../core/conf/parser.ts'
+import { type ConfigSource, parseConfig } from '../../../core/conf/parser.ts'
 import type { ConfigError } from '../../../core/options.ts'
 import { computed } from '../../support/tools.ts'
 
-function source(text: string, foreign = false): DialplanSource {
+function source(text: string, foreign = false): ConfigSource {
   const { file, problems } = parseConfig(text, `/${foreign ? 'ast' : 'own'}/extensions.conf`, { foreign })
   expect(problems).to.deep.equal([])
   return { file, foreign }
