@@ -32,6 +32,7 @@ import type {
 import type { DatagramsKind } from './datagrams.ts'
 import { Dialogs } from './dialogs.ts'
 import { Dispatcher } from './dispatch.ts'
+import { OpenFiles } from './open-files.ts'
 import { sendOutOfDialog } from './out-of-dialog.ts'
 import { Outgoing } from './outgoing.ts'
 import { parseNameAddr, parseUri } from './parse-uri.ts'
@@ -69,6 +70,8 @@ export interface StackSettings {
   readonly names?: NameServer
   /** Which kind of UDP sockets; the fastest there is without it. */
   readonly datagrams?: DatagramsKind
+  /** How many files the process may open; what the system says without it. */
+  readonly openFiles?: number
 }
 
 /** Opens all transports; throws ConfigError with the section's place where one cannot be opened. */
@@ -130,6 +133,7 @@ export class Stack implements Sip {
       log,
       metrics,
       global,
+      files: new OpenFiles(settings.openFiles),
       datagrams: settings.datagrams,
     })
     this.#resolver = new Resolver({

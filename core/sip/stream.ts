@@ -228,12 +228,18 @@ export class StreamTransport implements Transport {
   /** One host must not have so many that there are none for others. */
   #admits(socket: Socket): boolean {
     const host = socket.remoteAddress
+    if (this.#context.files.full) {
+      socket.destroy()
+      this.#full(host, this.#noFiles)
+      return false
+    }
     const most = shareOfHost(this.config)
     if (host !== undefined && this.#ofHosts.of(host) >= most) {
       socket.destroy()
       this.#hostFull(host, most)
       return false
     }
+    this.#context.files.add(socket)
     this.#sockets.add(socket)
     if (host !== undefined) this.#ofHosts.add(host)
     socket.once('close', () => {
@@ -266,13 +272,19 @@ export class StreamTransport implements Transport {
   }
 
   #connect(remote: Address, name: string): Connection {
-    if (this.closed || this.#connections.size >= this.config.max_connections) {
-      if (!this.closed) this.#full(undefined)
-      return this.#refused(remote)
+    if (this.closed) return this.#refused(remote, 'the transport is closed')
+    if (this.#context.files.full) {
+      this.#full(undefined, this.#noFiles)
+      return this.#refused(remote, 'the process may open no more files (ulimit -n)')
+    }
+    if (this.#connections.size >= this.config.max_connections) {
+      this.#full(undefined)
+      return this.#refused(remote, 'there are too many connections (max_connections)')
     }
     const way = { host: remote.address, port: remote.port, ...this.#from(remote) }
     const secured = this.protocol === 'TLS' ? this.#connectTls(way, name) : undefined
     const socket = secured ?? connectTcp(way)
+    this.#context.files.add(socket)
     const connection = this.#enter(socket, remote, true)
     if (secured) this.#watchHandshake(secured, remote.address)
     const { verify_server, allow_wildcard_certs } = this.config
@@ -311,9 +323,9 @@ export class StreamTransport implements Transport {
   }
 
   /** A connection that has ended already: whoever sends on it is told. */
-  #refused(remote: Address): Connection {
+  #refused(remote: Address, why: string): Connection {
     const connection = new Connection(this, ++this.#numbered, new Socket(), remote, true)
-    connection.end(this.closed ? 'the transport is closed' : 'there are too many connections (max_connections)')
+    connection.end(why)
     return connection
   }
 
@@ -327,12 +339,18 @@ export class StreamTransport implements Transport {
     return connection
   }
 
-  #full(peer: string | undefined): void {
+  get #noFiles(): string {
+    return `has no room for a connection more, for the process may open only ${this.#context.files.limit} files (LimitNOFILE, ulimit -n)`
+  }
+
+  #full(
+    peer: string | undefined,
+    why = `has all of its ${this.config.max_connections} connections (max_connections) in use`,
+  ): void {
     this.#turnedAway.add()
     if (!this.#saysFull.now()) return
     this.#log.warning(
-      `[${this.config.id}] has all of its ${this.config.max_connections} connections (max_connections) in use; ` +
-        (peer === undefined ? 'no new one is made' : `${peer} was turned away`),
+      `[${this.config.id}] ${why}; ${peer === undefined ? 'no new one is made' : `${peer} was turned away`}`,
     )
   }
 

@@ -9,6 +9,7 @@ import type { Metrics } from '../metrics.ts'
 import { ConfigError } from '../options.ts'
 import type { Address, Flow, Protocol } from './contract.ts'
 import type { DatagramsKind } from './datagrams.ts'
+import type { OpenFiles } from './open-files.ts'
 import { printHostPort } from './parse-uri.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 import type { Timers } from './timers.ts'
@@ -58,6 +59,7 @@ export interface TransportContext {
   readonly log: Logger
   readonly metrics: Metrics
   readonly global: () => Globals
+  readonly files: OpenFiles
   /** Other UDP sockets than the fastest there are. */
   readonly datagrams?: DatagramsKind | undefined
 }

@@ -7,6 +7,7 @@ import { defaultsOf } from '../../core/options.ts'
 import { globalOptions, systemOptions } from '../../core/pjsip-options.ts'
 import type { Address } from '../../core/sip/contract.ts'
 import type { DatagramsKind } from '../../core/sip/datagrams.ts'
+import { OpenFiles } from '../../core/sip/open-files.ts'
 import { TimerWheel } from '../../core/sip/timer-wheel.ts'
 import { timersOf } from '../../core/sip/timers.ts'
 import { Trace } from '../../core/sip/trace.ts'
@@ -69,6 +70,7 @@ export function contextFor(datagrams: DatagramsKind): TransportContext {
     log: new Log('error').logger('sip'),
     metrics: new Metrics(),
     global: () => global,
+    files: new OpenFiles(),
     datagrams,
   }
 }

@@ -219,6 +219,37 @@ describe('transports', () => {
     expect(metrics.counter('sip.tcp.turned_away').value).to.be.at.least(1)
   })
 
+  it('turns away what would take the files that Asterisk, the store and the console need, and says so', async () => {
+    const lines: string[] = []
+    const log = new Log('warning')
+    void log.addSink(({ message }) => lines.push(message))
+    const tls = transportConfig({ id: 'tls', protocol: 'tls', ...certificates.make('files') })
+    await open({
+      transports: [transportConfig({ id: 'tcp', protocol: 'tcp' }), tls],
+      log: log.logger('sip'),
+      openFiles: 5,
+    })
+    const first = await phoneOn('tcp', 'tcp')
+    expect((await first.request('OPTIONS')).status).to.equal(200)
+    const second = await phoneOn('tls', 'tls')
+    expect((await second.request('OPTIONS')).status).to.equal(200)
+    const third = await phoneOn('tcp', 'tcp')
+    await third.closed
+    expect(lines).to.deep.equal([
+      '[tcp] has no room for a connection more, for the process may open only 5 files (LimitNOFILE, ulimit -n); 127.0.0.1 was turned away',
+    ])
+    const requestUri = `sip:p@127.0.0.1:${at('tcp').port};transport=tcp`
+    const outgoing = await new Promise<Outcome>((resolve) => {
+      stack.request({ method: 'OPTIONS', requestUri, from: '<sip:us@h>', to: '<sip:p@h>' }, resolve)
+    })
+    expect(outgoing).to.deep.include({ kind: 'unreachable' })
+    expect(outgoing.kind === 'unreachable' && outgoing.reason).to.contain('ulimit -n')
+    await second.close()
+    await until('room', () => metrics.read().some(([name, value]) => name === 'sip.connections.tls' && value === 0))
+    const fourth = await phoneOn('tcp', 'tcp')
+    expect((await fourth.request('OPTIONS')).status).to.equal(200)
+  })
+
   for (const protocol of ['tcp', 'tls'] as const)
     it(`leaves room for others where one host has all it may have (${protocol})`, async () => {
       const own = protocol === 'tls' ? certificates.make('shared') : {}
