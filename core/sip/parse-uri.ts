@@ -224,9 +224,9 @@ function isNameAddr(text: string): boolean {
     if (open === -1) return isBareAddress(text, start)
     nameEnd = open
     while (nameEnd > start && isSpace(text.charCodeAt(nameEnd - 1))) nameEnd--
-    const name = text.slice(start, nameEnd)
-    // A bare URI whose header parameters have an angle bracket in them, or a name that needed quotes.
-    if (!isPlainDisplay(name)) return name.includes(':') && isBareAddress(text, start)
+    // A bare URI whose header parameters have an angle bracket in them; or else a name that needed quotes, as phones
+    // write `Watson, Thomas`: they are inferred (RFC 4475 3.1.2.15), and what we write of it has them.
+    if (text.slice(start, nameEnd).includes(':')) return isBareAddress(text, start)
   }
   const close = text.indexOf('>', open)
   return close !== -1 && isAddress(text, open + 1, close, close + 1)
@@ -293,14 +293,6 @@ class ReadAddress implements NameAddr {
   get paramCount(): number {
     return scanParams(this.text, this.#paramsAt) ? scannedCount() : 0
   }
-}
-
-// Tokens with white space between them, and what phones write besides: anything that cannot be taken for structure.
-function isPlainDisplay(text: string): boolean {
-  for (let at = 0; at < text.length; at++) {
-    if ('",;:<>@\\'.includes(text.charAt(at))) return false
-  }
-  return true
 }
 
 export interface UriParts {

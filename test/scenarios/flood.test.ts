@@ -45,6 +45,7 @@ const ANSWERS: Readonly<Record<string, number>> = {
   mpart01: 405,
   badbranch: 200,
   baddate: 405,
+  baddn: 200,
   invut: 405,
   regaut01: 401,
   unksm2: 401,
@@ -56,7 +57,6 @@ const ANSWERS: Readonly<Record<string, number>> = {
   inv2543: 405,
   // not valid
   badaspec: 400,
-  baddn: 400,
   badvers: 505,
   bext01: 420,
   clerr: 400,

@@ -187,6 +187,8 @@ describe('name-addr values', () => {
   it('reads names without quotes, also beyond ASCII', () => {
     expect(address('Bob B. <sip:bob@h>').display).to.equal('Bob B.')
     expect(address('Jörg (Küche) <sip:1@h>').display).to.equal('Jörg (Küche)')
+    for (const display of ['Watson, Thomas', 'thomas@h.example', 'A;tag=2', '2nd "Floor"', 'Tom \\ 1'])
+      expect(address(`${display} <sip:1@h>;tag=3`)).to.include({ display, uriText: 'sip:1@h', tag: '3' })
     expect(address('caller<sip:caller@h>;tag=323')).to.include({ display: 'caller', tag: '323' })
   })
 
@@ -209,7 +211,7 @@ describe('name-addr values', () => {
     '<sip:a@h',
     '"Bob <sip:a@h>',
     '"Bob" sip:a@h',
-    'Watson, Thomas <sip:a@h>',
+    'Watson, "<sip:b@h>" <sip:a@h>',
     'Bob: <sip:a@h>',
     '< sip:a@h >',
     '<sip:a@h>;;',

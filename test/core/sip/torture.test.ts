@@ -43,7 +43,7 @@ const OUTCOMES: Readonly<Record<string, string>> = {
   baddate: 'accepted',
   regbadct: '400 Malformed Contact',
   badaspec: '400 Malformed To',
-  baddn: '400 Malformed From',
+  baddn: 'accepted',
   badvers: '505 Version Not Supported',
   mismatch01: '400 CSeq Method Mismatch',
   mismatch02: '400 CSeq Method Mismatch',
