@@ -270,7 +270,13 @@ class PjsipReader {
       section: { ...asterisks, entries: asterisks.entries.filter(isTakenOver) },
       foreign: true,
     }
-    const base = theirs && this.#readOrDoWithout(type, theirs, before, () => this.#read(theirs.section, set, true))
+    // What was before has lines of ours in it, too, which may be gone.
+    const isTheirs = ([name]: [string, unknown]): boolean => lastValue(theirs?.section, name) !== undefined
+    const earlier = before && {
+      ...this.#read(undefined, set, true),
+      ...Object.fromEntries(Object.entries(before).filter(isTheirs)),
+    }
+    const base = theirs && this.#readOrDoWithout(type, theirs, earlier, () => this.#read(theirs.section, set, true))
     return this.#read(pieces(false), set, false, base)
   }
 

@@ -442,6 +442,16 @@ aors=r
     for (const message of messages(warnings)) expect(message).to.match(/; .* \[[a-z]+\] stays as it was$/)
   })
 
+  it('leave to us what we have taken back, where their section stays as it was', () => {
+    const reading = (ours: string, before?: PjsipConfig): PjsipReading =>
+      readPjsip([source('[g]\ntype=global\nmax_forwards=many', true), source(ours)], '/own', before)
+    const before = reading('[global]\ntype=global\ndebug=yes\nkeep_alive_interval=50').config
+    expect([before.global.debug, before.global.keep_alive_interval]).to.deep.equal(['yes', 50])
+    const { config, warnings } = reading('', before)
+    expect(messages(warnings).join()).to.include('stays as it was')
+    expect([config.global.debug, config.global.keep_alive_interval]).to.deep.equal(['no', 90])
+  })
+
   it('keep out whom the other lines of a type=acl section keep out, where one of them cannot be read', () => {
     const { config, problems, warnings } = readPjsip(
       [source('[c]\ntype=acl\ndeny=0.0.0.0/0\npermit=10.0.0.0/33\npermit=127.0.0.1', true)],
