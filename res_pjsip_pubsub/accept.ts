@@ -21,9 +21,10 @@ interface Offer {
 }
 
 /**
- * `accept`: the values of Accept, undefined where the request has none. `listedOrder`: as in Asterisk the first of them
- * that can be made, for which it has to be a type as it is written, without parameters; where Asterisk finds none of
- * those, what RFC 3261 says. Undefined: nothing the watcher accepts can be made.
+ * `accept`: the values of Accept, a lone empty one where it is empty; undefined where the request has none.
+ * `listedOrder`: as in Asterisk the first of them that can be made, for which it has to be a type as it is written,
+ * without parameters; where Asterisk finds none of those, what RFC 3261 says. Undefined: nothing the watcher accepts
+ * can be made.
  */
 export function chooseType(
   accept: readonly string[] | undefined,
@@ -33,7 +34,7 @@ export function chooseType(
   const values = accept?.slice(0, MOST_RANGES) ?? []
   const ranges = parseAccept(values)
   const wanted = ranges.filter((range) => !WRAPPINGS.has(range.type))
-  const saysNothing = wanted.length === 0 && (ranges.length > 0 || (listedOrder && values.length === 0))
+  const saysNothing = wanted.length === 0 && (ranges.length > 0 || (listedOrder && values.join('') === ''))
   if (accept === undefined || saysNothing) return offer.preferred.find((type) => offer.has(type))
   const asWritten = listedOrder ? values.find((value) => offer.has(value)) : undefined
   if (asWritten !== undefined) return asWritten

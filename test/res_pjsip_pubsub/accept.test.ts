@@ -18,7 +18,7 @@ describe('accept: the body type a watcher gets', () => {
     asterisk: string | undefined,
   ])[] = [
     [undefined, 'application/pidf+xml', 'application/pidf+xml'],
-    [[], undefined, 'application/pidf+xml'],
+    [[''], undefined, 'application/pidf+xml'],
     [['application/xpidf+xml', 'application/pidf+xml'], 'application/xpidf+xml', 'application/xpidf+xml'],
     [['application/xpidf+xml;q=0.5', 'application/pidf+xml'], 'application/pidf+xml', 'application/pidf+xml'],
     [['application/xpidf+xml;q=0.5', 'application/pidf+xml;q=0.2'], 'application/xpidf+xml', 'application/xpidf+xml'],
