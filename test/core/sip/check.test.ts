@@ -17,7 +17,7 @@ describe('Checking requests', () => {
     ['Malformed From', { From: '<sip:100@h:99999>;tag=1' }],
     ['Duplicate From', { From: ['<sip:100@h>;tag=1', '<sip:100@h>;tag=1'] }],
     ['Missing To', { To: undefined }],
-    ['Malformed To', { To: 'Watson, Thomas <sip:t@h>' }],
+    ['Malformed To', { To: 'Watson <sip:t@h' }],
     ['Duplicate To', { To: ['<sip:1@h>', '<sip:2@h>'] }],
     ['Missing Call-ID', { 'Call-ID': undefined }],
     ['Malformed Call-ID', { 'Call-ID': '' }],
@@ -69,6 +69,7 @@ describe('Checking requests', () => {
     ['an extension we know', { Require: 'EventList' }],
     ['an extension for proxies', { 'Proxy-Require': 'foo' }],
     ['folded and spaced', { CSeq: '0007 \r\n\tSUBSCRIBE' }],
+    ['a name that needs quotes and has none (RFC 4475 3.1.2.15)', { To: 'Watson, Thomas <sip:t@h>' }],
     ['From of another scheme', { From: '<http://h>;tag=1' }],
   ]
   for (const [what, changes] of accepted) {
