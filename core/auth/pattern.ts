@@ -8,6 +8,9 @@ export interface Pattern {
   test(text: string): boolean
 }
 
+/** The expression may be a good one, but has what is not known here. */
+export class BeyondUs extends Error {}
+
 /** Throws an Error that says what is wrong with the expression. */
 export function compilePattern(expression: string): Pattern {
   const program: Instruction[] = []
@@ -77,13 +80,13 @@ class Parser {
     const min = Number(found[1])
     const max = found[2] === undefined ? min : found[3] ? Number(found[3]) : Number.POSITIVE_INFINITY
     if (min > MAX_REPEAT || (max !== Number.POSITIVE_INFINITY && (max > MAX_REPEAT || max < min)))
-      throw new Error(`expected at most ${MAX_REPEAT} repetitions, the smaller number first`)
+      throw new BeyondUs(`expected at most ${MAX_REPEAT} repetitions, the smaller number first`)
     return { min, max }
   }
 
   #atom(): Node {
     if (this.#take('(')) {
-      if (++this.#depth > 50) throw new Error('expected fewer nested parentheses')
+      if (++this.#depth > 50) throw new BeyondUs('expected fewer nested parentheses')
       const inner = this.#either()
       if (!this.#take(')')) throw new Error("expected ')'")
       this.#depth--
@@ -93,7 +96,7 @@ class Parser {
     if (this.#take('^')) return { kind: 'start' }
     if (this.#take('$')) return { kind: 'end' }
     if (this.#take('[')) return { kind: 'char', test: this.#set() }
-    if (this.#take('\\') && /[A-Za-z0-9]/.test(this.#peek())) throw new Error(`unknown escape '\\${this.#peek()}'`)
+    if (this.#take('\\') && /[A-Za-z0-9]/.test(this.#peek())) throw new BeyondUs(`unknown escape '\\${this.#peek()}'`)
     const literal = this.#next()
     return { kind: 'char', test: (c) => c === literal }
   }
@@ -128,7 +131,7 @@ class Parser {
 }
 
 function emit(program: Instruction[], node: Node): void {
-  if (program.length > MAX_INSTRUCTIONS) throw new Error('the expression is too large')
+  if (program.length > MAX_INSTRUCTIONS) throw new BeyondUs('the expression is too large')
   switch (node.kind) {
     case 'char':
       program.push({ op: 'char', test: node.test })

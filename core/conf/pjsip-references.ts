@@ -4,6 +4,7 @@ import { isIPv6 } from 'node:net'
 import { holdsSecret, isMd5 } from '../auth/digest.ts'
 import { looksLikeAddress, readHeaderMatch } from '../auth/identifies.ts'
 import { readNetwork } from '../auth/networks.ts'
+import { BeyondUs } from '../auth/pattern.ts'
 import { lastValue } from '../config.ts'
 import type { Acl, Aor, Auth, Endpoint, Identify, PjsipConfig, TransportConfig } from '../endpoints.ts'
 import { reasonOf } from '../log.ts'
@@ -116,8 +117,15 @@ export function checkMatches({ id, match, match_header }: Identify, checker: Che
     const fault = looksLikeAddress(one) && faultOf(() => readNetwork(one))
     if (fault) checker.refusal('match', `match = ${one} of [${id}] is not valid, ${fault}`, one)
   }
-  const fault = match_header !== '' && faultOf(() => readHeaderMatch(match_header))
-  if (fault) checker.refusal('match_header', `match_header of [${id}] is not valid, ${fault}`)
+  if (match_header === '') return
+  try {
+    readHeaderMatch(match_header)
+  } catch (error) {
+    const fault = `match_header of [${id}] is not valid, ${reasonOf(error)}`
+    // Asterisk reads more, and takes the section's other lines with it.
+    if (error instanceof BeyondUs) checker.doubt('match_header', fault)
+    else checker.refusal('match_header', fault)
+  }
 }
 
 function checkLocalNet({ id, local_net }: TransportConfig, checker: Checker): void {

@@ -442,6 +442,14 @@ aors=r
     for (const message of messages(warnings)) expect(message).to.match(/; .* \[[a-z]+\] stays as it was$/)
   })
 
+  it('keep an identify whose match_header has an expression that only Asterisk can read', () => {
+    const text = '[i]\ntype=identify\nendpoint=e\nmatch=192.0.2.1\nmatch_header=X-Line: /^\\w+$/\n[e]\ntype=endpoint'
+    const { config, problems, warnings, notes } = readPjsip([source(text, true)], '/own')
+    expect(messages([...problems, ...warnings])).to.deep.equal([])
+    expect(messages(notes)).to.deep.equal(["/ast/pjsip.conf:5: match_header of [i] is not valid, unknown escape '\\w'"])
+    expect(config.identifies.map(({ match }) => match)).to.deep.equal([['192.0.2.1']])
+  })
+
   it('leave to us what we have taken back, where their section stays as it was', () => {
     const reading = (ours: string, before?: PjsipConfig): PjsipReading =>
       readPjsip([source('[g]\ntype=global\nmax_forwards=many', true), source(ours)], '/own', before)
