@@ -155,9 +155,9 @@ function faultOf(read: () => unknown): string | undefined {
 }
 
 export function checkAuth(auth: Auth, checker: Checker): void {
-  const { id, auth_type, md5_cred, password } = auth
+  const { id, auth_type, md5_cred } = auth
   const hasHash = auth_type === 'md5' || md5_cred !== ''
-  if (hasHash && !isMd5(md5_cred) && (md5_cred !== '' || password === ''))
+  if (hasHash && !isMd5(md5_cred) && (md5_cred !== '' || !holdsSecret(auth)))
     checker.refusal('md5_cred', `auth [${id}] has no good md5_cred, expected 32 hexadecimal digits`)
   // What is wrong with a digest that is there is said of its line.
   else if (!holdsSecret(auth) && !checker.says('password_digest'))

@@ -442,6 +442,13 @@ aors=r
     for (const message of messages(warnings)) expect(message).to.match(/; .* \[[a-z]+\] stays as it was$/)
   })
 
+  it('keep an auth of type md5 whose hash is in password_digest, as Asterisk takes it', () => {
+    const text = `[a]\ntype=auth\nauth_type=md5\npassword_digest=MD5:${'0'.repeat(32)}`
+    const { config, problems, warnings, notes } = readPjsip([source(text, true)], '/own')
+    expect(messages([...problems, ...warnings, ...notes])).to.deep.equal([])
+    expect([...config.auths.keys()]).to.deep.equal(['a'])
+  })
+
   it('keep an identify whose match_header has an expression that only Asterisk can read', () => {
     const text = '[i]\ntype=identify\nendpoint=e\nmatch=192.0.2.1\nmatch_header=X-Line: /^\\w+$/\n[e]\ntype=endpoint'
     const { config, problems, warnings, notes } = readPjsip([source(text, true)], '/own')
