@@ -1,12 +1,13 @@
 /** What is wrong with one section of pjsip.conf, told with the line where that is written. */
 import { type ConfigSection, lastValue, type Place } from '../config.ts'
-import type { PjsipConfig } from '../endpoints.ts'
 import type { OutboundPublish } from '../publication-options.ts'
 import type { Findings } from './findings.ts'
 import type { Draft, PjsipType } from './pjsip-conf.ts'
 
 /** That of an object. */
 export type CheckerOf = (type: PjsipType, id: string) => Checker
+/** Whether there is such a section; one that is left out for a fault of its own is no unknown name. ACL: a list of acl.conf. */
+export type IsWritten = (type: PjsipType | 'ACL', name: string) => boolean
 
 export class Checker {
   readonly id: string
@@ -55,14 +56,9 @@ export class Checker {
   }
 
   /** What requests of ours are sent with. */
-  way(
-    { outbound_auth, transport }: Pick<OutboundPublish, 'outbound_auth' | 'transport'>,
-    { auths, transports }: PjsipConfig,
-  ): void {
-    for (const auth of outbound_auth) this.reference('outbound_auth', auth, auths.has(auth), 'auth')
-    if (transport === '') return
-    const known = transports.some(({ id }) => id === transport)
-    this.reference('transport', transport, known, 'transport')
+  way({ outbound_auth, transport }: Pick<OutboundPublish, 'outbound_auth' | 'transport'>, isWritten: IsWritten): void {
+    for (const auth of outbound_auth) this.reference('outbound_auth', auth, isWritten('auth', auth), 'auth')
+    if (transport !== '') this.reference('transport', transport, isWritten('transport', transport), 'transport')
   }
 
   reference(option: string, name: string, there: boolean, type: string): void {

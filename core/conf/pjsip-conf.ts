@@ -31,7 +31,7 @@ import { outboundSubscriptionOptions } from '../subscription-options.ts'
 import { parseBind } from './bind.ts'
 import { type Faults, Findings } from './findings.ts'
 import { type ConfigSource, exists } from './parser.ts'
-import { Checker, type CheckerOf } from './pjsip-checker.ts'
+import { Checker, type CheckerOf, type IsWritten } from './pjsip-checker.ts'
 import { usableLists } from './pjsip-lists.ts'
 import { OTHER_OPTIONS, OTHER_TYPES } from './pjsip-names.ts'
 import { checkPublications } from './pjsip-publications.ts'
@@ -166,9 +166,10 @@ class PjsipReader {
       outboundSubscriptions: this.#readAll('outbound-subscription', outboundSubscriptionOptions),
     }
     const checkerOf: CheckerOf = (type, id) => new Checker(id, this.#draftsOf(type).get(id), this.#findings)
-    checkPublications(config, checkerOf)
-    checkSubscriptions(config, checkerOf)
-    checkReferences(config, checkerOf)
+    const isWritten: IsWritten = (type, name) => this.#draftsOf(type).has(name)
+    checkPublications(config, checkerOf, isWritten)
+    checkSubscriptions(config, checkerOf, isWritten)
+    checkReferences(config, checkerOf, isWritten)
     for (const draft of this.#draftsOf('global').values())
       checkOrder(draft, new Checker(draft.section.name, draft, this.#findings))
     return config

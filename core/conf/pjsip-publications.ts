@@ -2,19 +2,19 @@
 import type { PjsipConfig } from '../endpoints.ts'
 import type { AsteriskPublication, InboundPublicationConfig, OutboundPublish } from '../publication-options.ts'
 import { parseUri } from '../sip/parse-uri.ts'
-import type { Checker, CheckerOf } from './pjsip-checker.ts'
+import type { Checker, CheckerOf, IsWritten } from './pjsip-checker.ts'
 
 /** Only our own files have such sections. */
-export function checkPublications(config: PjsipConfig, checkerOf: CheckerOf): void {
+export function checkPublications(config: PjsipConfig, checkerOf: CheckerOf, isWritten: IsWritten): void {
   for (const one of config.outboundPublishes?.values() ?? [])
-    checkOutbound(one, checkerOf('outbound-publish', one.id), config)
+    checkOutbound(one, checkerOf('outbound-publish', one.id), isWritten)
   for (const one of config.inboundPublications?.values() ?? [])
     checkInbound(one, checkerOf('inbound-publication', one.id), config)
   for (const one of config.asteriskPublications?.values() ?? [])
     checkAsterisk(one, checkerOf('asterisk-publication', one.id), config)
 }
 
-function checkOutbound(publish: OutboundPublish, checker: Checker, config: PjsipConfig): void {
+function checkOutbound(publish: OutboundPublish, checker: Checker, isWritten: IsWritten): void {
   const { server_uri, from_uri, to_uri, outbound_proxy, event, multi_user } = publish
   if (server_uri.length === 0) checker.problem('server_uri', 'has no server_uri, expected a SIP URI')
   for (const [option, uris] of Object.entries({
@@ -28,7 +28,7 @@ function checkOutbound(publish: OutboundPublish, checker: Checker, config: Pjsip
   if (event === '' && !checker.says('event')) checker.problem('event', 'has no event, expected one that is published')
   if ((event === 'presence' || event === 'dialog') && !multi_user)
     checker.problem('multi_user', `publishes ${event} of many extensions, expected multi_user = yes`)
-  checker.way(publish, config)
+  checker.way(publish, isWritten)
 }
 
 function checkInbound(inbound: InboundPublicationConfig, checker: Checker, config: PjsipConfig): void {

@@ -10,7 +10,7 @@ import type { Acl, Aor, Auth, Endpoint, Identify, PjsipConfig, TransportConfig }
 import { reasonOf } from '../log.ts'
 import { globalOptions } from '../pjsip-options.ts'
 import { parseHostPort, parseNameAddr, printHostPort, withoutBrackets } from '../sip/parse-uri.ts'
-import type { Checker, CheckerOf } from './pjsip-checker.ts'
+import type { Checker, CheckerOf, IsWritten } from './pjsip-checker.ts'
 import type { Draft } from './pjsip-conf.ts'
 
 /** What identify_by may name; the last two are Asterisk's, and nobody is found by them here. */
@@ -21,10 +21,11 @@ const ASTERISKS_OWN = ['request_uri', 'transport']
 const ANY_PORT = 5060
 
 /** In Asterisk's files it is only noted: what is missing there may be in a database that Asterisk reads. */
-export function checkReferences(config: PjsipConfig, checkerOf: CheckerOf): void {
-  for (const endpoint of config.endpoints.values()) checkEndpoint(endpoint, checkerOf('endpoint', endpoint.id), config)
-  for (const identify of config.identifies) checkIdentify(identify, checkerOf('identify', identify.id), config)
-  for (const acl of config.acls.values()) checkAcls(acl, checkerOf('acl', acl.id), config)
+export function checkReferences(config: PjsipConfig, checkerOf: CheckerOf, isWritten: IsWritten): void {
+  for (const endpoint of config.endpoints.values())
+    checkEndpoint(endpoint, checkerOf('endpoint', endpoint.id), isWritten)
+  for (const identify of config.identifies) checkIdentify(identify, checkerOf('identify', identify.id), isWritten)
+  for (const acl of config.acls.values()) checkAcls(acl, checkerOf('acl', acl.id), isWritten)
   for (const transport of config.transports) {
     checkLocalNet(transport, checkerOf('transport', transport.id))
     checkExternal(transport, checkerOf('transport', transport.id))
@@ -32,14 +33,14 @@ export function checkReferences(config: PjsipConfig, checkerOf: CheckerOf): void
   for (const aor of config.aors.values()) checkMailboxes(aor, checkerOf('aor', aor.id))
 }
 
-function checkEndpoint(endpoint: Endpoint, checker: Checker, config: PjsipConfig): void {
+function checkEndpoint(endpoint: Endpoint, checker: Checker, isWritten: IsWritten): void {
   const { auth, outbound_auth, aors, transport, identify_by, outbound_proxy } = endpoint
-  checker.names('auth', auth, 'auth', (name) => config.auths.has(name))
-  checker.names('outbound_auth', outbound_auth, 'auth', (name) => config.auths.has(name))
-  checker.names('aors', aors, 'aor', (name) => config.aors.has(name))
-  checkAcls(endpoint, checker, config)
-  const isKnown = (name: string): boolean => config.transports.some(({ id }) => id === name)
-  checker.names('transport', transport === '' ? [] : [transport], 'transport', isKnown)
+  checker.names('auth', auth, 'auth', (name) => isWritten('auth', name))
+  checker.names('outbound_auth', outbound_auth, 'auth', (name) => isWritten('auth', name))
+  checker.names('aors', aors, 'aor', (name) => isWritten('aor', name))
+  checkAcls(endpoint, checker, isWritten)
+  const transports = transport === '' ? [] : [transport]
+  checker.names('transport', transports, 'transport', (name) => isWritten('transport', name))
   checkWords('identify_by', identify_by, IDENTIFY_BY, checker)
   if (outbound_proxy !== '' && !isUri(outbound_proxy))
     checker.doubt('outbound_proxy', `outbound_proxy = ${outbound_proxy} of [${endpoint.id}] ${NO_URI}`)
@@ -67,8 +68,8 @@ function checkDomain({ id, from_domain }: Endpoint, checker: Checker): void {
   )
 }
 
-function checkAcls({ acl, contact_acl }: Endpoint | Acl, checker: Checker, config: PjsipConfig): void {
-  const isKnown = (name: string): boolean => config.acls.has(name) || (config.namedAcls?.has(name) ?? false)
+function checkAcls({ acl, contact_acl }: Endpoint | Acl, checker: Checker, isWritten: IsWritten): void {
+  const isKnown = (name: string): boolean => isWritten('acl', name) || isWritten('ACL', name)
   checker.names('acl', acl, 'ACL', isKnown)
   checker.names('contact_acl', contact_acl, 'ACL', isKnown)
 }
@@ -100,10 +101,10 @@ export function checkContacts({ id, contact }: Aor, checker: Checker): void {
   for (const uri of contact) if (!isUri(uri)) checker.refusal('contact', `contact = ${uri} of [${id}] ${NO_URI}`, uri)
 }
 
-function checkIdentify(identify: Identify, checker: Checker, config: PjsipConfig): void {
+function checkIdentify(identify: Identify, checker: Checker, isWritten: IsWritten): void {
   const { id, endpoint } = identify
   if (endpoint === '') return checker.doubt('endpoint', `identify [${id}] has no endpoint, expected endpoint = NAME`)
-  checker.names('endpoint', [endpoint], 'endpoint', (name) => config.endpoints.has(name))
+  checker.names('endpoint', [endpoint], 'endpoint', (name) => isWritten('endpoint', name))
 }
 
 /** Asterisk takes `192.0.2.1:5060` and `[2001:db8::1]:5060` in match; phones come from any port, and so may these. */

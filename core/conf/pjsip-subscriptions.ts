@@ -3,18 +3,18 @@ import type { PjsipConfig } from '../endpoints.ts'
 import { parseUri } from '../sip/parse-uri.ts'
 import { mailboxName } from '../states/mailboxes.ts'
 import type { OutboundSubscriptionConfig } from '../subscription-options.ts'
-import type { Checker, CheckerOf } from './pjsip-checker.ts'
+import type { Checker, CheckerOf, IsWritten } from './pjsip-checker.ts'
 
-export function checkSubscriptions(config: PjsipConfig, checkerOf: CheckerOf): void {
+export function checkSubscriptions(config: PjsipConfig, checkerOf: CheckerOf, isWritten: IsWritten): void {
   const taken = new Map<string, string>()
   for (const one of config.outboundSubscriptions?.values() ?? []) {
     const checker = checkerOf('outbound-subscription', one.id)
-    checkAddresses(one, checker, config)
+    checkAddresses(one, checker, isWritten)
     checkTarget(one, checker, taken)
   }
 }
 
-function checkAddresses(one: OutboundSubscriptionConfig, checker: Checker, config: PjsipConfig): void {
+function checkAddresses(one: OutboundSubscriptionConfig, checker: Checker, isWritten: IsWritten): void {
   const { server_uri, to_uri, from_uri, outbound_proxy } = one
   if (server_uri === '') checker.problem('server_uri', 'has no server_uri, expected a SIP URI')
   for (const [option, uri] of Object.entries({ server_uri, to_uri, from_uri, outbound_proxy })) {
@@ -24,7 +24,7 @@ function checkAddresses(one: OutboundSubscriptionConfig, checker: Checker, confi
     else if (parsed && parsed.headers !== '')
       checker.problem(option, `has ${option} = ${uri}, expected a SIP URI without headers`)
   }
-  checker.way(one, config)
+  checker.way(one, isWritten)
 }
 
 function checkTarget(

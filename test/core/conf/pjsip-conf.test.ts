@@ -442,6 +442,18 @@ aors=r
     for (const message of messages(warnings)) expect(message).to.match(/; .* \[[a-z]+\] stays as it was$/)
   })
 
+  it('keep ours from their work no more than others, where ours name what is left out', () => {
+    const ours =
+      '[own]\ntype=endpoint\nauth=p\naors=r\nacl=list\n[ours]\ntype=identify\nendpoint=e\nmatch=192.0.2.1\n' +
+      '[s]\ntype=outbound-subscription\nserver_uri=sip:1@192.0.2.1\nevent=dialog\ndevice=Custom:1\noutbound_auth=p'
+    const { config, problems } = readPjsip(
+      [source(FAULTY, true), source(FAULTY_LISTS, true, 'acl'), source(ours)],
+      '/own',
+    )
+    expect(messages(problems)).to.deep.equal([])
+    expect(config.endpoints.get('own')?.auth).to.deep.equal(['p'])
+  })
+
   it('keep an auth of type md5 whose hash is in password_digest, as Asterisk takes it', () => {
     const text = `[a]\ntype=auth\nauth_type=md5\npassword_digest=MD5:${'0'.repeat(32)}`
     const { config, problems, warnings, notes } = readPjsip([source(text, true)], '/own')
