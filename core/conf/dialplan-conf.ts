@@ -50,11 +50,11 @@ export function readDialplan(
       if (isContext(section)) new ContextReader(section, foreign, globals, contexts, findings).read()
     }
   }
-  for (const { context, exten, device, file, line } of lastOfEach(wizardHints, findings)) {
+  for (const { foreign, context, exten, device, file, line } of lastOfEach(wizardHints, findings)) {
     try {
       enter(contexts, { context, exten, value: device, name: '', file, line })
     } catch (error) {
-      findings.problem(`hint_exten = ${exten}: ${reasonOf(error)}`, { file, line })
+      findings.doubt(foreign, `hint_exten = ${exten}: ${reasonOf(error)}`, { file, line })
     }
   }
   if (sources.some((source) => !source.foreign)) checkIncludes(contexts, findings)

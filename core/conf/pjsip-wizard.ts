@@ -10,6 +10,7 @@ import { didYouMean } from './suggestion.ts'
 
 /** `exten => EXTEN,hint,PJSIP/ENDPOINT` by other means. */
 export interface WizardHint {
+  readonly foreign: boolean
   readonly context: string
   readonly exten: string
   readonly device: string
@@ -77,7 +78,7 @@ class Wizard {
     if (!exten || exten.value === '' || !this.#yes('has_hint')) return []
     const context = this.#text('hint_context') || this.#text('endpoint/context') || 'default'
     const { file, line } = exten
-    return [{ context, exten: exten.value, device: `PJSIP/${this.#section.name}`, file, line }]
+    return [{ foreign: this.#foreign, context, exten: exten.value, device: `PJSIP/${this.#section.name}`, file, line }]
   }
 
   #endpoint(): ConfigSection {

@@ -166,10 +166,10 @@ describe('dialplan: hints', () => {
     const { data, problems, notes } = readDialplan(
       [source('[c]\nexten => 2,hint,PJSIP/line', true)],
       [
-        { context: 'c', exten: '1001', device: 'PJSIP/bart', file, line: 3 },
-        { context: 'c', exten: '2', device: 'PJSIP/bart', file, line: 3 },
-        { context: 'd', exten: '1001', device: 'PJSIP/homer', file, line: 5 },
-        { context: 'c', exten: '1001', device: 'PJSIP/lisa', file, line: 9 },
+        { context: 'c', exten: '1001', device: 'PJSIP/bart', file, foreign: true, line: 3 },
+        { context: 'c', exten: '2', device: 'PJSIP/bart', file, foreign: true, line: 3 },
+        { context: 'd', exten: '1001', device: 'PJSIP/homer', file, foreign: true, line: 5 },
+        { context: 'c', exten: '1001', device: 'PJSIP/lisa', file, foreign: true, line: 9 },
       ],
     )
     const dialplan = new Dialplan(data)
@@ -184,7 +184,7 @@ describe('dialplan: hints', () => {
   })
 
   it("overrules Asterisk's hints and globals with ours, adds to its contexts, and takes in those of the wizard", () => {
-    const wizard = { context: 'c', device: 'PJSIP/wiz', file: '/ast/pjsip_wizard.conf', line: 7 }
+    const wizard = { context: 'c', device: 'PJSIP/wiz', file: '/ast/pjsip_wizard.conf', line: 7, foreign: true }
     const { data, problems, notes } = readDialplan(
       [
         source(
@@ -197,11 +197,14 @@ describe('dialplan: hints', () => {
         { ...wizard, exten: '2' },
         { ...wizard, exten: '4' },
         { ...wizard, exten: '_[' },
+        { ...wizard, exten: '_2[', file: '/own/pjsip_wizard.conf', foreign: false },
       ],
     )
-    expect(messages(notes)).to.deep.equal([])
-    expect(messages(problems)).to.deep.equal([
+    expect(messages(notes), 'keeps nobody from starting').to.deep.equal([
       '/ast/pjsip_wizard.conf:7: hint_exten = _[: expected ] after [ in a pattern',
+    ])
+    expect(messages(problems)).to.deep.equal([
+      '/own/pjsip_wizard.conf:7: hint_exten = _2[: expected ] after [ in a pattern',
     ])
     const dialplan = new Dialplan(data)
     expect(['1', '2', '33', '4'].map((exten) => hint(dialplan, exten, 'd'))).to.deep.equal([

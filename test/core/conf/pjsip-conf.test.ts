@@ -605,8 +605,15 @@ describe('pjsip_wizard.conf', () => {
     expect(reading.config.aors.get('300')?.max_contacts).to.equal(3)
     expect(reading.config.identifies).to.deep.equal([])
     expect(reading.hints).to.deep.equal([
-      { context: 'blf', exten: '300', device: 'PJSIP/300', file: '/ast/pjsip_wizard.conf', line: 12 },
-      { context: 'internal', exten: '301', device: 'PJSIP/301', file: '/ast/pjsip_wizard.conf', line: 17 },
+      { foreign: true, context: 'blf', exten: '300', device: 'PJSIP/300', file: '/ast/pjsip_wizard.conf', line: 12 },
+      {
+        foreign: true,
+        context: 'internal',
+        exten: '301',
+        device: 'PJSIP/301',
+        file: '/ast/pjsip_wizard.conf',
+        line: 17,
+      },
     ])
   })
 
