@@ -29,6 +29,7 @@ import {
   hasTable,
   inTransaction,
   isDamage,
+  isLacking,
   isLocked,
   mayPass,
   writeAll,
@@ -94,17 +95,21 @@ export class SqliteStore implements Store {
   async table<Row extends { readonly [N in keyof Row]: Cell }>(definition: TableDefinition<Row>): Promise<Table<Row>> {
     const table = this.#waiting.declare(definition)
     if (!table.created) await this.#inTurn(() => this.#guarded((database) => this.#create(database, [table])))
+    if (!table.created) this.#times.within(GATHER)
     const handle: Table<Row> = {
       put: (row, within = GATHER) => this.#note(table, row[definition.key], row, within),
       putLater: (key, row) => this.#note(table, key, row, GATHER),
       delete: (key) => this.#note(table, key, null, GATHER),
       load: (page, most) =>
-        this.#guarded((database) =>
-          loadPages(database, table.definition, (rows) => page(rows as unknown as readonly Row[]), most),
+        this.#guarded(
+          (database) => loadPages(database, table.definition, (rows) => page(rows as unknown as readonly Row[]), most),
+          table,
         ),
       scan: async (columns, page, most) => {
-        await this.#guarded((database) =>
-          scanPages(database, table.definition, { columns, most, page, inTurn: (work) => this.#inTurn(work) }),
+        await this.#guarded(
+          (database) =>
+            scanPages(database, table.definition, { columns, most, page, inTurn: (work) => this.#inTurn(work) }),
+          table,
         )
       },
       select: (where, above) => this.#select<Row>(table, where, above),
@@ -282,7 +287,7 @@ export class SqliteStore implements Store {
         return await findRows(database, table.definition, where as AnyRow, above)
       } catch (error) {
         if (isDamage(error)) await this.#replace(error)
-        else if (!mayPass(error)) throw error
+        else if (!mayPass(error) && !isNotMade(table, error)) throw error
         throw new StoreUnavailable(reasonOf(error), { cause: error })
       }
     })
@@ -319,14 +324,14 @@ export class SqliteStore implements Store {
   }
 
   /** Begins a fresh file where the file turns out to be damaged; without a database there is nothing to do yet. False where it was not done. */
-  async #guarded(work: (database: Database) => Promise<void>): Promise<boolean> {
+  async #guarded(work: (database: Database) => Promise<void>, read?: AnyTable): Promise<boolean> {
     const { database } = this.#file
     if (!database) return false
     try {
       await work(database)
       return true
     } catch (error) {
-      await this.#meet(error)
+      if (!read || !isNotMade(read, error)) await this.#meet(error)
       return false
     }
   }
@@ -340,4 +345,9 @@ export class SqliteStore implements Store {
       this.#refused(second)
     }
   }
+}
+
+/** The disk had no room for the table, or for a column it is to have: that was said, and is tried again. */
+function isNotMade({ created }: AnyTable, error: unknown): boolean {
+  return !created && isLacking(error)
 }

@@ -34,9 +34,12 @@ const PASSING: ReadonlySet<string> = new Set([
   'SQLITE_LOCKED',
 ])
 
+const LACKING: ReadonlySet<string> = new Set(['SQLITE_ERROR'])
 const LOCKED: ReadonlySet<string> = new Set(['SQLITE_BUSY', 'SQLITE_LOCKED'])
 
 export const isLocked = (error: unknown): boolean => hasCode(error, LOCKED)
+/** As SQLite says it of a table or column that is not there. */
+export const isLacking = (error: unknown): boolean => hasCode(error, LACKING)
 export const isDamage = (error: unknown): boolean => hasCode(error, DAMAGED)
 /** What waits is kept and tried again. */
 export const mayPass = (error: unknown): boolean => hasCode(error, PASSING)

@@ -19,8 +19,9 @@ export class Waiting {
     return [...this.#tables.values()]
   }
 
+  /** Rows, or a table that is still to be made. */
   get any(): boolean {
-    for (const { waiting } of this.#tables.values()) if (waiting.size > 0) return true
+    for (const { waiting, created } of this.#tables.values()) if (waiting.size > 0 || !created) return true
     return false
   }
 

@@ -152,6 +152,33 @@ describe('store', () => {
     expect(names).to.include('held')
   })
 
+  it('runs on where a full disk has no room for a table, which is made once there is some', async () => {
+    const script = `
+      import { openStore } from ${JSON.stringify(new URL('../../core/store.ts', import.meta.url).href)}
+      import { Log } from ${JSON.stringify(new URL('../../core/log.ts', import.meta.url).href)}
+      import { execFileSync } from 'node:child_process'
+      const [path] = process.argv.slice(2)
+      const store = await openStore({ path, synchronous: 'off', log: new Log('error').logger('store') })
+      const said = []
+      for (let i = 0; i < 20; i++) {
+        const table = await store.table({ name: 'lamps' + i, key: 'name', columns: { name: 'text' } })
+        said.push(await table.load(() => undefined))
+        await table.scan(['name'], () => undefined, 10)
+      }
+      const last = await store.table({ name: 'lamps19', key: 'name', columns: { name: 'text' } })
+      const unavailable = await last.select({}).then(() => '', (error) => error.constructor.name)
+      execFileSync('prlimit', ['--pid', String(process.pid), '--fsize=unlimited'])
+      while (!(await last.load(() => undefined))) await new Promise((resolve) => setTimeout(resolve, 20))
+      console.log(JSON.stringify({ first: said[0], last: said[19], unavailable, rows: await last.select({}) }))
+      process.exit(0)`
+    const file = join(directory, 'little.mts')
+    writeFileSync(file, script)
+    const limited = `ulimit -S -f 40; exec "$0" --import tsx "$1" "$2"`
+    const made = join(directory, 'little.db')
+    const { stdout } = await promisify(execFile)('bash', ['-c', limited, process.execPath, file, made])
+    expect(JSON.parse(stdout)).to.deep.equal({ first: true, last: false, unavailable: 'StoreUnavailable', rows: [] })
+  }).timeout(60_000)
+
   it('runs on where the disk is full, says so once, and keeps what it could not write', async () => {
     // Node ignores SIGXFSZ, so a file size limit is a full disk to SQLite.
     const script = `
