@@ -34,10 +34,13 @@ const PASSING: ReadonlySet<string> = new Set([
   'SQLITE_LOCKED',
 ])
 
+const OF_DISK: ReadonlySet<string> = new Set(['SQLITE_IOERR', 'SQLITE_FULL'])
 const LACKING: ReadonlySet<string> = new Set(['SQLITE_ERROR'])
 const LOCKED: ReadonlySet<string> = new Set(['SQLITE_BUSY', 'SQLITE_LOCKED'])
 
 export const isLocked = (error: unknown): boolean => hasCode(error, LOCKED)
+/** It cannot make or write a file beside that of the store. */
+export const isOfDisk = (error: unknown): boolean => hasCode(error, OF_DISK)
 /** As SQLite says it of a table or column that is not there. */
 export const isLacking = (error: unknown): boolean => hasCode(error, LACKING)
 export const isDamage = (error: unknown): boolean => hasCode(error, DAMAGED)

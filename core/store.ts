@@ -13,11 +13,12 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import sqlite3 from 'sqlite3'
+import { reasonOf } from './log.ts'
 import type { Store, StoreSettings } from './store-contract.ts'
 import { lockStore } from './store-lock.ts'
 import type { LogState } from './store-log.ts'
 import { SqliteStore } from './store-sqlite.ts'
-import type { Cell, Database } from './store-tables.ts'
+import { type Cell, type Database, isOfDisk } from './store-tables.ts'
 
 export type { ColumnType, Store, Table, TableDefinition } from './store-contract.ts'
 
@@ -39,8 +40,10 @@ export async function openStore(settings: StoreSettings): Promise<Store> {
   const database = (of: StoreSettings): Promise<Database> => {
     // Later ones are tried again as it is, and others wait for them.
     const most = isFirst ? OPENING_MOST : 0
+    const mayBeAlone = isFirst && hold === 'alone'
     isFirst = false
-    return openDatabase(of, most)
+    const opened = openDatabase(of, most)
+    return mayBeAlone ? opened.catch((error: unknown) => openAlone(of, error)) : opened
   }
   const store = new SqliteStore(settings, { database, store: openStore, closed: unlock })
   try {
@@ -74,7 +77,22 @@ async function openDatabase(settings: StoreSettings, most: number): Promise<Data
   }
 }
 
-async function openOnce({ path, synchronous }: StoreSettings): Promise<Database> {
+/**
+ * What several processes share of a file that is open is a file, too (`PATH-shm`), which a full disk has no room for.
+ * Without it the rows can be read all the same, and whoever is subscribed stays so.
+ */
+async function openAlone(settings: StoreSettings, error: unknown): Promise<Database> {
+  if (!isOfDisk(error)) throw error
+  const database = await openOnce(settings, true).catch(() => {
+    throw error
+  })
+  settings.log.error(
+    `the store ${settings.path} can be opened by this process alone (${reasonOf(error)}), as where the disk is full: what is in it was read, and other programs, as sqlite3, are kept out until a restart`,
+  )
+  return database
+}
+
+async function openOnce({ path, synchronous }: StoreSettings, alone = false): Promise<Database> {
   const handle = await connect(path, sqlite3.OPEN_READWRITE | sqlite3.OPEN_CREATE)
   const log = new LogFile(path, synchronous)
   const prepared = new Map<string, Promise<sqlite3.Statement>>()
@@ -113,7 +131,8 @@ async function openOnce({ path, synchronous }: StoreSettings): Promise<Database>
         }),
       )
     },
-    checkpoint: (how) => log.checkpoint(how),
+    // A second connection is kept out, too.
+    checkpoint: async (how) => (alone ? { pages: 0, left: 0 } : log.checkpoint(how)),
     async close() {
       for (const made of prepared.values()) (await made.catch(() => undefined))?.finalize()
       prepared.clear()
@@ -124,9 +143,10 @@ async function openOnce({ path, synchronous }: StoreSettings): Promise<Database>
   }
   try {
     handle.configure('busyTimeout', OPENING_BUSY)
+    if (alone) await database.run('PRAGMA locking_mode = EXCLUSIVE')
     await database.run('PRAGMA journal_mode = WAL')
     await database.run(`PRAGMA synchronous = ${synchronous}`)
-    await database.run('PRAGMA wal_autocheckpoint = 0')
+    if (!alone) await database.run('PRAGMA wal_autocheckpoint = 0')
     await database.run(`PRAGMA journal_size_limit = ${LOG_BYTES}`)
     const check = await database.all('PRAGMA quick_check(1)')
     if (check[0]?.['quick_check'] !== 'ok')

@@ -179,6 +179,39 @@ describe('store', () => {
     expect(JSON.parse(stdout)).to.deep.equal({ first: true, last: false, unavailable: 'StoreUnavailable', rows: [] })
   }).timeout(60_000)
 
+  it('reads what is there where a full disk has no room for what is open beside it, and writes once there is some', async () => {
+    const path = join(directory, 'whole.db')
+    const before = await openAt(path)
+    const lamps = await before.table({ name: 'lamps', key: 'name', columns: { name: 'text' } })
+    lamps.put({ name: 'a' })
+    await before.close()
+    const script = `
+      import { openStore } from ${JSON.stringify(new URL('../../core/store.ts', import.meta.url).href)}
+      import { Log } from ${JSON.stringify(new URL('../../core/log.ts', import.meta.url).href)}
+      import { execFileSync } from 'node:child_process'
+      const [path] = process.argv.slice(2)
+      const store = await openStore({ path, synchronous: 'off', log: new Log('error').logger('store'), hold: 'alone' })
+      const table = await store.table({ name: 'lamps', key: 'name', columns: { name: 'text' } })
+      const rows = []
+      const isWhole = await table.load((page) => rows.push(...page))
+      table.put({ name: 'b' })
+      const isWritten = await store.durable()
+      execFileSync('prlimit', ['--pid', String(process.pid), '--fsize=unlimited'])
+      while (!(await store.durable())) await new Promise((resolve) => setTimeout(resolve, 20))
+      await store.close()
+      console.log(JSON.stringify({ rows, isWhole, isWritten }))
+      process.exit(0)`
+    const file = join(directory, 'whole.mts')
+    writeFileSync(file, script)
+    const limited = `ulimit -S -f 2; exec "$0" --import tsx "$1" "$2"`
+    const { stdout } = await promisify(execFile)('bash', ['-c', limited, process.execPath, file, path])
+    expect(JSON.parse(stdout)).to.deep.equal({ rows: [{ name: 'a' }], isWhole: true, isWritten: false })
+    const after: string[] = []
+    const again = await (await openAt(path)).table({ name: 'lamps', key: 'name', columns: { name: 'text' } })
+    await again.load((rows) => void after.push(...rows.map(({ name }) => String(name))))
+    expect(after).to.deep.equal(['a', 'b'])
+  }).timeout(60_000)
+
   it('runs on where the disk is full, says so once, and keeps what it could not write', async () => {
     // Node ignores SIGXFSZ, so a file size limit is a full disk to SQLite.
     const script = `
