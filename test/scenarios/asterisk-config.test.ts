@@ -118,5 +118,8 @@ ${endpoint('103')}acl = lan
     instance.write({ 'asterisk/pjsip.conf': changed('sub_min_expiry = soon') })
     expect((await instance.command('core reload')).code).to.equal(0)
     expect([await statusFor('100'), await statusFor('104')]).to.deep.equal([200, 200])
+    instance.write({ 'asterisk/pjsip.conf': changed('sub_min_expiry = 700') })
+    expect((await instance.command('core reload')).code).to.equal(0)
+    expect(await statusFor('100'), 'mended').to.equal(423)
   })
 })
