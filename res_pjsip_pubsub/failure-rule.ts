@@ -7,7 +7,7 @@
  *     anything else, no answer, no way      retry, with the newest state and a growing pause; given up after
  *                                           notify_retries in a row, but not for silence where timeout_rm_subs is off
  *
- * Those that could not be sent do not count: that our network was away says nothing of the watcher.
+ * Those that could not be sent, over a connection that nobody takes as well, do not count: our network may be away.
  *
  * Asterisk's rule, with compat=asterisk: whatever is not 2xx ends it, but for an answer with Retry-After and a failing
  * transport; those keep it, and the lost state is not sent again.

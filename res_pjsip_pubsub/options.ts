@@ -24,7 +24,7 @@ export const pubsubOptions = options({
   ),
   notify_retries: integer(
     10,
-    'How often in a row a NOTIFY without a good answer is sent again, always with the newest state, before the subscription is given up; 0 tries until it expires. One that could not be sent, as there is no network, does not count.',
+    'How often in a row a NOTIFY without a good answer is sent again, always with the newest state, before the subscription is given up; 0 tries until it expires. One that could not be sent, for want of a network or of a connection, does not count.',
     { max: 1000, unit: 'attempts' },
   ),
   notify_retry_interval: integer(
