@@ -23,8 +23,8 @@ export class DeviceReader extends GatheringReader {
   readonly #unneeded = new Set<string>()
   readonly #mostUnneeded: number
 
-  constructor(origin: string, devices: Devices, asked: AskedBy, limit: () => number, mostUnneeded = MOST_UNNEEDED) {
-    super(origin, asked, limit)
+  constructor(origin: string, devices: Devices, by: AskedBy, limit: () => number, mostUnneeded = MOST_UNNEEDED) {
+    super(origin, by, limit)
     this.#devices = devices
     this.#mostUnneeded = mostUnneeded
   }
@@ -81,7 +81,7 @@ export class DeviceReader extends GatheringReader {
   async #ask(names: readonly string[], states: Map<string, DeviceState>): Promise<void> {
     const together: { name: string; expression: Expression }[] = []
     const single: string[] = []
-    const many = names.length >= MANY && canReadMany(this.asked.link)
+    const many = names.length >= MANY && canReadMany(this.by.link)
     for (const needed of names) {
       const name = this.#spelled.get(needed.toLowerCase()) ?? needed
       const expression = many ? deviceStateOf(name) : undefined
@@ -92,8 +92,7 @@ export class DeviceReader extends GatheringReader {
       const device = readDevice(raw)
       if (device) states.set(name.toLowerCase(), device.state)
     }
-    const readings =
-      together.length > 0 ? await this.asked.probe.read(together.map(({ expression }) => expression)) : []
+    const readings = together.length > 0 ? await this.by.probe.read(together.map(({ expression }) => expression)) : []
     for (const [at, { name }] of together.entries()) {
       const reading = readings[at]
       if (reading?.kind === 'value') set(name, { name, state: reading.value })
@@ -102,7 +101,7 @@ export class DeviceReader extends GatheringReader {
     }
     await Promise.all(
       single.map(async (deviceName) => {
-        const answer = await this.asked.link.request('deviceStates.get', { deviceName })
+        const answer = await this.by.link.request('deviceStates.get', { deviceName })
         if (answer.kind === 'ok') set(deviceName, answer.body)
       }),
     )

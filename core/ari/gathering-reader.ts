@@ -6,15 +6,15 @@ import type { AskedBy } from './asked-by.ts'
 
 export abstract class GatheringReader implements Reader {
   readonly origin: string
-  protected readonly asked: AskedBy
+  protected readonly by: AskedBy
   readonly #limit: () => number
   #names = new Map<string, string>()
   #next: Promise<unknown> | undefined
 
   /** `limit`: milliseconds after which a caller waits no longer. */
-  constructor(origin: string, asked: AskedBy, limit: () => number) {
+  constructor(origin: string, by: AskedBy, limit: () => number) {
     this.origin = origin
-    this.asked = asked
+    this.by = by
     this.#limit = limit
   }
 
@@ -23,7 +23,7 @@ export abstract class GatheringReader implements Reader {
 
   /** At once where nobody can be asked. */
   async read(name: string): Promise<void> {
-    if (!this.asked.link.connected) return
+    if (!this.by.link.connected) return
     this.#names.set(name.toLowerCase(), name)
     this.#next ??= this.#readSoon()
     await this.#next

@@ -21,8 +21,8 @@ export class MailboxReader extends GatheringReader {
   /** Mailboxes live in Asterisk's own list (res_mwi_external), which is one request for all. */
   external = false
 
-  constructor(origin: string, mailboxes: Mailboxes, asked: AskedBy, limit: () => number) {
-    super(origin, asked, limit)
+  constructor(origin: string, mailboxes: Mailboxes, by: AskedBy, limit: () => number) {
+    super(origin, by, limit)
     this.#mailboxes = mailboxes
   }
 
@@ -62,7 +62,7 @@ export class MailboxReader extends GatheringReader {
 
   async #readList(names: readonly string[]): Promise<Map<string, Found>> {
     const found = new Map<string, Found>()
-    const answer = await this.asked.link.request('mailboxes.list', {})
+    const answer = await this.by.link.request('mailboxes.list', {})
     if (answer.kind !== 'ok') return found
     const listed = new Map(
       list(answer.body).map((raw) => {
@@ -85,19 +85,19 @@ export class MailboxReader extends GatheringReader {
       const functions = mailboxOf(name)
       return functions ? [{ name, functions }] : []
     })
-    const readings = await this.asked.probe.read(asked.flatMap(({ functions }) => [functions.unread, functions.old]))
+    const readings = await this.by.probe.read(asked.flatMap(({ functions }) => [functions.unread, functions.old]))
     const empty: typeof asked = []
     for (const [at, { name, functions }] of asked.entries()) {
       const [unread, old] = [readings[2 * at], readings[2 * at + 1]]
       if (unread?.kind === 'none') {
-        this.asked.complaints.say(
+        this.by.complaints.say(
           'vmcount',
           'Asterisk cannot say how many messages a mailbox has: load func_vmcount.so, and app_voicemail.so or ' +
             'res_mwi_external.so (modules.conf)',
         )
       }
       if (unread?.kind !== 'value' || old?.kind !== 'value') continue
-      this.asked.complaints.settle('vmcount')
+      this.by.complaints.settle('vmcount')
       const counts = countsOf(Number(unread.value), Number(old.value))
       found.set(name, counts)
       // A mailbox that does not exist counts 0 and 0 as well; another server's may be the one that does.
@@ -105,7 +105,7 @@ export class MailboxReader extends GatheringReader {
         empty.push({ name, functions })
     }
     if (empty.length > 0) {
-      const exist = await this.asked.probe.read(empty.map(({ functions }) => functions.exists))
+      const exist = await this.by.probe.read(empty.map(({ functions }) => functions.exists))
       for (const [at, { name }] of empty.entries()) {
         const reading = exist[at]
         if (reading?.kind === 'value' && reading.value === '0') found.set(name, 'gone')

@@ -11,14 +11,14 @@ export class PresenceReader extends GatheringReader {
   readonly asksAgain = true
   readonly #presences: Presences
 
-  constructor(origin: string, presences: Presences, asked: AskedBy, limit: () => number) {
-    super(origin, asked, limit)
+  constructor(origin: string, presences: Presences, by: AskedBy, limit: () => number) {
+    super(origin, by, limit)
     this.#presences = presences
   }
 
   /** A provider that no hint names any more is nobody's fault: the hint was corrected, or nobody looks. */
   forgiveUnneeded(): void {
-    this.asked.complaints.keepOnly(NO_PROVIDER, (name) => this.#presences.isNeeded(name))
+    this.by.complaints.keepOnly(NO_PROVIDER, (name) => this.#presences.isNeeded(name))
   }
 
   async refresh(names: readonly string[]): Promise<number> {
@@ -26,14 +26,14 @@ export class PresenceReader extends GatheringReader {
       const functions = presenceOf(name)
       return functions ? [{ name, functions }] : []
     })
-    const readings = await this.asked.probe.read(asked.flatMap(({ functions: f }) => [f.value, f.subtype, f.message]))
+    const readings = await this.by.probe.read(asked.flatMap(({ functions: f }) => [f.value, f.subtype, f.message]))
     let differences = 0
     for (const [at, { name }] of asked.entries()) {
       const [value, subtype, message] = readings.slice(3 * at, 3 * at + 3)
       if (value?.kind === 'none') this.#cannotSay(name)
       if (value?.kind !== 'value' || !isPresenceName(value.value)) continue
-      this.asked.complaints.settle('func_presencestate')
-      this.asked.complaints.settle(NO_PROVIDER + name)
+      this.by.complaints.settle('func_presencestate')
+      this.by.complaints.settle(NO_PROVIDER + name)
       const found: PresenceState = {
         state: value.value,
         subtype: subtype?.kind === 'value' ? subtype.value : '',
@@ -50,12 +50,11 @@ export class PresenceReader extends GatheringReader {
   /** Asterisk has a state for every CustomPresence: there may be. */
   #cannotSay(name: string): void {
     if (/^custompresence:/i.test(name)) {
-      this.asked.complaints.say(
+      this.by.complaints.say(
         'func_presencestate',
         'Asterisk cannot say its presence states: put load = func_presencestate.so in its modules.conf and run ' +
           '`module load func_presencestate.so` there',
       )
-    } else
-      this.asked.complaints.say(NO_PROVIDER + name, `Asterisk knows no presence provider ${name}: correct the hint`)
+    } else this.by.complaints.say(NO_PROVIDER + name, `Asterisk knows no presence provider ${name}: correct the hint`)
   }
 }
