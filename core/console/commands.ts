@@ -11,7 +11,7 @@ import { EXTENSION_TEXT } from '../states/extension-state.ts'
 import type { Hint } from '../states/hint.ts'
 import { hintContexts } from '../states/hint-contexts.ts'
 import { CommandError, type ConsoleCommand, type ConsoleOutput, likeFilter, plain, usage } from './console.ts'
-import { dialplanShow } from './dialplan-commands.ts'
+import { dialplanShow, extensionIn } from './dialplan-commands.ts'
 import { type LifeOperations, lifeCommands } from './life-commands.ts'
 import { type LogOperations, logCommands } from './log-commands.ts'
 
@@ -133,13 +133,12 @@ function hintCommands(core: Core, operations: Operations): ConsoleCommand[] {
 
 /** Those that are in use, also where the dialplan has them no more, and those that a source knows. */
 async function hintsOf(wanted: string, core: Core): Promise<ReadonlySet<Hint>> {
-  const at = wanted.lastIndexOf('@')
-  const exten = at < 0 ? wanted : wanted.slice(0, at)
-  const contexts = at < 0 ? hintContexts(exten, core) : new Set([wanted.slice(at + 1)])
+  const [exten, context] = extensionIn(wanted) ?? [wanted, undefined]
+  const contexts = context === undefined ? hintContexts(exten, core) : new Set([context])
   const found = new Set(core.hints.list().filter((hint) => hint.exten === exten && contexts.has(hint.context)))
   let isUnknown = false
-  for (const context of contexts) {
-    const hint = await core.hints.find(context, exten)
+  for (const each of contexts) {
+    const hint = await core.hints.find(each, exten)
     if (typeof hint === 'object') found.add(hint)
     isUnknown ||= hint === 'unreachable'
   }

@@ -11,9 +11,7 @@ export function dialplanShow(dialplan: Dialplan): ConsoleCommand {
     help: 'Shows the hints that were read from extensions.conf, watched or not; core show hints those that are watched.',
     complete: () => [...dialplan.contexts.keys()],
     run: ([wanted = ''], out) => {
-      const at = wanted.lastIndexOf('@')
-      const exten = at < 0 ? undefined : wanted.slice(0, at)
-      const context = wanted.slice(at + 1)
+      const [exten, context] = extensionIn(wanted) ?? [undefined, wanted]
       const found = exten === undefined ? dialplan.contexts.get(context) : dialplan.written(context, exten)
       if (wanted !== '' && found === undefined)
         throw new CommandError(`the files have no ${exten === undefined ? 'context' : 'hint'} ${wanted}`)
@@ -28,6 +26,12 @@ export function dialplanShow(dialplan: Dialplan): ConsoleCommand {
       }
     },
   }
+}
+
+/** `104@lamps` as an extension and its context; undefined where there is no @. */
+export function extensionIn(text: string): readonly [exten: string, context: string] | undefined {
+  const at = text.lastIndexOf('@')
+  return at < 0 ? undefined : [text.slice(0, at), text.slice(at + 1)]
 }
 
 function lineOf({ exten, value, file, line }: WrittenHint): string {
