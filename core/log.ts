@@ -100,10 +100,10 @@ export class Log {
       return place <= this.#most || isSet(place)
     }
     const write = (level: Level, message: string): void => {
-      if (!enabled(level)) return
-      const line = { time: new Date(), level, category, message }
       const place = LEVELS.indexOf(level)
       const forAll = isSet(place)
+      if (!forAll && place > this.#most) return
+      const line = { time: new Date(), level, category, message }
       for (const [sink, most] of this.#sinks) if (forAll || place <= most) sink(line)
     }
     return {
