@@ -7,6 +7,7 @@ import type { Endpoint, Endpoints } from '../core/endpoints.ts'
 import type { Logger } from '../core/log.ts'
 import type { Sip } from '../core/sip/contract.ts'
 import { clockAhead } from '../core/steady.ts'
+import { Timer } from '../core/timer.ts'
 import { readType } from './lists/facts.ts'
 import type { Services } from './services.ts'
 import { STATUS } from './storage/row.ts'
@@ -42,7 +43,7 @@ export class Restorer {
   readonly #with: RestoreServices
   /** endpoint → rows that wait for it */
   readonly #homeless = new Map<string, StoredRow[]>()
-  #timer: NodeJS.Timeout | undefined
+  readonly #nextAsking = new Timer()
   #asking = false
   /** Milliseconds; undefined until all rows of the start are placed. */
   #patience: number | undefined
@@ -53,7 +54,7 @@ export class Restorer {
   #ofOver = 0
   /** Which phones were told of what meanwhile. */
   readonly #told = new Set<string>()
-  #telling: NodeJS.Timeout | undefined
+  readonly #nextTelling = new Timer()
   #begun = false
   #stopped = false
 
@@ -115,8 +116,8 @@ export class Restorer {
   /** Rows that still wait stay in the store. */
   stop(): void {
     this.#stopped = true
-    clearTimeout(this.#timer)
-    clearTimeout(this.#telling)
+    this.#nextAsking.clear()
+    this.#nextTelling.clear()
     this.#homeless.clear()
   }
 
@@ -151,8 +152,7 @@ export class Restorer {
     this.#asking = this.#homeless.size > 0
     if (!this.#asking) return
     if (isLate && !othersMayKnow) return this.#giveUp()
-    this.#timer = setTimeout(() => void this.#ask(until), AGAIN)
-    this.#timer.unref()
+    this.#nextAsking.set(AGAIN, () => void this.#ask(until))
   }
 
   #comeHome(id: string, endpoint: Endpoint): void {
@@ -215,12 +215,11 @@ export class Restorer {
 
   #tellIn(milliseconds: number): void {
     if (this.#stopped || this.#over.length === 0) return
-    this.#telling ??= setTimeout(() => this.#tell(), milliseconds).unref()
+    if (!this.#nextTelling.armed) this.#nextTelling.set(milliseconds, () => this.#tell())
   }
 
   /** Spread as the states of those that go on are. Who has subscribed anew waits for nothing, and may not know the old one. */
   #tell(): void {
-    this.#telling = undefined
     this.#ofOver = Math.max(this.#ofOver, this.#over.length)
     const share = Math.min(MOST, Math.ceil((this.#ofOver * TICK) / this.#spread))
     for (const { row, endpoint } of this.#over.splice(0, share)) {
