@@ -643,13 +643,18 @@ describe('dialogs', () => {
       expect((await phone.request('SUBSCRIBE', { dialog: theirs })).status).to.equal(500)
     })
 
-    it('come from the address of ours that their phone sends to, where this machine has it', async function () {
-      if (nativePart().kind !== 'loaded') this.skip()
+    /** A phone that sends to another address of ours than the system would choose. */
+    const subscribedElsewhere = async () => {
       await open({ transports: [transportConfig({ bind: '0.0.0.0:0' })] })
       const { port } = serverOf('UDP')
       const phone = await phoneOf({ server: { address: '127.0.0.8', port } })
       const [, ours] = await subscribe(phone)
-      const record = ours.record()
+      return { port, phone, ours, record: ours.record() }
+    }
+
+    it('come from the address of ours that their phone sends to, where this machine has it', async function () {
+      if (nativePart().kind !== 'loaded') this.skip()
+      const { port, phone, ours, record } = await subscribedElsewhere()
       expect(record.own).to.equal('127.0.0.8')
       await stack.close()
       expect(ours.record(), 'the socket is closed').to.deep.equal(record)
@@ -668,11 +673,7 @@ describe('dialogs', () => {
 
     it('come from there also where this machine gets that address later', async function () {
       if (nativePart().kind !== 'loaded') this.skip()
-      await open({ transports: [transportConfig({ bind: '0.0.0.0:0' })] })
-      const { port } = serverOf('UDP')
-      const phone = await phoneOf({ server: { address: '127.0.0.8', port } })
-      const [, ours] = await subscribe(phone)
-      const record = ours.record()
+      const { port, phone, record } = await subscribedElsewhere()
       await stack.close()
       await open({ transports: [transportConfig({ bind: `0.0.0.0:${port}` })] })
       const { wireTo } = Object.getOwnPropertyDescriptors(UdpTransport.prototype)
