@@ -1,8 +1,9 @@
 /**
- * Nonces that cost no memory before they were answered well: time, a running number, and an HMAC that only we can make.
+ * Nonces that cost no memory before they were answered well: time, a running number, and a MAC that only we can make.
  * After a good answer its nonce count is remembered until the nonce is too old, in a bounded table.
  */
-import { createHmac, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
+import { hexDigest } from '../hex-digest.ts'
 import { sliceOf } from '../oldest.ts'
 import { detached } from '../text.ts'
 import { sameSecret } from './digest.ts'
@@ -11,7 +12,8 @@ import { sameSecret } from './digest.ts'
 const CAPACITY = 50_000
 /** How far behind the highest count seen one may arrive, for requests that overtook each other. */
 const WINDOW = 32
-const MAC_LENGTH = 22
+/** Hexadecimal digits: 128 bits. */
+const MAC_LENGTH = 32
 
 interface Used {
   readonly expires: number
@@ -19,7 +21,7 @@ interface Used {
   highest: number
   /** Bit n: the count `highest - n` was seen. */
   seen: number
-  /** For whom its HMAC was found right; empty before that. */
+  /** For whom its MAC was found right; empty before that. */
   realm: string
   address: string
 }
@@ -31,7 +33,7 @@ export interface NonceSettings {
 }
 
 export class Nonces {
-  readonly #secret = randomBytes(32)
+  readonly #secret = randomBytes(32).toString('hex')
   readonly #now: () => number
   readonly #capacity: number
   #made = 0
@@ -101,11 +103,9 @@ export class Nonces {
     this.#enough = Math.min(this.#capacity, this.#used.size + slice)
   }
 
+  /** A secret before the text is a MAC with this algorithm, whose state its digest does not show; at a third of an HMAC's time. */
   #mac(head: string, realm: string, address: string): string {
-    return createHmac('sha256', this.#secret)
-      .update(`${head}\n${address}\n${realm}`)
-      .digest('base64url')
-      .slice(0, MAC_LENGTH)
+    return hexDigest('sha512-256', `${this.#secret}${head}\n${address}\n${realm}`).slice(0, MAC_LENGTH)
   }
 }
 
