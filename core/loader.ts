@@ -9,7 +9,7 @@ import type { Core } from './core.ts'
 import { inSlices } from './in-slices.ts'
 import { type Logger, reasonOf } from './log.ts'
 import type { ModuleConfig, ModuleContext, ModuleDefinition } from './module.ts'
-import { ModuleSlots, type ModulesPlan, requiredBy, type Slot } from './module-slots.ts'
+import { ModuleSlots, type ModulesPlan, type Slot } from './module-slots.ts'
 import { ConfigError, type OptionSet, type OptionValues } from './options.ts'
 import { Scope } from './scope.ts'
 
@@ -193,8 +193,7 @@ export class Loader {
     if (slot.running) return true
     if (slot.declined !== undefined && !again) return false
     const lacking: string[] = []
-    for (const required of requiredBy(slot.definition))
-      if (!(await this.#bringUp(required, refused, again))) lacking.push(required)
+    for (const required of slot.requires) if (!(await this.#bringUp(required, refused, again))) lacking.push(required)
     if (lacking.length === 0) await this.#load(slot)
     else slot.declined = `it requires ${lacking.join(' and ')}, which is not running`
     return slot.running !== undefined
@@ -212,7 +211,7 @@ export class Loader {
       return this.#readOptions(declared)
     }
     const context: ModuleContext = { core, log: core.log.logger(name), own: scope.own, options }
-    const needs = Object.fromEntries(requiredBy(definition).map((required) => [required, this.api(required)]))
+    const needs = Object.fromEntries(slot.requires.map((required) => [required, this.api(required)]))
     try {
       const api = await definition.load(context, needs as never)
       slot.running = { scope, context, api, knowsAll: false }

@@ -13,6 +13,8 @@ export interface ModulesPlan {
 
 export interface Slot {
   readonly definition: ModuleDefinition
+  /** Names of the modules that it requires. */
+  readonly requires: readonly string[]
   /** Undefined while it does not run. */
   running: Running | undefined
   /** Why it declined, the last time that it was to be loaded. */
@@ -33,8 +35,9 @@ export class ModuleSlots {
   readonly #slots = new Map<string, Slot>()
 
   add(definition: ModuleDefinition): void {
-    if (this.#slots.has(definition.name)) throw new Error(`module ${definition.name} is there twice`)
-    this.#slots.set(definition.name, { definition, running: undefined, declined: undefined, byHand: false })
+    const { name, requires = [] } = definition
+    if (this.#slots.has(name)) throw new Error(`module ${name} is there twice`)
+    this.#slots.set(name, { definition, requires, running: undefined, declined: undefined, byHand: false })
   }
 
   /** In the order in which they were found. */
@@ -61,7 +64,7 @@ export class ModuleSlots {
 
   /** Those that run and require it. */
   dependents(name: string): Slot[] {
-    return this.all.filter(({ running, definition }) => running && requiredBy(definition).includes(name))
+    return this.all.filter(({ running, requires }) => running && requires.includes(name))
   }
 
   /** The module and all that go with it; nobody where it does not run. */
@@ -72,23 +75,16 @@ export class ModuleSlots {
 
   /** Those that require it, be it by another one, and declined. */
   declinedFor(name: string): string[] {
-    const needs = (one: string): boolean =>
-      this.#requiredBy(one).some((required) => required === name || needs(required))
+    const needs = (one: string): boolean => this.#requires(one).some((required) => required === name || needs(required))
     return [...this.#slots].filter(([one, { declined }]) => declined !== undefined && needs(one)).map(([one]) => one)
   }
 
   /** Whether modules.conf keeps it from running by refusing it or something that it requires. */
   isBlocked(name: string, refused: ReadonlySet<string>): boolean {
-    return refused.has(name) || this.#requiredBy(name).some((required) => this.isBlocked(required, refused))
+    return refused.has(name) || this.#requires(name).some((required) => this.isBlocked(required, refused))
   }
 
-  #requiredBy(name: string): readonly string[] {
-    const slot = this.#slots.get(name)
-    return slot ? requiredBy(slot.definition) : []
+  #requires(name: string): readonly string[] {
+    return this.#slots.get(name)?.requires ?? []
   }
-}
-
-/** What it requires. */
-export function requiredBy({ requires = [] }: ModuleDefinition): readonly string[] {
-  return requires
 }
