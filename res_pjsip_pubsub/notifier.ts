@@ -9,7 +9,7 @@ import type { DialogSettings, ServerTransaction, Sip, SipRequest } from '../core
 import { printUri } from '../core/sip/parse-uri.ts'
 import type { SipUri } from '../core/sip/uri.ts'
 import type { Watchable } from '../core/watch.ts'
-import type { Found, Watcher } from './contract.ts'
+import type { Found } from './contract.ts'
 import { WANT } from './delivery.ts'
 import { grant } from './expires.ts'
 import type { GrantedLines } from './granted.ts'
@@ -29,7 +29,8 @@ import type { NotifierSubscription } from './subscription.ts'
 import type { SubscriptionFacts } from './subscription-facts.ts'
 import type { Subscriptions } from './subscriptions.ts'
 import { tellPackage } from './telling.ts'
-import type { Asked, Authorization, Decision } from './watchers/authorization.ts'
+import type { Authorization, Decision } from './watchers/authorization.ts'
+import type { Watching } from './watchers/watching.ts'
 
 /** Subscriptions that one phone has for one thing: each SUBSCRIBE for it has a NOTIFY sent in all of them. */
 const MOST_OF_ONE_PHONE = 100
@@ -39,19 +40,14 @@ export interface NotifierServices extends Services {
   readonly registry: Registry
   readonly subscriptions: Subscriptions
   readonly lists: ResourceLists
+  readonly watching: Watching
   readonly granted: GrantedLines
   /** Whom its user part names. */
   readonly nameIn: (uri: SipUri) => string
   /** As the files have it now; undefined where they have none of this name. */
   readonly inFiles: (endpoint: string) => Endpoint | undefined
-  readonly authorize: (asked: Asked, restored?: boolean) => Decision | Promise<Decision>
-  /** Its endpoint has other names or rights than before. */
-  readonly authorizeAnew: (subscription: NotifierSubscription) => void
-  /** Somebody wanted to watch and may not. */
-  readonly blocked: (watcher: Watcher, event: string, resource: string) => void
   /** Whether the module is being unloaded. */
   readonly closed: () => boolean
-  /** It is new, or about to be refreshed. What comes back is waited for before the answer. */
   /** Its watcher ends it. */
   readonly forget: (subscription: NotifierSubscription) => Saved
   /** Takes over what a request in a dialog is for, where it is in the store still, or another server has it. False: nobody can say now. */
@@ -60,8 +56,6 @@ export interface NotifierServices extends Services {
   readonly lookAgain: (subscription: NotifierSubscription) => void
   /** Its watcher is about to be told what is known of it. */
   readonly hurry: (subscription: NotifierSubscription) => void
-  /** It was refreshed. */
-  readonly renewed: (subscription: NotifierSubscription) => void
 }
 
 /** What it made, or undefined where it was refused. */
@@ -101,7 +95,7 @@ function conclude(ask: Ask, found: Found<unknown>, notifier: NotifierServices): 
   if (!isWatchable(found)) return refuse(tx, found)
   const isList = found instanceof ListSource
   const asked = { event: ask.event, resource: ask.resource, endpoint: ask.endpoint, watcher: ask.watcher.uri, isList }
-  const decision = notifier.authorize(asked)
+  const decision = notifier.watching.of(asked)
   if (!(decision instanceof Promise)) return decided(ask, found, decision, notifier)
   return decision.then((later) => decided(ask, found, later, notifier))
 }
@@ -118,7 +112,7 @@ function decided(
   notifier.log.verbose(
     `endpoint ${ask.endpoint.id} may not watch ${ask.event} of ${ask.resource}: ${decision.value.why}`,
   )
-  notifier.blocked(ask.watcher, ask.event, ask.resource)
+  notifier.watching.blocked(ask.watcher, ask.event, ask.resource)
   return refuse(ask.tx, refusal.FORBIDDEN)
 }
 

@@ -306,12 +306,10 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       nameIn: (uri) => nameIn(uri, this.#core.endpoints.global),
       inFiles: (endpoint) => this.#core.endpoints.files.endpoints.get(endpoint),
       lists: this.lists,
+      watching: this.watching,
       granted: new GrantedLines(),
       bodyOf: (state, subscription, isNews) => this.#watcherBodies.bodyOf(state, subscription, isNews),
       partOf: (state, since, subscription) => this.#watcherBodies.partOf(state, since, subscription),
-      authorize: (asked, restored) => this.watching.of(asked, restored),
-      authorizeAnew: (subscription) => void this.watching.authorize(subscription),
-      blocked: (watcher, event, resource) => this.watching.blocked(watcher, event, resource),
       statusChanged: (subscription) => {
         this.watching.lists.changed(subscription)
         this.subscriptions.tell('status', subscription)
@@ -331,7 +329,6 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       closed: () => this.#closing,
       lookAgain: (subscription) => this.#reviver.add(subscription, this.#settings.unload_grace, WANT.forced),
       hurry: (subscription) => this.#reviver.hurry(subscription),
-      renewed: (subscription) => this.subscriptions.tell('refreshed', subscription),
       lost: (subscription) => this.#reviver.add(subscription, this.#settings.unload_grace, WANT.changed),
       sending: (subscription, notification) => this.facts.sending(subscription, notification),
       notifyAnswered: (subscription, outcome, verdict) => this.#answered(subscription, outcome, verdict),

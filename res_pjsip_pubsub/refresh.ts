@@ -133,13 +133,13 @@ function renew(
   // In another context its extension is another one, which is looked up then.
   subscription.endpointChanged(endpoint)
   if (!isSameWatcher(before, endpoint)) {
-    notifier.authorizeAnew(subscription)
+    void notifier.watching.authorize(subscription)
     if (!isKept(subscription)) return subscription
     subscription.lost()
   }
   if (subscription.phase === 'waiting') notifier.hurry(subscription)
   subscription.refreshed(silent)
-  notifier.renewed(subscription)
+  notifier.subscriptions.tell('refreshed', subscription)
   return subscription
 }
 

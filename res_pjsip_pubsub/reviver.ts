@@ -31,7 +31,7 @@ interface Patience {
   readonly want: Want
 }
 
-type ReviverServices = Pick<NotifierServices, 'lists' | 'registry' | 'authorize' | 'settings' | 'now' | 'log'>
+type ReviverServices = Pick<NotifierServices, 'lists' | 'registry' | 'watching' | 'settings' | 'now' | 'log'>
 
 export class Reviver {
   readonly #services: ReviverServices
@@ -174,7 +174,7 @@ export class Reviver {
   }
 
   #authorize(subscription: NotifierSubscription, asker: Endpoint, source: Watchable<unknown>): void {
-    const decision = this.#services.authorize(subscription, true)
+    const decision = this.#services.watching.of(subscription, true)
     if (!(decision instanceof Promise)) return this.#decided(subscription, asker, source, decision)
     decision.then(
       (later) => this.#decided(subscription, asker, source, later),
