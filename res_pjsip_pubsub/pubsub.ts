@@ -8,11 +8,10 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Core } from '../core/core.ts'
-import type { Endpoint } from '../core/endpoints.ts'
 import { inSlices } from '../core/in-slices.ts'
 import { type Logger, reasonOf } from '../core/log.ts'
 import type { Undo } from '../core/scope.ts'
-import type { HeaderLine, Outcome, ServerTransaction } from '../core/sip/contract.ts'
+import type { HeaderLine, Outcome } from '../core/sip/contract.ts'
 import { TimerWheel } from '../core/sip/timer-wheel.ts'
 import { steadyNow } from '../core/steady.ts'
 import type { Store } from '../core/store-contract.ts'
@@ -29,7 +28,6 @@ import type {
 import { WANT } from './delivery.ts'
 import { describe, type Verdict } from './failure-rule.ts'
 import { GrantedLines } from './granted.ts'
-import type { PresenceRequest } from './kamailio/contract.ts'
 import { Facts } from './kamailio/facts.ts'
 import { type FunctionServices, KamailioFunctions } from './kamailio/functions.ts'
 import { isLibrary, storageModes } from './kamailio/options.ts'
@@ -42,8 +40,9 @@ import { NotifyQueue, paceOf } from './notify-queue.ts'
 import type { PubsubSettings } from './options.ts'
 import { phoneIsBack, phoneWasBack } from './phones.ts'
 import { Compositor } from './publishing/compositor.ts'
-import { listHeader, tryLater } from './refusals.ts'
+import { listHeader } from './refusals.ts'
 import { Registry } from './registry.ts'
+import { Requests } from './requests.ts'
 import { Reviver } from './reviver.ts'
 import { Keeping } from './storage/keeping.ts'
 import { goesOn, openDatabase, reloaded } from './storage/modes.ts'
@@ -76,6 +75,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   readonly #reviver: Reviver
   readonly #services: NotifierServices
   readonly #keeping: Keeping
+  protected readonly requests: Requests
   protected readonly facts: Facts
   protected readonly functionServices: FunctionServices
   readonly #notifyHeaders = new NotifyHeaders(() => [
@@ -157,12 +157,11 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.facts = new Facts(core.sip, log)
     this.functionServices = {
       notifier: this.#services,
-      endpoints: core.endpoints,
-      hints: core.hints,
+      core,
       bodies: this.#bodies,
       storage: () => this.#keeping.storage,
-      watching: this.watching,
     }
+    this.requests = new Requests(core.auth, this.#services, this.compositor)
   }
 
   async #open(own: (undo: Undo) => unknown): Promise<void> {
@@ -192,8 +191,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     own(contacts.onChange((_aor, added) => added && phoneIsBack(this.subscriptions, added, this.#moved)))
     if (isLibrary(this.#settings))
       return this.#log.notice('db_url is empty: requests are left to the modules that use the functions')
-    own(sip.handle('SUBSCRIBE', (tx) => this.#received(tx)))
-    own(sip.handle('PUBLISH', (tx) => this.#received(tx)))
+    own(sip.handle('SUBSCRIBE', (tx) => this.requests.received(tx)))
+    own(sip.handle('PUBLISH', (tx) => this.requests.received(tx)))
     own(sip.advertise(() => this.#advertised()))
   }
 
@@ -268,21 +267,6 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.compositor.reload()
     for (const subscription of this.subscriptions) subscription.bodiesChanged()
     await this.watching.refresh()
-  }
-
-  #received(tx: ServerTransaction): void | Promise<void> {
-    const endpoint = this.#core.auth.identify(tx)
-    return endpoint instanceof Promise
-      ? endpoint.then((later) => this.#identified(tx, later))
-      : this.#identified(tx, endpoint)
-  }
-
-  #identified(tx: ServerTransaction, endpoint: Endpoint | undefined): void | Promise<void> {
-    if (!endpoint) return
-    if (this.#closing) return tx.answer(tryLater(503, this.#settings.retry_after))
-    const request: PresenceRequest = { tx, endpoint, flags: undefined, priority: undefined }
-    if (this.requests.none) return this.takeRequest(request)
-    return this.requests.take(request).then((isTaken) => (isTaken ? undefined : this.takeRequest(request)))
   }
 
   #advertised(): HeaderLine[] {

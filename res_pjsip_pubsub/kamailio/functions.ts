@@ -1,14 +1,13 @@
 /** Kamailio's functions, as the half of the pubsub core that is made of the other half (contract.ts says what each does). */
 import { readFile, stat } from 'node:fs/promises'
-import type { Endpoint, Endpoints } from '../../core/endpoints.ts'
-import { type Eventual, whenThere } from '../../core/eventual.ts'
+import type { Core } from '../../core/core.ts'
+import type { Endpoint } from '../../core/endpoints.ts'
 import { defaultsOf } from '../../core/options.ts'
 import { endpointOptions } from '../../core/pjsip-options.ts'
 import type { Undo } from '../../core/scope.ts'
 import { parseUri } from '../../core/sip/parse-uri.ts'
 import { type EventValue, parseEvent } from '../../core/sip/values.ts'
 import { hintContexts } from '../../core/states/hint-contexts.ts'
-import type { Hints } from '../../core/states/hints.ts'
 import type { Store } from '../../core/store-contract.ts'
 import type { Watchable } from '../../core/watch.ts'
 import type { Bodies } from '../bodies.ts'
@@ -27,28 +26,23 @@ import type {
 import { qualified } from '../event-name.ts'
 import { isOwnName, nameKey } from '../identity.ts'
 import { sourceOf } from '../lookups.ts'
-import { type NotifierServices, type Subscribed, subscribe } from '../notifier.ts'
+import type { NotifierServices } from '../notifier.ts'
 import type { Compositor } from '../publishing/compositor.ts'
 import type { HardState } from '../publishing/hard-state.ts'
-import type { Published } from '../publishing/publish.ts'
 import { isPublishedEvent, type PublishedEvent, publishedEvent } from '../publishing/published-event.ts'
-import { resubscribe } from '../refresh.ts'
+import type { Requests } from '../requests.ts'
 import type { Cleaned } from '../storage/cleaning.ts'
 import type { SubscriptionStorage } from '../storage/storage.ts'
 import { DOC_TYPE, documentOf, openXcap } from '../storage/xcap.ts'
 import { NotifierSubscription } from '../subscription.ts'
 import type { SubHandling } from '../watchers/authorization.ts'
-import type { Watching } from '../watchers/watching.ts'
 import type { FactsByName, PresenceFunctions, PresenceRequest, RefreshType, RequestHandler, Subs } from './contract.ts'
-import { type Facts, FLAGS } from './facts.ts'
-import { RequestHandlers } from './requests.ts'
+import type { Facts } from './facts.ts'
 import { publishedPresence, spheresOf } from './sphere.ts'
 
 export interface FunctionServices {
   readonly notifier: NotifierServices
-  readonly endpoints: Endpoints
-  readonly hints: Hints
-  readonly watching: Pick<Watching, 'of' | 'refresh' | 'authorizations' | 'authorize' | 'clean'>
+  readonly core: Pick<Core, 'endpoints' | 'hints'>
   readonly bodies: Bodies
   readonly storage: () => Pick<SubscriptionStorage, 'clean' | 'sync'>
 }
@@ -61,7 +55,7 @@ const STATUS: Readonly<Record<SubHandling, AuthStatus>> = {
 }
 
 export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publishing, 'settings'> {
-  protected readonly requests = new RequestHandlers()
+  protected abstract readonly requests: Requests
   protected abstract readonly facts: Facts
   protected abstract readonly functionServices: FunctionServices
 
@@ -74,7 +68,7 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
   abstract bodyGenerator<State, Doc>(generator: BodyGenerator<State, Doc>): Undo
 
   onRequest(handler: RequestHandler): Undo {
-    return this.requests.add(handler)
+    return this.requests.onRequest(handler)
   }
 
   on<N extends keyof FactsByName>(fact: N, listener: (fact: FactsByName[N]) => void): Undo {
@@ -130,36 +124,18 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
     return this.compositor.onPublication(listener)
   }
 
-  /** As usual; nothing is waited for that is there at once. */
-  protected takeRequest(request: PresenceRequest): void | Promise<void> {
-    const isPublish = request.tx.request.method === 'PUBLISH'
-    const taken = isPublish ? this.#takePublish(request) : this.#takeSubscribe(request)
-    if (taken instanceof Promise) return taken.then(() => undefined)
-  }
-
   async handlePublish(request: PresenceRequest, sender?: string): Promise<Publication | undefined> {
-    return this.#takePublish(request, sender)
+    return this.requests.publish(request, sender)
   }
 
   async handleSubscribe(request: PresenceRequest, watcherUri?: string): Promise<Subscription | undefined> {
-    return this.#takeSubscribe(request, watcherUri)
-  }
-
-  #takePublish({ tx, endpoint, priority }: PresenceRequest, sender?: string): Eventual<Published> {
-    return this.compositor.publish(tx, endpoint, { sender, priority })
-  }
-
-  #takeSubscribe({ tx, endpoint, flags }: PresenceRequest, watcherUri?: string): Eventual<Subscribed> {
-    const { notifier } = this.functionServices
-    const isNew = tx.request.to.tag === undefined
-    const made = isNew ? subscribe(tx, endpoint, notifier, watcherUri) : resubscribe(tx, endpoint, notifier)
-    return flags === undefined ? made : whenThere(made, (subscription) => flagged(subscription, flags))
+    return this.requests.subscribe(request, watcherUri)
   }
 
   async presAuthStatus(watcherUri: string, presentityUri: string, event = 'presence'): Promise<AuthStatus> {
     const endpoint = await this.#watcherOf(watcherUri)
     const asked = { event: this.#eventOf(event), resource: userOf(presentityUri), endpoint, watcher: watcherUri }
-    const decision = await this.functionServices.watching.of(asked)
+    const decision = await this.functionServices.notifier.watching.of(asked)
     return decision ? STATUS[decision.value.handling] : 'pending'
   }
 
@@ -170,7 +146,7 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
     fileUri = '',
     filename = '',
   ): Promise<number> {
-    const { watching } = this.functionServices
+    const { watching } = this.functionServices.notifier
     const resource = userOf(presentityUri)
     const name = this.#eventOf(event)
     if (type === 0) await watching.refresh()
@@ -189,7 +165,7 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
   }
 
   async updateWatchersStatus(presentityUri: string, event: string, rulesDoc?: string): Promise<number> {
-    const { watching } = this.functionServices
+    const { watching } = this.functionServices.notifier
     const before = new Map([...this.#watchers(presentityUri, event)].map((one) => [one, one.state]))
     if (rulesDoc !== undefined) await watching.authorizations.put(userOf(presentityUri), rulesDoc)
     await watching.refresh()
@@ -204,8 +180,9 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
 
   /** How many rows of the tables were over. */
   async cleanup(): Promise<Cleaned> {
-    const { storage, notifier, watching } = this.functionServices
-    const isLive = (dialogId: string): boolean => notifier.subscriptions.ofDialog(dialogId) !== undefined
+    const { storage, notifier } = this.functionServices
+    const { subscriptions, watching } = notifier
+    const isLive = (dialogId: string): boolean => subscriptions.ofDialog(dialogId) !== undefined
     return {
       subscriptions: await storage().clean(isLive),
       publications: await this.compositor.cleanup(),
@@ -285,8 +262,9 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
 
   /** The endpoint that a URI names, by its id or an AOR; a stranger is who its URI says. */
   async #watcherOf(uri: string): Promise<Endpoint> {
-    const settings = this.functionServices.notifier.settings()
-    const { endpoints } = this.functionServices
+    const { notifier, core } = this.functionServices
+    const settings = notifier.settings()
+    const { endpoints } = core
     const user = userOf(uri)
     const host = parseUri(uri)?.host.toLowerCase()
     const { rules_domains: domains } = settings
@@ -300,20 +278,15 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
 
   /** Who sees a presentity as it is: the endpoint of its name, or whoever else, where its hint is. */
   async #itself(resource: string): Promise<Endpoint> {
-    const { endpoints, hints } = this.functionServices
+    const { core } = this.functionServices
+    const { endpoints, hints } = core
     const endpoint = (await endpoints.endpoint(resource)) ?? STRANGER
-    for (const hintContext of new Set([endpoint.hintContext, ...hintContexts(resource, this.functionServices)])) {
+    for (const hintContext of new Set([endpoint.hintContext, ...hintContexts(resource, core)])) {
       const hint = await hints.find(hintContext, resource)
       if (hint !== undefined && hint !== 'unreachable') return { ...endpoint, hintContext }
     }
     return endpoint
   }
-}
-
-function flagged(subscription: Subscribed, flags: number): Subscribed {
-  subscription?.datastores.remove(FLAGS)
-  subscription?.datastores.add(FLAGS, flags)
-  return subscription
 }
 
 const STRANGER: Endpoint = { ...defaultsOf(endpointOptions), id: '', hintContext: defaultsOf(endpointOptions).context }
