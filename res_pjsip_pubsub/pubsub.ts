@@ -5,6 +5,8 @@
  *     allLoaded  every package is there: what was put back is looked up, and its phones are told
  *     leave      phones are told to subscribe anew, where what they have does not go on
  *     close      nothing is sent any more; what is there is written for the next start
+ *
+ * Its fields are its parts, in the order in which they are made; what is made later is reached by a function.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Core } from '../core/core.ts'
@@ -14,7 +16,6 @@ import type { Undo } from '../core/scope.ts'
 import type { HeaderLine, Outcome } from '../core/sip/contract.ts'
 import { TimerWheel } from '../core/sip/timer-wheel.ts'
 import { steadyNow } from '../core/steady.ts'
-import type { Store } from '../core/store-contract.ts'
 import { nameIn } from '../core/user-options.ts'
 import { Bodies } from './bodies.ts'
 import type {
@@ -29,7 +30,7 @@ import { WANT } from './delivery.ts'
 import { describe, type Verdict } from './failure-rule.ts'
 import { GrantedLines } from './granted.ts'
 import { Facts } from './kamailio/facts.ts'
-import { type FunctionServices, KamailioFunctions } from './kamailio/functions.ts'
+import { KamailioFunctions } from './kamailio/functions.ts'
 import { isLibrary, storageModes } from './kamailio/options.ts'
 import { supportedLists } from './lists/facts.ts'
 import { ResourceLists } from './lists/subscriptions.ts'
@@ -59,32 +60,102 @@ const LEAVE_LIMIT = 1000
 const LEAVE_STEP = 10
 
 export class PubsubCore extends KamailioFunctions implements Pubsub {
-  readonly subscriptions: Subscriptions
-  readonly watching: Watching
-  readonly store: Store
-  readonly compositor: Compositor
-  readonly #core: Core
-  readonly #log: Logger
-  #settings: PubsubSettings
-  readonly #registry: Registry
-  readonly #bodies: Bodies
-  readonly #watcherBodies: WatcherBodies
-  readonly lists: ResourceLists
-  readonly #queue = new NotifyQueue(() => paceOf(this.#settings, storageModes(this.#settings).subscriptions))
-  readonly #timers = new TimerWheel()
-  readonly #reviver: Reviver
-  readonly #services: NotifierServices
-  readonly #keeping: Keeping
-  protected readonly requests: Requests
-  protected readonly facts: Facts
-  protected readonly functionServices: FunctionServices
+  readonly subscriptions = new Subscriptions((id) => this.core.sip.dialog(id))
+  readonly watching = new Watching({
+    subscriptions: this.subscriptions,
+    package: (event) => this.#registry.package(event),
+    endpoints: this.core.endpoints,
+    settings: () => this.settings,
+    compat: () => this.core.general.compat,
+    log: this.log,
+  })
+  readonly #registry = new Registry(
+    {
+      packageAdded: () => this.#registered(),
+      packageRemoved: (event) => this.#packageRemoved(event),
+      bodiesChanged: (type) => this.#bodiesChanged(type),
+    },
+    this.watching.template,
+  )
+  protected readonly bodies = new Bodies(this.#registry)
+  readonly #watcherBodies = new WatcherBodies(this.bodies, this.#registry, this.core)
   readonly #notifyHeaders = new NotifyHeaders(() => [
     ...listHeader('Allow-Events', this.#registry.events),
     ...listHeader(
       'User-Agent',
-      [this.#core.endpoints.global.user_agent].filter((text) => text !== ''),
+      [this.core.endpoints.global.user_agent].filter((text) => text !== ''),
     ),
   ])
+  readonly lists = new ResourceLists(this.core, this.log, this.#registry, this.watching, (event, state, watcher) =>
+    this.#isNoNews(event, state, watcher),
+  )
+  readonly #timers = new TimerWheel()
+  readonly #queue = new NotifyQueue(() => paceOf(this.settings, storageModes(this.settings).subscriptions))
+  readonly compositor = new Compositor({
+    settings: () => this.settings,
+    now: Date.now,
+    timers: this.#timers,
+    log: this.log,
+    endpoints: this.core.endpoints,
+    hints: this.core.hints,
+    packageSays: (event, request, resource) => this.#registry.package(event)?.evsPublHandl?.(request, resource),
+  })
+  protected readonly facts = new Facts(this.core.sip, this.log)
+  /** What requests and subscriptions are served with. */
+  protected readonly notifier: NotifierServices = {
+    settings: () => this.settings,
+    compat: () => this.core.general.compat,
+    now: steadyNow,
+    random: Math.random,
+    timers: this.#timers,
+    queue: this.#queue,
+    counters: deliveryCounters(this.core.metrics),
+    log: this.log,
+    sip: this.core.sip,
+    registry: this.#registry,
+    subscriptions: this.subscriptions,
+    nameIn: (uri) => nameIn(uri, this.core.endpoints.global),
+    inFiles: (endpoint) => this.core.endpoints.files.endpoints.get(endpoint),
+    lists: this.lists,
+    watching: this.watching,
+    granted: new GrantedLines(),
+    bodyOf: (state, subscription, isNews) => this.#watcherBodies.bodyOf(state, subscription, isNews),
+    partOf: (state, since, subscription) => this.#watcherBodies.partOf(state, since, subscription),
+    statusChanged: (subscription) => {
+      this.watching.lists.changed(subscription)
+      this.subscriptions.tell('status', subscription)
+    },
+    // A list hands on what is news of its resources alone.
+    isNoNews: (subscription, state) =>
+      !subscription.isList && this.#isNoNews(subscription.event, state, subscription.watcher),
+    isOver: (subscription, state, before) =>
+      isOver(this.#packageOf(subscription), subscription, state, before, this.log),
+    notifyHeaders: ({ list }) => this.#notifyHeaders.of(list),
+    credentialsFor: (endpoint) => this.core.auth.credentialsFor(endpoint),
+    keep: (subscription) => this.keeping.storage.keep(subscription),
+    mayNotify: (subscription) => this.keeping.storage.mayNotify(subscription),
+    save: (subscription, change) => this.keeping.storage.save(subscription, change),
+    forget: ({ dialog }) => this.keeping.storage.forget(keyOfDialog(dialog)),
+    takeOver: (request, endpoint) => this.keeping.takeOver(request, endpoint),
+    closed: () => this.#closing,
+    lookAgain: (subscription) => this.#reviver.add(subscription, this.settings.unload_grace, WANT.forced),
+    hurry: (subscription) => this.#reviver.hurry(subscription),
+    lost: (subscription) => this.#reviver.add(subscription, this.settings.unload_grace, WANT.changed),
+    sending: (subscription, notification) => this.facts.sending(subscription, notification),
+    notifyAnswered: (subscription, outcome, verdict) => this.#answered(subscription, outcome, verdict),
+    timedOut: (subscription) =>
+      tellPackage(this.#packageOf(subscription), 'subscriptionTimeout', subscription, this.log),
+    ended: (subscription, why) => this.#ended(subscription, why),
+  }
+  protected readonly requests = new Requests(this.core.auth, this.notifier, this.compositor)
+  readonly #reviver = new Reviver(this.notifier)
+  protected readonly keeping = new Keeping({
+    core: this.core,
+    log: this.log,
+    subscriptions: this.subscriptions,
+    services: this.notifier,
+    restored: (subscription, isLate) => this.#restored(subscription, isLate),
+  })
   #closing = false
 
   /**
@@ -100,104 +171,47 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   ): Promise<PubsubCore> {
     const { store, close } = await openDatabase(settings, core.store)
     own(close)
-    const pubsub = new PubsubCore(core, log, settings, store)
+    const pubsub = new PubsubCore(core, log, store, settings)
     await pubsub.#open(own)
     own(() => pubsub.#leave(asked))
     pubsub.#follow(own)
     return pubsub
   }
 
-  private constructor(core: Core, log: Logger, settings: PubsubSettings, store: Store) {
-    super()
-    this.#core = core
-    this.#log = log
-    this.#settings = settings
-    this.store = store
-    this.subscriptions = new Subscriptions((id) => core.sip.dialog(id))
-    const packageOf = (event: string) => this.#registry.package(event)
-    this.watching = new Watching({
-      subscriptions: this.subscriptions,
-      package: packageOf,
-      endpoints: core.endpoints,
-      settings: () => this.#settings,
-      compat: () => core.general.compat,
-      log,
-    })
-    this.#registry = new Registry(
-      {
-        packageAdded: () => this.#registered(),
-        packageRemoved: (event) => this.#packageRemoved(event),
-        bodiesChanged: (type) => this.#bodiesChanged(type),
-      },
-      this.watching.template,
-    )
-    this.#bodies = new Bodies(this.#registry)
-    this.#watcherBodies = new WatcherBodies(this.#bodies, core, packageOf)
-    this.lists = new ResourceLists(core, log, packageOf, this.watching, (of, state, watcher) =>
-      this.#isNoNews(of, state, watcher),
-    )
-    this.compositor = new Compositor({
-      settings: () => this.#settings,
-      now: Date.now,
-      timers: this.#timers,
-      log,
-      endpoints: core.endpoints,
-      hints: core.hints,
-      packageSays: (event, request, resource) => packageOf(event)?.evsPublHandl?.(request, resource),
-    })
-    this.#services = this.#makeServices()
-    this.#reviver = new Reviver(this.#services)
-    this.#keeping = new Keeping({
-      core,
-      log,
-      subscriptions: this.subscriptions,
-      services: this.#services,
-      restored: (subscription, isLate) => this.#restored(subscription, isLate),
-    })
-    this.facts = new Facts(core.sip, log)
-    this.functionServices = {
-      notifier: this.#services,
-      core,
-      bodies: this.#bodies,
-      storage: () => this.#keeping.storage,
-    }
-    this.requests = new Requests(core.auth, this.#services, this.compositor)
-  }
-
   async #open(own: (undo: Undo) => unknown): Promise<void> {
-    await this.#keeping.open(this.store)
+    await this.keeping.open(this.store)
     own(() => this.#close())
-    own(() => this.#keeping.stop())
+    own(() => this.keeping.stop())
     own(() => this.compositor.close())
     await this.compositor.open(this.store)
-    await this.#keeping.restore()
+    await this.keeping.restore()
     await this.watching.open(this.store)
     own(() => this.lists.watched.close())
   }
 
   #restored(subscription: NotifierSubscription, isLate: boolean): void {
     const notFound = (error: unknown): void =>
-      this.#log.warning(`contacts of a restored subscription: ${reasonOf(error)}`)
-    if (isLate) void phoneWasBack(subscription, this.#core.contacts, this.#moved).catch(notFound)
+      this.log.warning(`contacts of a restored subscription: ${reasonOf(error)}`)
+    if (isLate) void phoneWasBack(subscription, this.core.contacts, this.#moved).catch(notFound)
     this.watching.lists.changed(subscription)
-    this.#reviver.add(subscription, this.#settings.restore_patience, WANT.forced)
+    this.#reviver.add(subscription, this.settings.restore_patience, WANT.forced)
   }
 
   #follow(own: (undo: Undo) => unknown): void {
-    const { sip, endpoints, hints, contacts } = this.#core
+    const { sip, endpoints, hints, contacts } = this.core
     own(endpoints.onChange(() => this.#endpointsChanged()))
     own(endpoints.onSource(() => this.watching.endpointsChanged()))
     own(hints.onReread(() => this.lists.watched.changed()))
     own(contacts.onChange((_aor, added) => added && phoneIsBack(this.subscriptions, added, this.#moved)))
-    if (isLibrary(this.#settings))
-      return this.#log.notice('db_url is empty: requests are left to the modules that use the functions')
+    if (isLibrary(this.settings))
+      return this.log.notice('db_url is empty: requests are left to the modules that use the functions')
     own(sip.handle('SUBSCRIBE', (tx) => this.requests.received(tx)))
     own(sip.handle('PUBLISH', (tx) => this.requests.received(tx)))
     own(sip.advertise(() => this.#advertised()))
   }
 
   readonly #moved = (subscription: NotifierSubscription): void =>
-    void this.#keeping.storage.save(subscription, 'altered')
+    void this.keeping.storage.save(subscription, 'altered')
 
   get events(): readonly string[] {
     return this.#registry.events
@@ -205,7 +219,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
 
   eventPackage<State>(definition: EventPackage<State>): Undo {
     const undo = this.#registry.addPackage(definition)
-    const undoGauge = eventGauge(this.#core.metrics, definition.event, this.subscriptions)
+    const undoGauge = eventGauge(this.core.metrics, definition.event, this.subscriptions)
     return () => {
       void undoGauge()
       return undo()
@@ -234,12 +248,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
 
   onSubscription(listener: (what: SubscriptionEvent, subscription: Subscription) => void): Undo {
     return this.subscriptions.onSubscription((what, subscription) =>
-      telling(this.#log, 'onSubscription', () => listener(what, subscription)),
+      telling(this.log, 'onSubscription', () => listener(what, subscription)),
     )
-  }
-
-  get settings(): PubsubSettings {
-    return this.#settings
   }
 
   notifyHeaders(): readonly HeaderLine[] {
@@ -253,17 +263,17 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     const reading = this.compositor.publicationsRead()
     if (reading) void reading.then(() => this.#reviver.begin())
     else this.#reviver.begin()
-    this.#keeping.begin()
+    this.keeping.begin()
   }
 
   /** New options; bodies may look different under them. */
   async reload(asked: PubsubSettings): Promise<void> {
-    const { settings, waiting } = reloaded(this.#settings, asked)
+    const { settings, waiting } = reloaded(this.settings, asked)
     if (waiting.length > 0)
-      this.#log.warning(`${waiting.join(', ')} of pubsub.conf will count when res_pjsip_pubsub is loaded again`)
-    this.#settings = settings
+      this.log.warning(`${waiting.join(', ')} of pubsub.conf will count when res_pjsip_pubsub is loaded again`)
+    this.settings = settings
     this.#notifyHeaders.forget()
-    this.#bodies.forget()
+    this.bodies.forget()
     this.compositor.reload()
     for (const subscription of this.subscriptions) subscription.bodiesChanged()
     await this.watching.refresh()
@@ -271,60 +281,13 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
 
   #advertised(): HeaderLine[] {
     const accept = listHeader('Accept', this.#registry.types)
-    return [...accept, ...listHeader('Allow-Events', this.#registry.events), ...supportedLists(this.#core.general)]
+    return [...accept, ...listHeader('Allow-Events', this.#registry.events), ...supportedLists(this.core.general)]
   }
 
-  #makeServices(): NotifierServices {
-    return {
-      settings: () => this.#settings,
-      compat: () => this.#core.general.compat,
-      now: steadyNow,
-      random: Math.random,
-      timers: this.#timers,
-      queue: this.#queue,
-      counters: deliveryCounters(this.#core.metrics),
-      log: this.#log,
-      sip: this.#core.sip,
-      registry: this.#registry,
-      subscriptions: this.subscriptions,
-      nameIn: (uri) => nameIn(uri, this.#core.endpoints.global),
-      inFiles: (endpoint) => this.#core.endpoints.files.endpoints.get(endpoint),
-      lists: this.lists,
-      watching: this.watching,
-      granted: new GrantedLines(),
-      bodyOf: (state, subscription, isNews) => this.#watcherBodies.bodyOf(state, subscription, isNews),
-      partOf: (state, since, subscription) => this.#watcherBodies.partOf(state, since, subscription),
-      statusChanged: (subscription) => {
-        this.watching.lists.changed(subscription)
-        this.subscriptions.tell('status', subscription)
-      },
-      // A list hands on what is news of its resources alone.
-      isNoNews: (subscription, state) =>
-        !subscription.isList && this.#isNoNews(this.#packageOf(subscription), state, subscription.watcher),
-      isOver: (subscription, state, before) =>
-        isOver(this.#packageOf(subscription), subscription, state, before, this.#log),
-      notifyHeaders: ({ list }) => this.#notifyHeaders.of(list),
-      credentialsFor: (endpoint) => this.#core.auth.credentialsFor(endpoint),
-      keep: (subscription) => this.#keeping.storage.keep(subscription),
-      mayNotify: (subscription) => this.#keeping.storage.mayNotify(subscription),
-      save: (subscription, change) => this.#keeping.storage.save(subscription, change),
-      forget: ({ dialog }) => this.#keeping.storage.forget(keyOfDialog(dialog)),
-      takeOver: (request, endpoint) => this.#keeping.takeOver(request, endpoint),
-      closed: () => this.#closing,
-      lookAgain: (subscription) => this.#reviver.add(subscription, this.#settings.unload_grace, WANT.forced),
-      hurry: (subscription) => this.#reviver.hurry(subscription),
-      lost: (subscription) => this.#reviver.add(subscription, this.#settings.unload_grace, WANT.changed),
-      sending: (subscription, notification) => this.facts.sending(subscription, notification),
-      notifyAnswered: (subscription, outcome, verdict) => this.#answered(subscription, outcome, verdict),
-      timedOut: (subscription) =>
-        tellPackage(this.#packageOf(subscription), 'subscriptionTimeout', subscription, this.#log),
-      ended: (subscription, why) => this.#ended(subscription, why),
-    }
-  }
-
-  #isNoNews(of: EventPackage<unknown> | undefined, state: unknown, watcher: string): boolean {
+  #isNoNews(event: string, state: unknown, watcher: string): boolean {
+    const of = this.#registry.package(event)
     if (!of) return false
-    return this.compositor.isQuiet(of.event) || isOwnChange(of, state, watcher, this.#settings, this.#log)
+    return this.compositor.isQuiet(of.event) || isOwnChange(of, state, watcher, this.settings, this.log)
   }
 
   #packageOf(subscription: NotifierSubscription): EventPackage<unknown> | undefined {
@@ -333,23 +296,23 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
 
   #answered(subscription: NotifierSubscription, outcome: Outcome, verdict: Verdict): void {
     if (verdict.kind === 'ended')
-      this.#log.notice(`NOTIFY of ${label(subscription)}: ${verdict.why}; the subscription is over`)
+      this.log.notice(`NOTIFY of ${label(subscription)}: ${verdict.why}; the subscription is over`)
     else if (verdict.kind === 'retry')
-      this.#log.verbose(`NOTIFY of ${label(subscription)}: ${describe(outcome)}; again in ${verdict.pause} ms`)
+      this.log.verbose(`NOTIFY of ${label(subscription)}: ${describe(outcome)}; again in ${verdict.pause} ms`)
     const of = this.#packageOf(subscription)
     // Looked for first: this is for each NOTIFY.
     if (of?.notifyResponse)
-      telling(this.#log, 'notifyResponse', () => of.notifyResponse?.(subscription, outcome), of.event)
+      telling(this.log, 'notifyResponse', () => of.notifyResponse?.(subscription, outcome), of.event)
     this.facts.answered(subscription, outcome)
   }
 
   #ended(subscription: NotifierSubscription, why: string): void {
-    this.#log.debug(() => `subscription ${label(subscription)} is over: ${why}`)
+    this.log.debug(() => `subscription ${label(subscription)} is over: ${why}`)
     this.subscriptions.remove(subscription)
     this.#reviver.delete(subscription)
-    if (!this.#closing && !subscription.disowned) void this.#keeping.storage.forget(keyOfDialog(subscription.dialog))
+    if (!this.#closing && !subscription.disowned) void this.keeping.storage.forget(keyOfDialog(subscription.dialog))
     subscription.dialog.dispose()
-    tellPackage(this.#packageOf(subscription), 'subscriptionShutdown', subscription, this.#log)
+    tellPackage(this.#packageOf(subscription), 'subscriptionShutdown', subscription, this.log)
     this.subscriptions.tell('terminated', subscription)
   }
 
@@ -368,10 +331,10 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   }
 
   #bodiesChanged(type: string): void {
-    this.#bodies.forget()
+    this.bodies.forget()
     // A template counts as an event while there is a body for it.
     this.#notifyHeaders.forget()
-    if (this.#core.stopping) return
+    if (this.core.stopping) return
     this.#reviver.registered()
     // After a start all of them wait, and modules bring one body after the other.
     if (this.#reviver.size === this.subscriptions.size) return
@@ -391,7 +354,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.compositor.endpointsChanged()
     this.lists.watched.changed()
     this.watching.endpointsChanged()
-    const { endpoints } = this.#core.endpoints.files
+    const { endpoints } = this.core.endpoints.files
     for (const subscription of this.subscriptions) {
       // Under compat = asterisk there is no watcher information.
       if (!this.#packageOf(subscription)) subscription.lost()
@@ -410,7 +373,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
    * table, phones are told to subscribe anew: else their lamps would stand still until the next refresh.
    */
   async #leave(asked: () => PubsubSettings): Promise<void> {
-    if (this.#core.stopping || goesOn(this.#settings, readOr(asked, this.#settings))) return
+    if (this.core.stopping || goesOn(this.settings, readOr(asked, this.settings))) return
     this.lists.watched.close()
     await inSlices(this.subscriptions, (subscription) => subscription.terminate('deactivated'))
     const until = performance.now() + LEAVE_LIMIT
@@ -423,7 +386,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.watching.stop()
     this.#reviver.stop()
     this.#queue.stop()
-    await this.#keeping.storage.close(this.subscriptions)
+    await this.keeping.storage.close(this.subscriptions)
     await inSlices(this.subscriptions, (subscription) => subscription.drop('res_pjsip_pubsub is unloaded'))
     this.#timers.stop()
   }

@@ -2,6 +2,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import type { Core } from '../../core/core.ts'
 import type { Endpoint } from '../../core/endpoints.ts'
+import type { Logger } from '../../core/log.ts'
 import { defaultsOf } from '../../core/options.ts'
 import { endpointOptions } from '../../core/pjsip-options.ts'
 import type { Undo } from '../../core/scope.ts'
@@ -27,25 +28,19 @@ import { qualified } from '../event-name.ts'
 import { isOwnName, nameKey } from '../identity.ts'
 import { sourceOf } from '../lookups.ts'
 import type { NotifierServices } from '../notifier.ts'
+import type { PubsubSettings } from '../options.ts'
 import type { Compositor } from '../publishing/compositor.ts'
 import type { HardState } from '../publishing/hard-state.ts'
 import { isPublishedEvent, type PublishedEvent, publishedEvent } from '../publishing/published-event.ts'
 import type { Requests } from '../requests.ts'
 import type { Cleaned } from '../storage/cleaning.ts'
-import type { SubscriptionStorage } from '../storage/storage.ts'
+import type { Keeping } from '../storage/keeping.ts'
 import { DOC_TYPE, documentOf, openXcap } from '../storage/xcap.ts'
 import { NotifierSubscription } from '../subscription.ts'
 import type { SubHandling } from '../watchers/authorization.ts'
 import type { FactsByName, PresenceFunctions, PresenceRequest, RefreshType, RequestHandler, Subs } from './contract.ts'
 import type { Facts } from './facts.ts'
 import { publishedPresence, spheresOf } from './sphere.ts'
-
-export interface FunctionServices {
-  readonly notifier: NotifierServices
-  readonly core: Pick<Core, 'endpoints' | 'hints'>
-  readonly bodies: Bodies
-  readonly storage: () => Pick<SubscriptionStorage, 'clean' | 'sync'>
-}
 
 const STATUS: Readonly<Record<SubHandling, AuthStatus>> = {
   allow: 'active',
@@ -54,14 +49,25 @@ const STATUS: Readonly<Record<SubHandling, AuthStatus>> = {
   block: 'terminated',
 }
 
-export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publishing, 'settings'> {
+export abstract class KamailioFunctions implements PresenceFunctions, Publishing {
+  protected readonly core: Core
+  protected readonly log: Logger
+  readonly store: Store
+  /** As they hold now. */
+  settings: PubsubSettings
   protected abstract readonly requests: Requests
+  protected abstract readonly notifier: NotifierServices
+  protected abstract readonly bodies: Bodies
   protected abstract readonly facts: Facts
-  protected abstract readonly functionServices: FunctionServices
-
+  protected abstract readonly keeping: Keeping
   abstract readonly compositor: Compositor
 
-  abstract readonly store: Store
+  protected constructor(core: Core, log: Logger, store: Store, settings: PubsubSettings) {
+    this.core = core
+    this.log = log
+    this.store = store
+    this.settings = settings
+  }
 
   abstract eventPackage<State>(definition: EventPackage<State>): Undo
 
@@ -77,7 +83,7 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
 
   /** Of any subscription that this core handed out. */
   subs(subscription: Subscription): Subs {
-    const { subscriptions } = this.functionServices.notifier
+    const { subscriptions } = this.notifier
     const found = subscription instanceof NotifierSubscription ? subscription : subscriptions.find(subscription.id)
     if (!found) throw new Error(`subscription ${subscription.id} is none of ours`)
     return this.facts.subs(found)
@@ -99,9 +105,8 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
   }
 
   document(event: string, type: string, state: unknown, to: Addressing, version: number): string | undefined {
-    const { bodies, notifier } = this.functionServices
-    const of = notifier.registry.package(event)
-    return of && bodies.body(state, of, type, to)?.withVersion(version)
+    const of = this.notifier.registry.package(event)
+    return of && this.bodies.body(state, of, type, to)?.withVersion(version)
   }
 
   get allPublications(): Iterable<Publication> {
@@ -135,7 +140,7 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
   async presAuthStatus(watcherUri: string, presentityUri: string, event = 'presence'): Promise<AuthStatus> {
     const endpoint = await this.#watcherOf(watcherUri)
     const asked = { event: this.#eventOf(event), resource: userOf(presentityUri), endpoint, watcher: watcherUri }
-    const decision = await this.functionServices.notifier.watching.of(asked)
+    const decision = await this.notifier.watching.of(asked)
     return decision ? STATUS[decision.value.handling] : 'pending'
   }
 
@@ -146,7 +151,7 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
     fileUri = '',
     filename = '',
   ): Promise<number> {
-    const { watching } = this.functionServices.notifier
+    const { watching } = this.notifier
     const resource = userOf(presentityUri)
     const name = this.#eventOf(event)
     if (type === 0) await watching.refresh()
@@ -165,7 +170,7 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
   }
 
   async updateWatchersStatus(presentityUri: string, event: string, rulesDoc?: string): Promise<number> {
-    const { watching } = this.functionServices.notifier
+    const { watching } = this.notifier
     const before = new Map([...this.#watchers(presentityUri, event)].map((one) => [one, one.state]))
     if (rulesDoc !== undefined) await watching.authorizations.put(userOf(presentityUri), rulesDoc)
     await watching.refresh()
@@ -175,16 +180,15 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
 
   /** As Kamailio's timer of `db_update_period` does. */
   async synchronize(): Promise<void> {
-    await this.functionServices.storage().sync?.()
+    await this.keeping.storage.sync?.()
   }
 
   /** How many rows of the tables were over. */
   async cleanup(): Promise<Cleaned> {
-    const { storage, notifier } = this.functionServices
-    const { subscriptions, watching } = notifier
+    const { subscriptions, watching } = this.notifier
     const isLive = (dialogId: string): boolean => subscriptions.ofDialog(dialogId) !== undefined
     return {
-      subscriptions: await storage().clean(isLive),
+      subscriptions: await this.keeping.storage.clean(isLive),
       publications: await this.compositor.cleanup(),
       watchers: await watching.clean(),
     }
@@ -193,7 +197,7 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
   presHasSubscribers(presentityUri: string, event: string): boolean {
     if (!this.#watchers(presentityUri, event).next().done) return true
     const name = this.#eventOf(event)
-    for (const inner of this.functionServices.notifier.lists.watched.watchersOf(userOf(presentityUri)))
+    for (const inner of this.notifier.lists.watched.watchersOf(userOf(presentityUri)))
       if (inner.event === name) return true
     return false
   }
@@ -204,11 +208,11 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
   }
 
   searchEvent(event: EventValue): EventPackage<unknown> | undefined {
-    return this.functionServices.notifier.registry.package(qualified(event).event)
+    return this.notifier.registry.package(qualified(event).event)
   }
 
   getEventList(): string {
-    return this.functionServices.notifier.registry.events.join(', ')
+    return this.notifier.registry.events.join(', ')
   }
 
   getSphere(presentityUri: string): string | undefined {
@@ -216,7 +220,6 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
   }
 
   async getPresentity(presentityUri: string, event: string): Promise<string | undefined> {
-    const { notifier, bodies } = this.functionServices
     const of = this.containsEvent(event)
     if (!of) return undefined
     const resource = userOf(presentityUri)
@@ -224,20 +227,20 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
     const watcher = { endpoint, uri: presentityUri, userAgent: '', request: undefined }
     const source = sourceOf(await of.find(resource, watcher))
     if (typeof source === 'string') return undefined
-    const type = notifier.registry.choose(of, undefined, false)
+    const type = this.notifier.registry.choose(of, undefined, false)
     if (type === undefined) return undefined
     const localUri = parseUri(presentityUri) ? presentityUri : `sip:${presentityUri}`
     const to = { resource, localUri, remoteUri: localUri, userAgent: '', endpoint }
     let document: string | undefined
-    void source.watch({ value: (state) => void (document = bodies.body(state, of, type, to)?.withVersion(0)) })()
+    void source.watch({ value: (state) => void (document = this.bodies.body(state, of, type, to)?.withVersion(0)) })()
     return document
   }
 
   *#watchers(presentityUri: string, event: string): Generator<NotifierSubscription, undefined> {
-    const { subscriptions, settings } = this.functionServices.notifier
-    const wanted = nameKey(userOf(presentityUri), settings())
+    const { subscriptions } = this.notifier
+    const wanted = nameKey(userOf(presentityUri), this.settings)
     for (const subscription of subscriptions.ofResource(this.#eventOf(event), userOf(presentityUri))) {
-      const isNamed = nameKey(subscription.resource, settings()) === wanted
+      const isNamed = nameKey(subscription.resource, this.settings) === wanted
       if (isNamed && subscription.state !== 'terminated') yield subscription
     }
     return undefined
@@ -245,7 +248,7 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
 
   /** What an XCAP server has put into its table at that URI, else the file; undefined where there is neither. */
   async #hardState(resource: string, fileUri: string, filename: string): Promise<HardState | undefined> {
-    const settings = this.functionServices.notifier.settings()
+    const { settings } = this
     if (fileUri !== '') {
       const table = await openXcap(this.store, settings.xcap_table)
       const rows = await table.select({ doc_uri: fileUri, doc_type: DOC_TYPE.pidfManipulation })
@@ -262,9 +265,8 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
 
   /** The endpoint that a URI names, by its id or an AOR; a stranger is who its URI says. */
   async #watcherOf(uri: string): Promise<Endpoint> {
-    const { notifier, core } = this.functionServices
-    const settings = notifier.settings()
-    const { endpoints } = core
+    const { settings } = this
+    const { endpoints } = this.core
     const user = userOf(uri)
     const host = parseUri(uri)?.host.toLowerCase()
     const { rules_domains: domains } = settings
@@ -278,10 +280,9 @@ export abstract class KamailioFunctions implements PresenceFunctions, Omit<Publi
 
   /** Who sees a presentity as it is: the endpoint of its name, or whoever else, where its hint is. */
   async #itself(resource: string): Promise<Endpoint> {
-    const { core } = this.functionServices
-    const { endpoints, hints } = core
+    const { endpoints, hints } = this.core
     const endpoint = (await endpoints.endpoint(resource)) ?? STRANGER
-    for (const hintContext of new Set([endpoint.hintContext, ...hintContexts(resource, core)])) {
+    for (const hintContext of new Set([endpoint.hintContext, ...hintContexts(resource, this.core)])) {
       const hint = await hints.find(hintContext, resource)
       if (hint !== undefined && hint !== 'unreachable') return { ...endpoint, hintContext }
     }

@@ -6,8 +6,9 @@ import type { Core } from '../../core/core.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Refusal, SipRequest } from '../../core/sip/contract.ts'
 import { parseNameAddr } from '../../core/sip/parse-uri.ts'
-import type { EventPackage, Found, Watcher } from '../contract.ts'
+import type { Found, Watcher } from '../contract.ts'
 import { NOT_FOUND, OVER_ENDPOINT_LIMIT } from '../refusals.ts'
+import type { Registry } from '../registry.ts'
 import type { NotifierSubscription } from '../subscription.ts'
 import type { Asked, Decision } from '../watchers/authorization.ts'
 import type { WatcherLists } from '../watchers/watchers.ts'
@@ -28,9 +29,8 @@ const MOST_NAMED = 10
 const NOTHING_THERE: Refusal = { status: 500 }
 
 type ListCore = Pick<Core, 'endpoints' | 'hints' | 'general'>
-type PackageOf = (event: string) => EventPackage<unknown> | undefined
 /** Whether this watcher is told nothing of this change. */
-type IsNoNews = (of: EventPackage<unknown> | undefined, state: unknown, watcher: string) => boolean
+type IsNoNews = (event: string, state: unknown, watcher: string) => boolean
 interface Leave {
   readonly of: (asked: Asked, restored?: boolean) => Decision | Promise<Decision>
   readonly lists: Pick<WatcherLists, 'tell' | 'alsoFrom' | 'nameKey'>
@@ -52,17 +52,17 @@ export class ResourceLists {
   readonly watched: WatchedLists
   readonly #core: ListCore
   readonly #log: Logger
-  readonly #package: PackageOf
+  readonly #registry: Registry
   readonly #leave: Leave
   readonly #isNoNews: IsNoNews
 
-  constructor(core: ListCore, log: Logger, packageOf: PackageOf, leave: Leave, isNoNews: IsNoNews) {
+  constructor(core: ListCore, log: Logger, registry: Registry, leave: Leave, isNoNews: IsNoNews) {
     this.#core = core
     this.#log = log
-    this.#package = packageOf
+    this.#registry = registry
     this.#leave = leave
     this.#isNoNews = isNoNews
-    this.configured = new ConfiguredLists(core, log, (event) => packageOf(event) !== undefined)
+    this.configured = new ConfiguredLists(core, log, (event) => registry.package(event) !== undefined)
     this.watched = new WatchedLists(this.configured)
     leave.lists.alsoFrom((event, resource) => this.watched.watcherFactsOf(event, resource))
   }
@@ -136,9 +136,9 @@ export class ResourceLists {
       nameKey: this.#leave.lists.nameKey,
       firstVersion,
       find: (name, again) =>
-        this.#package(event)?.find(name, { ...watcher, endpoint, again: again || brought !== undefined }),
+        this.#registry.package(event)?.find(name, { ...watcher, endpoint, again: again || brought !== undefined }),
       authorize: (name) => this.#leave.of({ event, resource: name, endpoint, watcher: uri }, restored),
-      isNoNews: (state) => this.#isNoNews(this.#package(event), state, uri),
+      isNoNews: (state) => this.#isNoNews(event, state, uri),
       hidesMissing: compat() === 'asterisk',
       watching: (name, status, lastEvent) =>
         this.#leave.lists.tell(event, name, factsOf(watcher, name, status, lastEvent)),

@@ -7,29 +7,28 @@ import type { Addressing, EventPackage } from '../contract.ts'
 import { plainUri } from '../identity.ts'
 import { isLinphone } from '../lists/linphone.ts'
 import { ListSource } from '../lists/source.ts'
+import type { Registry } from '../registry.ts'
 import type { ShowingSubscription } from '../subscription-shown.ts'
 import type { Authorization } from './authorization.ts'
 
-type PackageOf = (event: string) => EventPackage<unknown> | undefined
-
 export class WatcherBodies {
   readonly #bodies: Bodies
+  readonly #registry: Registry
   readonly #core: Pick<Core, 'general'>
-  readonly #package: PackageOf
   /** One for an endpoint and a generation of bodies. */
   readonly #stamps = new WeakMap<object, WeakMap<object, object>>()
   #general: Core['general']
 
-  constructor(bodies: Bodies, core: Pick<Core, 'general'>, packageOf: PackageOf) {
+  constructor(bodies: Bodies, registry: Registry, core: Pick<Core, 'general'>) {
     this.#bodies = bodies
+    this.#registry = registry
     this.#core = core
-    this.#package = packageOf
     this.#general = core.general
   }
 
   /** Undefined where nothing can make it now. `isNews`: it is to tell of a change. */
   bodyOf(state: unknown, subscription: ShowingSubscription, isNews: boolean): SentBody | undefined {
-    const of = this.#package(subscription.event)
+    const of = this.#registry.package(subscription.event)
     if (!of) return undefined
     if (!(state instanceof ListSource)) return this.#single(state, of, subscription, isNews)
     // A list whose resources have no bodies would take away what its watcher knows of them.
@@ -54,7 +53,7 @@ export class WatcherBodies {
 
   /** What is new in a state for one who was told `since`; `whole`: this body type has no parts. */
   partOf(state: unknown, since: unknown, subscription: ShowingSubscription): Body | 'whole' | undefined {
-    const of = this.#package(subscription.event)
+    const of = this.#registry.package(subscription.event)
     // What of a list is new is found in its bodies.
     if (!of || state instanceof ListSource) return 'whole'
     const sharing = this.#sharingOf(subscription, of)
