@@ -151,9 +151,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   readonly #reviver = new Reviver(this.notifier)
   protected readonly keeping = new Keeping({
     core: this.core,
-    log: this.log,
-    subscriptions: this.subscriptions,
-    services: this.notifier,
+    notifier: this.notifier,
     restored: (subscription, isLate) => this.#restored(subscription, isLate),
   })
   #closing = false

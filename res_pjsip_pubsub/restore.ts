@@ -1,21 +1,23 @@
 /**
  * After a start: the subscriptions of the store are put back into their dialogs, without a packet being sent. They wait
- * for their state, and each phone gets one NOTIFY when it is found. Of one that ran out meanwhile its phone is told that
- * (RFC 6665 4.2.2), when those that go on have had their turn.
+ * for their state, and each phone gets one NOTIFY when it is found (reviver.ts), or when it is told that one ran out
+ * meanwhile (final-notices.ts). A row whose endpoint is not known waits for that:
+ *
+ *     take ── its endpoint is there ──▶ in its dialog again, or ran out
+ *       └── homeless ── asked for again and again, or its phone asks for something ──▶ the same
+ *              └── nobody can know it any more, or another server goes on with it ──▶ dropped
  */
 import type { Endpoint, Endpoints } from '../core/endpoints.ts'
-import type { Logger } from '../core/log.ts'
-import type { Sip } from '../core/sip/contract.ts'
 import { clockAhead } from '../core/steady.ts'
 import { Timer } from '../core/timer.ts'
+import { FinalNotices } from './final-notices.ts'
 import { readType } from './lists/facts.ts'
-import type { Services } from './services.ts'
+import type { NotifierServices } from './notifier.ts'
 import { STATUS } from './storage/row.ts'
 import { readDialog } from './storage/row-dialog.ts'
 import type { SubscriptionStorage } from './storage/storage.ts'
 import type { StoredRow } from './storage/stored-row.ts'
 import type { NotifierSubscription } from './subscription.ts'
-import type { Subscriptions } from './subscriptions.ts'
 import { UNDECIDED } from './watchers/authorization.ts'
 
 /** Milliseconds between two questions for endpoints that are not there yet. */
@@ -24,17 +26,11 @@ const AGAIN = 1000
 const AT_ONCE = 16
 /** Milliseconds for which a phone may be thought to wait for word of one that ran out: until then it may have tried in vain. */
 const LONG_OVER = 86_400_000
-/** Milliseconds between two steps of telling, and how many are told in one at most. */
-const TICK = 10
-const MOST = 32
 
 export interface RestoreServices {
-  readonly sip: Sip
-  readonly endpoints: Endpoints
-  readonly storage: SubscriptionStorage
-  readonly subscriptions: Subscriptions
-  readonly services: Services
-  readonly log: Logger
+  readonly endpoints: Pick<Endpoints, 'endpoint'>
+  readonly notifier: NotifierServices
+  readonly storage: () => SubscriptionStorage
   /** One is back; late where its phone may have been so before. */
   readonly restored: (subscription: NotifierSubscription, isLate: boolean) => void
 }
@@ -48,35 +44,35 @@ export class Restorer {
   /** Milliseconds; undefined until all rows of the start are placed. */
   #patience: number | undefined
   #expired = 0
-  /** Those that ran out, until their phones are told. */
-  readonly #over: { readonly row: StoredRow; readonly endpoint: Endpoint }[] = []
-  /** How many there were of them when they began to be told. */
-  #ofOver = 0
-  /** Which phones were told of what meanwhile. */
-  readonly #told = new Set<string>()
-  readonly #nextTelling = new Timer()
-  #begun = false
+  readonly #notices: FinalNotices
   #stopped = false
 
   constructor(services: RestoreServices) {
     this.#with = services
+    this.#notices = new FinalNotices({
+      spread: () => services.notifier.settings().restore_spread * 1000,
+      hasSubscribedAnew: (row, endpoint) => this.#hasSubscribedAnew(row, endpoint),
+      forget: (row) => this.#forget(row),
+      tell: (row, endpoint) => this.#make(row, endpoint)?.terminate('timeout'),
+    })
   }
 
   /** Resolves when every row is in its dialog, or waits for its endpoint. */
   async run(): Promise<void> {
-    const { storage, services, subscriptions, log } = this.#with
-    const unreadable = await storage.load((row) => this.take(row))
+    const { storage, notifier } = this.#with
+    const { subscriptions, settings, log } = notifier
+    const unreadable = await storage().load((row) => this.take(row))
     if (unreadable > 0) log.warning(`${unreadable} stored subscriptions could not be read and are dropped`)
     if (subscriptions.size + this.#expired > 0)
       log.notice(`${subscriptions.size} subscriptions restored, ${this.#expired} had expired`)
-    this.#patience = services.settings().restore_patience * 1000
+    this.#patience = settings().restore_patience * 1000
     this.#askSoon()
   }
 
   /** This server is to go on with it. */
   take(row: StoredRow): void {
     if (this.#isOver(row)) this.#expired++
-    if (this.#isOver(row, LONG_OVER)) return void this.#with.storage.forget(row)
+    if (this.#isOver(row, LONG_OVER)) return this.#forget(row)
     this.#place(row)
     this.#askSoon()
   }
@@ -87,12 +83,7 @@ export class Restorer {
 
   /** All modules are there, and what goes on begins to be looked up. */
   begin(): void {
-    this.#begun = true
-    this.#tellIn(this.#spread)
-  }
-
-  get #spread(): number {
-    return this.#with.services.settings().restore_spread * 1000
+    this.#notices.begin()
   }
 
   /** It has just asked for something, and need not be looked for any more. */
@@ -110,14 +101,14 @@ export class Restorer {
   #askSoon(): void {
     if (this.#homeless.size === 0 || this.#asking || this.#patience === undefined) return
     this.#asking = true
-    void this.#ask(this.#with.services.now() + this.#patience)
+    void this.#ask(this.#with.notifier.now() + this.#patience)
   }
 
   /** Rows that still wait stay in the store. */
   stop(): void {
     this.#stopped = true
     this.#nextAsking.clear()
-    this.#nextTelling.clear()
+    this.#notices.stop()
     this.#homeless.clear()
   }
 
@@ -134,7 +125,7 @@ export class Restorer {
    * server may be away for longer, and then rows wait until they expire; those that are over wait no longer than `until`.
    */
   async #ask(until: number): Promise<void> {
-    const { endpoints, services } = this.#with
+    const { endpoints, notifier } = this.#with
     const ids = [...this.#homeless.keys()]
     let othersMayKnow = false
     for (let at = 0; at < ids.length && !this.#stopped; at += AT_ONCE) {
@@ -147,7 +138,7 @@ export class Restorer {
       await Promise.all(asked)
     }
     if (this.#stopped) return
-    const isLate = services.now() >= until
+    const isLate = notifier.now() >= until
     this.#dropOver(isLate ? 0 : LONG_OVER)
     this.#asking = this.#homeless.size > 0
     if (!this.#asking) return
@@ -168,8 +159,8 @@ export class Restorer {
     { watcher, resource, event, event_id: eventId, contact_key: contactKey, content_type }: StoredRow,
     endpoint: Endpoint,
   ): boolean {
-    const { subscriptions, services } = this.#with
-    if (!services.settings().replace_same_contact) return false
+    const { subscriptions, settings } = this.#with.notifier
+    if (!settings().replace_same_contact) return false
     const narrowed = readType(content_type)?.narrowed ?? ''
     return subscriptions.ofPhone({ endpoint, watcher, resource, event, eventId, narrowed, contactKey }).length > 0
   }
@@ -177,7 +168,7 @@ export class Restorer {
   #dropOver(since: number): void {
     this.#keep((row) => {
       if (!this.#isOver(row, since)) return true
-      void this.#with.storage.forget(row)
+      this.#forget(row)
       return false
     })
   }
@@ -192,68 +183,43 @@ export class Restorer {
   }
 
   #giveUp(): void {
-    const { log, storage } = this.#with
     for (const [id, rows] of this.#homeless) {
-      log.warning(`endpoint ${id} is not there any more; its ${rows.length} subscriptions are dropped`)
-      for (const row of rows) void storage.forget(row)
+      this.#with.notifier.log.warning(
+        `endpoint ${id} is not there any more; its ${rows.length} subscriptions are dropped`,
+      )
+      for (const row of rows) this.#forget(row)
     }
     this.#homeless.clear()
     this.#asking = false
   }
 
   #restore(row: StoredRow, endpoint: Endpoint, contested = false): void {
-    if (this.#isOver(row)) {
-      this.#over.push({ row, endpoint })
-      if (this.#begun) this.#tellIn(TICK)
-      return
-    }
+    if (this.#isOver(row)) return this.#notices.add(row, endpoint)
     const subscription = this.#make(row, endpoint)
     if (!subscription) return
     if (contested) subscription.contest()
     this.#with.restored(subscription, this.#patience !== undefined)
   }
 
-  #tellIn(milliseconds: number): void {
-    if (this.#stopped || this.#over.length === 0) return
-    if (!this.#nextTelling.armed) this.#nextTelling.set(milliseconds, () => this.#tell())
-  }
-
-  /** Spread as the states of those that go on are. Who has subscribed anew waits for nothing, and may not know the old one. */
-  #tell(): void {
-    this.#ofOver = Math.max(this.#ofOver, this.#over.length)
-    const share = Math.min(MOST, Math.ceil((this.#ofOver * TICK) / this.#spread))
-    for (const { row, endpoint } of this.#over.splice(0, share)) {
-      // With two keys for one thing it subscribes anew for the one as soon as it is told, and waits for the other.
-      const what = [row.watcher, row.contact_key, row.event, row.resource].join(' ')
-      if (!this.#told.has(what) && this.#hasSubscribedAnew(row, endpoint)) {
-        void this.#with.storage.forget(row)
-      } else {
-        this.#told.add(what)
-        this.#make(row, endpoint)?.terminate('timeout')
-      }
-    }
-    if (this.#over.length === 0) {
-      this.#ofOver = 0
-      this.#told.clear()
-    }
-    this.#tellIn(TICK)
+  #forget(row: StoredRow): void {
+    void this.#with.storage().forget(row)
   }
 
   /** Undefined where its row cannot be read. */
   #make(row: StoredRow, endpoint: Endpoint): NotifierSubscription | undefined {
-    const { sip, subscriptions, services, storage, log } = this.#with
+    const { notifier, storage } = this.#with
     const record = readDialog(row)
     const type = readType(row.content_type)
     if (!record || !type) {
-      log.warning(`the stored dialog of ${row.event} of ${row.resource} for ${row.endpoint} cannot be read`)
-      void storage.forget(row)
+      notifier.log.warning(`the stored dialog of ${row.event} of ${row.resource} for ${row.endpoint} cannot be read`)
+      this.#forget(row)
       return undefined
     }
-    const dialog = sip.restoreDialog(record)
+    const dialog = notifier.sip.restoreDialog(record)
     dialog.skipCseqTo(row.local_cseq + 1)
     // The endpoint may have another rewrite_contact than when the row was written.
     dialog.followFlow(endpoint.rewrite_contact)
-    const subscription = subscriptions.add(
+    const subscription = notifier.subscriptions.add(
       {
         event: row.event,
         eventId: row.event_id,
@@ -266,14 +232,14 @@ export class Restorer {
         contactKey: row.contact_key,
         dialog,
         // No more than is granted: the clock may be behind that of the row, as on a machine that has none without a network.
-        expires: Math.min(row.expires_ms - clockAhead(), services.now() + services.settings().max_expires * 1000),
+        expires: Math.min(row.expires_ms - clockAhead(), notifier.now() + notifier.settings().max_expires * 1000),
         version: row.version,
         authorization: row.status === STATUS.pending ? UNDECIDED : undefined,
       },
-      services,
+      notifier,
     )
     // All of the old block may be used up: a new one is reserved before anything is sent.
-    storage.restored(subscription, row)
+    storage().restored(subscription, row)
     return subscription
   }
 }

@@ -12,8 +12,8 @@ import { openStorage } from './modes.ts'
 import { keyOfRequest } from './row.ts'
 import type { SubscriptionStorage } from './storage.ts'
 
-interface KeepingServices extends Omit<RestoreServices, 'sip' | 'endpoints' | 'storage'> {
-  readonly core: Pick<Core, 'sip' | 'endpoints' | 'stopping'>
+interface KeepingServices extends Pick<RestoreServices, 'notifier' | 'restored'> {
+  readonly core: Pick<Core, 'endpoints' | 'stopping'>
 }
 
 export class Keeping {
@@ -24,28 +24,20 @@ export class Keeping {
 
   constructor(services: KeepingServices) {
     this.#with = services
-    const { sip, endpoints } = services.core
-    const storage = (): SubscriptionStorage => this.storage
-    this.#restorer = new Restorer({
-      ...services,
-      sip,
-      endpoints,
-      get storage() {
-        return storage()
-      },
-    })
+    this.#restorer = new Restorer({ ...services, endpoints: services.core.endpoints, storage: () => this.storage })
   }
 
   async open(store: Store): Promise<void> {
-    const { core, log, subscriptions, services } = this.#with
+    const { core, notifier } = this.#with
+    const { sip, subscriptions, settings, log } = notifier
     this.storage = await openStorage({
       store,
       subscriptions,
       log,
-      settings: services.settings,
+      settings,
       // Servers that share a file, and began at other times, have the clock of the host in common alone.
       now: Date.now,
-      sip: core.sip,
+      sip,
       stopping: () => core.stopping,
       lost: (dialogIds) => {
         for (const dialogId of dialogIds) subscriptions.disown(dialogId)

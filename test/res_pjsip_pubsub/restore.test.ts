@@ -20,15 +20,18 @@ describe('rows that wait for their endpoint', () => {
     }))
     const services = {
       endpoints: { endpoint: () => undefined },
-      storage: {
+      storage: () => ({
         load: async (take: (row: StoredRow) => void) => {
           for (const row of rows) take(row as StoredRow)
           return 0
         },
+      }),
+      notifier: {
+        subscriptions: { size: 0 },
+        settings: () => defaultsOf(pubsubOptions),
+        now: Date.now,
+        log: new Log('error').logger('test'),
       },
-      subscriptions: { size: 0 },
-      services: { settings: () => defaultsOf(pubsubOptions), now: Date.now },
-      log: new Log('error').logger('test'),
     }
     const restorer = new Restorer(services as unknown as RestoreServices)
     await restorer.run()
@@ -43,16 +46,19 @@ describe('rows that wait for their endpoint', () => {
     const forgotten: unknown[] = []
     const services = {
       endpoints: { endpoint: async () => undefined },
-      storage: {
+      storage: () => ({
         load: async (take: (row: StoredRow) => void) => {
           for (const row of rows) take(row as StoredRow)
           return 0
         },
         forget: (row: unknown) => void forgotten.push(row),
+      }),
+      notifier: {
+        subscriptions: { size: 0 },
+        settings: () => ({ ...defaultsOf(pubsubOptions), restore_patience: 0 }),
+        now: Date.now,
+        log: new Log('error').logger('test'),
       },
-      subscriptions: { size: 0 },
-      services: { settings: () => ({ ...defaultsOf(pubsubOptions), restore_patience: 0 }), now: Date.now },
-      log: new Log('error').logger('test'),
     }
     const restorer = new Restorer(services as unknown as RestoreServices)
     await restorer.run()
