@@ -191,14 +191,13 @@ export class ListMember {
     const line = { key: this.key, parent: this.parent, uri, name, reason: '', body: undefined }
     if (this.#absence === 'probation') return { ...line, state: 'pending' }
     if (this.#absence !== undefined) return { ...line, state: 'terminated', reason: this.#absence }
-    const isRefused = handling === 'block' || handling === 'confirm'
-    if (!state || (isRefused && !rendering.isPolite)) {
-      if (handling === 'block') return { ...line, state: 'terminated', reason: 'rejected' }
-      return { ...line, state: 'pending' }
+    const maySee = handling !== 'block' && handling !== 'confirm'
+    if (state && (maySee || rendering.isPolite)) {
+      const authorization = maySee ? this.#authorization : { ...this.#authorization, view: POLITE }
+      const body = rendering.body(resource, uri, state.value, authorization)
+      return { ...line, state: rendering.isOver ? 'terminated' : 'active', body }
     }
-    const authorization = isRefused ? { ...this.#authorization, view: POLITE } : this.#authorization
-    const body = rendering.body(resource, uri, state.value, authorization)
-    return { ...line, state: rendering.isOver ? 'terminated' : 'active', body }
+    return handling === 'block' ? { ...line, state: 'terminated', reason: 'rejected' } : { ...line, state: 'pending' }
   }
 
   async #find(): Promise<Way | Absence> {
