@@ -12,7 +12,7 @@ import type { Store } from '../../core/store-contract.ts'
 import { nameIn } from '../../core/user-options.ts'
 import type { Watchable } from '../../core/watch.ts'
 import type { Kind, Publication, PublicationEvent, PublicationHandler, Publishing, ResponseData } from '../contract.ts'
-import { nameKey, senderUri } from '../identity.ts'
+import { nameKey } from '../identity.ts'
 import type { PubsubSettings } from '../options.ts'
 import type { Timers } from '../services.ts'
 import { telling } from '../telling.ts'
@@ -21,7 +21,8 @@ import { Permission, type PermissionServices } from './permission.ts'
 import type { InboundPublication } from './publication.ts'
 import type { StoredPublication } from './publication-store.ts'
 import { Publications } from './publications.ts'
-import { type Asserted, type Published, type PublishServices, priorityOf, publish } from './publish.ts'
+import { type Published, publish } from './publish.ts'
+import type { Asserted, PublishServices } from './publish-ask.ts'
 import { Turns } from './turns.ts'
 import { Upkeep } from './upkeep.ts'
 
@@ -134,12 +135,9 @@ export class Compositor implements Publishing {
 
   // What happens.
 
-  /** A PUBLISH of this endpoint. `asserted`: what is not to be taken from the request. */
-  publish(tx: ServerTransaction, endpoint: Endpoint, asserted: Partial<Asserted> = {}): Eventual<Published> {
-    const settings = this.#services.settings()
-    const sender = nameKey(asserted.sender ?? senderUri(tx.request, endpoint, settings) ?? '', settings)
-    const priority = asserted.priority ?? priorityOf(tx.request, endpoint, settings.xavp_cfg)
-    return publish(tx, endpoint, { sender, priority }, this.#publishing)
+  /** A PUBLISH of this endpoint. */
+  publish(tx: ServerTransaction, endpoint: Endpoint, asserted: Asserted): Eventual<Published> {
+    return publish(tx, endpoint, asserted, this.#publishing)
   }
 
   /** The files were read again. */
