@@ -8,7 +8,6 @@ export interface NameMatch {
   /** 1: without case. */
   readonly sip_uri_match: number
 }
-const AS_WRITTEN: NameMatch = { sip_uri_match: 0 }
 
 /** Without parameters and headers: how watchers, publishers and presentities are named. */
 export function plainUri({ scheme, user, host, port }: SipUri): string {
@@ -46,7 +45,7 @@ export function isSameWatcher(one: Endpoint, other: Endpoint): boolean {
 }
 
 /** Whether a user part is a name of the endpoint: its id, or one of its AORs. */
-export function isOwnName(user: string, { id, aors }: Endpoint, match: NameMatch = AS_WRITTEN): boolean {
+export function isOwnName(user: string, { id, aors }: Endpoint, match: NameMatch): boolean {
   const wanted = nameKey(user, match)
   if (wanted === nameKey(id, match)) return true
   return aors.map((aor) => nameKey(aor, match)).some((aor) => aor === wanted || aor.startsWith(`${wanted}@`))

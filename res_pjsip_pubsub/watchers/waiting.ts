@@ -8,8 +8,9 @@ import { type Logger, reasonOf } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
 import type { Store, Table } from '../../core/store-contract.ts'
 import { Timer } from '../../core/timer.ts'
-import type { Subscription, WatcherEvent } from '../contract.ts'
+import type { WatcherEvent } from '../contract.ts'
 import type { PubsubSettings } from '../options.ts'
+import type { NotifierSubscription } from '../subscription.ts'
 import { ALLOWED, type Asked, type Decision } from './authorization.ts'
 import {
   isWatcherRow,
@@ -57,7 +58,7 @@ export class WaitingRoom {
   /** By event and resource, then by watcher. */
   readonly #waiting = new Map<string, Map<string, Waiting>>()
   /** Subscriptions behind each row. */
-  readonly #behind = new Map<string, Set<Subscription>>()
+  readonly #behind = new Map<string, Set<NotifierSubscription>>()
   #table: Table<WatcherRow> | undefined
   readonly #timer = new Timer()
   /** Epoch milliseconds for which the timer is set. */
@@ -69,7 +70,7 @@ export class WaitingRoom {
   }
 
   /** `subscriptions`: those that were put back. Rows of others are left where servers share the table. */
-  async open(store: Store, subscriptions: Iterable<Subscription>, shared: boolean): Promise<void> {
+  async open(store: Store, subscriptions: Iterable<NotifierSubscription>, shared: boolean): Promise<void> {
     const { settings, now } = this.#services
     const table = await openWatchers(store, settings().watchers_table)
     this.#table = table
@@ -128,7 +129,7 @@ export class WaitingRoom {
   }
 
   /** It is there, or is over. */
-  keep(subscription: Subscription, watcher: WatcherFacts): void {
+  keep(subscription: NotifierSubscription, watcher: WatcherFacts): void {
     const place = placeOf(subscription)
     const key = keyOf(place, watcher.uri)
     if (watcher.status !== 'terminated') {
@@ -140,7 +141,7 @@ export class WaitingRoom {
   }
 
   /** Waits no more, as it has subscribed anew. Its id, where it waited. */
-  resume(subscription: Subscription): string | undefined {
+  resume(subscription: NotifierSubscription): string | undefined {
     if (this.#waiting.size === 0) return undefined
     const found = this.#groupOf(subscription)
     const waiting = found?.get(keyOf(placeOf(subscription), subscription.watcher))
@@ -149,7 +150,7 @@ export class WaitingRoom {
   }
 
   /** It expired before it was decided on. False where it is not to wait. */
-  wait(subscription: Subscription, watcher: WatcherFacts): boolean {
+  wait(subscription: NotifierSubscription, watcher: WatcherFacts): boolean {
     const { settings, now } = this.#services
     if (this.#closed || settings().waiting_time === 0) return false
     const waiting = {
@@ -174,14 +175,14 @@ export class WaitingRoom {
     this.#behind.clear()
   }
 
-  #enter(subscription: Subscription): void {
+  #enter(subscription: NotifierSubscription): void {
     const key = keyOf(placeOf(subscription), subscription.watcher)
     const behind = this.#behind.get(key) ?? new Set()
     this.#behind.set(key, behind.add(subscription))
   }
 
   /** Whether others are behind that row. */
-  #withdraw(subscription: Subscription, key: string): boolean {
+  #withdraw(subscription: NotifierSubscription, key: string): boolean {
     const behind = this.#behind.get(key)
     behind?.delete(subscription)
     if (behind && behind.size > 0) return true
@@ -283,6 +284,6 @@ export class WaitingRoom {
   }
 }
 
-function placeOf({ event, resource, endpoint, localUri }: Subscription & { readonly localUri?: string }): WatcherPlace {
-  return { event, resource, endpoint: endpoint.id, presentity: localUri ?? resource }
+function placeOf({ event, resource, endpoint, localUri }: NotifierSubscription): WatcherPlace {
+  return { event, resource, endpoint: endpoint.id, presentity: localUri }
 }

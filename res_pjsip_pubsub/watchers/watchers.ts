@@ -10,7 +10,8 @@ import { hexDigest } from '../../core/hex-digest.ts'
 import { addedTo, type Undo } from '../../core/scope.ts'
 import { parseNameAddr } from '../../core/sip/parse-uri.ts'
 import { type Watchable, Watched, WhileWatched } from '../../core/watch.ts'
-import type { Subscription, WatcherEvent } from '../contract.ts'
+import type { WatcherEvent } from '../contract.ts'
+import type { NotifierSubscription } from '../subscription.ts'
 import type { WaitingRoom } from './waiting.ts'
 
 /** RFC 3857 4.7.1. */
@@ -41,14 +42,6 @@ export interface WatcherInfo {
 
 /** What a watcher is, wherever it comes from. */
 export type WatcherFacts = Omit<WatcherEntry, 'change'>
-
-/** A subscription, as the lists follow it. */
-interface ListedSubscription extends Subscription {
-  readonly isPending: boolean
-  readonly disowned: boolean
-  /** For the lists alone: what they know of it. */
-  listedAs: Subscription['state'] | undefined
-}
 
 /** How many that ended are remembered, for those who have not been told yet. Who missed more gets the whole list. */
 const ENDED = 100
@@ -106,25 +99,25 @@ export class WatcherList {
 }
 
 export class WatcherLists {
-  readonly #subscriptions: Iterable<Subscription>
+  readonly #subscriptions: Iterable<NotifierSubscription>
   readonly #lists = new Map<string, WatcherList>()
   /** Of those that went on from waiting, the id they had. */
-  readonly #ids = new WeakMap<Subscription, string>()
+  readonly #ids = new WeakMap<NotifierSubscription, string>()
   readonly #listeners = new Set<(list: WatcherList) => void>()
-  #waiting: WaitingRoom | undefined
+  readonly #waiting: WaitingRoom
   #others: ((event: string, resource: string) => Iterable<WatcherFacts>) | undefined
   #changes = 0
   /** Equal for names that mean the same resource. */
   readonly nameKey: (resource: string) => string
 
-  constructor(subscriptions: Iterable<Subscription>, nameKey: (resource: string) => string) {
+  constructor(
+    subscriptions: Iterable<NotifierSubscription>,
+    waiting: WaitingRoom,
+    nameKey: (resource: string) => string,
+  ) {
     this.#subscriptions = subscriptions
-    this.nameKey = nameKey
-  }
-
-  /** Who keeps those that wait. Without one nobody waits. */
-  keeper(waiting: WaitingRoom): void {
     this.#waiting = waiting
+    this.nameKey = nameKey
   }
 
   /** Who else watches, without a subscription to the resource itself: those of lists. */
@@ -143,25 +136,24 @@ export class WatcherLists {
   }
 
   /** A subscription came, its status changed, or it is over. */
-  changed(subscription: ListedSubscription): void {
+  changed(subscription: NotifierSubscription): void {
     const { listedAs: before, state: now, event, resource } = subscription
     if (before === 'terminated') return
     subscription.listedAs = now
     if (before === undefined) {
-      const resumed = this.#waiting?.resume(subscription)
+      const resumed = this.#waiting.resume(subscription)
       if (resumed !== undefined) this.#ids.set(subscription, resumed)
     }
     // Another server has it now, and it goes on there.
     if (subscription.disowned) return
     const undecided = now === 'terminated' && subscription.lastEvent === 'timeout' && subscription.isPending
-    const keeper = this.#waiting?.keeps(event, now === 'terminated') ? this.#waiting : undefined
+    const isKept = this.#waiting.keeps(event, now === 'terminated')
     const list = this.#lists.size === 0 ? undefined : this.#lists.get(this.#keyOf(event, resource))
-    if (!undecided && !keeper && !list) return
+    if (!undecided && !isKept && !list) return
     const watcher = this.#facts(subscription)
-    const waits = undecided && this.#waiting?.wait(subscription, { ...watcher, status: 'waiting' })
-    if (waits) return
+    if (undecided && this.#waiting.wait(subscription, { ...watcher, status: 'waiting' })) return
     list?.change(watcher)
-    keeper?.keep(subscription, watcher)
+    if (isKept) this.#waiting.keep(subscription, watcher)
   }
 
   /** Of a watcher without a subscription: refused, waiting, or done with that. */
@@ -171,7 +163,7 @@ export class WatcherLists {
 
   /** Watchers with a subscription here, and those that wait here. */
   *own(event: string, resource: string): Iterable<WatcherFacts> {
-    yield* this.#waiting?.of(event, resource) ?? []
+    yield* this.#waiting.of(event, resource)
     yield* this.#others?.(event, resource) ?? []
     const wanted = this.nameKey(resource)
     for (const subscription of this.#subscriptions) {
@@ -211,14 +203,13 @@ export class WatcherLists {
     return `${event}\0${this.nameKey(resource)}`
   }
 
-  #facts(subscription: Subscription): WatcherFacts {
-    const { state, lastEvent, watcher, dialog, authorization } = subscription
-    const undecided = authorization.handling === 'confirm'
+  #facts(subscription: NotifierSubscription): WatcherFacts {
+    const { state, isPending, lastEvent, watcher, dialog } = subscription
     return {
       id: this.#ids.get(subscription) ?? watcherId(dialog.id),
       uri: watcher,
       displayName: parseNameAddr(dialog.remoteUri)?.display ?? '',
-      status: state === 'terminated' ? state : undecided ? 'pending' : 'active',
+      status: state === 'terminated' ? state : isPending ? 'pending' : 'active',
       event: lastEvent,
     }
   }

@@ -43,7 +43,6 @@ export class Watching {
     // Watchers are filed by these keys, so that another sip_uri_match holds when the module is loaded again.
     const { sip_uri_match } = services.settings()
     const keyOf = (resource: string): string => nameKey(resource, { sip_uri_match })
-    this.lists = new WatcherLists(services.subscriptions, keyOf)
     this.authorizations = new Authorizations({
       package: services.package,
       grace: () => services.settings().unload_grace * 1000,
@@ -63,7 +62,7 @@ export class Watching {
       },
       tell: (event, resource, watcher) => this.lists.tell(event, resource, watcher),
     })
-    this.lists.keeper(this.#waiting)
+    this.lists = new WatcherLists(services.subscriptions, this.#waiting, keyOf)
     const made = new WeakMap<object, EventPackage<unknown>>()
     const winfo = {
       list: (event: string, resource: string) => {
