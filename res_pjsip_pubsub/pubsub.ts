@@ -78,7 +78,6 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.watching.template,
   )
   protected readonly bodies = new Bodies(this.#registry)
-  readonly #watcherBodies = new WatcherBodies(this.bodies, this.#registry, this.core)
   readonly #notifyHeaders = new NotifyHeaders(() => [
     ...listHeader('Allow-Events', this.#registry.events),
     ...listHeader(
@@ -119,8 +118,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     lists: this.lists,
     watching: this.watching,
     granted: new GrantedLines(),
-    bodyOf: (state, subscription, isNews) => this.#watcherBodies.bodyOf(state, subscription, isNews),
-    partOf: (state, since, subscription) => this.#watcherBodies.partOf(state, since, subscription),
+    bodies: new WatcherBodies(this.bodies, this.#registry, this.core),
     statusChanged: (subscription) => {
       this.watching.lists.changed(subscription)
       this.subscriptions.tell('status', subscription)

@@ -4,7 +4,6 @@ import type { Logger } from '../core/log.ts'
 import type { CredentialsFor, Outcome } from '../core/sip/contract.ts'
 import type { PreparedHeaders } from '../core/sip/prepared-headers.ts'
 import type { Timed } from '../core/sip/timer-wheel.ts'
-import type { Body, SentBody } from './body.ts'
 import type { DeliveryCounters } from './delivery.ts'
 import type { Verdict } from './failure-rule.ts'
 import type { Notification } from './notification.ts'
@@ -13,6 +12,7 @@ import type { PubsubSettings } from './options.ts'
 import type { Change, Saved } from './storage/storage.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import type { ShowingSubscription } from './subscription-shown.ts'
+import type { WatcherBodies } from './watchers/watcher-bodies.ts'
 
 /** One timer an object, in milliseconds. */
 export interface Timers {
@@ -31,10 +31,7 @@ export interface Services {
   readonly queue: Turns
   readonly counters: DeliveryCounters
   readonly log: Logger
-  /** Undefined where nothing can make it now. `isNews`: it is to tell of a change. */
-  readonly bodyOf: (state: unknown, subscription: ShowingSubscription, isNews: boolean) => SentBody | undefined
-  /** What is new in a state for one who was told `since`; `whole`: this body type has no parts. */
-  readonly partOf: (state: unknown, since: unknown, subscription: ShowingSubscription) => Body | 'whole' | undefined
+  readonly bodies: Pick<WatcherBodies, 'bodyOf' | 'partOf'>
   /** Allow-Events, User-Agent, and what a list requires. */
   readonly notifyHeaders: (subscription: ShowingSubscription) => PreparedHeaders
   /** For an endpoint that challenges its NOTIFYs. */
@@ -45,10 +42,10 @@ export interface Services {
   readonly save: (subscription: NotifierSubscription, change?: Change) => Saved
   /** Whether the number of its next NOTIFY is reserved in the store. */
   readonly mayNotify: (subscription: NotifierSubscription) => boolean
-  /** Whether its watcher is told nothing of this change. Absent: never. */
-  readonly isNoNews?: (subscription: NotifierSubscription, state: unknown) => boolean
-  /** Whether the part of the state that it asks for is over. Absent: never. */
-  readonly isOver?: (subscription: NotifierSubscription, state: unknown, before: unknown) => boolean
+  /** Whether its watcher is told nothing of this change. */
+  readonly isNoNews: (subscription: NotifierSubscription, state: unknown) => boolean
+  /** Whether the part of the state that it asks for is over. */
+  readonly isOver: (subscription: NotifierSubscription, state: unknown, before: unknown) => boolean
   /** It is pending, active, or over now. */
   readonly statusChanged: (subscription: NotifierSubscription) => void
   /** What it watches is away. */

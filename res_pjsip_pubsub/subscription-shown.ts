@@ -9,7 +9,7 @@
  */
 import type { Endpoint } from '../core/endpoints.ts'
 import { reasonOf } from '../core/log.ts'
-import type { SentBody, Told } from './body.ts'
+import type { Body, SentBody, Told } from './body.ts'
 import type { Addressing, Subscription, TerminationReason, WatcherEvent } from './contract.ts'
 import { listEvent } from './lists/linphone.ts'
 import { Notification, type Termination } from './notification.ts'
@@ -91,7 +91,7 @@ export abstract class ShowingSubscription extends LastingSubscription implements
   protected whole(isNews = false): SentBody | undefined {
     if (this.shown === NOTHING || this.isPending || this.#authorization.handling === 'block') return undefined
     try {
-      return this.services.bodyOf(this.shown, this, isNews)
+      return this.services.bodies.bodyOf(this.shown, this, isNews)
     } catch (error) {
       this.services.log.error(`no ${this.contentType} body for ${this.event} of ${this.resource}: ${reasonOf(error)}`)
       return undefined
@@ -107,9 +107,9 @@ export abstract class ShowingSubscription extends LastingSubscription implements
   }
 
   /** The whole where its generator fails at the part. For `news` alone: a #method would make each subscription larger. */
-  protected part(): ReturnType<Services['partOf']> {
+  protected part(): Body | 'whole' | undefined {
     try {
-      return this.services.partOf(this.shown, this.#toldState, this)
+      return this.services.bodies.partOf(this.shown, this.#toldState, this)
     } catch (error) {
       const what = `no ${this.contentType} body of what is new for ${this.event} of ${this.resource}`
       this.services.log.error(`${what}, all of it goes out: ${reasonOf(error)}`)

@@ -106,9 +106,9 @@ export class NotifierSubscription extends ShowingSubscription implements WatchOb
     this.shown = state
     const want = this.#first
     this.#first = WANT.changed
-    if (this.narrowed !== '' && this.services.isOver?.(this, state, before === NOTHING ? undefined : before))
+    if (this.narrowed !== '' && this.services.isOver(this, state, before === NOTHING ? undefined : before))
       return this.terminate('noresource')
-    if (want !== WANT.changed || !this.services.isNoNews?.(this, state)) this.want(want)
+    if (want !== WANT.changed || !this.services.isNoNews(this, state)) this.want(want)
   }
 
   end(reason: EndReason): void {
