@@ -5,7 +5,6 @@
 import type { Core } from '../core/core.ts'
 import { DATA_MODEL, RPID } from '../core/documents/pidf.ts'
 import { defineModule } from '../core/module.ts'
-import type { ExtensionState } from '../core/states/extension-state.ts'
 import { element, type XmlElement } from '../core/xml.ts'
 import type { BodySupplement } from '../res_pjsip_pubsub/contract.ts'
 import { availabilityOf, STATE_WORDS, xmlId } from './mapping.ts'
@@ -30,21 +29,34 @@ export function eyebeam(core: Pick<Core, 'general'>): BodySupplement<PublishedSt
       document.attributes.set('xmlns:dm', DATA_MODEL)
       document.attributes.set('xmlns:rpid', RPID)
       if (state.published?.alone) return
-      document.children.push(core.general.compat === 'asterisk' ? asteriskPerson(state) : person(state, resource))
+      const told = core.general.compat === 'asterisk' ? asteriskPerson(state) : person(state, resource)
+      // As with tuples, Asterisk's before the published ones: phones with PJSIP show the first activity and no other.
+      const published = state.published?.ahead ? -1 : document.children.findIndex(({ name }) => name === told.name)
+      document.children.splice(published < 0 ? document.children.length : published, 0, told)
     },
   }
 }
 
 function person(state: PublishedState, resource: string): XmlElement {
   const { activities, personNote } = availabilityOf(state)
-  const parts = activitiesOf(activities)
-  if (personNote !== '') parts.push(element('dm:note', { 'xml:lang': 'en' }, personNote))
-  return element('dm:person', { id: xmlId('p', resource) }, parts)
+  return element('dm:person', { id: xmlId('p', resource) }, [
+    ...activitiesOf(activities),
+    ...notesOf(state, personNote),
+  ])
 }
 
-function asteriskPerson({ state }: ExtensionState): XmlElement {
-  const { activity } = STATE_WORDS[state]
-  return element('dm:person', {}, activitiesOf(activity === '' ? [] : [activity]))
+function asteriskPerson(state: PublishedState): XmlElement {
+  const { activity } = STATE_WORDS[state.state]
+  return element('dm:person', {}, [...activitiesOf(activity === '' ? [] : [activity]), ...notesOf(state, '')])
+}
+
+/** Phones with PJSIP show the first note of a person and no other: a line in use is not hidden by what else is said. */
+function notesOf({ state, published }: PublishedState, personNote: string): XmlElement[] {
+  const { activity, note } = STATE_WORDS[state]
+  const others = personNote !== '' || (published !== undefined && published.presence.length > 0)
+  const notes = new Set([activity !== '' && others ? note : '', personNote])
+  notes.delete('')
+  return [...notes].map((text) => element('dm:note', { 'xml:lang': 'en' }, text))
 }
 
 function activitiesOf(names: readonly string[]): XmlElement[] {

@@ -60,12 +60,12 @@ ${person}
 }
 
 const IDLE_PERSON = ' <dm:person id="p-200" />'
-const activities = (names: readonly string[], note = ''): string =>
+const activities = (names: readonly string[], ...notes: readonly string[]): string =>
   ` <dm:person id="p-200">
   <rpid:activities>
 ${names.map((name) => `   <rpid:${name} />`).join('\n')}
   </rpid:activities>
-${note === '' ? '' : `  <dm:note xml:lang="en">${note}</dm:note>\n`} </dm:person>`
+${notes.map((note) => `  <dm:note xml:lang="en">${note}</dm:note>\n`).join('')} </dm:person>`
 
 const WORDS: Readonly<Record<ExtensionStateCode, readonly [note: string, basic: string, activity: string]>> = {
   0: ['Ready', 'open', ''],
@@ -131,12 +131,17 @@ describe('application/pidf+xml', () => {
     })
   }
 
-  it('keeps the note of the line while it is in use, and tells of the person beside it', () => {
-    const shown = extensionState(EXTENSION.INUSE, presence('dnd'))
-    expect(bodyText(pidf(RFC), shown, addressing(), [eyebeam(RFC)])).to.equal(
-      rfc('On the phone', 'open', activities(['on-the-phone', 'busy'], 'Do not disturb')),
-    )
-  })
+  // Phones with PJSIP (MicroSIP) show of a person's notes the first, and that before the note of the document.
+  for (const [code, note] of [
+    [EXTENSION.INUSE, 'On the phone'],
+    [EXTENSION.RINGING, 'Ringing'],
+  ] as const)
+    it(`says ${note} first while the line is in use, and tells of the person behind it`, () => {
+      const shown = extensionState(code, presence('dnd'))
+      expect(bodyText(pidf(RFC), shown, addressing(), [eyebeam(RFC)])).to.equal(
+        rfc(note, 'open', activities(['on-the-phone', 'busy'], note, 'Do not disturb')),
+      )
+    })
 
   it('says nothing of a person who is available, or of whom nothing is known', () => {
     for (const state of ['available', 'not_set', 'invalid'] as const)
