@@ -1,13 +1,16 @@
 /**
- * The presence format before PIDF, which some desk phones ask for: application/xpidf+xml, and the same document as
- * application/cpim-pidf+xml.
+ * The presence format before PIDF, which some desk phones ask for: application/xpidf+xml. Asterisk sends the same document
+ * as application/cpim-pidf+xml, the name of PIDF when it was a draft. Only Cisco's enterprise phones (7900, 8800) ask for
+ * that, and they read PIDF as their own call manager writes it, which is the other form of it here.
  */
 import type { Core } from '../core/core.ts'
+import { DATA_MODEL, PIDF } from '../core/documents/pidf.ts'
 import { hexDigest } from '../core/hex-digest.ts'
 import { defineModule } from '../core/module.ts'
+import { EXTENSION } from '../core/states/extension-state.ts'
 import { cutForEscaping, element, printXml, type XmlElement } from '../core/xml.ts'
 import type { Addressing, BodyGenerator } from '../res_pjsip_pubsub/contract.ts'
-import { availabilityOf, STATE_WORDS } from './mapping.ts'
+import { availabilityOf, STATE_WORDS, xmlId } from './mapping.ts'
 import { presenceSharing } from './presence-sharing.ts'
 import { extensionStateKind, type PublishedState } from './published.ts'
 
@@ -17,9 +20,17 @@ export default defineModule({
   requires: ['res_pjsip_pubsub'],
   load({ core, own }, { res_pjsip_pubsub: pubsub }) {
     own(pubsub.bodyGenerator(xpidf(core, 'application/xpidf+xml')))
-    own(pubsub.bodyGenerator(xpidf(core, 'application/cpim-pidf+xml')))
+    own(pubsub.bodyGenerator(cpimPidf(core)))
   },
 })
+
+export function cpimPidf(core: Pick<Core, 'general'>): BodyGenerator<PublishedState, XmlElement> {
+  const asterisk = xpidf(core, 'application/cpim-pidf+xml')
+  return {
+    ...asterisk,
+    generate: (state, to) => (core.general.compat === 'asterisk' ? asterisk.generate(state, to) : ciscoForm(state, to)),
+  }
+}
 
 export function xpidf(core: Pick<Core, 'general'>, type: string): BodyGenerator<PublishedState, XmlElement> {
   return {
@@ -50,6 +61,32 @@ function document(
         element('msnsubstatus', { substatus }),
       ]),
     ]),
+  ])
+}
+
+/** Names and order are those of Cisco Unified Communications Manager: an RPID that was a draft, and what Cisco added. */
+function ciscoForm(state: PublishedState, { resource, localUri }: Addressing): XmlElement {
+  const { basic, activities } = availabilityOf(state)
+  const rings = state.state === EXTENSION.RINGING || state.state === EXTENSION.RINGINUSE
+  const told = activities.map((name) => {
+    if (name === 'on-the-phone' && rings) return 'ce:alerting'
+    return name === 'busy' && state.presence.state === 'dnd' ? 'ce:dnd' : `e:${name}`
+  })
+  const namespaces = {
+    xmlns: PIDF,
+    'xmlns:dm': DATA_MODEL,
+    'xmlns:e': 'urn:ietf:params:xml:ns:pidf:status:rpid',
+    'xmlns:ce': 'urn:cisco:params:xml:ns:pidf:rpid',
+  }
+  return element('presence', { ...namespaces, entity: localUri }, [
+    element('dm:person', {}, [
+      element(
+        'e:activities',
+        {},
+        told.map((name) => element(name)),
+      ),
+    ]),
+    element('tuple', { id: xmlId('t', resource) }, [element('status', {}, [element('basic', {}, basic)])]),
   ])
 }
 

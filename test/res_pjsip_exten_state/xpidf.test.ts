@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { EXTENSION, type ExtensionStateCode } from '../../core/states/extension-state.ts'
-import { xpidf } from '../../res_pjsip_exten_state/res_pjsip_xpidf_body_generator.ts'
+import { cpimPidf, xpidf } from '../../res_pjsip_exten_state/res_pjsip_xpidf_body_generator.ts'
 import {
   ALL_STATES,
   ASTERISK,
@@ -34,30 +34,60 @@ function expected(address: string, atomid: string, status: string, substatus: st
 </presence>`)
 }
 
+const TYPE = 'application/xpidf+xml'
 const atomIn = (text: string): string => /atomid="([^"]*)"/.exec(text)?.[1] ?? ''
 
-for (const type of ['application/xpidf+xml', 'application/cpim-pidf+xml']) {
-  describe(type, () => {
-    for (const [name, code] of ALL_STATES) {
-      it(`says ${name}, with Asterisk's address and with ours`, () => {
-        const [status, substatus] = WORDS[code]
-        const theirs = bodyText(xpidf(ASTERISK, type), extensionState(code), addressing())
-        expect(theirs).to.equal(expected('sip:100@127.0.0.1', atomIn(theirs), status, substatus))
-        const ours = bodyText(xpidf(RFC, type), extensionState(code), addressing())
-        expect(ours).to.equal(expected('sip:200@127.0.0.1', atomIn(ours), status, substatus))
-      })
-    }
-
-    it('has an atom id that looks like a UUID and stays', () => {
-      const generator = xpidf(ASTERISK, type)
-      const first = atomIn(bodyText(generator, extensionState(0), addressing()))
-      expect(first).to.match(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
-      expect(atomIn(bodyText(generator, extensionState(1), addressing()))).to.equal(first)
-      const other = addressing({ remoteUri: 'sip:101@127.0.0.1' })
-      expect(atomIn(bodyText(generator, extensionState(0), other))).to.not.equal(first)
+describe('application/xpidf+xml', () => {
+  for (const [name, code] of ALL_STATES) {
+    it(`says ${name}, with Asterisk's address and with ours`, () => {
+      const [status, substatus] = WORDS[code]
+      const theirs = bodyText(xpidf(ASTERISK, TYPE), extensionState(code), addressing())
+      expect(theirs).to.equal(expected('sip:100@127.0.0.1', atomIn(theirs), status, substatus))
+      expect(bodyText(cpimPidf(ASTERISK), extensionState(code), addressing())).to.equal(theirs)
+      const ours = bodyText(xpidf(RFC, TYPE), extensionState(code), addressing())
+      expect(ours).to.equal(expected('sip:200@127.0.0.1', atomIn(ours), status, substatus))
     })
+  }
+
+  it('has an atom id that looks like a UUID and stays', () => {
+    const generator = xpidf(ASTERISK, TYPE)
+    const first = atomIn(bodyText(generator, extensionState(0), addressing()))
+    expect(first).to.match(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
+    expect(atomIn(bodyText(generator, extensionState(1), addressing()))).to.equal(first)
+    const other = addressing({ remoteUri: 'sip:101@127.0.0.1' })
+    expect(atomIn(bodyText(generator, extensionState(0), other))).to.not.equal(first)
   })
-}
+})
+
+describe('application/cpim-pidf+xml', () => {
+  const dnd = { presence: { state: 'dnd', subtype: '', message: '' } } as const
+  for (const [code, changed, activities, basic] of [
+    [EXTENSION.NOT_INUSE, {}, [], 'open'],
+    [EXTENSION.INUSE, {}, ['e:on-the-phone'], 'open'],
+    [EXTENSION.RINGING, {}, ['ce:alerting'], 'open'],
+    [EXTENSION.RINGINUSE, {}, ['ce:alerting'], 'open'],
+    [EXTENSION.ONHOLD, {}, ['e:on-the-phone'], 'open'],
+    [EXTENSION.UNAVAILABLE, {}, [], 'closed'],
+    [EXTENSION.NOT_INUSE, dnd, ['ce:dnd'], 'open'],
+    [EXTENSION.INUSE, dnd, ['e:on-the-phone', 'ce:dnd'], 'open'],
+  ] as const)
+    it(`says ${code} ${activities.join()} as Cisco's enterprise phones read it`, () => {
+      const told = activities.map((name) => `   <${name} />\n`).join('')
+      expect(bodyText(cpimPidf(RFC), extensionState(code, changed), addressing())).to.equal(
+        document(`
+<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" xmlns:e="urn:ietf:params:xml:ns:pidf:status:rpid" xmlns:ce="urn:cisco:params:xml:ns:pidf:rpid" entity="sip:200@127.0.0.1">
+ <dm:person>
+  ${told === '' ? '<e:activities />' : `<e:activities>\n${told}  </e:activities>`}
+ </dm:person>
+ <tuple id="t-200">
+  <status>
+   <basic>${basic}</basic>
+  </status>
+ </tuple>
+</presence>`),
+      )
+    })
+})
 
 describe('presence in application/xpidf+xml', () => {
   const away = { presence: { state: 'away', subtype: '', message: '' } } as const
