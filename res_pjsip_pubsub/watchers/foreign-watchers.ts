@@ -9,13 +9,11 @@ import { parseNameAddr } from '../../core/sip/parse-uri.ts'
 import type { Store, Table } from '../../core/store-contract.ts'
 import { type Row, SHARED_ROWS, STATUS } from '../storage/row.ts'
 import { readDialog } from '../storage/row-dialog.ts'
-import { openWatchers, STATUS_OF, type WatcherRow } from './watcher-row.ts'
 import { type WatcherFacts, type WatcherList, type WatcherLists, watcherId } from './watchers.ts'
 
 interface ForeignServices {
   readonly store: Store
   readonly activeWatchers: string
-  readonly watchers: string
   readonly lists: WatcherLists
   /** Milliseconds within which news of other servers are told. */
   readonly period: number
@@ -24,19 +22,19 @@ interface ForeignServices {
   readonly log: Logger
   /** Whether a subscription in this dialog is ours. */
   readonly isOurs: (dialogId: string) => boolean
+  /** Until those that wait for it are the same at all servers. */
+  readonly agreeOnWaiting: (of: Pick<WatcherList, 'event' | 'resource'>) => Promise<void>
 }
 
 export class ForeignWatchers {
   readonly #services: ForeignServices
   readonly #subscribed: Table<Row>
-  readonly #waiting: Table<WatcherRow>
   readonly #undos: Undo[] = []
   #turn: Promise<void> = Promise.resolve()
 
-  private constructor(services: ForeignServices, subscribed: Table<Row>, waiting: Table<WatcherRow>) {
+  private constructor(services: ForeignServices, subscribed: Table<Row>) {
     this.#services = services
     this.#subscribed = subscribed
-    this.#waiting = waiting
     this.#undos.push(
       services.store.onForeignChange(services.period, () => this.#soon()),
       services.lists.onList((list) => this.#soon([list])),
@@ -44,9 +42,9 @@ export class ForeignWatchers {
   }
 
   static async open(services: ForeignServices): Promise<ForeignWatchers> {
-    const { store, activeWatchers, watchers } = services
+    const { store, activeWatchers } = services
     const subscribed = await store.table<Row>({ ...SHARED_ROWS, name: activeWatchers })
-    return new ForeignWatchers(services, subscribed, await openWatchers(store, watchers))
+    return new ForeignWatchers(services, subscribed)
   }
 
   close(): void {
@@ -92,30 +90,17 @@ export class ForeignWatchers {
   }
 
   async #others({ event, resource }: Pick<WatcherList, 'event' | 'resource'>): Promise<WatcherFacts[]> {
-    const { now, isOurs } = this.#services
-    const subscribed = (await this.#subscribed.select({ event, resource })).filter(
-      ({ expires_ms, dialog_id }) => expires_ms > now() && !isOurs(dialog_id),
-    )
-    const waiting = await this.#waiting.select({ event, resource, status: STATUS_OF.waiting })
-    return [
-      ...subscribed.map(
-        (row): WatcherFacts => ({
-          id: watcherId(row.dialog_id),
-          uri: row.watcher,
-          displayName: parseNameAddr(readDialog(row)?.remoteUri ?? '')?.display ?? '',
-          status: row.status === STATUS.pending ? 'pending' : 'active',
-          event: 'subscribe',
-        }),
-      ),
-      ...waiting.map(
-        ({ winfo_id: id, watcher: uri, display_name: displayName }): WatcherFacts => ({
-          id,
-          uri,
-          displayName,
-          status: 'waiting',
-          event: 'timeout',
-        }),
-      ),
-    ]
+    const { now, isOurs, agreeOnWaiting } = this.#services
+    await agreeOnWaiting({ event, resource })
+    const rows = await this.#subscribed.select({ event, resource })
+    return rows
+      .filter(({ expires_ms, dialog_id }) => expires_ms > now() && !isOurs(dialog_id))
+      .map((row) => ({
+        id: watcherId(row.dialog_id),
+        uri: row.watcher,
+        displayName: parseNameAddr(readDialog(row)?.remoteUri ?? '')?.display ?? '',
+        status: row.status === STATUS.pending ? 'pending' : 'active',
+        event: 'subscribe',
+      }))
   }
 }

@@ -71,7 +71,7 @@ export class WaitingRoom {
 
   /** `subscriptions`: those that were put back. Rows of others are left where servers share the table. */
   async open(store: Store, subscriptions: Iterable<NotifierSubscription>, shared: boolean): Promise<void> {
-    const { settings, now } = this.#services
+    const { settings } = this.#services
     const table = await openWatchers(store, settings().watchers_table)
     this.#table = table
     const rows: WatcherRow[] = []
@@ -85,19 +85,22 @@ export class WaitingRoom {
       const waits = row.status === STATUS_OF.waiting || (!shared && row.status === STATUS_OF.pending)
       if (!waits && !shared) table.delete(row.watcher_key)
       if (!waits) continue
-      const until = row.inserted_time * 1000 + settings().waiting_time * 1000
-      const { winfo_id: id, watcher: uri, display_name: displayName, event, resource, endpoint } = row
-      if (until <= now()) table.delete(row.watcher_key)
-      else
-        this.#admit({
-          event,
-          resource,
-          endpoint,
-          presentity: row.presentity_uri,
-          until,
-          undo: undefined,
-          watcher: { id, uri, displayName, status: 'waiting', event: 'timeout' },
-        })
+      if (!this.#admitRow(row)) table.delete(row.watcher_key)
+    }
+  }
+
+  /** Who waits no more at one of the servers that share the table does not at the others, and all know who does. */
+  async agree({ event, resource }: Topic): Promise<void> {
+    const { nameKey } = this.#services
+    const before = [...(this.#groupOf({ event, resource }) ?? [])]
+    const rows = (await this.#table?.select({ event, status: STATUS_OF.waiting }))?.filter(isWatcherRow)
+    if (!rows || this.#closed) return
+    const there = new Map(rows.map((row) => [row.watcher_key, row]))
+    for (const [key, waiting] of before)
+      if (this.#isWaiting(waiting) && there.get(key)?.winfo_id !== waiting.watcher.id) this.#leave(waiting)
+    for (const [key, row] of there) {
+      if (nameKey(row.resource) !== nameKey(resource) || this.#behind.has(key)) continue
+      if (!this.#groupOf(row)?.has(key)) this.#admitRow(row)
     }
   }
 
@@ -188,6 +191,24 @@ export class WaitingRoom {
     if (behind && behind.size > 0) return true
     this.#behind.delete(key)
     return false
+  }
+
+  /** False where it has waited long enough. */
+  #admitRow(row: WatcherRow): boolean {
+    const { settings, now } = this.#services
+    const { winfo_id: id, watcher: uri, display_name: displayName, event, resource, endpoint } = row
+    const until = (row.inserted_time + settings().waiting_time) * 1000
+    if (until <= now()) return false
+    this.#admit({
+      event,
+      resource,
+      endpoint,
+      presentity: row.presentity_uri,
+      until,
+      undo: undefined,
+      watcher: { id, uri, displayName, status: 'waiting', event: 'timeout' },
+    })
+    return true
   }
 
   #admit(waiting: Waiting): void {

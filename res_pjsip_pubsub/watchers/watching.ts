@@ -96,12 +96,12 @@ export class Watching {
     this.#foreign = await ForeignWatchers.open({
       store,
       activeWatchers: settings().active_watchers_table,
-      watchers: settings().watchers_table,
       lists: this.lists,
       period: 1000 / settings().notifier_poll_rate,
       now: Date.now,
       log,
       isOurs: (dialogId) => subscriptions.ofDialog(dialogId) !== undefined,
+      agreeOnWaiting: (of) => this.#waiting.agree(of),
     })
   }
 

@@ -60,6 +60,17 @@ describe('watchers at other servers', function () {
     rmSync(directory, { recursive: true, force: true })
   })
 
+  /** The owner asks for the list in a dialog of its own. */
+  async function watchAnew(): Promise<void> {
+    owner = await one.sip.subscribe('200', {
+      From: '<sip:200@pbx.example>;tag=anew',
+      Event: 'lamp.winfo',
+      Contact: '<sip:200@192.0.2.2>',
+    })
+    table = new WatcherTable()
+    read = 0
+  }
+
   /** What the owner has been told, without the ids. */
   async function told(): Promise<string[]> {
     for (const notify of owner.dialog.notifies.slice(read)) await table.take(notify.text)
@@ -141,6 +152,29 @@ describe('watchers at other servers', function () {
     await other.sip.again(tx, { Expires: '0' })
     await shows('sip:100@pbx.example waiting timeout')
     expect([...table.rows.keys()]).to.deep.equal([id])
+    decision.set(said('allow'))
+    await shows()
+  })
+
+  it('wait no more where they subscribe anew at another one than the one that was started meanwhile', async () => {
+    decision.set(said('confirm'))
+    const tx = await other.sip.subscribe('200')
+    await other.sip.again(tx, { Expires: '0' })
+    await shows('sip:100@pbx.example waiting timeout')
+    await one.office.close()
+    one = await begin()
+    await watchAnew()
+    await shows('sip:100@pbx.example waiting timeout')
+    await other.sip.subscribe('200', { From: '<sip:100@pbx.example>;tag=again', 'Call-ID': 'again' })
+    await shows('sip:100@pbx.example pending subscribe')
+  })
+
+  it('that wait are decided on where the server is gone at which they do', async () => {
+    decision.set(said('confirm'))
+    const tx = await other.sip.subscribe('200')
+    await other.sip.again(tx, { Expires: '0' })
+    await shows('sip:100@pbx.example waiting timeout')
+    await other.office.close()
     decision.set(said('allow'))
     await shows()
   })
