@@ -178,11 +178,12 @@ export class Intake<State> {
     if (!heard) this.#heard.set(resource, (heard = new Map()))
     const there = new Set(all.map(({ id }) => id))
     for (const id of heard.keys()) if (!there.has(id)) this.#over(resource, id)
-    for (const { id, state } of all.toReversed()) {
+    for (const { id, state, isTakenHere } of all.toReversed()) {
       if (heard.get(id) === state) continue
       const isFirst = !heard.has(id)
       heard.set(id, state)
-      this.#hear(resource, id, state, isFirst)
+      // Of what another server takes only the last of each poll is seen, and late: it would undo what came here since.
+      if (isTakenHere || this.#ledger.knows(id)) this.#hear(resource, id, state, isFirst)
     }
   }
 

@@ -59,6 +59,11 @@ export class Ledger<State> {
     return known !== undefined && this.#states.same(known.state, entry.state)
   }
 
+  /** Whether anything of it came here. */
+  knows(publication: string): boolean {
+    return this.#said.has(publication)
+  }
+
   /** The publication is over. Returns its origins. */
   end(publication: string): ReadonlySet<string> {
     return this.#drop(publication, () => true)

@@ -316,6 +316,8 @@ export interface Publication<State = unknown> {
   readonly contentType: string
   readonly body: string
   readonly state: State
+  /** Whether its body came here; false where it was read of a table that servers share. */
+  readonly isTakenHere: boolean
   readonly datastores: Datastores
 }
 

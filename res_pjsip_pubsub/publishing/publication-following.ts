@@ -34,7 +34,7 @@ export function followerOf({ publications, handlers }: FollowingServices, upkeep
     const isNewest = reading.get(known) === said && known.received === received && known.body === body
     if (publications.ofRuid(known.ruid) !== known || !isNewest) return
     if (read && 'fault' in read) return upkeep.drop(known, `it cannot be read: ${read.fault}`)
-    known.says({ ...said, read: read && { state: read.state } })
+    known.says({ ...said, read: read && { state: read.state } }, false)
     publications.refresh(known.event, known.resource)
     publications.tell('changed', known)
   }

@@ -86,6 +86,7 @@ export class InboundPublication extends Timed implements Publication {
   sender = ''
   priority = 0
   received = 0
+  isTakenHere = true
   entityTag = ''
   expires = 0
   readonly #due: (publication: InboundPublication) => void
@@ -120,13 +121,14 @@ export class InboundPublication extends Timed implements Publication {
     return this.read !== undefined
   }
 
-  says(said: Said): void {
+  says(said: Said, isTakenHere = true): void {
     this.contentType = said.contentType
     this.body = said.body
     this.read = said.read
     this.sender = said.sender
     this.priority = said.priority
     this.received = said.received
+    this.isTakenHere = isTakenHere
   }
 
   renewed(lease: Lease): void {

@@ -84,6 +84,7 @@ export class Upkeep {
     }
     const endpoint = endpoints.files.endpoints.get(facts.endpointId)
     const publication = new InboundPublication({ ...facts, endpoint }, said, lease, this.due)
+    publication.isTakenHere = this.#store.follow === undefined
     publications.add(publication)
     const handler = handlers.get(facts.event)
     if (handler) this.unread.read(publication, handler)
