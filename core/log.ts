@@ -34,10 +34,10 @@ export function formatLogLine({ time, level, category, message }: LogLine): stri
   return `[${stamp}] ${level.toUpperCase()}[${category}]: ${oneLine(message)}`
 }
 
-/** What a peer sent may end up in a message: it must not forge a second line or move a terminal's cursor. */
+/** What a peer sent may end up in a message: it must not forge a second line, move a terminal's cursor or turn letters round. */
 function oneLine(message: string): string {
   return message.replace(
-    /[\x00-\x08\x0a-\x1f\x7f\u0080-\u009f]/g,
+    /[\x00-\x08\x0a-\x1f\x7f\u0080-\u009f\u2028-\u202e\u2066-\u2069]/g,
     (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
   )
 }

@@ -122,14 +122,17 @@ function mostOf({ args = '', isText = false }: ConsoleCommand): number {
     .filter(Boolean).length
 }
 
-/** What others chose, as a caller's number or the name of a device, must not move the operator's cursor. */
+/**
+ * What others chose, as a caller's number or the name of a device, must not move the operator's cursor, nor turn the order of
+ * letters round. For the readline of Node 24 a U+2028 ends a line, and a reply with one in it would be lost.
+ */
 export function plain(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?')
+  return text.replace(/[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g, '?')
 }
 
 /** Text that is laid out: line ends and tabs stay. */
 export function plainLines(text: string): string {
-  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '?')
+  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g, '?')
 }
 
 /** Columns as wide as what is in them. */

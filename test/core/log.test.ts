@@ -63,9 +63,10 @@ describe('the log', () => {
       time,
       level: 'notice',
       category: 'sip',
-      message: 'a\r\nERROR[core]: \x1b[31m\u009bred',
+      message: 'a\r\nERROR[core]: \x1b[31m\u009bred\u2028\u202eder',
     })
-    expect(line).to.equal('[2026-01-02 03:04:05] NOTICE[sip]: a\\x0d\\x0aERROR[core]: \\x1b[31m\\x9bred')
+    const shown = 'a\\x0d\\x0aERROR[core]: \\x1b[31m\\x9bred\\x2028\\x202eder'
+    expect(line).to.equal(`[2026-01-02 03:04:05] NOTICE[sip]: ${shown}`)
   })
 
   describe('in a file', () => {

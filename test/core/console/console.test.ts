@@ -186,15 +186,15 @@ describe('console', () => {
       help: 'All.',
       complete: () => ['Custom:\x1b[2J', 'Custom:door'],
       run: (_args, out) => {
-        out.print('Custom:\x1b[2J\u009b2J\x7f\r\tINUSE\nCustom:door')
-        throw new CommandError('Asterisk says \x1b[31m')
+        out.print('Custom:\x1b[2J\u009b2J\x7f\r\tINUSE\nCustom:door\u2028\u202e')
+        throw new CommandError('Asterisk says \x1b[31m\u2029')
       },
     })
     close = await serveConsole(path, made, log)
     const client = await connectConsole(path)
     const printed: string[] = []
-    expect(await client.run('devstate list', (text) => printed.push(text))).to.equal('Asterisk says ?[31m')
-    expect(printed).to.deep.equal(['Custom:?[2J?2J??\tINUSE\nCustom:door'])
+    expect(await client.run('devstate list', (text) => printed.push(text))).to.equal('Asterisk says ?[31m?')
+    expect(printed).to.deep.equal(['Custom:?[2J?2J??\tINUSE\nCustom:door??'])
     expect(await client.complete('devstate list ')).to.deep.equal(['Custom:door'])
     client.close()
   })
