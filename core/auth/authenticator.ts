@@ -23,6 +23,8 @@ import { Strikes } from './strikes.ts'
 
 /** Seconds until a phone tries again whose endpoint only an Asterisk server knows that is away. */
 const RETRY_AFTER = 10
+/** Characters of what a stranger says that the log has. */
+const LONGEST_TOLD = 200
 /** Contacts with names that are looked up for one request; phones have one. */
 const MOST_NAMES = 4
 
@@ -120,7 +122,7 @@ class EndpointAuthenticator implements RunningAuthenticator {
   credentialsFor({ id, outbound_auth }: Endpoint): CredentialsFor | undefined {
     if (outbound_auth.length === 0) return undefined
     return outboundCredentials(this.#endpoints, outbound_auth, (realms) => {
-      if (this.#strikes.strike(`outbound ${id}`, 1, this.#period) === undefined) return
+      if (this.#strikes.strike('outbound', id, 1, this.#period) === undefined) return
       const names = realms.map((realm) => `'${realm}'`).join(', ')
       this.#log.notice(`endpoint '${id}' challenges for realm ${names}, which none of its outbound_auth can answer`)
     })
@@ -194,7 +196,7 @@ class EndpointAuthenticator implements RunningAuthenticator {
       const auth = found[at]
       if (auth) auths.push(auth)
       else if (this.#endpoints.mayExist('auth', id)) unasked = true
-      else if (this.#strikes.strike(`auth ${id}`, 1, 60) !== undefined)
+      else if (this.#strikes.strike('auth', id, 1, 60) !== undefined)
         this.#log.error(`endpoint '${endpoint.id}' has auth '${id}', which does not exist: nobody can answer for it`)
     }
     if (auths.length > 0) return auths
@@ -228,7 +230,7 @@ class EndpointAuthenticator implements RunningAuthenticator {
 
   #noteForbidden(asked: AskedFrom, why: string): void {
     this.#counters.forbidden.add()
-    if (this.#strikes.strike(`acl ${asked.source.address}`, 1, this.#period) !== undefined)
+    if (this.#strikes.strike('acl', asked.source.address, 1, this.#period) !== undefined)
       this.#log.warning(`${describe(asked)} is refused: ${why}`)
   }
 
@@ -243,7 +245,7 @@ class EndpointAuthenticator implements RunningAuthenticator {
   #turnAway(tx: ServerTransaction): undefined {
     this.#counters.unidentified.add()
     const { unidentified_request_count: count } = this.#endpoints.global
-    const took = this.#strikes.strike(`unidentified ${tx.source.address}`, count, this.#period)
+    const took = this.#strikes.strike('unidentified', tx.source.address, count, this.#period)
     if (took !== undefined)
       this.#log.notice(`${describe(tx)} failed: no matching endpoint found after ${count} tries in ${took} ms`)
     const decoys = [this.#credentials.decoy(this.#endpoints.global)]
@@ -256,7 +258,10 @@ class EndpointAuthenticator implements RunningAuthenticator {
     const why = whyRefused(verdict, tx)
     if (why !== undefined) {
       this.#counters.failed.add()
-      if (id !== undefined && this.#strikes.strike(`failed ${tx.source.address} ${id}`, 1, this.#period) !== undefined)
+      if (
+        id !== undefined &&
+        this.#strikes.strike('failed', `${tx.source.address} ${id}`, 1, this.#period) !== undefined
+      )
         this.#log.notice(`${describe(tx)} failed: endpoint '${id}', ${why}`)
     }
     if (verdict === 'elsewhere') {
@@ -289,11 +294,16 @@ function whyRefused(verdict: Verdict, { request }: ServerTransaction): string | 
   if (header === undefined) return undefined
   const params = parseDigest(header)
   if (!params) return 'malformed credentials'
-  const [realm, algorithm] = [params.get('realm') ?? '', params.get('algorithm') ?? 'MD5']
+  const [realm, algorithm] = [brief(params.get('realm') ?? ''), brief(params.get('algorithm') ?? 'MD5')]
   return `credentials are for realm '${realm}' and algorithm '${algorithm}', which are not offered`
 }
 
 function describe({ request, source }: AskedFrom): string {
   const at = printHostPort(source.address, source.port)
-  return `Request '${request.method}' from '${request.from.uriText}' at ${at} (Call-ID ${request.callId})`
+  return `Request '${brief(request.method)}' from '${brief(request.from.uriText)}' at ${at} (Call-ID ${brief(request.callId)})`
+}
+
+/** What a stranger has chosen is as long as a header may be. */
+function brief(text: string): string {
+  return text.length <= LONGEST_TOLD ? text : `${text.slice(0, LONGEST_TOLD)}…`
 }

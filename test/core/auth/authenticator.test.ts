@@ -674,5 +674,20 @@ describe('Authenticator', () => {
       expect(lines).to.have.length(2)
       expect(metrics.counter('auth.unidentified').value).to.equal(29)
     })
+
+    it('strangers at any number of addresses, of whom the log hears a hundred times a minute and no more', () => {
+      start({ ...OFFICE, acls: { wall: { deny: deny('10.0.0.0/8') } } })
+      const long = { From: `<sip:${'x'.repeat(4000)}@h>;tag=1`, 'Call-ID': 'y'.repeat(4000) }
+      for (let n = 0; n < 500; n++) identify(tx(long, `10.0.${n >> 8}.${n & 255}`))
+      expect(metrics.counter('auth.forbidden').value).to.equal(500)
+      expect(lines).to.have.length(100)
+      expect(lines[0]?.length).to.be.lessThan(600)
+      // They keep nobody from hearing of a phone whose password is wrong.
+      prove('100', 'guess')
+      expect(lines.slice(100).join()).to.match(/endpoint '100', failed to authenticate/)
+      time += 60_000
+      identify(tx(long, '10.1.0.1'))
+      expect(lines).to.have.length(102)
+    })
   })
 })
