@@ -105,7 +105,8 @@ export class Connection extends Timed implements Wire {
       return
     }
     this.carrier.trace.sent(text, this.protocol, this.remote)
-    this.#write(text, sender && ((error) => error && sender.sendFailed(error.message)))
+    // Of one that is over its sender hears when it is closed, and why: what a write fails of then does not say that.
+    this.#write(text, sender && ((error) => error && this.open && sender.sendFailed(error.message)))
   }
 
   /** Remembers whose connection this is, by the Contact they give. */

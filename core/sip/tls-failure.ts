@@ -12,9 +12,12 @@ export function isOfTls(error: Error, { authorizationError }: TLSSocket): boolea
   return 'reason' in error || Boolean(authorizationError)
 }
 
+/** What Node 24 adds of an option of its own: here it is `ca_list_file`. */
+const ADVICE = /; if the root CA is installed locally.*$/
+
 /** OpenSSL's own text begins with numbers and ends with its source files. */
 export function whyNoTls(error: Error, { authorizationError }: TLSSocket): string {
-  const reason = 'reason' in error ? String(error.reason) : error.message
+  const reason = 'reason' in error ? String(error.reason) : error.message.replace(ADVICE, '')
   if (/ alert .*(certificate|unknown ca)/.test(reason)) return `it does not accept our certificate (${reason})`
   if (reason === 'wrong version number' || reason === 'http request') return `what it sent is no TLS (${reason})`
   const isLost = 'code' in error && error.code === 'ECONNRESET'

@@ -419,9 +419,8 @@ describe('transports', () => {
     const before = answered.count
     const second = await asker()
     await until('those of the second', () => answered.count > before + 100)
-    const ended = once(first, 'close')
     first.resume()
-    await ended
+    await until('its end', () => first.closed)
     let received = 0
     second.on('data', (chunk) => (received += chunk.length)).resume()
     await until('all of them', () => received > 1000 * 60_000)
@@ -602,7 +601,7 @@ describe('transports', () => {
     await fail('127.0.0.2', { rejectUnauthorized: true })
     const plain = await TestPhone.open({ server: at('tls'), protocol: 'tcp', localAddress: '127.0.0.6' })
     phones.push(plain)
-    plain.send('OPTIONS sip:h SIP/2.0\r\n')
+    plain.send('REGISTER sip:h SIP/2.0\r\n')
     await until('a handshake has failed', () => failed === 5)
     // Somebody who looks whether the port is open.
     await fail('127.0.0.5')
