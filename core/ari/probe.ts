@@ -3,6 +3,7 @@
  * not). It lives for as long as there are questions and a moment more, so that it never keeps Asterisk from a graceful
  * restart, and has a fixed id, so that one left over from a crash is found and removed.
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from '../log.ts'
 import { Timer } from '../timer.ts'
 import { type Reading, readOnChannel } from './channel-variables.ts'
@@ -14,6 +15,8 @@ import type { AriLink } from './supervisor.ts'
 const PROBE_DEVICE = 'Local/zz@lamplighter-probe'
 const LINGER_MS = 250
 const OLDEST_MS = 20_000
+/** Milliseconds. A channel that was hung up keeps its id until its thread has ended, some 200 ms where Asterisk is busy. */
+const UNTIL_GONE = [0, 25, 50, 100, 200, 400]
 /** Answers of one round are given out before the next is asked. */
 const ROUND = 400
 
@@ -111,7 +114,7 @@ export class Probe {
   async #open(): Promise<string | undefined> {
     if (this.#openSince !== undefined && Date.now() - this.#openSince < OLDEST_MS) return undefined
     await this.close()
-    for (let attempt = 0; attempt < 2; attempt++) {
+    for (let attempt = 0; ; attempt++) {
       const answer = await this.#link.request('channels.create', {
         endpoint: PROBE_DEVICE,
         app: this.#app(),
@@ -123,13 +126,13 @@ export class Probe {
         return undefined
       }
       if (answer.kind === 'unreachable') return answer.reason
-      if (answer.status === 409 && attempt === 0) {
-        await this.#link.request('channels.hangup', { channelId: this.channelId })
-        continue
+      const wait = answer.status === 409 ? UNTIL_GONE[attempt] : undefined
+      if (wait === undefined) {
+        this.#complaints.probe(answer.status, answer.message)
+        return `${answer.status} ${answer.message}`
       }
-      this.#complaints.probe(answer.status, answer.message)
-      return `${answer.status} ${answer.message}`
+      await this.#link.request('channels.hangup', { channelId: this.channelId })
+      await pause(wait)
     }
-    return 'a channel of our name is in the way'
   }
 }

@@ -103,4 +103,19 @@ describe('The probe channel', () => {
       channelId: 'app-probe',
     })
   })
+
+  it('waits for one that was just hung up, which keeps its id until its thread has ended', async () => {
+    let inTheWay = 3
+    const link = new FakeLink([SINGLE], (operation): AriAnswer => {
+      if (operation === 'channels.create' && inTheWay-- > 0)
+        return refused(409, 'Channel with given unique ID already exists')
+      return found({ value: 'PJSIP/100' })
+    })
+    const log = new Log().logger('test')
+    const complaints = new Complaints(log)
+    const probe = new Probe(link, () => 'app', complaints, log)
+    expect(await probe.read([hint(1)])).to.deep.equal([{ kind: 'value', value: 'PJSIP/100' }])
+    expect(complaints.open).to.deep.equal([])
+    await probe.close()
+  })
 })
