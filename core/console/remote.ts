@@ -52,7 +52,11 @@ export async function interact(at: ConsolePlace, version: string, level?: Level)
       )
     },
   })
-  lines.on('history', (history: string[]) => saveHistory(historyFile, history))
+  // Another console may have written there since.
+  lines.on('history', ([typed = '']: string[]) => {
+    const before = readHistory(historyFile).filter((line) => line !== typed)
+    saveHistory(historyFile, [typed, ...before].slice(0, HISTORY))
+  })
   if (terminal) console.log(`Lamplighter ${version}; 'core show help' shows the commands, 'exit' leaves them.`)
   let running = false
   if (terminal) {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -97,6 +97,22 @@ describe('console: on a terminal', function () {
     await terminal.sees(/CLI> /)
     return terminal
   }
+
+  it('keeps what was typed at another one', async () => {
+    const first = await open()
+    const second = new Terminal(directory, 80)
+    await second.sees(/CLI> /)
+    for (const [at, line] of [
+      [first, 'one'],
+      [second, 'two'],
+      [first, 'three'],
+    ] as const) {
+      at.type(`core show ${line}\r`)
+      await at.sees(/No such command[^]*CLI> /)
+    }
+    await second.end()
+    expect(readFileSync(join(directory, 'lamplighter', 'history'), 'utf8')).to.match(/three\n.*two\n.*one\n$/)
+  })
 
   it('a line of the log goes above what is being typed, which may have two rows', async () => {
     const at = await open(40)
