@@ -51,9 +51,9 @@ export async function startSip({ configuration, ...parts }: SipParts, own: Scope
     paused: true,
   })
   own(() => stack.close())
-  const auth = createAuthenticator({ endpoints, log, metrics, limits, targetsOf: stack.targetsOf.bind(stack) })
-  own(() => auth.close())
   const compat = (): Configuration['general']['compat'] => configuration().general.compat
+  const auth = createAuthenticator({ endpoints, log, metrics, limits, compat, targetsOf: stack.targetsOf.bind(stack) })
+  own(() => auth.close())
   const registrar = await createRegistrar({ sip: stack, endpoints, auth, compat, ...parts })
   own(() => registrar.close())
   return { endpoints, stack, auth, registrar }

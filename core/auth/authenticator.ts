@@ -12,7 +12,7 @@ import { printHostPort } from '../sip/parse-uri.ts'
 import type { SipUri } from '../sip/uri.ts'
 import { type AclUse, forbiddenBy, forbiddenByAll, hasAcl, looksAtContacts } from './acl.ts'
 import type { Authenticator } from './auth.ts'
-import { CredentialCheck, type Verdict } from './credentials.ts'
+import { type CheckSettings, CredentialCheck, type Verdict } from './credentials.ts'
 import { parseDigest } from './digest.ts'
 import { hostResolver, type Resolve } from './host-names.ts'
 import { Identification, type Identified } from './identification.ts'
@@ -35,6 +35,7 @@ export interface AuthenticatorSettings {
   readonly limits?: Limits
   /** Epoch milliseconds. */
   readonly now?: () => number
+  readonly compat?: CheckSettings['compat']
   /** For host names in `match`. */
   readonly resolve?: Resolve
   /** Milliseconds until names that have led nowhere yet are looked up again. */
@@ -78,12 +79,13 @@ class EndpointAuthenticator implements RunningAuthenticator {
     resolve = hostResolver(),
     resolveAgain,
     targetsOf = () => [],
+    compat = () => 'rfc',
   }: AuthenticatorSettings) {
     this.#endpoints = endpoints
     this.#log = log.logger('authenticator')
     this.#limits = limits
     this.#identification = new Identification(endpoints, this.#log, resolve, resolveAgain)
-    this.#credentials = new CredentialCheck({ now })
+    this.#credentials = new CredentialCheck({ now, compat })
     this.#strikes = new Strikes(now)
     this.#targetsOf = targetsOf
     this.#counters = {

@@ -21,15 +21,28 @@ import { type NonceSettings, Nonces } from './nonces.ts'
  */
 export type Verdict = 'good' | 'stale' | 'elsewhere' | 'none' | 'bad'
 
+/** Seconds that nonces are remembered for whose refreshes are to come: no phone subscribes for longer. */
+const A_DAY = 86_400
+
+export interface CheckSettings extends NonceSettings {
+  /**
+   * With `asterisk` a refresh may come with a nonce that is too old, if it was answered well before and not with this
+   * count: Asterisk asks for nothing in a dialog, and Linphone takes a challenge there for its end.
+   */
+  readonly compat?: () => 'rfc' | 'asterisk'
+}
+
 /** More credentials than this in one request are not looked at. */
 export const MAX_CREDENTIALS = 8
 
 export class CredentialCheck {
   readonly #nonces: Nonces
+  readonly #compat: () => 'rfc' | 'asterisk'
   readonly #secrets = new Secrets()
   readonly #decoyPassword = randomBytes(16).toString('hex')
 
-  constructor(settings: NonceSettings) {
+  constructor({ compat = () => 'rfc', ...settings }: CheckSettings) {
+    this.#compat = compat
     this.#nonces = new Nonces(settings)
   }
 
@@ -88,8 +101,13 @@ export class CredentialCheck {
     const same = sameDigest(algorithm, expected, params.get('response') ?? '')
     if (!same || params.get('username') !== username) return 'bad'
     if (!isFor(uri, request)) return 'elsewhere'
-    const fresh = this.#nonces.fresh(nonce, realm, address, auth.nonce_lifetime)
-    return fresh && this.#nonces.use(nonce, count, auth.nonce_lifetime, realm, address) ? 'good' : 'stale'
+    const lasting = this.#compat() === 'asterisk'
+    const isRefresh = lasting && request.method === 'SUBSCRIBE' && request.to.tag !== undefined
+    const isGood =
+      (isRefresh && this.#nonces.wasAnswered(nonce, realm, address)) ||
+      this.#nonces.fresh(nonce, realm, address, auth.nonce_lifetime)
+    const seconds = lasting ? Math.max(A_DAY, auth.nonce_lifetime) : auth.nonce_lifetime
+    return isGood && this.#nonces.use(nonce, count, seconds, realm, address) ? 'good' : 'stale'
   }
 
   /** WWW-Authenticate lines: one for each realm and algorithm, the best algorithm first. */

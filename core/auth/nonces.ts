@@ -56,11 +56,15 @@ export class Nonces {
 
   /** Whether we made it, for them, not longer ago than this. */
   fresh(nonce: string, realm: string, address: string, lifetimeSeconds: number): boolean {
-    const used = this.#used.get(nonce)
-    const isProved = used?.realm === realm && used.address === address
-    if (!isProved && !this.#isOurs(nonce, realm, address)) return false
+    if (!this.wasAnswered(nonce, realm, address) && !this.#isOurs(nonce, realm, address)) return false
     const age = this.#now() - madeAt(nonce)
     return age >= 0 && age <= lifetimeSeconds * 1000
+  }
+
+  /** Whether they have answered it well, however long ago, and its count is remembered still. */
+  wasAnswered(nonce: string, realm: string, address: string): boolean {
+    const used = this.#used.get(nonce)
+    return used?.realm === realm && used.address === address
   }
 
   #isOurs(nonce: string, realm: string, address: string): boolean {
@@ -71,16 +75,16 @@ export class Nonces {
 
   /**
    * Enters that a fresh nonce was answered well with this count; false where it had been before. Without a count
-   * (RFC 2069) a nonce is good once.
+   * (RFC 2069) a nonce is good once. For `seconds` from when it was made it is remembered, where there is room.
    */
-  use(nonce: string, count: number | undefined, lifetimeSeconds: number, realm = '', address = ''): boolean {
+  use(nonce: string, count: number | undefined, seconds: number, realm = '', address = ''): boolean {
     const used = this.#used.get(nonce)
     if (used) return count !== undefined && used.highest !== Number.POSITIVE_INFINITY && advance(used, count)
     const made = madeAt(nonce)
     if (made <= this.#forgottenUntil) return false
     this.#makeRoom()
     this.#used.set(detached(nonce), {
-      expires: made + lifetimeSeconds * 1000,
+      expires: made + seconds * 1000,
       made,
       highest: count ?? Number.POSITIVE_INFINITY,
       seen: 1,

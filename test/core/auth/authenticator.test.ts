@@ -75,6 +75,20 @@ describe('Authenticator', () => {
     return answerChallenge({ method: 'SUBSCRIBE', requestUri: uri, challenges }, who) ?? ''
   }
 
+  /** The same credentials for user 100 with another count. */
+  function counted(value: string, nc: string): string {
+    const params = parseDigest(value)
+    const input = {
+      nonce: params?.get('nonce') ?? '',
+      uri: params?.get('uri') ?? '',
+      qop: 'auth',
+      nc,
+      cnonce: params?.get('cnonce') ?? '',
+    }
+    const response = digestResponse('MD5', digestHash('MD5', '100:asterisk:secret'), 'SUBSCRIBE', input)
+    return value.replace('nc=00000001', `nc=${nc}`).replace(/response="[^"]*"/, `response="${response}"`)
+  }
+
   /** Challenged, and asked again with this. */
   function prove(
     user: string,
@@ -185,19 +199,38 @@ describe('Authenticator', () => {
       const forged = tx({ ...from('100'), Authorization: value.replace('nc=00000001', 'nc=00000002') })
       expect(identify(forged), 'a count that the hash does not cover').to.equal(undefined)
       expect(challengesOf(forged)[0]).to.not.match(/stale/)
-      const params = parseDigest(value)
-      const input = {
-        nonce: params?.get('nonce') ?? '',
-        uri: params?.get('uri') ?? '',
-        qop: 'auth',
-        nc: '00000002',
-        cnonce: params?.get('cnonce') ?? '',
-      }
-      const secret = digestHash('MD5', '100:asterisk:secret')
-      const next = value
-        .replace('nc=00000001', 'nc=00000002')
-        .replace(/response="[^"]*"/, `response="${digestResponse('MD5', secret, 'SUBSCRIBE', input)}"`)
-      expect(identify(tx({ ...from('100'), Authorization: next }))?.id).to.equal('100')
+      expect(identify(tx({ ...from('100'), Authorization: counted(value, '00000002') }))?.id).to.equal('100')
+    })
+
+    const inDialog = (value: string): Headers => ({
+      ...from('100'),
+      To: '<sip:200@pbx.example>;tag=ours',
+      Authorization: value,
+    })
+
+    it('takes an old nonce in a dialog with compat=asterisk, from the same phone and not with the same count', () => {
+      auth.close()
+      start(OFFICE, { compat: () => 'asterisk' })
+      const { value } = prove('100', 'secret')
+      for (let other = 0; other < 2000; other++) prove('101', 'wonder', { name: 'alice' })
+      time += 3_500_000
+      for (let other = 0; other < 2000; other++) prove('101', 'wonder', { name: 'alice' })
+      const next = counted(value, '00000002')
+      const stranger = tx(inDialog(next), '203.0.113.9')
+      expect(identify(stranger), 'from another address').to.equal(undefined)
+      const first = tx({ ...from('100'), Authorization: next })
+      expect(identify(first), 'out of a dialog').to.equal(undefined)
+      expect(identify(tx(inDialog(next)))?.id).to.equal('100')
+      const replayed = tx(inDialog(next))
+      expect(identify(replayed), 'the same count').to.equal(undefined)
+      for (const asked of [stranger, first, replayed]) expect(challengesOf(asked)[0]).to.match(/stale=true/)
+      expect(lines).to.deep.equal([])
+    })
+
+    it('challenges anew for an old nonce in a dialog without it', () => {
+      const { value } = prove('100', 'secret')
+      time += 33_000
+      expect(identify(tx(inDialog(counted(value, '00000002'))))).to.equal(undefined)
     })
 
     it('takes nobody else’s nonce, nor one from another address', () => {
