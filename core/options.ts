@@ -82,7 +82,7 @@ export const integer = (
   doc,
   expects: unit,
   read: (text) => {
-    const value = /^-?[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN
+    const value = wholeNumber(text)
     if (Number.isNaN(value) || value < min || value > max) {
       const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
       throw new Error(`expected ${unit} ${range}`)
@@ -90,6 +90,14 @@ export const integer = (
     return value
   },
 })
+
+/** As Asterisk reads one (strtol): `0x10` is 16, `010` is 8, and `+5` is 5. NaN for anything else. */
+function wholeNumber(text: string): number {
+  const digits = text.replace(/^[+-]/, '')
+  if (!/^(?:0x[0-9a-f]{1,12}|0[0-7]{0,15}|[1-9][0-9]{0,14})$/i.test(digits)) return Number.NaN
+  const value = Number(/^0[0-7]/.test(digits) ? `0o${digits}` : digits)
+  return text.startsWith('-') ? -value : value
+}
 
 export const text = (byDefault: string, doc: string, expects = 'text'): Option<string> => ({
   default: byDefault,

@@ -149,7 +149,7 @@ export const authOptions = options({
   md5_cred: secret('MD5 of user:realm:password.'),
   password_digest: digests('ALGORITHM:hash of user:realm:password, one or more.'),
   realm: text('', 'Realm of the challenge; the global default_realm when empty.'),
-  nonce_lifetime: integer(32, 'Seconds a nonce is good for.', { unit: 'seconds', min: 1 }),
+  nonce_lifetime: integer(32, 'Seconds a nonce is good for.', { unit: 'seconds' }),
   supported_algorithms_uas: algorithms([], 'Digest algorithms offered, best first; the global default when empty.'),
 })
 

@@ -58,7 +58,7 @@ export class Nonces {
   fresh(nonce: string, realm: string, address: string, lifetimeSeconds: number): boolean {
     if (!this.wasAnswered(nonce, realm, address) && !this.#isOurs(nonce, realm, address)) return false
     const age = this.#now() - madeAt(nonce)
-    return age >= 0 && age <= lifetimeSeconds * 1000
+    return age >= 0 && age < afterWhole(lifetimeSeconds)
   }
 
   /** Whether they have answered it well, however long ago, and its count is remembered still. */
@@ -84,7 +84,7 @@ export class Nonces {
     if (made <= this.#forgottenUntil) return false
     this.#makeRoom()
     this.#used.set(detached(nonce), {
-      expires: made + seconds * 1000,
+      expires: made + afterWhole(seconds),
       made,
       highest: count ?? Number.POSITIVE_INFINITY,
       seen: 1,
@@ -100,9 +100,9 @@ export class Nonces {
     const slice = sliceOf(this.#capacity)
     const most = this.#used.size < this.#capacity ? this.#capacity : this.#capacity - slice
     for (const [nonce, used] of this.#used) {
-      if (used.expires >= now && this.#used.size <= most) break
+      if (used.expires > now && this.#used.size <= most) break
       this.#used.delete(nonce)
-      if (used.expires >= now) this.#forgottenUntil = Math.max(this.#forgottenUntil, used.made)
+      if (used.expires > now) this.#forgottenUntil = Math.max(this.#forgottenUntil, used.made)
     }
     this.#enough = Math.min(this.#capacity, this.#used.size + slice)
   }
@@ -112,6 +112,9 @@ export class Nonces {
     return hexDigest('sha512-256', `${this.#secret}${head}\n${address}\n${realm}`).slice(0, MAC_LENGTH)
   }
 }
+
+/** Milliseconds to the end of the last of them: Asterisk counts whole seconds, so that with 0 a nonce is good for a while. */
+const afterWhole = (seconds: number): number => (seconds + 1) * 1000
 
 const madeAt = (nonce: string): number => Number.parseInt(nonce.slice(0, nonce.indexOf('.')), 36)
 

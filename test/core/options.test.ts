@@ -45,6 +45,22 @@ describe('options', () => {
     expect(readSection(undefined, set, [])).to.deep.equal(defaultsOf(set))
   })
 
+  for (const [written, value] of [
+    ['0x9', 9],
+    ['0X8', 8],
+    ['07', 7],
+    ['+6', 6],
+  ] as const)
+    it(`reads ${written} as Asterisk does`, () => {
+      const { values, faults } = read(`size = ${written}`)
+      expect([values.size, faults]).to.deep.equal([value, []])
+    })
+
+  for (const written of ['08', '0x', '5.5', '5s', '', '+', '--5', '0xg', '-5', '012'])
+    it(`refuses '${written}' for 1 to 9`, () => {
+      expect(read(`size = ${written}`).faults).to.have.lengthOf(1)
+    })
+
   it('are read without regard to the case of their names; the last line counts, and of lists all do', () => {
     const { values, faults } = read('ON = off\nname=1\nName=2\nkind=SMALL\nall=x, y\nall=z,\nlast=x\nlast=y,z\nsize=9')
     expect(faults).to.deep.equal([])

@@ -17,7 +17,7 @@ describe('Nonces', () => {
     expect(nonces.fresh(nonce, 'pbx', '192.0.2.7', 32)).to.equal(true)
     expect(nonces.fresh(nonce, 'other', '192.0.2.7', 32)).to.equal(false)
     expect(nonces.fresh(nonce, 'pbx', '192.0.2.8', 32)).to.equal(false)
-    time += 32_000
+    time += 32_999
     expect(nonces.fresh(nonce, 'pbx', '192.0.2.7', 32)).to.equal(true)
     time += 1
     expect(nonces.fresh(nonce, 'pbx', '192.0.2.7', 32)).to.equal(false)
@@ -31,8 +31,20 @@ describe('Nonces', () => {
       expect(nonces.fresh(nonce, 'pbx', '192.0.2.7', 32)).to.equal(true)
       expect(nonces.use(nonce, count, 32)).to.equal(true)
     }
-    time += 32_001
+    time += 33_000
     expect(nonces.fresh(nonce, 'pbx', '192.0.2.7', 32)).to.equal(false)
+  })
+
+  it('are good for less than a second where they last for none, as with Asterisk', () => {
+    const nonce = nonces.make('pbx', '192.0.2.7')
+    time += 900
+    expect(nonces.fresh(nonce, 'pbx', '192.0.2.7', 0)).to.equal(true)
+    expect(nonces.use(nonce, 1, 0)).to.equal(true)
+    time += 99
+    expect(nonces.use(nonces.make('pbx', '192.0.2.7'), 1, 0)).to.equal(true)
+    expect(nonces.use(nonce, 1, 0), 'again').to.equal(false)
+    time += 1
+    expect(nonces.fresh(nonce, 'pbx', '192.0.2.7', 0)).to.equal(false)
   })
 
   it('cannot be made by anybody else, nor changed', () => {

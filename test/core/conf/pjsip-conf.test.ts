@@ -103,7 +103,7 @@ contact = sip:b@192.0.2.1
       "/own/pjsip.conf:21: unknown option '100rel' in [f], expected an option of type = aor",
       "/own/pjsip.conf:3: allow_subscribe = 'maybe' is not valid, expected yes or no",
       "/own/pjsip.conf:5: sub_min_expiry = '-1' is not valid, expected seconds of at least 0",
-      "/own/pjsip.conf:15: nonce_lifetime = 'hunter2' is not valid, expected seconds of at least 1",
+      "/own/pjsip.conf:15: nonce_lifetime = 'hunter2' is not valid, expected seconds of at least 0",
       '/own/pjsip.conf:12: auth [e] has no password, expected password, or a hash of it',
     ])
   })
