@@ -178,11 +178,11 @@ function readCount(params: ReadonlyMap<string, string>): number | 'malformed' | 
   return count >= 0 && qop.toLowerCase() === 'auth' && params.has('cnonce') ? count : 'malformed'
 }
 
-/** Eight hexadecimal digits; -1 for anything else. */
+/** Eight hexadecimal digits, of which some clients leave out zeros that lead; -1 for anything else. */
 function parseCount(text: string): number {
-  if (text.length !== 8) return -1
+  if (text.length === 0 || text.length > 8) return -1
   let count = 0
-  for (let at = 0; at < 8; at++) {
+  for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)
     const letter = code | 0x20
     if (code >= 0x30 && code <= 0x39) count = count * 16 + code - 0x30

@@ -28,7 +28,7 @@ export interface DigestInput {
   readonly uri: string
   /** `auth`, or undefined for the calculation of RFC 2069. */
   readonly qop: string | undefined
-  /** As sent: eight hexadecimal digits. */
+  /** As sent: eight hexadecimal digits or fewer. */
   readonly nc: string
   readonly cnonce: string
 }

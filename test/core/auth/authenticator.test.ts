@@ -202,6 +202,22 @@ describe('Authenticator', () => {
       expect(identify(tx({ ...from('100'), Authorization: counted(value, '00000002') }))?.id).to.equal('100')
     })
 
+    it('takes a count without the zeros that lead, as some clients write it, and no longer one', () => {
+      const { value } = prove('100', 'secret')
+      const asked = (nc: string): string | undefined =>
+        identify(tx({ ...from('100'), Authorization: counted(value, nc) }))?.id
+      expect(['2', '0000003', '3', '00000003', '000000004', '', 'x', '4'].map(asked)).to.deep.equal([
+        '100',
+        '100',
+        undefined,
+        undefined,
+        undefined,
+        undefined,
+        undefined,
+        '100',
+      ])
+    })
+
     const inDialog = (value: string): Headers => ({
       ...from('100'),
       To: '<sip:200@pbx.example>;tag=ours',
