@@ -176,14 +176,15 @@ function isHostCode(code: number): boolean {
   return isLetterOrDigit(code) || code === 0x2d || code === 0x2e || code === 0x5f
 }
 
-/** `a=1;b` without a leading semicolon; undefined where one is empty or comes twice (RFC 3261 19.1.1). */
+/** `a=1;b` without a leading semicolon; undefined where one is empty, or comes with another value again (RFC 3261 19.1.1). */
 function uriParams(text: string): ReadonlyMap<string, string> | undefined {
   const params = new Map<string, string>()
   for (const param of text.split(';')) {
     const equals = param.indexOf('=')
     const name = unescape(equals === -1 ? param : param.slice(0, equals)).toLowerCase()
-    if (name === '' || params.has(name)) return undefined
-    params.set(name, equals === -1 ? '' : unescape(param.slice(equals + 1)))
+    const value = equals === -1 ? '' : unescape(param.slice(equals + 1))
+    if (name === '' || (params.get(name) ?? value) !== value) return undefined
+    params.set(name, value)
   }
   return params
 }

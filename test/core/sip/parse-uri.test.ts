@@ -49,6 +49,15 @@ describe('SIP URIs', () => {
     expect(uri('sip:a@h:0').port).to.equal(undefined)
   })
 
+  it('takes a parameter that says the same twice', () => {
+    const { params, text } = uri('sip:a@h;lr;transport=tcp;LR;transport=tcp')
+    expect([...params]).to.deep.equal([
+      ['lr', ''],
+      ['transport', 'tcp'],
+    ])
+    expect(text, 'what is sent to it').to.equal('sip:a@h;lr;transport=tcp;LR;transport=tcp')
+  })
+
   it('keeps what phones dial', () => {
     expect(uri('sip:*72#@h').user).to.equal('*72#')
     expect(uri('sip:%2372@h').user).to.equal('#72')
@@ -78,7 +87,8 @@ describe('SIP URIs', () => {
     'sip:a@h?x=%',
     'sip:a@h;',
     'sip:a@h;;lr',
-    'sip:a@h;lr;LR',
+    'sip:a@h;lr;LR=on',
+    'sip:a@h;transport=tcp;transport=udp',
     'sip:a@h;=x',
     'sip:a@h<',
     'sip:a@h\r\nEvil: 1',
