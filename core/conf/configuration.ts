@@ -91,6 +91,11 @@ export function readConfiguration(
   }
 
   checkCertificates(pjsip.config.transports, findings)
+  if (pjsip.config.endpoints.size === 0 && theirs.has('sip.conf'))
+    findings.warning(
+      'there is no endpoint, so that all phones are refused; peers of sip.conf (chan_sip) are none, expected endpoints in our own pjsip.conf',
+      { file: join(theirs.path, 'sip.conf'), line: 0 },
+    )
 
   const configuration: Configuration = {
     ...settings,

@@ -224,6 +224,18 @@ describe('configuration: with faults', () => {
       ])
     })
 
+    it('is pointed out where all phones are of chan_sip, whose peers are no endpoints', () => {
+      mkdirSync(join(directory, 'asterisk'))
+      writeFileSync(join(directory, 'asterisk', 'extensions.conf'), '[internal]\n')
+      writeFileSync(join(directory, 'asterisk', 'sip.conf'), '[100]\ntype=friend\n')
+      writeFileSync(join(directory, 'lamplighter.conf'), '[general]\nasterisk_config = asterisk')
+      const warnings = (): string[] => readConfiguration(directory).warnings.map(({ message }) => message)
+      expect(warnings()).to.have.lengthOf(1)
+      expect(warnings()[0]).to.match(/\/asterisk\/sip\.conf: .*peers of sip\.conf \(chan_sip\) are none/)
+      writeFileSync(join(directory, 'pjsip.conf'), '[100]\ntype=endpoint\n')
+      expect(warnings()).to.deep.equal([])
+    })
+
     it('is pointed out where phones are told of by an #exec, and not where it is hints, which are asked for', () => {
       const theirs = join(directory, 'asterisk')
       mkdirSync(join(theirs, 'pjsip.d'), { recursive: true })
