@@ -10,6 +10,8 @@ export interface ConfLine {
   readonly number: number
   /** A parameter of the SIP URI at its end that is a comment as it stands: `transport`. */
   readonly lost?: string
+  /** It ends with the `--;` of no block comment. */
+  readonly hasStrayEnd: boolean
 }
 
 export interface ConfLines {
@@ -30,7 +32,8 @@ export function confLines(file: string): ConfLines {
     number++
     const [kept, comment] = withoutComments(line, number, open)
     const text = kept.trim()
-    if (text !== '') lines.push({ text, number, lost: lostParameter(kept, comment) })
+    const hasStrayEnd = comment !== '' && kept.endsWith('--')
+    if (text !== '') lines.push({ text, number, lost: lostParameter(kept, comment), hasStrayEnd })
   }
   return { lines, unterminated: open.at(-1) }
 }

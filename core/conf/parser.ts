@@ -120,11 +120,19 @@ class Reading {
     // An included file goes on in the section it was included in, and so does what follows the #include.
     const scope = this.#sections.enter()
     const isIncluded = this.#stack.length > 1
-    for (const { text: line, number, lost } of lines) {
+    for (const { text: line, number, lost, hasStrayEnd } of lines) {
       const place = { file, line: number }
       const faults = this.#findings.problems.length
       if (lost !== undefined)
         this.#doubt(`';${lost}' begins a comment, expected '\\;${lost}' for a parameter of the URI`, place)
+      // Seen with 22.10.1, which says nothing of it.
+      if (hasStrayEnd && this.#foreign) {
+        const expected = "expected a blank before the ';'"
+        this.#findings.warning(
+          `'--;' without ';--': Asterisk passes over what follows in this file, ${expected}`,
+          place,
+        )
+      }
       if (line.startsWith('[')) scope.header(line, place)
       else if (line.startsWith('#')) this.#directive(line, place)
       else scope.entry(line, place)

@@ -131,6 +131,16 @@ describe('conf-parser: lines', () => {
     expect(shown(file)).to.deep.equal(['[a]', '[c]', '[e] ok=1'])
   })
 
+  it('warns of the end of a comment that never began in files of Asterisk, which loses what follows', () => {
+    const text = '[a]\nx = 1 --; ;-- 2 --;\ny = 2 -- ; 3\n;----;\nz = 4 ;----;\nv = 5 ;-- --;\n'
+    const { warnings, problems } = parseConfig(text, '/etc/x.conf', { foreign: true })
+    expect(messages(warnings)).to.deep.equal([
+      "/etc/x.conf:2: '--;' without ';--': Asterisk passes over what follows in this file, expected a blank before the ';'",
+    ])
+    expect(messages(problems)).to.deep.equal([])
+    expect(parseConfig(text, '/etc/x.conf').warnings).to.deep.equal([])
+  })
+
   it("only notes in Asterisk's own files what Asterisk only warns about", () => {
     const { problems, notes } = parseConfig('[a]\nnothing\n#exec x\n[b](c)\n', '/etc/x.conf', { foreign: true })
     expect(messages(notes).map((m) => m.slice(0, 13))).to.deep.equal(['/etc/x.conf:2', '/etc/x.conf:3'])
