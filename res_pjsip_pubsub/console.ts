@@ -1,6 +1,6 @@
 /** Console commands: who watches what, in Asterisk's formats (res_pjsip_pubsub.c), and a hand on one subscription. */
-import { CommandError, type ConsoleCommand, likeFilter, plain } from '../core/console/console.ts'
-import { parameters, SUBSCRIPTIONS_COLUMNS, SUBSCRIPTIONS_HEADER, subscriptionLine } from './console-text.ts'
+import { CommandError, type ConsoleCommand, plain } from '../core/console/console.ts'
+import { parameters, type SubscriptionShown, subscriptionCommands } from './console-text.ts'
 import type { TerminationReason } from './contract.ts'
 import type { NotifierSubscription } from './subscription.ts'
 import type { Subscriptions } from './subscriptions.ts'
@@ -17,28 +17,7 @@ const REASONS = [
 
 export function commands(subscriptions: Subscriptions): ConsoleCommand[] {
   return [
-    {
-      words: 'pjsip show subscriptions inbound',
-      args: '[like <regular expression>]',
-      help: 'Shows who watches what.',
-      run: (args, out) => {
-        out.print(SUBSCRIPTIONS_HEADER)
-        const shown = matching(subscriptions, args)
-        for (const subscription of shown) out.print(`${block(subscription)}\n`)
-        out.print(`${shown.length} active subscriptions`)
-      },
-    },
-    {
-      words: 'pjsip list subscriptions inbound',
-      args: '[like <regular expression>]',
-      help: 'Lists who watches what, a line each.',
-      run: (args, out) => {
-        out.print(SUBSCRIPTIONS_COLUMNS)
-        const shown = matching(subscriptions, args)
-        for (const one of shown) out.print(subscriptionLine(who(one), what(one), one.secondsLeft, one.dialog.callId))
-        out.print(`\n${shown.length} active subscriptions`)
-      },
-    },
+    ...subscriptionCommands('inbound', 'who watches what', () => [...subscriptions].map(shown)),
     {
       words: 'pjsip show subscription inbound',
       args: '<call-id>',
@@ -81,19 +60,13 @@ function theOne(subscriptions: Subscriptions, name: string | undefined): Notifie
   return found
 }
 
-/** `like` compares with the text as it is shown. */
-function matching(subscriptions: Subscriptions, args: readonly string[]): NotifierSubscription[] {
-  const fits = likeFilter(args)
-  const all = [...subscriptions]
-  return args.length === 0 ? all : all.filter((subscription) => fits(block(subscription)))
-}
-
-function block(subscription: NotifierSubscription): string {
-  const expiry = String(subscription.secondsLeft).padStart(8)
-  return (
-    `Endpoint: ${who(subscription)}\nResource: ${what(subscription)}\n` +
-    `  Expiry: ${expiry}  ${plain(subscription.dialog.callId)}`
-  )
+function shown(subscription: NotifierSubscription): SubscriptionShown {
+  return {
+    endpoint: who(subscription),
+    resource: what(subscription),
+    expiry: subscription.secondsLeft,
+    callId: plain(subscription.dialog.callId),
+  }
 }
 
 const who = ({ endpoint }: NotifierSubscription): string => plain(`${endpoint.id}/${endpoint.callerid || '<none>'}`)

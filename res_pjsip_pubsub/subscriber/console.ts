@@ -1,47 +1,13 @@
 /** Console commands: what we watch elsewhere, in Asterisk's formats, and a hand on one subscription. */
-import { CommandError, type ConsoleCommand, likeFilter, plain } from '../../core/console/console.ts'
-import { parameters, SUBSCRIPTIONS_COLUMNS, SUBSCRIPTIONS_HEADER, seconds, subscriptionLine } from '../console-text.ts'
+import { CommandError, type ConsoleCommand, plain } from '../../core/console/console.ts'
+import { parameters, type SubscriptionShown, seconds, subscriptionCommands } from '../console-text.ts'
 import type { AnySubscription, OutboundSubscriptions } from './subscriptions.ts'
-
-/** A subscription in one dialog, or one that has none now. */
-interface Shown {
-  readonly endpoint: string
-  readonly resource: string
-  readonly expiry: number
-  readonly callId: string
-  readonly state: string
-}
 
 export function subscriberCommands(subscriptions: OutboundSubscriptions): ConsoleCommand[] {
   const names = (place: number): readonly string[] =>
     place === 0 ? subscriptions.list.map(({ config }) => config.id) : []
-  const shown = (args: readonly string[]): Shown[] => {
-    const fits = likeFilter(args)
-    return subscriptions.list.flatMap(rowsOf).filter((row) => fits(block(row)))
-  }
   return [
-    {
-      words: 'pjsip show subscriptions outbound',
-      args: '[like <regular expression>]',
-      help: 'Shows what is watched elsewhere.',
-      run: (args, out) => {
-        const rows = shown(args)
-        out.print(SUBSCRIPTIONS_HEADER)
-        for (const row of rows) out.print(`${block(row)}\n`)
-        out.print(counted(rows))
-      },
-    },
-    {
-      words: 'pjsip list subscriptions outbound',
-      args: '[like <regular expression>]',
-      help: 'Lists what is watched elsewhere, a line each.',
-      run: (args, out) => {
-        const rows = shown(args)
-        out.print(SUBSCRIPTIONS_COLUMNS)
-        for (const row of rows) out.print(subscriptionLine(row.endpoint, row.resource, row.expiry, row.callId))
-        out.print(`\n${counted(rows)}`)
-      },
-    },
+    ...subscriptionCommands('outbound', 'what is watched elsewhere', () => subscriptions.list.flatMap(shown)),
     {
       words: 'pjsip show subscription outbound',
       args: '<name or call-id>',
@@ -63,13 +29,6 @@ export function subscriberCommands(subscriptions: OutboundSubscriptions): Consol
   ]
 }
 
-/** In Asterisk's words, which only those are that stand. */
-function counted(rows: readonly Shown[]): string {
-  const active = rows.filter(({ state }) => state === 'active').length
-  const others = rows.length - active
-  return `${active} active subscriptions${others > 0 ? `, ${others} not active` : ''}`
-}
-
 function theOne(subscriptions: OutboundSubscriptions, name: string | undefined): AnySubscription {
   if (name === undefined) throw new CommandError('which subscription? Give its name')
   const found = subscriptions.find(name) ?? subscriptions.list.find((one) => callIds(one).includes(name))
@@ -81,7 +40,8 @@ function callIds(one: AnySubscription): string[] {
   return [one.callId, ...one.usages.map(({ dialog }) => dialog.callId)].filter((id) => id !== '')
 }
 
-function rowsOf(one: AnySubscription): Shown[] {
+/** A subscription in each of its dialogs, or one that has none now. */
+function shown(one: AnySubscription): SubscriptionShown[] {
   const { event, config } = one
   const { id, to_uri, server_uri } = config
   const common = { endpoint: plain(`${id}/${one.target.name}`), resource: plain(`${to_uri || server_uri}/${event}`) }
@@ -92,13 +52,6 @@ function rowsOf(one: AnySubscription): Shown[] {
     callId: plain(dialog.callId),
     state: status,
   }))
-}
-
-function block({ endpoint, resource, expiry, callId, state }: Shown): string {
-  return (
-    `Endpoint: ${endpoint}\nResource: ${resource}\n` +
-    `  Expiry: ${String(expiry).padStart(8)}  ${callId}\n   State: ${state}`
-  )
 }
 
 function details(one: AnySubscription): readonly (readonly [string, string | number])[] {
