@@ -161,10 +161,10 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   static async start(
     core: Core,
     log: Logger,
-    settings: PubsubSettings,
     own: (undo: Undo) => unknown,
     asked: () => PubsubSettings,
   ): Promise<PubsubCore> {
+    const settings = asked()
     const { store, close } = await openDatabase(settings, core.store)
     own(close)
     const pubsub = new PubsubCore(core, log, store, settings)

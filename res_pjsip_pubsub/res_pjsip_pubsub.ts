@@ -1,7 +1,6 @@
 /** The pubsub core as a loadable module. Its API for event packages and body generators is in contract.ts. */
 import { defineModule } from '../core/module.ts'
 import { commands } from './console.ts'
-import { informing } from './informing.ts'
 import { presenceCommands } from './kamailio/console.ts'
 import { whyCommand } from './kamailio/why.ts'
 import { listCommands } from './lists/console.ts'
@@ -17,16 +16,7 @@ export default defineModule<readonly [], PubsubCore>({
   config: [pubsubConfig],
 
   async load({ core, log, own, options }) {
-    const settings = options(pubsubConfig)
-    let level = (): number => settings.local_log_level
-    const pubsub = await PubsubCore.start(
-      core,
-      informing(log, () => level()),
-      settings,
-      own,
-      () => options(pubsubConfig),
-    )
-    level = () => pubsub.settings.local_log_level
+    const pubsub = await PubsubCore.start(core, log, own, () => options(pubsubConfig))
     own(
       cleanRegularly(
         () => pubsub.settings.clean_period,

@@ -26,6 +26,7 @@ import type {
 } from '../contract.ts'
 import { qualified } from '../event-name.ts'
 import { isOwnName, nameKey } from '../identity.ts'
+import { informing } from '../informing.ts'
 import { sourceOf } from '../lookups.ts'
 import type { NotifierServices } from '../notifier.ts'
 import type { PubsubSettings } from '../options.ts'
@@ -64,9 +65,9 @@ export abstract class KamailioFunctions implements PresenceFunctions, Publishing
 
   protected constructor(core: Core, log: Logger, store: Store, settings: PubsubSettings) {
     this.core = core
-    this.log = log
     this.store = store
     this.settings = settings
+    this.log = informing(log, () => this.settings.local_log_level)
   }
 
   abstract eventPackage<State>(definition: EventPackage<State>): Undo
