@@ -177,10 +177,10 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   async #open(own: (undo: Undo) => unknown): Promise<void> {
     await this.keeping.open(this.store)
     own(() => this.#close())
-    own(() => this.keeping.stop())
+    own(() => this.keeping.restorer.stop())
     own(() => this.compositor.close())
     await this.compositor.open(this.store)
-    await this.keeping.restore()
+    await this.keeping.restorer.run()
     await this.watching.open(this.store)
     own(() => this.lists.watched.close())
   }
@@ -259,7 +259,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     const reading = this.compositor.publicationsRead()
     if (reading) void reading.then(() => this.#reviver.begin())
     else this.#reviver.begin()
-    this.keeping.begin()
+    this.keeping.restorer.begin()
   }
 
   /** New options; bodies may look different under them. */

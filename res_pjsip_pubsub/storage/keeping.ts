@@ -1,6 +1,6 @@
 /**
  * Where the subscriptions of a loaded core are kept: nowhere until `open`, then as `subs_db_mode` says. What the file has
- * comes back into its dialogs with `restore`, and later where another server leaves it to this one.
+ * comes back into its dialogs by the restorer, at the start and where another server leaves it to this one.
  */
 import type { Core } from '../../core/core.ts'
 import type { Endpoint } from '../../core/endpoints.ts'
@@ -18,13 +18,13 @@ interface KeepingServices extends Pick<RestoreServices, 'notifier' | 'restored'>
 
 export class Keeping {
   readonly #with: KeepingServices
-  readonly #restorer: Restorer
+  readonly restorer: Restorer
   /** Written by `open` alone. */
   storage: SubscriptionStorage = memoryStorage
 
   constructor(services: KeepingServices) {
     this.#with = services
-    this.#restorer = new Restorer({ ...services, endpoints: services.core.endpoints, storage: () => this.storage })
+    this.restorer = new Restorer({ ...services, endpoints: services.core.endpoints, storage: () => this.storage })
   }
 
   async open(store: Store): Promise<void> {
@@ -41,33 +41,18 @@ export class Keeping {
       stopping: () => core.stopping,
       lost: (dialogIds) => {
         for (const dialogId of dialogIds) subscriptions.disown(dialogId)
-        this.#restorer.disown(dialogIds)
+        this.restorer.disown(dialogIds)
       },
     })
   }
 
-  /** Resolves when all that is in the file is in its dialogs again, or waits for its endpoint. */
-  restore(): Promise<void> {
-    return this.#restorer.run()
-  }
-
-  /** All modules are there: who is to be told that a subscription ran out meanwhile is told. */
-  begin(): void {
-    this.#restorer.begin()
-  }
-
-  /** What waits for its endpoint stays in the file. */
-  stop(): void {
-    this.#restorer.stop()
-  }
-
   /** What this endpoint has in the store is in its dialog before its request is looked at; another server may have it. */
   takeOver(request: SipRequest, endpoint: Endpoint): Promise<boolean> | undefined {
-    this.#restorer.found(endpoint)
+    this.restorer.found(endpoint)
     return this.storage.claim?.(keyOfRequest(request))?.then((row) => {
       if (!row || row === 'unavailable') return row === undefined
-      this.#restorer.take(row)
-      this.#restorer.found(endpoint)
+      this.restorer.take(row)
+      this.restorer.found(endpoint)
       return true
     })
   }
