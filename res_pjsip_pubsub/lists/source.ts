@@ -4,6 +4,7 @@
  */
 import type { Endpoint } from '../../core/endpoints.ts'
 import { parseUri, printHostPort, printUri } from '../../core/sip/parse-uri.ts'
+import { Timer } from '../../core/timer.ts'
 import { Observable, type WatchObserver } from '../../core/watch.ts'
 import { ListBody, type ListContext } from './body.ts'
 import type { Shown, ShownList } from './document.ts'
@@ -50,7 +51,7 @@ export class ListSource extends Observable<ListSource> {
   #members: ReadonlyMap<string, ListMember>
   readonly #versions = new Map<string, number>()
   #observer: WatchObserver<ListSource> | undefined
-  #batch: NodeJS.Timeout | undefined
+  readonly #batch = new Timer()
   #context: (ListContext & ListAddress) | undefined
   #uris = new Map<string, string>()
   #revisions = 0
@@ -111,8 +112,7 @@ export class ListSource extends Observable<ListSource> {
   detach(observer: WatchObserver<ListSource>): boolean {
     if (this.#observer !== observer) return false
     this.#observer = undefined
-    clearTimeout(this.#batch)
-    this.#batch = undefined
+    this.#batch.clear()
     for (const member of this.#members.values()) member.stop()
     this.#services.watched(this, false)
     return true
@@ -249,10 +249,7 @@ export class ListSource extends Observable<ListSource> {
     if (!this.#observer) return
     const batch = this.#services.batch()
     if (batch === 0) return this.#observer.value(this)
-    this.#batch ??= setTimeout(() => {
-      this.#batch = undefined
-      this.#observer?.value(this)
-    }, batch)
+    if (!this.#batch.armed) this.#batch.set(batch, () => this.#observer?.value(this))
   }
 
   #end(reason: 'noresource' | 'deactivated'): void {

@@ -8,6 +8,7 @@
  */
 import type { Undo } from '../../core/scope.ts'
 import { type RowOf, StoreUnavailable, type Table, type TableDefinition } from '../../core/store-contract.ts'
+import { Timer } from '../../core/timer.ts'
 import { highest } from '../storage/cells.ts'
 import { OverRows, SEEN } from '../storage/over-rows.ts'
 import type { Lease } from './publication.ts'
@@ -57,7 +58,7 @@ export class SharedPublications implements PublicationStore {
   #syncing: Promise<void> = Promise.resolve()
   /** What is not written yet, or could not be, by ruid: what the table says of these is older. */
   readonly #unwritten = new Map<string, Change>()
-  #retry: NodeJS.Timeout | undefined
+  readonly #retry = new Timer()
   readonly #gone: OverRows<PresentityRow>
   #beat: NodeJS.Timeout | undefined
   /** When `#noteStandstill` was called last. */
@@ -161,7 +162,7 @@ export class SharedPublications implements PublicationStore {
     clearInterval(this.#beat)
     await this.#syncing
     await this.#writeAgain()
-    clearTimeout(this.#retry)
+    this.#retry.clear()
     await this.#settings.store.flush()
   }
 
@@ -196,7 +197,7 @@ export class SharedPublications implements PublicationStore {
         this.#settled(ruid, change)
         throw error
       }
-      this.#retry ??= setTimeout(() => void this.#writeAgain().catch(() => undefined), RETRY).unref()
+      if (!this.#retry.armed) this.#retry.set(RETRY, () => void this.#writeAgain().catch(() => undefined))
     }
   }
 
@@ -206,8 +207,7 @@ export class SharedPublications implements PublicationStore {
   }
 
   async #writeAgain(): Promise<void> {
-    clearTimeout(this.#retry)
-    this.#retry = undefined
+    this.#retry.clear()
     const waiting = new Map(this.#unwritten)
     for (const [ruid, change] of waiting) if (this.#unwritten.get(ruid) === change) await this.#write(ruid, change)
   }

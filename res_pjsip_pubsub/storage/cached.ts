@@ -11,6 +11,7 @@
  */
 import { inSlices } from '../../core/in-slices.ts'
 import type { RowToMake, Store, Table } from '../../core/store-contract.ts'
+import { Timer } from '../../core/timer.ts'
 import type { NotifierSubscription } from '../subscription.ts'
 import { Reserves } from './reserves.ts'
 import { fromOldRow, OLD_ROWS, OWN_ROWS, type Row, type RowKey, toRow } from './row.ts'
@@ -62,7 +63,7 @@ export class CachedStorage implements SubscriptionStorage {
   readonly #services: StorageServices
   /** Those that may wait to be written. */
   readonly #stale = new Set<NotifierSubscription>()
-  #timer: NodeJS.Timeout | undefined
+  readonly #timer = new Timer()
 
   private constructor(table: Table<Row>, reserves: Reserves, through: boolean, services: StorageServices) {
     this.#store = services.store
@@ -157,7 +158,7 @@ export class CachedStorage implements SubscriptionStorage {
 
   /** The exact numbers, as nothing more is sent. */
   async close(all: Iterable<NotifierSubscription>): Promise<void> {
-    clearTimeout(this.#timer)
+    this.#timer.clear()
     await inSlices(all, (subscription) => {
       subscription.reservedCseq = subscription.dialog.localCseq
       if (isKept(subscription)) this.#put(subscription)
@@ -177,10 +178,7 @@ export class CachedStorage implements SubscriptionStorage {
   }
 
   #putStaleIn(milliseconds: number): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined
-      this.#putStale()
-    }, milliseconds).unref()
+    if (!this.#timer.armed) this.#timer.set(milliseconds, () => this.#putStale())
   }
 
   #putStale(): void {
@@ -197,7 +195,7 @@ export class CachedStorage implements SubscriptionStorage {
     this.#stale.delete(subscription)
     this.#put(subscription)
     // Without a period they go with whatever is written next.
-    if (!this.#timer) this.#putStale()
+    if (!this.#timer.armed) this.#putStale()
   }
 
   #put(subscription: NotifierSubscription): void {

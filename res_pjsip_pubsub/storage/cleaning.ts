@@ -1,6 +1,7 @@
 /** `clean_period`: every so often the tables are searched for what is over and nobody took away. */
 import { type Logger, reasonOf } from '../../core/log.ts'
 import type { Undo } from '../../core/scope.ts'
+import { Timer } from '../../core/timer.ts'
 
 /** Milliseconds that a row may be over: whoever has it is about to take it away. */
 export const OVERDUE = 60_000
@@ -20,7 +21,7 @@ const IDLE = 10_000
 
 /** `seconds`: read before each pause, so that a reload changes it; 0 and less searches never. */
 export function cleanRegularly(seconds: () => number, clean: () => Promise<Cleaned>, log: Logger): Undo {
-  let timer: NodeJS.Timeout | undefined
+  const timer = new Timer()
   let work: Promise<void> = Promise.resolve()
   let stopped = false
   const once = async (): Promise<void> => {
@@ -35,18 +36,14 @@ export function cleanRegularly(seconds: () => number, clean: () => Promise<Clean
   const next = (): void => {
     if (stopped) return
     const period = seconds() * 1000
-    timer = setTimeout(
-      () => {
-        work = (period > 0 && seconds() > 0 ? once() : Promise.resolve()).finally(next)
-      },
-      period > 0 ? period : IDLE,
-    )
-    timer.unref()
+    timer.set(period > 0 ? period : IDLE, () => {
+      work = (period > 0 && seconds() > 0 ? once() : Promise.resolve()).finally(next)
+    })
   }
   next()
   return async () => {
     stopped = true
-    clearTimeout(timer)
+    timer.clear()
     await work
   }
 }
