@@ -92,13 +92,14 @@ function childrenOf({ tuples, notes, persons, devices, others }: PublishedPresen
   return [...tuples, ...notes, ...persons, ...devices, ...others].map(cloneXml)
 }
 
-/** RFC 4480 3.2: `unknown` says nothing beside an activity. */
+/** RFC 4480 3.2: `unknown` says nothing beside an activity, and notes come first. */
 function addActivities(known: XmlElement, more: XmlElement): void {
   const named = new Set(known.children.map(nameAndText))
-  known.children.push(...more.children.filter((child) => !named.has(nameAndText(child))))
-  const told = known.children.filter(({ name }) => name !== 'rpid:unknown' && name !== 'rpid:note')
-  if (told.length === 0) return
-  known.children.splice(0, known.children.length, ...known.children.filter(({ name }) => name !== 'rpid:unknown'))
+  const all = [...known.children, ...more.children.filter((child) => !named.has(nameAndText(child)))]
+  const notes = all.filter(({ name }) => name === 'rpid:note')
+  const activities = all.filter(({ name }) => name !== 'rpid:note')
+  const told = activities.filter(({ name }) => name !== 'rpid:unknown')
+  known.children.splice(0, known.children.length, ...notes, ...(told.length > 0 ? told : activities))
 }
 
 /** RFC 4479 3.2: notes and the timestamp come behind everything else. */

@@ -84,6 +84,16 @@ describe('presence documents that are published', () => {
     expect(printXml(document)).to.contain('xml:lang="en"').and.to.contain('Soup &amp; bread')
   })
 
+  it('has notes of activities before the activities of all publishers (the schema of RFC 4480)', () => {
+    const noted = '<d:person id="p2"><r:activities><r:note>till one</r:note><r:busy/></r:activities></d:person>'
+    const presences = [personOf('meal'), noted].map((person, n) => good(presence(pidfBody(`t${n}`, 'open', person))))
+    const document = element('presence', { entity: 'sip:200@h' })
+    addPublished(document, { alone: true, presence: presences, ahead: 0, dialogs: [], sender: '' })
+    joinPersons(document)
+    const [, activities = ''] = /<rpid:activities>(.*)<\/rpid:activities>/s.exec(printXml(document)) ?? []
+    expect([...activities.matchAll(/<rpid:([\w-]+)/g)].map(([, name]) => name)).to.deep.equal(['note', 'meal', 'busy'])
+  })
+
   it('does not change what it was given when it is composed again', () => {
     const one = good(presence(pidfBody('a', 'open', personOf('meal'))))
     const two = good(presence(pidfBody('b', 'open', personOf('busy'))))
