@@ -4,7 +4,9 @@
  * A server that could not say so for HOLD stops sending, and only after LEASE do others take its subscriptions: so there
  * is never a time at which two believe they have one. All clocks are one clock, as the servers are on one host. Where that
  * was set back, a beat lies in the future: of a server that lives only until its next one, of a dead one it may be for days.
- * Where it was put forward, all beats look old, and for a LEASE nobody is taken for dead by that.
+ * Where it was put forward, all beats look old, and for a LEASE nobody is taken for dead by that; neither where one could
+ * not write for HOLD itself, as all may have been kept from it: by another program that had the file locked, a disk that
+ * stood still, or a stop of them all. Their phones may have connections that only they have.
  *
  * One whose module goes while its process goes on has its phones for the lease still: only it has their connections, and
  * it is back within a moment where the module is loaded anew.
@@ -76,9 +78,12 @@ export class Servers {
   #lastBeat = Number.NEGATIVE_INFINITY
   /** The highest claim that is known, also where the table was begun anew. */
   #claims = 0
-  /** How far the clock was ahead at the last look, and when it was found to be put forward. */
+  /** How far the clock was ahead at the last look. */
   #clockAhead: number
-  #putForward = Number.NEGATIVE_INFINITY
+  /** When the last round began that is on disk. */
+  #wrote = Number.POSITIVE_INFINITY
+  /** When it was found that all beats may look old. */
+  #looksOld = Number.NEGATIVE_INFINITY
   /** Beats in the future, and since when each is known. */
   #ahead = new Map<string, { readonly beat: number; readonly since: number }>()
 
@@ -105,8 +110,10 @@ export class Servers {
   /** One transaction; says that we live. Rejects with StoreUnavailable. */
   async round<T>(work: (round: Round) => Promise<T>): Promise<T> {
     const steps: (() => void)[] = []
+    let steady = 0
     const done = await this.#store.atomically(async (at) => {
       const began = this.#now()
+      steady = this.#steady()
       const servers = await at.select(this.#table, {})
       const dead = this.#dead(servers, began)
       const alive = new Set([this.id, ...servers.map(({ id }) => id).filter((id) => !dead.includes(id))])
@@ -127,15 +134,16 @@ export class Servers {
       this.#claims = claims
       return result
     })
+    this.#wrote = steady
     for (const step of steps) step()
     return done
   }
 
   #dead(servers: readonly Server[], now: number): string[] {
     const steady = this.#steady()
-    if (now - steady - this.#clockAhead > BEAT) this.#putForward = steady
+    if (now - steady - this.#clockAhead > BEAT || steady - this.#wrote > HOLD) this.#looksOld = steady
     this.#clockAhead = now - steady
-    const mayTell = steady - this.#putForward > LEASE
+    const mayTell = steady - this.#looksOld > LEASE
     const ahead = this.#ahead
     this.#ahead = new Map()
     const isDead = ({ id, beat }: Server): boolean => {

@@ -84,6 +84,20 @@ describe('servers that share a database: leases', () => {
     expect(await beat(one)).to.deep.equal([gone.id])
   })
 
+  it('takes no phones of one that lives where none of them could write for a while', async () => {
+    const clock = { now: 3_600_000 }
+    const [gone, one, other] = [await serverAt(clock), await serverAt(clock), await serverAt(clock)]
+    for (const server of [gone, one, other]) await beat(server)
+    clock.now += 10_000
+    for (let passed = 0; passed < 4000; passed += 500) {
+      expect(await beat(one)).to.deep.equal([])
+      expect(await beat(other)).to.deep.equal([])
+      clock.now += 500
+    }
+    clock.now += 500
+    expect(await beat(one)).to.deep.equal([gone.id])
+  })
+
   it('counts claims up over all servers, also those that are struck off', async () => {
     const clock = { now: 1000 }
     const [one, other] = [await serverAt(clock), await serverAt(clock)]
