@@ -59,6 +59,14 @@ export async function interact(at: ConsolePlace, version: string, level?: Level)
   })
   if (terminal) console.log(`Lamplighter ${version}; 'core show help' shows the commands, 'exit' leaves them.`)
   let running = false
+  let isOver = false
+  lines.once('close', () => {
+    isOver = true
+  })
+  /** What was typed meanwhile stays. Node 24 throws where the input has ended by now, as it has behind what is piped in. */
+  const promptAgain = (): void => {
+    if (!isOver) lines.prompt(true)
+  }
   if (terminal) {
     // Above what is being typed, however many rows that has, and without a prompt where a command is still speaking.
     client.follow((line) => {
@@ -67,7 +75,7 @@ export async function interact(at: ConsolePlace, version: string, level?: Level)
       cursorTo(process.stdout, 0)
       clearScreenDown(process.stdout)
       process.stdout.write(`${line}\n${'\n'.repeat(rows)}`)
-      if (!running) lines.prompt(true)
+      if (!running) promptAgain()
     }, level)
     // Nobody waits for the command that runs.
     lines.on('SIGINT', () => {
@@ -76,7 +84,7 @@ export async function interact(at: ConsolePlace, version: string, level?: Level)
       process.exit(0)
     })
     // It reads nothing after Ctrl-Z and fg, but for this.
-    lines.on('SIGCONT', () => lines.prompt(true))
+    lines.on('SIGCONT', promptAgain)
   }
   let lost = false
   client.onClose(() => {
@@ -89,7 +97,7 @@ export async function interact(at: ConsolePlace, version: string, level?: Level)
     if (lost || ['exit', 'quit'].includes(line.trim())) break
     if (terminal && line.startsWith('!')) {
       runInShell(line.slice(1))
-      lines.prompt(true)
+      promptAgain()
       continue
     }
     running = true
@@ -97,8 +105,7 @@ export async function interact(at: ConsolePlace, version: string, level?: Level)
     running = false
     if (failure !== undefined) console.error(failure)
     failed ||= failure !== undefined
-    // What was typed meanwhile stays, and goes on where it ends.
-    if (!lost) lines.prompt(true)
+    promptAgain()
   }
   if (lost) console.error('Lamplighter has ended the connection')
   client.close()
