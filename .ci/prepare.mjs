@@ -3,6 +3,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -89,8 +90,10 @@ run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json']
 try {
   writeFileSync('dist/.built', '')
   utimesSync('dist/.built', begun, begun)
+  // `npm install -g .` made it so once; a build where dist was taken away does not ask npm.
+  chmodSync('dist/core/cli.js', 0o755)
 } catch {
-  // Only tests ask for it, and who may not write here may still start what is built.
+  // Who may not write here may still start what is built.
 }
 
 // The tests' peers come from Debian. Where they cannot be installed, the tests that need them say so and skip.

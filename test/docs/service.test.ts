@@ -27,6 +27,13 @@ describe('docs/service.md', function () {
     expect(status).to.equal(0)
   })
 
+  it('has a program that the link of `npm install -g .` starts, also where the build began from nothing', () => {
+    const { stdout } = spawnSync(fileURLToPath(new URL('../../dist/core/cli.js', import.meta.url)), ['--version'], {
+      encoding: 'utf8',
+    })
+    expect(stdout).to.match(/^lamplighter /)
+  })
+
   it('says all that is needed for a configuration directory that is only read', async () => {
     const [, shown = ''] = /^```ini\n([\s\S]*?)^```$/m.exec(read('docs/service.md')) ?? []
     const state = join(service.directory, 'state')
