@@ -16,9 +16,9 @@ import type { AriLink } from './supervisor.ts'
 interface Leg {
   channel: Channel
   readonly device: string
-  readonly direction: Call['direction']
+  direction: Call['direction']
   /** What was dialled, as long as nobody has answered. */
-  readonly dialled: string
+  dialled: string
   rings: boolean
   held: boolean
   /** The channel on the other end of a Dial. */
@@ -157,12 +157,10 @@ export class CallTracker {
     if (known && known.device !== device) this.#gone(channel.id)
     let leg = this.#legs.get(channel.id)
     if (!leg) {
-      const direction = directionOf(channel)
       leg = {
         channel,
         device,
-        direction,
-        dialled: direction === 'initiator' ? dialledNumber(channel) : '',
+        ...fromWhom(channel),
         rings: false,
         held: false,
         peer: undefined,
@@ -175,6 +173,8 @@ export class CallTracker {
     }
     const before = leg.channel
     leg.channel = channel
+    // chan_sip makes the channel of its phone that calls before that one is in Ring, DAHDI when the receiver is lifted.
+    if (before.state !== 'Ring' && channel.state === 'Ring') Object.assign(leg, fromWhom(channel))
     if (!sameParty(before, channel)) {
       leg.presentation = 'unknown'
       leg.stale = true
@@ -276,6 +276,11 @@ export class CallTracker {
     if (before && JSON.stringify(before) === JSON.stringify(call)) return
     this.#calls.set(call)
   }
+}
+
+function fromWhom(channel: Channel): Pick<Leg, 'direction' | 'dialled'> {
+  const direction = directionOf(channel)
+  return { direction, dialled: direction === 'initiator' ? dialledNumber(channel) : '' }
 }
 
 function sameParty({ connected: a }: Channel, { connected: b }: Channel): boolean {

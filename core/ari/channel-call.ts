@@ -20,8 +20,8 @@ export function deviceOf(channelName: string): string {
 const DIALLED = new Set(['', 'AppDial', 'AppDial2', 'AppQueue'])
 
 /**
- * A channel from a phone starts in Ring, one to a phone in Down, Dialing or Ringing. For one first seen in the middle of
- * its call the application tells: `AppDial` runs on the called side only.
+ * A channel from a phone starts in Ring or comes to it, one to a phone is in Down, Dialing or Ringing. For one first seen
+ * in the middle of its call the application tells: `AppDial` runs on the called side only.
  */
 export function directionOf({ state, application }: Channel): Call['direction'] {
   if (state === 'Ring' || state === 'OffHook' || state === 'Dialing Offhook') return 'initiator'

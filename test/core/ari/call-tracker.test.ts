@@ -152,6 +152,15 @@ describe('Calls from channel events', () => {
     expect([calls.of('PJSIP/100')[0]?.held, calls.of('PJSIP/101')[0]?.held]).to.deep.equal([false, false])
   })
 
+  it('takes a channel for that of who calls where it was made before it rang, as by chan_sip', () => {
+    see('created', channel('1', 'SIP/300-1', { exten: '100' }))
+    see('state', channel('1', 'SIP/300-1', { exten: '100', state: 'Ring' }))
+    const call = calls.of('SIP/300')[0]
+    expect([call?.direction, call?.remote.number]).to.deep.equal(['initiator', '100'])
+    see('state', channel('1', 'SIP/300-1', { state: 'Up', application: 'AppDial2' }))
+    expect(calls.of('SIP/300')[0]?.direction).to.equal('initiator')
+  })
+
   it('moves a call with its channel when a masquerade renames it', () => {
     see('created', channel('1', 'PJSIP/100-1', { state: 'Up' }))
     see('state', channel('1', 'PJSIP/102-9', { state: 'Up' }))
