@@ -52,8 +52,6 @@ export interface NotifierServices extends Services {
   readonly forget: (subscription: NotifierSubscription) => Saved
   /** Takes over what a request in a dialog is for, where it is in the store still, or another server has it. False: nobody can say now. */
   readonly takeOver: (request: SipRequest, endpoint: Endpoint) => Promise<boolean> | undefined
-  /** What was found for it is not what its watcher is to see by now: it is looked for anew. */
-  readonly lookAgain: (subscription: NotifierSubscription) => void
   /** Its watcher is about to be told what is known of it. */
   readonly hurry: (subscription: NotifierSubscription) => void
 }
@@ -191,7 +189,7 @@ function start(
   }
   // While this waited for the disk a reload may have given the endpoint other names, or another context.
   if (isSameWatcher(subscription.endpoint, ask.endpoint)) subscription.found(source, WANT.forced, condition)
-  else notifier.lookAgain(subscription)
+  else notifier.lookAgain(subscription, WANT.forced)
   contestOthers(subscription, ask, notifier)
   notifier.subscriptions.tell('established', subscription)
   tellPackage(ask.package, 'subscriptionEstablished', subscription, notifier.log)

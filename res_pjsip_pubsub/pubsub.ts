@@ -136,9 +136,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     forget: ({ dialog }) => this.keeping.storage.forget(keyOfDialog(dialog)),
     takeOver: (request, endpoint) => this.keeping.takeOver(request, endpoint),
     closed: () => this.#closing,
-    lookAgain: (subscription) => this.#reviver.add(subscription, this.settings.unload_grace, WANT.forced),
+    lookAgain: (subscription, want) => this.#reviver.add(subscription, this.settings.unload_grace, want),
     hurry: (subscription) => this.#reviver.hurry(subscription),
-    lost: (subscription) => this.#reviver.add(subscription, this.settings.unload_grace, WANT.changed),
     sending: (subscription, notification) => this.facts.sending(subscription, notification),
     notifyAnswered: (subscription, outcome, verdict) => this.#answered(subscription, outcome, verdict),
     timedOut: (subscription) =>

@@ -4,7 +4,7 @@ import type { Logger } from '../core/log.ts'
 import type { CredentialsFor, Outcome } from '../core/sip/contract.ts'
 import type { PreparedHeaders } from '../core/sip/prepared-headers.ts'
 import type { Timed } from '../core/sip/timer-wheel.ts'
-import type { DeliveryCounters } from './delivery.ts'
+import type { DeliveryCounters, Want } from './delivery.ts'
 import type { Verdict } from './failure-rule.ts'
 import type { Notification } from './notification.ts'
 import type { Turns } from './notify-queue.ts'
@@ -48,8 +48,8 @@ export interface Services {
   readonly isOver: (subscription: NotifierSubscription, state: unknown, before: unknown) => boolean
   /** It is pending, active, or over now. */
   readonly statusChanged: (subscription: NotifierSubscription) => void
-  /** What it watches is away. */
-  readonly lost: (subscription: NotifierSubscription) => void
+  /** What it watches is away, or not what its watcher is to see by now. `want`: what its next state is wanted for. */
+  readonly lookAgain: (subscription: NotifierSubscription, want: Want) => void
   /** A NOTIFY is about to be sent. */
   readonly sending: (subscription: NotifierSubscription, notification: Notification) => void
   readonly notifyAnswered: (subscription: NotifierSubscription, outcome: Outcome, verdict: Verdict) => void

@@ -134,7 +134,7 @@ export class NotifierSubscription extends ShowingSubscription implements WatchOb
   lost(): void {
     if (!this.#happen('lost')) return
     this.#stopWatching()
-    this.services.lost(this)
+    this.services.lookAgain(this, WANT.changed)
   }
 
   /** It is about to be `refreshed`: the store is to have that first. A timer that runs out too soon finds its new time. */

@@ -86,7 +86,7 @@ class World {
       keep: () => undefined,
       save: () => undefined,
       mayNotify: () => true,
-      lost: () => void this.lostOnes++,
+      lookAgain: () => void this.lostOnes++,
       sending: () => undefined,
       notifyAnswered: () => undefined,
       timedOut: () => undefined,
