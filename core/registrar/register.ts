@@ -175,7 +175,7 @@ function grantedSeconds(
   aor: Aor,
   compat: RegisterScene['compat'],
 ): number | Refusal {
-  const text = contact.params.get('expires') ?? request.header('Expires')
+  const text = expiresOf(contact, request)
   const wanted = text === undefined ? aor.default_expiration : (parseDeltaSeconds(text) ?? MALFORMED_EXPIRES)
   if (wanted === 0) return 0
   const least = Math.min(aor.minimum_expiration, aor.maximum_expiration)
@@ -183,6 +183,10 @@ function grantedSeconds(
   // RFC 3261 10.3 step 7: what is an hour or more may not be refused for being too brief.
   if (wanted < least && wanted < 3600) return { status: 423, headers: [['Min-Expires', String(least)]] }
   return Math.min(wanted, aor.maximum_expiration)
+}
+
+function expiresOf({ params }: NameAddr, request: SipRequest): string | undefined {
+  return params.get('expires') ?? request.header('Expires')
 }
 
 /** Behind a NAT only the address that the request came from is one. */
@@ -230,8 +234,9 @@ function regIdOf({ params }: NameAddr): number {
 
 function outboundRefusal(request: SipRequest): Refusal | undefined {
   if (!usesOutbound(request)) return undefined
-  // RFC 5626 6: one registration flow a request.
-  if (request.contacts.length > 1) return { status: 400, reason: 'More Than One Contact With reg-id' }
+  // RFC 5626 6: one registration flow a request, which may take others away.
+  if (request.contacts.filter((contact) => parseDeltaSeconds(expiresOf(contact, request)) !== 0).length > 1)
+    return { status: 400, reason: 'More Than One Contact With reg-id' }
   if (request.headers('Via').length < 2) return undefined
   const firstHop = parseNameAddr(request.headers('Path').at(-1) ?? '')
   return firstHop?.uri?.params.has('ob') ? undefined : { status: 439, reason: 'First Hop Lacks Outbound Support' }

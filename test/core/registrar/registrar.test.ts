@@ -499,6 +499,19 @@ describe('Registrar', () => {
       expect((await register({ Contact: AT_HOME, Require: 'Path' })).status).to.equal(420)
     })
 
+    it('takes a Contact away with the one that comes in its place, as PJSIP does on a new connection', async () => {
+      await open()
+      await register(outbound(5060))
+      const [gone, next] = [5060, 6060].map((port) => String(outbound(port)['Contact']))
+      for (const Contact of [
+        [`${next}`, `${gone};expires=0`],
+        [`${gone};expires=0`, `${next}`],
+      ]) {
+        expect((await register({ ...outbound(6060), Contact })).status).to.equal(200)
+        expect((await only()).uri).to.equal('sip:100@10.0.0.5:6060;ob')
+      }
+    })
+
     it('refuses several Contacts at once, and a first hop that lacks it', async () => {
       await open({ support_path: true })
       const two = [outbound(5060)['Contact'], AT_HOME].map(String)
