@@ -3,7 +3,7 @@
  * answered 200, and notified.
  */
 import type { Endpoint } from '../core/endpoints.ts'
-import type { Eventual } from '../core/eventual.ts'
+import { type Eventual, whenThere } from '../core/eventual.ts'
 import { reasonOf } from '../core/log.ts'
 import type { DialogSettings, ServerTransaction, Sip, SipRequest } from '../core/sip/contract.ts'
 import { printUri } from '../core/sip/parse-uri.ts'
@@ -46,6 +46,8 @@ export interface NotifierServices extends Services {
   readonly nameIn: (uri: SipUri) => string
   /** As the files have it now; undefined where they have none of this name. */
   readonly inFiles: (endpoint: string) => Endpoint | undefined
+  /** Resolves when what other servers have published is known; undefined where there are none. */
+  readonly othersPublished: () => Promise<void> | undefined
   /** Whether the module is being unloaded. */
   readonly closed: () => boolean
   /** Its watcher ends it. */
@@ -71,7 +73,9 @@ export function subscribe(
     const refused = step(ask, notifier)
     if (refused) return refuse(tx, refused)
   }
-  const find = (): Eventual<Found<unknown>> => ask.package?.find(ask.resource, ask.watcher)
+  const look = (): Eventual<Found<unknown>> => ask.package?.find(ask.resource, ask.watcher)
+  const find = (): Eventual<Found<unknown>> =>
+    whenThere(look(), (there) => there ?? notifier.othersPublished()?.then(look))
   const found = ask.list ? notifier.lists.open(ask.list) : find()
   if (!(found instanceof Promise)) return conclude(ask, found, notifier)
   const later = (there: Found<unknown>): Eventual<Subscribed> => conclude(ask, there, notifier)

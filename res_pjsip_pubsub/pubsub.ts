@@ -135,6 +135,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     save: (subscription, change) => this.keeping.storage.save(subscription, change),
     forget: ({ dialog }) => this.keeping.storage.forget(keyOfDialog(dialog)),
     takeOver: (request, endpoint) => this.keeping.takeOver(request, endpoint),
+    othersPublished: () => this.compositor.othersPublished(),
     closed: () => this.#closing,
     lookAgain: (subscription, want) => this.#reviver.add(subscription, this.settings.unload_grace, want),
     hurry: (subscription) => this.#reviver.hurry(subscription),

@@ -103,6 +103,10 @@ export class Compositor implements Publishing {
     return this.#publications
   }
 
+  othersPublished(): Promise<void> | undefined {
+    return this.#upkeep.store.sync?.()
+  }
+
   publicationsRead(): Promise<void> | undefined {
     return this.#upkeep.unread.done
   }
