@@ -247,7 +247,11 @@ export const transportOptions = options({
   method: text('', 'Lowest TLS version: tlsv1_2 or tlsv1_3 (tls).'),
   allow_reload: yesno(false, 'Apply changes of this section on reload; otherwise they wait for a restart.'),
   tos: text('', "Type of service; read, and left to the system's firewall rules."),
-  max_connections: integer(10000, 'The most connections open at once (tcp, tls).', { min: 1 }),
+  max_connections: integer(
+    10000,
+    'The most connections open at once (tcp, tls). Where all are in use, one makes room for the next on which nobody has proved who it is.',
+    { min: 1 },
+  ),
   max_connections_per_host: integer(
     0,
     'The most of them that one address may open; 0 is half of max_connections, and no less than 500.',

@@ -41,6 +41,8 @@ export class Connection extends Timed implements Wire {
   readonly #contacts = new Set<string>()
   readonly #strangers = new Set<string>()
   open = true
+  /** A request on it was granted, which OPTIONS is to anybody. */
+  isProved = false
   #messages = 0
   readonly #begun = performance.now()
   /** A message that was found half way: how many came before it, and when it was found. */
@@ -125,6 +127,11 @@ export class Connection extends Timed implements Wire {
 
   isStrangeTo(contact: SipUri): boolean {
     return this.#strangers.has(contact.text)
+  }
+
+  /** It came a while ago, and nobody on it has proved who it is: what it holds is a place. */
+  get isIdle(): boolean {
+    return !this.outgoing && !this.isProved && performance.now() - this.#begun >= this.carrier.timers.silence
   }
 
   get unnamed(): boolean {

@@ -161,7 +161,7 @@ export class RequestTransaction extends Timed implements ServerTransaction {
     if (!(status >= 200 && status < 700)) throw new RangeError(`${String(status)} is no status of a final answer`)
     const own = this.#owner.make(this, answer)
     this.#state = 'completed'
-    if (status < 300) this.#noteContact()
+    if (status < 300) this.#noteProof()
     const wire = answerWire(this.incoming)
     wire.send(writeOver(this.incoming.request, own, this.source))
     this.#owner.complete(this, status, own, wire)
@@ -176,10 +176,12 @@ export class RequestTransaction extends Timed implements ServerTransaction {
   }
 
   /** A connection belongs to the Contact of a request that was found good, and to nobody who merely claims it: OPTIONS proves nothing. */
-  #noteContact(): void {
-    if (this.request.method === 'OPTIONS') return
-    const contact = this.request.contacts[0]?.uri
-    if (contact && this.flow instanceof Connection) this.flow.noteContact(contact)
+  #noteProof(): void {
+    const { flow, request } = this
+    if (request.method === 'OPTIONS' || !(flow instanceof Connection)) return
+    flow.isProved = true
+    const contact = request.contacts[0]?.uri
+    if (contact) flow.noteContact(contact)
   }
 }
 

@@ -348,10 +348,17 @@ export class StreamTransport implements Transport {
     why = `has all of its ${this.config.max_connections} connections (max_connections) in use`,
   ): void {
     this.#turnedAway.add()
+    this.#makeRoom()
     if (!this.#saysFull.now()) return
     this.#log.warning(
       `[${this.config.id}] ${why}; ${peer === undefined ? 'no new one is made' : `${peer} was turned away`}`,
     )
+  }
+
+  /** For the next one: two hosts with an OPTIONS on each of their connections would keep all phones out for good. */
+  #makeRoom(): void {
+    for (const connection of this.#connections)
+      if (connection.open && connection.isIdle) return connection.end('its place is needed, and it has proved nothing')
   }
 
   #hostFull(host: string, most: number): void {

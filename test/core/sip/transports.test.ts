@@ -219,6 +219,27 @@ describe('transports', () => {
     expect(metrics.counter('sip.tcp.turned_away').value).to.be.at.least(1)
   })
 
+  it('takes the place of whoever has proved nothing for a while where there is no other, and of nobody else', async () => {
+    await open({
+      transports: [transportConfig({ id: 'tcp', protocol: 'tcp', max_connections: 2 })],
+      timers: { silence: 200 },
+    })
+    stack.handle('PUBLISH', (tx) => tx.answer({ status: 200 }))
+    const phone = await phoneOn('tcp', 'tcp')
+    expect((await phone.request('PUBLISH')).status).to.equal(200)
+    const stranger = await phoneOn('tcp', 'tcp')
+    expect((await stranger.request('OPTIONS')).status).to.equal(200)
+    let other = await phoneOn('tcp', 'tcp')
+    const answered = async (): Promise<boolean> => {
+      const isThere = await Promise.race([other.request('PUBLISH').then(() => true), other.closed.then(() => false)])
+      if (!isThere) other = await phoneOn('tcp', 'tcp')
+      return isThere
+    }
+    while (!(await answered())) await pause(50)
+    await stranger.closed
+    expect((await phone.request('PUBLISH')).status).to.equal(200)
+  })
+
   it('turns away what would take the files that Asterisk, the store and the console need, and says so', async () => {
     const lines: string[] = []
     const log = new Log('warning')
