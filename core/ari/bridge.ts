@@ -17,6 +17,7 @@ import { Knowledge, type KnowledgeSettings, type KnownIn } from './knowledge.ts'
 import { Probe } from './probe.ts'
 import type { AriAnswer, AriEvent, AsteriskInfo } from './protocol.ts'
 import type { Reconciliation } from './reconcile.ts'
+import { isAddressDenied } from './refused.ts'
 import { Repeating } from './repeating.ts'
 import { subscribe, unsubscribe } from './subscribe.ts'
 import { type LinkObserver, type LinkSettings, Supervisor } from './supervisor.ts'
@@ -193,11 +194,18 @@ export class Bridge {
     this.#known.event(event)
   }
 
-  /** A user that was changed or removed keeps its event socket, and lamps go on following it; nothing can be read. */
+  /**
+   * A user that was changed or removed, or that an ACL keeps out, keeps its event socket, and lamps go on following it;
+   * nothing can be read.
+   */
   #answered(answer: AriAnswer): void {
+    const { url, username } = this.#options
     if (answer.kind === 'refused' && answer.status === 401) {
       this.#health.failed('401 Unauthorized')
-      this.#complaints.connection({ cause: 'credentials', reason: '401' }, this.#options.url, this.#options.username)
+      this.#complaints.connection({ cause: 'credentials', reason: '401' }, url, username)
+    } else if (answer.kind === 'refused' && isAddressDenied(answer.status, answer.message)) {
+      this.#health.failed('403 Forbidden')
+      this.#complaints.connection({ cause: 'address', reason: '403' }, url, username)
     } else if (answer.kind === 'ok') {
       this.#complaints.settle('requests', 'Asterisk answers requests again')
       this.#complaints.settle('connection', `Asterisk accepts the ARI user '${this.#options.username}' again`)

@@ -2,6 +2,7 @@
 import type { Logger } from '../log.ts'
 import { dropOldest } from '../oldest.ts'
 import type { ConnectFailure } from './protocol.ts'
+import { isAddressDenied } from './refused.ts'
 
 /** Milliseconds for which an Asterisk that starts may have its HTTP server, and no ARI there yet. */
 const STARTS_FOR = 10_000
@@ -76,7 +77,7 @@ export class Complaints {
 
   probe(status: number, message: string): void {
     // Said of the whole connection.
-    if (status === 401) return
+    if (status === 401 || isAddressDenied(status, message)) return
     if (status === 403) {
       return this.say(
         'probe',
@@ -106,6 +107,9 @@ function whyNot({ cause, reason }: ConnectFailure, base: string, username: strin
       `Asterisk at ${base} refuses the ARI user '${username}' (401): put [${username || 'lamplighter'}] with ` +
       'type = user, read_only = no and the same password in its ari.conf, run `module reload res_ari.so` there, ' +
       'and compare username and password in lamplighter.conf',
+    address:
+      `Asterisk at ${base} refuses the address we come from (403): permit it where deny, permit or acl stand in its ` +
+      `ari.conf, at [${username}], or http.conf, and run \`module reload res_ari.so\` and \`module reload http\` there`,
     'not-ari':
       `${base} answers, but not as ARI does (${reason}): check url in lamplighter.conf, enabled = yes in ` +
       "Asterisk's ari.conf, its http.conf (prefix), and that res_ari.so and res_ari_asterisk.so are loaded",

@@ -11,6 +11,7 @@ import type { AskedBy } from './asked-by.ts'
 import { list, record, text } from './events.ts'
 import { isFresh } from './fresh.ts'
 import { isPlain } from './functions.ts'
+import { isAddressDenied } from './refused.ts'
 
 /** Milliseconds an object is believed without asking again. */
 const FOUND_TTL = 60_000
@@ -151,7 +152,8 @@ export class AriEndpointSource implements EndpointSource {
     })
     if (answer.kind === 'unreachable') return known
     if (answer.kind === 'refused' && !SAYS_NONE.test(answer.message)) {
-      if (answer.status === 401) return known
+      // Said of the whole connection.
+      if (answer.status === 401 || isAddressDenied(answer.status, answer.message)) return known
       this.#wereHidden = true
       this.#by.complaints.say(
         'objects',

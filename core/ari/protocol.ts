@@ -28,11 +28,12 @@ export type ToWorker =
   | { readonly kind: 'ping' }
 
 /**
- * Why there is no connection. `certificate`: what its https shows is not trusted; `credentials`: 401; `not-ari`:
- * something answered that is no ARI; `no-events`: Asterisk answered, but not when it was asked for events.
+ * Why there is no connection. `certificate`: what its https shows is not trusted; `credentials`: 401; `address`: an ACL
+ * there keeps us out; `not-ari`: something answered that is no ARI; `no-events`: Asterisk answered, but not when it was
+ * asked for events.
  */
 export interface ConnectFailure {
-  readonly cause: 'unreachable' | 'certificate' | 'credentials' | 'not-ari' | 'no-events'
+  readonly cause: 'unreachable' | 'certificate' | 'credentials' | 'address' | 'not-ari' | 'no-events'
   readonly reason: string
 }
 

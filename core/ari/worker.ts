@@ -9,7 +9,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { reasonOf } from '../log.ts'
 import { readEvent, readInfo } from './events.ts'
 import type { AriEvent, AsteriskInfo, ConnectFailure, FromWorker, ToWorker, WorkerStart } from './protocol.ts'
-import { Refused } from './refused.ts'
+import { isAddressDenied, Refused } from './refused.ts'
 
 const port = parentPort
 if (!port) throw new Error('this file is the entry of a worker thread')
@@ -50,6 +50,7 @@ async function look(): Promise<AsteriskInfo> {
     throw new Refused({ cause: isUntrusted(error) ? 'certificate' : 'unreachable', reason: networkReason(error) })
   })
   if (response.status === 401) throw new Refused({ cause: 'credentials', reason: '401 Unauthorized' })
+  if (isAddressDenied(response.status, response.body)) throw new Refused({ cause: 'address', reason: '403 Forbidden' })
   const isOk = response.status === 200
   const info = isOk ? readInfo(parsed(response.body)) : undefined
   if (info) return info

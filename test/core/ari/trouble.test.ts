@@ -139,6 +139,29 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     expect(rig.bridge.status().complaints).to.deep.equal([])
   })
 
+  it('says that an ACL of Asterisk keeps it out, at the start and while it is connected', async () => {
+    await start()
+    const deny = (_: unknown, response: ServerResponse): void => {
+      response.writeHead(403, { 'Content-Type': 'application/json' }).end('{"message":"Access denied by ACL"}')
+    }
+    proxy.rules.push({ path: /./, answer: deny })
+    rig = bridgeTo(proxy.url)
+    await rig.bridge.settled
+    expect(rig.bridge.status().complaints.join('\n')).to.include('refuses the address we come from')
+    proxy.rules.length = 0
+    await until('service', () => rig?.bridge.status().state === 'serving')
+
+    proxy.rules.push({ path: /./, answer: deny })
+    expect(await rig.hints.find('default', '200')).to.equal('unreachable')
+    await rig.bridge.rereadHints()
+    expect(rig.bridge.status().complaints).to.have.length(1)
+    expect(rig.bridge.status().complaints.join('\n')).to.include('refuses the address we come from')
+    await stillServes(rig)
+    proxy.rules.length = 0
+    await rig.bridge.reconcile()
+    expect(rig.bridge.status().complaints).to.deep.equal([])
+  })
+
   it('says what a read-only user cannot do', async () => {
     await start({ readOnly: true })
     rig = bridgeTo(proxy.url)
