@@ -30,6 +30,8 @@ export class RulesTable {
 
   /** As they were read last. */
   #rows: readonly XcapRow[] = []
+  /** When the rows of the last reading came; undefined where there were none. */
+  #cameAt: number | undefined
   /** The file was begun anew, and lacks them still. */
   #isAnew = false
 
@@ -72,7 +74,9 @@ export class RulesTable {
     await store.flush()
     const found: (readonly [string, RulesText])[] = []
     const read: XcapRow[] = []
+    this.#cameAt = undefined
     const isWhole = await this.#table.load((rows) => {
+      this.#cameAt ??= performance.now()
       for (const row of rows) {
         if (!isRules(row)) continue
         const { username, domain, doc, doc_uri } = row
@@ -140,16 +144,16 @@ export class RulesTable {
 
   /**
    * After another program has written, anywhere in the file: where servers share it that is every second, and reading is
-   * not to take more than a small part of the time.
+   * not to take more than a small part of the time. What it waited for before, as for a file that was locked, is no reading.
    */
   onForeignChange(changed: () => Promise<void>): Undo {
     let restsUntil = 0
     const timer = new Timer()
     const read = async (): Promise<void> => {
-      const began = performance.now()
       restsUntil = Number.POSITIVE_INFINITY
       await changed()
-      restsUntil = performance.now() + (performance.now() - began) * REST
+      const now = performance.now()
+      restsUntil = now + (now - (this.#cameAt ?? now)) * REST
     }
     const undo = this.#settings.store.onForeignChange(POLL, () => {
       const pause = restsUntil === Number.POSITIVE_INFINITY ? POLL : Math.max(0, restsUntil - performance.now())

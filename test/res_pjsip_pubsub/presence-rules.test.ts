@@ -339,6 +339,38 @@ describe('rules of presentities, on the wire', () => {
     }
   })
 
+  it('reads it soon, too, after it had to wait for a file that was locked', async () => {
+    const path = join(directory, 'rules.db')
+    const store = await openStore({ path, synchronous: 'off', log: new Log().logger('store') })
+    try {
+      await begin({}, store)
+      const watcher = await phone('100')
+      await subscribe(watcher)
+      expect(await told(watcher)).to.equal('active open On the phone')
+      const flush = store.flush.bind(store)
+      let waited = false
+      store.flush = async () => {
+        if (!waited) await pause(1500)
+        waited = true
+        return flush()
+      }
+      const put = (uri: string, type: number, doc: string): Promise<unknown> =>
+        sqlite(
+          path,
+          `INSERT OR REPLACE INTO xcap (username, domain, doc, doc_type, etag, source, doc_uri, port)
+           VALUES ('200', 'pbx', '${doc.replaceAll("'", "''")}', ${type}, 'e', 0, '${uri}', 0)`,
+        )
+      await put('/rules', 2, ruleset({ handling: 'confirm' }))
+      expect(await told(watcher)).to.equal('pending')
+      expect(waited).to.equal(true)
+      await put('/rules', 2, ruleset({ handling: 'allow' }))
+      expect(await told(watcher)).to.equal('active open On the phone')
+    } finally {
+      await office.close()
+      await store.close()
+    }
+  })
+
   it('replaces what an XCAP server has put there, at the URI where that has it', async () => {
     await begin({ rules_domains: 'pbx' })
     const columns = { name: 'xcap', key: 'doc_uri', serial: 'id', columns: XCAP } as const
