@@ -35,7 +35,7 @@ export async function subscribe(link: AriLink, app: string, complaints: Complain
 /**
  * Before our event socket is closed: an Asterisk that ends the subscription to device states with the socket waits, with
  * the socket's lock held, for those of its events that are under way, and they for the lock. From then on its ARI
- * answers nothing until it is restarted (asterisk/asterisk issue 2170, seen with 22.10.1).
+ * answers nothing until it is restarted (asterisk/asterisk issue 2170, from 20.14, 22.4 and 23.0 on).
  */
 export async function unsubscribe(link: AriLink, app: string): Promise<void> {
   if (link.connected)
