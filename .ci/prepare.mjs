@@ -92,6 +92,9 @@ try {
   utimesSync('dist/.built', begun, begun)
   // `npm install -g .` made it so once; a build where dist was taken away does not ask npm.
   chmodSync('dist/core/cli.js', 0o755)
+  const git = ['describe', '--always', '--dirty', '--exclude=*']
+  const { stdout } = existsSync('.git') ? spawnSync('git', git, { encoding: 'utf8' }) : {}
+  writeFileSync('dist/commit', stdout ?? '')
 } catch {
   // Who may not write here may still start what is built.
 }

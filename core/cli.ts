@@ -3,7 +3,7 @@
  * The command: `lamplighter [-C DIR]` serves, `--check` reads the configuration only, `-r` and `-rx` talk to the one
  * that runs. Without a configuration it plays the demo.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readConfiguration } from './conf/configuration.ts'
@@ -15,6 +15,7 @@ import { ConfigurationFaults } from './reload.ts'
 import { Scope } from './scope.ts'
 import { type Server, startServer } from './server.ts'
 import { readWith, unreadable } from './server-configuration.ts'
+import { programVersion } from './version.ts'
 
 const SYSTEM_DIRECTORY = '/etc/lamplighter'
 
@@ -29,8 +30,6 @@ const USAGE = `Usage: lamplighter [options]
   -V, --version       show the version
   -h, --help          show this
 `
-
-const { version } = JSON.parse(readFileSync(packageFile(), 'utf8')) as { version: string }
 
 /** How it ends to be started again (EX_TEMPFAIL): `RestartForceExitStatus` of the unit. */
 const AGAIN = 75
@@ -48,7 +47,7 @@ async function main(): Promise<number> {
     return 2
   }
   if (options.help) return print(USAGE)
-  if (options.version) return print(`lamplighter ${version}\n`)
+  if (options.version) return print(`lamplighter ${programVersion}\n`)
   const configured = options.config ?? (existsSync(SYSTEM_DIRECTORY) ? SYSTEM_DIRECTORY : undefined)
   let directory: string
   try {
@@ -69,7 +68,7 @@ async function main(): Promise<number> {
     const unread = problems.find(({ message }) => message.startsWith(`${join(directory, 'lamplighter.conf')}: `))
     const console = { socket: configuration.consoleSocket, unread: unread?.message }
     if (options.execute !== undefined) return runRemote(console, options.execute)
-    return interact(console, version, options.debug ? 'debug' : options.verbose ? 'verbose' : undefined)
+    return interact(console, programVersion, options.debug ? 'debug' : options.verbose ? 'verbose' : undefined)
   }
   return serve(directory, configured === undefined, options.quiet === true)
 }
@@ -144,7 +143,7 @@ async function serve(directory: string, demo: boolean, quiet: boolean): Promise<
       if (again) code = AGAIN
       end()
     }
-    const started = await startServer({ directory, version, onStop, ended })
+    const started = await startServer({ directory, version: programVersion, onStop, ended })
     scope.own(() => started.stop())
     server = started
     console.log(`Lamplighter ready: ${started.addresses.join(', ')}`)
@@ -160,10 +159,4 @@ async function serve(directory: string, demo: boolean, quiet: boolean): Promise<
     setTimeout(() => process.exit(), LINGER).unref()
   }
   return code
-}
-
-/** package.json is beside `core` in the sources, and beside `dist` once built. */
-function packageFile(): URL {
-  const beside = new URL('../package.json', import.meta.url)
-  return existsSync(beside) ? beside : new URL('../../package.json', import.meta.url)
 }

@@ -34,6 +34,14 @@ describe('docs/service.md', function () {
     expect(stdout).to.match(/^lamplighter /)
   })
 
+  it('has a program that says of which commit it is, so that an upgrade by `git pull` is seen', async () => {
+    const isRepository = spawnSync('git', ['rev-parse', 'HEAD']).status === 0
+    const commit = read('dist/commit').trim()
+    expect(commit).to.match(isRepository ? /^[0-9a-f]{7,}(-dirty)?$/ : /^$/)
+    const shown = commit === '' ? '' : ` \\(${commit}\\)`
+    expect((await run('--version')).stdout).to.match(new RegExp(`^lamplighter \\d+\\.\\d+\\.\\d+${shown}\n$`))
+  })
+
   it('says all that is needed for a configuration directory that is only read', async () => {
     const [, shown = ''] = /^```ini\n([\s\S]*?)^```$/m.exec(read('docs/service.md')) ?? []
     const state = join(service.directory, 'state')
