@@ -97,6 +97,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     log: this.log,
     endpoints: this.core.endpoints,
     hints: this.core.hints,
+    appeared: (resource) => this.lists.watched.appeared(resource),
     packageSays: (event, request, resource) => this.#registry.package(event)?.evsPublHandl?.(request, resource),
   })
   protected readonly facts = new Facts(this.core.sip, this.log)

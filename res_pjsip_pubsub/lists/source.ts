@@ -141,7 +141,14 @@ export class ListSource extends Observable<ListSource> {
 
   /** Looks again for those of which nothing could be said. Never rejects. */
   retryUnavailable(): Promise<void> {
-    return this.#retry((absence) => absence === 'probation')
+    return this.#retry(({ absence }) => absence === 'probation')
+  }
+
+  /** Looks again for those of these names that were not there. Never rejects. */
+  retryNamed(resources: readonly string[]): Promise<void> {
+    const { nameKey } = this.#services
+    const names = new Set(resources.map(nameKey))
+    return this.#retry(({ absence, item }) => absence === 'noresource' && names.has(nameKey(item.resource)))
   }
 
   /** The configuration was read again. Never rejects. */
@@ -160,7 +167,7 @@ export class ListSource extends Observable<ListSource> {
       for (const member of this.#members.values()) member.follow()
       this.#changed()
     }
-    await this.#retry((absence) => absence !== undefined)
+    await this.#retry(({ absence }) => absence !== undefined)
   }
 
   body(address: ListAddress, rendering: Rendering, room: number): ListBody {
@@ -168,8 +175,8 @@ export class ListSource extends Observable<ListSource> {
     return new ListBody(context, this.#show(this.#root, rendering), room)
   }
 
-  async #retry(which: (absence: ListMember['absence']) => boolean): Promise<void> {
-    const missing = [...this.#members.values()].filter(({ absence }) => which(absence))
+  async #retry(which: (member: ListMember) => boolean): Promise<void> {
+    const missing = [...this.#members.values()].filter(which)
     await Promise.all(missing.map((member) => member.look()))
     const back = missing.filter(({ absence }) => absence === undefined)
     if (!this.#observer || back.length === 0) return

@@ -1,7 +1,7 @@
 /**
  * Resource lists that are watched: who does, how much each endpoint has brought along, and when they look again. After a
  * reload all follow the configuration; every two seconds they look for what nothing could be said of, and every five
- * minutes for what was not there.
+ * minutes for what was not there, or as soon as something is published about it.
  */
 import { Counts } from '../../core/counts.ts'
 import { Timer } from '../../core/timer.ts'
@@ -12,6 +12,8 @@ import type { ListSource } from './source.ts'
 
 /** Milliseconds. After a reload the dialplan follows the endpoints. */
 const SETTLE = 100
+/** In which names that were published about first are gathered: after a start of the phones there are many. */
+const GATHER = 100
 /** Between two looks for what nothing could be said of, and how many of these make one for what is not there. */
 const AGAIN = 2000
 const LOOKS = 150
@@ -45,6 +47,9 @@ export class WatchedLists {
   /** Endpoint → resources that it has brought along, also those that are just being looked for. */
   readonly brought = new Counts()
   readonly #revising = new Timer()
+  readonly #appearing = new Timer()
+  /** Published about since they looked last. */
+  #appeared: string[] = []
   #retrying: NodeJS.Timeout | undefined
   #looks = 0
 
@@ -87,8 +92,22 @@ export class WatchedLists {
     })
   }
 
+  /** Something is published about a resource about which nothing was. */
+  appeared(resource: string): void {
+    if (this.#watched.size === 0) return
+    this.#appeared.push(resource)
+    if (!this.#appearing.armed) this.#appearing.set(GATHER, () => this.#lookForAppeared())
+  }
+
+  #lookForAppeared(): void {
+    const appeared = this.#appeared
+    this.#appeared = []
+    for (const source of this.#watched.keys()) void source.retryNamed(appeared)
+  }
+
   close(): void {
     this.#revising.clear()
+    this.#appearing.clear()
     clearTimeout(this.#retrying)
     this.#watched.clear()
   }

@@ -31,6 +31,8 @@ interface CompositorServices extends PermissionServices {
   readonly now: () => number
   readonly timers: Timers
   readonly log: Logger
+  /** Something is published about a resource about which nothing was. */
+  readonly appeared: (resource: string) => void
   readonly packageSays: (event: string, request: SipRequest, resource: string) => ResponseData | undefined
 }
 

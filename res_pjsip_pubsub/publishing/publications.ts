@@ -15,6 +15,8 @@ interface PublicationsServices {
   readonly timers: Timers
   /** Epoch milliseconds. */
   readonly now: () => number
+  /** Something is published about a resource about which nothing was. */
+  readonly appeared: (resource: string) => void
 }
 
 /** What is published about one resource for one event. It is there as long as it holds or is watched by anything. */
@@ -55,11 +57,13 @@ export class Publications implements Iterable<InboundPublication> {
     this.#byRuid.set(publication.ruid, publication)
     if (publication.instance !== '') this.#byInstance.set(instanceKey(publication), publication)
     this.byEndpoint.add(endpointId)
+    const isFirst = !this.about(resource)
     this.#resources.add(this.#nameKey(resource))
     this.#topic(event, resource).all.add(publication)
     this.#arm(publication)
     // What takes the place of another is to be read before anybody is told.
     if (publication.isRead) this.refresh(event, resource)
+    if (isFirst) this.#services.appeared(resource)
   }
 
   /** `quiet`: nobody is told, until something else about the resource changes. */

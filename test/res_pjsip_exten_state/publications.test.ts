@@ -147,6 +147,15 @@ describe('publications about an extension', () => {
       expect(tx.dialog.last.state).to.match(/^active/)
     })
 
+    it('is taken up by a resource list in which it was missing', async () => {
+      const headers = { Supported: 'eventlist', Accept: `multipart/related, application/rlmi+xml, ${PIDF_TYPE}` }
+      await open({ lists: { people: { event: 'presence', list_item: ['200', '300'] } } })
+      const tx = await watch('people', 'presence', headers)
+      expect(tx.dialog.last.text).to.contain('reason="noresource"')
+      await publish('300', 'presence', pidfBody('soft', 'open', personOf('away')))
+      await shows(tx, 'id="soft"')
+    })
+
     it('is in one word that of a device which says one, whoever said nothing behind it', async () => {
       await open()
       await publish('300', 'presence', pidfBody('soft', 'open'))
