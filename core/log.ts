@@ -1,5 +1,9 @@
 /** The log: Asterisk's look, a level per category (a category is a module's name), sinks that can be swapped. */
 import type { Undo } from './scope.ts'
+import { Strikes } from './strikes.ts'
+
+/** Seconds until the same refusal is told again. */
+const REFUSAL_INTERVAL = 60
 
 export const LEVELS = ['error', 'warning', 'notice', 'verbose', 'debug'] as const
 export type Level = (typeof LEVELS)[number]
@@ -15,6 +19,8 @@ export interface Logger {
   notice(message: string): void
   verbose(message: string): void
   debug(message: () => string): void
+  /** What whoever asks can bring about all day: the same is said once a minute, and so is only so much of all. A notice. */
+  refusal(message: string, level?: 'notice' | 'warning'): void
   enabled(level: Level): boolean
 }
 
@@ -50,9 +56,12 @@ export class Log {
   /** What the most curious of them wants to see. */
   #most = -1
   readonly #loggers = new Map<string, Logger>()
+  readonly #refusals: Strikes
 
-  constructor(level: Level = 'notice') {
+  /** `now`: milliseconds. */
+  constructor(level: Level = 'notice', now = (): number => performance.now()) {
     this.#level = level
+    this.#refusals = new Strikes(now)
   }
 
   /** `level`: what this one is told of, too, where less is set. */
@@ -115,6 +124,9 @@ export class Log {
       verbose: (m) => write('verbose', m),
       debug: (m) => {
         if (enabled('debug')) write('debug', m())
+      },
+      refusal: (m, level = 'notice') => {
+        if (enabled(level) && this.#refusals.strike(category, m, 1, REFUSAL_INTERVAL) !== undefined) write(level, m)
       },
     }
   }

@@ -3,6 +3,9 @@
 /** V8 cuts and joins nothing shorter than this; it copies it. */
 const SHORTEST_CUT = 13
 
+/** Characters of what a peer says that the log has. */
+const LONGEST_TOLD = 200
+
 /** So that reading a character is not left out. */
 let seen = 0
 
@@ -18,6 +21,11 @@ export function joined(text: string): string {
   // V8 makes one of the parts as soon as a character is asked for; to write and read it by a Buffer takes four times as long.
   seen ^= text.charCodeAt(0)
   return text
+}
+
+/** For the log: what a peer has chosen is as long as a header may be. */
+export function brief(text: string): string {
+  return text.length <= LONGEST_TOLD ? text : `${text.slice(0, LONGEST_TOLD)}…`
 }
 
 /**

@@ -2,6 +2,7 @@
  * The event packages presence (RFC 3856) and dialog (RFC 4235) over the hints of the dialplan and what is published, and
  * dialog;sla, by which the phones of a shared line tell each other of its calls.
  */
+
 import type { Core } from '../core/core.ts'
 import { whenThere } from '../core/eventual.ts'
 import { Share } from '../core/in-slices.ts'
@@ -9,6 +10,7 @@ import type { Logger } from '../core/log.ts'
 import { defineModule } from '../core/module.ts'
 import type { Hint } from '../core/states/hint.ts'
 import { NO_PRESENCE } from '../core/states/presence.ts'
+import { brief } from '../core/text.ts'
 import type { EventPackage, Found, Pubsub, Watcher } from '../res_pjsip_pubsub/contract.ts'
 import { askedBy, readAsked } from './asked-dialog.ts'
 import { isAskedOver } from './asked-over.ts'
@@ -98,8 +100,8 @@ function extensionFinder(
     if (hint || pubsub.isPublished(resource)) return extensions.of(endpoint.hintContext, resource, hint)
     // For a restored subscription it is looked for again and again, and may come yet.
     if (!request || again) return undefined
-    log.notice(
-      `Endpoint '${endpoint.id}' state subscription failed: Extension '${resource}' does not exist in context ` +
+    log.refusal(
+      `Endpoint '${endpoint.id}' state subscription failed: Extension '${brief(resource)}' does not exist in context ` +
         `'${endpoint.hintContext}' or has no associated hint`,
     )
     return undefined

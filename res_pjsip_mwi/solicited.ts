@@ -1,9 +1,11 @@
 /** The side of message-summary that phones ask for. */
+
 import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
 import type { Logger } from '../core/log.ts'
 import { Scope, type Undo } from '../core/scope.ts'
 import type { Refusal } from '../core/sip/contract.ts'
+import { brief } from '../core/text.ts'
 import type { EventPackage, Found, Pubsub, Subscription, Watcher } from '../res_pjsip_pubsub/contract.ts'
 import type { MailboxSums } from './mailbox-sums.ts'
 import { type AorLookup, fullNames, isInFiles, resourceOf, summaryKey } from './resources.ts'
@@ -51,7 +53,7 @@ export function solicitedFinder({
       if (lookedFor.some((id) => core.endpoints.mayExist('aor', id))) return 'unavailable'
       // For a restored subscription it is looked for again and again, and may come yet.
       if (!request || again) return undefined
-      log.notice(`Endpoint '${endpoint.id}' MWI subscription failed: there is no AOR '${user}' with mailboxes`)
+      log.refusal(`Endpoint '${endpoint.id}' MWI subscription failed: there is no AOR '${brief(user)}' with mailboxes`)
       return undefined
     }
     // A restored subscription was granted once. The RFCs know no such conflict: who asks is answered.
@@ -59,9 +61,9 @@ export function solicitedFinder({
     const mailbox = served(endpoint, sum.definition.mailboxes)
     if (mailbox === undefined) return summary()
     if (again) return UNASKED_ANYWAY
-    log.notice(
+    log.refusal(
       `Endpoint '${endpoint.id}' already configured for unsolicited MWI for mailbox '${mailbox}'. ` +
-        `Denying MWI subscription to '${user}'`,
+        `Denying MWI subscription to '${brief(user)}'`,
     )
     return UNASKED_ANYWAY
   }

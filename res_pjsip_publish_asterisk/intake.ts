@@ -2,6 +2,7 @@
  * What others publish of one event: inbound-publication says where and who, asterisk-publication what of it is taken.
  * A state belongs to the origin that its eid names, and lasts as long as the publication that brought it.
  */
+
 import type { AsteriskServer, Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
 import { isEntityId } from '../core/entity-id.ts'
@@ -10,6 +11,7 @@ import { type AsteriskPublication, compileFilter } from '../core/publication-opt
 import type { Undo } from '../core/scope.ts'
 import type { Refusal } from '../core/sip/contract.ts'
 import type { Reported } from '../core/states/reported.ts'
+import { brief } from '../core/text.ts'
 import type { Kind, Publication, PublicationHandler, Pubsub, ReadBody } from '../res_pjsip_pubsub/contract.ts'
 import type { OutboundPublishing } from './contract.ts'
 import { EntityIds } from './entity-ids.ts'
@@ -204,7 +206,10 @@ export class Intake<State> {
     // Of what was restored a newer publication may have said another thing since.
     if (isFirst && this.#ledger.has(entry)) return
     if (!this.#ledger.say(entry))
-      this.#services.log.warning(`${eid} publishes too much at ${resource}: ${name} is passed over`)
+      this.#services.log.refusal(
+        `${brief(eid)} publishes too much at ${resource}: ${brief(name)} is passed over`,
+        'warning',
+      )
   }
 
   /** Whether this server of ours, which is connected, has told of it over ARI. */

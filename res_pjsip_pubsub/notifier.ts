@@ -2,12 +2,14 @@
  * A SUBSCRIBE that is to make a subscription (RFC 6665 4.2.1). What passes the steps of subscribe-steps.ts is looked up,
  * answered 200, and notified.
  */
+
 import type { Endpoint } from '../core/endpoints.ts'
 import { type Eventual, whenThere } from '../core/eventual.ts'
 import { reasonOf } from '../core/log.ts'
 import type { DialogSettings, ServerTransaction, Sip, SipRequest } from '../core/sip/contract.ts'
 import { printUri } from '../core/sip/parse-uri.ts'
 import type { SipUri } from '../core/sip/uri.ts'
+import { brief } from '../core/text.ts'
 import type { Watchable } from '../core/watch.ts'
 import type { Found } from './contract.ts'
 import { WANT } from './delivery.ts'
@@ -212,9 +214,9 @@ function contestOthers(anew: NotifierSubscription, ask: Ask, { settings, subscri
   const tooMany = Math.max(others.length + 1 - MOST_OF_ONE_PHONE, ask.takesPlace ? 1 : 0)
   // Of a gateway whose users look like one phone a lamp stands still, and nobody else would say why.
   if (others.length >= MOST_OF_ONE_PHONE)
-    log.notice(
+    log.refusal(
       `one phone of endpoint ${ask.endpoint.id} has ${MOST_OF_ONE_PHONE} subscriptions for ${ask.event} of ` +
-        `${ask.resource} already; the oldest is over`,
+        `${brief(ask.resource)} already; the oldest is over`,
     )
   others.forEach((other, at) => contest(other, ask, at < tooMany))
 }

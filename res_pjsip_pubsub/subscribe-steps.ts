@@ -71,7 +71,7 @@ export function begin(tx: ServerTransaction, endpoint: Endpoint, uri: string, is
 
 function allowed({ endpoint }: Ask, { log }: NotifierServices): Refusal | undefined {
   if (endpoint.allow_subscribe) return undefined
-  log.warning(`Subscriptions not permitted for endpoint ${endpoint.id}.`)
+  log.refusal(`Subscriptions not permitted for endpoint ${endpoint.id}.`, 'warning')
   return refusal.DECLINED
 }
 
@@ -146,10 +146,10 @@ export function room(ask: Ask, { subscriptions, settings, log }: NotifierService
   ask.takesPlace = replace_same_contact && ofPhone(ask, subscriptions).length > 0
   if (ask.takesPlace) return undefined
   if (allFull) {
-    log.warning(`max_subscriptions of ${max_subscriptions} is reached; a SUBSCRIBE is refused`)
+    log.refusal(`max_subscriptions of ${max_subscriptions} is reached; a SUBSCRIBE is refused`, 'warning')
     return refusal.tryLater(503, retry_after)
   }
-  log.notice(`endpoint ${ask.endpoint.id} has its ${limit} subscriptions already`)
+  log.refusal(`endpoint ${ask.endpoint.id} has its ${limit} subscriptions already`)
   return refusal.OVER_ENDPOINT_LIMIT
 }
 

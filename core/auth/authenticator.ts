@@ -10,6 +10,8 @@ import type { Counter, Metrics } from '../metrics.ts'
 import type { Address, CredentialsFor, Refusal, ServerTransaction, SipRequest } from '../sip/contract.ts'
 import { printHostPort } from '../sip/parse-uri.ts'
 import type { SipUri } from '../sip/uri.ts'
+import { Strikes } from '../strikes.ts'
+import { brief } from '../text.ts'
 import { type AclUse, forbiddenBy, forbiddenByAll, hasAcl, looksAtContacts } from './acl.ts'
 import type { Authenticator } from './auth.ts'
 import { type CheckSettings, CredentialCheck, type Verdict } from './credentials.ts'
@@ -19,12 +21,9 @@ import { Identification, type Identified } from './identification.ts'
 import type { Limits } from './limits.ts'
 import { parseAddress } from './networks.ts'
 import { outboundCredentials } from './outbound.ts'
-import { Strikes } from './strikes.ts'
 
 /** Seconds until a phone tries again whose endpoint only an Asterisk server knows that is away. */
 const RETRY_AFTER = 10
-/** Characters of what a stranger says that the log has. */
-const LONGEST_TOLD = 200
 /** Contacts with names that are looked up for one request; phones have one. */
 const MOST_NAMES = 4
 
@@ -178,7 +177,7 @@ class EndpointAuthenticator implements RunningAuthenticator {
     return Promise.all(asked).then((found) => {
       if (named.length > MOST_NAMES) return `more than ${MOST_NAMES} Contacts with names`
       const nowhere = found.findIndex((targets) => targets.length === 0)
-      if (nowhere >= 0) return `Contact ${named[nowhere]?.text}, which leads to no address`
+      if (nowhere >= 0) return `Contact ${brief(named[nowhere]?.text ?? '')}, which leads to no address`
       const { files } = this.#endpoints
       for (const target of found.flat()) {
         const address = parseAddress(target.address)
@@ -303,9 +302,4 @@ function whyRefused(verdict: Verdict, { request }: ServerTransaction): string | 
 function describe({ request, source }: AskedFrom): string {
   const at = printHostPort(source.address, source.port)
   return `Request '${brief(request.method)}' from '${brief(request.from.uriText)}' at ${at} (Call-ID ${brief(request.callId)})`
-}
-
-/** What a stranger has chosen is as long as a header may be. */
-function brief(text: string): string {
-  return text.length <= LONGEST_TOLD ? text : `${text.slice(0, LONGEST_TOLD)}…`
 }

@@ -1,4 +1,5 @@
 /** The registrar: answers REGISTER, and knows where endpoints can be reached (RFC 3261 10). */
+
 import type { Authenticator } from '../auth/auth.ts'
 import { parseDigest } from '../auth/digest.ts'
 import type { Aor, Endpoint, Endpoints } from '../endpoints.ts'
@@ -10,6 +11,7 @@ import { parseNameAddr, parseUri, printHostPort, printNameAddr } from '../sip/pa
 import { hasOptionTag } from '../sip/values.ts'
 import { type Steps, takeSteps, wait } from '../steps.ts'
 import type { Store } from '../store.ts'
+import { brief } from '../text.ts'
 import { nameIn } from '../user-options.ts'
 import { type Binding, Bindings } from './bindings.ts'
 import { planRegister, type RegisterPlan } from './register.ts'
@@ -125,9 +127,10 @@ class SipRegistrar implements Registrar {
     const answer = yield* this.#outcome(tx, endpoint)
     if (answer.status >= 300) {
       this.#refused.add()
-      this.#log.warning(
+      this.#log.refusal(
         `endpoint '${endpoint.id}' (${printHostPort(tx.source.address, tx.source.port)}) may not register ` +
-          `'${tx.request.to.uriText}': ${answer.status} ${answer.reason ?? ''}`.trimEnd(),
+          `'${brief(tx.request.to.uriText)}': ${answer.status} ${answer.reason ?? ''}`.trimEnd(),
+        'warning',
       )
     }
     tx.answer(answer)

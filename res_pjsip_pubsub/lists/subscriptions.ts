@@ -2,10 +2,12 @@
  * Resource lists (RFC 4662): which SUBSCRIBE is for one, and what such a subscription watches. For the rest it is an
  * ordinary subscription. Which lists there are is in configured.ts, what becomes of those that are watched in watched.ts.
  */
+
 import type { Core } from '../../core/core.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Refusal, SipRequest } from '../../core/sip/contract.ts'
 import { parseNameAddr } from '../../core/sip/parse-uri.ts'
+import { brief } from '../../core/text.ts'
 import type { Found, Watcher } from '../contract.ts'
 import { NOT_FOUND, OVER_ENDPOINT_LIMIT } from '../refusals.ts'
 import type { Registry } from '../registry.ts'
@@ -74,8 +76,9 @@ export class ResourceLists {
     const list = this.configured.get(resource)
     if (!list || !understandsLists(request)) return undefined
     if (list.event === event) return { event, resource, watcher, isBrought }
-    this.#log.warning(
+    this.#log.refusal(
       `endpoint ${watcher.endpoint.id} asks for ${event} of the list ${resource}, which is for ${list.event}`,
+      'warning',
     )
     return undefined
   }
@@ -123,7 +126,7 @@ export class ResourceLists {
     const size = brought ? sizeOf(brought) : 0
     const { id } = endpoint
     if (!restored && size > 0 && this.watched.brought.of(id) + size > MOST_BROUGHT) {
-      this.#log.notice(
+      this.#log.refusal(
         `endpoint ${id} would watch more than ${MOST_BROUGHT} resources in lists of its own; a SUBSCRIBE is refused`,
       )
       return OVER_ENDPOINT_LIMIT
@@ -161,8 +164,8 @@ export class ResourceLists {
   /** In one line: a datagram brings a thousand of them. */
   #noteMissing({ resources, missing }: ListSource, event: string, endpointId: string): void {
     if (missing.length === 0) return
-    const some = missing.slice(0, MOST_NAMED).join(', ') + (missing.length > MOST_NAMED ? ', ...' : '')
-    this.#log.notice(
+    const some = missing.slice(0, MOST_NAMED).map(brief).join(', ') + (missing.length > MOST_NAMED ? ', ...' : '')
+    this.#log.refusal(
       `endpoint ${endpointId} brings along a list for ${event} with ${resources.length} resources, of which ` +
         `${missing.length} are not there: ${some}`,
     )

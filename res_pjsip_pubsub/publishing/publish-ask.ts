@@ -1,9 +1,11 @@
 /** What a PUBLISH asks for (RFC 3903 6), and whether that may be refused by the request alone. */
+
 import type { Endpoint } from '../../core/endpoints.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Refusal, ServerTransaction, SipRequest } from '../../core/sip/contract.ts'
 import type { SipUri } from '../../core/sip/uri.ts'
 import { parseDeltaSeconds } from '../../core/sip/values.ts'
+import { brief } from '../../core/text.ts'
 import type { PublicationHandler, ResponseData } from '../contract.ts'
 import { eventOf, isEventType } from '../event-name.ts'
 import { nameKey, plainUri, senderUri } from '../identity.ts'
@@ -97,16 +99,16 @@ export function forbidden(ask: Ask): Refusal | undefined {
   const { endpoint, resource, handler } = ask
   if (handler.permits && endpoint.allow_publish !== 'no') {
     const refusal = handler.permits(endpoint, resource)
-    if (refusal) noteRefused(ask, `no inbound-publication lets it publish about '${resource}'`)
+    if (refusal) noteRefused(ask, `no inbound-publication lets it publish about '${brief(resource)}'`)
     return refusal
   }
   if (ask.services.permission.mayPublish(endpoint, resource)) return undefined
-  noteRefused(ask, `allow_publish does not let it publish about '${resource}'`)
+  noteRefused(ask, `allow_publish does not let it publish about '${brief(resource)}'`)
   return { status: 403 }
 }
 
 export function noteRefused({ services, request, endpoint }: Ask, why: string): void {
-  services.log.notice(`PUBLISH of endpoint ${endpoint.id} for ${request.requestUri} is refused: ${why}`)
+  services.log.refusal(`PUBLISH of endpoint ${endpoint.id} for ${brief(request.requestUri)} is refused: ${why}`)
 }
 
 /** Seconds, or 400 and 423 (RFC 3903 6 step 4). */

@@ -15,7 +15,7 @@ import type { HeaderLine, Refusal, ServerTransaction } from '../../core/sip/cont
 import { isToken } from '../../core/sip/grammar.ts'
 import { randomId } from '../../core/sip/id.ts'
 import { type Steps, takeSteps, wait } from '../../core/steps.ts'
-import { detached } from '../../core/text.ts'
+import { brief, detached } from '../../core/text.ts'
 import type { ResponseData } from '../contract.ts'
 import { plainUri } from '../identity.ts'
 import * as refusal from '../refusals.ts'
@@ -96,7 +96,7 @@ function* create(ask: Ask, seconds: number): Steps<Published> {
   const exists = yield* wait(services.permission.exists(handler, resource, endpoint))
   if (exists === 'unavailable') return refuse(tx, refusal.tryLater(500, services.settings().retry_after))
   if (!exists) {
-    noteRefused(ask, `there is no '${resource}'`)
+    noteRefused(ask, `there is no '${brief(resource)}'`)
     return refuse(tx, refusal.NOT_FOUND)
   }
   const instance = instanceOf(ask)

@@ -51,6 +51,23 @@ describe('the log', () => {
     expect(logger.enabled('verbose')).to.equal(false)
   })
 
+  it('says a refusal once a minute, and of one kind no more than a hundred', () => {
+    let now = 0
+    const log = new Log('notice', () => now)
+    const said: string[] = []
+    void log.addSink(({ level, message }) => said.push(`${level} ${message}`))
+    const logger = log.logger('sip')
+    for (let time = 0; time < 3; time++) logger.refusal('no room', 'warning')
+    logger.refusal('nobody there')
+    expect(said.splice(0)).to.deep.equal(['warning no room', 'notice nobody there'])
+    now = 60_000
+    logger.refusal('no room')
+    for (let made = 0; made < 200; made++) logger.refusal(`no ${made}`)
+    log.logger('ari').refusal('no room')
+    expect(said).to.have.length(101)
+    expect([said[0], said[99], said[100]]).to.deep.equal(['notice no room', 'notice no 98', 'notice no room'])
+  })
+
   it('makes no text of what is not logged', () => {
     new Log('notice').logger('sip').debug(() => {
       throw new Error('nobody asked')

@@ -72,6 +72,7 @@ class World {
         notice: () => undefined,
         verbose: () => undefined,
         debug: () => undefined,
+        refusal: () => undefined,
         enabled: () => false,
       },
       bodies: {

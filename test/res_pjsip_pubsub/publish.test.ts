@@ -287,6 +287,15 @@ describe('PUBLISH', () => {
       expect((await again(tag, 'one more')).status).to.equal(200)
     })
 
+    it('said in the log in few words, and once of one that tries all day', async () => {
+      await begin()
+      const name = 'x'.repeat(7000)
+      for (let time = 0; time < 3; time++) expect((await sip.publish(name, 'on')).status).to.equal(403)
+      const said = office.logged.filter((line) => line.includes('is refused'))
+      expect(said).to.have.length(1)
+      expect(said[0]).to.have.length.below(600)
+    })
+
     it('no more about one resource than one body may hold, in however many publications', async () => {
       await begin({ endpoints: anyMay })
       const much = 'x'.repeat(20_000)

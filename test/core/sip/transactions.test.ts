@@ -302,5 +302,6 @@ const silent = {
   notice: () => undefined,
   verbose: () => undefined,
   debug: () => undefined,
+  refusal: () => undefined,
   enabled: () => false,
 }

@@ -1,5 +1,5 @@
 /** How often something went wrong with the same one in a while, so that the log hears of it once, not every time. */
-import { dropOldest } from '../oldest.ts'
+import { dropOldest } from './oldest.ts'
 
 /** Ones that are counted at a time; the oldest are forgotten first. */
 const CAPACITY = 10_000
