@@ -82,7 +82,9 @@ export class ContextReader {
         this.#doubt(`hint ${written} is for the caller ${caller}, expected none: subscriptions have no caller`, place)
         return
       }
-      this.#hint({ ...this.#splitName(value, place), context: this.#section.name, exten, ...at(place) })
+      const { file, line } = place
+      const { device, name } = this.#splitName(value, place)
+      this.#hint({ value: device, name, context: this.#section.name, exten, file, line })
     } catch (error) {
       this.#doubt(`extension ${written}: ${reasonOf(error)}, expected a number or a pattern`, place)
     }
@@ -123,20 +125,20 @@ export class ContextReader {
   }
 
   /** `PJSIP/100(Alice)`: with a variable before the parenthesis, Asterisk takes that for a part of the device. */
-  #splitName(value: string, place: Place): { value: string; name: string } {
+  #splitName(value: string, place: Place): { device: string; name: string } {
     const open = value.indexOf('(')
-    if (open < 0) return { value, name: '' }
+    if (open < 0) return { device: value, name: '' }
     if (hasVariables(value.slice(0, open))) {
       if (value.endsWith(')') && hasParenthesis(value))
         this.#doubt(
           'a name after a variable is taken for a part of the device, expected no variable before (Name)',
           place,
         )
-      return { value, name: '' }
+      return { device: value, name: '' }
     }
     const close = value.lastIndexOf(')')
     if (close < open) this.#doubt('name of a hint without a closing ), expected PJSIP/100(Name)', place)
-    return { value: value.slice(0, open).trim(), name: value.slice(open + 1, close < open ? undefined : close).trim() }
+    return { device: value.slice(0, open).trim(), name: value.slice(open + 1, close < open ? undefined : close).trim() }
   }
 
   /** `context,09:00-17:00,mon-fri,*,*`: hints of a context that is included at times are there at all times. */
