@@ -188,7 +188,7 @@ export class SectionBuilder {
       return
     }
     if (adds && this.#append(section, key, text.slice(equals + 1), place)) return
-    section.entries.push({ key, value, ...place })
+    section.entries.push({ key, value, file: place.file, line: place.line })
   }
 
   /** `key += value`: the last value of the key, an inherited one too, grows. Asterisk keeps the blank after the sign. */
