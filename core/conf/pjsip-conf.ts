@@ -239,7 +239,7 @@ class PjsipReader {
     const objects = new Map<string, Read<S>>()
     for (const [id, draft] of this.#draftsOf(type)) {
       const object = this.#readOrDoWithout(type, draft, before?.get(id), () => {
-        const read = { ...this.#read(draft.section, set, draft.foreign), id }
+        const read = Object.assign(this.#read(draft.section, set, draft.foreign), { id })
         check?.(read, new Checker(id, draft, this.#findings))
         return read
       })
