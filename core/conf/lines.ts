@@ -14,28 +14,35 @@ export interface ConfLine {
   readonly hasStrayEnd: boolean
 }
 
-export interface ConfLines {
-  readonly lines: readonly ConfLine[]
-  /** The line of a `;--` that is never closed. */
-  readonly unterminated: number | undefined
-}
-
 /** As deep as Asterisk goes. */
 const DEEPEST_COMMENT = 128
 
-export function confLines(file: string): ConfLines {
-  const lines: ConfLine[] = []
+/** Each line is told when it is asked for, so that those of a large file are not held all at once. */
+export class ConfLines implements Iterable<ConfLine> {
+  readonly #file: string
   /** The lines at which the block comments began that are open now. */
-  const open: number[] = []
-  let number = 0
-  for (const line of eachLine(file)) {
-    number++
-    const [kept, comment] = withoutComments(line, number, open)
-    const text = kept.trim()
-    const hasStrayEnd = comment !== '' && kept.endsWith('--')
-    if (text !== '') lines.push({ text, number, lost: lostParameter(kept, comment), hasStrayEnd })
+  readonly #open: number[] = []
+
+  constructor(file: string) {
+    this.#file = file
   }
-  return { lines, unterminated: open.at(-1) }
+
+  *[Symbol.iterator](): Generator<ConfLine> {
+    let number = 0
+    for (const line of eachLine(this.#file)) {
+      number++
+      const [kept, comment] = withoutComments(line, number, this.#open)
+      const text = kept.trim()
+      if (text === '') continue
+      const hasStrayEnd = comment !== '' && kept.endsWith('--')
+      yield { text, number, lost: comment === '' ? undefined : lostParameter(kept, comment), hasStrayEnd }
+    }
+  }
+
+  /** At the end of the file: the line of a `;--` that is never closed. */
+  get unterminated(): number | undefined {
+    return this.#open.at(-1)
+  }
 }
 
 function* eachLine(text: string): Generator<string> {

@@ -12,7 +12,7 @@ import { createRequire } from 'node:module'
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import type { ConfigFile, Place } from '../config.ts'
 import { type Faults, Findings } from './findings.ts'
-import { confLines } from './lines.ts'
+import { ConfLines } from './lines.ts'
 import { SectionBuilder } from './sections.ts'
 
 export interface ConfigReading extends Faults {
@@ -112,11 +112,8 @@ class Reading {
   }
 
   #readLines(text: string, file: string): void {
-    const { lines, unterminated } = confLines(text)
-    // Said once a file. A comment may be in any encoding.
-    const undecodable = lines.find(({ text: line }) => line.includes(NOT_UTF_8))
-    if (undecodable)
-      this.#doubt('text that is not UTF-8, expected UTF-8 throughout the file', { file, line: undecodable.number })
+    const lines = new ConfLines(text)
+    if (text.includes(NOT_UTF_8)) this.#doubtEncoding(text, file)
     // An included file goes on in the section it was included in, and so does what follows the #include.
     const scope = this.#sections.enter()
     const isIncluded = this.#stack.length > 1
@@ -140,9 +137,16 @@ class Reading {
       if (this.#foreign && isIncluded && !this.#isBarred && this.#findings.problems.length > faults)
         return this.#findings.liveWith(faults, 'Asterisk reads this file no further')
     }
-    if (unterminated !== undefined) {
-      this.#findings.doubt(this.#foreign, 'comment ;-- is never closed, expected --;', { file, line: unterminated })
-    }
+    const { unterminated } = lines
+    if (unterminated !== undefined)
+      this.#doubt('comment ;-- is never closed, expected --;', { file, line: unterminated })
+  }
+
+  /** Said once a file. A comment may be in any encoding. */
+  #doubtEncoding(text: string, file: string): void {
+    for (const { text: line, number } of new ConfLines(text))
+      if (line.includes(NOT_UTF_8))
+        return this.#doubt('text that is not UTF-8, expected UTF-8 throughout the file', { file, line: number })
   }
 
   #directive(line: string, place: Place): void {
