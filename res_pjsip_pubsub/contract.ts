@@ -26,7 +26,7 @@ export interface Watcher {
   readonly userAgent: string
   /** Undefined when a subscription is put back after a restart, or when its package was loaded again. */
   readonly request: SipRequest | undefined
-  /** Of a list, where the log need not say that it is not there: it has done so, or does it for all of them together. */
+  /** The log need not say that it is not there: it has done so, or does it for all resources of a list together. */
   readonly again?: boolean
 }
 

@@ -75,9 +75,10 @@ export function subscribe(
     const refused = step(ask, notifier)
     if (refused) return refuse(tx, refused)
   }
-  const look = (): Eventual<Found<unknown>> => ask.package?.find(ask.resource, ask.watcher)
+  const look = (as = ask.watcher): Eventual<Found<unknown>> => ask.package?.find(ask.resource, as)
+  const lookAgain = (): Eventual<Found<unknown>> => look({ ...ask.watcher, again: true })
   const find = (): Eventual<Found<unknown>> =>
-    whenThere(look(), (there) => there ?? notifier.othersPublished()?.then(look))
+    whenThere(look(), (there) => there ?? notifier.othersPublished()?.then(lookAgain))
   const found = ask.list ? notifier.lists.open(ask.list) : find()
   if (!(found instanceof Promise)) return conclude(ask, found, notifier)
   const later = (there: Found<unknown>): Eventual<Subscribed> => conclude(ask, there, notifier)
