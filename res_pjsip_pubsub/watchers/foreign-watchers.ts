@@ -11,6 +11,8 @@ import { type Row, SHARED_ROWS, STATUS } from '../storage/row.ts'
 import { readDialog } from '../storage/row-dialog.ts'
 import { type WatcherFacts, type WatcherList, type WatcherLists, watcherId } from './watchers.ts'
 
+type Topic = Pick<WatcherList, 'event' | 'resource'>
+
 interface ForeignServices {
   readonly store: Store
   readonly activeWatchers: string
@@ -22,8 +24,8 @@ interface ForeignServices {
   readonly log: Logger
   /** Whether a subscription in this dialog is ours. */
   readonly isOurs: (dialogId: string) => boolean
-  /** Until those that wait for it are the same at all servers. */
-  readonly agreeOnWaiting: (of: Pick<WatcherList, 'event' | 'resource'>) => Promise<void>
+  /** Until those that wait for these are the same at all servers. */
+  readonly agreeOnWaiting: (of: readonly Topic[]) => Promise<void>
 }
 
 export class ForeignWatchers {
@@ -54,6 +56,7 @@ export class ForeignWatchers {
   /** Those there are now; none where they cannot be read. */
   async of(event: string, resource: string): Promise<readonly WatcherFacts[]> {
     try {
+      await this.#services.agreeOnWaiting([{ event, resource }])
       return await this.#others({ event, resource })
     } catch (error) {
       this.#unread(error)
@@ -62,10 +65,12 @@ export class ForeignWatchers {
   }
 
   #soon(which?: readonly WatcherList[]): void {
-    const { lists } = this.#services
+    const { lists, agreeOnWaiting } = this.#services
     this.#turn = this.#turn
       .then(async () => {
-        for (const list of which ?? [...lists.watched]) await this.#look(list)
+        const watched = which ?? [...lists.watched]
+        await agreeOnWaiting(watched)
+        for (const list of watched) await this.#look(list)
       })
       .catch((error: unknown) => this.#unread(error))
   }
@@ -89,9 +94,8 @@ export class ForeignWatchers {
         list.change({ ...watcher, status: 'terminated', event: 'timeout' })
   }
 
-  async #others({ event, resource }: Pick<WatcherList, 'event' | 'resource'>): Promise<WatcherFacts[]> {
-    const { now, isOurs, agreeOnWaiting } = this.#services
-    await agreeOnWaiting({ event, resource })
+  async #others({ event, resource }: Topic): Promise<WatcherFacts[]> {
+    const { now, isOurs } = this.#services
     const rows = await this.#subscribed.select({ event, resource })
     return rows
       .filter(({ expires_ms, dialog_id }) => expires_ms > now() && !isOurs(dialog_id))

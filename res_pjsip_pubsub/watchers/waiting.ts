@@ -89,18 +89,21 @@ export class WaitingRoom {
     }
   }
 
-  /** Who waits no more at one of the servers that share the table does not at the others, and all know who does. */
-  async agree({ event, resource }: Topic): Promise<void> {
-    const { nameKey } = this.#services
-    const before = [...(this.#groupOf({ event, resource }) ?? [])]
-    const rows = (await this.#table?.select({ event, status: STATUS_OF.waiting }))?.filter(isWatcherRow)
+  /**
+   * Who waits no more at one of the servers that share the table does not at the others, and all know who does. Read once
+   * for all `topics`: this is after each change that another server makes.
+   */
+  async agree(topics: readonly Topic[]): Promise<void> {
+    if (topics.length === 0) return
+    const asked = new Set(topics.map((topic) => this.#topicOf(topic)))
+    const before = new Map([...asked].flatMap((topic) => [...(this.#waiting.get(topic) ?? [])]))
+    const rows = (await this.#table?.select({ status: STATUS_OF.waiting }))?.filter(isWatcherRow)
     if (!rows || this.#closed) return
     const there = new Map(rows.map((row) => [row.watcher_key, row]))
     for (const [key, waiting] of before)
       if (this.#isWaiting(waiting) && there.get(key)?.winfo_id !== waiting.watcher.id) this.#leave(waiting)
     for (const [key, row] of there) {
-      if (nameKey(row.resource) !== nameKey(resource) || this.#behind.has(key)) continue
-      if (!this.#groupOf(row)?.has(key)) this.#admitRow(row)
+      if (asked.has(this.#topicOf(row)) && !this.#behind.has(key) && !this.#groupOf(row)?.has(key)) this.#admitRow(row)
     }
   }
 
