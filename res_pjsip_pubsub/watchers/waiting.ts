@@ -103,7 +103,9 @@ export class WaitingRoom {
     for (const [key, waiting] of before)
       if (this.#isWaiting(waiting) && there.get(key)?.winfo_id !== waiting.watcher.id) this.#leave(waiting)
     for (const [key, row] of there) {
-      if (asked.has(this.#topicOf(row)) && !this.#behind.has(key) && !this.#groupOf(row)?.has(key)) this.#admitRow(row)
+      // Who is known, and does not wait any more, was decided on meanwhile.
+      const isKnown = before.get(key)?.watcher.id === row.winfo_id || this.#groupOf(row)?.has(key)
+      if (asked.has(this.#topicOf(row)) && !this.#behind.has(key) && !isKnown) this.#admitRow(row)
     }
   }
 

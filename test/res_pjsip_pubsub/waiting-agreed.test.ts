@@ -72,4 +72,12 @@ describe('those that wait at servers that share a table', () => {
     await room.agree([])
     expect(readings).to.equal(1)
   })
+
+  it('do not wait again where they are decided on while the table is read', async () => {
+    const agreed = room.agree(topics('200'))
+    decision.set({ ...CONFIRM, handling: 'allow' })
+    await agreed
+    expect(told).to.deep.equal(['200 waiting', '200 terminated'])
+    expect([...room.of('lamp', '200')]).to.deep.equal([])
+  })
 })
