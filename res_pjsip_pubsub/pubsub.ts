@@ -370,7 +370,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
    * table, phones are told to subscribe anew: else their lamps would stand still until the next refresh.
    */
   async #leave(asked: () => PubsubSettings): Promise<void> {
-    if (this.core.stopping || goesOn(this.settings, readOr(asked, this.settings))) return
+    // Nobody ends for what it watches is away: the file may take longer to be written than they would wait.
+    if (this.core.stopping || goesOn(this.settings, readOr(asked, this.settings))) return this.#reviver.stop()
     this.lists.watched.close()
     await inSlices(this.subscriptions, (subscription) => subscription.terminate('deactivated'))
     const until = performance.now() + LEAVE_LIMIT

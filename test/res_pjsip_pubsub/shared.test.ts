@@ -402,6 +402,25 @@ describe('servers that share a database', function () {
     expect(owned(other)).to.equal(1)
   })
 
+  it('keeps its phones though the module takes longer than unload_grace to go, as another program has the file', async () => {
+    await builder.end(one, 'close')
+    one = await builder.begin({ options: { ...FAST, unload_grace: '1' } })
+    const tx = await one.sip.subscribe('200')
+    await until('a NOTIFY', () => tx.dialog.notifies.length === 1)
+    const { loader } = one.office
+    one.pubsub.publicationHandler(new LampHandler())
+    const unlock = await builder.lock()
+    await one.sip.publish('100', 'on', { Event: 'lamp', Expires: '600' })
+    const unloading = loader.unload('res_pjsip_pubsub')
+    await pause(1300)
+    await unlock()
+    const names = await unloading
+    for (const name of names.toReversed()) await loader.load(name)
+    const dialog = await until('its dialog', () => one.sip.dialogs.get(tx.dialog.id))
+    await until('a NOTIFY', () => dialog.notifies.length > 0)
+    expect(dialog.last.state).to.match(/^active/)
+  })
+
   it('leaves its phones to the other where the module stays away', async () => {
     const tx = await one.sip.subscribe('200')
     await until('a NOTIFY', () => tx.dialog.notifies.length === 1)
