@@ -81,6 +81,15 @@ export class OwnedRows {
     return row && row.owner !== this.#owner && goesOn(row, round) ? this.#take(round, row) : undefined
   }
 
+  async claimAll(round: Round, keys: readonly RowKey[]): Promise<readonly Row[]> {
+    const taken: Row[] = []
+    for (const { to_tag, dialog_id } of keys) {
+      const row = await this.claim(round, { to_tag, dialog_id })
+      if (row) taken.push(row)
+    }
+    return taken
+  }
+
   /** As they are found at the start. */
   noteOwners(owners: ReadonlySet<string>): void {
     this.#unknown = owners

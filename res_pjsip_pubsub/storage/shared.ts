@@ -6,6 +6,7 @@
  *     subscribed to anew         the same: that server asks the phone whether it knows the old dialog still
  *     the owner stops or dies    any other takes it over, and sends a NOTIFY
  *     its module is loaded anew  it stays with the server, unless that takes longer than a lease
+ *     the owner stood still      another has taken it over; where the phone's connection is still to the owner, it takes it back
  *
  * How a row changes its owner is in owned-rows.ts; here is when, and what becomes of the subscription then.
  */
@@ -17,6 +18,7 @@ import { highest } from './cells.ts'
 import { OwnedRows, SHARE } from './owned-rows.ts'
 import { Reserves } from './reserves.ts'
 import { fromOldRow, isRow, keyOfDialog, OLD_ROWS, type Row, type RowKey, SHARED_ROWS, toRow } from './row.ts'
+import { readDialog } from './row-dialog.ts'
 import { BEAT, type Round, Servers } from './servers.ts'
 import {
   BLOCK,
@@ -201,11 +203,31 @@ export class SharedStorage implements SubscriptionStorage {
 
   #dropLost(changed: readonly Row[]): void {
     const lost: string[] = []
-    for (const { owner, claim, dialog_id } of changed) {
-      this.#seen = highest(this.#seen, [claim])
-      if (owner !== this.#servers.id && owner !== '') lost.push(dialog_id)
+    const left: Row[] = []
+    // Else it was asked for there: its phone is about to say from where.
+    const stoodStill = !this.#servers.holds
+    for (const row of changed) {
+      this.#seen = highest(this.#seen, [row.claim])
+      if (row.owner === this.#servers.id || row.owner === '') continue
+      lost.push(row.dialog_id)
+      if (stoodStill && this.#hasItsConnection(row)) left.push(row)
     }
     if (lost.length > 0) this.#services.lost(lost)
+    if (left.length > 0) this.#next(() => this.#takeBack(left))
+  }
+
+  /** Whether the last request of its phone came by a connection to us: nobody else can reach it. */
+  #hasItsConnection(row: Row): boolean {
+    const flow = this.#services.subscriptions.ofDialog(row.dialog_id)?.dialog.flow
+    if (!flow || flow.protocol === 'UDP') return false
+    const remote = readDialog(row)?.remote
+    return remote?.address === flow.remote.address && remote.port === flow.remote.port
+  }
+
+  async #takeBack(rows: readonly Row[]): Promise<void> {
+    const taken = await this.#attempt((round) => this.#rows.claimAll(round, rows.slice(0, SHARE)))
+    if (taken !== 'unavailable') this.#goOnWith(taken)
+    if (rows.length > SHARE) this.#next(() => this.#takeBack(rows.slice(SHARE)))
   }
 
   /** Deletes what cannot be read, and finds out who owns the rest, and how far the claims are. */

@@ -14,6 +14,7 @@ import type { Logger } from '../../core/log.ts'
 import type { Store, Table } from '../../core/store-contract.ts'
 import type { PubsubSettings } from '../options.ts'
 import type { NotifierSubscription } from '../subscription.ts'
+import type { Subscriptions } from '../subscriptions.ts'
 import { OVERDUE } from './cleaning.ts'
 import type { Row, RowKey } from './row.ts'
 import type { StoredRow } from './stored-row.ts'
@@ -61,7 +62,7 @@ export interface SubscriptionStorage {
 export interface StorageServices {
   readonly store: Store
   readonly settings: () => PubsubSettings
-  readonly subscriptions: Iterable<NotifierSubscription> & { readonly size: number }
+  readonly subscriptions: Iterable<NotifierSubscription> & Pick<Subscriptions, 'size' | 'ofDialog'>
   readonly log: Logger
   /** Epoch milliseconds. */
   readonly now: () => number

@@ -12,6 +12,7 @@ import { CachedStorage } from '../../res_pjsip_pubsub/storage/cached.ts'
 import { Reserves } from '../../res_pjsip_pubsub/storage/reserves.ts'
 import { BLOCK } from '../../res_pjsip_pubsub/storage/storage.ts'
 import type { StoredRow } from '../../res_pjsip_pubsub/storage/stored-row.ts'
+import { Subscriptions } from '../../res_pjsip_pubsub/subscriptions.ts'
 import type { FakeDialog } from '../support/fake-sip.ts'
 import type { LampOffice } from '../support/lamp-office.ts'
 import { XML } from '../support/lamps.ts'
@@ -54,7 +55,7 @@ describe('storage of subscriptions: numbers reserved beside the rows', function 
     CachedStorage.open(false, {
       store,
       settings: () => defaultsOf(pubsubOptions),
-      subscriptions: new Set(),
+      subscriptions: new Subscriptions(() => undefined),
       log: new Log().logger('storage'),
       now: Date.now,
       sip: {},

@@ -35,7 +35,10 @@ describe('kill -9 and the store', function () {
 
   async function begin(options: Readonly<Record<string, string | number>>): Promise<Instance> {
     const lines = Object.entries(options).map(([name, value]) => `${name} = ${value}`)
-    const instance = new Instance({ ...localOffice(), 'pubsub.conf': ['[general]', ...lines, ''].join('\n') })
+    const instance = new Instance({
+      ...localOffice(['udp', 'tcp']),
+      'pubsub.conf': ['[general]', ...lines, ''].join('\n'),
+    })
     instances.push(instance)
     await instance.start()
     return instance
@@ -160,6 +163,17 @@ describe('kill -9 and the store', function () {
     await until('a dark lamp', () => notifiesOf(lamp, dialog).at(-1)?.body.includes('>terminated<'))
   })
 
+  async function stopped(one: Instance, file: string): Promise<void> {
+    // By then it has read the answer, too, and has nothing to repeat.
+    await one.command('core show uptime')
+    await until('a stop that is not amid a transaction, which would keep the other out', async () => {
+      one.signal('SIGSTOP')
+      const isFree = await sqlite(file, 'BEGIN IMMEDIATE').catch(() => false)
+      if (!isFree) one.signal('SIGCONT')
+      return isFree
+    })
+  }
+
   it('subs_db_mode = 3: a server that was stopped and goes on does not send for what was taken over', async () => {
     const file = join(directory, 'shared.db')
     const shared = { subs_db_mode: 3, db_url: `sqlite://${file}`, notifier_processes: 0 }
@@ -170,14 +184,7 @@ describe('kill -9 and the store', function () {
     const headers = [...DIALOG_INFO, ['Expires', '600']] as const
     expect((await lamp.request('SUBSCRIBE', { dialog, headers })).status).to.equal(200)
     await until('a NOTIFY', () => notifiesOf(lamp, dialog).length > 0)
-    // By then it has read the answer, too, and has nothing to repeat.
-    await one.command('core show uptime')
-    await until('a stop that is not amid a transaction, which would keep the other out', async () => {
-      one.signal('SIGSTOP')
-      const isFree = await sqlite(file, 'BEGIN IMMEDIATE').catch(() => false)
-      if (!isFree) one.signal('SIGCONT')
-      return isFree
-    })
+    await stopped(one, file)
     const { port } = other.address()
     await until('a NOTIFY of the other', () => notifiesOf(lamp, dialog).at(-1)?.from.port === port)
     const taken = notifiesOf(lamp, dialog).length
@@ -195,6 +202,30 @@ describe('kill -9 and the store', function () {
         .slice(taken)
         .map(({ from }) => from.port),
     ).not.to.include(one.address().port)
+    const numbers = numbersOf(lamp, dialog)
+    expect(numbers).to.deep.equal(numbers.toSorted((a, b) => a - b))
+  })
+
+  it('subs_db_mode = 3: phones with a connection that only the server has which was stopped go on there', async () => {
+    const file = join(directory, 'shared.db')
+    const shared = { subs_db_mode: 3, db_url: `sqlite://${file}`, notifier_processes: 0 }
+    const [one, other] = await Promise.all([begin(shared), begin(shared)])
+    const { host: address, port } = one.address('tcp')
+    const lamp = await TestPhone.open({ server: { address, port }, protocol: 'tcp', user: '100', password: PASSWORD })
+    phones.push(lamp)
+    const publisher = await phoneAt(other, '101')
+    const dialog = lamp.dialog('sip:101@127.0.0.1')
+    const headers = [...DIALOG_INFO, ['Expires', '600']] as const
+    expect((await lamp.request('SUBSCRIBE', { dialog, headers })).status).to.equal(200)
+    await until('a NOTIFY', () => notifiesOf(lamp, dialog).length > 0)
+    await stopped(one, file)
+    await until('that the other has it', async () => {
+      const { stdout } = await other.command('pjsip show subscriptions inbound')
+      return stdout.includes('101/dialog')
+    })
+    one.signal('SIGCONT')
+    expect((await publisher.request('PUBLISH', publication('confirmed'))).status).to.equal(200)
+    await until('a lamp that is lit', () => notifiesOf(lamp, dialog).at(-1)?.body.includes('>confirmed<'))
     const numbers = numbersOf(lamp, dialog)
     expect(numbers).to.deep.equal(numbers.toSorted((a, b) => a - b))
   })
