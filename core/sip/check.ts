@@ -7,6 +7,9 @@ import { KNOWN_METHODS } from './methods.ts'
 import { schemeOf } from './parse-uri.ts'
 import { parseOptionTags } from './values.ts'
 
+/** That an answer names; all of some thousands are more than a datagram holds. */
+const MOST_UNSUPPORTED = 20
+
 /** Option tags we understand in Require; the others are answered 420. Asked for where a request has a Require alone. */
 type Supported = () => readonly string[]
 type Step = (request: ParsedRequest, supported: Supported) => Refusal | undefined
@@ -150,7 +153,8 @@ function requirementsAreSupported(request: ParsedRequest, supported: Supported):
   if (required.length === 0 || OF_CALLS.has(request.method)) return undefined
   const known = new Set(supported().map((tag) => tag.toLowerCase()))
   const unsupported = parseOptionTags(required).filter((tag) => !known.has(tag.toLowerCase()))
-  return unsupported.length === 0 ? undefined : { status: 420, headers: [['Unsupported', unsupported.join(', ')]] }
+  if (unsupported.length === 0) return undefined
+  return { status: 420, headers: [['Unsupported', unsupported.slice(0, MOST_UNSUPPORTED).join(', ')]] }
 }
 
 function missingOrMalformed(request: ParsedRequest, name: string): string {

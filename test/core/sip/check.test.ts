@@ -103,6 +103,14 @@ describe('Checking requests', () => {
     })
   })
 
+  it('names some of very many, all of which no datagram may have room for', () => {
+    const tags = Array.from({ length: 1000 }, (_, at) => `t${at}`)
+    const refusal = check(subscribeLines({ Require: tags.join(',') }))
+    expect(refusal?.headers?.[0]?.[1])
+      .to.match(/^t0, t1, /)
+      .and.have.length.below(1000)
+  })
+
   it('ignores Require in CANCEL and ACK', () => {
     for (const method of ['CANCEL', 'ACK']) {
       const lines = subscribeLines({ CSeq: `7 ${method}`, Require: 'foo' })
