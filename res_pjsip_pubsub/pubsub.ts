@@ -294,8 +294,11 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
   #answered(subscription: NotifierSubscription, outcome: Outcome, verdict: Verdict): void {
     if (verdict.kind === 'ended')
       this.log.notice(`NOTIFY of ${label(subscription)}: ${verdict.why}; the subscription is over`)
-    else if (verdict.kind === 'retry')
-      this.log.verbose(`NOTIFY of ${label(subscription)}: ${describe(outcome)}; again in ${verdict.pause} ms`)
+    else if (verdict.kind === 'retry') {
+      const next =
+        subscription.phase === 'ending' ? 'the subscription ends all the same' : `again in ${verdict.pause} ms`
+      this.log.verbose(`NOTIFY of ${label(subscription)}: ${describe(outcome)}; ${next}`)
+    }
     const of = this.#packageOf(subscription)
     // Looked for first: this is for each NOTIFY.
     if (of?.notifyResponse)

@@ -65,6 +65,16 @@ describe('subscription: NOTIFYs that fail', () => {
     expect(made.office.logged.join('\n')).to.match(/VERBOSE NOTIFY of .*: answered 488; again in \d+ ms$/)
   })
 
+  it('does not say that a final one is sent again', async () => {
+    tx.dialog.last.answer(200)
+    await made.sip.again(tx, { Expires: '0' })
+    ;(await sent(2)).answer(408)
+    expect(active()).to.equal(0)
+    expect(made.office.logged.join('\n')).to.match(
+      /VERBOSE NOTIFY of .*: answered 408; the subscription ends all the same$/m,
+    )
+  })
+
   it('gives up after notify_retries in a row', async () => {
     for (let attempt = 1; attempt <= 3; attempt++) (await sent(attempt)).timeout()
     expect(active()).to.equal(0)
