@@ -113,6 +113,9 @@ function whyNot({ cause, reason }: ConnectFailure, base: string, username: strin
     'not-ari':
       `${base} answers, but not as ARI does (${reason}): check url in lamplighter.conf, enabled = yes in ` +
       "Asterisk's ari.conf, its http.conf (prefix), and that res_ari.so and res_ari_asterisk.so are loaded",
+    'no-docs':
+      `Asterisk at ${base} does not show what its ARI can do (api-docs: ${reason}): its rest-api directory is missing ` +
+      'where astdatadir of its asterisk.conf says, or it may not read it; install it again',
     'no-events':
       `Asterisk at ${base} answers, but tells no events (${reason}); trying on. If that lasts, its ARI has ` +
       'locked itself up: restart Asterisk',

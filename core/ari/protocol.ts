@@ -33,7 +33,7 @@ export type ToWorker =
  * asked for events.
  */
 export interface ConnectFailure {
-  readonly cause: 'unreachable' | 'certificate' | 'credentials' | 'address' | 'not-ari' | 'no-events'
+  readonly cause: 'unreachable' | 'certificate' | 'credentials' | 'address' | 'not-ari' | 'no-docs' | 'no-events'
   readonly reason: string
 }
 

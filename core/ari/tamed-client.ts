@@ -179,6 +179,14 @@ function messageIn(data: string): string {
   }
 }
 
+/** ARI answers, or we were not here: what is not found are the files that it shows as its api-docs. */
+function failureOf(last: AriAnswer | undefined, reason: unknown): Error {
+  const why = last ? reasonIn(last) : String(reason)
+  return last?.kind === 'refused' && last.status === 404
+    ? new Refused({ cause: 'no-docs', reason: why })
+    : new Error(why)
+}
+
 /** `reads`: the api-docs are read now, each with a time-out of its own. */
 function tameSwagger({ base, requestTimeout }: WorkerStart, reads: () => void): void {
   const swagger = loadSwagger()
@@ -198,7 +206,7 @@ function tameSwagger({ base, requestTimeout }: WorkerStart, reads: () => void): 
     return buildFrom1_1Spec.call(this, { ...spec, basePath })
   }
   api.fail = function (reason) {
-    this.failure(new Error(lastFailure ? reasonIn(lastFailure) : String(reason)))
+    this.failure(failureOf(lastFailure, reason))
   }
   const resource = swagger.SwaggerResource.prototype
   const { addApiDeclaration } = resource

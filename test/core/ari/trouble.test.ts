@@ -77,6 +77,20 @@ describe('The bridge, where something is wrong in Asterisk', function () {
     expect(rig.bridge.status().complaints).to.deep.equal([])
   })
 
+  it('says that the api-docs are missing where Asterisk was installed without them, until they are there', async () => {
+    await start()
+    const missing = (_: unknown, response: ServerResponse): void => {
+      response.writeHead(404, { 'Content-Type': 'application/json' }).end('{"message":"Resource not found"}')
+    }
+    proxy.rules.push({ path: /api-docs/, answer: missing })
+    rig = bridgeTo(proxy.url)
+    await until('the complaint', () => rig?.logged('its rest-api directory is missing').length === 1)
+    expect(rig.bridge.status().lastError?.text).to.equal('404 Resource not found')
+    proxy.rules.length = 0
+    await until('service', () => rig?.bridge.status().state === 'serving')
+    expect(rig.bridge.status().complaints).to.deep.equal([])
+  })
+
   it('keeps what was stored where ARI is switched off at the start, until it is back', async () => {
     await start()
     let isOff = true
