@@ -206,7 +206,7 @@ export const globalOptions = options({
     'Unidentified requests from one address, in unidentified_request_period, that are logged as an attack.',
   ),
   unidentified_request_period: integer(5, 'The period for it.', { unit: 'seconds' }),
-  request_limit: integer(0, 'The most requests a second from one address; 0 is no limit.', {
+  request_limit: integer(0, 'The most requests a second from one address (of IPv6: one /64); 0 is no limit.', {
     unit: 'requests a second',
   }),
   endpoint_request_limit: integer(0, 'The most requests a second of one endpoint; 0 is no limit.', {
@@ -254,7 +254,7 @@ export const transportOptions = options({
   ),
   max_connections_per_host: integer(
     0,
-    'The most of them that one address may open; 0 is half of max_connections, and no less than 500.',
+    'The most of them that one address (of IPv6: one /64) may open; 0 is half of max_connections, and no less than 500.',
   ),
 })
 

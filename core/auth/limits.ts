@@ -4,6 +4,7 @@ import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import { dropOldest } from '../oldest.ts'
 import type { Address, Flow, Refusal, SipRequest } from '../sip/contract.ts'
+import { hostOf } from './networks.ts'
 
 export interface Limits {
   /** Asked by the SIP stack before it does anything with a new request. A flood is dropped without an answer. */
@@ -30,7 +31,7 @@ export function createLimits({ endpoints, log, metrics, now = Date.now }: LimitS
     beforeRequest(_request, source) {
       const rate = endpoints.global.request_limit
       if (rate === 0) return 'accept'
-      const key = sourceKey(source.address)
+      const key = hostOf(source.address)
       const taken = sources.take(key, rate)
       if (taken === 'yes') return 'accept'
       dropped.add()
@@ -49,16 +50,6 @@ export function createLimits({ endpoints, log, metrics, now = Date.now }: LimitS
       return { status: 503, reason: 'Too Many Requests', headers: [['Retry-After', '1']] }
     },
   }
-}
-
-/** Whoever has one IPv6 address has its whole /64, so that is what counts as one source. */
-function sourceKey(address: string): string {
-  if (!address.includes(':')) return address
-  const [head = '', tail] = address.split('::')
-  if (address.startsWith('::ffff:') && address.includes('.')) return address.slice(7)
-  const groups = head === '' ? [] : head.split(':')
-  if (tail !== undefined) while (groups.length < 4) groups.push('0')
-  return `${groups.slice(0, 4).join(':')}::/64`
 }
 
 interface Bucket {

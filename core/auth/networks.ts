@@ -18,6 +18,16 @@ export function parseAddress(text: string): IpAddress | undefined {
   return ipaddr.isValid(bare) ? ipaddr.process(bare) : undefined
 }
 
+/** What counts as one host: whoever has one IPv6 address has its whole /64. */
+export function hostOf(address: string): string {
+  if (!address.includes(':')) return address
+  const [head = '', tail] = address.split('::')
+  if (address.startsWith('::ffff:') && address.includes('.')) return address.slice(7)
+  const groups = head === '' ? [] : head.split(':')
+  if (tail !== undefined) while (groups.length < 4) groups.push('0')
+  return `${groups.slice(0, 4).join(':')}::/64`
+}
+
 /** Throws an Error that says what is expected. */
 export function readNetwork(text: string): Network {
   const slash = text.indexOf('/')

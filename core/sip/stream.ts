@@ -14,6 +14,7 @@ import {
   type TLSSocket,
   Server as TlsServer,
 } from 'node:tls'
+import { hostOf } from '../auth/networks.ts'
 import { Counts } from '../counts.ts'
 import type { TransportConfig } from '../endpoints.ts'
 import type { Logger } from '../log.ts'
@@ -227,12 +228,13 @@ export class StreamTransport implements Transport {
 
   /** One host must not have so many that there are none for others. */
   #admits(socket: Socket): boolean {
-    const host = socket.remoteAddress
+    const { remoteAddress } = socket
     if (this.#context.files.full) {
       socket.destroy()
-      this.#full(host, this.#noFiles)
+      this.#full(remoteAddress, this.#noFiles)
       return false
     }
+    const host = remoteAddress && hostOf(remoteAddress)
     const most = shareOfHost(this.config)
     if (host !== undefined && this.#ofHosts.of(host) >= most) {
       socket.destroy()
