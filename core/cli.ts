@@ -24,7 +24,7 @@ const USAGE = `Usage: lamplighter [options]
   -C, --config DIR    configuration directory (default ${SYSTEM_DIRECTORY} where it exists, otherwise the demo)
       --check         read the configuration, report every fault with file and line, and end
   -r                  a console on the instance that runs with this configuration
-  -x COMMAND          with -r: run one console command: lamplighter -C DIR -rx "core show hints"
+  -x COMMAND          run one console command there, with or without -r: lamplighter -C DIR -rx "core show hints"
   -v, -d              with -r: show verbose (debug) lines of the log there, however little is logged elsewhere
   -q, --quiet         in the demo: do not show the lamps
   -V, --version       show the version
