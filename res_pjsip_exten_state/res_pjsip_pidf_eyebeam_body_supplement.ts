@@ -30,9 +30,11 @@ export function eyebeam(core: Pick<Core, 'general'>): BodySupplement<PublishedSt
       document.attributes.set('xmlns:rpid', RPID)
       if (state.published?.alone) return
       const told = core.general.compat === 'asterisk' ? asteriskPerson(state) : person(state, resource)
-      // As with tuples, Asterisk's before the published ones: phones with PJSIP show the first activity and no other.
-      const published = state.published?.ahead ? -1 : document.children.findIndex(({ name }) => name === told.name)
-      document.children.splice(published < 0 ? document.children.length : published, 0, told)
+      // As with tuples, Asterisk's in their midst: phones with PJSIP show the first activity and no other.
+      const { presence = [], ahead = 0 } = state.published ?? {}
+      const before = presence.slice(0, ahead).flatMap(({ persons }) => persons).length
+      const behind = document.children.filter(({ name }) => name === told.name)[before]
+      document.children.splice(behind ? document.children.indexOf(behind) : document.children.length, 0, told)
     },
   }
 }

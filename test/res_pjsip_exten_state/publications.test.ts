@@ -122,6 +122,21 @@ describe('publications about an extension', () => {
       for (const id of ids) expect(id).to.match(/^[A-Za-z_][\w.-]*$/)
     })
 
+    it('by priority, what a line in use says stays before what goes behind Asterisk', async () => {
+      await open({
+        endpoints: { 100: { allow_publish: 'any', trust_id_inbound: true } },
+        files: { 'pubsub.conf': { xavp_cfg: 'X-Pres', retrieve_order: '1' } },
+      })
+      office.core.devices.set('pbx1', 'PJSIP/200', 'INUSE')
+      const tx = await watch('200', 'presence')
+      const phone = { Contact: '<sip:a@192.0.2.7>' }
+      await publish('200', 'presence', pidfBody('low', 'open', personOf('busy')), phone)
+      await publish('200', 'presence', pidfBody('high', 'open', personOf('meal')), { 'X-Pres': 'priority=9' })
+      await shows(tx, 'id="high"')
+      const told = [...tx.dialog.last.text.matchAll(/<rpid:(meal|on-the-phone|busy)/g)].map(([, name]) => name)
+      expect(told).to.deep.equal(['meal', 'on-the-phone', 'busy'])
+    })
+
     it('by priority, the higher one goes before Asterisk itself', async () => {
       await open({
         endpoints: { 100: { allow_publish: 'any', trust_id_inbound: true } },
