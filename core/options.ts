@@ -92,7 +92,7 @@ export const integer = (
 })
 
 /** As Asterisk reads one (strtol): `0x10` is 16, `010` is 8, and `+5` is 5. NaN for anything else. */
-function wholeNumber(text: string): number {
+export function wholeNumber(text: string): number {
   const digits = text.replace(/^[+-]/, '')
   if (!/^(?:0x[0-9a-f]{1,12}|0[0-7]{0,15}|[1-9][0-9]{0,14})$/i.test(digits)) return Number.NaN
   const value = Number(/^0[0-7]/.test(digits) ? `0o${digits}` : digits)

@@ -3,7 +3,19 @@ import { isIP } from 'node:net'
 import { type AclRule, readAclRules } from './auth/acl.ts'
 import { DIGEST_ALGORITHMS, type DigestAlgorithm, readAlgorithms, readDigests } from './auth/digest.ts'
 import { compilePattern } from './auth/pattern.ts'
-import { choice, commaList, custom, integer, list, type Option, options, secret, text, yesno } from './options.ts'
+import {
+  choice,
+  commaList,
+  custom,
+  integer,
+  list,
+  type Option,
+  options,
+  secret,
+  text,
+  wholeNumber,
+  yesno,
+} from './options.ts'
 
 /** deny and permit lines hold in the order in which they are written, across both names: the last that matches wins. */
 const aclRules = (allow: boolean, doc: string): Option<readonly AclRule[]> => ({
@@ -268,6 +280,7 @@ function readAllowPublish(value: string): string {
 }
 
 function readInteger(value: string): number {
-  if (!/^-?[0-9]{1,9}$/.test(value)) throw new Error('expected a whole number')
-  return Number(value)
+  const number = wholeNumber(value)
+  if (Number.isNaN(number)) throw new Error('expected a whole number')
+  return number
 }

@@ -69,7 +69,7 @@ contact = sip:b@192.0.2.1
     const reading = readPjsip(
       [
         source(
-          '[g]\ntype=global\ndefault_realm=here\n[s]\ntype=system\ntimer_t1=100\n[door]\ntype=endpoint\nacl=lan\n' +
+          '[g]\ntype=global\ndefault_realm=here\nmwi_tps_queue_low=0x10\n[s]\ntype=system\ntimer_t1=100\n[door]\ntype=endpoint\nacl=lan\n' +
             '[d]\ntype=identify\nendpoint=door\nmatch=192.0.2.1\nmatch=192.0.2.0/28,door.example\n[all]\ntype=acl\ndeny=203.0.113.0/24',
         ),
         source('[lan]\ndeny=0.0.0.0/0\npermit=10.0.0.0/8', false, 'acl'),
@@ -79,6 +79,7 @@ contact = sip:b@192.0.2.1
     expect(messages(reading.problems)).to.deep.equal([])
     const { config } = reading
     expect(config.global.default_realm).to.equal('here')
+    expect(config.global.mwi_tps_queue_low).to.equal(16)
     expect(config.system.timer_t1).to.equal(100)
     expect(config.identifies.map(({ id, endpoint, match }) => ({ id, endpoint, match }))).to.deep.equal([
       { id: 'd', endpoint: 'door', match: ['192.0.2.1', '192.0.2.0/28', 'door.example'] },
