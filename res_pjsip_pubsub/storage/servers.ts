@@ -80,8 +80,8 @@ export class Servers {
   #claims = 0
   /** How far the clock was ahead at the last look. */
   #clockAhead: number
-  /** When the last round began that is on disk. */
-  #wrote = Number.POSITIVE_INFINITY
+  /** When the last round began that is on disk, or this server before any is. */
+  #wrote: number
   /** When it was found that all beats may look old. */
   #looksOld = Number.NEGATIVE_INFINITY
   /** Beats in the future, and since when each is known. */
@@ -92,7 +92,8 @@ export class Servers {
     this.#table = table
     this.#now = now
     this.#steady = steady
-    this.#clockAhead = now() - steady()
+    this.#wrote = steady()
+    this.#clockAhead = now() - this.#wrote
     this.#sip = sip
     this.#before = goneBefore.get(sip)
   }

@@ -98,6 +98,16 @@ describe('servers that share a database: leases', () => {
     expect(await beat(one)).to.deep.equal([gone.id])
   })
 
+  it('nor where it was started while none of them could write', async () => {
+    const clock = { now: 3_600_000 }
+    const one = await serverAt(clock)
+    await beat(one)
+    clock.now += 1000
+    const other = await serverAt(clock)
+    clock.now += 4000
+    expect(await beat(other)).to.deep.equal([])
+  })
+
   it('counts claims up over all servers, also those that are struck off', async () => {
     const clock = { now: 1000 }
     const [one, other] = [await serverAt(clock), await serverAt(clock)]
