@@ -82,7 +82,7 @@ export class Outgoing {
     const connection = this.streamInstead(wire, peer)
     if (!connection || !peer) return false
     this.#transmit(draft, connection, (outcome) => {
-      if (outcome.kind === 'response' && outcome.response.status !== 481) return done(outcome)
+      if (outcome.kind === 'response' && !maySayStranger(outcome.response.status)) return done(outcome)
       // It is there still: what ends is the server.
       if (outcome.kind === 'unreachable' && connection.open) return done(outcome)
       // A second phone of the account at this address has no such dialog; only who has the Contact can end it. And where
@@ -174,6 +174,11 @@ function nearFirst(targets: readonly Target[], near: string | undefined): readon
   const at = targets.findIndex(({ address }) => address === near)
   const nearest = targets[at]
   return nearest && at > 0 ? [nearest, ...targets.filter((target) => target !== nearest)] : targets
+}
+
+/** Another phone may say 481, or look at the rest before the dialog: 420 where it knows no lists, 405, 489. */
+function maySayStranger(status: number): boolean {
+  return status >= 400 && status < 500 && status !== 401 && status !== 407
 }
 
 /** RFC 3263 4.3. What was given up as its peer is elsewhere by now is for its sender. */

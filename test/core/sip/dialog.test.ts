@@ -541,6 +541,7 @@ describe('dialogs', () => {
     for (const [what, status] of [
       ['does not answer', undefined],
       ['is lost meanwhile (RFC 3261 18.1.1)', 'close'],
+      ['is of another phone, that knows no lists and says so before it looks for the dialog', 420],
     ] as const) {
       it(`go on over UDP where the connection ${what}`, async () => {
         await open({ timers: { f: 400 } })
@@ -550,7 +551,7 @@ describe('dialogs', () => {
         await subscribe(tcp)
         tcp.onRequest = () => {
           if (status === 'close') void tcp.close()
-          return undefined
+          return status === 'close' ? undefined : status
         }
         expect(statusOf(await notify(ours, big))).to.equal(200)
         expect((await udp.next('NOTIFY')).body).to.equal(big)
