@@ -85,9 +85,10 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
       [this.core.endpoints.global.user_agent].filter((text) => text !== ''),
     ),
   ])
-  readonly lists = new ResourceLists(this.core, this.log, this.#registry, this.watching, (event, state, watcher) =>
-    this.#isNoNews(event, state, watcher),
-  )
+  readonly lists = new ResourceLists(this.core, this.log, this.#registry, this.watching, {
+    isNoNews: (event, state, watcher) => this.#isNoNews(event, state, watcher),
+    isPublished: (resource) => this.compositor.isPublished(resource),
+  })
   readonly #timers = new TimerWheel()
   readonly #queue = new NotifyQueue(() => paceOf(this.settings, storageModes(this.settings).subscriptions))
   readonly compositor = new Compositor({
@@ -97,7 +98,7 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     log: this.log,
     endpoints: this.core.endpoints,
     hints: this.core.hints,
-    appeared: (resource) => this.lists.watched.appeared(resource),
+    appeared: () => this.lists.watched.appeared(),
     packageSays: (event, request, resource) => this.#registry.package(event)?.evsPublHandl?.(request, resource),
   })
   protected readonly facts = new Facts(this.core.sip, this.log)
@@ -272,6 +273,8 @@ export class PubsubCore extends KamailioFunctions implements Pubsub {
     this.#notifyHeaders.forget()
     this.bodies.forget()
     this.compositor.reload()
+    // With accept_unknown whatever is asked for counts as published about.
+    this.lists.watched.appeared()
     for (const subscription of this.subscriptions) subscription.bodiesChanged()
     await this.watching.refresh()
   }

@@ -19,6 +19,7 @@ interface SourceServices extends Omit<MemberServices, 'changed' | 'deactivated'>
   readonly plan: () => ListPlan | undefined
   /** Equal for names that mean the same resource. */
   readonly nameKey: (resource: string) => string
+  readonly isPublished: (resource: string) => boolean
   /** Milliseconds that changes are gathered. */
   readonly batch: () => number
   readonly compat: () => 'rfc' | 'asterisk'
@@ -105,8 +106,9 @@ export class ListSource extends Observable<ListSource> {
     for (const member of this.#members.values()) member.follow()
     this.#services.watched(this, true)
     observer.value(this)
-    // The configuration may have been read again while resources were looked up.
+    // The configuration may have been read again while resources were looked up, and some have been published about.
     if (this.#services.plan() !== this.#root.plan) void this.revise()
+    else void this.retryPublished()
   }
 
   detach(observer: WatchObserver<ListSource>): boolean {
@@ -144,11 +146,10 @@ export class ListSource extends Observable<ListSource> {
     return this.#retry(({ absence }) => absence === 'probation')
   }
 
-  /** Looks again for those of these names that were not there. Never rejects. */
-  retryNamed(resources: readonly string[]): Promise<void> {
-    const { nameKey } = this.#services
-    const names = new Set(resources.map(nameKey))
-    return this.#retry(({ absence, item }) => absence === 'noresource' && names.has(nameKey(item.resource)))
+  /** Looks again for those that were not there, and that something is published about. Never rejects. */
+  retryPublished(): Promise<void> {
+    const { isPublished } = this.#services
+    return this.#retry(({ absence, item }) => absence === 'noresource' && isPublished(item.resource))
   }
 
   /** The configuration was read again. Never rejects. */

@@ -31,8 +31,12 @@ const MOST_NAMED = 10
 const NOTHING_THERE: Refusal = { status: 500 }
 
 type ListCore = Pick<Core, 'endpoints' | 'hints' | 'general'>
-/** Whether this watcher is told nothing of this change. */
-type IsNoNews = (event: string, state: unknown, watcher: string) => boolean
+interface States {
+  /** Whether this watcher is told nothing of this change. */
+  readonly isNoNews: (event: string, state: unknown, watcher: string) => boolean
+  /** Whether there is such a resource because something is published about it. */
+  readonly isPublished: (resource: string) => boolean
+}
 interface Leave {
   readonly of: (asked: Asked, restored?: boolean) => Decision | Promise<Decision>
   readonly lists: Pick<WatcherLists, 'tell' | 'alsoFrom' | 'nameKey'>
@@ -56,14 +60,14 @@ export class ResourceLists {
   readonly #log: Logger
   readonly #registry: Registry
   readonly #leave: Leave
-  readonly #isNoNews: IsNoNews
+  readonly #states: States
 
-  constructor(core: ListCore, log: Logger, registry: Registry, leave: Leave, isNoNews: IsNoNews) {
+  constructor(core: ListCore, log: Logger, registry: Registry, leave: Leave, states: States) {
     this.#core = core
     this.#log = log
     this.#registry = registry
     this.#leave = leave
-    this.#isNoNews = isNoNews
+    this.#states = states
     this.configured = new ConfiguredLists(core, log, (event) => registry.package(event) !== undefined)
     this.watched = new WatchedLists(this.configured)
     leave.lists.alsoFrom((event, resource) => this.watched.watcherFactsOf(event, resource))
@@ -141,7 +145,8 @@ export class ResourceLists {
       find: (name, again) =>
         this.#registry.package(event)?.find(name, { ...watcher, endpoint, again: again || brought !== undefined }),
       authorize: (name) => this.#leave.of({ event, resource: name, endpoint, watcher: uri }, restored),
-      isNoNews: (state) => this.#isNoNews(event, state, uri),
+      isNoNews: (state) => this.#states.isNoNews(event, state, uri),
+      isPublished: this.#states.isPublished,
       hidesMissing: compat() === 'asterisk',
       watching: (name, status, lastEvent) =>
         this.#leave.lists.tell(event, name, factsOf(watcher, name, status, lastEvent)),

@@ -12,7 +12,7 @@ import type { ListSource } from './source.ts'
 
 /** Milliseconds. After a reload the dialplan follows the endpoints. */
 const SETTLE = 100
-/** In which names that were published about first are gathered: after a start of the phones there are many. */
+/** In which what is first published about is gathered: after a start of the phones that is much. */
 const GATHER = 100
 /** Between two looks for what nothing could be said of, and how many of these make one for what is not there. */
 const AGAIN = 2000
@@ -48,8 +48,6 @@ export class WatchedLists {
   readonly brought = new Counts()
   readonly #revising = new Timer()
   readonly #appearing = new Timer()
-  /** Published about since they looked last. */
-  #appeared: string[] = []
   #retrying: NodeJS.Timeout | undefined
   #looks = 0
 
@@ -93,16 +91,11 @@ export class WatchedLists {
   }
 
   /** Something is published about a resource about which nothing was. */
-  appeared(resource: string): void {
-    if (this.#watched.size === 0) return
-    this.#appeared.push(resource)
-    if (!this.#appearing.armed) this.#appearing.set(GATHER, () => this.#lookForAppeared())
-  }
-
-  #lookForAppeared(): void {
-    const appeared = this.#appeared
-    this.#appeared = []
-    for (const source of this.#watched.keys()) void source.retryNamed(appeared)
+  appeared(): void {
+    if (this.#watched.size === 0 || this.#appearing.armed) return
+    this.#appearing.set(GATHER, () => {
+      for (const source of this.#watched.keys()) void source.retryPublished()
+    })
   }
 
   close(): void {

@@ -32,7 +32,7 @@ interface CompositorServices extends PermissionServices {
   readonly timers: Timers
   readonly log: Logger
   /** Something is published about a resource about which nothing was. */
-  readonly appeared: (resource: string) => void
+  readonly appeared: () => void
   readonly packageSays: (event: string, request: SipRequest, resource: string) => ResponseData | undefined
 }
 

@@ -16,7 +16,7 @@ interface PublicationsServices {
   /** Epoch milliseconds. */
   readonly now: () => number
   /** Something is published about a resource about which nothing was. */
-  readonly appeared: (resource: string) => void
+  readonly appeared: () => void
 }
 
 /** What is published about one resource for one event. It is there as long as it holds or is watched by anything. */
@@ -63,7 +63,7 @@ export class Publications implements Iterable<InboundPublication> {
     this.#arm(publication)
     // What takes the place of another is to be read before anybody is told.
     if (publication.isRead) this.refresh(event, resource)
-    if (isFirst) this.#services.appeared(resource)
+    if (isFirst) this.#services.appeared()
   }
 
   /** `quiet`: nobody is told, until something else about the resource changes. */

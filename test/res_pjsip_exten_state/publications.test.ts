@@ -16,6 +16,7 @@ import { TestCore, type TestCoreSettings } from '../support/core.ts'
 import { Dialplan } from '../support/dialplan.ts'
 import { call } from '../support/extension-state.ts'
 import { FakeSip, type FakeTransaction, type Headers } from '../support/fake-sip.ts'
+import { settled } from '../support/lamp-office.ts'
 import {
   DIALOG_TYPE,
   type DialogText,
@@ -27,6 +28,8 @@ import {
   tuplesIn,
 } from '../support/published-bodies.ts'
 import { until } from '../support/tools.ts'
+
+const AS_LIST = { Supported: 'eventlist', Accept: `multipart/related, application/rlmi+xml, ${PIDF_TYPE}` }
 
 describe('publications about an extension', () => {
   let sip: FakeSip
@@ -163,12 +166,42 @@ describe('publications about an extension', () => {
     })
 
     it('is taken up by a resource list in which it was missing', async () => {
-      const headers = { Supported: 'eventlist', Accept: `multipart/related, application/rlmi+xml, ${PIDF_TYPE}` }
       await open({ lists: { people: { event: 'presence', list_item: ['200', '300'] } } })
-      const tx = await watch('people', 'presence', headers)
+      const tx = await watch('people', 'presence', AS_LIST)
       expect(tx.dialog.last.text).to.contain('reason="noresource"')
       await publish('300', 'presence', pidfBody('soft', 'open', personOf('away')))
       await shows(tx, 'id="soft"')
+    })
+
+    it('need not be there for an entry of a resource list from a reload with accept_unknown on', async () => {
+      await open({ lists: { people: { event: 'presence', list_item: ['200', '300'] } } })
+      const tx = await watch('people', 'presence', AS_LIST)
+      expect(tx.dialog.last.text).to.contain('reason="noresource"')
+      office.file('pubsub.conf', { accept_unknown: 'yes' })
+      await office.loader.reload('res_pjsip_pubsub')
+      await until('its entry', () => tx.dialog.notifies.at(-1)?.text.includes('noresource') === false)
+    })
+
+    it('is taken up by a list whose lookups it falls into', async () => {
+      let isAsked = false
+      let answer = (): void => undefined
+      const answered = new Promise<void>((resolve) => void (answer = resolve))
+      const slow: HintSource = {
+        name: 'slow',
+        lookup: async (_context, exten) => {
+          isAsked ||= exten === '299'
+          if (exten === '299') await answered
+          return undefined
+        },
+        onChange: () => () => undefined,
+      }
+      await open({ lists: { people: { event: 'presence', list_item: ['300', '299'] } } }, slow)
+      const subscribing = watch('people', 'presence', AS_LIST)
+      await until('the lookups', () => isAsked)
+      await settled(20)
+      await publish('300', 'presence', pidfBody('soft', 'open', personOf('away')))
+      answer()
+      await shows(await subscribing, 'id="soft"')
     })
 
     it('is in one word that of a device which says one, whoever said nothing behind it', async () => {

@@ -22,6 +22,7 @@ function listOf(plan: () => ListPlan, find: (resource: string) => Watchable<unkn
     nameKey: (name) => name,
     batch: () => 0,
     compat: () => 'rfc',
+    isPublished: () => false,
     firstVersion: 0,
     watched: () => undefined,
     servedAs: () => undefined,
