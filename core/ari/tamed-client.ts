@@ -180,11 +180,11 @@ function messageIn(data: string): string {
 }
 
 /** ARI answers, or we were not here: what is not found are the files that it shows as its api-docs. */
-function failureOf(last: AriAnswer | undefined, reason: unknown): Error {
-  const why = last ? reasonIn(last) : String(reason)
-  return last?.kind === 'refused' && last.status === 404
-    ? new Refused({ cause: 'no-docs', reason: why })
-    : new Error(why)
+function failureOf(last: AriAnswer | undefined, cause: unknown): Error {
+  const reason = last ? reasonIn(last) : String(cause)
+  // 500 where there is no such directory, 404 where a file is not in it.
+  const isMissing = last?.kind === 'refused' && (last.status === 404 || last.message.includes('rest-api'))
+  return isMissing ? new Refused({ cause: 'no-docs', reason }) : new Error(reason)
 }
 
 /** `reads`: the api-docs are read now, each with a time-out of its own. */

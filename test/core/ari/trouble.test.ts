@@ -79,13 +79,14 @@ describe('The bridge, where something is wrong in Asterisk', function () {
 
   it('says that the api-docs are missing where Asterisk was installed without them, until they are there', async () => {
     await start()
-    const missing = (_: unknown, response: ServerResponse): void => {
-      response.writeHead(404, { 'Content-Type': 'application/json' }).end('{"message":"Resource not found"}')
-    }
+    let [status, message] = [404, 'Resource not found']
+    const missing = (_: unknown, response: ServerResponse): void =>
+      void response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify({ message }))
     proxy.rules.push({ path: /api-docs/, answer: missing })
     rig = bridgeTo(proxy.url)
-    await until('the complaint', () => rig?.logged('its rest-api directory is missing').length === 1)
-    expect(rig.bridge.status().lastError?.text).to.equal('404 Resource not found')
+    await until('the complaint', () => rig?.logged('api-docs: 404 Resource not found').length === 1)
+    ;[status, message] = [500, 'Cannot find rest-api directory']
+    await until('the other', () => rig?.logged('api-docs: 500 Cannot find rest-api directory').length === 1)
     proxy.rules.length = 0
     await until('service', () => rig?.bridge.status().state === 'serving')
     expect(rig.bridge.status().complaints).to.deep.equal([])
