@@ -7,7 +7,7 @@ import type { Address, Flow, Refusal, SipRequest } from '../sip/contract.ts'
 import { hostOf } from './networks.ts'
 
 export interface Limits {
-  /** Asked by the SIP stack before it does anything with a new request. A flood is dropped without an answer. */
+  /** Asked by the SIP stack before it does anything with a request, copies as well. A flood is dropped without an answer. */
   readonly beforeRequest: (request: SipRequest, source: Address, flow: Flow) => 'accept' | 'drop' | Refusal
   /** Asked once a request has proved to be the endpoint's own: 503 with Retry-After where there are too many. */
   endpoint(endpoint: Endpoint): Refusal | undefined

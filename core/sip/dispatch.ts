@@ -180,9 +180,10 @@ export class Dispatcher implements Receiver {
     if (problem) return this.#refuseCounted(incoming, problem)
     if (request.method === 'CANCEL') return this.#cancel(incoming)
     const key = transactionKey(request, via, wire.remote)
-    if (servers.absorb(key, request, wire)) return
+    // Before copies of an answered request as well: whoever floods need not write a new one each time.
     const may = beforeRequest(request, wire.remote, wire)
     if (may === 'drop') return this.#refused.add()
+    if (servers.absorb(key, request, wire)) return
     if (may !== 'accept') return this.#refuse(incoming, may)
     const merge = mergeKey(request)
     if (servers.isMerged(merge, incoming)) return this.#refuse(incoming, { status: 482 })

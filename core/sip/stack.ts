@@ -1,7 +1,7 @@
 /**
  * The SIP stack: transports, transactions and dialogs under the one interface that the house uses (contract.ts).
  *
- * The way of a request: parse → check → ACK and CANCEL → seen before? → may it? (`beforeRequest`) → its handler. Where it
+ * The way of a request: parse → check → ACK and CANCEL → may it? (`beforeRequest`) → seen before? → its handler. Where it
  * is refused before that, `beforeRequest` is asked all the same.
  * Whatever is refused before it gets to a handler is answered without keeping anything (RFC 3261 8.2.7).
  */
@@ -58,7 +58,7 @@ export interface StackSettings {
   readonly metrics: Metrics
   /** Whether the answer goes to the source port although the Via did not ask for it (endpoint `force_rport`). */
   readonly forceRport?: (request: SipRequest) => boolean
-  /** Asked for each request that repeats none of before. A Refusal is sent, and nothing is kept of it. */
+  /** Asked for each request, and each copy of one. A Refusal is sent, and nothing is kept of it. */
   readonly beforeRequest?: (request: SipRequest, source: Address, flow: Flow) => 'accept' | 'drop' | Refusal
   /** Where a call is redirected to, with the user it is for; undefined: it is refused. */
   readonly callsTo?: () => SipUri | undefined

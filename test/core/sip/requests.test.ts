@@ -204,7 +204,7 @@ describe('requests', () => {
     expect(refused.header('unsupported')).to.equal('eventlist')
   })
 
-  it('are asked for by beforeRequest once each, which drops or refuses', async () => {
+  it('are asked for by beforeRequest, copies as well, which drops or refuses', async () => {
     const asked: string[] = []
     let verdict: 'accept' | 'drop' | Refusal = 'accept'
     await open({
@@ -218,13 +218,17 @@ describe('requests', () => {
     phone.send(text)
     phone.send(text)
     await until('two answers', () => phone.received.length === 2)
-    expect(asked).to.deep.equal(['SUBSCRIBE 127.0.0.1 UDP'])
+    expect(asked.splice(0)).to.deep.equal(Array(2).fill('SUBSCRIBE 127.0.0.1 UDP'))
     verdict = { status: 503, headers: [['Retry-After', '5']] }
     expect((await phone.request('OPTIONS')).header('retry-after')).to.equal('5')
     verdict = 'drop'
+    // Each time the same datagram: its answer is known, and is not sent again.
+    phone.send(text)
     phone.send(phone.write('OPTIONS', { uri: 'sip:h' }, { ...phone.dialog('sip:h'), cseq: 1 }))
-    await until('it to be asked for', () => asked.length === 3)
-    expect(phone.received).to.have.length(3)
+    await until('both to be asked for', () => asked.length === 3)
+    verdict = 'accept'
+    expect((await phone.request('OPTIONS')).status).to.equal(200)
+    expect(phone.received).to.have.length(4)
   })
 
   it('are asked for there, too, where they are malformed, cannot be read, or are a CANCEL', async () => {
