@@ -6,7 +6,7 @@
 import type { Endpoint } from '../core/endpoints.ts'
 import { type Eventual, whenThere } from '../core/eventual.ts'
 import { reasonOf } from '../core/log.ts'
-import type { DialogSettings, ServerTransaction, Sip, SipRequest } from '../core/sip/contract.ts'
+import type { Dialog, DialogSettings, ServerTransaction, Sip, SipRequest } from '../core/sip/contract.ts'
 import { printUri } from '../core/sip/parse-uri.ts'
 import type { SipUri } from '../core/sip/uri.ts'
 import { brief } from '../core/text.ts'
@@ -225,8 +225,17 @@ function contestOthers(anew: NotifierSubscription, ask: Ask, { settings, subscri
 function contest(other: NotifierSubscription, { tx, request }: Ask, noRoom: boolean): void {
   const { dialog } = other
   if (!dialog.reachable && tx.flow.protocol !== 'UDP') dialog.rebind(tx.flow)
-  if (noRoom || dialog.callId === request.callId || !dialog.reachable) other.drop('the phone subscribed anew')
+  if (noRoom || isBegunAnew(dialog, request) || !dialog.reachable) other.drop('the phone subscribed anew')
   else other.contest()
+}
+
+/**
+ * Not by the very request that made it, or an earlier one: a proxy has sent that to another server as well, which took its
+ * time, and the phone has heard of the first answer alone (RFC 3261 8.2.2.2).
+ */
+function isBegunAnew(dialog: Dialog, { callId, from, cseq }: SipRequest): boolean {
+  if (dialog.callId !== callId) return false
+  return dialog.remoteTag !== (from.tag ?? '') || dialog.record().remoteCseq < cseq.number
 }
 
 /** `delete_same_subs`: a phone that begins its dialog anew, with the Call-ID it had. */

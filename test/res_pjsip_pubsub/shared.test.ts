@@ -567,6 +567,23 @@ describe('servers that share a database', function () {
     expect(other.sip.dialogs.has(first.dialog.id)).to.equal(false)
   })
 
+  it('keeps what a phone has at one, where a proxy had sent the same request to the other before, and that was slow', async () => {
+    const first = await one.sip.subscribe('200')
+    await until('a NOTIFY', () => first.dialog.notifies.length === 1)
+    other.sip.autoAnswer = undefined
+    const { callId, from } = first.request
+    const late = await other.sip.subscribe('200', { 'Call-ID': callId, From: from.text })
+    expect(late.status).to.equal(200)
+    const asked = await until('the question', () => other.sip.dialogs.get(first.dialog.id)?.flying[0])
+    late.dialog.last.answer(481)
+    other.sip.autoAnswer = 200
+    asked.answer(200)
+    builder.lamps.set('200', 'on')
+    await until('the change', () => other.sip.dialogs.get(first.dialog.id)?.notifies.at(-1)?.text === 'on')
+    expect(late.dialog.disposed).to.equal(true)
+    expect((await again(one, first, first.request.cseq.number + 1)).status).to.equal(200)
+  })
+
   it('drops unasked what a phone has elsewhere, where max_subscriptions leaves no room for it', async () => {
     const full = await builder.begin({ options: { ...FAST, max_subscriptions: '1' } })
     const first = await one.sip.subscribe('200')
