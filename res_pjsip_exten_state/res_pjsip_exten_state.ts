@@ -2,7 +2,6 @@
  * The event packages presence (RFC 3856) and dialog (RFC 4235) over the hints of the dialplan and what is published, and
  * dialog;sla, by which the phones of a shared line tell each other of its calls.
  */
-
 import type { Core } from '../core/core.ts'
 import { whenThere } from '../core/eventual.ts'
 import { Share } from '../core/in-slices.ts'

@@ -1,5 +1,4 @@
 /** The side of message-summary that phones ask for. */
-
 import type { Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
 import type { Logger } from '../core/log.ts'

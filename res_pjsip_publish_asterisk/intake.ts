@@ -2,7 +2,6 @@
  * What others publish of one event: inbound-publication says where and who, asterisk-publication what of it is taken.
  * A state belongs to the origin that its eid names, and lasts as long as the publication that brought it.
  */
-
 import type { AsteriskServer, Core } from '../core/core.ts'
 import type { Endpoint } from '../core/endpoints.ts'
 import { isEntityId } from '../core/entity-id.ts'

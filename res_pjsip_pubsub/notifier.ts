@@ -2,7 +2,6 @@
  * A SUBSCRIBE that is to make a subscription (RFC 6665 4.2.1). What passes the steps of subscribe-steps.ts is looked up,
  * answered 200, and notified.
  */
-
 import type { Endpoint } from '../core/endpoints.ts'
 import { type Eventual, whenThere } from '../core/eventual.ts'
 import { reasonOf } from '../core/log.ts'

@@ -1,5 +1,4 @@
 /** The registrar: answers REGISTER, and knows where endpoints can be reached (RFC 3261 10). */
-
 import type { Authenticator } from '../auth/auth.ts'
 import { parseDigest } from '../auth/digest.ts'
 import type { Aor, Endpoint, Endpoints } from '../endpoints.ts'

@@ -2,7 +2,6 @@
  * Resource lists (RFC 4662): which SUBSCRIBE is for one, and what such a subscription watches. For the rest it is an
  * ordinary subscription. Which lists there are is in configured.ts, what becomes of those that are watched in watched.ts.
  */
-
 import type { Core } from '../../core/core.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Refusal, SipRequest } from '../../core/sip/contract.ts'

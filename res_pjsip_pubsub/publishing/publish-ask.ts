@@ -1,5 +1,4 @@
 /** What a PUBLISH asks for (RFC 3903 6), and whether that may be refused by the request alone. */
-
 import type { Endpoint } from '../../core/endpoints.ts'
 import type { Logger } from '../../core/log.ts'
 import type { Refusal, ServerTransaction, SipRequest } from '../../core/sip/contract.ts'
