@@ -74,18 +74,23 @@ export function subscribe(
     const refused = step(ask, notifier)
     if (refused) return refuse(tx, refused)
   }
-  const look = (as = ask.watcher): Eventual<Found<unknown>> => ask.package?.find(ask.resource, as)
-  const lookAgain = (): Eventual<Found<unknown>> => look({ ...ask.watcher, again: true })
-  const find = (): Eventual<Found<unknown>> =>
-    whenThere(look(), (there) => there ?? notifier.othersPublished()?.then(lookAgain))
-  const found = ask.list ? notifier.lists.open(ask.list) : find()
+  const found = ask.list ? notifier.lists.open(ask.list) : find(ask, notifier)
   if (!(found instanceof Promise)) return conclude(ask, found, notifier)
   const later = (there: Found<unknown>): Eventual<Subscribed> => conclude(ask, there, notifier)
-  const concluded = ask.list ? found.then(later) : afterLookup(found, find, later)
+  const concluded = ask.list ? found.then(later) : afterLookup(found, () => find(ask, notifier), later)
   return concluded.catch((error: unknown) => {
     notifier.log.error(`${ask.event} of ${ask.resource}: ${reasonOf(error)}`)
     return refuse(tx, { status: 500 })
   })
+}
+
+/** What another server was told a moment ago is looked for once more. */
+function find(
+  { package: of, resource, watcher }: Ask,
+  { othersPublished }: NotifierServices,
+): Eventual<Found<unknown>> {
+  const again = (): Eventual<Found<unknown>> => of?.find(resource, { ...watcher, again: true })
+  return whenThere(of?.find(resource, watcher), (found) => found ?? othersPublished()?.then(again))
 }
 
 function conclude(ask: Ask, found: Found<unknown>, notifier: NotifierServices): Subscribed | Promise<Subscribed> {
