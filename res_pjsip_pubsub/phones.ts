@@ -65,7 +65,7 @@ export function othersAreBack(
     if (other === refreshed || other.contactKey !== refreshed.contactKey) continue
     const known = other.dialog.flow
     const isLost = known === undefined && !isUdp
-    if (!isLost && !(isSameFlow(known, left) && other.watcher === refreshed.watcher)) continue
+    if (!isLost && !(isSameWayBack(known, left) && other.watcher === refreshed.watcher)) continue
     other.dialog.rebind(flow)
     other.moved()
     other.wake()
@@ -73,7 +73,8 @@ export function othersAreBack(
   }
 }
 
-function isSameFlow(one: Flow | undefined, other: Flow | undefined): boolean {
+/** One connection, or over UDP one address and port. */
+function isSameWayBack(one: Flow | undefined, other: Flow | undefined): boolean {
   if (one === undefined || other === undefined) return false
   return one === other || (one.protocol === 'UDP' && other.protocol === 'UDP' && !isOtherPort(one, other))
 }
