@@ -97,13 +97,7 @@ describe('watchers at other servers', function () {
     await other.sip.subscribe('200')
     await shows('sip:100@pbx.example active subscribe')
     await one.sip.again(owner, { Expires: '0' })
-    owner = await one.sip.subscribe('200', {
-      From: '<sip:200@pbx.example>;tag=o2',
-      Event: 'lamp.winfo',
-      Contact: '<sip:200@192.0.2.2>',
-    })
-    table = new WatcherTable()
-    read = 0
+    await watchAnew()
     await shows('sip:100@pbx.example active subscribe')
   })
 

@@ -31,6 +31,17 @@ describe('servers that share a database: leases', () => {
       return dead
     })
 
+  /** For a lease nobody is dead, then who has not said that it lives. */
+  async function takesAfterLease(clock: { now: number }, gone: Servers, one: Servers, other: Servers): Promise<void> {
+    for (let passed = 0; passed < 4000; passed += 500) {
+      expect(await beat(one)).to.deep.equal([])
+      expect(await beat(other)).to.deep.equal([])
+      clock.now += 500
+    }
+    clock.now += 500
+    expect(await beat(one)).to.deep.equal([gone.id])
+  }
+
   it('lets a server that was away hold its NOTIFYs before others take its phones', async () => {
     const clock = { now: 1000 }
     const [one, other] = [await serverAt(clock), await serverAt(clock)]
@@ -75,13 +86,7 @@ describe('servers that share a database: leases', () => {
     for (const server of [gone, one, other]) await beat(server)
     clock.ahead = 10_000
     clock.now += clock.ahead
-    for (let passed = 0; passed < 4000; passed += 500) {
-      expect(await beat(one)).to.deep.equal([])
-      expect(await beat(other)).to.deep.equal([])
-      clock.now += 500
-    }
-    clock.now += 500
-    expect(await beat(one)).to.deep.equal([gone.id])
+    await takesAfterLease(clock, gone, one, other)
   })
 
   it('takes no phones of one that lives where none of them could write for a while', async () => {
@@ -89,13 +94,7 @@ describe('servers that share a database: leases', () => {
     const [gone, one, other] = [await serverAt(clock), await serverAt(clock), await serverAt(clock)]
     for (const server of [gone, one, other]) await beat(server)
     clock.now += 10_000
-    for (let passed = 0; passed < 4000; passed += 500) {
-      expect(await beat(one)).to.deep.equal([])
-      expect(await beat(other)).to.deep.equal([])
-      clock.now += 500
-    }
-    clock.now += 500
-    expect(await beat(one)).to.deep.equal([gone.id])
+    await takesAfterLease(clock, gone, one, other)
   })
 
   it('nor where it was started while none of them could write', async () => {

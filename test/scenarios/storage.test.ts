@@ -33,6 +33,15 @@ describe('kill -9 and the store', function () {
     rmSync(directory, { recursive: true, force: true })
   })
 
+  /** The dialog in which it watches the calls of 101, once it was told of them. */
+  async function watched(lamp: TestPhone): Promise<ReturnType<TestPhone['dialog']>> {
+    const dialog = lamp.dialog('sip:101@127.0.0.1')
+    const headers = [...DIALOG_INFO, ['Expires', '600']] as const
+    expect((await lamp.request('SUBSCRIBE', { dialog, headers })).status).to.equal(200)
+    await until('a NOTIFY', () => notifiesOf(lamp, dialog).length > 0)
+    return dialog
+  }
+
   async function begin(options: Readonly<Record<string, string | number>>): Promise<Instance> {
     const lines = Object.entries(options).map(([name, value]) => `${name} = ${value}`)
     const instance = new Instance({
@@ -153,9 +162,7 @@ describe('kill -9 and the store', function () {
     await instance.end('SIGKILL')
     await instance.start()
     const lamp = await phoneAt(instance, '100')
-    const dialog = lamp.dialog('sip:101@127.0.0.1')
-    const headers = [...DIALOG_INFO, ['Expires', '600']] as const
-    expect((await lamp.request('SUBSCRIBE', { dialog, headers })).status).to.equal(200)
+    const dialog = await watched(lamp)
     await until('a lamp that is lit', () => notifiesOf(lamp, dialog).at(-1)?.body.includes('>confirmed<'))
     const back = await phoneAt(instance, '101')
     const refresh = publication('terminated', answer.header('sip-etag'))
@@ -180,10 +187,7 @@ describe('kill -9 and the store', function () {
     const [one, other] = await Promise.all([begin(shared), begin(shared)])
     const lamp = await phoneAt(one, '100')
     const publisher = await phoneAt(other, '101')
-    const dialog = lamp.dialog('sip:101@127.0.0.1')
-    const headers = [...DIALOG_INFO, ['Expires', '600']] as const
-    expect((await lamp.request('SUBSCRIBE', { dialog, headers })).status).to.equal(200)
-    await until('a NOTIFY', () => notifiesOf(lamp, dialog).length > 0)
+    const dialog = await watched(lamp)
     await stopped(one, file)
     const { port } = other.address()
     await until('a NOTIFY of the other', () => notifiesOf(lamp, dialog).at(-1)?.from.port === port)
@@ -214,10 +218,7 @@ describe('kill -9 and the store', function () {
     const lamp = await TestPhone.open({ server: { address, port }, protocol: 'tcp', user: '100', password: PASSWORD })
     phones.push(lamp)
     const publisher = await phoneAt(other, '101')
-    const dialog = lamp.dialog('sip:101@127.0.0.1')
-    const headers = [...DIALOG_INFO, ['Expires', '600']] as const
-    expect((await lamp.request('SUBSCRIBE', { dialog, headers })).status).to.equal(200)
-    await until('a NOTIFY', () => notifiesOf(lamp, dialog).length > 0)
+    const dialog = await watched(lamp)
     await stopped(one, file)
     await until('that the other has it', async () => {
       const { stdout } = await other.command('pjsip show subscriptions inbound')
